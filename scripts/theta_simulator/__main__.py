@@ -1,0 +1,137 @@
+"""Run a simulated terminal from the command line, alone or around a command.
+
+python -m theta_simulator --size tiny --port 25503
+python -m theta_simulator --size tiny -- make demo
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+from typing import get_args
+
+from theta_simulator.server import Server
+from theta_simulator.settings import Api, Settings, Size, Style
+
+BASE_URL = "THETADATA_BASE_URL"
+_NOT_FOUND = 127
+_GRACE_SECONDS = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop, or until the command ends; return the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command: list[str] = []
+    if "--" in words:
+        at = words.index("--")
+        words, command = words[:at], words[at + 1 :]
+    options = vars(_parser().parse_args(words))
+    ready_file: Path | None = options.pop("ready_file")
+    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
+    return asyncio.run(_serve(settings, ready_file, command))
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return the options; their defaults are those of `Settings`."""
+    parser = argparse.ArgumentParser(
+        prog="theta_simulator",
+        description="A simulated Theta Terminal on 127.0.0.1.",
+        epilog=f"After --, a command to run with {BASE_URL} set; its exit code becomes ours.",
+    )
+    parser.add_argument("--api", choices=get_args(Api), help="the wire format spoken")
+    parser.add_argument("--port", type=int, help="0 takes a free one")
+    parser.add_argument("--size", choices=get_args(Size), help="how much of the listing exists")
+    parser.add_argument("--seed", type=int, help="which world")
+    parser.add_argument("--style", choices=get_args(Style), help="v3 spelling: as captured or as documented")
+    parser.add_argument("--page-size", type=int, help="rows on a v2 page")
+    parser.add_argument("--page-expire-ms", type=int, help="how long a v2 page waits once many do")
+    parser.add_argument("--outstanding", type=int, help="requests served at a time")
+    parser.add_argument("--queue", type=int, help="v3 requests that may wait; more get 429")
+    parser.add_argument("--latency-ms", type=int, help="service time added to each data request")
+    parser.add_argument("--today", type=date.fromisoformat, help="the terminal's date, YYYY-MM-DD")
+    parser.add_argument("--request-log", type=Path, help="JSON line for each request")
+    parser.add_argument("--status", help="word of the status endpoints")
+    parser.add_argument("--cache-mb", type=int, help="memory for answers")
+    parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
+    parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
+    return parser
+
+
+async def _serve(settings: Settings, ready_file: Path | None, command: list[str]) -> int:
+    """Serve until a signal or the command's end."""
+    server = Server(settings)
+    url = await server.start()
+    print(
+        f"Theta Terminal simulator ({settings.api}) on {url} (size {settings.size}, seed {settings.seed})",
+        flush=True,
+    )
+    if ready_file is not None:
+        _announce(ready_file, url)
+    try:
+        return await (_run(command, url) if command else _wait_for_signal())
+    finally:
+        await server.stop()
+
+
+def _announce(ready_file: Path, url: str) -> None:
+    """Write the URL so that a reader sees all of it or nothing."""
+    part = ready_file.with_name(ready_file.name + ".part")
+    part.write_text(url + "\n", encoding="utf-8")
+    part.replace(ready_file)
+
+
+async def _wait_for_signal() -> int:
+    """Wait for SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    return 0
+
+
+async def _run(command: list[str], url: str) -> int:
+    """Run the command, pass signals on to it, and return its exit code."""
+    try:
+        # Its own process group: the keyboard's Ctrl-C then reaches it once, through us.
+        child = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, BASE_URL: url}, process_group=0
+        )
+    except OSError as error:
+        print(f"theta_simulator: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        return _NOT_FOUND
+    loop = asyncio.get_running_loop()
+    # A keyboard interrupts the whole group; a TERM is the command's own affair.
+    loop.add_signal_handler(signal.SIGINT, _signal_group, child.pid, signal.SIGINT)
+    loop.add_signal_handler(signal.SIGTERM, child.send_signal, signal.SIGTERM)
+    code = await child.wait()
+    await _clear(child.pid)
+    return code if code >= 0 else 128 - code
+
+
+async def _clear(group: int) -> None:
+    """End whatever the command has left running in its process group."""
+    if not _signal_group(group, signal.SIGTERM):
+        return
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _GRACE_SECONDS
+    while _signal_group(group, 0) and loop.time() < deadline:
+        await asyncio.sleep(0.05)
+    _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; say whether anybody was there."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""A terminal inside the process that asks it: for tests.
+
+The server runs in a thread with its own event loop; whoever holds the `Terminal`
+talks to it over HTTP like any other client.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from theta_simulator.market import Market
+from theta_simulator.server import Server
+from theta_simulator.settings import Settings
+
+T = TypeVar("T")
+_SETTLE_SECONDS = 1.0
+
+
+class Terminal:
+    """A running terminal."""
+
+    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._loop = loop
+        self.url = server.url
+        self.settings = server.settings
+
+    @property
+    def market(self) -> Market:
+        """The market it serves: the truth to compare with."""
+        return self._server.market
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the finished requests, in order of arrival.
+
+        Waits a moment for those whose last byte has just left.
+        """
+        return _run(self._loop, self._settled())
+
+    def set_status(self, word: str) -> None:
+        """Change what the status endpoints say; anything but CONNECTED cuts off data."""
+        self._server.status = word
+
+    async def _settled(self) -> list[dict[str, Any]]:
+        """Return the records once nothing is in flight, or after a second."""
+        deadline = self._loop.time() + _SETTLE_SECONDS
+        while self._server.log.open and self._loop.time() < deadline:
+            await asyncio.sleep(0.002)
+        return self._server.log.requests()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Terminal]:
+    """Run a terminal for the block; nothing is left of it afterwards."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="theta-simulator", daemon=True)
+    thread.start()
+    server = Server(settings)
+    try:
+        _run(loop, server.start())
+        yield Terminal(server, loop)
+    finally:
+        _run(loop, server.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the terminal's loop and return its result."""
+    return asyncio.run_coroutine_threadsafe(work, loop).result()

@@ -1,0 +1,210 @@
+"""The truth: which contracts exist on a date, and every row a terminal would send.
+
+The wire modules only spell what these frames say, and tests compare what a client
+stored with them cell by cell.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from theta_simulator import chance, greeks, index, listing, quotes, sessions, surface
+from theta_simulator.chance import Floats, Ints
+from theta_simulator.greeks import Version
+from theta_simulator.listing import Expiration
+from theta_simulator.settings import Size
+
+FIRST_GREEKS = date(2017, 1, 3)
+# A whole chain of a date at one second still passes.
+MOST_ROWS = 12_000_000
+_BLOCK_ROWS = 262_144
+COLUMNS = {
+    "strike": pl.Float64,
+    "right": pl.String,
+    "ms_of_day": pl.Int64,
+    "bid": pl.Float64,
+    "ask": pl.Float64,
+    "delta": pl.Float64,
+    "theta": pl.Float64,
+    "vega": pl.Float64,
+    "rho": pl.Float64,
+    "epsilon": pl.Float64,
+    "lambda": pl.Float64,
+    "implied_vol": pl.Float64,
+    "iv_error": pl.Float64,
+    "underlying_ms": pl.Int64,
+    "underlying_price": pl.Float64,
+}
+
+# Where the smaller sizes look for strikes, as fractions of the previous close.
+_TINY_STRIKES = (0.92, 0.98, 1.0, 1.03)
+_SMALL_STRIKES = (*np.linspace(0.80, 0.96, 8), *np.linspace(0.97, 1.03, 8), *np.linspace(1.04, 1.12, 4))
+
+
+class TooMuch(Exception):
+    """More rows asked for than this machine should hold."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """A simulated market; equal values describe the same world."""
+
+    seed: int = 1
+    size: Size = "small"
+
+    def expirations(self, root: str, day: date) -> list[Expiration]:
+        """Return the expirations of *root* this market quotes on *day*, in order."""
+        if root not in listing.ROOTS or not sessions.is_session(day):
+            return []
+        return _chosen(self.size, root, day)
+
+    def contracts(self, root: str, day: date) -> pl.DataFrame:
+        """Return expiration, strike and right of every contract quoted on *day*, sorted."""
+        frames = [self._chain(expiration, day) for expiration in self.expirations(root, day)]
+        schema = {"expiration": pl.Date, "strike": pl.Float64, "right": pl.String}
+        return pl.concat([pl.DataFrame(schema=schema), *frames])
+
+    def strikes(self, expiration: Expiration, day: date) -> Floats:
+        """Return the strikes of *expiration* this market lists on *day*, ascending."""
+        listed = listing.strikes(self.seed, expiration, day)
+        if self.size == "real":
+            return listed
+        fractions = np.array(_TINY_STRIKES if self.size == "tiny" else _SMALL_STRIKES)
+        wanted = fractions * index.close(self.seed, sessions.before(day))
+        after = np.clip(np.searchsorted(listed, wanted), 1, len(listed) - 1)
+        below, above = listed[after - 1], listed[after]
+        return np.unique(np.where(wanted - below < above - wanted, below, above))
+
+    def history(
+        self,
+        root: str,
+        expiration: date,
+        day: date,
+        step_ms: int,
+        start_ms: int = sessions.OPEN,
+        end_ms: int = sessions.REGULAR_CLOSE,
+        greeks_version: str = "latest",
+        strike: float | None = None,
+    ) -> pl.DataFrame:
+        """Return the rows of one expiration on one date, as they go onto the wire.
+
+        *greeks_version* is "latest" or "1" (a v3 terminal) or "v2", which leaves
+        out rows without an underlying. Both ends of the window are included.
+        Raises `TooMuch` rather than build more than fits into memory.
+        """
+        found = listing.find(root, expiration) if root in listing.ROOTS else None
+        if found is None or day < FIRST_GREEKS or found not in self.expirations(root, day):
+            return pl.DataFrame(schema=COLUMNS)
+        strikes = self.strikes(found, day)
+        strikes = strikes if strike is None else strikes[strikes == strike]
+        last = min(end_ms, sessions.option_close(day, found.expires_on(day)))
+        stamps = np.arange(start_ms, last + 1, step_ms, dtype=np.int64)
+        stamps = stamps[stamps >= sessions.OPEN]
+        if 2 * len(strikes) * len(stamps) > MOST_ROWS:
+            raise TooMuch
+        if not len(stamps) or not len(strikes):
+            return pl.DataFrame(schema=COLUMNS)
+        # Some strikes at a time: working arrays take dozens of times what the rows take.
+        block = max(1, _BLOCK_ROWS // (2 * len(stamps)))
+        version = Version(greeks_version)
+        return pl.concat(
+            self._rows(found, day, strikes[at : at + block], stamps, version)
+            for at in range(0, len(strikes), block)
+        )
+
+    def _key(self, expiration: Expiration, day: date) -> int:
+        """Return the hash base of one chain's quotes on one date."""
+        return chance.key(self.seed, "chain", expiration.root, expiration.label.isoformat(), day.isoformat())
+
+    def _chain(self, expiration: Expiration, day: date) -> pl.DataFrame:
+        """Return the contracts of one expiration that are quoted on *day*."""
+        strikes = self.strikes(expiration, day)
+        quoted = quotes.ever_quoted(self._key(expiration, day), _numbers(strikes))
+        rights = np.tile(np.array(["C", "P"]), len(strikes))
+        return pl.DataFrame({"strike": np.repeat(strikes, 2)[quoted], "right": rights[quoted]}).select(
+            pl.lit(expiration.label).alias("expiration"), "strike", "right"
+        )
+
+    def _rows(
+        self, expiration: Expiration, day: date, strikes: Floats, stamps: Ints, version: Version
+    ) -> pl.DataFrame:
+        """Build the rows of a chain: value, quote, leave out what is not sent, solve."""
+        tape = index.prints(self.seed, day)
+        print_ms, print_price = tape.as_of(stamps)
+        spot = np.where(print_price > 0.0, print_price, tape.opening)
+        model = surface.values(self.seed, day, strikes, spot, _years_left(expiration, day, stamps))
+        base, contract = self._key(expiration, day), _numbers(strikes)
+        value = np.stack([model.call, model.put], axis=1).reshape(len(contract), len(stamps))
+        quoted = quotes.quotes(base, contract, stamps, value, np.repeat(model.time_value, 2, axis=0))
+
+        sent = stamps[np.newaxis, :] >= quotes.first_quote(base, contract)[:, np.newaxis]
+        sent &= quotes.ever_quoted(base, contract)[:, np.newaxis]
+        if version is Version.V2:
+            sent &= (print_price > 0.0)[np.newaxis, :]
+        row, column = np.nonzero(sent)
+        bid, ask = quoted.bid[sent], quoted.ask[sent]
+        known = greeks.Inputs(
+            spot=print_price[column],
+            strike=strikes[row // 2],
+            call=row % 2 == 0,
+            years=version.years(day, expiration.label, stamps)[column],
+            rate=surface.sofr(day),
+            mid=0.5 * (bid + ask),
+        )
+        solved = greeks.first_order(known, model.deviation[row // 2, column], version.guess)
+        return _frame(known, stamps[column], bid, ask, solved, print_ms[column])
+
+
+def _frame(
+    known: greeks.Inputs, stamps: Ints, bid: Floats, ask: Floats, solved: greeks.Greeks, prints: Ints
+) -> pl.DataFrame:
+    """Return the columns of `COLUMNS` under their names."""
+    rights = pl.Series(known.call).replace_strict({True: "C", False: "P"}, return_dtype=pl.String)
+    columns = {
+        "strike": known.strike,
+        "right": rights,
+        "ms_of_day": stamps,
+        "bid": bid,
+        "ask": ask,
+        "delta": solved.delta,
+        "theta": solved.theta,
+        "vega": solved.vega,
+        "rho": solved.rho,
+        "epsilon": solved.epsilon,
+        "lambda": solved.lambda_,
+        "implied_vol": solved.implied_vol,
+        "iv_error": solved.iv_error,
+        "underlying_ms": prints,
+        "underlying_price": known.spot,
+    }
+    return pl.DataFrame(columns, schema=COLUMNS)
+
+
+def _numbers(strikes: Floats) -> Ints:
+    """Return a number for each contract: two for a strike, the call's and the put's."""
+    calls = (strikes * 2).astype(np.int64)
+    return np.stack([calls, calls + 1], axis=1).ravel()
+
+
+def _years_left(expiration: Expiration, day: date, stamps: Ints) -> Floats:
+    """Return the true time to settlement at each stamp: the open for SPX, the close for SPXW."""
+    hour = sessions.OPEN if expiration.root == "SPX" else sessions.close(expiration.settles)
+    whole = (expiration.settles - day).days * sessions.DAY
+    return np.asarray((whole + hour - stamps) / surface.YEAR_MS)
+
+
+@lru_cache(maxsize=4096)
+def _chosen(size: Size, root: str, day: date) -> list[Expiration]:
+    """Return the expirations a market of *size* quotes: all, or a few of every kind."""
+    listed = listing.expirations(root, day)
+    if size == "real":
+        return listed
+    monthlies = [item for item in listed if 15 <= item.label.day <= 21 and item.label.weekday() == 4]
+    if size == "tiny":
+        few = listed[:2] + monthlies[:1] if root == "SPXW" else listed[:1]
+    else:
+        few = listed[:4] + monthlies[:1] + listed[-1:] if root == "SPXW" else listed[:1] + listed[-1:]
+    return sorted(set(few))

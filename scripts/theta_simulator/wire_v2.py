@@ -1,0 +1,193 @@
+"""The v2 terminal: which path means what, and how its answers are spelled.
+
+Strikes are thousandths of a dollar, times milliseconds since midnight, dates
+eight digits; greeks come in pages of rows, and a contract may continue on the next.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import partial
+
+import polars as pl
+
+from theta_simulator import answers, chance, lists, sessions, spelling
+from theta_simulator.answers import Answer, Paged, Refusal
+from theta_simulator.arguments import Arguments
+from theta_simulator.market import MOST_ROWS, Market, TooMuch
+from theta_simulator.settings import Settings
+
+MDDS_STATUS = "/v2/system/mdds/status"
+FPSS_STATUS = "/v2/system/fpss/status"
+STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
+
+_CONTRACT = ("root", "expiration", "strike", "right")
+_PRICES = ("bid", "ask", "underlying_price")
+_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
+TICK = ("ms_of_day", "bid", "ask", *_GREEKS, "ms_of_day2", "underlying_price", "date")
+_TIMES = ("ms_of_day", "ms_of_day2", "date")
+
+
+class V2:
+    """Answers v2 requests; holds nothing but its settings and the market."""
+
+    def __init__(self, settings: Settings, market: Market) -> None:
+        self._settings = settings
+        self._market = market
+        self._paths: dict[str, Callable[[Arguments], Paged]] = {
+            "/v2/list/roots/option": self._roots,
+            "/v2/list/expirations": self._expirations,
+            "/v2/list/strikes": self._strikes,
+            "/v2/list/dates/option/quote": self._dates,
+            "/v2/list/dates/option/trade": self._dates,
+            "/v2/list/contracts/option/quote": partial(self._contracts, traded=False),
+            "/v2/list/contracts/option/trade": partial(self._contracts, traded=True),
+            "/v2/bulk_hist/option/greeks": self._greeks,
+        }
+
+    def answer(self, path: str, query: Mapping[str, str]) -> Answer | Paged:
+        """Return the answer to one request, a refusal included."""
+        if path not in self._paths:
+            return answers.text(f":No implementation for the path: {path}", 404)
+        try:
+            return self._paths[path](Arguments(query, 473))
+        except Refusal as refusal:
+            return refusal.answer()
+
+    def _roots(self, request: Arguments) -> Paged:
+        return self._list(request, "root", [f'"{root}"' for root in lists.SYMBOLS], lists.SYMBOLS)
+
+    def _expirations(self, request: Arguments) -> Paged:
+        labels = lists.expirations(request.required("root"), self._settings.trading_today())
+        return self._list(request, "date", [f"{label:%Y%m%d}" for label in labels])
+
+    def _strikes(self, request: Arguments) -> Paged:
+        today = self._settings.trading_today()
+        known = lists.strikes(self._market, request.required("root"), request.day("exp"), today)
+        return self._list(request, "strike", [f"{strike * 1000:.0f}" for strike in known])
+
+    def _dates(self, request: Arguments) -> Paged:
+        today = self._settings.trading_today()
+        days = lists.dates(self._market, request.required("root"), request.day("exp"), today)
+        return self._list(request, "date", [f"{day:%Y%m%d}" for day in days])
+
+    def _contracts(self, request: Arguments, traded: bool) -> Paged:
+        day = request.day("start_date")
+        roots = (request.query.get("root") or ",".join(lists.SYMBOLS)).split(",")
+        found = lists.contracts(self._market, roots, day, traded, self._settings.trading_today())
+        if found.is_empty():
+            raise Refusal(472, answers.V2_NO_CONTRACTS.format(date=day))
+        scramble = chance.hashes(chance.key(0, "contracts", day.isoformat()), _numbers(len(found)))
+        frame = found.with_columns(
+            pl.col("expiration").dt.strftime("%Y%m%d"),
+            (pl.col("strike") * 1000).round().cast(pl.Int64),
+            order=pl.Series(scramble),
+        )
+        frame = frame.sort("order").select(_CONTRACT)
+        if request.flag("use_csv", default=False):
+            return Paged(answers.CSV, _CONTRACT, (spelling.csv(frame),), f"CONTRACTS.{day:%Y%m%d}.csv")
+        rows = frame.select(spelling.fill('["%s", %s, %s, "%s"]', *_CONTRACT)).to_series()
+        return Paged(answers.JSON, _CONTRACT, (_joined(rows.to_list()),), "")
+
+    def _greeks(self, request: Arguments) -> Paged:
+        root, label = request.required("root"), self._expiration(request)
+        first, last = request.day("start_date"), request.day("end_date")
+        if first > last:
+            raise request.refuse(":Start must be before end.")
+        step = request.number("ivl", 0)
+        use_csv, pretty = request.flag("use_csv", default=False), request.flag("pretty_time", default=False)
+        frame = self._rows(root, label, first, last, step, *_window(request, step))
+        frame = _spelt(frame, root, label, pretty)
+        size = self._settings.page_size
+        slices = [frame.slice(offset, size) for offset in range(0, len(frame), size)]
+        if use_csv:
+            filename = f"GREEKS.O-{root}.{label:%Y%m%d}.{first:%Y%m%d}-{last:%Y%m%d}.{step}.csv"
+            return Paged(answers.CSV, TICK, tuple(spelling.csv(part) for part in slices), filename)
+        return Paged(answers.JSON, TICK, tuple(_ticks(part, _TIMES if pretty else ()) for part in slices), "")
+
+    def _rows(
+        self, root: str, label: date, first: date, last: date, step: int, start: int, end: int
+    ) -> pl.DataFrame:
+        """Return the rows of all dates, contract by contract."""
+        parts, total = [], 0
+        for day in sessions.between(first, min(last, self._settings.trading_today())):
+            # Without an interval every tick is due; the market has one a second.
+            try:
+                rows = self._market.history(root, label, day, step or 1000, start, end, "v2")
+            except TooMuch:
+                raise Refusal(570, f":{answers.TOO_MUCH}.") from None
+            if (total := total + len(rows)) > MOST_ROWS:
+                raise Refusal(570, f":{answers.TOO_MUCH}.")
+            parts.append(rows.with_columns(date=pl.lit(f"{day:%Y%m%d}")))
+        if total == 0:
+            raise Refusal(472, answers.V2_NO_DATA)
+        return pl.concat(parts).sort("strike", "right", maintain_order=True)
+
+    def _expiration(self, request: Arguments) -> date:
+        """Return the one expiration greeks can be asked for."""
+        if request.query.get("exp") == "0":
+            raise request.refuse(":Greeks need one expiration; exp=0 is not supported.")
+        return request.day("exp")
+
+    def _list(
+        self, request: Arguments, name: str, items: Sequence[str], bare: Sequence[str] | None = None
+    ) -> Paged:
+        """Return a one-column list; an empty one is no data."""
+        if not items:
+            raise Refusal(472, answers.V2_NO_DATA)
+        if request.flag("use_csv", default=False):
+            body = "".join(f"{line}\r\n" for line in (name, *(bare or items)))
+            return Paged(answers.CSV, None, (body.encode(),), f"{name.upper()}.csv")
+        return Paged(answers.JSON, None, (_joined(items),), "")
+
+
+def _window(request: Arguments, step: int) -> tuple[int, int]:
+    """Return the first and last stamp asked for: a named time wins over regular hours."""
+    regular = request.flag("rth", default=True) and step > 0
+    start, end = (sessions.OPEN, sessions.REGULAR_CLOSE) if regular else (0, sessions.DAY)
+    return request.number("start_time", start), request.number("end_time", end)
+
+
+def _spelt(frame: pl.DataFrame, root: str, label: date, pretty: bool) -> pl.DataFrame:
+    """Return the rows as the columns of the endpoint; prices and Greeks have four decimals."""
+    frame = frame.rename({"underlying_ms": "ms_of_day2"}).select(
+        pl.lit(root).alias("root"),
+        pl.lit(f"{label:%Y%m%d}").alias("expiration"),
+        (pl.col("strike") * 1000).round().cast(pl.Int64),
+        "right",
+        *(spelling.fixed(name, 4) if name in (*_PRICES, *_GREEKS) else pl.col(name) for name in TICK),
+    )
+    if not pretty:
+        return frame
+    clocks = {
+        name: pl.col(name).replace_strict(
+            {ms: spelling.clock(ms, "live") for ms in frame[name].unique()}, return_dtype=pl.String
+        )
+        for name in ("ms_of_day", "ms_of_day2")
+    }
+    return frame.with_columns(**clocks, date=pl.col("date").str.to_date("%Y%m%d").cast(pl.String))
+
+
+def _ticks(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
+    """Return one page's contracts, each with its rows; numbers in their shortest form."""
+    fields = [
+        spelling.fill('"%s"', name) if name in texts else spelling.shortest(name, frame.schema[name])
+        for name in TICK
+    ]
+    row = pl.concat_str(pl.lit("["), pl.concat_str(fields, separator=", "), pl.lit("]"))
+    contracts = frame.group_by(_CONTRACT, maintain_order=True).agg(row.alias("ticks").str.join(",\n  "))
+    each = spelling.fill(
+        '{"ticks": [%s], "contract": {"root": "%s", "expiration": %s, "strike": %s, "right": "%s"}}',
+        "ticks",
+        *_CONTRACT,
+    )
+    return _joined(contracts.select(each).to_series().to_list())
+
+
+def _joined(items: Sequence[str]) -> bytes:
+    """Return the items between commas; the terminal's JSON is not compact."""
+    return ",\n  ".join(items).encode()
+
+
+def _numbers(count: int) -> chance.Ints:
+    """Return the numbers below *count*."""
+    return pl.int_range(count, eager=True).to_numpy()

@@ -1,0 +1,302 @@
+"""The v3 terminal: which path means what, and how its answers are spelled."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+
+import polars as pl
+
+from theta_simulator import answers, arguments, chance, lists, sessions, spelling
+from theta_simulator.answers import Answer, Refusal
+from theta_simulator.arguments import Arguments
+from theta_simulator.market import Market, TooMuch
+from theta_simulator.settings import Settings
+
+MDDS_STATUS = "/v3/terminal/mdds/status"
+FPSS_STATUS = "/v3/terminal/fpss/status"
+STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
+
+# Every quote tick is the price of every second here: the market has no finer grain.
+INTERVALS = {
+    "tick": 1_000,
+    "10ms": 10,
+    "100ms": 100,
+    "500ms": 500,
+    "1s": 1_000,
+    "5s": 5_000,
+    "10s": 10_000,
+    "15s": 15_000,
+    "30s": 30_000,
+    "1m": sessions.MINUTE,
+    "5m": 5 * sessions.MINUTE,
+    "10m": 10 * sessions.MINUTE,
+    "15m": 15 * sessions.MINUTE,
+    "30m": 30 * sessions.MINUTE,
+    "1h": sessions.HOUR,
+}
+_RENAMED = {
+    "root": "symbol",
+    "exp": "expiration",
+    "ivl": "interval",
+    "use_csv": "format",
+    "rate": "rate_type",
+    "annual_div": "annual_dividend",
+}
+_TYPES = {"csv": answers.CSV, "json": answers.JSON, "ndjson": answers.NDJSON}
+_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
+_CONTRACT = ("symbol", "strike", "right", "expiration")
+# The terminal prints the keys of its JSON objects in the order of a hash table.
+_DATA_KEYS = (
+    "underlying_price",
+    "delta",
+    "implied_vol",
+    "theta",
+    "iv_error",
+    "epsilon",
+    "lambda",
+    "ask",
+    "rho",
+    "bid",
+    "underlying_timestamp",
+    "vega",
+    "timestamp",
+)
+_LINE_KEYS = (
+    "symbol",
+    "underlying_price",
+    "strike",
+    "delta",
+    "right",
+    "implied_vol",
+    "theta",
+    "iv_error",
+    "epsilon",
+    "lambda",
+    "ask",
+    "rho",
+    "expiration",
+    "bid",
+    "underlying_timestamp",
+    "vega",
+    "timestamp",
+)
+
+
+class V3:
+    """Answers v3 requests; holds nothing but its settings and the market."""
+
+    def __init__(self, settings: Settings, market: Market) -> None:
+        self._style = settings.style
+        self._settings = settings
+        self._market = market
+        self._paths: dict[str, Callable[[Arguments], Answer]] = {
+            "/v3/option/list/symbols": self._symbols,
+            "/v3/option/list/expirations": self._expirations,
+            "/v3/option/list/strikes": self._strikes,
+            "/v3/option/list/dates/quote": self._dates,
+            "/v3/option/list/dates/trade": self._dates,
+            "/v3/option/list/contracts/quote": partial(self._contracts, traded=False),
+            "/v3/option/list/contracts/trade": partial(self._contracts, traded=True),
+            "/v3/option/history/greeks/first_order": self._first_order,
+            "/v3/calendar/today": self._calendar_today,
+            "/v3/calendar/on_date": self._calendar_on_date,
+            "/v3/calendar/year_holidays": self._year_holidays,
+        }
+
+    def answer(self, path: str, query: Mapping[str, str]) -> Answer:
+        """Return the answer to one request, a refusal included."""
+        if path.startswith("/v2/"):
+            return answers.text(answers.V3_ONLY, 410)
+        if path not in self._paths:
+            return answers.text(f"Not found: {path}", 404)
+        renamed = [f"\t{old} -> {new}\n" for old, new in _RENAMED.items() if old in query]
+        if renamed:
+            return answers.text(answers.V3_NAMES_ONLY.format(names="".join(renamed)), 410)
+        try:
+            return self._paths[path](Arguments(query, 400))
+        except Refusal as refusal:
+            return refusal.answer()
+
+    def _symbols(self, request: Arguments) -> Answer:
+        return self._table(request, spelling.table(symbol=lists.SYMBOLS))
+
+    def _expirations(self, request: Arguments) -> Answer:
+        today = self._settings.trading_today()
+        pairs = [
+            (symbol, label)
+            for symbol in request.required("symbol").split(",")
+            for label in lists.expirations(symbol, today)
+        ]
+        symbols, labels = [symbol for symbol, _ in pairs], [label.isoformat() for _, label in pairs]
+        return self._table(request, spelling.table(symbol=symbols, expiration=labels))
+
+    def _strikes(self, request: Arguments) -> Answer:
+        symbol, label = request.required("symbol"), request.day("expiration")
+        known = lists.strikes(self._market, symbol, label, self._settings.trading_today())
+        frame = pl.DataFrame({"strike": known}, schema={"strike": pl.Float64}).select(
+            pl.lit(symbol).alias("symbol"), spelling.fixed("strike", 3)
+        )
+        return self._table(request, _scrambled(frame, chance.key(0, "strikes", symbol, label.isoformat())))
+
+    def _dates(self, request: Arguments) -> Answer:
+        symbol, label = request.required("symbol"), request.day("expiration")
+        dates = lists.dates(self._market, symbol, label, self._settings.trading_today())
+        return self._table(request, spelling.table(date=[day.isoformat() for day in dates]))
+
+    def _contracts(self, request: Arguments, traded: bool) -> Answer:
+        day = request.day("date")
+        symbols = (request.query.get("symbol") or "*").split(",")
+        if symbols == ["*"]:
+            symbols = lists.SYMBOLS
+        found = lists.contracts(self._market, symbols, day, traded, self._settings.trading_today())
+        if request.query.get("max_dte"):
+            furthest = day + timedelta(days=request.number("max_dte"))
+            found = found.filter(pl.col("expiration") <= furthest)
+        frame = found.select(
+            pl.col("root").alias("symbol"),
+            pl.col("expiration").cast(pl.String),
+            spelling.fixed("strike", 3),
+            pl.col("right").replace_strict({"C": "CALL", "P": "PUT"}, return_dtype=pl.String),
+        )
+        return self._table(
+            request,
+            _scrambled(frame, chance.key(0, "contracts", day.isoformat())),
+            ("symbol", "strike", "expiration", "right"),
+        )
+
+    def _first_order(self, request: Arguments) -> Answer:
+        asked = _asked(request)
+        kind = request.choice("format", tuple(_TYPES))
+        parts = []
+        for day in sessions.between(asked.first, min(asked.last, self._settings.trading_today())):
+            rows = self._rows(asked, day)
+            if len(rows):
+                parts.append(self._spelt(rows, asked, day))
+        if not parts:
+            raise Refusal(472, answers.V3_NO_DATA)
+        frame = _in_wire_order(pl.concat(parts), asked, several_days=len(parts) > 1)
+        return Answer(200, _TYPES[kind], (self._chain(frame, kind),))
+
+    def _rows(self, asked: "_Asked", day: date) -> pl.DataFrame:
+        """Return one day's rows of the contracts asked for."""
+        try:
+            rows = self._market.history(
+                asked.symbol,
+                asked.label,
+                day,
+                asked.step,
+                asked.start,
+                asked.end,
+                asked.version,
+                asked.strike,
+            )
+        except TooMuch:
+            raise Refusal(570, answers.TOO_MUCH) from None
+        return rows.filter(pl.col("right").is_in(asked.rights)) if len(asked.rights) == 1 else rows
+
+    def _spelt(self, rows: pl.DataFrame, asked: "_Asked", day: date) -> pl.DataFrame:
+        """Return one day's rows as the columns of the endpoint, spelled."""
+        prices = 4 if self._style == "live" else 2
+        return rows.select(
+            pl.lit(asked.symbol).alias("symbol"),
+            pl.lit(asked.label.isoformat()).alias("expiration"),
+            spelling.fixed("strike", 3),
+            pl.col("right").replace_strict({"C": "CALL", "P": "PUT"}, return_dtype=pl.String),
+            spelling.stamps("ms_of_day", day, self._style, rows["ms_of_day"]).alias("timestamp"),
+            *(spelling.fixed(name, prices) for name in ("bid", "ask")),
+            *(spelling.fixed(name, 4) for name in _GREEKS),
+            spelling.stamps("underlying_ms", day, self._style, rows["underlying_ms"]).alias(
+                "underlying_timestamp"
+            ),
+            spelling.fixed("underlying_price", prices),
+        )
+
+    def _chain(self, frame: pl.DataFrame, kind: str) -> bytes:
+        """Return contract data in the format asked for."""
+        if kind == "csv":
+            return spelling.csv(spelling.quoted(frame) if self._style == "live" else frame)
+        if kind == "ndjson":
+            return spelling.ndjson(frame.select(spelling.objects(frame, _LINE_KEYS)).to_series(), self._style)
+        contracts = frame.group_by(_CONTRACT, maintain_order=True).agg(
+            spelling.objects(frame, _DATA_KEYS).alias("data").str.join(spelling.line_break(self._style))
+        )
+        return spelling.nested_json(
+            contracts.select(spelling.objects(frame, _CONTRACT).alias("contract"), "data"), self._style
+        )
+
+    def _table(self, request: Arguments, frame: pl.DataFrame, keys: tuple[str, ...] = ()) -> Answer:
+        """Return a list in the format asked for; an empty list is no data."""
+        kind = request.choice("format", tuple(_TYPES))
+        if frame.is_empty():
+            raise Refusal(472, answers.V3_NO_DATA)
+        if kind == "csv":
+            body = spelling.csv(spelling.quoted(frame) if self._style == "live" else frame)
+            return Answer(200, _TYPES[kind], (body,))
+        lines = frame.select(spelling.objects(frame, keys or frame.columns)).to_series()
+        write = spelling.flat_json if kind == "json" else spelling.ndjson
+        return Answer(200, _TYPES[kind], (write(lines, self._style),))
+
+    def _calendar_today(self, request: Arguments) -> Answer:
+        return self._table(request, lists.calendar([self._settings.trading_today()]).drop("date"))
+
+    def _calendar_on_date(self, request: Arguments) -> Answer:
+        day = request.day("date")
+        if not sessions.FIRST <= day <= sessions.LAST:
+            raise Refusal(472, answers.V3_NO_DATA)
+        return self._table(request, lists.calendar([day]).drop("date"))
+
+    def _year_holidays(self, request: Arguments) -> Answer:
+        return self._table(request, lists.holidays(request.number("year")))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request for history, understood."""
+
+    symbol: str
+    label: date
+    first: date
+    last: date
+    step: int
+    start: int
+    end: int
+    version: str
+    strike: float | None
+    rights: tuple[str, ...]
+
+
+def _asked(request: Arguments) -> _Asked:
+    """Read a request for history; refuse what the terminal refuses."""
+    symbol, label = request.required("symbol"), request.day("expiration")
+    first, last = request.span()
+    step = INTERVALS.get(request.query.get("interval") or "1s")
+    if step is None:
+        raise request.refuse(f"Invalid interval: {request.query['interval']}")
+    if first != last and step < sessions.MINUTE:
+        raise request.refuse("Bulk history requests are limited to intervals of at least 1 minute.")
+    if arguments.more_than_a_month(first, last):
+        raise request.refuse("Bulk history requests are limited to no more than 1 month.")
+    start = request.clock("start_time", sessions.OPEN)
+    end = request.clock("end_time", sessions.REGULAR_CLOSE)
+    if start > end:
+        raise request.refuse("Start must be before end")
+    version = request.choice("version", ("latest", "1"))
+    strike, rights = request.strike(), request.rights()
+    return _Asked(symbol, label, first, last, step, start, end, version, strike, rights)
+
+
+def _scrambled(frame: pl.DataFrame, base: int) -> pl.DataFrame:
+    """Return the rows in an order of no meaning, the same every time."""
+    places = pl.int_range(pl.len()).alias("place")
+    numbers = frame.select(places).to_series().to_numpy()
+    order = pl.Series("order", chance.hashes(base, numbers)).head(len(frame))
+    return frame.with_columns(order).sort("order").drop("order")
+
+
+def _in_wire_order(frame: pl.DataFrame, asked: _Asked, several_days: bool) -> pl.DataFrame:
+    """Sort by strike and right; which right comes first is a habit of the chain, as on the wire."""
+    puts_first = chance.key(0, "order", asked.symbol, asked.label.isoformat()) % 2 == 1
+    if not puts_first and not several_days:
+        return frame
+    return frame.sort("strike", "right", descending=[False, puts_first], maintain_order=True)
