@@ -1,0 +1,265 @@
+"""Typed settings: defaults from the schema, then the user's file, then the environment; checked once.
+
+`resolve` is the edge: it merges and validates, and says in one line what is wrong and what is allowed.
+`Settings.of` trusts what `resolve` returned, so that the many short jobs of a run need not validate again.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+
+from spx_data.errors import ConfigurationValidationError, MissingFileError
+from spx_data.layout import Layout
+
+Api = Literal["auto", "v3", "v2"]
+Document = dict[str, Any]
+
+SCHEMA = Path(__file__).parents[2] / "config" / "schemas" / "config.schema.yaml"
+
+# Environment variable → key and type; the environment wins over the file (requirements, section B).
+ENVIRONMENT: Mapping[str, tuple[str, type]] = {
+    "THETADATA_BASE_URL": ("thetadata.base_url", str),
+    "MAX_CONCURRENT_REQUESTS": ("thetadata.max_concurrent_requests", int),
+    "PROCESSING_START_DATE": ("processing.start_date", str),
+    "OUTPUT_DIRECTORY": ("processing.output_directory", str),
+    "TEMP_DIRECTORY": ("processing.temp_directory", str),
+    "DATABASE_PATH": ("database.path", str),
+}
+
+_STEPS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How to reach the Theta Terminal."""
+
+    base_url: str | None
+    api: Api
+    format: str
+    max_concurrent_requests: int
+    timeout_seconds: float
+    history_timeout_seconds: float
+    greeks_version: str
+    retry_wait_factor: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """The stamps of a session: from *start* to *end*, both inclusive, *step_ms* apart; New York time."""
+
+    start: dt.time
+    end: dt.time
+    interval: str
+
+    @property
+    def step_ms(self) -> int:
+        """Milliseconds between two stamps."""
+        return int(self.interval[:-1]) * _STEPS_MS[self.interval[-1]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one lake, as everything inside the library sees them."""
+
+    terminal: Terminal
+    start_date: dt.date
+    end_date: dt.date | None
+    roots: tuple[str, ...]
+    window: Window
+    max_dte: int | None
+    calendar: str
+    keep_ndjson: bool
+    no_data_recheck_days: float
+    owner_only: bool
+    layout: Layout
+
+    @classmethod
+    def of(cls, resolved: Mapping[str, Any]) -> Settings:
+        """The settings in a document that `resolve` returned."""
+        processing = resolved["processing"]
+        end = processing["end_date"]
+        return cls(
+            terminal=Terminal(**resolved["thetadata"]),
+            start_date=dt.date.fromisoformat(processing["start_date"]),
+            end_date=dt.date.fromisoformat(end) if end else None,
+            roots=tuple(processing["roots"]),
+            window=Window(
+                start=dt.time.fromisoformat(processing["start_time"]),
+                end=dt.time.fromisoformat(processing["end_time"]),
+                interval=processing["interval"],
+            ),
+            max_dte=processing["max_dte"],
+            calendar=processing["calendar"],
+            keep_ndjson=processing["keep_ndjson"],
+            no_data_recheck_days=processing["no_data_recheck_days"],
+            owner_only=processing["owner_only"],
+            layout=Layout(
+                output=Path(processing["output_directory"]),
+                temp=Path(processing["temp_directory"]),
+                data=Path(processing["data_directory"]),
+                database=Path(resolved["database"]["path"]),
+            ),
+        )
+
+
+def load(path: Path, *overlays: Path) -> Document:
+    """The YAML document at *path* with *overlays* laid over it, not yet validated."""
+    merged: Document = {}
+    for source in (path, *overlays):
+        _overlay(merged, _read_yaml(source))
+    return merged
+
+
+def _read_yaml(path: Path) -> Document:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise MissingFileError(
+            f"there is no config file {path}",
+            cure="Run from the project's folder, or name the file",
+            path=path,
+            operation="read",
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationValidationError(
+            f"{path} is not YAML: {error}", cure="Mend the file at that line", what=str(path), reason=str(error)
+        ) from error
+    if not isinstance(document, dict | None):
+        raise _invalid(str(path), "the file holds no keys", "Write sections with keys, as in config/config.yaml")
+    return document or {}
+
+
+def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Document:
+    """Defaults, then *raw*, then *environment*, validated: a complete document for `Settings.of`.
+
+    Raises:
+        ConfigurationValidationError: naming the key, what it is and what it may be.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    document = copy.deepcopy(dict(raw))
+    _overlay(document, _from_environment(environment))
+    _spell_dates(document)
+    _validate(document, schema)
+    _fill_defaults(document, schema)
+    _check_together(document)
+    return document
+
+
+def _overlay(base: Document, above: Mapping[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _overlay(base[key], value)
+        else:
+            base[key] = copy.deepcopy(value)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Document:
+    found: Document = {}
+    for variable, (key, kind) in ENVIRONMENT.items():
+        if not (text := environment.get(variable)):
+            continue
+        section, name = key.split(".")
+        try:
+            found.setdefault(section, {})[name] = kind(text)
+        except ValueError as error:
+            raise _invalid(
+                key, f"the environment variable {variable} is {text!r}, not {kind.__name__}", f"Unset or mend {variable}"
+            ) from error
+    return found
+
+
+def _spell_dates(document: Document) -> None:
+    """YAML reads an unquoted 2024-01-02 as a date; inside the document dates are ISO text."""
+    processing = document.get("processing")
+    if isinstance(processing, dict):
+        for key in ("start_date", "end_date"):
+            if isinstance(processing.get(key), dt.date):
+                processing[key] = processing[key].isoformat()
+
+
+def _validate(document: Document, schema: Mapping[str, Any]) -> None:
+    import jsonschema
+
+    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker(["date"]))
+    error = jsonschema.exceptions.best_match(checker.iter_errors(document))
+    if error is None:
+        return
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(known))
+        inside = f"{where}." if where else ""
+        raise _invalid(f"{inside}{unknown[0]}", "there is no such key", f"Known here: {', '.join(known)}")
+    raise _invalid(where, f"{error.instance!r} is not allowed", _allowed(error.schema))
+
+
+def _allowed(rule: Mapping[str, Any]) -> str:
+    """What a key may be, in words."""
+    if "enum" in rule:
+        return f"Allowed: {', '.join(str(value) for value in rule['enum'])}"
+    kinds = rule.get("type", "value")
+    kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
+    if rule.get("format") == "date":
+        kind = kind.replace("string", "a date like 2024-01-02")
+    limits = [
+        f"{word} {rule[name]}"
+        for name, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("pattern", "of the form"),
+            ("minItems", "with at least this many items:"),
+        )
+        if name in rule
+    ]
+    return f"Allowed: {' '.join([kind, *limits])}. {rule.get('description', '')}".strip()
+
+
+def _fill_defaults(document: Document, schema: Mapping[str, Any]) -> None:
+    for key, rule in schema["properties"].items():
+        if "default" in rule:
+            document.setdefault(key, copy.deepcopy(rule["default"]))
+        if "properties" in rule:
+            _fill_defaults(document[key], rule)
+
+
+def _check_together(document: Document) -> None:
+    """What no single key shows: required dates, their order, the address, the format's API."""
+    processing, terminal = document["processing"], document["thetadata"]
+    start, end = processing.get("start_date"), processing["end_date"]
+    if start is None:
+        raise _invalid(
+            "processing.start_date",
+            "it is not set, and nothing can be missing without a first date",
+            "Write 'start_date: 2024-01-02' (your date) under 'processing:' in config/config.yaml, "
+            "or set the environment variable PROCESSING_START_DATE",
+        )
+    if end is not None and dt.date.fromisoformat(start) > dt.date.fromisoformat(end):
+        raise _invalid("processing.start_date", f"{start} is after end_date {end}", "Swap them, or set end_date: null")
+    if processing["start_time"] >= processing["end_time"]:
+        raise _invalid(
+            "processing.start_time",
+            f"{processing['start_time']} is not before end_time {processing['end_time']}",
+            "The session's window needs a start before its end",
+        )
+    if terminal["base_url"] and urlsplit(terminal["base_url"]).hostname == "localhost":
+        raise _invalid(
+            "thetadata.base_url",
+            "terminals refuse the name localhost",
+            f"Write {terminal['base_url'].replace('localhost', '127.0.0.1')}",
+        )
+    if terminal["api"] == "v2" and terminal["format"] == "ndjson":
+        raise _invalid("thetadata.format", "API v2 has no ndjson", "Use csv or json")
+
+
+def _invalid(what: str, reason: str, cure: str) -> ConfigurationValidationError:
+    return ConfigurationValidationError(f"config: {what}: {reason}", cure=cure, what=what, reason=reason)

@@ -1,0 +1,59 @@
+"""What a lake holds, written down once, so that no day of other making ever joins it.
+
+Settings that change the bytes of a day are the data set's identity. The first sealed day writes it to
+`dataset.json`; every later run must agree with it or is refused before it touches anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spx_data import files
+from spx_data.config import Settings
+from spx_data.errors import DatasetMismatchError, MissingFileError
+
+FORMAT = 1
+
+Identity = dict[str, Any]
+
+
+def identity(settings: Settings, greeks_version: str) -> Identity:
+    """The identity that *settings* ask for, with the greeks model that the source really has."""
+    return {
+        "format": FORMAT,
+        "symbol": min(settings.roots, key=len),
+        "roots": sorted(settings.roots),
+        "interval": settings.window.interval,
+        "start_time": settings.window.start.isoformat(),
+        "end_time": settings.window.end.isoformat(),
+        "max_dte": settings.max_dte,
+        "greeks_version": greeks_version,
+    }
+
+
+def check(settings: Settings, wanted: Identity) -> None:
+    """Raise `DatasetMismatchError` where the lake on disk is another one than *wanted*."""
+    path = settings.layout.dataset
+    try:
+        held = files.read_json(path)
+    except MissingFileError:
+        return
+    differing = [key for key in wanted if not isinstance(held, dict) or held.get(key) != wanted[key]]
+    if differing:
+        finding = "; ".join(
+            f"{key} is {held.get(key) if isinstance(held, dict) else held!r} there and {wanted[key]} now"
+            for key in differing
+        )
+        raise DatasetMismatchError(
+            f"{path.parent} holds another data set: {finding}",
+            cure="Set these keys back, or choose another processing.output_directory and temp_directory",
+            what=str(path),
+            reason=finding,
+        )
+
+
+def claim(settings: Settings, wanted: Identity) -> None:
+    """Check, and write the identity where the lake has none yet."""
+    check(settings, wanted)
+    if not settings.layout.dataset.exists():
+        files.write_json(settings.layout.dataset, wanted)

@@ -1,0 +1,160 @@
+"""What can go wrong, as types: each names the cause in one line, carries fields, and knows its cure.
+
+An error's class also knows how often asking again can help (`retry`); the loop that does it is
+`spx_data.theta.retry`. Names and figures: requirements, section G.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often to ask again, and the waits between: exponential from *first* to *ceiling* seconds."""
+
+    attempts: int
+    first: float = 0.0
+    ceiling: float = 0.0
+
+
+NEVER = Retry(attempts=0)
+
+
+class SpxDataError(Exception):
+    """Anything this project raises on purpose.
+
+    `cause` names the thing, the expectation and the finding in one line; `cure` says what to do;
+    `fields` are the same facts for machines.
+    """
+
+    retry: ClassVar[Retry] = Retry(attempts=2, first=1.0, ceiling=30.0)
+
+    def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
+        super().__init__(cause)
+        self.cause = " ".join(cause.split())
+        self.cure = cure
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return f"{self.cause}. {self.cure}".strip() if self.cure else self.cause
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # BaseException would rebuild from the positional arguments alone and lose cure and fields.
+        return (_rebuild, (type(self), self.cause, self.cure, self.fields))
+
+
+def _rebuild(kind: type[SpxDataError], cause: str, cure: str, fields: dict[str, Any]) -> SpxDataError:
+    return kind(cause, cure=cure, **fields)
+
+
+# The source ---------------------------------------------------------------------------------------------
+
+
+class ApiRateLimitError(SpxDataError):
+    """The terminal's queue is full (429). Fields: retry_after (seconds or None), url."""
+
+    retry = Retry(attempts=3, first=1.0, ceiling=60.0)
+
+
+class ApiConnectionError(SpxDataError):
+    """A connection broke or the terminal lost its server. Fields: cause_type or status, base_url."""
+
+    retry = Retry(attempts=5, first=1.0, ceiling=30.0)
+
+
+class ThetaTerminalNotRunningError(SpxDataError):
+    """Nothing answers at the address, or the terminal is not logged in yet. Fields: base_url, details."""
+
+    retry = Retry(attempts=3, first=5.0, ceiling=60.0)
+
+
+class TerminalSessionTakenError(ThetaTerminalNotRunningError):
+    """Another terminal logged in with this account (478): only a person can decide which one stays."""
+
+    retry = NEVER
+
+
+class ApiDataNotFoundError(SpxDataError):
+    """The source has nothing there (472): an answer, not a failure. Fields: date, expiration, root."""
+
+    retry = NEVER
+
+
+class ApiResponseInvalidError(SpxDataError):
+    """An answer that cannot be what was asked for. Fields: excerpt, expected."""
+
+    retry = Retry(attempts=2, first=0.5, ceiling=5.0)
+
+
+class PageExpiredError(ApiResponseInvalidError):
+    """A page of a v2 answer was dropped (477): the request starts again from its first page."""
+
+
+class LargeRequestError(ApiResponseInvalidError):
+    """The answer would be too large (570): asking again for the same cannot help."""
+
+    retry = NEVER
+
+
+# The files ----------------------------------------------------------------------------------------------
+
+
+class MissingFileError(SpxDataError, FileNotFoundError):
+    """A file that must be there is not. Fields: path, operation."""
+
+    retry = NEVER
+
+
+class PermissionDeniedError(SpxDataError, PermissionError):
+    """The system refuses an operation on a path. Fields: path, operation."""
+
+    retry = NEVER
+
+
+class FileCorruptionError(SpxDataError):
+    """Bytes on disk are not the bytes that were written. Fields: path, expected, actual."""
+
+    retry = NEVER
+
+
+class DatabaseTransactionError(SpxDataError):
+    """The status database could not be written. Fields: path, operation."""
+
+
+# The call -----------------------------------------------------------------------------------------------
+
+
+class SchemaValidationError(SpxDataError):
+    """A table or document of ours does not have its declared shape. Fields: what, reason."""
+
+    retry = NEVER
+
+
+class DateValidationError(SpxDataError):
+    """A date that is no date, or no session. Fields: what, reason."""
+
+    retry = NEVER
+
+
+class ConfigurationValidationError(SpxDataError):
+    """A setting is missing, mistyped or contradicts what is there. Fields: what, reason."""
+
+    retry = NEVER
+
+
+class WrongApiError(ConfigurationValidationError):
+    """The terminal speaks the other API version (410, 404). Fields: what, reason."""
+
+
+class RequestRefusedError(ConfigurationValidationError):
+    """The terminal refuses the arguments (400, 473, 475, 476). Fields: what, reason."""
+
+
+class SubscriptionError(ConfigurationValidationError):
+    """The subscription does not include the data asked for (403, 471). Fields: what, reason."""
+
+
+class DatasetMismatchError(ConfigurationValidationError):
+    """The lake on disk was made with other settings. Fields: what, reason."""

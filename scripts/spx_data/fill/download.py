@@ -1,0 +1,134 @@
+"""Stage two of a date: every listed chain to a checkpoint of its own, a few at a time.
+
+A rerun takes up where the last one stopped: chains whose checkpoint is whole are not asked for again. The
+manifest is written only when every chain is either staged or known to have no data.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from spx_data import files, journal, staging
+from spx_data.config import Settings
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiDataNotFoundError,
+    ConfigurationValidationError,
+    SpxDataError,
+    ThetaTerminalNotRunningError,
+)
+from spx_data.fill.listing import Listing, current
+from spx_data.fill.manifest import Manifest
+from spx_data.fill.source import Line
+from spx_data.staging import Receipt
+from spx_data.theta.chains import ListedChain
+
+_log = logging.getLogger(__name__)
+
+# After one of these the terminal would say the same to every other request.
+_HOPELESS = (ThetaTerminalNotRunningError, ApiConnectionError, ConfigurationValidationError, OSError)
+
+
+def download_expirations(
+    settings: Settings, date: dt.date, listing: Path, target: Path, *, concurrent: int
+) -> None:
+    """Stage every chain of *listing*, at most *concurrent* at a time, and write the manifest to *target*.
+
+    Raises:
+        SpxDataError: the first failure, after the other chains were staged where that made sense.
+        ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
+    """
+    with Line.open(settings, date, "download") as line:
+        listed = current(settings, line, date, listing)
+        receipts = _stage_all(settings, line, listed, concurrent)
+        if not any(receipt.rows for receipt in receipts):
+            raise ApiDataNotFoundError(
+                f"the source lists {len(receipts)} chains on {date} and has records of none",
+                cure=f"It is asked again in {settings.no_data_recheck_days:g} days",
+                date=date,
+            )
+        files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
+
+
+def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int) -> list[Receipt]:
+    """The receipts of all chains, in the listing's order."""
+    receipts: dict[int, Receipt] = {}
+    waiting: list[int] = []
+    for position, entry in enumerate(listed.chains):
+        receipt = staging.staged(_checkpoint(settings, entry), listed.identity(entry))
+        if receipt is None:
+            waiting.append(position)
+        else:
+            receipts[position] = receipt
+    _log.info("%s: %d chains listed, %d staged before", listed.date, len(listed.chains), len(receipts))
+
+    with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="chain") as pool:
+        futures = {
+            pool.submit(_stage, settings, line, entry, listed.identity(entry)): position
+            for position in waiting
+            for entry in [listed.chains[position]]
+        }
+        _collect(futures)
+    receipts.update({position: future.result() for future, position in futures.items()})
+    return [receipts[position] for position in range(len(listed.chains))]
+
+
+def _collect(futures: dict[Future[Receipt], int]) -> None:
+    """Wait for all; after a failure that would meet every request alike, start no more."""
+    pending = set(futures)
+    failure: BaseException | None = None
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_EXCEPTION)
+        errors = [error for future in done if not future.cancelled() and (error := future.exception())]
+        failure = failure or next(iter(errors), None)
+        if any(isinstance(error, _HOPELESS) for error in errors):
+            for future in pending:
+                future.cancel()
+    if failure is not None:
+        raise failure
+
+
+def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) -> Receipt:
+    """Fetch one chain into its checkpoint; a chain without data gets a receipt alone."""
+    chain, checkpoint = entry.chain, _checkpoint(settings, entry)
+    about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
+    begun, attempts = time.monotonic(), 0
+
+    def fetch() -> tuple[int, int, int, str | None]:
+        nonlocal attempts
+        attempts += 1
+        return staging.write_records(checkpoint, line.source.history(chain, settings.window))
+
+    try:
+        contracts, rows, size, checksum = line.ask(fetch, **about)
+    except ApiDataNotFoundError as error:
+        contracts, rows, size, checksum = 0, 0, 0, None
+        line.journal.record(journal.NO_DATA, **about, cause=error.cause)
+    except SpxDataError as error:
+        _log.error("%s: %s", chain, error)
+        raise
+    receipt = Receipt(
+        root=chain.root,
+        expiration=chain.expiration,
+        listing=identity,
+        contracts=contracts,
+        rows=rows,
+        bytes=size,
+        sha256=checksum,
+        attempts=attempts,
+        seconds=round(time.monotonic() - begun, 3),
+    )
+    staging.write_receipt(checkpoint, receipt)
+    if rows:
+        line.journal.record(journal.STAGED, **about, contracts=contracts, rows=rows, bytes=size, attempts=attempts)
+    _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
+    return receipt
+
+
+def _checkpoint(settings: Settings, entry: ListedChain) -> staging.Checkpoint:
+    chain = entry.chain
+    return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)

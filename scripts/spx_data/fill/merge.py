@@ -1,0 +1,107 @@
+"""Stage three of a date: its checkpoints become one sealed Parquet.
+
+Publication order, each step on the device before the next begins: the Parquet as `.part`, read back; its
+rename; the passport; the sidecar, which is the commit. A crash between any two leaves a date that is simply
+not done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from spx_data import dataset, files, journal, schema, sessions, staging
+from spx_data.config import Settings
+from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.fill.manifest import Manifest
+from spx_data.fill.passport import ChainReport, passport
+from spx_data.journal import Journal
+from spx_data.parquet import DayWriter, Written, read_back
+
+_log = logging.getLogger(__name__)
+
+
+def merge_date(settings: Settings, date: dt.date, manifest: Path, target: Path) -> None:
+    """Seal *date*: its checkpoints become *target*, its passport and its sidecar.
+
+    Raises:
+        DatasetMismatchError: the lake holds another data set.
+        FileCorruptionError: a checkpoint is damaged; it is dropped, so that the next run fetches it anew.
+        SchemaValidationError: the manifest was made for other settings; it is dropped likewise.
+    """
+    begun = time.monotonic()
+    log = Journal(settings.layout.journal(date), "merge")
+    with log.attempt():
+        staged = _current(settings, manifest)
+        dataset.claim(settings, staged.listing.dataset)
+        reports, written = _write(settings, staged, manifest, target)
+        size, checksum = target.stat().st_size, files.digest(target)
+        session = next(iter(sessions.between(settings.calendar, date, date)), None)
+        document = passport(staged.listing, reports, written, session, settings.window)
+        document["parquet"] = {"bytes": size, "sha256": checksum}
+        document["merge_seconds"] = round(time.monotonic() - begun, 3)
+        files.write_json(settings.layout.passport(date), document)
+        files.seal(target, checksum)
+        log.record(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
+    _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
+    if not settings.keep_ndjson:
+        files.remove(settings.layout.staging(date))
+
+
+def _current(settings: Settings, path: Path) -> Manifest:
+    """The manifest at *path*, provided it was made for these settings."""
+    manifest = Manifest.of_json(files.read_json(path))
+    wanted = dataset.identity(settings, manifest.listing.dataset["greeks_version"])
+    if manifest.listing.dataset != wanted:
+        files.remove(path)
+        raise SchemaValidationError(
+            f"{path} was made with other settings than today's",
+            cure="Run the workflow again: the date is staged anew",
+            what=str(path),
+            reason=f"{manifest.listing.dataset} is not {wanted}",
+        )
+    return manifest
+
+
+def _write(settings: Settings, staged: Manifest, path: Path, target: Path) -> tuple[list[ChainReport], Written]:
+    """Write *target* from the checkpoints and read it back before it gets its name."""
+    written: Written
+
+    def check(part: Path) -> None:
+        read_back(part, written)
+
+    with files.atomic(target, check=check) as stream:
+        try:
+            reports, written = _merge(settings, staged, stream)
+        except (FileCorruptionError, MissingFileError):
+            # The damaged checkpoint has lost its receipt; without the manifest the download takes it up.
+            files.remove(path)
+            raise
+    return reports, written
+
+
+def _merge(settings: Settings, staged: Manifest, stream: BinaryIO) -> tuple[list[ChainReport], Written]:
+    listing = staged.listing
+    writer = DayWriter(
+        stream, {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
+    )
+    reports = []
+    for entry, receipt in staged.chains():
+        if not receipt.rows:
+            reports.append(ChainReport.of(entry, receipt, None))
+            continue
+        chain = entry.chain
+        checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+        try:
+            records = staging.read_records(checkpoint, receipt)
+        except (FileCorruptionError, MissingFileError):
+            files.remove(checkpoint.receipt)
+            raise
+        writer.add(
+            chain.root, chain.expiration, schema.day_table(chain.date, chain.root, chain.expiration, records)
+        )
+        reports.append(ChainReport.of(entry, receipt, records))
+    return reports, writer.close()

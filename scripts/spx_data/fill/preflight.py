@@ -1,0 +1,40 @@
+"""Before a fill starts anything: one look at what would make every date fail alike.
+
+A terminal that is not there, speaks another API or does not know a root; a directory nobody may write to; a
+lake that holds another data set: each is one clear message before the first job, not one for every date.
+"""
+
+from __future__ import annotations
+
+from spx_data import dataset, files, theta
+from spx_data.config import Settings, Terminal
+from spx_data.errors import ConfigurationValidationError
+
+
+def preflight(settings: Settings) -> Terminal:
+    """Check what every date needs; returns the terminal that was found, for the jobs to use.
+
+    Raises:
+        PermissionDeniedError: a directory cannot be written to.
+        ThetaTerminalNotRunningError, ApiConnectionError, WrongApiError: see `theta.locate`.
+        DatasetMismatchError: the output directory holds another data set.
+        ConfigurationValidationError: the terminal does not know one of the roots.
+    """
+    layout = settings.layout
+    for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
+        files.check_writable(directory)
+    terminal = theta.locate(settings.terminal, layout.temp)
+    source = theta.connect(terminal, layout.temp)
+    try:
+        dataset.check(settings, dataset.identity(settings, source.greeks_version))
+        for root in settings.roots:
+            if not source.knows_root(root):
+                raise ConfigurationValidationError(
+                    f"config: processing.roots: the terminal at {source.base_url} knows no option root {root}",
+                    cure="SPX and SPXW are the roots of SPX options",
+                    what="processing.roots",
+                    reason=f"unknown root {root}",
+                )
+    finally:
+        source.close()
+    return terminal

@@ -1,0 +1,59 @@
+"""A job's line to the terminal: the source, with every request and every retry written to the journal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+from spx_data import journal, theta
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.journal import Journal
+from spx_data.theta import Source
+from spx_data.theta.retry import retrying
+from spx_data.theta.transport import Exchange
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An open line to the terminal for one stage of one date."""
+
+    source: Source
+    journal: Journal
+    wait_factor: float
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, date: dt.date, stage: str) -> Iterator[Line]:
+        """A line while the block lasts; the journal gets the try's start and its end, good or bad."""
+        log = Journal(settings.layout.journal(date), stage)
+
+        def audit(exchange: Exchange) -> None:
+            log.record(journal.REQUEST, **asdict(exchange))
+
+        with log.attempt():
+            source = theta.connect(settings.terminal, settings.layout.temp, audit)
+            try:
+                yield cls(source, log, settings.terminal.retry_wait_factor)
+            finally:
+                source.close()
+
+    def ask(self, call: Callable[[], T], **about: object) -> T:
+        """The result of *call*, retried by its errors' policies; *about* goes into the journal with each."""
+
+        def told(error: SpxDataError, attempt: int, wait: float) -> None:
+            self.journal.record(
+                journal.RETRIED,
+                **about,
+                error=type(error).__name__,
+                cause=error.cause,
+                attempt=attempt,
+                wait=round(wait, 3),
+            )
+
+        return retrying(call, wait_factor=self.wait_factor, observer=told)

@@ -1,0 +1,88 @@
+"""What happened to a trading date, one JSON line an event, only ever appended.
+
+The journal is evidence: tries, errors, requests, seals. A line torn by a crash is the last one or stands
+before a healthy one; it is skipped, never fatal.
+
+Every event has `at` (UTC, ISO 8601, milliseconds), `event` (one of the constants below) and `stage`
+(`list`, `download` or `merge`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spx_data import files
+from spx_data.errors import ApiDataNotFoundError, SpxDataError
+
+STARTED = "started"
+FINISHED = "finished"
+FAILED = "failed"
+REQUEST = "request"  # one HTTP exchange: url, status, bytes, seconds
+RETRIED = "retried"  # an error that is answered by asking again: error, cause, attempt, wait
+STAGED = "staged"  # an expiration became a checkpoint: root, expiration, rows, bytes, attempts
+NO_DATA = "no-data"  # the source's answer: nothing for the expiration, or for the whole date
+SEALED = "sealed"  # rows, bytes, sha256
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of one date, as one stage of the fill writes it."""
+
+    path: Path
+    stage: str
+
+    def record(self, event: str, **fields: Any) -> None:
+        """Append one event; values that JSON does not know are written as text."""
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        line = {"at": at, "event": event, "stage": self.stage, **fields}
+        files.append_line(self.path, json.dumps(line, default=str))
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Record the start of a try and how it ends; the error goes on to the caller."""
+        begun = time.monotonic()
+        self.record(STARTED)
+        try:
+            yield
+        except ApiDataNotFoundError as error:
+            self.record(NO_DATA, cause=error.cause, **error.fields)
+            raise
+        except Exception as error:
+            self.record(
+                FAILED,
+                error=type(error).__name__,
+                cause=error.cause if isinstance(error, SpxDataError) else str(error),
+                cure=getattr(error, "cure", ""),
+                fields=getattr(error, "fields", {}),
+                traceback=traceback.format_exc(),
+                seconds=round(time.monotonic() - begun, 3),
+            )
+            raise
+        self.record(FINISHED, seconds=round(time.monotonic() - begun, 3))
+
+
+def read(path: Path) -> list[Event]:
+    """The events of one journal, oldest first; an empty list where there is none."""
+    try:
+        text = path.read_text(errors="replace")
+    except FileNotFoundError:
+        return []
+    return [event for line in text.splitlines() if (event := _parse(line))]
+
+
+def _parse(line: str) -> Event | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and {"at", "event", "stage"} <= event.keys() else None

@@ -1,0 +1,147 @@
+"""Every path of the tree is spelt here, once.
+
+A date's files sit where a person would look for them and sort by name; the patterns that Snakemake
+matches are made by the same functions as the paths, with wildcards in place of year, month and day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+DATASET = "dataset.json"
+_STEM = "spx-options-{year}-{month}-{day}"
+_FOLDER = "{year}/{month}/{day}"
+_PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
+
+# One trading date is three wildcards, so that a file cannot stand in another date's folder.
+WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
+
+
+def _fill(pattern: Path, date: dt.date) -> Path:
+    return Path(str(pattern).format(year=f"{date:%Y}", month=f"{date:%m}", day=f"{date:%d}"))
+
+
+def date_of(parquet: Path) -> dt.date | None:
+    """The trading date a sealed Parquet's name stands for; None when it is not such a name."""
+    match = _PARQUET_NAME.fullmatch(parquet.name)
+    return dt.date.fromisoformat(match[1]) if match else None
+
+
+def sidecar_of(parquet: Path) -> Path:
+    """The checksum file beside *parquet*."""
+    return parquet.with_name(parquet.name + ".sha256")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The two files of one staged expiration: its records and the receipt that vouches for them."""
+
+    records: Path
+    receipt: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one lake: *output* holds what is sealed, *temp* what is in flight, *data* the rest."""
+
+    output: Path
+    temp: Path
+    data: Path
+    database: Path
+
+    # Patterns for Snakemake -----------------------------------------------------------------------------
+
+    @property
+    def parquet_pattern(self) -> Path:
+        """The sealed Parquet of a date, with wildcards."""
+        return self.output / _FOLDER / f"{_STEM}.parquet"
+
+    @property
+    def sidecar_pattern(self) -> Path:
+        """The sidecar of a date, with wildcards."""
+        return sidecar_of(self.parquet_pattern)
+
+    @property
+    def passport_pattern(self) -> Path:
+        """The passport of a date, with wildcards."""
+        return self.parquet_pattern.with_suffix(".json")
+
+    @property
+    def listing_pattern(self) -> Path:
+        """The expirations listed for a date, with wildcards."""
+        return self.temp / "{year}-{month}-{day}" / "expirations.json"
+
+    @property
+    def manifest_pattern(self) -> Path:
+        """What was staged for a date, with wildcards."""
+        return self.temp / "{year}-{month}-{day}" / "manifest.json"
+
+    def log_pattern(self, rule: str) -> Path:
+        """The log of *rule* for a date, with wildcards."""
+        return self.data / "logs" / _FOLDER / f"{rule}.log"
+
+    def benchmark_pattern(self, rule: str) -> Path:
+        """Snakemake's benchmark of *rule* for a date, with wildcards."""
+        return self.data / "benchmarks" / _FOLDER / f"{rule}.tsv"
+
+    # A date's files -------------------------------------------------------------------------------------
+
+    def parquet(self, date: dt.date) -> Path:
+        """The sealed Parquet of *date*."""
+        return _fill(self.parquet_pattern, date)
+
+    def sidecar(self, date: dt.date) -> Path:
+        """The checksum that vouches for it; written last: its presence is the commit."""
+        return sidecar_of(self.parquet(date))
+
+    def passport(self, date: dt.date) -> Path:
+        """Where the day's data came from and what was found in it."""
+        return _fill(self.passport_pattern, date)
+
+    def staging(self, date: dt.date) -> Path:
+        """The folder of what is in flight for *date*."""
+        return self.temp / date.isoformat()
+
+    def listing(self, date: dt.date) -> Path:
+        """The expirations the source lists for *date*."""
+        return _fill(self.listing_pattern, date)
+
+    def manifest(self, date: dt.date) -> Path:
+        """What was staged for *date*: written when nothing is left to fetch."""
+        return _fill(self.manifest_pattern, date)
+
+    def checkpoint(self, date: dt.date, root: str, expiration: dt.date) -> Checkpoint:
+        """The records and the receipt of one staged expiration."""
+        stem = f"{root}-{expiration.isoformat()}"
+        return Checkpoint(self.staging(date) / f"{stem}.ndjson", self.staging(date) / f"{stem}.receipt.json")
+
+    def journal(self, date: dt.date) -> Path:
+        """The append-only events of *date*."""
+        return self.data / "journal" / f"{date:%Y}" / f"{date.isoformat()}.jsonl"
+
+    def log(self, rule: str, date: dt.date) -> Path:
+        """The log of *rule* for *date*."""
+        return _fill(self.log_pattern(rule), date)
+
+    def benchmark(self, rule: str, date: dt.date) -> Path:
+        """Snakemake's benchmark of *rule* for *date*."""
+        return _fill(self.benchmark_pattern(rule), date)
+
+    # The lake's files -----------------------------------------------------------------------------------
+
+    @property
+    def dataset(self) -> Path:
+        """What this lake holds; settings that change bytes must agree with it."""
+        return self.output / DATASET
+
+    def parquets(self) -> list[Path]:
+        """Every Parquet in the output tree that has a date's name and place, oldest first."""
+        found = self.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/spx-options-*.parquet")
+        return sorted(path for path in found if (date := date_of(path)) and path == self.parquet(date))
+
+    def journals(self) -> list[Path]:
+        """Every date's journal, oldest first."""
+        return sorted((self.data / "journal").glob("[0-9][0-9][0-9][0-9]/*.jsonl"))

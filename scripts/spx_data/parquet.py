@@ -1,0 +1,115 @@
+"""The sealed file's format: sorted rows, page checksums, and metadata that says where they came from.
+
+The bytes are a function of the records alone: no clock, no host, no order of arrival gets in. A row group
+never spans two expirations, so a question about one expiration reads nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spx_data import schema
+from spx_data.errors import FileCorruptionError
+
+RECORDS_DIGEST_KEY = "spx_data.records_sha256"
+
+_ROW_GROUP_ROWS = 1 << 20
+_OPTIONS = {
+    "compression": "zstd",
+    "write_page_checksum": True,
+    "write_page_index": True,
+    "write_statistics": True,
+    "use_dictionary": True,
+    "data_page_version": "1.0",
+    "version": "2.6",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a `DayWriter` wrote."""
+
+    rows: int
+    records_sha256: str
+
+
+class DayWriter:
+    """Writes one trading date, chain by chain in sealed order, to an open stream."""
+
+    def __init__(self, stream: BinaryIO, metadata: Mapping[str, str]) -> None:
+        sorting = pq.SortingColumn.from_ordering(
+            schema.DAY, [(name, "ascending") for name in schema.SORTED_BY]
+        )
+        self._writer = pq.ParquetWriter(stream, schema.DAY, sorting_columns=sorting, **_OPTIONS)
+        self._writer.add_key_value_metadata(
+            {"spx_data.schema_version": schema.VERSION} | {f"spx_data.{k}": v for k, v in metadata.items()}
+        )
+        self._digest = schema.RecordsDigest()
+        self._rows = 0
+
+    def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
+        """Append the sorted rows (`schema.DAY`) of one chain, in row groups of their own."""
+        self._writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
+        self._digest.add(root, expiration, rows)
+        self._rows += rows.num_rows
+
+    def close(self) -> Written:
+        """Finish the file; its footer names the digest of the records."""
+        written = Written(self._rows, self._digest.hexdigest())
+        self._writer.add_key_value_metadata({RECORDS_DIGEST_KEY: written.records_sha256})
+        self._writer.close()
+        return written
+
+
+def read_back(path: Path, written: Written) -> None:
+    """Read every page of *path* with its checksum and compare it with what was *written*.
+
+    Raises:
+        FileCorruptionError: schema, rows, a page's checksum or the records' digest differ.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(schema.DAY):
+                raise _differs(path, "schema", schema.DAY.to_string(), file.schema_arrow.to_string())
+            digest, rows = schema.RecordsDigest(), 0
+            for root, expiration, table in chains(file):
+                digest.add(root, expiration, table)
+                rows += table.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _differs(path, "readable pages", "good page checksums", str(error)) from error
+    found = Written(rows, digest.hexdigest())
+    if found != written:
+        raise _differs(path, "records", str(written), str(found))
+
+
+def chains(file: pq.ParquetFile) -> Iterator[tuple[str, dt.date, pa.Table]]:
+    """The chains of a sealed file with their rows (`schema.DAY`), one after the other, in its order."""
+    parts: list[pa.Table] = []
+    key: tuple[str, dt.date] | None = None
+    for number in range(file.num_row_groups):
+        table = file.read_row_group(number)
+        found = (table["root"][0].as_py(), table["expiration"][0].as_py())
+        if key is not None and found != key:
+            yield *key, pa.concat_tables(parts)
+            parts = []
+        key = found
+        parts.append(table)
+    if key is not None:
+        yield *key, pa.concat_tables(parts)
+
+
+def _differs(path: Path, what: str, expected: str, actual: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{path} was not written as meant: {what} expected {expected}, found {actual}",
+        cure="Run the workflow again; if it stays, check the disk and the memory of this machine",
+        path=path,
+        expected=expected,
+        actual=actual,
+    )

@@ -1,0 +1,137 @@
+"""The columns of a trading date, in one place: as staged, as sealed, and the digest of what they say.
+
+A *record* is one contract at one stamp. Inside a checkpoint the root, the expiration and the date are the
+same for every record, so records hold only what varies (`RECORD`); the sealed Parquet holds all (`DAY`).
+Stamps are kept as milliseconds since the Unix epoch, which is what Parquet stores for a zoned timestamp.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import polars as pl
+
+VERSION = "1"
+ZONE = "America/New_York"
+
+# The greeks and prices of a record, in the vendor's units (wire-facts, sections 2 and 3): prices in
+# dollars, theta per day, vega, rho and epsilon per 1.00, implied_vol an annualised fraction, iv_error
+# relative to the midpoint (100 marks failure).
+MEASURES = (
+    "bid",
+    "ask",
+    "delta",
+    "theta",
+    "vega",
+    "rho",
+    "epsilon",
+    "lambda",
+    "implied_vol",
+    "iv_error",
+)
+
+RECORD = pa.schema(
+    [
+        ("strike", pa.float64()),  # dollars
+        ("right", pa.string()),  # C or P
+        ("timestamp", pa.int64()),  # ms since the epoch
+        *[(name, pa.float64()) for name in MEASURES],
+        ("underlying_timestamp", pa.int64()),  # ms since the epoch
+        ("underlying_price", pa.float64()),
+    ]
+)
+
+_STAMP = pa.timestamp("ms", tz=ZONE)
+_WORD = pa.dictionary(pa.int32(), pa.string())
+
+DAY = pa.schema(
+    [
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("root", _WORD, nullable=False),
+        pa.field("expiration", pa.date32(), nullable=False),
+        pa.field("strike", pa.float64(), nullable=False),
+        pa.field("right", _WORD, nullable=False),
+        pa.field("timestamp", _STAMP, nullable=False),
+        *[pa.field(name, pa.float64(), nullable=False) for name in MEASURES],
+        pa.field("underlying_timestamp", _STAMP, nullable=False),
+        pa.field("underlying_price", pa.float64(), nullable=False),
+    ]
+)
+
+SORTED_BY = ("root", "expiration", "strike", "right", "timestamp")
+RECORD_KEY = ["strike", "right", "timestamp"]
+
+
+def polars_record() -> dict[str, Any]:
+    """`RECORD` in Polars' types."""
+    import polars as pl
+
+    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64, pa.string(): pl.String}
+    return {field.name: kinds[field.type] for field in RECORD}
+
+
+def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
+    """The records of one expiration as rows of `DAY`, in the order of the sealed file.
+
+    Ties of the key (a contract twice at one stamp, which the vendor has sent: wire-facts, section 13) are
+    ordered by the remaining columns, so that the order of arrival leaves no trace.
+    """
+    ordered = records.sort(RECORD_KEY)
+    if ordered.select(RECORD_KEY).is_duplicated().any():
+        ordered = records.sort([*RECORD_KEY, *(name for name in RECORD.names if name not in RECORD_KEY)])
+    rows = ordered.to_arrow()
+    constant = {
+        "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
+        "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
+        "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
+    }
+    columns = [
+        constant[field.name] if field.name in constant else _as(rows[field.name], field.type) for field in DAY
+    ]
+    return pa.Table.from_arrays(columns, schema=DAY)
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(kind):
+        return column.cast(pa.string()).dictionary_encode().cast(kind)
+    return column.cast(kind)
+
+
+class RecordsDigest:
+    """SHA-256 over what the records say, whatever file format or library holds them.
+
+    Over the day's rows in sealed order, group by group: a line `root expiration rows\\n`, then each column
+    of `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or milliseconds
+    since the epoch), the right as one byte `C` or `P`.
+    """
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
+        """Add one expiration's sorted rows (`DAY`)."""
+        self._hash.update(f"{root} {expiration.isoformat()} {rows.num_rows}\n".encode())
+        for name in RECORD.names:
+            self._hash.update(_little_endian(rows[name]))
+
+    def hexdigest(self) -> str:
+        """The digest so far."""
+        return self._hash.hexdigest()
+
+
+def _little_endian(column: pa.ChunkedArray) -> bytes:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        is_call = pc.equal(column.cast(pa.string()), "C").to_numpy()
+        return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).tobytes()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    wanted = "<i8" if pa.types.is_integer(column.type) else "<f8"
+    return column.to_numpy().astype(wanted, copy=False).tobytes()

@@ -1,0 +1,93 @@
+"""The exchange calendar: which dates are sessions, when they close, which of them is the last finished one.
+
+Session dates are New York dates. Sessions come from the stock exchange's calendar: index options trade
+fifteen minutes longer, also on half days, and what expires that day stops with the stock market.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from spx_data.config import Settings, Window
+from spx_data.errors import ConfigurationValidationError
+from spx_data.schema import ZONE
+
+NOW_VARIABLE = "SPX_DATA_NOW"
+
+_NEW_YORK = ZoneInfo(ZONE)
+_INDEX_OPTIONS_LONGER = dt.timedelta(minutes=15)
+_REGULAR_CLOSE = dt.time(16)
+
+
+@dataclass(frozen=True, order=True)
+class Session:
+    """One trading date; *opens* and *closes* are the stock market's, in New York."""
+
+    date: dt.date
+    opens: dt.datetime
+    closes: dt.datetime
+
+    @property
+    def early_close(self) -> bool:
+        """Whether it is a half day."""
+        return self.closes.timetz().replace(tzinfo=None) < _REGULAR_CLOSE
+
+    @property
+    def options_close(self) -> dt.datetime:
+        """When index options stop trading (13:15 on half days, else 16:15)."""
+        return self.closes + _INDEX_OPTIONS_LONGER
+
+    def last_stamp(self, window: Window, *, expiring: bool) -> dt.datetime:
+        """The last stamp of *window* at which a contract is quoted; *expiring* ones stop with the stocks."""
+        start = dt.datetime.combine(self.date, window.start, _NEW_YORK)
+        end = dt.datetime.combine(self.date, window.end, _NEW_YORK)
+        last = min(end, self.closes if expiring else self.options_close)
+        step = dt.timedelta(milliseconds=window.step_ms)
+        return start + (last - start) // step * step
+
+
+def now(environment: Mapping[str, str] = os.environ) -> dt.datetime:
+    """The time, with a zone; tests and replays set it with the variable SPX_DATA_NOW (ISO 8601)."""
+    if told := environment.get(NOW_VARIABLE):
+        moment = dt.datetime.fromisoformat(told)
+        return moment if moment.tzinfo else moment.replace(tzinfo=_NEW_YORK)
+    return dt.datetime.now(dt.UTC)
+
+
+def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, both inclusive, in order.
+
+    Raises:
+        ConfigurationValidationError: pandas-market-calendars knows no such calendar.
+    """
+    import pandas_market_calendars
+
+    try:
+        schedule = pandas_market_calendars.get_calendar(calendar).schedule(start, end, tz=ZONE)
+    except RuntimeError as error:
+        raise ConfigurationValidationError(
+            f"config: processing.calendar: there is no calendar {calendar!r}",
+            cure="Use NYSE, or another name that pandas-market-calendars knows",
+            what="processing.calendar",
+            reason=str(error),
+        ) from error
+    return [
+        Session(day.date(), opens.to_pydatetime(), closes.to_pydatetime())
+        for day, opens, closes in zip(
+            schedule.index, schedule["market_open"], schedule["market_close"], strict=True
+        )
+    ]
+
+
+def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
+    """The finished sessions between the settings' start and end dates, in order."""
+    today = moment.astimezone(_NEW_YORK).date()
+    end = min(settings.end_date or today, today)
+    if end < settings.start_date:
+        return []
+    found = between(settings.calendar, settings.start_date, end)
+    return [session for session in found if session.options_close <= moment]

@@ -1,0 +1,161 @@
+"""NDJSON checkpoints: one staged expiration, whole or not there.
+
+A checkpoint is two files. The records, one JSON object a line (`schema.RECORD`), are published first; the
+receipt, which vouches for them, last: without it the records do not count and are fetched again. What the
+source answered with "no data" has a receipt and no records. A receipt also says which listing it belongs to,
+so that checkpoints of other settings or another API never end up in one day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from spx_data import files, schema
+from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.layout import Checkpoint
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+_SLICE = 32 << 20
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one expiration: *rows* 0 and no checksum where the source had no data."""
+
+    root: str
+    expiration: dt.date
+    listing: str  # the identity of the listing it was fetched under
+    contracts: int
+    rows: int
+    bytes: int
+    sha256: str | None
+    attempts: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The receipt as a JSON document."""
+        return asdict(self) | {"expiration": self.expiration.isoformat()}
+
+    @classmethod
+    def of_json(cls, document: Any) -> Receipt:
+        """The receipt in *document*; raises SchemaValidationError where it is none."""
+        try:
+            return cls(**document | {"expiration": dt.date.fromisoformat(document["expiration"])})
+        except (TypeError, KeyError, ValueError) as error:
+            raise SchemaValidationError(
+                f"this is no receipt of a checkpoint: {document!r:.200}", what="receipt", reason=str(error)
+            ) from error
+
+
+@dataclass
+class _Tally:
+    """What was written so far."""
+
+    rows: int = 0
+    bytes: int = 0
+    contracts: pl.DataFrame | None = None
+
+    def add(self, frame: pl.DataFrame, size: int) -> None:
+        import polars as pl
+
+        seen = frame.select("strike", "right").unique()
+        self.contracts = seen if self.contracts is None else pl.concat([self.contracts, seen]).unique()
+        self.rows += len(frame)
+        self.bytes += size
+
+
+def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> tuple[int, int, int, str]:
+    """Write *batches* of `schema.RECORD` to the checkpoint's records, atomically.
+
+    Returns:
+        The numbers of contracts, rows and bytes, and the SHA-256 of the file.
+    """
+    import polars as pl
+
+    tally, checksum = _Tally(), hashlib.sha256()
+    with files.atomic(checkpoint.records) as stream:
+        for batch in batches:
+            frame = pl.DataFrame(batch)
+            lines = io.BytesIO()
+            frame.write_ndjson(lines)
+            block = lines.getbuffer()
+            checksum.update(block)
+            stream.write(block)
+            tally.add(frame, len(block))
+    contracts = 0 if tally.contracts is None else len(tally.contracts)
+    return contracts, tally.rows, tally.bytes, checksum.hexdigest()
+
+
+def write_receipt(checkpoint: Checkpoint, receipt: Receipt) -> None:
+    """Commit a checkpoint: from now on it counts."""
+    files.write_json(checkpoint.receipt, receipt.as_json())
+
+
+def staged(checkpoint: Checkpoint, listing: str) -> Receipt | None:
+    """The receipt of a checkpoint that is whole and belongs to *listing*; None where it must be fetched.
+
+    The records' size is compared, not their bytes: the merge reads and checks every byte anyway.
+    """
+    try:
+        receipt = Receipt.of_json(files.read_json(checkpoint.receipt))
+        size = checkpoint.records.stat().st_size if receipt.sha256 else 0
+    except (MissingFileError, SchemaValidationError, FileNotFoundError):
+        return None
+    return receipt if (receipt.listing, receipt.bytes) == (listing, size) else None
+
+
+def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
+    """The records of a checkpoint, after every byte was checked against the receipt.
+
+    Raises:
+        MissingFileError: the records are gone.
+        FileCorruptionError: they are not the bytes that were staged.
+    """
+    import polars as pl
+
+    kinds = schema.polars_record()
+    frames, checksum, rest = [], hashlib.sha256(), b""
+    with files.reading(checkpoint.records) as stream:
+        while block := stream.read(_SLICE):
+            checksum.update(block)
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            if newline:
+                frames.append(_parse(checkpoint, whole, kinds))
+    frame = pl.concat(frames) if frames else pl.DataFrame(schema=kinds)
+    if checksum.hexdigest() != receipt.sha256 or rest or len(frame) != receipt.rows:
+        raise _damaged(checkpoint, f"sha256 {receipt.sha256}, {receipt.rows} rows", f"sha256 {checksum.hexdigest()}, {len(frame)} rows")
+    return frame
+
+
+def _parse(checkpoint: Checkpoint, lines: bytes, kinds: dict[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_ndjson(io.BytesIO(lines), schema=kinds)
+    except pl.exceptions.PolarsError as error:
+        raise _damaged(checkpoint, "records as JSON lines", str(error)) from error
+
+
+def _damaged(checkpoint: Checkpoint, expected: str, actual: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{checkpoint.records} is not what was staged: expected {expected}, found {actual}",
+        cure="Run the workflow again: the expiration is fetched anew",
+        path=checkpoint.records,
+        expected=expected,
+        actual=actual,
+    )
+
+
+def identity(document: Any) -> str:
+    """A short digest that tells two listings apart: SHA-256 over their canonical JSON."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,149 @@
+"""The Theta Terminal behind one small interface, whichever API version it speaks.
+
+`connect` finds the terminal and its version and returns a `Source`: which chains had quotes on a date, and
+one chain's history for that date. Facts of the wire: `../shared/thetadata/wire-facts.md` of the project.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from spx_data.config import Terminal, Window
+from spx_data.errors import ApiConnectionError, SpxDataError, ThetaTerminalNotRunningError, WrongApiError
+from spx_data.theta import errors
+from spx_data.theta.transport import Exchange, Transport, ignore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from spx_data.theta.chains import Chain, ListedChain
+
+CONNECTED = "CONNECTED"
+
+# Where a terminal listens unless told otherwise (wire-facts, sections 1 and 11).
+_DEFAULT_URLS = {"v3": "http://127.0.0.1:25503", "v2": "http://127.0.0.1:25510"}
+_STATUS_PATHS = {"v3": "/v3/terminal/mdds/status", "v2": "/v2/system/mdds/status"}
+_STATUS_WORDS = frozenset({CONNECTED, "UNVERIFIED", "DISCONNECTED", "ERROR"})
+
+
+class Source(Protocol):
+    """A terminal, as the rest of the library sees it."""
+
+    @property
+    def api(self) -> str:
+        """The API version it speaks: v3 or v2."""
+        ...
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        ...
+
+    @property
+    def greeks_version(self) -> str:
+        """The vendor's greeks model behind its history: latest or 1."""
+        ...
+
+    def knows_root(self, root: str) -> bool:
+        """Whether it has ever listed an expiration of *root*."""
+        ...
+
+    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+        """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        ...
+
+    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
+        """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+def locate(terminal: Terminal, scratch: Path) -> Terminal:
+    """*terminal* with the address and the API version that were found, connected to its server.
+
+    v3 is tried first, then v2.
+
+    Raises:
+        ThetaTerminalNotRunningError: nothing answers, or the terminal is not logged in.
+        ApiConnectionError: the terminal has lost its server.
+        WrongApiError: it speaks another version than `thetadata.api` says.
+    """
+    found: dict[str, SpxDataError] = {}
+    for api in ("v3", "v2"):
+        base_url = terminal.base_url or _DEFAULT_URLS[api]
+        transport = Transport(base_url, scratch=scratch, connect_seconds=terminal.timeout_seconds)
+        try:
+            with transport.get(_STATUS_PATHS[api], {}, silence_seconds=terminal.timeout_seconds) as answer:
+                word = answer.text()
+        except SpxDataError as error:
+            found[api] = error
+            continue
+        finally:
+            transport.close()
+        if word not in _STATUS_WORDS:
+            found[api] = errors.invalid(answer.url, f"is {word[:80]!r}", "a Theta Terminal's status word")
+            continue
+        _check_version(terminal, api, base_url)
+        _check_status(word, base_url)
+        return replace(terminal, base_url=base_url, api="v3" if api == "v3" else "v2")
+    raise _nothing_found(terminal, found)
+
+
+def _check_version(terminal: Terminal, api: str, base_url: str) -> None:
+    if terminal.api not in {"auto", api}:
+        raise WrongApiError(
+            f"the terminal at {base_url} speaks {api}, but thetadata.api is {terminal.api}",
+            cure=f"Set thetadata.api to auto or {api}",
+            what="thetadata.api",
+            reason=f"the terminal speaks {api}",
+        )
+
+
+def _check_status(word: str, base_url: str) -> None:
+    if word == "UNVERIFIED":
+        raise ThetaTerminalNotRunningError(
+            f"the terminal at {base_url} has not finished its login (status {word})",
+            cure="Wait a moment; if it stays, check the terminal's credentials",
+            base_url=base_url,
+            details=word,
+        )
+    if word != CONNECTED:
+        raise ApiConnectionError(
+            f"the terminal at {base_url} has no connection to its server (status {word})",
+            cure="Wait until its status is CONNECTED, or restart it",
+            base_url=base_url,
+            status=word,
+        )
+
+
+def _nothing_found(terminal: Terminal, found: dict[str, SpxDataError]) -> SpxDataError:
+    """The most telling of the errors met while looking."""
+    for error in found.values():
+        if not isinstance(error, ThetaTerminalNotRunningError):
+            return error
+    addresses = terminal.base_url or " (v3) nor ".join(_DEFAULT_URLS.values()) + " (v2)"
+    details = str(next(iter(found.values())).fields.get("details", ""))
+    return errors.not_running(addresses, details)
+
+
+def connect(terminal: Terminal, scratch: Path, observer: Callable[[Exchange], None] = ignore) -> Source:
+    """The terminal's API as a `Source`; *scratch* is a folder for bodies on their way.
+
+    A *terminal* that went through `locate` is taken at its word; another is located first.
+    """
+    from spx_data.theta.v2 import V2
+    from spx_data.theta.v3 import V3
+
+    if terminal.api == "auto" or terminal.base_url is None:
+        terminal = locate(terminal, scratch)
+    transport = Transport(
+        str(terminal.base_url), scratch=scratch, connect_seconds=terminal.timeout_seconds, observer=observer
+    )
+    return V3(transport, terminal) if terminal.api == "v3" else V2(transport, terminal)

@@ -1,0 +1,150 @@
+"""API v2 (wire-facts, sections 1 to 4): pages, strikes in 1/1000 dollar, times in ms since midnight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spx_data import schema
+from spx_data.config import Terminal, Window
+from spx_data.errors import ApiDataNotFoundError
+from spx_data.theta import chains, errors, tables
+from spx_data.theta.chains import Chain, ListedChain
+from spx_data.theta.transport import Answer, Transport
+
+GREEKS_VERSION = "1"  # v2 knows no other (wire-facts, section 3.2)
+
+_THOUSANDTHS = 1000.0
+_CONTRACT: dict[str, pa.DataType] = {
+    "root": tables.WORD,
+    "expiration": pa.int64(),
+    "strike": pa.int64(),
+    "right": tables.WORD,
+}
+_GREEKS: dict[str, pa.DataType] = {
+    **_CONTRACT,
+    "ms_of_day": pa.int64(),
+    **dict.fromkeys(schema.MEASURES, pa.float64()),
+    "ms_of_day2": pa.int64(),
+    "underlying_price": pa.float64(),
+    "date": pa.int64(),
+}
+
+
+class V2:
+    """The terminal's v2 API as a `Source`."""
+
+    api = "v2"
+    greeks_version = GREEKS_VERSION
+
+    def __init__(self, transport: Transport, terminal: Terminal) -> None:
+        self._transport = transport
+        self._terminal = terminal
+        self.base_url = transport.base_url
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def knows_root(self, root: str) -> bool:
+        """Whether the source has ever listed an expiration of *root*."""
+        try:
+            with self._transport.get(
+                "/v2/list/expirations", {"root": root}, silence_seconds=self._terminal.timeout_seconds
+            ):
+                return True
+        except ApiDataNotFoundError:
+            return False
+
+    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+        """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        parameters = {"root": root, "start_date": _number(date), "use_csv": "true"}
+        rows = [
+            (row["root"], _date(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
+            for answer in self._pages("/v2/list/contracts/option/quote", parameters)
+            for batch in tables.read(answer, _CONTRACT, asked="csv")
+            for row in batch.to_pylist()
+        ]
+        return chains.group(root, date, rows, f"{self.base_url}/v2/list/contracts/option/quote")
+
+    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
+        """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
+        parameters = {
+            "root": chain.root,
+            "exp": _number(chain.listed),
+            "start_date": _number(chain.date),
+            "end_date": _number(chain.date),
+            "ivl": window.step_ms,
+            "start_time": _ms(window.start),
+            "end_time": _ms(window.end),
+            "use_csv": "true" if self._terminal.format == "csv" else "false",
+        }
+        for answer in self._pages("/v2/bulk_hist/option/greeks", parameters):
+            for batch in tables.read(answer, _GREEKS, asked=self._terminal.format):
+                yield _records(batch, chain, answer.url)
+
+    def _pages(self, path: str, parameters: dict[str, str | int]) -> Iterator[Answer]:
+        """Every page of an answer, in order; each one lasts until the next is asked for.
+
+        The address of the next page is used as it is (wire-facts, section 1.2), provided it is this
+        terminal's and was not asked before.
+        """
+        seen: set[str] = set()
+        following: str | None = path
+        while following is not None:
+            with ExitStack() as stack:
+                answer = stack.enter_context(
+                    self._transport.get(
+                        following,
+                        {} if seen else parameters,
+                        silence_seconds=self._terminal.history_timeout_seconds,
+                    )
+                )
+                seen.add(following)
+                following = answer.next_page
+                if following is None and answer.content_type == "application/json":
+                    following = tables.next_page_of(answer)
+                if following is not None:
+                    self._check_page(following, seen, answer)
+                yield answer
+
+    def _check_page(self, page: str, seen: set[str], answer: Answer) -> None:
+        if page in seen:
+            raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
+        if urlsplit(page).netloc != urlsplit(self.base_url).netloc:
+            raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")
+
+
+def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
+    dates = pc.unique(batch["date"]).to_pylist()
+    if dates != [_number(chain.date)]:
+        raise errors.invalid(url, f"holds rows of the dates {dates[:3]}", f"only {_number(chain.date)}")
+    expirations = pc.unique(batch["expiration"]).to_pylist()
+    if expirations != [_number(chain.listed)]:
+        raise errors.invalid(url, f"holds rows of the expirations {expirations[:3]}", f"only {_number(chain.listed)}")
+    columns = {
+        "root": batch["root"],
+        "expiration": pa.repeat(pa.scalar(chain.listed.isoformat()), len(batch)),
+        "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
+        "right": batch["right"],
+        "ms_of_day": batch["ms_of_day"],
+        "underlying_ms_of_day": batch["ms_of_day2"],
+    }
+    return chains.records(batch, columns, chain, url)
+
+
+def _number(date: dt.date) -> int:
+    return int(f"{date:%Y%m%d}")
+
+
+def _date(number: int) -> dt.date:
+    return dt.datetime.strptime(str(number), "%Y%m%d").replace(tzinfo=dt.UTC).date()
+
+
+def _ms(time: dt.time) -> int:
+    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000

@@ -1,0 +1,107 @@
+"""API v3 (wire-facts, section 11): no paging, strikes in dollars, stamps as New York text."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spx_data import schema
+from spx_data.config import Terminal, Window
+from spx_data.errors import ApiDataNotFoundError
+from spx_data.theta import chains, tables
+from spx_data.theta.chains import Chain, ListedChain
+from spx_data.theta.transport import Transport
+
+
+_STAMP = pa.timestamp("ms")
+_CONTRACT: dict[str, pa.DataType] = {
+    "symbol": tables.WORD,
+    "expiration": tables.WORD,
+    "strike": pa.float64(),
+    "right": tables.WORD,
+}
+_FIRST_ORDER: dict[str, pa.DataType] = {
+    **_CONTRACT,
+    "timestamp": _STAMP,
+    **dict.fromkeys(schema.MEASURES, pa.float64()),
+    "underlying_timestamp": _STAMP,
+    "underlying_price": pa.float64(),
+}
+
+
+class V3:
+    """The terminal's v3 API as a `Source`."""
+
+    api = "v3"
+
+    def __init__(self, transport: Transport, terminal: Terminal) -> None:
+        self._transport = transport
+        self._terminal = terminal
+        self.greeks_version = terminal.greeks_version
+        self.base_url = transport.base_url
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def knows_root(self, root: str) -> bool:
+        """Whether the source has ever listed an expiration of *root*."""
+        try:
+            with self._transport.get(
+                "/v3/option/list/expirations",
+                {"symbol": root},
+                silence_seconds=self._terminal.timeout_seconds,
+            ):
+                return True
+        except ApiDataNotFoundError:
+            return False
+
+    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+        """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        with self._transport.get(
+            "/v3/option/list/contracts/quote",
+            {"symbol": root, "date": date.isoformat()},
+            silence_seconds=self._terminal.history_timeout_seconds,
+        ) as answer:
+            rows = [
+                (row["symbol"], dt.date.fromisoformat(row["expiration"]), row["strike"], row["right"])
+                for batch in tables.read(answer, _CONTRACT, asked="csv")
+                for row in batch.to_pylist()
+            ]
+            return chains.group(root, date, rows, answer.url)
+
+    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
+        """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
+        parameters = {
+            "symbol": chain.root,
+            "expiration": chain.listed.isoformat(),
+            "date": chain.date.isoformat(),
+            "interval": window.interval,
+            "start_time": window.start.isoformat(),
+            "end_time": window.end.isoformat(),
+            "version": self._terminal.greeks_version,
+            "format": self._terminal.format,
+        }
+        with self._transport.get(
+            "/v3/option/history/greeks/first_order",
+            parameters,
+            silence_seconds=self._terminal.history_timeout_seconds,
+        ) as answer:
+            for batch in tables.read(answer, _FIRST_ORDER, asked=self._terminal.format):
+                yield _records(batch, chain, answer.url)
+
+
+def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
+    zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
+    columns = {
+        "root": batch["symbol"],
+        "expiration": batch["expiration"],
+        "strike": batch["strike"],
+        "right": batch["right"],
+        "ms_of_day": pc.subtract(batch["timestamp"].cast(pa.int64()), zero),
+        "underlying_ms_of_day": pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero),
+    }
+    return chains.records(batch, columns, chain, url)
