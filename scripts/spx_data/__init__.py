@@ -13,3 +13,5 @@ and none above:
     files · layout          atomic writes and seals; every path
     config · errors         typed settings; what can go wrong and the cure
 """
+
+__version__ = "0.1.0"

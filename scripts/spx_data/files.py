@@ -77,25 +77,33 @@ def check_writable(directory: Path) -> None:
 
 
 @contextmanager
-def atomic(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
-    """Open *target* for writing; it appears, whole and on the device, only if the block ends without error.
+def building(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """A `.part` path to build *target* at; it gets its name, whole and on the device, if the block ends well.
 
     *check* may look at the finished `.part` and refuse it by raising.
     """
     make_directory(target.parent)
     part = part_of(target)
     try:
-        with _explained(target, "write"), part.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+        with _explained(target, "write"):
+            part.unlink(missing_ok=True)
+            yield part
+            _sync(part)
         if check:
             check(part)
-        publish(part, target)
+        part.replace(target)
+        _sync(target.parent)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+@contextmanager
+def atomic(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
+    """Open *target* for writing; it appears, whole and on the device, only if the block ends without error."""
+    with building(target, check=check) as part, part.open("wb") as stream:
+        yield stream
 
 
 def part_of(target: Path) -> Path:
@@ -103,14 +111,9 @@ def part_of(target: Path) -> Path:
     return target.with_name(target.name + PART)
 
 
-def publish(part: Path, target: Path) -> None:
-    """Rename a finished, flushed *part* to *target* and flush the folder that now names it."""
-    part.replace(target)
-    _sync_directory(target.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to the device."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -3,14 +3,15 @@
 The journal is evidence: tries, errors, requests, seals. A line torn by a crash is the last one or stands
 before a healthy one; it is skipped, never fatal.
 
-Every event has `at` (UTC, ISO 8601, milliseconds), `event` (one of the constants below) and `stage`
-(`list`, `download` or `merge`).
+Every event has `at` (UTC, ISO 8601, milliseconds), `event` (one of the constants below), `stage` (`list`,
+`download` or `merge`) and `run`, which tells one call of the workflow from another.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,16 +23,24 @@ from typing import Any
 from spx_data import files
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
 
+RUN_VARIABLE = "SPX_DATA_RUN"
+
 STARTED = "started"
 FINISHED = "finished"
 FAILED = "failed"
 REQUEST = "request"  # one HTTP exchange: url, status, bytes, seconds
 RETRIED = "retried"  # an error that is answered by asking again: error, cause, attempt, wait
 STAGED = "staged"  # an expiration became a checkpoint: root, expiration, rows, bytes, attempts
+EXPIRATION_FAILED = "expiration-failed"  # an error that outlived its retries: root, expiration, error, cause
 NO_DATA = "no-data"  # the source's answer: nothing for the expiration, or for the whole date
 SEALED = "sealed"  # rows, bytes, sha256
 
 Event = dict[str, Any]
+
+
+def new_run() -> str:
+    """A name for one call of the workflow; its jobs find it in the environment (`RUN_VARIABLE`)."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,8 @@ class Journal:
     def record(self, event: str, **fields: Any) -> None:
         """Append one event; values that JSON does not know are written as text."""
         at = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        line = {"at": at, "event": event, "stage": self.stage, **fields}
+        run = os.environ.get(RUN_VARIABLE, "")
+        line = {"at": at, "event": event, "stage": self.stage, "run": run, **fields}
         files.append_line(self.path, json.dumps(line, default=str))
 
     @contextmanager
@@ -58,17 +68,17 @@ class Journal:
             self.record(NO_DATA, cause=error.cause, **error.fields)
             raise
         except Exception as error:
-            self.record(
-                FAILED,
-                error=type(error).__name__,
-                cause=error.cause if isinstance(error, SpxDataError) else str(error),
-                cure=getattr(error, "cure", ""),
-                fields=getattr(error, "fields", {}),
-                traceback=traceback.format_exc(),
-                seconds=round(time.monotonic() - begun, 3),
-            )
+            seconds = round(time.monotonic() - begun, 3)
+            self.record(FAILED, **described(error), traceback=traceback.format_exc(), seconds=seconds)
             raise
         self.record(FINISHED, seconds=round(time.monotonic() - begun, 3))
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """An error as fields of an event: error, cause, cure, fields."""
+    if isinstance(error, SpxDataError):
+        return {"error": type(error).__name__, "cause": error.cause, "cure": error.cure, "fields": error.fields}
+    return {"error": type(error).__name__, "cause": str(error), "cure": "", "fields": {}}
 
 
 def read(path: Path) -> list[Event]:

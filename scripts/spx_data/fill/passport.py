@@ -7,13 +7,13 @@ What is left over is named, contract by contract.
 from __future__ import annotations
 
 import datetime as dt
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from spx_data import schema
+import pyarrow as pa
+from spx_data import __version__, schema
 from spx_data.config import Window
 from spx_data.fill.listing import Listing
 from spx_data.parquet import Written
@@ -109,7 +109,7 @@ def passport(
         },
         "rows": written.rows,
         "records_sha256": written.records_sha256,
-        "written_by": {name: importlib.metadata.version(name) for name in ("spx-data", "pyarrow")},
+        "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
         "chains": [report.as_json() for report in reports],
     }
 

@@ -47,13 +47,7 @@ class Line:
         """The result of *call*, retried by its errors' policies; *about* goes into the journal with each."""
 
         def told(error: SpxDataError, attempt: int, wait: float) -> None:
-            self.journal.record(
-                journal.RETRIED,
-                **about,
-                error=type(error).__name__,
-                cause=error.cause,
-                attempt=attempt,
-                wait=round(wait, 3),
-            )
+            described = journal.described(error)
+            self.journal.record(journal.RETRIED, **about, **described, attempt=attempt, wait=round(wait, 3))
 
         return retrying(call, wait_factor=self.wait_factor, observer=told)

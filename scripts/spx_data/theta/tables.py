@@ -112,13 +112,19 @@ def _has_second_line(body: BinaryIO) -> bool:
 def _read_ndjson(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
     import pyarrow.json
 
-    yield from pyarrow.json.open_json(
+    # Arrow's JSON reader knows no dictionaries: words come as strings and are encoded afterwards.
+    plain = pa.schema([(name, pa.string() if kind == WORD else kind) for name, kind in columns.items()])
+    wanted = pa.schema(columns.items())
+    for batch in pyarrow.json.open_json(
         answer.body,
         read_options=pyarrow.json.ReadOptions(block_size=_BLOCK),
-        parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema(columns.items()), unexpected_field_behavior="ignore"
-        ),
-    )
+        parse_options=pyarrow.json.ParseOptions(explicit_schema=plain, unexpected_field_behavior="ignore"),
+    ):
+        arrays = [
+            batch[field.name].dictionary_encode() if field.type == WORD else batch[field.name]
+            for field in wanted
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
 
 def _read_json(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:

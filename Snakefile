@@ -1,0 +1,30 @@
+"""spx-data: every SPX options trading day as sealed Parquet.
+
+`snakemake --cores 4` fills all missing dates, newest first; a second run finds nothing to be done.
+"""
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/fill.smk"
+include: "rules/status.smk"
+
+
+rule all:
+    """Every session between the start and the end date that is not sealed."""
+    default_target: True
+    input:
+        [layout.sidecar(date) for date in missing_dates],
+
+
+onstart:
+    before_the_first_job()
+
+
+onsuccess:
+    after_the_last_job()
+
+
+onerror:
+    after_the_last_job()

@@ -1,0 +1,73 @@
+"""Settings, the dates to do, and what happens before the first job and after the last."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+from spx_data import config as configuration
+from spx_data import files, journal, ledger, sessions
+from spx_data import layout as layouts
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.fill import sharing
+
+# Jobs get a document that is complete and checked: they need not validate again, and the environment has
+# had its say.
+try:
+    config = configuration.resolve(config)
+    settings = Settings.of(config)
+    missing_dates = ledger.missing_dates(settings, sessions.now())
+except SpxDataError as error:
+    raise WorkflowError(str(error)) from None
+
+layout = settings.layout
+files.restrict(owner_only=settings.owner_only)
+os.environ[journal.RUN_VARIABLE] = journal.new_run()
+
+
+wildcard_constraints:
+    **layouts.WILDCARDS,
+
+
+def asked_dates():
+    """The dates of files named as targets or with --until; all missing dates where none is named."""
+    named = {*workflow.dag_settings.targets, *workflow.dag_settings.until}
+    return {date for name in named if (date := layouts.date_of(Path(name)))} or set(missing_dates)
+
+
+# The limit of requests is written once, in the config: a job takes its share of it (profiles/default).
+requests_per_date = sharing.requests_per_date(
+    settings.terminal.max_concurrent_requests, len(asked_dates()), workflow.cores or 1
+)
+theta_share = sharing.share_of(settings.terminal.max_concurrent_requests)
+
+
+def age_rank(wildcards):
+    """Newest dates first: their ordinal day."""
+    return sharing.priority(wildcards.year, wildcards.month, wildcards.day)
+
+
+def before_the_first_job():
+    """One message now, instead of one from every date, when the terminal or a directory cannot serve."""
+    from spx_data.fill.preflight import preflight
+
+    if not any(job.rule.name == "fetch_expirations" for job in workflow.dag.needrun_jobs()):
+        return
+    try:
+        terminal = preflight(settings)
+    except SpxDataError as error:
+        raise WorkflowError(str(error)) from None
+    # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
+    config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
+
+
+def after_the_last_job():
+    """Rebuild the status log from the tree and say what stands where."""
+    from spx_data.cli.tables import print_overview
+    from spx_data.status import rebuild
+
+    print_overview(rebuild(settings, sessions.now()), settings)

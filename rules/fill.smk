@@ -1,0 +1,55 @@
+"""Missing dates become sealed Parquet: three jobs for each date.
+
+in:  the Theta Terminal (or the simulator)
+out: output/YYYY/MM/DD/spx-options-YYYY-MM-DD.parquet, its passport and its sidecar
+"""
+
+
+rule fetch_expirations:
+    """List the expirations that had quotes on one trading date."""
+    output:
+        listing=layout.listing_pattern,
+    log:
+        layout.log_pattern("fetch_expirations"),
+    benchmark:
+        layout.benchmark_pattern("fetch_expirations")
+    priority: age_rank
+    resources:
+        theta_share=theta_share(1),
+    script:
+        "../scripts/fetch_expirations.py"
+
+
+rule download_expirations:
+    """Stage every listed expiration of one trading date as a checkpoint of its own."""
+    input:
+        listing=layout.listing_pattern,
+    output:
+        manifest=layout.manifest_pattern,
+    log:
+        layout.log_pattern("download_expirations"),
+    benchmark:
+        layout.benchmark_pattern("download_expirations")
+    priority: age_rank
+    resources:
+        theta_share=theta_share(requests_per_date),
+        requests=requests_per_date,
+    script:
+        "../scripts/download_expirations.py"
+
+
+rule merge_date:
+    """Seal one trading date: its checkpoints become one Parquet file, its passport and its sidecar."""
+    input:
+        manifest=layout.manifest_pattern,
+    output:
+        parquet=layout.parquet_pattern,
+        passport=layout.passport_pattern,
+        sidecar=layout.sidecar_pattern,
+    log:
+        layout.log_pattern("merge_date"),
+    benchmark:
+        layout.benchmark_pattern("merge_date")
+    priority: age_rank
+    script:
+        "../scripts/merge_date.py"

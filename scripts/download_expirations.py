@@ -1,0 +1,22 @@
+"""Rule download_expirations: every listed expiration of one trading date, staged as a checkpoint."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spx_data import rulelog
+from spx_data.config import Settings
+from spx_data.fill.download import download_expirations
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if "snakemake" in globals():
+    with rulelog.to(Path(snakemake.log[0])):
+        download_expirations(
+            Settings.of(snakemake.config),
+            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
+            listing=Path(snakemake.input.listing),
+            target=Path(snakemake.output.manifest),
+            concurrent=snakemake.resources.requests,
+        )

@@ -1,0 +1,20 @@
+"""Rule fetch_expirations: the expirations that had quotes on one trading date."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spx_data import rulelog
+from spx_data.config import Settings
+from spx_data.fill.listing import fetch_expirations
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if "snakemake" in globals():
+    with rulelog.to(Path(snakemake.log[0])):
+        fetch_expirations(
+            Settings.of(snakemake.config),
+            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
+            target=Path(snakemake.output.listing),
+        )

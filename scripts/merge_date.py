@@ -1,0 +1,21 @@
+"""Rule merge_date: one trading date's checkpoints, sealed as Parquet."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spx_data import rulelog
+from spx_data.config import Settings
+from spx_data.fill.merge import merge_date
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if "snakemake" in globals():
+    with rulelog.to(Path(snakemake.log[0])):
+        merge_date(
+            Settings.of(snakemake.config),
+            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
+            manifest=Path(snakemake.input.manifest),
+            target=Path(snakemake.output.parquet),
+        )

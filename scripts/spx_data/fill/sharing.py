@@ -1,0 +1,32 @@
+"""How the terminal's limit of requests is shared out, and in which order dates are filled.
+
+The limit N is one number in the config. Dates run side by side; inside a date k requests are in flight.
+Snakemake holds the total with a resource of `WHOLE` parts, of which a job takes ⌊WHOLE·k/N⌋: that many jobs
+fit exactly, and one more does not, for every N a terminal allows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+WHOLE = 100_000
+
+
+def requests_per_date(limit: int, dates: int, cores: int) -> int:
+    """Requests a date may have in flight, so that the dates running side by side use the *limit* up.
+
+    A long backfill runs many dates with one request each, a single date gets the whole limit.
+    """
+    side_by_side = max(1, min(dates, cores))
+    return max(1, limit // side_by_side)
+
+
+def share_of(limit: int) -> Callable[[int], int]:
+    """A function from requests in flight to parts of `WHOLE`."""
+    return lambda requests: WHOLE * requests // limit
+
+
+def priority(year: str, month: str, day: str) -> int:
+    """Snakemake's priority of a trading date: the newer, the higher."""
+    return dt.date(int(year), int(month), int(day)).toordinal()
