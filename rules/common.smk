@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
@@ -22,7 +20,7 @@ try:
     settings = Settings.of(config)
     missing_dates = ledger.missing_dates(settings, sessions.now())
 except SpxDataError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"spx-data: {error}")
 
 layout = settings.layout
 files.restrict(owner_only=settings.owner_only)
@@ -40,10 +38,22 @@ def asked_dates():
 
 
 # The limit of requests is written once, in the config: a job takes its share of it (profiles/default).
-requests_per_date = sharing.requests_per_date(
-    settings.terminal.max_concurrent_requests, len(asked_dates()), workflow.cores or 1
-)
-theta_share = sharing.share_of(settings.terminal.max_concurrent_requests)
+limit = settings.terminal.max_concurrent_requests
+
+
+def requests_per_date(wildcards):
+    """Requests that one date's download has in flight."""
+    return sharing.requests_per_date(limit, len(asked_dates()), workflow.cores or 1)
+
+
+def download_share(wildcards):
+    """The share of the terminal that one date's download takes."""
+    return sharing.share(requests_per_date(wildcards), limit)
+
+
+def listing_share(wildcards):
+    """The share of the terminal that one request takes."""
+    return sharing.share(1, limit)
 
 
 def age_rank(wildcards):
@@ -60,7 +70,7 @@ def before_the_first_job():
     try:
         terminal = preflight(settings)
     except SpxDataError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"spx-data: {error}")
     # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
     config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
 

@@ -15,7 +15,7 @@ rule fetch_expirations:
         layout.benchmark_pattern("fetch_expirations")
     priority: age_rank
     resources:
-        theta_share=theta_share(1),
+        theta_share=listing_share,
     script:
         "../scripts/fetch_expirations.py"
 
@@ -32,7 +32,7 @@ rule download_expirations:
         layout.benchmark_pattern("download_expirations")
     priority: age_rank
     resources:
-        theta_share=theta_share(requests_per_date),
+        theta_share=download_share,
         requests=requests_per_date,
     script:
         "../scripts/download_expirations.py"

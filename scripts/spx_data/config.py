@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from spx_data.layout import Layout
 Api = Literal["auto", "v3", "v2"]
 Document = dict[str, Any]
 
+FILE = Path("config/config.yaml")  # in the folder the workflow is called from
 SCHEMA = Path(__file__).parents[2] / "config" / "schemas" / "config.schema.yaml"
 
 # Environment variable → key and type; the environment wins over the file (requirements, section B).
@@ -81,6 +82,7 @@ class Settings:
     no_data_recheck_days: float
     owner_only: bool
     layout: Layout
+    document: Mapping[str, Any]
 
     @classmethod
     def of(cls, resolved: Mapping[str, Any]) -> Settings:
@@ -108,7 +110,29 @@ class Settings:
                 data=Path(processing["data_directory"]),
                 database=Path(resolved["database"]["path"]),
             ),
+            document=resolved,
         )
+
+
+def rules(schema: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every key in dotted spelling with its rule in the schema."""
+    for name, rule in (schema or yaml.safe_load(SCHEMA.read_text()))["properties"].items():
+        if "properties" in rule:
+            yield from rules(rule, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", rule
+
+
+def origin(key: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Who set *key*: the environment variable that overrides it, or the config."""
+    return next((name for name, (of, _) in ENVIRONMENT.items() if of == key and environment.get(name)), "config")
+
+
+def changed_at() -> str | None:
+    """When the config file was last changed (UTC, ISO 8601); None where there is none."""
+    if not FILE.exists():
+        return None
+    return dt.datetime.fromtimestamp(FILE.stat().st_mtime, dt.UTC).isoformat(timespec="milliseconds")
 
 
 def load(path: Path, *overlays: Path) -> Document:

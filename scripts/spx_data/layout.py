@@ -118,6 +118,10 @@ class Layout:
         stem = f"{root}-{expiration.isoformat()}"
         return Checkpoint(self.staging(date) / f"{stem}.ndjson", self.staging(date) / f"{stem}.receipt.json")
 
+    def receipts(self, date: dt.date) -> list[Path]:
+        """The receipts of every staged expiration of *date*, by name."""
+        return sorted(self.staging(date).glob("*.receipt.json"))
+
     def journal(self, date: dt.date) -> Path:
         """The append-only events of *date*."""
         return self.data / "journal" / f"{date:%Y}" / f"{date.isoformat()}.jsonl"

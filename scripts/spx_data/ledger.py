@@ -59,7 +59,7 @@ def state(evidence: Evidence, moment: dt.datetime, recheck_days: float) -> State
     if evidence.sealed:
         return State(Kind.SEALED)
     tries = sum(event["event"] == journal.FAILED for event in evidence.events)
-    last = next((event for event in reversed(evidence.events) if _is_outcome(event)), None)
+    last = next((event for event in reversed(evidence.events) if is_outcome(event)), None)
     if last is not None and last["event"] == journal.NO_DATA:
         age = moment - dt.datetime.fromisoformat(last["at"])
         if age < dt.timedelta(days=recheck_days):
@@ -71,7 +71,7 @@ def state(evidence: Evidence, moment: dt.datetime, recheck_days: float) -> State
     return State(Kind.MISSING, "never tried" if not evidence.events else "not on disk", tries)
 
 
-def _is_outcome(event: Event) -> bool:
+def is_outcome(event: Event) -> bool:
     """Whether *event* ends a try of the whole date (one expiration without data does not)."""
     if event["event"] == journal.NO_DATA:
         return "expiration" not in event
@@ -84,7 +84,7 @@ def gather(layout: Layout, date: dt.date) -> Evidence:
         return Evidence(sealed=True, begun=False)
     return Evidence(
         sealed=False,
-        begun=layout.listing(date).exists() or any(layout.staging(date).glob("*.receipt.json")),
+        begun=layout.listing(date).exists() or bool(layout.receipts(date)),
         events=journal.read(layout.journal(date)),
     )
 

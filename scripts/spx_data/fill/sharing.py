@@ -8,7 +8,6 @@ fit exactly, and one more does not, for every N a terminal allows.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 
 WHOLE = 100_000
 
@@ -22,9 +21,9 @@ def requests_per_date(limit: int, dates: int, cores: int) -> int:
     return max(1, limit // side_by_side)
 
 
-def share_of(limit: int) -> Callable[[int], int]:
-    """A function from requests in flight to parts of `WHOLE`."""
-    return lambda requests: WHOLE * requests // limit
+def share(requests: int, limit: int) -> int:
+    """The parts of `WHOLE` that a job with so many *requests* in flight takes."""
+    return WHOLE * requests // limit
 
 
 def priority(year: str, month: str, day: str) -> int:

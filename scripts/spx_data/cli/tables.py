@@ -1,0 +1,64 @@
+"""Tables on the terminal: the same for the command and for the end of a run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from spx_data.config import Settings
+from spx_data.ledger import Kind
+from spx_data.status.overview import DateLine, Overview
+
+_NEWEST = 15
+_STYLES = {
+    Kind.SEALED: "green",
+    Kind.MISSING: "dim",
+    Kind.PARTIAL: "yellow",
+    Kind.FAILED: "bold red",
+    Kind.NO_DATA: "cyan",
+}
+
+
+def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
+    """Print the newest dates, every failed one, and the totals."""
+    console = console or Console(highlight=False)
+    newest = overview.dates[-_NEWEST:]
+    shown = [line for line in overview.dates if line in newest or line.state.kind is Kind.FAILED]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("date", no_wrap=True)
+    for heading in ("expirations", "contracts", "rows", "MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    for line in shown:
+        table.add_row(*_cells(line))
+    console.print(table)
+    if len(shown) < len(overview.dates):
+        console.print(f"… and {len(overview.dates) - len(shown)} older dates", style="dim")
+    console.print(_totals(overview), soft_wrap=True)
+    places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
+    console.print(places, style="dim", soft_wrap=True)
+
+
+def _cells(line: DateLine) -> tuple[str, ...]:
+    state, style = line.state, _STYLES[line.state.kind]
+    words = state.kind.value
+    if state.kind is Kind.SEALED and line.contracts_missing:
+        words = f"{words}, {line.contracts_missing:,} contracts missing"
+        style = "yellow"
+    if state.kind in {Kind.FAILED, Kind.NO_DATA} and state.reason:
+        words = f"{words}: {state.reason}"
+    return (
+        line.date.isoformat(),
+        f"{line.chains:,}" if line.chains else "–",
+        f"{line.contracts:,}" if line.contracts is not None else "–",
+        f"{line.rows:,}" if line.rows else "–",
+        f"{line.bytes / 1e6:,.1f}" if line.bytes else "–",
+        f"[{style}]{words}[/]",
+    )
+
+
+def _totals(overview: Overview) -> str:
+    counts = [f"{overview.count(kind):,} {kind.value}" for kind in Kind if overview.count(kind)]
+    last = f", last activity {overview.last_activity[:16].replace('T', ' ')} UTC" if overview.last_activity else ""
+    size = f"{overview.rows:,} rows sealed in {overview.bytes / 1e6:,.1f} MB"
+    return f"{', '.join(counts) or 'no sessions in the range'}; {size}{last}"

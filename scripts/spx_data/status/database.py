@@ -1,0 +1,226 @@
+"""The SQLite log's tables (requirements, section F) and their rows, from the dates' histories.
+
+Written new beside the old one and renamed, so a reader sees one or the other. Every value comes from the
+tree and not from the clock: deleting the file and rebuilding it gives the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from spx_data import config, files, journal
+from spx_data.config import Settings
+from spx_data.errors import DatabaseTransactionError
+from spx_data.ledger import Kind
+from spx_data.status.history import History
+
+Row = tuple[Any, ...]
+
+_SCHEMA = """
+CREATE TABLE processing_log (
+    date TEXT PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'processing', 'success', 'failed')),
+    kind TEXT NOT NULL,
+    started_at TEXT, completed_at TEXT,
+    record_count INTEGER, expiration_count INTEGER, file_size_bytes INTEGER, checksum TEXT,
+    error_message TEXT, error_type TEXT, retry_count INTEGER,
+    processing_duration_ms INTEGER, api_requests_made INTEGER, temp_file_size_bytes INTEGER,
+    memory_peak_mb REAL, created_at TEXT, updated_at TEXT
+);
+CREATE TABLE expiration_log (
+    date TEXT NOT NULL, root TEXT NOT NULL, expiration TEXT NOT NULL, status TEXT NOT NULL,
+    record_count INTEGER, bytes INTEGER, attempts INTEGER, error TEXT,
+    PRIMARY KEY (date, root, expiration)
+);
+CREATE TABLE error_log (
+    id INTEGER PRIMARY KEY, date TEXT NOT NULL, error_type TEXT NOT NULL, error_message TEXT,
+    stack_trace TEXT, retry_attempt INTEGER, context_data TEXT, occurred_at TEXT NOT NULL,
+    resolved_at TEXT, resolution_method TEXT
+);
+CREATE TABLE performance_metrics (
+    id INTEGER PRIMARY KEY, date TEXT NOT NULL, metric_name TEXT NOT NULL, metric_value REAL NOT NULL,
+    unit TEXT NOT NULL, context TEXT, recorded_at TEXT
+);
+CREATE TABLE configuration (
+    key TEXT PRIMARY KEY, value TEXT, description TEXT, value_type TEXT, is_required INTEGER NOT NULL,
+    updated_at TEXT, updated_by TEXT
+);
+CREATE TABLE inventory (
+    path TEXT PRIMARY KEY, date TEXT NOT NULL, size INTEGER, checksum TEXT, rows INTEGER, created TEXT
+);
+CREATE INDEX processing_log_status ON processing_log (status);
+CREATE INDEX processing_log_updated_at ON processing_log (updated_at);
+CREATE INDEX expiration_log_status ON expiration_log (status);
+CREATE INDEX error_log_date ON error_log (date);
+CREATE INDEX error_log_error_type ON error_log (error_type);
+CREATE INDEX performance_metrics_date ON performance_metrics (date);
+CREATE INDEX inventory_date ON inventory (date);
+"""
+
+# The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
+_STATUS = {
+    Kind.SEALED: "success",
+    Kind.MISSING: "queued",
+    Kind.PARTIAL: "processing",
+    Kind.FAILED: "failed",
+    Kind.NO_DATA: "failed",
+}
+
+
+def write(settings: Settings, histories: Sequence[History]) -> None:
+    """Write the database of *histories* in place of the one there is.
+
+    Raises:
+        DatabaseTransactionError: it cannot be written.
+    """
+    target = settings.layout.database
+    try:
+        with files.building(target) as part, closing(sqlite3.connect(part)) as connection:
+            # A file that is published whole needs no journal of its own.
+            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA)
+            with connection:
+                for table, rows in _tables(settings, histories):
+                    _insert(connection, table, rows)
+    except sqlite3.Error as error:
+        raise DatabaseTransactionError(
+            f"the status log {target} cannot be written: {error}",
+            cure="Delete it, or set database.path elsewhere: it is rebuilt from the tree",
+            path=target,
+            operation="rebuild",
+        ) from error
+
+
+def _tables(settings: Settings, histories: Sequence[History]) -> Iterator[tuple[str, Iterator[Row]]]:
+    yield "processing_log", (_processing(history) for history in histories)
+    yield "expiration_log", (row for history in histories for row in _expirations(history))
+    yield "error_log", _numbered(row for history in histories for row in _errors(history))
+    yield "performance_metrics", _numbered(row for history in histories for row in _metrics(history))
+    yield "configuration", _configuration(settings)
+    yield "inventory", (row for history in histories for row in _inventory(history))
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[Row]) -> None:
+    first = next(rows, None)
+    if first is not None:
+        places = ", ".join("?" * len(first))
+        connection.execute(f"INSERT INTO {table} VALUES ({places})", first)
+        connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+
+
+def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
+    for number, row in enumerate(rows, start=1):
+        yield (number, *row)
+
+
+def _processing(history: History) -> Row:
+    passport = history.passport or {}
+    parquet = passport.get("parquet", {})
+    error_type, _, error_message = history.state.reason.partition(": ")
+    failed = history.state.kind is Kind.FAILED
+    if history.state.kind is Kind.NO_DATA:
+        failed, error_type, error_message = True, "ApiDataNotFoundError", history.state.reason
+    return (
+        history.date.isoformat(),
+        _STATUS[history.state.kind],
+        history.state.kind.value,
+        history.started_at,
+        history.completed_at,
+        passport.get("rows") if passport else sum(chain["rows"] for chain in history.chains),
+        len([chain for chain in history.chains if chain["rows"]]),
+        parquet.get("bytes"),
+        parquet.get("sha256"),
+        error_message if failed else None,
+        error_type if failed else None,
+        history.state.tries if not passport else len(history.of_kind(journal.FAILED)),
+        history.duration_ms,
+        len(history.of_kind(journal.REQUEST)),
+        sum(chain["bytes"] for chain in history.chains),
+        history.memory_peak_mb,
+        history.events[0]["at"] if history.events else None,
+        history.events[-1]["at"] if history.events else None,
+    )
+
+
+def _expirations(history: History) -> Iterator[Row]:
+    for chain in history.chains:
+        yield (history.date.isoformat(), *(chain[name] for name in _CHAIN_COLUMNS))
+
+
+_CHAIN_COLUMNS = ("root", "expiration", "status", "rows", "bytes", "attempts", "error")
+
+
+def _errors(history: History) -> Iterator[Row]:
+    date = history.date.isoformat()
+    for event in history.troubles:
+        resolved = history.sealed_at if history.sealed_at and history.sealed_at >= event["at"] else None
+        method = "asked again" if event["event"] == journal.RETRIED else "a later try sealed the date"
+        context = {key: event[key] for key in ("stage", "run", "root", "expiration", "fields", "wait") if key in event}
+        yield (
+            date,
+            event["error"],
+            event["cause"],
+            event.get("traceback"),
+            event.get("attempt", 0),
+            json.dumps(context, sort_keys=True),
+            event["at"],
+            resolved,
+            method if resolved else None,
+        )
+
+
+def _metrics(history: History) -> Iterator[Row]:
+    date, at = history.date.isoformat(), history.sealed_at
+    if at is None or history.passport is None:
+        return
+    rows, size = history.passport["rows"], history.passport["parquet"]["bytes"]
+    milliseconds = history.duration_ms
+    yield (date, "records", rows, "rows", None, at)
+    yield (date, "file_size", size, "bytes", None, at)
+    yield (date, "bytes_per_record", size / rows, "bytes", None, at)
+    yield (date, "requests", len(history.of_kind(journal.REQUEST)), "requests", None, at)
+    if milliseconds:
+        yield (date, "duration", milliseconds, "ms", "list, download and merge of the last run", at)
+        yield (date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
+    if history.memory_peak_mb is not None:
+        yield (date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
+
+
+def _configuration(settings: Settings) -> Iterator[Row]:
+    document = settings.document
+    at = config.changed_at()
+    for key, rule in config.rules():
+        section, name = key.split(".")
+        value = document[section].get(name)
+        kinds = rule.get("type", "string")
+        yield (
+            key,
+            json.dumps(value),
+            rule["description"],
+            "/".join(kinds) if isinstance(kinds, list) else kinds,
+            int("default" not in rule),
+            at,
+            config.origin(key),
+        )
+
+
+def _inventory(history: History) -> Iterator[Row]:
+    layout, date = history.layout, history.date
+    if history.passport is None:
+        return
+    at = history.sealed_at
+    checksum, rows = history.passport["parquet"]["sha256"], history.passport["rows"]
+    for path, known, count in (
+        (layout.parquet(date), checksum, rows),
+        (layout.passport(date), None, None),
+        (layout.sidecar(date), None, None),
+    ):
+        yield (str(path), date.isoformat(), _size(path), known or files.digest(path), count, at)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size

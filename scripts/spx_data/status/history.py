@@ -1,0 +1,142 @@
+"""One trading date's history, as its files tell it: the journal, the passport, receipts, benchmarks."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from spx_data import files, journal, ledger, staging
+from spx_data.errors import SpxDataError
+from spx_data.journal import Event
+from spx_data.layout import Layout
+from spx_data.ledger import Kind, State
+
+RULES = ("fetch_expirations", "download_expirations", "merge_date")
+
+_TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything the tree knows about one date."""
+
+    layout: Layout
+    date: dt.date
+    state: State
+    events: list[Event]
+    passport: dict[str, Any] | None  # of a sealed date
+
+    @classmethod
+    def read(cls, layout: Layout, date: dt.date, moment: dt.datetime, recheck_days: float) -> History:
+        """The history of *date* as the tree tells it now."""
+        state = ledger.state(ledger.gather(layout, date), moment, recheck_days)
+        passport = None
+        if state.kind is Kind.SEALED:
+            try:
+                passport = files.read_json(layout.passport(date))
+            except SpxDataError:
+                passport = None  # `verify` names a lost passport; the log goes on without it
+        return cls(layout, date, state, journal.read(layout.journal(date)), passport)
+
+    def of_kind(self, *kinds: str) -> list[Event]:
+        """The events of these kinds, oldest first."""
+        return [event for event in self.events if event["event"] in kinds]
+
+    @property
+    def troubles(self) -> list[Event]:
+        """Failures and retries, oldest first."""
+        return [event for event in self.events if event["event"] in _TROUBLE]
+
+    @property
+    def last_run(self) -> list[Event]:
+        """The events of the last call of the workflow that touched the date."""
+        return [event for event in self.events if event["run"] == self.events[-1]["run"]] if self.events else []
+
+    @property
+    def started_at(self) -> str | None:
+        """When the last run began with this date."""
+        return next((event["at"] for event in self.last_run if event["event"] == journal.STARTED), None)
+
+    @property
+    def completed_at(self) -> str | None:
+        """When the date's last try came to an end, good or bad."""
+        ends = [event["at"] for event in self.last_run if ledger.is_outcome(event)]
+        return ends[-1] if ends and self.state.kind is not Kind.PARTIAL else None
+
+    @property
+    def sealed_at(self) -> str | None:
+        """When the date was sealed."""
+        sealed = self.of_kind(journal.SEALED)
+        return sealed[-1]["at"] if sealed and self.state.kind is Kind.SEALED else None
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Working time of the last run's stages."""
+        seconds = [event["seconds"] for event in self.last_run if event["event"] in {journal.FINISHED, journal.FAILED}]
+        return round(1000 * sum(seconds)) if seconds else None
+
+    @cached_property
+    def chains(self) -> list[dict[str, Any]]:
+        """The date's chains: root, expiration, status, rows, bytes, attempts, error."""
+        found = self._sealed_chains() if self.passport else self._staged_chains()
+        return sorted(found, key=lambda chain: (chain["root"], chain["expiration"]))
+
+    def _sealed_chains(self) -> Iterator[dict[str, Any]]:
+        for chain in self.passport["chains"] if self.passport else ():
+            yield {
+                "root": chain["root"],
+                "expiration": chain["expiration"],
+                "status": "no-data" if chain["explained"] else "success",
+                "rows": chain["rows"],
+                "bytes": chain["checkpoint"]["bytes"],
+                "attempts": chain["attempts"],
+                "error": chain["explained"],
+            }
+
+    def _staged_chains(self) -> Iterator[dict[str, Any]]:
+        failed = {
+            (event["root"], event["expiration"]): f"{event['error']}: {event['cause']}"
+            for event in self.of_kind(journal.EXPIRATION_FAILED)
+        }
+        for path in self.layout.receipts(self.date):
+            receipt = staging.Receipt.of_json(files.read_json(path))
+            key = (receipt.root, receipt.expiration.isoformat())
+            failed.pop(key, None)
+            yield {
+                "root": key[0],
+                "expiration": key[1],
+                "status": "staged" if receipt.rows else "no-data",
+                "rows": receipt.rows,
+                "bytes": receipt.bytes,
+                "attempts": receipt.attempts,
+                "error": None,
+            }
+        for (root, expiration), cause in failed.items():
+            yield {
+                "root": root,
+                "expiration": expiration,
+                "status": "failed",
+                "rows": 0,
+                "bytes": 0,
+                "attempts": len([e for e in self.of_kind(journal.EXPIRATION_FAILED) if e["expiration"] == expiration]),
+                "error": cause,
+            }
+
+    @cached_property
+    def memory_peak_mb(self) -> float | None:
+        """The largest resident set of the date's jobs, from Snakemake's benchmarks."""
+        peaks = [peak for rule in RULES if (peak := self._peak(rule)) is not None]
+        return max(peaks, default=None)
+
+    def _peak(self, rule: str) -> float | None:
+        path = self.layout.benchmark(rule, self.date)
+        if not path.exists():
+            return None
+        with path.open(newline="") as stream:
+            values = [row.get("max_rss", "") for row in csv.DictReader(stream, delimiter="\t")]
+        numbers = [float(value) for value in values if value.replace(".", "", 1).isdigit()]
+        return max(numbers, default=None)
