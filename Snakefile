@@ -3,6 +3,7 @@
 `snakemake --cores 4` fills all missing dates, newest first; a second run finds nothing to be done.
 """
 
+
 configfile: "config/config.yaml"
 
 

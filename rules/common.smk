@@ -34,7 +34,9 @@ wildcard_constraints:
 def asked_dates():
     """The dates of files named as targets or with --until; all missing dates where none is named."""
     named = {*workflow.dag_settings.targets, *workflow.dag_settings.until}
-    return {date for name in named if (date := layouts.date_of(Path(name)))} or set(missing_dates)
+    return {date for name in named if (date := layouts.date_of(Path(name)))} or set(
+        missing_dates
+    )
 
 
 # The limit of requests is written once, in the config: a job takes its share of it (profiles/default).
@@ -65,7 +67,8 @@ def before_the_first_job():
     """One message now, instead of one from every date, when the terminal or a directory cannot serve."""
     from spx_data.fill.preflight import preflight
 
-    if not any(job.rule.name == "fetch_expirations" for job in workflow.dag.needrun_jobs()):
+    asking = {"fetch_expirations", "download_expirations"}
+    if not any(job.rule.name in asking for job in workflow.dag.needrun_jobs()):
         return
     try:
         terminal = preflight(settings)
@@ -76,7 +79,9 @@ def before_the_first_job():
 
 
 def after_the_last_job():
-    """Rebuild the status log from the tree and say what stands where."""
+    """Rebuild the status log from the tree and say what stands where; `status` as a target has just done so."""
+    if "status" in workflow.dag_settings.targets:
+        return
     from spx_data.cli.tables import print_overview
     from spx_data.status import rebuild
 

@@ -110,11 +110,13 @@ class Settings:
                 data=Path(processing["data_directory"]),
                 database=Path(resolved["database"]["path"]),
             ),
-            document=resolved,
+            document=copy.deepcopy(dict(resolved)),
         )
 
 
-def rules(schema: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def rules(
+    schema: Mapping[str, Any] | None = None, prefix: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every key in dotted spelling with its rule in the schema."""
     for name, rule in (schema or yaml.safe_load(SCHEMA.read_text()))["properties"].items():
         if "properties" in rule:
@@ -125,7 +127,9 @@ def rules(schema: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator
 
 def origin(key: str, environment: Mapping[str, str] = os.environ) -> str:
     """Who set *key*: the environment variable that overrides it, or the config."""
-    return next((name for name, (of, _) in ENVIRONMENT.items() if of == key and environment.get(name)), "config")
+    return next(
+        (name for name, (of, _) in ENVIRONMENT.items() if of == key and environment.get(name)), "config"
+    )
 
 
 def changed_at() -> str | None:
@@ -155,10 +159,15 @@ def _read_yaml(path: Path) -> Document:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigurationValidationError(
-            f"{path} is not YAML: {error}", cure="Mend the file at that line", what=str(path), reason=str(error)
+            f"{path} is not YAML: {error}",
+            cure="Mend the file at that line",
+            what=str(path),
+            reason=str(error),
         ) from error
     if not isinstance(document, dict | None):
-        raise _invalid(str(path), "the file holds no keys", "Write sections with keys, as in config/config.yaml")
+        raise _invalid(
+            str(path), "the file holds no keys", "Write sections with keys, as in config/config.yaml"
+        )
     return document or {}
 
 
@@ -196,7 +205,9 @@ def _from_environment(environment: Mapping[str, str]) -> Document:
             found.setdefault(section, {})[name] = kind(text)
         except ValueError as error:
             raise _invalid(
-                key, f"the environment variable {variable} is {text!r}, not {kind.__name__}", f"Unset or mend {variable}"
+                key,
+                f"the environment variable {variable} is {text!r}, not {kind.__name__}",
+                f"Unset or mend {variable}",
             ) from error
     return found
 
@@ -268,7 +279,9 @@ def _check_together(document: Document) -> None:
             "or set the environment variable PROCESSING_START_DATE",
         )
     if end is not None and dt.date.fromisoformat(start) > dt.date.fromisoformat(end):
-        raise _invalid("processing.start_date", f"{start} is after end_date {end}", "Swap them, or set end_date: null")
+        raise _invalid(
+            "processing.start_date", f"{start} is after end_date {end}", "Swap them, or set end_date: null"
+        )
     if processing["start_time"] >= processing["end_time"]:
         raise _invalid(
             "processing.start_time",

@@ -40,10 +40,8 @@ def check(settings: Settings, wanted: Identity) -> None:
         return
     differing = [key for key in wanted if not isinstance(held, dict) or held.get(key) != wanted[key]]
     if differing:
-        finding = "; ".join(
-            f"{key} is {held.get(key) if isinstance(held, dict) else held!r} there and {wanted[key]} now"
-            for key in differing
-        )
+        there = held if isinstance(held, dict) else {}
+        finding = "; ".join(f"{key} is {there.get(key)} there and {wanted[key]} now" for key in differing)
         raise DatasetMismatchError(
             f"{path.parent} holds another data set: {finding}",
             cure="Set these keys back, or choose another processing.output_directory and temp_directory",
@@ -56,4 +54,4 @@ def claim(settings: Settings, wanted: Identity) -> None:
     """Check, and write the identity where the lake has none yet."""
     check(settings, wanted)
     if not settings.layout.dataset.exists():
-        files.write_json(settings.layout.dataset, wanted)
+        files.claim_json(settings.layout.dataset, wanted)

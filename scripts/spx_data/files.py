@@ -42,7 +42,9 @@ def _explained(path: Path, operation: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise MissingFileError(f"cannot {operation} {path}: it is not there", path=path, operation=operation) from error
+        raise MissingFileError(
+            f"cannot {operation} {path}: it is not there", path=path, operation=operation
+        ) from error
     except (FileExistsError, NotADirectoryError) as error:
         raise PermissionDeniedError(
             f"cannot {operation} {path}: a file stands where a folder is needed",
@@ -101,7 +103,7 @@ def building(target: Path, *, check: Callable[[Path], None] | None = None) -> It
 
 @contextmanager
 def atomic(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
-    """Open *target* for writing; it appears, whole and on the device, only if the block ends without error."""
+    """Open *target* for writing; it appears, whole and on the device, only if the block ends well."""
     with building(target, check=check) as part, part.open("wb") as stream:
         yield stream
 
@@ -129,6 +131,17 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, document: Any) -> None:
     """Write *document* to *target* as JSON a person can read, atomically."""
     write_text(target, json.dumps(document, indent=1) + "\n")
+
+
+def claim_json(target: Path, document: Any) -> None:
+    """Write *document* like `write_json`, where other processes may be doing just that.
+
+    Each writes under a name of its own; whoever renames last wins, and a reader sees a whole file always.
+    """
+    own = target.with_name(f"{target.name}.{os.getpid()}")
+    write_json(own, document)
+    own.replace(target)
+    _sync(target.parent)
 
 
 def read_json(path: Path) -> Any:

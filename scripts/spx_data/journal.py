@@ -77,7 +77,12 @@ class Journal:
 def described(error: BaseException) -> dict[str, Any]:
     """An error as fields of an event: error, cause, cure, fields."""
     if isinstance(error, SpxDataError):
-        return {"error": type(error).__name__, "cause": error.cause, "cure": error.cure, "fields": error.fields}
+        return {
+            "error": type(error).__name__,
+            "cause": error.cause,
+            "cure": error.cure,
+            "fields": error.fields,
+        }
     return {"error": type(error).__name__, "cause": str(error), "cure": "", "fields": {}}
 
 

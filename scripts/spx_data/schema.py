@@ -105,9 +105,9 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 class RecordsDigest:
     """SHA-256 over what the records say, whatever file format or library holds them.
 
-    Over the day's rows in sealed order, group by group: a line `root expiration rows\\n`, then each column
-    of `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or milliseconds
-    since the epoch), the right as one byte `C` or `P`.
+    Over the day's rows in sealed order, chain by chain: the text `root expiration rows` and a newline, then
+    each column of `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or
+    milliseconds since the epoch), the right as one byte `C` or `P`.
     """
 
     def __init__(self) -> None:
@@ -130,8 +130,8 @@ def _little_endian(column: pa.ChunkedArray) -> bytes:
 
     if pa.types.is_dictionary(column.type):
         is_call = pc.equal(column.cast(pa.string()), "C").to_numpy()
-        return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).tobytes()
+        return bytes(np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))))
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     wanted = "<i8" if pa.types.is_integer(column.type) else "<f8"
-    return column.to_numpy().astype(wanted, copy=False).tobytes()
+    return bytes(column.to_numpy().astype(wanted, copy=False))

@@ -132,7 +132,11 @@ def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
                 frames.append(_parse(checkpoint, whole, kinds))
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=kinds)
     if checksum.hexdigest() != receipt.sha256 or rest or len(frame) != receipt.rows:
-        raise _damaged(checkpoint, f"sha256 {receipt.sha256}, {receipt.rows} rows", f"sha256 {checksum.hexdigest()}, {len(frame)} rows")
+        raise _damaged(
+            checkpoint,
+            f"sha256 {receipt.sha256}, {receipt.rows} rows",
+            f"sha256 {checksum.hexdigest()}, {len(frame)} rows",
+        )
     return frame
 
 

@@ -59,6 +59,10 @@ def _cells(line: DateLine) -> tuple[str, ...]:
 
 def _totals(overview: Overview) -> str:
     counts = [f"{overview.count(kind):,} {kind.value}" for kind in Kind if overview.count(kind)]
-    last = f", last activity {overview.last_activity[:16].replace('T', ' ')} UTC" if overview.last_activity else ""
+    last = (
+        f", last activity {overview.last_activity[:16].replace('T', ' ')} UTC"
+        if overview.last_activity
+        else ""
+    )
     size = f"{overview.rows:,} rows sealed in {overview.bytes / 1e6:,.1f} MB"
     return f"{', '.join(counts) or 'no sessions in the range'}; {size}{last}"

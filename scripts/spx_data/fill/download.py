@@ -24,6 +24,7 @@ from spx_data.errors import (
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.source import Line
+from spx_data.layout import Checkpoint
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
 
@@ -125,11 +126,13 @@ def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) ->
     )
     staging.write_receipt(checkpoint, receipt)
     if rows:
-        line.journal.record(journal.STAGED, **about, contracts=contracts, rows=rows, bytes=size, attempts=attempts)
+        line.journal.record(
+            journal.STAGED, **about, contracts=contracts, rows=rows, bytes=size, attempts=attempts
+        )
     _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
     return receipt
 
 
-def _checkpoint(settings: Settings, entry: ListedChain) -> staging.Checkpoint:
+def _checkpoint(settings: Settings, entry: ListedChain) -> Checkpoint:
     chain = entry.chain
     return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)

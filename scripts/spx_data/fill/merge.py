@@ -66,7 +66,9 @@ def _current(settings: Settings, path: Path) -> Manifest:
     return manifest
 
 
-def _write(settings: Settings, staged: Manifest, path: Path, target: Path) -> tuple[list[ChainReport], Written]:
+def _write(
+    settings: Settings, staged: Manifest, path: Path, target: Path
+) -> tuple[list[ChainReport], Written]:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+
 from spx_data import __version__, schema
 from spx_data.config import Window
 from spx_data.fill.listing import Listing

@@ -30,7 +30,7 @@ def preflight(settings: Settings) -> Terminal:
         for root in settings.roots:
             if not source.knows_root(root):
                 raise ConfigurationValidationError(
-                    f"config: processing.roots: the terminal at {source.base_url} knows no option root {root}",
+                    f"config: processing.roots: {source.base_url} knows no option root {root}",
                     cure="SPX and SPXW are the roots of SPX options",
                     what="processing.roots",
                     reason=f"unknown root {root}",

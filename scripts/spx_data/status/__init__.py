@@ -1,4 +1,4 @@
-"""The status log: a SQLite file, and its summary, rebuilt from the file tree and never read to decide anything."""
+"""The status log, a SQLite file, and its summary: rebuilt from the tree, never read to decide anything."""
 
 from __future__ import annotations
 

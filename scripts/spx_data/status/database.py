@@ -159,7 +159,11 @@ def _errors(history: History) -> Iterator[Row]:
     for event in history.troubles:
         resolved = history.sealed_at if history.sealed_at and history.sealed_at >= event["at"] else None
         method = "asked again" if event["event"] == journal.RETRIED else "a later try sealed the date"
-        context = {key: event[key] for key in ("stage", "run", "root", "expiration", "fields", "wait") if key in event}
+        context = {
+            key: event[key]
+            for key in ("stage", "run", "root", "expiration", "fields", "wait")
+            if key in event
+        }
         yield (
             date,
             event["error"],

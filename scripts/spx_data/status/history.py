@@ -54,7 +54,9 @@ class History:
     @property
     def last_run(self) -> list[Event]:
         """The events of the last call of the workflow that touched the date."""
-        return [event for event in self.events if event["run"] == self.events[-1]["run"]] if self.events else []
+        return (
+            [event for event in self.events if event["run"] == self.events[-1]["run"]] if self.events else []
+        )
 
     @property
     def started_at(self) -> str | None:
@@ -76,7 +78,11 @@ class History:
     @property
     def duration_ms(self) -> int | None:
         """Working time of the last run's stages."""
-        seconds = [event["seconds"] for event in self.last_run if event["event"] in {journal.FINISHED, journal.FAILED}]
+        seconds = [
+            event["seconds"]
+            for event in self.last_run
+            if event["event"] in {journal.FINISHED, journal.FAILED}
+        ]
         return round(1000 * sum(seconds)) if seconds else None
 
     @cached_property
@@ -122,7 +128,9 @@ class History:
                 "status": "failed",
                 "rows": 0,
                 "bytes": 0,
-                "attempts": len([e for e in self.of_kind(journal.EXPIRATION_FAILED) if e["expiration"] == expiration]),
+                "attempts": len(
+                    [e for e in self.of_kind(journal.EXPIRATION_FAILED) if e["expiration"] == expiration]
+                ),
                 "error": cause,
             }
 

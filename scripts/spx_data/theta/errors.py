@@ -39,7 +39,11 @@ _REPORT = "This is a defect of spx-data or a change of the terminal: please repo
 
 _MEANINGS: dict[int, _Meaning] = {
     400: _Meaning(RequestRefusedError, "refuses the arguments", _REPORT),
-    403: _Meaning(SubscriptionError, "says the subscription does not include this", "Upgrade it, or ask for less history"),
+    403: _Meaning(
+        SubscriptionError,
+        "says the subscription does not include this",
+        "Upgrade it, or ask for less history",
+    ),
     404: _Meaning(WrongApiError, "does not know the path", _WRONG_API),
     410: _Meaning(WrongApiError, "was asked in the way of v2, but this terminal speaks v3", _WRONG_API),
     429: _Meaning(
@@ -48,24 +52,36 @@ _MEANINGS: dict[int, _Meaning] = {
         "Lower thetadata.max_concurrent_requests to what your subscription allows",
     ),
     470: _Meaning(ApiResponseInvalidError, "reports a general error", "Look into the terminal's own log"),
-    471: _Meaning(SubscriptionError, "says the subscription does not include this", "Upgrade it, or ask for less history"),
+    471: _Meaning(
+        SubscriptionError,
+        "says the subscription does not include this",
+        "Upgrade it, or ask for less history",
+    ),
     472: _Meaning(ApiDataNotFoundError, "has no data"),
     473: _Meaning(RequestRefusedError, "refuses the parameters", _REPORT),
     474: _Meaning(
-        ApiConnectionError, "has lost its server", "Wait until the terminal's status is CONNECTED, or restart it"
+        ApiConnectionError,
+        "has lost its server",
+        "Wait until the terminal's status is CONNECTED, or restart it",
     ),
     475: _Meaning(RequestRefusedError, "cannot read the request", _REPORT),
     476: _Meaning(RequestRefusedError, "refuses the host name", "Write 127.0.0.1 in thetadata.base_url"),
-    477: _Meaning(PageExpiredError, "has dropped the page", "Lower thetadata.max_concurrent_requests, or use format csv"),
+    477: _Meaning(
+        PageExpiredError, "has dropped the page", "Lower thetadata.max_concurrent_requests, or use format csv"
+    ),
     478: _Meaning(
         TerminalSessionTakenError,
         "lost its session to another terminal of the same account",
         "Stop the other terminal, restart this one",
     ),
     500: _Meaning(ApiConnectionError, "reports an error upstream", "Try later"),
-    570: _Meaning(LargeRequestError, "says the answer would be too large", "Use a longer processing.interval"),
+    570: _Meaning(
+        LargeRequestError, "says the answer would be too large", "Use a longer processing.interval"
+    ),
     571: _Meaning(ThetaTerminalNotRunningError, "is still starting", "Wait until its status is CONNECTED"),
-    572: _Meaning(ApiResponseInvalidError, "reports an error it did not catch", "Restart the terminal if it stays"),
+    572: _Meaning(
+        ApiResponseInvalidError, "reports an error it did not catch", "Restart the terminal if it stays"
+    ),
 }
 
 
@@ -74,18 +90,26 @@ def excerpt(body: bytes) -> str:
     return " ".join(body[: 4 * EXCERPT].decode(errors="replace").split())[:EXCERPT].lstrip(":")
 
 
-def of_status(status: int, body: bytes, url: str, *, base_url: str, retry_after: float | None) -> SpxDataError:
-    """The error that *status* stands for; a status nobody described is an invalid answer or, from 500 on, a
-    fault of the terminal."""
+def of_status(
+    status: int, body: bytes, url: str, *, base_url: str, retry_after: float | None
+) -> SpxDataError:
+    """The error that *status* stands for.
+
+    A status nobody described is an invalid answer or, from 500 on, a fault of the terminal.
+    """
     meaning = _MEANINGS.get(status) or (
-        _MEANINGS[500] if status >= 500 else _Meaning(ApiResponseInvalidError, "answers with a status unknown here")
+        _MEANINGS[500]
+        if status >= 500
+        else _Meaning(ApiResponseInvalidError, "answers with a status unknown here")
     )
     text = excerpt(body)
     fields: dict[str, object] = {"url": url, "status": status, "excerpt": text, "base_url": base_url}
     if meaning.kind is ApiRateLimitError:
         fields["retry_after"] = retry_after
     said = f": {text}" if text else ""
-    return meaning.kind(f"the terminal {meaning.says} (status {status}{said}) at {url}", cure=meaning.cure, **fields)
+    return meaning.kind(
+        f"the terminal {meaning.says} (status {status}{said}) at {url}", cure=meaning.cure, **fields
+    )
 
 
 def not_running(base_url: str, details: str) -> ThetaTerminalNotRunningError:

@@ -48,5 +48,7 @@ def _seconds(error: SpxDataError, state: tenacity.RetryCallState) -> float:
     told = error.fields.get("retry_after") if isinstance(error, ApiRateLimitError) else None
     if told is not None:
         return min(float(told), policy.ceiling)
-    backoff = tenacity.wait_exponential_jitter(initial=policy.first, max=policy.ceiling, jitter=policy.first / 2)
+    backoff = tenacity.wait_exponential_jitter(
+        initial=policy.first, max=policy.ceiling, jitter=policy.first / 2
+    )
     return backoff(state)

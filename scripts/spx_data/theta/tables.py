@@ -52,7 +52,9 @@ def read(answer: Answer, columns: Columns, *, asked: str) -> Iterator[pa.RecordB
             rows += batch.num_rows
             yield batch
     except (pa.ArrowInvalid, ValueError) as error:  # ijson's errors are ValueErrors
-        raise _invalid(answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}") from error
+        raise _invalid(
+            answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}"
+        ) from error
     if not rows:
         raise _invalid(answer, "holds no rows", "rows, or status 472 where there are none")
 
@@ -79,9 +81,13 @@ def _read_csv(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
     first = answer.body.readline(_ROWS).decode(errors="replace")
     names = next(csv.reader([first]), [])
     if missing := [name for name in columns if name not in names]:
-        raise _invalid(answer, f"lacks the columns {', '.join(missing)}", f"a CSV header with {', '.join(columns)}")
+        raise _invalid(
+            answer, f"lacks the columns {', '.join(missing)}", f"a CSV header with {', '.join(columns)}"
+        )
     if not _ends_with_newline(answer.body):
-        raise _invalid(answer, "ends in the middle of a line", "a line end after the last row (wire-facts, section 0)")
+        raise _invalid(
+            answer, "ends in the middle of a line", "a line end after the last row (wire-facts, section 0)"
+        )
     answer.body.seek(0)
     if not _has_second_line(answer.body):
         return
@@ -130,21 +136,28 @@ def _read_ndjson(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
 def _read_json(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
     import ijson
 
-    header = next(ijson.items(answer.body, "header", use_float=True), None)
-    answer.body.seek(0)
-    names = header.get("format") if isinstance(header, dict) else None
+    names = _header(answer).get("format")
     items = ijson.items(answer.body, "response.item", use_float=True)
     yield from _in_batches(itertools.chain.from_iterable(_rows(item, names) for item in items), columns)
 
 
 def next_page_of(answer: Answer) -> str | None:
     """The URL of the page after a v2 JSON answer, from its header object; None at the last one."""
+    page = _header(answer).get("next_page")
+    return None if page in {None, "", "null"} else str(page)
+
+
+def _header(answer: Answer) -> Mapping[str, Any]:
+    """The header object of a v2 answer; empty for v3, which has none and is not searched for it."""
     import ijson
 
     answer.body.seek(0)
-    page = next(ijson.items(answer.body, "header.next_page"), None)
+    keys = (value for prefix, event, value in ijson.parse(answer.body) if (prefix, event) == ("", "map_key"))
+    first = next(keys, None)
     answer.body.seek(0)
-    return None if page in {None, "", "null"} else str(page)
+    header = next(ijson.items(answer.body, "header", use_float=True), None) if first == "header" else None
+    answer.body.seek(0)
+    return header if isinstance(header, dict) else {}
 
 
 def _rows(item: Any, names: list[str] | None) -> Iterable[Mapping[str, Any]]:

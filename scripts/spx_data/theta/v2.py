@@ -63,7 +63,7 @@ class V2:
 
     def listing(self, root: str, date: dt.date) -> list[ListedChain]:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
-        parameters = {"root": root, "start_date": _number(date), "use_csv": "true"}
+        parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
         rows = [
             (row["root"], _date(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
             for answer in self._pages("/v2/list/contracts/option/quote", parameters)
@@ -74,7 +74,7 @@ class V2:
 
     def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        parameters = {
+        parameters: dict[str, str | int] = {
             "root": chain.root,
             "exp": _number(chain.listed),
             "start_date": _number(chain.date),
@@ -126,7 +126,9 @@ def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
         raise errors.invalid(url, f"holds rows of the dates {dates[:3]}", f"only {_number(chain.date)}")
     expirations = pc.unique(batch["expiration"]).to_pylist()
     if expirations != [_number(chain.listed)]:
-        raise errors.invalid(url, f"holds rows of the expirations {expirations[:3]}", f"only {_number(chain.listed)}")
+        raise errors.invalid(
+            url, f"holds rows of the expirations {expirations[:3]}", f"only {_number(chain.listed)}"
+        )
     columns = {
         "root": batch["root"],
         "expiration": pa.repeat(pa.scalar(chain.listed.isoformat()), len(batch)),

@@ -15,7 +15,6 @@ from spx_data.theta import chains, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Transport
 
-
 _STAMP = pa.timestamp("ms")
 _CONTRACT: dict[str, pa.DataType] = {
     "symbol": tables.WORD,

@@ -1,0 +1,63 @@
+# Every command of the project; each makes the environment first when it is not there.
+# Written for GNU make 3.81, which is what a Mac has.
+
+# The newest Python that is here and new enough; `make PYTHON=… env` chooses another.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+CORES ?= 4
+
+.PHONY: help env demo test lint coverage lock rulegraph clean
+
+help:
+	@echo "make demo      fill a week from the simulated terminal, then look at it"
+	@echo "make test      the whole test suite"
+	@echo "make lint      ruff, snakefmt, mypy"
+	@echo "make coverage  the tests with line coverage; below 90 % fails"
+	@echo "make env       the environment alone, in $(VENV)"
+	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
+	@echo "make rulegraph the picture of the rules in README.md"
+	@echo "make clean     remove the environment and the demo's data"
+
+env: $(READY)
+
+$(READY): envs/requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "spx-data needs Python 3.11 or newer: install one (python.org, Homebrew, your distribution), or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m theta_simulator --size small -- \
+		$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
+	$(BIN)/spx-data --configfile config/demo.yaml status
+	$(BIN)/python docs/examples/query.py docs/examples/atm_straddle.sql data/demo/parquet
+
+test: $(READY)
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+
+coverage: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
+		--upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file envs/requirements.lock
+	$(BIN)/python envs/conda.py
+
+rulegraph: $(READY)
+	$(BIN)/python docs/rulegraph.py
+
+clean:
+	rm -rf $(VENV) data/demo .coverage .coverage.*

@@ -1,0 +1,316 @@
+"""Files appear whole or not at all, and say who may read them."""
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+from spx_data import files, layout
+from spx_data.errors import (
+    ApiConnectionError,
+    FileCorruptionError,
+    MissingFileError,
+    PermissionDeniedError,
+    SchemaValidationError,
+)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# Writing ------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_write_has_its_name_alone(tmp_path):
+    target = tmp_path / "a" / "b" / "chain.ndjson"
+
+    with files.atomic(target) as stream:
+        stream.write(b"{}\n")
+        assert not target.exists()
+
+    assert target.read_bytes() == b"{}\n"
+    assert names(target.parent) == ["chain.ndjson"]
+
+
+@pytest.mark.parametrize("failure", [ConnectionError, KeyboardInterrupt, ApiConnectionError("lost")])
+def test_a_failed_write_leaves_no_target(tmp_path, failure):
+    target = tmp_path / "chain.ndjson"
+
+    with pytest.raises(BaseException) as caught, files.atomic(target) as stream:
+        stream.write(b'{"strike": 100}\n')
+        raise failure
+
+    assert caught.value is failure or type(caught.value) is failure
+    assert names(tmp_path) == []
+
+
+def test_a_failed_write_leaves_the_file_before_it(tmp_path):
+    target = tmp_path / "chain.ndjson"
+    target.write_bytes(b"before")
+
+    with pytest.raises(ConnectionError), files.atomic(target) as stream:
+        stream.write(b"after")
+        raise ConnectionError
+
+    assert target.read_bytes() == b"before"
+
+
+def test_a_part_that_a_crash_left_is_written_over(tmp_path):
+    target = tmp_path / "chain.ndjson"
+    files.part_of(target).write_bytes(b"longer than what comes now")
+
+    files.write_text(target, "new")
+
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["chain.ndjson"]
+
+
+def test_a_check_may_refuse_the_finished_part(tmp_path):
+    target = tmp_path / "chain.parquet"
+    seen = []
+
+    def refuse(part):
+        seen.append(part.read_bytes())
+        raise FileCorruptionError("not as meant")
+
+    with pytest.raises(FileCorruptionError), files.atomic(target, check=refuse) as stream:
+        stream.write(b"all of it")
+
+    assert seen == [b"all of it"]
+    assert names(tmp_path) == []
+
+
+def test_everything_is_on_the_device_before_it_has_its_name(tmp_path, monkeypatch):
+    target, synced = tmp_path / "chain.ndjson", []
+    # The folder's names are flushed after the file's bytes.
+    monkeypatch.setattr(files, "_sync", lambda path: synced.append((path.name, target.exists())))
+
+    files.write_text(target, "x")
+
+    assert synced == [("chain.ndjson.part", False), (tmp_path.name, True)]
+
+
+def test_an_error_of_ours_about_another_file_keeps_its_words(tmp_path):
+    other = tmp_path / "records.ndjson"
+
+    with pytest.raises(MissingFileError) as caught, files.atomic(tmp_path / "day.parquet"), files.reading(other):
+        pass
+
+    assert caught.value.fields["path"] == other
+    assert str(other) in caught.value.cause
+
+
+def test_a_folder_is_removed_with_all_it_holds(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").touch()
+
+    files.remove(tmp_path / "a")
+    files.remove(tmp_path / "a")
+
+    assert names(tmp_path) == []
+
+
+def test_a_spool_leaves_nothing_behind(tmp_path):
+    with pytest.raises(ConnectionError), files.spool(tmp_path / "scratch") as stream:
+        stream.write(b"x" * 100_000)
+        assert names(tmp_path / "scratch") == []
+        raise ConnectionError
+
+    assert names(tmp_path / "scratch") == []
+
+
+# Permissions --------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_the_owners_alone(tmp_path):
+    files.restrict(owner_only=True)
+
+    files.write_json(tmp_path / "a" / "b" / "document.json", {})
+    files.append_line(tmp_path / "c" / "journal.jsonl", "{}")
+
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "c")] == [0o700] * 3
+    assert [mode(tmp_path / name) for name in ("a/b/document.json", "c/journal.jsonl")] == [0o600] * 2
+
+
+def test_others_may_read_where_the_owner_says_so(tmp_path):
+    files.restrict(owner_only=False)
+
+    files.write_json(tmp_path / "a" / "document.json", {})
+
+    assert (mode(tmp_path / "a"), mode(tmp_path / "a" / "document.json")) == (0o755, 0o644)
+
+
+def test_a_file_where_a_folder_is_needed_is_named(tmp_path):
+    obstacle = tmp_path / "parquet"
+    obstacle.touch()
+
+    for attempt in (
+        lambda: files.make_directory(obstacle / "2024"),
+        lambda: files.write_text(obstacle / "2024" / "day.parquet", ""),
+        lambda: files.append_line(obstacle / "journal.jsonl", ""),
+        lambda: files.check_writable(obstacle),
+        lambda: files.check_writable(obstacle / "2024"),
+    ):
+        with pytest.raises(PermissionDeniedError, match="a file stands where a folder is needed") as caught:
+            attempt()
+        assert str(obstacle) in str(caught.value)
+        assert caught.value.cure
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+
+    for attempt in (
+        lambda: files.check_writable(tmp_path),
+        lambda: files.write_text(tmp_path / "day.parquet", ""),
+        lambda: files.append_line(tmp_path / "journal.jsonl", ""),
+    ):
+        with pytest.raises(PermissionDeniedError, match="write permission") as caught:
+            attempt()
+        assert str(tmp_path) in str(caught.value)
+
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("number", ["EACCES", "EPERM", "EROFS"])
+def test_a_refusal_of_the_system_names_path_and_cure(number, tmp_path, monkeypatch):
+    import errno
+
+    def refuse(*_, **__):
+        raise OSError(getattr(errno, number), "refused")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+
+    with pytest.raises(PermissionDeniedError, match="refused") as caught:
+        files.check_writable(tmp_path)
+
+    assert caught.value.fields == {"path": tmp_path, "operation": "write to"}
+    assert "write permission" in caught.value.cure
+
+
+def test_other_trouble_of_the_system_stays_what_it_is(tmp_path, monkeypatch):
+    import errno
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
+
+    with pytest.raises(OSError, match="no space") as caught:
+        files.check_writable(tmp_path)
+
+    assert type(caught.value) is OSError
+
+
+def test_a_folder_that_is_not_there_yet_is_writable_where_its_parent_is(tmp_path):
+    files.check_writable(tmp_path / "a" / "b")
+
+    assert names(tmp_path) == []
+
+
+# Reading ------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for attempt in (files.read_json, files.digest):
+        with pytest.raises(MissingFileError, match=r"absent\.json") as caught:
+            attempt(tmp_path / "absent.json")
+        assert caught.value.fields["path"] == tmp_path / "absent.json"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"nonsense", b"\xff\xfe\x00"])
+def test_what_is_no_json_is_said_to_be_none(content, tmp_path):
+    path = tmp_path / "document.json"
+    path.write_bytes(content)
+
+    with pytest.raises(SchemaValidationError, match="is not JSON"):
+        files.read_json(path)
+
+
+def test_a_document_comes_back(tmp_path):
+    document = {"text": "ü", "numbers": [1, 2.5, None], "nested": {"yes": True}}
+
+    files.write_json(tmp_path / "d.json", document)
+
+    assert files.read_json(tmp_path / "d.json") == document
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_a_digest_is_sha256(size, tmp_path):
+    path = tmp_path / "bytes"
+    path.write_bytes(b"x" * size)
+
+    assert files.digest(path) == hashlib.sha256(b"x" * size).hexdigest()
+
+
+# Seals --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    target = tmp_path / "spx-options-2024-01-02.parquet"
+    target.write_bytes(b"PAR1")
+    files.seal(target, files.digest(target))
+    return target
+
+
+@pytest.mark.parametrize("command", [["sha256sum", "-c"], ["shasum", "-a", "256", "-c"]], ids=lambda c: c[0])
+def test_other_peoples_tools_read_our_sidecar(command, sealed):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed here")
+    check = [*command, layout.sidecar_of(sealed).name]
+
+    good = subprocess.run(check, cwd=sealed.parent, capture_output=True)
+    sealed.write_bytes(b"PAR2")
+    bad = subprocess.run(check, cwd=sealed.parent, capture_output=True)
+
+    assert (good.returncode, bad.returncode) == (0, 1)
+
+
+def test_a_sealed_file_is_verified(sealed):
+    files.verify(sealed)
+
+    assert files.is_sealed(sealed)
+    assert files.sealed_checksum(sealed) == hashlib.sha256(b"PAR1").hexdigest()
+
+
+def test_changed_bytes_are_found(sealed):
+    sealed.write_bytes(b"PAR2")
+
+    with pytest.raises(FileCorruptionError, match="the sidecar says") as caught:
+        files.verify(sealed)
+
+    assert caught.value.fields["expected"] == hashlib.sha256(b"PAR1").hexdigest()
+    assert caught.value.fields["actual"] == hashlib.sha256(b"PAR2").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "\n", "abc  spx-options-2024-01-02.parquet\n", f"{'0' * 64}\n", f"{'0' * 64}  another.parquet\n", "\x00" * 90],
+)
+def test_a_sidecar_that_says_something_else_seals_nothing(content, sealed):
+    layout.sidecar_of(sealed).write_text(content)
+
+    assert not files.is_sealed(sealed)
+    with pytest.raises(FileCorruptionError, match="is not a sidecar"):
+        files.verify(sealed)
+
+
+def test_neither_half_of_a_seal_is_enough(sealed):
+    kept = sealed.read_bytes()
+
+    sealed.unlink()
+    assert not files.is_sealed(sealed)
+
+    sealed.write_bytes(kept)
+    layout.sidecar_of(sealed).unlink()
+    assert not files.is_sealed(sealed)

@@ -1,0 +1,99 @@
+"""Every path of the tree."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spx_data import layout
+from spx_data.layout import Layout
+
+TREE = Layout(Path("out"), Path("tmp"), Path("data"), Path("data/status.db"))
+DAY = dt.date(2024, 1, 2)
+
+
+def test_a_dates_files_stand_where_a_person_would_look():
+    assert [
+        str(path)
+        for path in (
+            TREE.parquet(DAY),
+            TREE.sidecar(DAY),
+            TREE.passport(DAY),
+            TREE.listing(DAY),
+            TREE.manifest(DAY),
+            TREE.checkpoint(DAY, "SPX", dt.date(2024, 1, 19)).records,
+            TREE.checkpoint(DAY, "SPX", dt.date(2024, 1, 19)).receipt,
+            TREE.journal(DAY),
+            TREE.log("merge_date", DAY),
+            TREE.benchmark("merge_date", DAY),
+            TREE.dataset,
+        )
+    ] == [
+        "out/2024/01/02/spx-options-2024-01-02.parquet",
+        "out/2024/01/02/spx-options-2024-01-02.parquet.sha256",
+        "out/2024/01/02/spx-options-2024-01-02.json",
+        "tmp/2024-01-02/expirations.json",
+        "tmp/2024-01-02/manifest.json",
+        "tmp/2024-01-02/SPX-2024-01-19.ndjson",
+        "tmp/2024-01-02/SPX-2024-01-19.receipt.json",
+        "data/journal/2024/2024-01-02.jsonl",
+        "data/logs/2024/01/02/merge_date.log",
+        "data/benchmarks/2024/01/02/merge_date.tsv",
+        "out/dataset.json",
+    ]
+
+
+@given(st.dates(dt.date(1000, 1, 1)))
+def test_a_parquets_name_tells_its_date(date):
+    assert layout.date_of(TREE.parquet(date)) == date
+
+
+@given(st.dates(dt.date(1000, 1, 1)), st.dates(dt.date(1000, 1, 1)))
+def test_two_dates_share_no_file(one, other):
+    kinds = (TREE.parquet, TREE.sidecar, TREE.passport, TREE.listing, TREE.manifest, TREE.journal)
+
+    assert all((kind(one) == kind(other)) == (one == other) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "spx-options-2024-01-02.parquet.part",
+        "spx-options-2024-01-02.json",
+        "spx-options-20240102.parquet",
+        "other-2024-01-02.parquet",
+        "spx-options-2024-13-45.parquet",
+        "spx-options-2023-02-29.parquet",
+    ],
+)
+def test_another_name_has_no_date(name):
+    assert layout.date_of(Path("out") / name) is None
+
+
+def test_only_parquets_in_their_own_place_are_listed(tmp_path):
+    tree = Layout(tmp_path, tmp_path / "temp", tmp_path / "data", tmp_path / "db")
+    dates = [dt.date(2024, 1, 3), dt.date(2023, 12, 29), dt.date(2024, 1, 2)]
+    strangers = ["2024/01/04/spx-options-2024-01-05.parquet", "2024/01/02/other.parquet", "spx-options-2024-01-08.parquet"]
+    for path in [*map(tree.parquet, dates), *(tmp_path / name for name in strangers)]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    assert tree.parquets() == [tree.parquet(date) for date in sorted(dates)]
+
+
+def test_journals_are_listed_oldest_first(tmp_path):
+    tree = Layout(tmp_path / "out", tmp_path / "temp", tmp_path, tmp_path / "db")
+    dates = [dt.date(2024, 1, 3), dt.date(2023, 12, 29), dt.date(2024, 1, 2)]
+    for date in dates:
+        tree.journal(date).parent.mkdir(parents=True, exist_ok=True)
+        tree.journal(date).touch()
+
+    assert tree.journals() == [tree.journal(date) for date in sorted(dates)]
+
+
+def test_a_lake_without_files_lists_none(tmp_path):
+    tree = Layout(tmp_path / "out", tmp_path / "temp", tmp_path / "data", tmp_path / "db")
+
+    assert (tree.parquets(), tree.journals()) == ([], [])

@@ -1,0 +1,157 @@
+"""Finding the terminal and the API it speaks."""
+
+import socket
+
+import pytest
+
+from spx_data import theta
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiResponseInvalidError,
+    TerminalSessionTakenError,
+    ThetaTerminalNotRunningError,
+    WrongApiError,
+)
+
+
+@pytest.fixture
+def nobody():
+    """Return two addresses where nobody listens."""
+    with socket.socket() as one, socket.socket() as other:
+        for free in (one, other):
+            free.bind(("127.0.0.1", 0))
+        return [f"http://127.0.0.1:{free.getsockname()[1]}" for free in (one, other)]
+
+
+@pytest.fixture
+def nowhere(nobody):
+    """Return an address where nobody listens."""
+    return nobody[0]
+
+
+@pytest.fixture
+def listens(monkeypatch):
+    """Return a setter of the addresses that are looked at when none is configured."""
+    return lambda **urls: monkeypatch.setattr(theta, "_DEFAULT_URLS", urls)
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize("configured", ["auto", "same"])
+def test_a_named_terminal_is_asked_what_it_speaks(api, configured, terminals, terminal_settings, tmp_path):
+    wanted = terminal_settings(terminals[api].url, api=api if configured == "same" else "auto")
+
+    found = theta.locate(wanted, tmp_path)
+
+    assert (found.api, found.base_url) == (api, terminals[api].url)
+
+
+def test_v3_is_preferred(terminals, terminal_settings, tmp_path, listens):
+    listens(v3=terminals["v3"].url, v2=terminals["v2"].url)
+
+    assert theta.locate(terminal_settings(), tmp_path).base_url == terminals["v3"].url
+
+
+def test_v2_is_found_where_v3_is_not(terminals, terminal_settings, tmp_path, listens, nowhere):
+    listens(v3=nowhere, v2=terminals["v2"].url)
+
+    found = theta.locate(terminal_settings(), tmp_path)
+
+    assert (found.api, found.base_url) == ("v2", terminals["v2"].url)
+
+
+def test_nobody_anywhere_names_both_addresses(terminal_settings, tmp_path, listens, nobody):
+    listens(v3=nobody[0], v2=nobody[1])
+
+    with pytest.raises(ThetaTerminalNotRunningError) as caught:
+        theta.locate(terminal_settings(), tmp_path)
+
+    assert f"{nobody[0]} (v3) nor {nobody[1]} (v2)" in str(caught.value)
+    assert "Start the Theta Terminal" in caught.value.cure
+
+
+def test_nobody_at_the_named_address_names_it(terminal_settings, tmp_path, nowhere):
+    with pytest.raises(ThetaTerminalNotRunningError, match=f"{nowhere} .connection refused"):
+        theta.locate(terminal_settings(nowhere), tmp_path)
+
+
+@pytest.mark.parametrize("api, configured", [("v3", "v2"), ("v2", "v3")])
+def test_another_api_than_configured_is_refused(api, configured, terminals, terminal_settings, tmp_path):
+    wanted = terminal_settings(terminals[api].url, api=configured)
+
+    with pytest.raises(WrongApiError, match=f"speaks {api}, but thetadata.api is {configured}"):
+        theta.locate(wanted, tmp_path)
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize(
+    "word, kind",
+    [
+        ("UNVERIFIED", ThetaTerminalNotRunningError),
+        ("DISCONNECTED", ApiConnectionError),
+        ("ERROR", ApiConnectionError),
+    ],
+)
+def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, terminal_settings, tmp_path):
+    terminal = simulated(api=api, status=word)
+
+    with pytest.raises(kind, match=word) as caught:
+        theta.locate(terminal_settings(terminal.url), tmp_path)
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("body, kind", [("<html>hello</html>", "text/html"), ("fine", "text/plain"), ("", None)])
+def test_another_server_is_no_terminal(body, kind, wire, terminal_settings, tmp_path):
+    wire.says(body, kind)
+
+    with pytest.raises(ApiResponseInvalidError, match="Theta Terminal's status word"):
+        theta.locate(terminal_settings(wire.url), tmp_path)
+
+
+def test_a_server_that_knows_neither_path_is_no_terminal(wire, terminal_settings, tmp_path):
+    wire.says("not found", "text/plain", 404)
+
+    with pytest.raises(WrongApiError, match=r"thetadata\.base_url"):
+        theta.locate(terminal_settings(wire.url), tmp_path)
+
+    assert wire.asked == ["/v3/terminal/mdds/status", "/v2/system/mdds/status"]
+
+
+def test_a_session_taken_by_another_terminal_is_told_as_such(wire, terminal_settings, tmp_path):
+    wire.says("Invalid session", "text/plain", 478)
+
+    with pytest.raises(TerminalSessionTakenError, match="Stop the other terminal"):
+        theta.locate(terminal_settings(wire.url), tmp_path)
+
+
+def test_a_terminal_that_is_still_starting_is_not_said_to_be_absent(wire, terminal_settings, tmp_path):
+    wire.says("Server is starting", "text/plain", 571)
+
+    with pytest.raises(ThetaTerminalNotRunningError, match="still starting"):
+        theta.locate(terminal_settings(wire.url), tmp_path)
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_connect_speaks_what_was_found(api, terminals, terminal_settings, tmp_path):
+    source = theta.connect(terminal_settings(terminals[api].url), tmp_path)
+
+    assert (source.api, source.base_url) == (api, terminals[api].url)
+    assert source.greeks_version == {"v3": "latest", "v2": "1"}[api]
+    source.close()
+
+
+def test_a_located_terminal_is_taken_at_its_word(simulated, terminal_settings, tmp_path):
+    terminal = simulated()
+
+    theta.connect(terminal_settings(terminal.url, api="v3"), tmp_path).close()
+
+    assert terminal.requests() == []
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize("root, known", [("SPX", True), ("SPXW", True), ("SPQR", False)])
+def test_a_terminal_knows_its_roots(api, root, known, terminals, terminal_settings, tmp_path):
+    source = theta.connect(terminal_settings(terminals[api].url), tmp_path)
+
+    assert source.knows_root(root) is known
+    source.close()

@@ -1,0 +1,114 @@
+"""What the project promises about itself: its lock, its rooms, its README."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import spx_data
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = (ROOT / "envs" / "requirements.lock").read_text()
+LIBRARY = sorted((ROOT / "scripts" / "spx_data").rglob("*.py"))
+
+
+def pins():
+    return [line.rstrip(" \\") for line in LOCK.splitlines() if re.match(r"[A-Za-z0-9]", line)]
+
+
+def lines_matching(pattern, files):
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if re.search(pattern, line)
+    ]
+
+
+def test_the_lock_has_hashes_for_every_pin_and_no_addresses():
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", LOCK.strip())
+
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "://" not in LOCK
+
+
+def test_the_lock_covers_every_direct_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    names = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip().lower().replace("_", "-") for line in asked}
+
+    locked = {pin.split("==")[0].lower().replace("_", "-") for pin in pins()}
+
+    assert names <= locked
+
+
+def test_conda_users_get_the_same_pins():
+    environment = yaml.safe_load((ROOT / "envs" / "environment.yaml").read_text())
+    (through_pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+
+    assert through_pip == pins()
+
+
+def test_changelog_and_version_agree():
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert newest is not None
+    assert newest[1] == spx_data.__version__
+
+
+@pytest.mark.parametrize(
+    ("promise", "pattern", "allowed"),
+    [
+        ("the library never hears of Snakemake", r"^\s*(import|from) snakemake", ()),
+        (
+            "only theta opens a socket",
+            r"^\s*(import|from) (requests|httpx|urllib3|socket|http\.client|aiohttp)\b",
+            ("theta",),
+        ),
+        ("only files writes data", r"\.write_(text|bytes)\(|open\([^)]*[\"'][wax]b?\+?[\"']", ("files.py",)),
+        ("nothing reads the status log", r"sqlite3\.connect", ("database.py",)),
+        ("the library never imports the simulator", r"theta_simulator", ()),
+    ],
+)
+def test_promises_of_the_rooms(promise, pattern, allowed):
+    found = lines_matching(pattern, [path for path in LIBRARY if not set(allowed) & set(path.parts)])
+
+    # `files.building` hands out a path: the Parquet writer and SQLite write to what it gave them.
+    assert [line for line in found if "building(" not in line and "part.open" not in line] == [], promise
+
+
+def test_no_checkpoint_rules_and_no_run_blocks():
+    rules = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+
+    assert lines_matching(r"^\s*checkpoint\s|^\s+run:\s*$", rules) == []
+
+
+def test_a_rule_has_a_script_of_its_name_under_forty_lines():
+    names = lines_matching(r"^rule (\w+):", (ROOT / "rules").glob("*.smk"))
+
+    for line in names:
+        name = re.search(r"rule (\w+):", line)[1]
+        script = ROOT / "scripts" / f"{name}.py"
+        assert len(script.read_text().splitlines()) < 40, script
+
+
+def test_the_simulator_never_imports_the_library():
+    simulator = (ROOT / "scripts" / "theta_simulator").rglob("*.py")
+
+    assert lines_matching(r"\bspx_data\b", simulator) == []
+
+
+def test_the_readmes_picture_is_the_rules_of_today(tmp_path):
+    drawn = subprocess.run(
+        [sys.executable, "-c", "import rulegraph; print(rulegraph.drawn(), end='')"],
+        cwd=ROOT / "docs",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert drawn in (ROOT / "README.md").read_text()

@@ -1,0 +1,375 @@
+"""History and listings of both APIs against the market they were spelt from, and answers about something else."""
+
+import datetime as dt
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from polars.testing import assert_frame_equal
+
+from spx_data import schema, theta
+from spx_data.config import Window
+from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError
+from spx_data.theta import v3
+from spx_data.theta.chains import Chain, true_expiration
+
+DAY = dt.date(2024, 1, 2)
+EXPIRATION = dt.date(2024, 1, 19)
+CHAIN = Chain("SPXW", EXPIRATION, DAY, EXPIRATION)
+MINUTES = Window(dt.time(9, 30), dt.time(16), "1m")
+WIRES = [("v3", "csv"), ("v3", "json"), ("v3", "ndjson"), ("v2", "csv"), ("v2", "json")]
+
+V3_ROW = {
+    "symbol": "SPXW",
+    "expiration": "2024-01-19",
+    "strike": "4700.000",
+    "right": "CALL",
+    "timestamp": "2024-01-02T09:31:00",
+    **dict.fromkeys(schema.MEASURES, "1.0000"),
+    "underlying_timestamp": "2024-01-02T09:31:00",
+    "underlying_price": "4750.00",
+}
+V2_ROW = {
+    "root": "SPXW",
+    "expiration": "20240119",
+    "strike": "4700000",
+    "right": "C",
+    "ms_of_day": "34260000",
+    **dict.fromkeys(schema.MEASURES, "1.0000"),
+    "ms_of_day2": "34260000",
+    "underlying_price": "4750.00",
+    "date": "20240102",
+}
+
+
+@pytest.fixture
+def connected(tmp_path, terminal_settings):
+    """Return a maker of sources."""
+
+    def make(url, api, **keys):
+        return theta.connect(terminal_settings(url, api=api, **keys), tmp_path / "scratch")
+
+    return make
+
+
+def records(source, chain=CHAIN, window=MINUTES):
+    batches = list(source.history(chain, window))
+    assert all(batch.schema.equals(schema.RECORD) for batch in batches)
+    return pl.DataFrame(pa.Table.from_batches(batches)).sort(schema.RECORD_KEY)
+
+
+def csv_of(*rows):
+    return "".join(",".join(line) + "\r\n" for line in [list(rows[0]), *(row.values() for row in rows)])
+
+
+# Against the market -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api, format", WIRES)
+@pytest.mark.parametrize("root, expiration", [("SPXW", DAY), ("SPXW", EXPIRATION), ("SPX", EXPIRATION)])
+def test_history_is_the_market_cell_by_cell(api, format, root, expiration, terminals, connected, truth):
+    chain = Chain(root, expiration, DAY, expiration)
+
+    found = records(connected(terminals[api].url, api, format=format), chain)
+
+    expected = truth(terminals[api], chain)
+    assert len(found) > 1000
+    assert_frame_equal(found, expected.select(found.columns), check_exact=True)
+
+
+@pytest.mark.parametrize("style", ["live", "docs"])
+def test_both_ways_of_quoting_give_the_same_history(style, simulated, connected, truth):
+    terminal = simulated(style=style)
+
+    found = records(connected(terminal.url, "v3"))
+
+    assert_frame_equal(found, truth(terminal, CHAIN).select(found.columns), check_exact=True)
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_window_is_inclusive_at_both_ends(api, terminals, connected, truth):
+    window = Window(dt.time(10), dt.time(11), "5m")
+
+    found = records(connected(terminals[api].url, api), window=window)
+
+    expected = truth(terminals[api], CHAIN, step_ms=300_000, start_ms=36_000_000, end_ms=39_600_000)
+    assert found["timestamp"].n_unique() == 13
+    assert_frame_equal(found, expected.select(found.columns), check_exact=True)
+
+
+def test_the_older_greeks_model_of_v3_is_asked_for(terminals, connected, truth):
+    # The models part on the day of expiration: a fixed time left, or the real one.
+    chain = Chain("SPXW", DAY, DAY, DAY)
+
+    found = records(connected(terminals["v3"].url, "v3", greeks_version="1"), chain)
+
+    expected = truth(terminals["v3"], chain, "1").select(found.columns)
+    assert_frame_equal(found, expected, check_exact=True)
+    assert not found.equals(truth(terminals["v3"], chain).select(found.columns))
+
+
+def test_each_api_asks_in_its_own_words(simulated, connected):
+    new, old = simulated(api="v3"), simulated(api="v2")
+
+    records(connected(new.url, "v3"))
+    records(connected(old.url, "v2"))
+
+    (asked,), (asked_old,) = new.requests(), old.requests()
+    assert asked["query"] == {
+        "symbol": "SPXW",
+        "expiration": "2024-01-19",
+        "date": "2024-01-02",
+        "interval": "1m",
+        "start_time": "09:30:00",
+        "end_time": "16:00:00",
+        "version": "latest",
+        "format": "csv",
+    }
+    assert asked_old["query"] == {
+        "root": "SPXW",
+        "exp": "20240119",
+        "start_date": "20240102",
+        "end_date": "20240102",
+        "ivl": "60000",
+        "start_time": "34200000",
+        "end_time": "57600000",
+        "use_csv": "true",
+    }
+
+
+@pytest.mark.parametrize("day", [DAY, dt.date(2024, 7, 3), dt.date(2014, 6, 10)])
+@pytest.mark.parametrize("root", ["SPX", "SPXW"])
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_listing_is_the_markets(api, root, day, terminals, connected):
+    listed = connected(terminals[api].url, api).listing(root, day)
+
+    found = {
+        (entry.chain.listed, strike, right)
+        for entry in listed
+        for right, strikes in (("C", entry.calls), ("P", entry.puts))
+        for strike in strikes
+    }
+    assert found == set(terminals[api].market.contracts(root, day).rows())
+    assert {(entry.chain.root, entry.chain.date) for entry in listed} == {(root, day)}
+    assert listed == sorted(listed, key=lambda entry: entry.chain)
+    assert all(list(strikes) == sorted(strikes) for entry in listed for strikes in (entry.calls, entry.puts))
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_saturday_stands_for_the_friday_before(api, terminals, connected):
+    (entry,) = connected(terminals[api].url, api).listing("SPX", dt.date(2014, 6, 10))
+
+    assert entry.chain.listed == dt.date(2014, 6, 21)
+    assert entry.chain.expiration == dt.date(2014, 6, 20)
+
+
+@pytest.mark.parametrize("day", range(16, 21))
+def test_weekdays_stand_for_themselves(day):
+    assert true_expiration(dt.date(2014, 6, day)) == dt.date(2014, 6, day)
+
+
+@pytest.mark.parametrize("api, format", WIRES)
+def test_a_saturday_is_asked_for_as_it_is_listed(api, format, wire, connected):
+    chain = Chain("SPX", dt.date(2014, 6, 20), dt.date(2014, 6, 10), dt.date(2014, 6, 21))
+    wire.says("No data", "text/plain", 472)
+
+    with pytest.raises(ApiDataNotFoundError):
+        records(connected(wire.url, api, format=format), chain)
+
+    assert {"v3": "expiration=2014-06-21", "v2": "exp=20140621"}[api] in wire.asked[0]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_date_without_contracts_has_no_data(api, terminals, connected):
+    source = connected(terminals[api].url, api)
+
+    with pytest.raises(ApiDataNotFoundError):
+        source.listing("SPX", dt.date(2024, 1, 1))
+    with pytest.raises(ApiDataNotFoundError):
+        records(source, Chain("SPX", EXPIRATION, dt.date(2024, 1, 1), EXPIRATION))
+
+
+# Another thing than was asked for -----------------------------------------------------------------------
+
+
+def test_the_rows_of_these_tests_are_good(wire, connected):
+    wire.says(csv_of(V3_ROW))
+    wire.says(csv_of(V2_ROW))
+
+    found = records(connected(wire.url, "v3"))
+    found_old = records(connected(wire.url, "v2"))
+
+    assert found.row(0, named=True)["timestamp"] == 1_704_205_860_000  # 2024-01-02 14:31 UTC
+    assert found.row(0, named=True)["strike"] == 4700
+    assert_frame_equal(found, found_old)
+
+
+@pytest.mark.parametrize(
+    "api, change",
+    [
+        ("v3", {"symbol": "SPX"}),
+        ("v3", {"expiration": "2024-01-26"}),
+        ("v3", {"right": "CALLS"}),
+        ("v3", {"right": ""}),
+        ("v3", {"strike": "0.000"}),
+        ("v3", {"strike": "-4700.000"}),
+        ("v3", {"timestamp": "2024-01-03T09:31:00"}),
+        ("v3", {"timestamp": "2024-01-01T23:59:00"}),
+        ("v2", {"root": "SPX"}),
+        ("v2", {"expiration": "20240126"}),
+        ("v2", {"right": "X"}),
+        ("v2", {"strike": "0"}),
+        ("v2", {"date": "20240103"}),
+        ("v2", {"ms_of_day": "86400001"}),
+        ("v2", {"ms_of_day": "-1"}),
+    ],
+    ids=str,
+)
+def test_a_row_about_something_else_is_refused(api, change, wire, connected):
+    row = V3_ROW if api == "v3" else V2_ROW
+    wire.says(csv_of(row, row | change))
+
+    with pytest.raises(ApiResponseInvalidError):
+        records(connected(wire.url, api))
+
+
+def test_the_end_of_the_day_is_still_the_same_day(wire, connected):
+    wire.says(csv_of(V2_ROW | {"ms_of_day": "86400000"}))
+
+    found = records(connected(wire.url, "v2"))
+
+    assert found["timestamp"].to_list() == [1_704_258_000_000]  # midnight in New York
+
+
+@pytest.mark.parametrize(
+    "api, change",
+    [
+        ("v3", {"symbol": "SPX"}),
+        ("v3", {"expiration": "2024-01-01"}),
+        ("v3", {"expiration": "2024-13-19"}),
+        ("v3", {"expiration": "soon"}),
+        ("v3", {"right": "X"}),
+        ("v3", {"strike": "0.000"}),
+        ("v2", {"root": "SPX"}),
+        ("v2", {"expiration": "20240101"}),
+        ("v2", {"expiration": "20241319"}),
+        ("v2", {"expiration": "0"}),
+        ("v2", {"right": "X"}),
+        ("v2", {"strike": "-1"}),
+    ],
+    ids=str,
+)
+def test_a_listing_of_impossible_contracts_is_refused(api, change, wire, connected):
+    columns = ["symbol" if api == "v3" else "root", "expiration", "strike", "right"]
+    good = {name: (V3_ROW if api == "v3" else V2_ROW)[name] for name in columns}
+    wire.says(csv_of(good, good | change))
+
+    with pytest.raises(ApiResponseInvalidError):
+        connected(wire.url, api).listing("SPXW", DAY)
+
+
+@pytest.mark.parametrize("api, format", WIRES)
+@pytest.mark.parametrize(
+    "body, kind",
+    [
+        ("<html>Sign in</html>", "text/html"),
+        ("No data for the specified request", "text/plain"),
+        ("No data for the specified request", "application/json"),
+        ("", "text/csv"),
+        ("", "application/json"),
+        ("", None),
+        ('{"header": {"format": ["ms_of_day"', "application/json"),
+        ("[]", "application/json"),
+    ],
+)
+def test_a_good_status_with_something_else_is_an_invalid_answer(api, format, body, kind, wire, connected):
+    wire.says(body, kind)
+
+    with pytest.raises(ApiResponseInvalidError):
+        records(connected(wire.url, api, format=format))
+
+
+# Pages of v2 --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_many_pages_say_what_one_page_says(format, simulated, connected, truth):
+    terminal = simulated(api="v2", page_size=700)
+
+    found = records(connected(terminal.url, "v2", format=format))
+
+    expected = truth(terminal, CHAIN)
+    paths = [request["path"] for request in terminal.requests()]
+    assert len(paths) == -(-len(expected) // 700) > 3
+    assert all(path.startswith("/v2/page/") for path in paths[1:])
+    assert all(request["query"] == {} for request in terminal.requests()[1:])
+    assert_frame_equal(found, expected.select(found.columns), check_exact=True)
+
+
+def test_a_page_that_leads_back_is_refused(wire, connected):
+    wire.says(csv_of(V2_ROW), Next_Page=f"{wire.url}/v2/page/1")
+
+    with pytest.raises(ApiResponseInvalidError, match="leads back to the page"):
+        records(connected(wire.url, "v2"))
+
+    assert len(wire.asked) == 2
+
+
+@pytest.mark.parametrize("page", ["http://example.invalid/v2/page/1", "http://127.0.0.1:1/v2/page/1", "/v2/page/1"])
+def test_a_page_elsewhere_is_refused(page, wire, connected):
+    wire.says(csv_of(V2_ROW), Next_Page=page)
+
+    with pytest.raises(ApiResponseInvalidError, match="leads to"):
+        records(connected(wire.url, "v2"))
+
+    assert len(wire.asked) == 1
+
+
+def test_a_page_named_in_the_body_alone_is_followed(wire, connected):
+    tick = ", ".join(V2_ROW[name] for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"])
+    names = ", ".join(f'"{name}"' for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"])
+
+    def page(following, strike):
+        return (
+            f'{{"header": {{"format": [{names}], "next_page": "{following}"}}, "response": [{{"ticks": [[{tick}]], '
+            f'"contract": {{"root": "SPXW", "expiration": 20240119, "strike": {strike}, "right": "P"}}}}]}}'
+        )
+
+    wire.says(page(f"{wire.url}/v2/page/1", 4_700_000), "application/json")
+    wire.says(page("null", 4_705_500), "application/json")
+
+    found = records(connected(wire.url, "v2", format="json"))
+
+    assert found["strike"].to_list() == [4700, 4705.5]
+
+
+def test_a_dropped_page_is_an_error_of_its_own(wire, connected):
+    wire.says(csv_of(V2_ROW), Next_Page=f"{wire.url}/v2/page/1")
+    wire.says("no page", "text/plain", 477)
+
+    with pytest.raises(PageExpiredError):
+        records(connected(wire.url, "v2"))
+
+
+# Stamps -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("day, offset", [(dt.date(2024, 3, 8), 5), (dt.date(2024, 3, 11), 4), (dt.date(2024, 11, 1), 4), (dt.date(2024, 11, 4), 5)])
+def test_stamps_follow_the_clocks_of_new_york(day, offset):
+    stamp = dt.datetime.combine(day, dt.time(9, 31))
+    row = {
+        "symbol": pa.array(["SPX"]).dictionary_encode(),
+        "expiration": pa.array(["2024-12-20"]).dictionary_encode(),
+        "strike": [4700.0],
+        "right": pa.array(["PUT"]).dictionary_encode(),
+        "timestamp": pa.array([stamp], pa.timestamp("ms")),
+        **dict.fromkeys(schema.MEASURES, [0.5]),
+        "underlying_timestamp": pa.array([stamp], pa.timestamp("ms")),
+        "underlying_price": [4750.0],
+    }
+    chain = Chain("SPX", dt.date(2024, 12, 20), day, dt.date(2024, 12, 20))
+
+    found = v3._records(pa.RecordBatch.from_pydict(row), chain, "")
+
+    expected = dt.datetime.combine(day, dt.time(9 + offset, 31), dt.UTC)
+    assert found["timestamp"].to_pylist() == [expected.timestamp() * 1000]

@@ -1,0 +1,220 @@
+"""What Snakemake is asked for is what it does: gaps, single dates, stages, dry runs, the status log."""
+
+import sqlite3
+
+import pytest
+
+START, END = "2024-11-27", "2024-12-02"
+SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]
+
+
+def rows_of(database):
+    with sqlite3.connect(database) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in sorted(tables)}
+
+
+def test_a_dry_run_names_the_missing_dates_and_touches_nothing(v3, new_lake):
+    lake = new_lake(v3, START, END)
+
+    dry = lake.snakemake("-n")
+
+    assert dry.returncode == 0
+    assert all(lake.parquet(date) in dry.stdout for date in SESSIONS)
+    assert "2024/11/28" not in dry.stdout
+    assert lake.sealed() == []
+    assert not v3.requests() or not list((lake.folder / "data").rglob("*.json*"))
+
+
+def test_a_file_named_as_target_is_the_only_date_done(v3, new_lake):
+    lake = new_lake(v3, START, END)
+
+    assert lake.snakemake(lake.parquet("2024-11-29")).returncode == 0
+
+    assert lake.sealed() == ["2024-11-29"]
+
+
+def test_a_sealed_file_named_as_target_is_left_alone(v3, new_lake):
+    lake = new_lake(v3, END, END)
+    lake.snakemake()
+    asked = len(v3.requests())
+
+    named = lake.snakemake(lake.parquet(END))
+
+    assert "Nothing to be done" in named.stdout
+    assert len(v3.requests()) == asked
+
+
+def test_until_a_stage_stops_there_and_the_next_run_takes_it_up(v3, new_lake):
+    lake = new_lake(v3, START, END)
+
+    assert lake.snakemake("--until", "download_expirations").returncode == 0
+
+    assert lake.sealed() == []
+    assert len(list((lake.folder / "data" / "temp").glob("*/manifest.json"))) == len(SESSIONS)
+    asked = len(v3.requests())
+
+    assert lake.snakemake().returncode == 0
+
+    assert lake.sealed() == SESSIONS
+    histories = [request for request in v3.requests()[asked:] if "first_order" in request["path"]]
+    assert histories == []
+
+
+def test_new_settings_that_do_not_change_the_data_refetch_nothing(v3, new_lake):
+    lake = new_lake(v3, START, END)
+    lake.snakemake()
+    asked = len(v3.requests())
+
+    lake.configure(
+        thetadata={"base_url": v3.url, "max_concurrent_requests": 2, "timeout_seconds": 7},
+        processing={"start_date": START, "end_date": END, "keep_ndjson": True},
+    )
+    again = lake.snakemake()
+
+    assert "Nothing to be done" in again.stdout
+    assert len(v3.requests()) == asked
+
+
+def test_a_date_that_lost_its_sidecar_is_a_gap_again(v3, new_lake):
+    lake = new_lake(v3, START, END)
+    lake.snakemake()
+    before = lake.bytes_of_all()
+    (lake.folder / (lake.parquet("2024-11-29") + ".sha256")).unlink()
+
+    assert lake.snakemake().returncode == 0
+
+    assert lake.sealed() == SESSIONS
+    assert lake.bytes_of_all() == before
+
+
+def test_newest_dates_are_filled_first(v3, new_lake):
+    lake = new_lake(v3, "2024-11-25", "2024-12-02", max_concurrent_requests=1)
+
+    lake.snakemake("--cores", "1")
+
+    dates = [request["query"]["date"] for request in v3.requests() if "first_order" in request["path"]]
+    mine = dates[-4 * 5 :]
+    assert mine == sorted(mine, reverse=True)
+
+
+def test_the_status_log_is_rebuilt_row_for_row(v3, new_lake):
+    lake = new_lake(v3, START, END)
+    lake.snakemake()
+    database = lake.folder / "data" / "spx-pipeline.db"
+    after_the_run = rows_of(database)
+
+    database.unlink()
+    status = lake.snakemake("status")
+
+    assert status.returncode == 0, status.stdout
+    assert rows_of(database) == after_the_run
+    log = after_the_run["processing_log"]
+    assert [row[0] for row in log] == SESSIONS
+    assert {row[1] for row in log} == {"success"}
+    # All but the error's two columns are filled.
+    assert None not in [value for row in log for value in (*row[:9], *row[11:])]
+    assert len(after_the_run["expiration_log"]) == 4 * len(SESSIONS)
+    assert len(after_the_run["inventory"]) == 3 * len(SESSIONS)
+    assert after_the_run["performance_metrics"]
+    assert after_the_run["configuration"]
+    assert "3 sealed" in status.stdout
+
+
+def test_the_command_shows_the_same_table_as_the_run(v3, new_lake):
+    lake = new_lake(v3, START, END)
+    lake.snakemake("--until", lake.parquet("2024-11-29"))
+
+    shown = lake.spx_data("status")
+
+    assert shown.returncode == 0
+    assert "1 sealed, 2 missing" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"processing": {}}, "processing.start_date: it is not set"),
+        ({"processing": {"start_date": "2024-12-02", "end_date": "2024-11-01"}}, "is after end_date 2024-11-01"),
+        ({"processing": {"start_date": "2024-12-02", "colour": 1}}, "processing.colour: there is no such key"),
+        ({"processing": {"start_date": "2024-12-02", "keep_ndjson": "perhaps"}}, "'perhaps' is not allowed"),
+        ({"processing": {"start_date": "soon"}}, "'soon' is not allowed"),
+        ({"processing": {"start_date": "2024-12-02", "calendar": "NONE"}}, "there is no calendar 'NONE'"),
+        (
+            {"thetadata": {"base_url": "http://localhost:25503"}, "processing": {"start_date": "2024-12-02"}},
+            "Write http://127.0.0.1:25503",
+        ),
+    ],
+)
+def test_a_wrong_config_is_one_line_with_the_cure(new_lake, sections, says):
+    lake = new_lake(None, START, END)
+    lake.configure(**sections)
+
+    for result in (lake.snakemake(), lake.snakemake("-n")):
+        (line,) = [line for line in result.stdout.splitlines() if line.startswith("spx-data:")]
+        assert says in line
+        assert "Traceback" not in result.stdout
+        assert result.returncode == 1
+    command = lake.spx_data("status")
+    assert (command.returncode, command.stdout) == (1, "")
+    assert says in command.stderr
+    assert not (lake.folder / "data").exists()
+
+
+def assert_refused(lake, says):
+    """A run must end in one line that *says* so, and leave nothing half-made."""
+    before = sorted((lake.folder / "data").rglob("*"))
+    result = lake.snakemake()
+    lines = [line for line in result.stdout.splitlines() if line.startswith("spx-data:")]
+    assert len(lines) == 1, result.stdout
+    assert says in lines[0]
+    assert "Traceback" not in result.stdout
+    assert result.returncode != 0
+    left = [path for path in (lake.folder / "data").rglob("*") if path.is_file() and path not in before]
+    assert left == []
+    # And no lock is left behind that would stop the next call.
+    assert "Lock" not in lake.snakemake("-n").stdout
+
+
+def test_a_terminal_that_does_not_run_is_one_line(new_lake, v3):
+    lake = new_lake(None, START, END, base_url="http://127.0.0.1:9")
+
+    assert_refused(lake, "no Theta Terminal answers at http://127.0.0.1:9")
+
+
+def test_a_terminal_of_the_other_api_is_one_line(new_lake, v3, v2):
+    assert_refused(new_lake(v3, START, END, api="v2"), "speaks v3, but thetadata.api is v2")
+    assert_refused(new_lake(v2, START, END, api="v3"), "speaks v2, but thetadata.api is v3")
+
+
+def test_an_unknown_root_is_one_line(new_lake, v3):
+    lake = new_lake(v3, START, END)
+    lake.configure(
+        thetadata={"base_url": v3.url},
+        processing={"start_date": START, "end_date": END, "roots": ["SPX", "SPXX"]},
+    )
+
+    assert_refused(lake, "knows no option root SPXX")
+
+
+def test_a_directory_that_cannot_be_is_one_line(new_lake, v3):
+    lake = new_lake(v3, START, END)
+    (lake.folder / "taken").write_text("a file")
+    lake.configure(
+        thetadata={"base_url": v3.url},
+        processing={"start_date": START, "end_date": END, "output_directory": "taken/parquet"},
+    )
+
+    assert_refused(lake, "a file stands where a folder is needed")
+
+
+def test_a_lake_of_other_making_is_one_line_and_stays_as_it_is(new_lake, v3):
+    lake = new_lake(v3, END, END)
+    lake.snakemake()
+    before = lake.bytes_of_all()
+    lake.configure(
+        thetadata={"base_url": v3.url}, processing={"start_date": START, "end_date": END, "interval": "5m"}
+    )
+
+    assert_refused(lake, "interval is 1m there and 5m now")
+    assert lake.bytes_of_all() == before
