@@ -62,7 +62,7 @@ def lake(tmp_path) -> Callable[..., Settings]:
                 "temp_directory": str(tmp_path / "temp"),
                 "data_directory": str(tmp_path / "data"),
             },
-            "database": {"path": str(tmp_path / "data" / "status.db")},
+            "database": {"path": str(tmp_path / "database" / "status.db")},
         }
         for key, value in keys.items():
             section = "thetadata" if key in Terminal.__dataclass_fields__ else "processing"
@@ -159,7 +159,11 @@ class Wire:
         self._replies: list[tuple[bytes, threading.Event | None]] = []
 
     def says(
-        self, body: bytes | str = b"", content_type: str | None = "text/csv", status: int = 200, **headers: str
+        self,
+        body: bytes | str = b"",
+        content_type: str | None = "text/csv",
+        status: int = 200,
+        **headers: str,
     ) -> None:
         """Give a whole answer next, with the length of its body."""
         content = body.encode() if isinstance(body, str) else body

@@ -101,7 +101,11 @@ def test_everything_is_on_the_device_before_it_has_its_name(tmp_path, monkeypatc
 def test_an_error_of_ours_about_another_file_keeps_its_words(tmp_path):
     other = tmp_path / "records.ndjson"
 
-    with pytest.raises(MissingFileError) as caught, files.atomic(tmp_path / "day.parquet"), files.reading(other):
+    with (
+        pytest.raises(MissingFileError) as caught,
+        files.atomic(tmp_path / "day.parquet"),
+        files.reading(other),
+    ):
         pass
 
     assert caught.value.fields["path"] == other
@@ -295,7 +299,14 @@ def test_changed_bytes_are_found(sealed):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "\n", "abc  spx-options-2024-01-02.parquet\n", f"{'0' * 64}\n", f"{'0' * 64}  another.parquet\n", "\x00" * 90],
+    [
+        "",
+        "\n",
+        "abc  spx-options-2024-01-02.parquet\n",
+        f"{'0' * 64}\n",
+        f"{'0' * 64}  another.parquet\n",
+        "\x00" * 90,
+    ],
 )
 def test_a_sidecar_that_says_something_else_seals_nothing(content, sealed):
     layout.sidecar_of(sealed).write_text(content)

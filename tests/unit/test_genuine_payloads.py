@@ -24,7 +24,7 @@ NOVEMBER_4 = dt.date(2024, 11, 4)
 FIRST_ORDER = "v3_option_history_greeks_first_order.AAPL_20241108"
 REGULAR = Window(dt.time(9, 30), dt.time(16), "5m")
 ENDINGS = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
-MEASURES = "bid ask delta theta vega rho epsilon lambda implied_vol iv_error".split()
+MEASURES = ["bid", "ask", "delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error"]
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ def table(answered, samples):
         ending = name.rpartition(".")[2]
         answer = answered((samples / name).read_bytes(), ENDINGS[ending])
         kinds = dict.fromkeys(columns, pa.float64()) if isinstance(columns, list) else columns
-        return [row for batch in tables.read(answer, kinds, asked=asked or ending) for row in batch.to_pylist()]
+        return [
+            row for batch in tables.read(answer, kinds, asked=asked or ending) for row in batch.to_pylist()
+        ]
 
     return rows
 
@@ -96,7 +98,11 @@ def test_v3_first_order_reads_as_printed(source, wire, samples):
 
 
 def test_fractions_of_a_second_may_lack_their_zeros(table):
-    kinds = {"timestamp": pa.timestamp("ms"), "price": pa.float64(), "underlying_timestamp": pa.timestamp("ms")}
+    kinds = {
+        "timestamp": pa.timestamp("ms"),
+        "price": pa.float64(),
+        "underlying_timestamp": pa.timestamp("ms"),
+    }
 
     rows = table("v3_option_history_trade_greeks_first_order.AAPL_20241108.csv", kinds)
 
@@ -140,7 +146,10 @@ def test_a_whole_strike_may_come_without_its_decimals(name, asked, table, sample
 @pytest.mark.parametrize(
     "name, columns",
     [
-        ("v3_option_history_eod.AAPL_20241115_170C", ["open", "high", "low", "close", "bid", "ask", "strike"]),
+        (
+            "v3_option_history_eod.AAPL_20241115_170C",
+            ["open", "high", "low", "close", "bid", "ask", "strike"],
+        ),
         ("v3_option_history_ohlc.AAPL_20231103_170C", ["open", "high", "low", "close", "volume", "strike"]),
         ("v3_option_history_quote.AAPL_20241108_220C", ["bid_size", "bid", "ask_size", "ask", "strike"]),
         ("v3_option_history_open_interest.AAPL_20241108_220C", ["open_interest", "strike"]),
@@ -184,7 +193,9 @@ def test_documented_csv_is_bare_and_reads_the_same(table):
 
     rows = table("v3_option_history_eod.AAPL_20241115_170C.csv", kinds)
 
-    assert {(row["symbol"], row["expiration"], row["right"]) for row in rows} == {("AAPL", "2024-11-15", "CALL")}
+    assert {(row["symbol"], row["expiration"], row["right"]) for row in rows} == {
+        ("AAPL", "2024-11-15", "CALL")
+    }
 
 
 @pytest.mark.parametrize("name", ["v3_live_option_snapshot_open_interest", "v3_live_option_snapshot_ohlc"])
@@ -254,7 +265,9 @@ def test_v2_single_contract_csv_reads_cell_by_cell(table, samples):
     rows = table(name, kinds)
 
     lines = csv.DictReader((samples / name).read_text().splitlines())
-    assert rows == [{key: (int if kinds[key] == pa.int64() else float)(line[key]) for key in kinds} for line in lines]
+    assert rows == [
+        {key: (int if kinds[key] == pa.int64() else float)(line[key]) for key in kinds} for line in lines
+    ]
     assert len(rows) == 60
 
 
@@ -291,7 +304,9 @@ def test_v3_contracts_read_alike_in_every_format(ending, table):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_v3_expirations_read_alike_in_every_format(ending, table):
-    rows = table(f"v3_option_list_expirations.AAPL.{ending}", {"symbol": tables.WORD, "expiration": tables.WORD})
+    rows = table(
+        f"v3_option_list_expirations.AAPL.{ending}", {"symbol": tables.WORD, "expiration": tables.WORD}
+    )
 
     days = ["2012-06-01", "2012-06-08", "2012-06-16", "2012-06-22", "2012-06-29"]
     assert rows == [{"symbol": "AAPL", "expiration": day} for day in days]
@@ -336,7 +351,10 @@ def test_no_next_page_is_spelt_in_four_ways(header, answered):
 
 @pytest.mark.parametrize(
     "name, page",
-    [("v2_paginated_header.QQQ.json", "http://127.0.0.1:25510/v2/page/1"), ("v2_snapshot_stock_quote.SPY.full_body.json", None)],
+    [
+        ("v2_paginated_header.QQQ.json", "http://127.0.0.1:25510/v2/page/1"),
+        ("v2_snapshot_stock_quote.SPY.full_body.json", None),
+    ],
 )
 def test_a_recorded_header_names_its_next_page(name, page, answered, samples):
     answer = answered((samples / name).read_bytes(), "application/json")

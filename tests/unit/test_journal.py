@@ -53,7 +53,15 @@ def test_there_is_nothing_where_there_is_no_journal(log):
 
 
 @pytest.mark.parametrize(
-    "torn", ['{"at": "2024-01-02T12:00:00.000+00:00", "ev', "{", "nonsense", "\x00" * 20, "[1]", '{"event": "started"}']
+    "torn",
+    [
+        '{"at": "2024-01-02T12:00:00.000+00:00", "ev',
+        "{",
+        "nonsense",
+        "\x00" * 20,
+        "[1]",
+        '{"event": "started"}',
+    ],
 )
 def test_a_torn_line_is_skipped(torn, log):
     log.record("started")
@@ -88,7 +96,8 @@ def test_bytes_that_are_no_text_are_skipped(log):
 
 def test_lines_of_many_writers_never_mix(log):
     writers = [
-        threading.Thread(target=lambda: [log.record("request", url="x" * 3000) for _ in range(25)]) for _ in range(4)
+        threading.Thread(target=lambda: [log.record("request", url="x" * 3000) for _ in range(25)])
+        for _ in range(4)
     ]
 
     for writer in writers:
@@ -116,7 +125,11 @@ def test_a_try_that_fails_says_why(log):
 
     failed = journal.read(log.path)[1]
     assert events(log) == ["started", "failed"]
-    assert (failed["error"], failed["cause"], failed["cure"]) == ("ApiConnectionError", "the line is dead", "Mend it")
+    assert (failed["error"], failed["cause"], failed["cure"]) == (
+        "ApiConnectionError",
+        "the line is dead",
+        "Mend it",
+    )
     assert failed["fields"] == {"base_url": "http://127.0.0.1:1"}
     assert "Traceback" in failed["traceback"]
 

@@ -75,7 +75,11 @@ def test_another_name_has_no_date(name):
 def test_only_parquets_in_their_own_place_are_listed(tmp_path):
     tree = Layout(tmp_path, tmp_path / "temp", tmp_path / "data", tmp_path / "db")
     dates = [dt.date(2024, 1, 3), dt.date(2023, 12, 29), dt.date(2024, 1, 2)]
-    strangers = ["2024/01/04/spx-options-2024-01-05.parquet", "2024/01/02/other.parquet", "spx-options-2024-01-08.parquet"]
+    strangers = [
+        "2024/01/04/spx-options-2024-01-05.parquet",
+        "2024/01/02/other.parquet",
+        "spx-options-2024-01-08.parquet",
+    ]
     for path in [*map(tree.parquet, dates), *(tmp_path / name for name in strangers)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

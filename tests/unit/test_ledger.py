@@ -43,8 +43,16 @@ NO_DATA = event(journal.NO_DATA, cause="nothing listed")
         (State(Kind.MISSING, "never tried"), False, []),
         (State(Kind.MISSING, "not on disk"), False, [event(journal.STARTED), event(journal.SEALED)]),
         (State(Kind.PARTIAL, "begun and not finished"), True, []),
-        (State(Kind.PARTIAL, "begun and not finished"), True, [event(journal.STARTED), event(journal.STAGED)]),
-        (State(Kind.PARTIAL, "begun and not finished", 1), True, [FAILED, event(journal.STARTED), event(journal.FINISHED)]),
+        (
+            State(Kind.PARTIAL, "begun and not finished"),
+            True,
+            [event(journal.STARTED), event(journal.STAGED)],
+        ),
+        (
+            State(Kind.PARTIAL, "begun and not finished", 1),
+            True,
+            [FAILED, event(journal.STARTED), event(journal.FINISHED)],
+        ),
         (State(Kind.FAILED, "ApiConnectionError: lost", 1), True, [event(journal.STARTED), FAILED]),
         (State(Kind.FAILED, "ApiConnectionError: lost", 1), False, [FAILED, event(journal.STARTED)]),
         (State(Kind.FAILED, "ApiConnectionError: lost", 2), True, [FAILED, FAILED]),
@@ -52,9 +60,17 @@ NO_DATA = event(journal.NO_DATA, cause="nothing listed")
         (State(Kind.NO_DATA, "nothing listed", 1), True, [FAILED, NO_DATA]),
         (State(Kind.FAILED, "ApiConnectionError: lost", 1), False, [NO_DATA, FAILED]),
         # One expiration without data, or one that failed, ends no try of the date.
-        (State(Kind.PARTIAL, "begun and not finished"), True, [event(journal.NO_DATA, expiration="2024-01-19")]),
+        (
+            State(Kind.PARTIAL, "begun and not finished"),
+            True,
+            [event(journal.NO_DATA, expiration="2024-01-19")],
+        ),
         (State(Kind.PARTIAL, "begun and not finished"), True, [event(journal.EXPIRATION_FAILED)]),
-        (State(Kind.NO_DATA, "nothing listed"), True, [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")]),
+        (
+            State(Kind.NO_DATA, "nothing listed"),
+            True,
+            [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")],
+        ),
     ],
 )
 def test_evidence_has_one_meaning(expected, begun, events):
@@ -99,7 +115,9 @@ def test_any_evidence_has_exactly_one_state(sealed, begun, events):
         assert found.reason or found.kind is Kind.NO_DATA
 
 
-@given(st.lists(st.sampled_from([journal.REQUEST, journal.RETRIED, journal.STAGED, journal.STARTED]), max_size=6))
+@given(
+    st.lists(st.sampled_from([journal.REQUEST, journal.RETRIED, journal.STAGED, journal.STARTED]), max_size=6)
+)
 def test_events_that_end_no_try_do_not_change_how_the_last_one_ended(names):
     after = [event(name) for name in names]
 

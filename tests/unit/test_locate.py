@@ -100,7 +100,9 @@ def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, termi
     assert type(caught.value) is kind
 
 
-@pytest.mark.parametrize("body, kind", [("<html>hello</html>", "text/html"), ("fine", "text/plain"), ("", None)])
+@pytest.mark.parametrize(
+    "body, kind", [("<html>hello</html>", "text/html"), ("fine", "text/plain"), ("", None)]
+)
 def test_another_server_is_no_terminal(body, kind, wire, terminal_settings, tmp_path):
     wire.says(body, kind)
 

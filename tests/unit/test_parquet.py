@@ -75,7 +75,9 @@ def expected(frames):
         for record in sorted(records.rows())
     ]
     return pl.DataFrame(
-        rows, orient="row", schema={"date": pl.Date, "root": pl.String, "expiration": pl.Date} | schema.polars_record()
+        rows,
+        orient="row",
+        schema={"date": pl.Date, "root": pl.String, "expiration": pl.Date} | schema.polars_record(),
     )
 
 
@@ -156,7 +158,9 @@ def test_the_order_of_rows_is_declared(sealed):
             for group in map(file.metadata.row_group, range(file.num_row_groups))
         ]
 
-    assert declared == [[(name, False) for name in ("root", "expiration", "strike", "right", "timestamp")]] * 3
+    assert (
+        declared == [[(name, False) for name in ("root", "expiration", "strike", "right", "timestamp")]] * 3
+    )
 
 
 def test_statistics_and_page_indexes_are_there(sealed):
@@ -192,7 +196,10 @@ def test_the_bytes_do_not_depend_on_the_order_of_arrival(frames):
 def test_nor_do_they_where_a_contract_comes_twice_at_one_stamp():
     twice = frame(1, strikes=1, stamps=2)
     twice = pl.concat([twice, twice.with_columns(bid=pl.col("bid") + 1), twice])
-    day = [schema.day_table(DAY, *CHAINS[0], records) for records in (twice, twice.reverse(), twice.sample(fraction=1, shuffle=True, seed=3))]
+    day = [
+        schema.day_table(DAY, *CHAINS[0], records)
+        for records in (twice, twice.reverse(), twice.sample(fraction=1, shuffle=True, seed=3))
+    ]
 
     assert day[0].equals(day[1])
     assert day[0].equals(day[2])
@@ -209,7 +216,9 @@ def independent_digest(path):
     fields = fields.replace('"timestamp"', 'epoch_ms("timestamp")', 1)
     fields = fields.replace('"underlying_timestamp"', 'epoch_ms("underlying_timestamp")')
     source = f"read_parquet('{path}')"
-    for root, expiration in duckdb.sql(f"select distinct root, expiration from {source} order by all").fetchall():
+    for root, expiration in duckdb.sql(
+        f"select distinct root, expiration from {source} order by all"
+    ).fetchall():
         rows = duckdb.sql(
             f"select {fields} from {source} where root = '{root}' and expiration = '{expiration}' "
             f'order by strike, "right", timestamp'
@@ -219,7 +228,9 @@ def independent_digest(path):
             if isinstance(column[0], str):
                 found.update("".join(column).encode())
             else:
-                found.update(struct.pack(f"<{len(column)}{'d' if isinstance(column[0], float) else 'q'}", *column))
+                found.update(
+                    struct.pack(f"<{len(column)}{'d' if isinstance(column[0], float) else 'q'}", *column)
+                )
     return found.hexdigest()
 
 
@@ -230,7 +241,10 @@ def test_the_digest_is_what_its_description_says(sealed):
 
 
 def test_the_digest_notices_one_changed_cell(frames):
-    changed = [*frames[:2], frames[2].with_columns(rho=pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise("rho"))]
+    changed = [
+        *frames[:2],
+        frames[2].with_columns(rho=pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise("rho")),
+    ]
 
     assert write(io.BytesIO(), frames).records_sha256 != write(io.BytesIO(), changed).records_sha256
 

@@ -79,7 +79,9 @@ def test_the_last_stamp_lies_on_the_grid(window, last):
     assert session(dt.date(2024, 1, 2)).last_stamp(window, expiring=False).time() == last
 
 
-@pytest.mark.parametrize("date, offset", [(dt.date(2024, 3, 8), -5), (dt.date(2024, 3, 11), -4), (dt.date(2024, 11, 4), -5)])
+@pytest.mark.parametrize(
+    "date, offset", [(dt.date(2024, 3, 8), -5), (dt.date(2024, 3, 11), -4), (dt.date(2024, 11, 4), -5)]
+)
 def test_hours_are_new_yorks_in_summer_and_winter(date, offset):
     found = session(date)
 

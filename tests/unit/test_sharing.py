@@ -27,7 +27,16 @@ def test_dates_side_by_side_stay_within_the_limit(limit, dates, cores):
 
 @pytest.mark.parametrize(
     "limit, dates, cores, requests",
-    [(4, 1, 8, 4), (4, 0, 8, 4), (4, 2, 8, 2), (4, 3, 8, 1), (4, 2000, 8, 1), (8, 2000, 2, 4), (4, 2000, 1, 4), (1, 5, 8, 1)],
+    [
+        (4, 1, 8, 4),
+        (4, 0, 8, 4),
+        (4, 2, 8, 2),
+        (4, 3, 8, 1),
+        (4, 2000, 8, 1),
+        (8, 2000, 2, 4),
+        (4, 2000, 1, 4),
+        (1, 5, 8, 1),
+    ],
 )
 def test_few_dates_share_the_limit_and_many_take_one_each(limit, dates, cores, requests):
     assert sharing.requests_per_date(limit, dates, cores) == requests

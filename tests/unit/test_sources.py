@@ -315,7 +315,9 @@ def test_a_page_that_leads_back_is_refused(wire, connected):
     assert len(wire.asked) == 2
 
 
-@pytest.mark.parametrize("page", ["http://example.invalid/v2/page/1", "http://127.0.0.1:1/v2/page/1", "/v2/page/1"])
+@pytest.mark.parametrize(
+    "page", ["http://example.invalid/v2/page/1", "http://127.0.0.1:1/v2/page/1", "/v2/page/1"]
+)
 def test_a_page_elsewhere_is_refused(page, wire, connected):
     wire.says(csv_of(V2_ROW), Next_Page=page)
 
@@ -326,8 +328,12 @@ def test_a_page_elsewhere_is_refused(page, wire, connected):
 
 
 def test_a_page_named_in_the_body_alone_is_followed(wire, connected):
-    tick = ", ".join(V2_ROW[name] for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"])
-    names = ", ".join(f'"{name}"' for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"])
+    tick = ", ".join(
+        V2_ROW[name] for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"]
+    )
+    names = ", ".join(
+        f'"{name}"' for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"]
+    )
 
     def page(following, strike):
         return (
@@ -354,7 +360,15 @@ def test_a_dropped_page_is_an_error_of_its_own(wire, connected):
 # Stamps -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("day, offset", [(dt.date(2024, 3, 8), 5), (dt.date(2024, 3, 11), 4), (dt.date(2024, 11, 1), 4), (dt.date(2024, 11, 4), 5)])
+@pytest.mark.parametrize(
+    "day, offset",
+    [
+        (dt.date(2024, 3, 8), 5),
+        (dt.date(2024, 3, 11), 4),
+        (dt.date(2024, 11, 1), 4),
+        (dt.date(2024, 11, 4), 5),
+    ],
+)
 def test_stamps_follow_the_clocks_of_new_york(day, offset):
     stamp = dt.datetime.combine(day, dt.time(9, 31))
     row = {

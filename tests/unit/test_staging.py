@@ -29,7 +29,17 @@ RECEIPT = Receipt(
     seconds=0.5,
 )
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
-    [0.0, -0.0, 5e-324, sys.float_info.min, sys.float_info.max, -sys.float_info.max, 1e16, 0.1 + 0.2, 261.9304]
+    [
+        0.0,
+        -0.0,
+        5e-324,
+        sys.float_info.min,
+        sys.float_info.max,
+        -sys.float_info.max,
+        1e16,
+        0.1 + 0.2,
+        261.9304,
+    ]
 )
 RECORDS = st.fixed_dictionaries(
     {
@@ -82,7 +92,9 @@ def test_records_come_back_bit_by_bit(rows, checkpoint, stage):
     found = staging.read_records(checkpoint, receipt)
 
     # repr tells -0.0 from 0.0 and every double from its neighbours.
-    assert sorted(map(repr, found.rows())) == sorted(repr(tuple(row[name] for name in found.columns)) for row in rows)
+    assert sorted(map(repr, found.rows())) == sorted(
+        repr(tuple(row[name] for name in found.columns)) for row in rows
+    )
 
 
 def test_records_are_json_lines_that_anybody_reads(checkpoint, stage):
@@ -162,7 +174,19 @@ def test_no_data_needs_a_receipt_alone(checkpoint):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"null", b"[]", b"7", b'"text"', b"{}", b"\xff\xfe", b"\x00" * 300, b'{"expiration": "soon"}', b'{"expiration": 7}'],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"{}",
+        b"\xff\xfe",
+        b"\x00" * 300,
+        b'{"expiration": "soon"}',
+        b'{"expiration": 7}',
+    ],
 )
 def test_a_damaged_receipt_does_not_count(content, checkpoint, stage):
     stage(batch(row()))

@@ -63,7 +63,10 @@ def test_an_empty_body_leaves_no_colon():
 @pytest.mark.parametrize(
     "body, excerpt",
     [
-        (b":No data for the specified timeframe & contract.", "No data for the specified timeframe & contract."),
+        (
+            b":No data for the specified timeframe & contract.",
+            "No data for the specified timeframe & contract.",
+        ),
         (b"two\r\n\tlines ", "two lines"),
         (b"\xff\xfe", "\N{REPLACEMENT CHARACTER}" * 2),
         (b"x" * 5000, "x" * 200),

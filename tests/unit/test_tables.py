@@ -42,10 +42,15 @@ def test_a_table_is_read_whatever_it_is_called(ending, content_type, read):
 
     rows = read(spelt(ending, GOOD, GOOD | {"strike": 4705}), kind, ending)
 
-    assert [(row["symbol"], row["strike"], row["size"]) for row in rows] == [("SPX", 4700, 3), ("SPX", 4705, 3)]
+    assert [(row["symbol"], row["strike"], row["size"]) for row in rows] == [
+        ("SPX", 4700, 3),
+        ("SPX", 4705, 3),
+    ]
 
 
-@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"])
+@pytest.mark.parametrize(
+    "kind", ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"]
+)
 def test_ndjson_travels_under_several_names(kind, read):
     assert len(read(spelt("ndjson", GOOD, GOOD), kind, "ndjson")) == 2
 

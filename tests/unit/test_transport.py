@@ -45,7 +45,9 @@ def test_a_whole_answer_is_handed_over(transport, wire):
 
 
 def test_a_chunked_answer_is_put_together(transport, wire):
-    wire.sends(b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n5\r\na,b\r\n\r\n5\r\n1,2\r\n\r\n0\r\n\r\n")
+    wire.sends(
+        b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n5\r\na,b\r\n\r\n5\r\n1,2\r\n\r\n0\r\n\r\n"
+    )
 
     *_, content_type, page, body = get(transport)
 
@@ -94,7 +96,11 @@ def test_a_chunked_body_without_its_end_is_no_answer(end, transport, wire):
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"HTTP/1.1 200 \r\nContent-Length: 100\r\n\r\n", b"HTTP/1.1 200 \r\nContent-Length: 100\r\n\r\nhalf"],
+    [
+        b"",
+        b"HTTP/1.1 200 \r\nContent-Length: 100\r\n\r\n",
+        b"HTTP/1.1 200 \r\nContent-Length: 100\r\n\r\nhalf",
+    ],
     ids=["before the status", "before the body", "in the body"],
 )
 def test_silence_ends_after_the_time_allowed(said, transport, wire):
@@ -137,7 +143,8 @@ def test_a_redirect_is_refused_and_not_followed(transport, wire):
 
 
 @pytest.mark.parametrize(
-    "header, seconds", [("7", 7.0), ("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("²", None), ("-1", None)]
+    "header, seconds",
+    [("7", 7.0), ("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("²", None), ("-1", None)],
 )
 def test_retry_after_is_read_as_seconds(header, seconds, transport, wire):
     raw = f"HTTP/1.1 429 \r\nContent-Length: 0\r\nRetry-After: {header}\r\n\r\n"

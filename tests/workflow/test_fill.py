@@ -10,8 +10,8 @@ import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-
 from tests.workflow.conftest import TODAY, kill
+
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
@@ -60,7 +60,7 @@ def market_of(terminal, version):
     return pl.concat(frames).with_columns(zoned).sort(KEY)
 
 
-MEASURES = "bid ask delta theta vega rho epsilon lambda implied_vol iv_error".split()
+MEASURES = ["bid", "ask", "delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error"]
 
 
 def lake_table(lake):

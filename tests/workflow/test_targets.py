@@ -10,7 +10,9 @@ SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]
 
 def rows_of(database):
     with sqlite3.connect(database) as connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
         return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in sorted(tables)}
 
 
@@ -135,8 +137,14 @@ def test_the_command_shows_the_same_table_as_the_run(v3, new_lake):
     ("sections", "says"),
     [
         ({"processing": {}}, "processing.start_date: it is not set"),
-        ({"processing": {"start_date": "2024-12-02", "end_date": "2024-11-01"}}, "is after end_date 2024-11-01"),
-        ({"processing": {"start_date": "2024-12-02", "colour": 1}}, "processing.colour: there is no such key"),
+        (
+            {"processing": {"start_date": "2024-12-02", "end_date": "2024-11-01"}},
+            "is after end_date 2024-11-01",
+        ),
+        (
+            {"processing": {"start_date": "2024-12-02", "colour": 1}},
+            "processing.colour: there is no such key",
+        ),
         ({"processing": {"start_date": "2024-12-02", "keep_ndjson": "perhaps"}}, "'perhaps' is not allowed"),
         ({"processing": {"start_date": "soon"}}, "'soon' is not allowed"),
         ({"processing": {"start_date": "2024-12-02", "calendar": "NONE"}}, "there is no calendar 'NONE'"),
