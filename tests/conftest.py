@@ -1,4 +1,4 @@
-"""What all tests share: lakes in temporary folders, simulated terminals, and a server that says what it is told."""
+"""What all tests share: lakes in temporary folders, simulated terminals, a server that says what it must."""
 
 import contextlib
 import datetime as dt
@@ -143,7 +143,7 @@ def truth() -> Callable[..., pl.DataFrame]:
 
 @pytest.fixture(scope="session")
 def at() -> Callable[..., dt.datetime]:
-    """Return a maker of moments in New York: at(2024, 1, 2, 16, 15)."""
+    """Return a maker of moments in New York, from year to minute."""
     return lambda *parts: dt.datetime(*parts, tzinfo=ZoneInfo("America/New_York"))
 
 

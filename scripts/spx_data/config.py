@@ -288,7 +288,7 @@ def _check_together(document: Document) -> None:
             f"{processing['start_time']} is not before end_time {processing['end_time']}",
             "The session's window needs a start before its end",
         )
-    if terminal["base_url"] and urlsplit(terminal["base_url"]).hostname == "localhost":
+    if terminal["base_url"] and _host(terminal["base_url"]) == "localhost":
         raise _invalid(
             "thetadata.base_url",
             "terminals refuse the name localhost",
@@ -296,6 +296,15 @@ def _check_together(document: Document) -> None:
         )
     if terminal["api"] == "v2" and terminal["format"] == "ndjson":
         raise _invalid("thetadata.format", "API v2 has no ndjson", "Use csv or json")
+
+
+def _host(base_url: str) -> str | None:
+    try:
+        return urlsplit(base_url).hostname
+    except ValueError as error:
+        raise _invalid(
+            "thetadata.base_url", f"{base_url!r} is no address: {error}", "Write http://127.0.0.1:25503"
+        ) from error
 
 
 def _invalid(what: str, reason: str, cure: str) -> ConfigurationValidationError:

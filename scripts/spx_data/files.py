@@ -24,6 +24,7 @@ from spx_data.errors import (
     MissingFileError,
     PermissionDeniedError,
     SchemaValidationError,
+    SpxDataError,
 )
 
 PART = ".part"
@@ -41,6 +42,8 @@ def _explained(path: Path, operation: str) -> Iterator[None]:
     """Turn a refusal of the system into an error that names the path and the cure."""
     try:
         yield
+    except SpxDataError:
+        raise  # said in its own words already, maybe about another file
     except FileNotFoundError as error:
         raise MissingFileError(
             f"cannot {operation} {path}: it is not there", path=path, operation=operation
@@ -151,8 +154,8 @@ def read_json(path: Path) -> Any:
         MissingFileError: there is no such file.
         SchemaValidationError: it is not JSON.
     """
-    with _explained(path, "read"):
-        text = path.read_text()
+    with reading(path) as stream:
+        text = stream.read()
     try:
         return json.loads(text)
     except ValueError as error:
@@ -160,12 +163,17 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to *path* in a single write, so that lines of two writers never mix."""
+    """Append one line to *path* in a single write, so that lines of two writers never mix.
+
+    A last line that a crash tore is ended first, so it spoils itself alone.
+    """
     make_directory(path.parent)
     with _explained(path, "append to"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(descriptor, line.encode() + b"\n")
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, (b"\n" if torn else b"") + line.encode() + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -184,6 +192,17 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """Open *path* for reading; raises MissingFileError or PermissionDeniedError with the path."""
     with _explained(path, "read"), path.open("rb") as stream:
         yield stream
+
+
+def blocks_of_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """The bytes of *stream*, whole lines at a time, about *size* bytes each; the last may lack its end."""
+    rest = b""
+    while block := stream.read(size):
+        whole, newline, rest = (rest + block).rpartition(b"\n")
+        if newline:
+            yield whole + newline
+    if rest:
+        yield rest
 
 
 def digest(path: Path) -> str:

@@ -27,7 +27,10 @@ def _fill(pattern: Path, date: dt.date) -> Path:
 def date_of(parquet: Path) -> dt.date | None:
     """The trading date a sealed Parquet's name stands for; None when it is not such a name."""
     match = _PARQUET_NAME.fullmatch(parquet.name)
-    return dt.date.fromisoformat(match[1]) if match else None
+    try:
+        return dt.date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
 
 
 def sidecar_of(parquet: Path) -> Path:

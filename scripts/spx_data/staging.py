@@ -123,15 +123,13 @@ def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
     import polars as pl
 
     kinds = schema.polars_record()
-    frames, checksum, rest = [], hashlib.sha256(), b""
+    frames, checksum = [], hashlib.sha256()
     with files.reading(checkpoint.records) as stream:
-        while block := stream.read(_SLICE):
-            checksum.update(block)
-            whole, newline, rest = (rest + block).rpartition(b"\n")
-            if newline:
-                frames.append(_parse(checkpoint, whole, kinds))
+        for lines in files.blocks_of_lines(stream, _SLICE):
+            checksum.update(lines)
+            frames.append(_parse(checkpoint, lines, kinds))
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=kinds)
-    if checksum.hexdigest() != receipt.sha256 or rest or len(frame) != receipt.rows:
+    if checksum.hexdigest() != receipt.sha256 or len(frame) != receipt.rows:
         raise _damaged(
             checkpoint,
             f"sha256 {receipt.sha256}, {receipt.rows} rows",

@@ -131,7 +131,7 @@ MISTAKES = [
     ("processing", "start_date", "yesterday"),
     ("processing", "start_date", None),
     ("processing", "start_date", 20240102),
-    ("processing", "start_date", dt.datetime(2024, 1, 2, 9, 30)),
+    ("processing", "start_date", dt.datetime(2024, 1, 2, 9, 30, tzinfo=dt.UTC)),
     ("processing", "end_date", "never"),
     ("processing", "output_directory", ""),
     ("processing", "temp_directory", None),

@@ -123,7 +123,8 @@ def test_a_stamp_keeps_its_milliseconds_in_every_format(ending, fraction, ms, an
 
     (batch,) = tables.read(answered(body, ENDINGS[ending]), {"timestamp": pa.timestamp("ms")}, asked=ending)
 
-    assert batch.to_pylist() == [{"timestamp": dt.datetime(2024, 11, 4, 9, 31, 59, ms * 1000)}]
+    (found,) = batch["timestamp"].cast(pa.int64()).to_pylist()
+    assert found == dt.datetime(2024, 11, 4, 9, 31, 59, ms * 1000, dt.UTC).timestamp() * 1000
 
 
 @pytest.mark.parametrize(
@@ -183,8 +184,13 @@ def test_live_csv_quotes_words_and_reads_bare(table):
 
     same = {"symbol": "AAPL", "expiration": "2025-07-18", "strike": 300.0}
     assert rows == [
-        {**same, "right": "PUT", "last_trade": dt.datetime(2025, 7, 1), "bid": 91.4},
-        {**same, "right": "CALL", "last_trade": dt.datetime(2025, 7, 1, 15, 52, 58, 319_000), "bid": 0.0},
+        {**same, "right": "PUT", "last_trade": dt.datetime.fromisoformat("2025-07-01T00:00:00"), "bid": 91.4},
+        {
+            **same,
+            "right": "CALL",
+            "last_trade": dt.datetime.fromisoformat("2025-07-01T15:52:58.319"),
+            "bid": 0.0,
+        },
     ]
 
 
@@ -338,7 +344,7 @@ def test_a_root_is_known_by_its_expirations(api, source, wire, samples):
         '{"latency_ms": 1, "next_page": "null", "format": ["date"]}',
         '{"latency_ms": 1, "next_page": null, "format": ["date"]}',
         '{"latency_ms": 1, "format": ["date"]}',
-        '{"id": 1, "latency_ms": 89, "error_type": "null", "error_msg": "null", "next_page": "null", "format": null}',
+        '{"id": 1, "error_type": "null", "error_msg": "null", "next_page": "null", "format": null}',
     ],
     ids=["string", "null", "missing", "older"],
 )

@@ -96,7 +96,8 @@ def test_polars_reads_what_was_written(sealed, expected):
 
 def test_duckdb_reads_what_was_written(sealed, expected):
     query = duckdb.sql(
-        f"select * replace (epoch_ms(timestamp) as timestamp, epoch_ms(underlying_timestamp) as underlying_timestamp) "
+        "select * replace (epoch_ms(timestamp) as timestamp, "
+        "epoch_ms(underlying_timestamp) as underlying_timestamp) "
         f"from read_parquet('{sealed[0]}')"
     )
 

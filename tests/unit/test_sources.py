@@ -1,4 +1,4 @@
-"""History and listings of both APIs against the market they were spelt from, and answers about something else."""
+"""History and listings of both APIs against the market, and answers about something else."""
 
 import datetime as dt
 
@@ -337,8 +337,9 @@ def test_a_page_named_in_the_body_alone_is_followed(wire, connected):
 
     def page(following, strike):
         return (
-            f'{{"header": {{"format": [{names}], "next_page": "{following}"}}, "response": [{{"ticks": [[{tick}]], '
-            f'"contract": {{"root": "SPXW", "expiration": 20240119, "strike": {strike}, "right": "P"}}}}]}}'
+            f'{{"header": {{"format": [{names}], "next_page": "{following}"}}, "response": '
+            f'[{{"ticks": [[{tick}]], "contract": {{"root": "SPXW", "expiration": 20240119, '
+            f'"strike": {strike}, "right": "P"}}}}]}}'
         )
 
     wire.says(page(f"{wire.url}/v2/page/1", 4_700_000), "application/json")
@@ -377,7 +378,7 @@ def test_stamps_follow_the_clocks_of_new_york(day, offset):
         "strike": [4700.0],
         "right": pa.array(["PUT"]).dictionary_encode(),
         "timestamp": pa.array([stamp], pa.timestamp("ms")),
-        **dict.fromkeys(schema.MEASURES, [0.5]),
+        **{name: [0.5] for name in schema.MEASURES},
         "underlying_timestamp": pa.array([stamp], pa.timestamp("ms")),
         "underlying_price": [4750.0],
     }

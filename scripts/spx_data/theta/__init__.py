@@ -126,7 +126,8 @@ def _check_status(word: str, base_url: str) -> None:
 def _nothing_found(terminal: Terminal, found: dict[str, SpxDataError]) -> SpxDataError:
     """The most telling of the errors met while looking."""
     for error in found.values():
-        if not isinstance(error, ThetaTerminalNotRunningError):
+        answered = "status" in error.fields
+        if answered or not isinstance(error, ThetaTerminalNotRunningError):
             return error
     addresses = terminal.base_url or " (v3) nor ".join(_DEFAULT_URLS.values()) + " (v2)"
     details = str(next(iter(found.values())).fields.get("details", ""))

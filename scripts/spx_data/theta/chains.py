@@ -55,24 +55,29 @@ def true_expiration(listed: dt.date) -> dt.date:
 
 
 def group(
-    root: str, date: dt.date, contracts: Iterable[tuple[str, dt.date, float, str]], url: str
+    root: str,
+    date: dt.date,
+    contracts: Iterable[tuple[str, str, float, str]],
+    url: str,
 ) -> list[ListedChain]:
     """A contract listing, unsorted as it came, as chains in order of expiration.
 
     Args:
         root: the root that was asked for.
         date: the trading date that was asked for.
-        contracts: (root, listed expiration, strike in dollars, right) of each listed contract.
+        contracts: (root, expiration as an ISO date, strike in dollars, right) of each listed contract.
         url: where the listing came from, for errors.
 
     Raises:
         ApiResponseInvalidError: a contract of another root, expired, or with an impossible strike or right.
     """
     strikes: dict[dt.date, dict[str, set[float]]] = defaultdict(lambda: {"C": set(), "P": set()})
-    for found, listed, strike, right in contracts:
-        if found != root or right not in _RIGHTS or strike <= 0 or true_expiration(listed) < date:
+    for found, expiration, strike, right in contracts:
+        listed = _date(expiration)
+        live = listed is not None and true_expiration(listed) >= date
+        if listed is None or not live or found != root or right not in _RIGHTS or strike <= 0:
             raise errors.invalid(
-                url, f"lists the contract {found} {listed} {strike} {right}", f"live contracts of {root}"
+                url, f"lists the contract {found} {expiration} {strike} {right}", f"live contracts of {root}"
             )
         strikes[listed][_RIGHTS[right]].add(strike)
     return sorted(
@@ -86,6 +91,13 @@ def group(
         ),
         key=lambda entry: entry.chain,
     )
+
+
+def _date(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def midnight_ms(date: dt.date) -> int:

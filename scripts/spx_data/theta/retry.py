@@ -49,6 +49,6 @@ def _seconds(error: SpxDataError, state: tenacity.RetryCallState) -> float:
     if told is not None:
         return min(float(told), policy.ceiling)
     backoff = tenacity.wait_exponential_jitter(
-        initial=policy.first, max=policy.ceiling, jitter=policy.first / 2
+        multiplier=policy.first, max=policy.ceiling, jitter=policy.first / 2
     )
     return backoff(state)

@@ -8,12 +8,16 @@ whose columns, types or end are not those of a complete table raises `ApiRespons
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
+import ijson
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from spx_data import files
 from spx_data.theta import errors
 from spx_data.theta.transport import Answer
 
@@ -47,16 +51,24 @@ def read(answer: Answer, columns: Columns, *, asked: str) -> Iterator[pa.RecordB
     rows = 0
     try:
         for batch in parse(answer, columns):
-            if any(column.null_count for column in batch.columns):
-                raise _invalid(answer, "lacks values", "every field of every row")
+            _check_values(answer, batch)
             rows += batch.num_rows
             yield batch
-    except (pa.ArrowInvalid, ValueError) as error:  # ijson's errors are ValueErrors
+    except (pa.ArrowInvalid, ijson.JSONError, ValueError) as error:
         raise _invalid(
             answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}"
         ) from error
     if not rows:
         raise _invalid(answer, "holds no rows", "rows, or status 472 where there are none")
+
+
+def _check_values(answer: Answer, batch: pa.RecordBatch) -> None:
+    """Absent values are 0 on this wire (wire-facts, section 0), never null, NaN or infinite."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if column.null_count:
+            raise _invalid(answer, f"lacks values of {name}", "every field of every row")
+        if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
+            raise _invalid(answer, f"holds a {name} that is no number", "finite numbers")
 
 
 def _format(answer: Answer, asked: str) -> str:
@@ -116,26 +128,21 @@ def _has_second_line(body: BinaryIO) -> bool:
 
 
 def _read_ndjson(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
-    import pyarrow.json
+    # Polars reads lines faster than Arrow does, and Arrow's reader ends the process at a line `null`.
+    import polars as pl
 
-    # Arrow's JSON reader knows no dictionaries: words come as strings and are encoded afterwards.
-    plain = pa.schema([(name, pa.string() if kind == WORD else kind) for name, kind in columns.items()])
-    wanted = pa.schema(columns.items())
-    for batch in pyarrow.json.open_json(
-        answer.body,
-        read_options=pyarrow.json.ReadOptions(block_size=_BLOCK),
-        parse_options=pyarrow.json.ParseOptions(explicit_schema=plain, unexpected_field_behavior="ignore"),
-    ):
-        arrays = [
-            batch[field.name].dictionary_encode() if field.type == WORD else batch[field.name]
-            for field in wanted
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
+    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64}
+    types = {name: kinds.get(kind, pl.String) for name, kind in columns.items()}
+    for lines in files.blocks_of_lines(answer.body, _BLOCK):
+        try:
+            frame = pl.read_ndjson(io.BytesIO(lines), schema=types)
+        except pl.exceptions.PolarsError as error:
+            raise ValueError(str(error)) from error
+        arrays = [_typed(frame[name].to_arrow(), kind) for name, kind in columns.items()]
+        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.items()))
 
 
 def _read_json(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
-    import ijson
-
     names = _header(answer).get("format")
     items = ijson.items(answer.body, "response.item", use_float=True)
     yield from _in_batches(itertools.chain.from_iterable(_rows(item, names) for item in items), columns)
@@ -143,14 +150,15 @@ def _read_json(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
 
 def next_page_of(answer: Answer) -> str | None:
     """The URL of the page after a v2 JSON answer, from its header object; None at the last one."""
-    page = _header(answer).get("next_page")
+    try:
+        page = _header(answer).get("next_page")
+    except ijson.JSONError as error:
+        raise _invalid(answer, f"cannot be read: {error}", "JSON with a header") from error
     return None if page in {None, "", "null"} else str(page)
 
 
 def _header(answer: Answer) -> Mapping[str, Any]:
     """The header object of a v2 answer; empty for v3, which has none and is not searched for it."""
-    import ijson
-
     answer.body.seek(0)
     keys = (value for prefix, event, value in ijson.parse(answer.body) if (prefix, event) == ("", "map_key"))
     first = next(keys, None)
@@ -186,11 +194,17 @@ def _in_batches(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Iterator
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    # A wrong kind of value must not be bent into the right one: only a float may be written as an integer.
+    return _typed(pa.array(values, kind if pa.types.is_floating(kind) else None), kind)
+
+
+def _typed(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The column in its declared type: words encoded, stamps read from text."""
+    if kind == WORD:
+        return array.cast(pa.string()).dictionary_encode()
     if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.string()).cast(kind)
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, pa.string()).dictionary_encode()
-    return pa.array(values, kind)
+        return array.cast(pa.string()).cast(kind)
+    return array.cast(kind)
 
 
 _PARSERS: Mapping[str, Callable[[Answer, Columns], Iterator[pa.RecordBatch]]] = {

@@ -127,7 +127,7 @@ class Transport:
 
     def _refusal(self, response: requests.Response, text: bytes, url: str) -> SpxDataError:
         header = response.headers.get("Retry-After", "")
-        retry_after = float(header) if header.replace(".", "", 1).isdigit() else None
+        retry_after = float(header) if header.replace(".", "", 1).isdecimal() else None
         return errors.of_status(
             response.status_code, text, url, base_url=self.base_url, retry_after=retry_after
         )

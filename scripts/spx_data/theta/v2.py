@@ -65,7 +65,7 @@ class V2:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
         parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
         rows = [
-            (row["root"], _date(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
+            (row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
             for answer in self._pages("/v2/list/contracts/option/quote", parameters)
             for batch in tables.read(answer, _CONTRACT, asked="csv")
             for row in batch.to_pylist()
@@ -142,10 +142,6 @@ def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
 
 def _number(date: dt.date) -> int:
     return int(f"{date:%Y%m%d}")
-
-
-def _date(number: int) -> dt.date:
-    return dt.datetime.strptime(str(number), "%Y%m%d").replace(tzinfo=dt.UTC).date()
 
 
 def _ms(time: dt.time) -> int:

@@ -66,7 +66,7 @@ class V3:
             silence_seconds=self._terminal.history_timeout_seconds,
         ) as answer:
             rows = [
-                (row["symbol"], dt.date.fromisoformat(row["expiration"]), row["strike"], row["right"])
+                (row["symbol"], row["expiration"], row["strike"], row["right"])
                 for batch in tables.read(answer, _CONTRACT, asked="csv")
                 for row in batch.to_pylist()
             ]
