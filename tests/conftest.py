@@ -167,7 +167,8 @@ class Wire:
     ) -> None:
         """Give a whole answer next, with the length of its body."""
         content = body.encode() if isinstance(body, str) else body
-        lines = [f"HTTP/1.1 {status} ", f"Content-Length: {len(content)}"]
+        # The server hangs up after each answer, and says so: a client that reused the line would race it.
+        lines = [f"HTTP/1.1 {status} ", f"Content-Length: {len(content)}", "Connection: close"]
         lines += [f"Content-Type: {content_type}"] if content_type else []
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.sends("\r\n".join([*lines, "", ""]).encode() + content)

@@ -8,6 +8,7 @@ means that the file is done.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -163,7 +164,7 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to *path* in a single write, so that lines of two writers never mix.
+    """Append one line to *path*, one writer at a time, so that lines never mix.
 
     A last line that a crash tore is ended first, so it spoils itself alone.
     """
@@ -171,6 +172,8 @@ def append_line(path: Path, line: str) -> None:
     with _explained(path, "append to"):
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        # Held until the descriptor is closed: nobody looks at another writer's half line.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         os.write(descriptor, (b"\n" if torn else b"") + line.encode() + b"\n")

@@ -60,6 +60,14 @@ class DayWriter:
         self._digest.add(root, expiration, rows)
         self._rows += rows.num_rows
 
+    def __enter__(self) -> DayWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # The stream is about to be thrown away: let the writer finish before that, not after.
+            self._writer.close()
+
     def close(self) -> Written:
         """Finish the file; its footer names the digest of the records."""
         written = Written(self._rows, self._digest.hexdigest())

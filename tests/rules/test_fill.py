@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tests.rules.conftest import DAY
 
-from spx_data import files, journal, ledger, theta
+from spx_data import files, journal, theta
 from spx_data.errors import (
     ApiConnectionError,
     ApiDataNotFoundError,
@@ -22,67 +23,14 @@ from spx_data.errors import (
     MissingFileError,
     SchemaValidationError,
 )
-from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import Listing, fetch_expirations
-from spx_data.fill.merge import merge_date
+from spx_data.fill.listing import Listing
 from spx_data.ledger import Kind
 from spx_data.theta.chains import Chain
 
-DAY = dt.date(2024, 1, 2)
 HALF_DAY = dt.date(2024, 7, 3)
 HOLIDAY = dt.date(2024, 1, 1)
 BEFORE_GREEKS = dt.date(2016, 12, 30)
 HISTORY = {"v3": "/v3/option/history/greeks/first_order", "v2": "/v2/bulk_hist/option/greeks"}
-
-
-class Date:
-    """One date of one lake, stage by stage."""
-
-    def __init__(self, settings, date=DAY):
-        self.settings, self.date, self.layout = settings, date, settings.layout
-
-    def fetch(self):
-        fetch_expirations(self.settings, self.date, self.layout.listing(self.date))
-
-    def download(self, concurrent=4):
-        listing, manifest = self.layout.listing(self.date), self.layout.manifest(self.date)
-        download_expirations(self.settings, self.date, listing, manifest, concurrent=concurrent)
-
-    def merge(self):
-        merge_date(self.settings, self.date, self.layout.manifest(self.date), self.layout.parquet(self.date))
-
-    def fill(self):
-        self.fetch()
-        self.download()
-        self.merge()
-
-    def events(self, *names):
-        found = journal.read(self.layout.journal(self.date))
-        return [event for event in found if event["event"] in names] if names else found
-
-    def passport(self):
-        return json.loads(self.layout.passport(self.date).read_text())
-
-    def listing(self):
-        return json.loads(self.layout.listing(self.date).read_text())
-
-    def checkpoint(self, number=0):
-        chain = self.listing()["chains"][number]
-        return self.layout.checkpoint(self.date, chain["root"], dt.date.fromisoformat(chain["expiration"]))
-
-    def state(self):
-        return ledger.state(ledger.gather(self.layout, self.date), dt.datetime.now(dt.UTC), 7)
-
-
-@pytest.fixture
-def day(lake):
-    """Return a maker of dates of a lake."""
-
-    def make(terminal, date=DAY, **keys):
-        url = terminal if isinstance(terminal, str) else terminal.url
-        return Date(lake(url, **({"keep_ndjson": True, "start_date": "2016-01-04"} | keys)), date)
-
-    return make
 
 
 def market_day(terminal, date, truth, version="latest", **window):
@@ -630,21 +578,27 @@ def test_a_listing_comes_back(terminals, day):
 @pytest.mark.parametrize(
     "content", ["[]", "{}", "null", '{"date": "soon"}', '{"date": "2024-01-02", "chains": [{}]}']
 )
-def test_a_damaged_listing_is_named(content, terminals, day):
+def test_a_damaged_listing_is_made_anew(content, terminals, day):
     date = day(terminals["v3"])
+    date.fetch()
+    whole = date.listing()
     files.write_text(date.layout.listing(DAY), content)
 
-    with pytest.raises(SchemaValidationError, match="no listing"):
-        date.download()
+    date.download()
+
+    assert date.listing() == whole
+    assert date.layout.manifest(DAY).exists()
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "null", '{"receipts": [], "listing": {}}'])
-def test_a_damaged_manifest_is_named(content, terminals, day):
+def test_a_damaged_manifest_is_named_and_dropped(content, terminals, day):
     date = day(terminals["v3"])
     files.write_text(date.layout.manifest(DAY), content)
 
     with pytest.raises(SchemaValidationError, match=r"no manifest|no listing"):
         date.merge()
+
+    assert not date.layout.manifest(DAY).exists()
 
 
 def test_a_manifest_with_a_receipt_too_few_is_refused(terminals, day):

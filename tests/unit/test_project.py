@@ -1,5 +1,6 @@
 """What the project promises about itself: its lock, its rooms, its README."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_the_lock_has_hashes_for_every_pin_and_no_addresses():
 
 def test_the_lock_covers_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    asked = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip().lower().replace("_", "-") for line in asked}
 
     locked = {pin.split("==")[0].lower().replace("_", "-") for pin in pins()}

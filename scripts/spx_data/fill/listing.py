@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,12 @@ def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
 
 
 def current(settings: Settings, line: Line, date: dt.date, path: Path) -> Listing:
-    """The listing at *path*, made anew where it was made for other settings or another API."""
-    listing = Listing.of_json(files.read_json(path))
+    """The listing at *path*, made anew where it is damaged or was made for other settings or another API."""
     wanted = dataset.identity(settings, line.source.greeks_version)
-    if (listing.date, listing.api, listing.dataset) == (date, line.source.api, wanted):
-        return listing
+    with suppress(SchemaValidationError):
+        listing = Listing.of_json(files.read_json(path))
+        if (listing.date, listing.api, listing.dataset) == (date, line.source.api, wanted):
+            return listing
     listing = _ask(settings, line, date)
     files.write_json(path, listing.as_json())
     return listing

@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from spx_data import dataset, files, journal, schema, sessions, staging
 from spx_data.config import Settings
@@ -20,6 +20,11 @@ from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.staging import Receipt
+from spx_data.theta.chains import Chain
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +35,7 @@ def merge_date(settings: Settings, date: dt.date, manifest: Path, target: Path) 
     Raises:
         DatasetMismatchError: the lake holds another data set.
         FileCorruptionError: a checkpoint is damaged; it is dropped, so that the next run fetches it anew.
-        SchemaValidationError: the manifest was made for other settings; it is dropped likewise.
+        SchemaValidationError: the manifest is none or was made for other settings; it is dropped likewise.
     """
     begun = time.monotonic()
     log = Journal(settings.layout.journal(date), "merge")
@@ -53,7 +58,11 @@ def merge_date(settings: Settings, date: dt.date, manifest: Path, target: Path) 
 
 def _current(settings: Settings, path: Path) -> Manifest:
     """The manifest at *path*, provided it was made for these settings."""
-    manifest = Manifest.of_json(files.read_json(path))
+    try:
+        manifest = Manifest.of_json(files.read_json(path))
+    except SchemaValidationError:
+        files.remove(path)
+        raise
     wanted = dataset.identity(settings, manifest.listing.dataset["greeks_version"])
     if manifest.listing.dataset != wanted:
         files.remove(path)
@@ -87,23 +96,24 @@ def _write(
 
 def _merge(settings: Settings, staged: Manifest, stream: BinaryIO) -> tuple[list[ChainReport], Written]:
     listing = staged.listing
-    writer = DayWriter(
-        stream, {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
-    )
+    metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
     reports = []
-    for entry, receipt in staged.chains():
-        if not receipt.rows:
-            reports.append(ChainReport.of(entry, receipt, None))
-            continue
-        chain = entry.chain
-        checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
-        try:
-            records = staging.read_records(checkpoint, receipt)
-        except (FileCorruptionError, MissingFileError):
-            files.remove(checkpoint.receipt)
-            raise
-        writer.add(
-            chain.root, chain.expiration, schema.day_table(chain.date, chain.root, chain.expiration, records)
-        )
-        reports.append(ChainReport.of(entry, receipt, records))
-    return reports, writer.close()
+    with DayWriter(stream, metadata) as writer:
+        for entry, receipt in staged.chains():
+            records = _records(settings, entry.chain, receipt) if receipt.rows else None
+            if records is not None:
+                chain = entry.chain
+                rows = schema.day_table(chain.date, chain.root, chain.expiration, records)
+                writer.add(chain.root, chain.expiration, rows)
+            reports.append(ChainReport.of(entry, receipt, records))
+        return reports, writer.close()
+
+
+def _records(settings: Settings, chain: Chain, receipt: Receipt) -> pl.DataFrame:
+    """The records of a checkpoint; one that is damaged loses its receipt, so that it is fetched anew."""
+    checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+    try:
+        return staging.read_records(checkpoint, receipt)
+    except (FileCorruptionError, MissingFileError):
+        files.remove(checkpoint.receipt)
+        raise

@@ -1,0 +1,63 @@
+"""One date of one lake, stage by stage, without Snakemake."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from spx_data import journal, ledger
+from spx_data.fill.download import download_expirations
+from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.merge import merge_date
+
+DAY = dt.date(2024, 1, 2)
+
+
+class Date:
+    """One date of one lake, stage by stage."""
+
+    def __init__(self, settings, date=DAY):
+        self.settings, self.date, self.layout = settings, date, settings.layout
+
+    def fetch(self):
+        fetch_expirations(self.settings, self.date, self.layout.listing(self.date))
+
+    def download(self, concurrent=4):
+        listing, manifest = self.layout.listing(self.date), self.layout.manifest(self.date)
+        download_expirations(self.settings, self.date, listing, manifest, concurrent=concurrent)
+
+    def merge(self):
+        merge_date(self.settings, self.date, self.layout.manifest(self.date), self.layout.parquet(self.date))
+
+    def fill(self):
+        self.fetch()
+        self.download()
+        self.merge()
+
+    def events(self, *names):
+        found = journal.read(self.layout.journal(self.date))
+        return [event for event in found if event["event"] in names] if names else found
+
+    def passport(self):
+        return json.loads(self.layout.passport(self.date).read_text())
+
+    def listing(self):
+        return json.loads(self.layout.listing(self.date).read_text())
+
+    def checkpoint(self, number=0):
+        chain = self.listing()["chains"][number]
+        return self.layout.checkpoint(self.date, chain["root"], dt.date.fromisoformat(chain["expiration"]))
+
+    def state(self):
+        return ledger.state(ledger.gather(self.layout, self.date), dt.datetime.now(dt.UTC), 7)
+
+
+@pytest.fixture
+def day(lake):
+    """Return a maker of dates of a lake."""
+
+    def make(terminal, date=DAY, **keys):
+        url = terminal if isinstance(terminal, str) else terminal.url
+        return Date(lake(url, **({"keep_ndjson": True, "start_date": "2016-01-04"} | keys)), date)
+
+    return make
