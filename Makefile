@@ -36,8 +36,10 @@ demo: $(READY)
 	$(BIN)/spx-data --configfile config/demo.yaml status
 	$(BIN)/python docs/examples/query.py docs/examples/atm_straddle.sql data/demo/parquet
 
+PYTEST ?= $(BIN)/pytest
+
 test: $(READY)
-	$(BIN)/pytest
+	$(PYTEST)
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -47,7 +49,7 @@ lint: $(READY)
 
 coverage: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

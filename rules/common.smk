@@ -1,5 +1,6 @@
 """Settings, the dates to do, and what happens before the first job and after the last."""
 
+import datetime as dt
 import os
 import sys
 from pathlib import Path
@@ -18,11 +19,13 @@ from spx_data.fill import sharing
 try:
     config = configuration.resolve(config)
     settings = Settings.of(config)
-    missing_dates = ledger.missing_dates(settings, sessions.now())
+    states = ledger.states(settings, sessions.now())
 except SpxDataError as error:
     sys.exit(f"spx-data: {error}")
 
 layout = settings.layout
+missing_dates = ledger.missing_dates(states)
+hours = {session.date: session.hours for session in states}
 files.restrict(owner_only=settings.owner_only)
 os.environ[journal.RUN_VARIABLE] = journal.new_run()
 
@@ -61,6 +64,13 @@ def listing_share(wildcards):
 def age_rank(wildcards):
     """Newest dates first: their ordinal day."""
     return sharing.priority(wildcards.year, wildcards.month, wildcards.day)
+
+
+def market_hours(wildcards):
+    """Opening and closing of a date's session; nothing where a named date is none of the range's."""
+    return hours.get(
+        dt.date(int(wildcards.year), int(wildcards.month), int(wildcards.day)), ()
+    )
 
 
 def before_the_first_job():

@@ -51,5 +51,7 @@ rule merge_date:
     benchmark:
         layout.benchmark_pattern("merge_date")
     priority: age_rank
+    params:
+        hours=market_hours,
     script:
         "../scripts/merge_date.py"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from spx_data import rulelog
 from spx_data.config import Settings
 from spx_data.fill.merge import merge_date
+from spx_data.sessions import Session
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,4 +19,5 @@ if "snakemake" in globals():
             date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
             manifest=Path(snakemake.input.manifest),
             target=Path(snakemake.output.parquet),
+            session=Session.of_hours(snakemake.params.hours),
         )

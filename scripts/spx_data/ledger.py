@@ -7,7 +7,7 @@ workflow's targets, the status log, the gaps. The SQLite log is never read.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,17 +89,14 @@ def gather(layout: Layout, date: dt.date) -> Evidence:
     )
 
 
-def states(
-    settings: Settings, moment: dt.datetime, wanted: Iterable[Session] | None = None
-) -> dict[Session, State]:
+def states(settings: Settings, moment: dt.datetime) -> dict[Session, State]:
     """The state of every wanted session, oldest first."""
     return {
         session: state(gather(settings.layout, session.date), moment, settings.no_data_recheck_days)
-        for session in (sessions.wanted(settings, moment) if wanted is None else wanted)
+        for session in sessions.wanted(settings, moment)
     }
 
 
-def missing_dates(settings: Settings, moment: dt.datetime) -> list[dt.date]:
+def missing_dates(states: Mapping[Session, State]) -> list[dt.date]:
     """The trading dates that the next run should fill, newest first."""
-    found = states(settings, moment)
-    return sorted((session.date for session, state in found.items() if state.is_gap), reverse=True)
+    return sorted((session.date for session, state in states.items() if state.is_gap), reverse=True)

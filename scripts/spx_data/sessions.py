@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,19 @@ class Session:
     date: dt.date
     opens: dt.datetime
     closes: dt.datetime
+
+    @classmethod
+    def of_hours(cls, hours: Sequence[str]) -> Session | None:
+        """The session of `hours`; None where there are none."""
+        if not hours:
+            return None
+        opens, closes = (dt.datetime.fromisoformat(text).astimezone(_NEW_YORK) for text in hours)
+        return cls(opens.date(), opens, closes)
+
+    @property
+    def hours(self) -> tuple[str, str]:
+        """Opening and closing as ISO 8601 text, to hand a session to another process."""
+        return self.opens.isoformat(), self.closes.isoformat()
 
     @property
     def early_close(self) -> bool:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from spx_data import journal, ledger
+from spx_data import journal, ledger, sessions
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
@@ -27,7 +27,9 @@ class Date:
         download_expirations(self.settings, self.date, listing, manifest, concurrent=concurrent)
 
     def merge(self):
-        merge_date(self.settings, self.date, self.layout.manifest(self.date), self.layout.parquet(self.date))
+        (session,) = sessions.between("NYSE", self.date, self.date) or (None,)
+        manifest, parquet = self.layout.manifest(self.date), self.layout.parquet(self.date)
+        merge_date(self.settings, self.date, manifest, parquet, session=session)
 
     def fill(self):
         self.fetch()

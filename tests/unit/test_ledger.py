@@ -153,7 +153,7 @@ def test_every_kind_is_found_in_the_tree(lake, at):
         day[5]: Kind.NO_DATA,
         day[8]: Kind.MISSING,
     }
-    assert ledger.missing_dates(settings, now) == [day[8], day[4], day[3]]
+    assert ledger.missing_dates(ledger.states(settings, now)) == [day[8], day[4], day[3]]
 
 
 def test_a_receipt_alone_is_a_beginning(lake):
@@ -175,4 +175,4 @@ def test_the_status_database_is_never_asked(lake, at):
     settings = lake(end_date="2024-01-02")
     files.write_text(settings.layout.database, "no database at all")
 
-    assert ledger.missing_dates(settings, at(2024, 2, 1, 12, 0)) == [dt.date(2024, 1, 2)]
+    assert ledger.missing_dates(ledger.states(settings, at(2024, 2, 1, 12, 0))) == [dt.date(2024, 1, 2)]

@@ -151,3 +151,13 @@ def test_the_date_is_new_yorks_wherever_the_machine_is(lake):
     moment = dt.datetime(2024, 1, 4, 9, tzinfo=ZoneInfo("Asia/Tokyo"))
 
     assert sessions.wanted(lake(), moment)[-1].date == dt.date(2024, 1, 3)
+
+
+def test_a_session_travels_as_text():
+    (session,) = sessions.between("NYSE", dt.date(2024, 11, 29), dt.date(2024, 11, 29))
+
+    again = sessions.Session.of_hours(session.hours)
+
+    assert again == session
+    assert again.last_stamp(MINUTES, expiring=False) == session.last_stamp(MINUTES, expiring=False)
+    assert sessions.Session.of_hours(()) is None

@@ -36,6 +36,15 @@ def test_a_file_named_as_target_is_the_only_date_done(v3, new_lake):
     assert lake.sealed() == ["2024-11-29"]
 
 
+def test_a_date_outside_the_configs_range_can_be_named(v3, new_lake):
+    lake = new_lake(v3, START, END)
+
+    named = lake.snakemake(lake.parquet("2024-11-05"))
+
+    assert named.returncode == 0, named.stdout
+    assert lake.sealed() == ["2024-11-05"]
+
+
 def test_a_sealed_file_named_as_target_is_left_alone(v3, new_lake):
     lake = new_lake(v3, END, END)
     lake.snakemake()

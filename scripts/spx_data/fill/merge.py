@@ -13,13 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from spx_data import dataset, files, journal, schema, sessions, staging
+from spx_data import dataset, files, journal, schema, staging
 from spx_data.config import Settings
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.sessions import Session
 from spx_data.staging import Receipt
 from spx_data.theta.chains import Chain
 
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def merge_date(settings: Settings, date: dt.date, manifest: Path, target: Path) -> None:
+def merge_date(
+    settings: Settings, date: dt.date, manifest: Path, target: Path, *, session: Session | None
+) -> None:
     """Seal *date*: its checkpoints become *target*, its passport and its sidecar.
+
+    *session* is the date's by the exchange calendar (None where it has none); the caller knows it, and
+    loading the calendar would cost every job more than a small date's merge.
 
     Raises:
         DatasetMismatchError: the lake holds another data set.
@@ -44,7 +50,6 @@ def merge_date(settings: Settings, date: dt.date, manifest: Path, target: Path) 
         dataset.claim(settings, staged.listing.dataset)
         reports, written = _write(settings, staged, manifest, target)
         size, checksum = target.stat().st_size, files.digest(target)
-        session = next(iter(sessions.between(settings.calendar, date, date)), None)
         document = passport(staged.listing, reports, written, session, settings.window)
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
