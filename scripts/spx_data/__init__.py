@@ -9,9 +9,12 @@ and none above:
     fill                    what a job does: list, download, merge
     ledger · sessions       the state of each session; the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
-    schema · journal        columns, in one place; append-only events
+    dataset · journal       what the lake holds; append-only events
+    schema · parquet        columns, in one place; the sealed file's format
     files · layout          atomic writes and seals; every path
     config · errors         typed settings; what can go wrong and the cure
+
+`rulelog` is the jobs' log file, for the scripts of the rules.
 """
 
 __version__ = "0.1.0"

@@ -132,12 +132,6 @@ class SchemaValidationError(SpxDataError):
     retry = NEVER
 
 
-class DateValidationError(SpxDataError):
-    """A date that is no date, or no session. Fields: what, reason."""
-
-    retry = NEVER
-
-
 class ConfigurationValidationError(SpxDataError):
     """A setting is missing, mistyped or contradicts what is there. Fields: what, reason."""
 

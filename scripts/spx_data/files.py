@@ -121,9 +121,18 @@ def _sync(path: Path) -> None:
     """Flush a file, or the names in a folder, to the device."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _flush(descriptor: int) -> None:
+    """Wait until the device has it: on a Mac fsync only hands the bytes to the drive's cache."""
+    if full := getattr(fcntl, "F_FULLFSYNC", None):
+        with suppress(OSError):  # file systems that do not know it still know fsync
+            fcntl.fcntl(descriptor, full)
+            return
+    os.fsync(descriptor)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -52,6 +52,7 @@ def merge_date(
         size, checksum = target.stat().st_size, files.digest(target)
         document = passport(staged.listing, reports, written, session, settings.window)
         document["parquet"] = {"bytes": size, "sha256": checksum}
+        document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
         files.write_json(settings.layout.passport(date), document)
         files.seal(target, checksum)

@@ -20,7 +20,7 @@ import requests
 import urllib3
 
 from spx_data import files
-from spx_data.errors import ApiConnectionError, SpxDataError
+from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, SpxDataError
 from spx_data.theta import errors
 
 Parameters = Mapping[str, str | int]
@@ -102,6 +102,14 @@ class Transport:
         """
         with files.spool(self._scratch) as body:
             yield self._exchange(path, parameters, silence_seconds, body)
+
+    def has_data(self, path: str, parameters: Parameters, *, silence_seconds: float) -> bool:
+        """Whether the terminal answers *path* with data, and not with "no data" (472)."""
+        try:
+            with self.get(path, parameters, silence_seconds=silence_seconds):
+                return True
+        except ApiDataNotFoundError:
+            return False
 
     def _exchange(self, path: str, parameters: Parameters, silence_seconds: float, body: BinaryIO) -> Answer:
         url = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"

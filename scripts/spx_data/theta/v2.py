@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.config import Terminal, Window
-from spx_data.errors import ApiDataNotFoundError
 from spx_data.theta import chains, errors, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Answer, Transport
@@ -53,13 +52,9 @@ class V2:
 
     def knows_root(self, root: str) -> bool:
         """Whether the source has ever listed an expiration of *root*."""
-        try:
-            with self._transport.get(
-                "/v2/list/expirations", {"root": root}, silence_seconds=self._terminal.timeout_seconds
-            ):
-                return True
-        except ApiDataNotFoundError:
-            return False
+        return self._transport.has_data(
+            "/v2/list/expirations", {"root": root}, silence_seconds=self._terminal.timeout_seconds
+        )
 
     def listing(self, root: str, date: dt.date) -> list[ListedChain]:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
