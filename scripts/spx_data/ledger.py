@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from spx_data import files, journal, sessions
 from spx_data.config import Settings
+from spx_data.errors import ApiDataNotFoundError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.sessions import Session
@@ -39,11 +40,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class State:
-    """A session's kind, with the reason and the number of tries that failed."""
+    """A session's kind, with the reason, the number of tries that failed and the last error's type."""
 
     kind: Kind
     reason: str = ""
     tries: int = 0
+    error: str | None = None
 
     @property
     def is_gap(self) -> bool:
@@ -63,9 +65,9 @@ def state(evidence: Evidence, moment: dt.datetime, recheck_days: float) -> State
     if last is not None and last["event"] == journal.NO_DATA:
         age = moment - dt.datetime.fromisoformat(last["at"])
         if age < dt.timedelta(days=recheck_days):
-            return State(Kind.NO_DATA, last.get("cause", ""), tries)
+            return State(Kind.NO_DATA, last.get("cause", ""), tries, ApiDataNotFoundError.__name__)
     if last is not None and last["event"] == journal.FAILED:
-        return State(Kind.FAILED, f"{last.get('error', '')}: {last.get('cause', '')}", tries)
+        return State(Kind.FAILED, last.get("cause") or "no reason recorded", tries, last.get("error"))
     if evidence.begun:
         return State(Kind.PARTIAL, "begun and not finished", tries)
     return State(Kind.MISSING, "never tried" if not evidence.events else "not on disk", tries)

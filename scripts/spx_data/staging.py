@@ -14,6 +14,7 @@ import io
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spx_data import files, schema
@@ -105,12 +106,24 @@ def staged(checkpoint: Checkpoint, listing: str) -> Receipt | None:
 
     The records' size is compared, not their bytes: the merge reads and checks every byte anyway.
     """
-    try:
-        receipt = Receipt.of_json(files.read_json(checkpoint.receipt))
-        size = checkpoint.records.stat().st_size if receipt.sha256 else 0
-    except (MissingFileError, SchemaValidationError, FileNotFoundError):
+    receipt = read_receipt(checkpoint.receipt)
+    if receipt is None or receipt.listing != listing:
         return None
-    return receipt if (receipt.listing, receipt.bytes) == (listing, size) else None
+    if receipt.sha256 is None:
+        return receipt
+    try:
+        whole = checkpoint.records.stat().st_size == receipt.bytes
+    except FileNotFoundError:
+        return None
+    return receipt if whole else None
+
+
+def read_receipt(path: Path) -> Receipt | None:
+    """The receipt at *path*; None where there is none that can be read."""
+    try:
+        return Receipt.of_json(files.read_json(path))
+    except (MissingFileError, SchemaValidationError):
+        return None
 
 
 def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:

@@ -53,12 +53,16 @@ NO_DATA = event(journal.NO_DATA, cause="nothing listed")
             True,
             [FAILED, event(journal.STARTED), event(journal.FINISHED)],
         ),
-        (State(Kind.FAILED, "ApiConnectionError: lost", 1), True, [event(journal.STARTED), FAILED]),
-        (State(Kind.FAILED, "ApiConnectionError: lost", 1), False, [FAILED, event(journal.STARTED)]),
-        (State(Kind.FAILED, "ApiConnectionError: lost", 2), True, [FAILED, FAILED]),
-        (State(Kind.NO_DATA, "nothing listed"), False, [event(journal.STARTED), NO_DATA]),
-        (State(Kind.NO_DATA, "nothing listed", 1), True, [FAILED, NO_DATA]),
-        (State(Kind.FAILED, "ApiConnectionError: lost", 1), False, [NO_DATA, FAILED]),
+        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), True, [event(journal.STARTED), FAILED]),
+        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), False, [FAILED, event(journal.STARTED)]),
+        (State(Kind.FAILED, "lost", 2, "ApiConnectionError"), True, [FAILED, FAILED]),
+        (
+            State(Kind.NO_DATA, "nothing listed", 0, "ApiDataNotFoundError"),
+            False,
+            [event(journal.STARTED), NO_DATA],
+        ),
+        (State(Kind.NO_DATA, "nothing listed", 1, "ApiDataNotFoundError"), True, [FAILED, NO_DATA]),
+        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), False, [NO_DATA, FAILED]),
         # One expiration without data, or one that failed, ends no try of the date.
         (
             State(Kind.PARTIAL, "begun and not finished"),
@@ -67,7 +71,7 @@ NO_DATA = event(journal.NO_DATA, cause="nothing listed")
         ),
         (State(Kind.PARTIAL, "begun and not finished"), True, [event(journal.EXPIRATION_FAILED)]),
         (
-            State(Kind.NO_DATA, "nothing listed"),
+            State(Kind.NO_DATA, "nothing listed", 0, "ApiDataNotFoundError"),
             True,
             [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")],
         ),

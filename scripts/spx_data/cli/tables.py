@@ -46,7 +46,11 @@ def _cells(line: DateLine) -> tuple[str, ...]:
         words = f"{words}, {line.contracts_missing:,} contracts missing"
         style = "yellow"
     if state.kind in {Kind.FAILED, Kind.NO_DATA} and state.reason:
-        words = f"{words}: {state.reason}"
+        words = (
+            f"{words}: {state.reason}"
+            if state.kind is Kind.NO_DATA
+            else f"{words}: {state.error}: {state.reason}"
+        )
     return (
         line.date.isoformat(),
         f"{line.chains:,}" if line.chains else "–",

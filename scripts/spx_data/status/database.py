@@ -120,10 +120,6 @@ def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
 def _processing(history: History) -> Row:
     passport = history.passport or {}
     parquet = passport.get("parquet", {})
-    error_type, _, error_message = history.state.reason.partition(": ")
-    failed = history.state.kind is Kind.FAILED
-    if history.state.kind is Kind.NO_DATA:
-        failed, error_type, error_message = True, "ApiDataNotFoundError", history.state.reason
     return (
         history.date.isoformat(),
         _STATUS[history.state.kind],
@@ -134,9 +130,9 @@ def _processing(history: History) -> Row:
         len([chain for chain in history.chains if chain["rows"]]),
         parquet.get("bytes"),
         parquet.get("sha256"),
-        error_message if failed else None,
-        error_type if failed else None,
-        history.state.tries if not passport else len(history.of_kind(journal.FAILED)),
+        history.state.reason if history.state.error else None,
+        history.state.error,
+        len(history.of_kind(journal.FAILED)),
         history.duration_ms,
         len(history.of_kind(journal.REQUEST)),
         sum(chain["bytes"] for chain in history.chains),

@@ -108,8 +108,8 @@ class History:
             (event["root"], event["expiration"]): f"{event['error']}: {event['cause']}"
             for event in self.of_kind(journal.EXPIRATION_FAILED)
         }
-        for path in self.layout.receipts(self.date):
-            receipt = staging.Receipt.of_json(files.read_json(path))
+        receipts = map(staging.read_receipt, self.layout.receipts(self.date))
+        for receipt in filter(None, receipts):
             key = (receipt.root, receipt.expiration.isoformat())
             failed.pop(key, None)
             yield {
