@@ -12,7 +12,8 @@ from tests.rules.conftest import Date
 from spx_data import journal, status
 from spx_data.cli.tables import print_overview
 from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, DatabaseTransactionError, SpxDataError
-from spx_data.ledger import Kind
+from spx_data.ledger import Kind, State
+from spx_data.status.overview import DateLine, Overview
 
 SEALED, FAILED, PARTIAL, MISSING, NO_DATA = (dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8))
 
@@ -175,3 +176,13 @@ def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):
     assert "2024-03-28" in text.getvalue()
     assert "2024-02-01" not in text.getvalue()
     assert "older dates" in text.getvalue()
+
+
+def test_a_reason_with_brackets_is_shown_as_it_is(lake):
+    state = State(Kind.FAILED, "[Errno 28] No space left on device: [/x]", 1, "OSError")
+    line = DateLine(SEALED, state, 0, None, None, 0, 0)
+    text = io.StringIO()
+
+    print_overview(Overview((line,), None), lake(), Console(file=text, width=200))
+
+    assert "failed: OSError: [Errno 28] No space left on device: [/x]" in text.getvalue()

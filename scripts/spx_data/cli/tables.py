@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from spx_data.config import Settings
@@ -57,7 +58,7 @@ def _cells(line: DateLine) -> tuple[str, ...]:
         f"{line.contracts:,}" if line.contracts is not None else "–",
         f"{line.rows:,}" if line.rows else "–",
         f"{line.bytes / 1e6:,.1f}" if line.bytes else "–",
-        f"[{style}]{words}[/]",
+        f"[{style}]{escape(words)}[/]",
     )
 
 
