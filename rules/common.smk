@@ -1,6 +1,7 @@
 """Settings, the dates to do, and what happens before the first job and after the last."""
 
 import datetime as dt
+import functools
 import os
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ wildcard_constraints:
     **layouts.WILDCARDS,
 
 
+@functools.cache
 def asked_dates():
     """The dates of files named as targets or with --until; all missing dates where none is named."""
     named = {*workflow.dag_settings.targets, *workflow.dag_settings.until}
