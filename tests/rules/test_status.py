@@ -130,6 +130,8 @@ def test_staged_expirations_are_listed_before_the_seal_and_after(lake_of_all_kin
     assert ("2024-01-02", "success", 4) in found
     assert ("2024-01-04", "staged", 4) in found
     assert any(date == "2024-01-03" and kind == "failed" for date, kind, _ in found)
+    failed = "SELECT attempts FROM expiration_log WHERE status = 'failed'"
+    assert {attempts for (attempts,) in rows(settings, failed)} == {1}
 
 
 def test_the_table_names_failures_with_their_reason(lake_of_all_kinds):

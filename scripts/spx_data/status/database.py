@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from spx_data import config, files, journal
@@ -61,6 +60,8 @@ CREATE INDEX error_log_error_type ON error_log (error_type);
 CREATE INDEX performance_metrics_date ON performance_metrics (date);
 CREATE INDEX inventory_date ON inventory (date);
 """
+
+_CHAIN_COLUMNS = ("root", "expiration", "status", "rows", "bytes", "attempts", "error")
 
 # The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
 _STATUS = {
@@ -147,9 +148,6 @@ def _expirations(history: History) -> Iterator[Row]:
         yield (history.date.isoformat(), *(chain[name] for name in _CHAIN_COLUMNS))
 
 
-_CHAIN_COLUMNS = ("root", "expiration", "status", "rows", "bytes", "attempts", "error")
-
-
 def _errors(history: History) -> Iterator[Row]:
     date = history.date.isoformat()
     for event in history.troubles:
@@ -219,8 +217,4 @@ def _inventory(history: History) -> Iterator[Row]:
         (layout.passport(date), None, None),
         (layout.sidecar(date), None, None),
     ):
-        yield (str(path), date.isoformat(), _size(path), known or files.digest(path), count, at)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
+        yield (str(path), date.isoformat(), path.stat().st_size, known or files.digest(path), count, at)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -27,19 +29,19 @@ class History:
     layout: Layout
     date: dt.date
     state: State
-    events: list[Event]
+    events: Sequence[Event]
     passport: dict[str, Any] | None  # of a sealed date
 
     @classmethod
     def read(cls, layout: Layout, date: dt.date, moment: dt.datetime, recheck_days: float) -> History:
         """The history of *date* as the tree tells it now."""
-        state = ledger.state(ledger.gather(layout, date), moment, recheck_days)
+        evidence = ledger.gather(layout, date)
+        state = ledger.state(evidence, moment, recheck_days)
+        if not evidence.sealed:
+            return cls(layout, date, state, evidence.events, None)
         passport = None
-        if state.kind is Kind.SEALED:
-            try:
-                passport = files.read_json(layout.passport(date))
-            except SpxDataError:
-                passport = None  # `verify` names a lost passport; the log goes on without it
+        with suppress(SpxDataError):  # `verify` names a lost passport; the log goes on without it
+            passport = files.read_json(layout.passport(date))
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 
     def of_kind(self, *kinds: str) -> list[Event]:
@@ -104,9 +106,10 @@ class History:
             }
 
     def _staged_chains(self) -> Iterator[dict[str, Any]]:
+        failures = self.of_kind(journal.EXPIRATION_FAILED)
+        attempts = Counter((event["root"], event["expiration"]) for event in failures)
         failed = {
-            (event["root"], event["expiration"]): f"{event['error']}: {event['cause']}"
-            for event in self.of_kind(journal.EXPIRATION_FAILED)
+            (event["root"], event["expiration"]): f"{event['error']}: {event['cause']}" for event in failures
         }
         receipts = map(staging.read_receipt, self.layout.receipts(self.date))
         for receipt in filter(None, receipts):
@@ -128,9 +131,7 @@ class History:
                 "status": "failed",
                 "rows": 0,
                 "bytes": 0,
-                "attempts": len(
-                    [e for e in self.of_kind(journal.EXPIRATION_FAILED) if e["expiration"] == expiration]
-                ),
+                "attempts": attempts[root, expiration],
                 "error": cause,
             }
 

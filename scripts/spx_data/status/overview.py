@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ class Overview:
 
     def count(self, kind: Kind) -> int:
         """Number of dates of *kind*."""
-        return Counter(line.state.kind for line in self.dates)[kind]
+        return sum(line.state.kind is kind for line in self.dates)
 
     @property
     def rows(self) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from spx_data.config import Terminal, Window
+from spx_data.config import Api, Terminal, Window
 from spx_data.errors import ApiConnectionError, SpxDataError, ThetaTerminalNotRunningError, WrongApiError
 from spx_data.theta import errors
 from spx_data.theta.transport import Exchange, Transport, ignore
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from spx_data.theta.chains import Chain, ListedChain
 
 CONNECTED = "CONNECTED"
+
+_APIS: tuple[Api, ...] = ("v3", "v2")
 
 # Where a terminal listens unless told otherwise (wire-facts, sections 1 and 11).
 _DEFAULT_URLS = {"v3": "http://127.0.0.1:25503", "v2": "http://127.0.0.1:25510"}
@@ -76,7 +78,7 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
         WrongApiError: it speaks another version than `thetadata.api` says.
     """
     found: dict[str, SpxDataError] = {}
-    for api in ("v3", "v2"):
+    for api in _APIS:
         base_url = terminal.base_url or _DEFAULT_URLS[api]
         transport = Transport(base_url, scratch=scratch, connect_seconds=terminal.timeout_seconds)
         try:
@@ -92,7 +94,7 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
             continue
         _check_version(terminal, api, base_url)
         _check_status(word, base_url)
-        return replace(terminal, base_url=base_url, api="v3" if api == "v3" else "v2")
+        return replace(terminal, base_url=base_url, api=api)
     raise _nothing_found(terminal, found)
 
 

@@ -74,8 +74,8 @@ def group(
     strikes: dict[dt.date, dict[str, set[float]]] = defaultdict(lambda: {"C": set(), "P": set()})
     for found, expiration, strike, right in contracts:
         listed = _date(expiration)
-        live = listed is not None and true_expiration(listed) >= date
-        if listed is None or not live or found != root or right not in _RIGHTS or strike <= 0:
+        impossible = found != root or right not in _RIGHTS or strike <= 0
+        if impossible or listed is None or true_expiration(listed) < date:
             raise errors.invalid(
                 url, f"lists the contract {found} {expiration} {strike} {right}", f"live contracts of {root}"
             )
