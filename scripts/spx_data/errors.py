@@ -1,7 +1,8 @@
 """What can go wrong, as types: each names the cause in one line, carries fields, and knows its cure.
 
-An error's class also knows how often asking again can help (`retry`); the loop that does it is
-`spx_data.theta.retry`. Names and figures: requirements, section G.
+An error's class also knows how often asking again can help (`retry`; the loop that does it is `spx_data.retry`)
+and whether it lies with the surroundings of the work rather than with the date at hand (`surroundings`).
+Names and figures: requirements, section G.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ class SpxDataError(Exception):
     """
 
     retry: ClassVar[Retry] = Retry(attempts=2, first=1.0, ceiling=30.0)
+    # The terminal, the disk or the settings are at fault: every other request and date would meet it too, so
+    # no more is started, and it does not count against the date.
+    surroundings: ClassVar[bool] = False
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
         super().__init__(cause)
@@ -59,15 +63,22 @@ class ApiRateLimitError(SpxDataError):
 
 
 class ApiConnectionError(SpxDataError):
-    """A connection broke or the terminal lost its server. Fields: cause_type or status, base_url."""
+    """A connection broke, or the terminal reports a fault upstream. Fields: cause_type or status, base_url."""
 
     retry = Retry(attempts=5, first=1.0, ceiling=30.0)
+
+
+class TerminalDisconnectedError(ApiConnectionError):
+    """The terminal runs and has lost its server (474, or its status word). Fields: status, base_url."""
+
+    surroundings = True
 
 
 class ThetaTerminalNotRunningError(SpxDataError):
     """Nothing answers at the address, or the terminal is not logged in yet. Fields: base_url, details."""
 
     retry = Retry(attempts=3, first=5.0, ceiling=60.0)
+    surroundings = True
 
 
 class TerminalSessionTakenError(ThetaTerminalNotRunningError):
@@ -93,7 +104,7 @@ class PageExpiredError(ApiResponseInvalidError):
 
 
 class LargeRequestError(ApiResponseInvalidError):
-    """The answer would be too large (570): asking again for the same cannot help."""
+    """The answer would be too large (570): asking for the same cannot help, asking for half of it does."""
 
     retry = NEVER
 
@@ -111,6 +122,21 @@ class PermissionDeniedError(SpxDataError, PermissionError):
     """The system refuses an operation on a path. Fields: path, operation."""
 
     retry = NEVER
+    surroundings = True
+
+
+class InsufficientDiskSpaceError(SpxDataError, OSError):
+    """The disk has no room for what is to be written. Fields: path, required (None: unknown), available; bytes."""
+
+    retry = NEVER
+    surroundings = True
+
+
+class DeviceError(SpxDataError, OSError):
+    """The device under a path reports a fault of its own (EIO and its like). Fields: path, operation."""
+
+    retry = NEVER
+    surroundings = True
 
 
 class FileCorruptionError(SpxDataError):
@@ -119,8 +145,18 @@ class FileCorruptionError(SpxDataError):
     retry = NEVER
 
 
+class DatabaseConnectionError(SpxDataError):
+    """The status database could not be opened. Fields: path, operation."""
+
+
 class DatabaseTransactionError(SpxDataError):
     """The status database could not be written. Fields: path, operation."""
+
+
+class DatabaseSchemaError(SpxDataError):
+    """What stands at the status database's path is no database of ours. Fields: path, expected, actual."""
+
+    retry = NEVER
 
 
 # The call -----------------------------------------------------------------------------------------------
@@ -132,10 +168,17 @@ class SchemaValidationError(SpxDataError):
     retry = NEVER
 
 
+class DateValidationError(SpxDataError):
+    """A date was named that is none, or that is no trading date here. Fields: what, reason."""
+
+    retry = NEVER
+
+
 class ConfigurationValidationError(SpxDataError):
     """A setting is missing, mistyped or contradicts what is there. Fields: what, reason."""
 
     retry = NEVER
+    surroundings = True
 
 
 class WrongApiError(ConfigurationValidationError):
@@ -143,11 +186,16 @@ class WrongApiError(ConfigurationValidationError):
 
 
 class RequestRefusedError(ConfigurationValidationError):
-    """The terminal refuses the arguments (400, 473, 475, 476). Fields: what, reason."""
+    """The terminal refuses the arguments (400, 473, 475), the host name (476) or redirects. Fields: what, reason."""
 
 
 class SubscriptionError(ConfigurationValidationError):
-    """The subscription does not include the data asked for (403, 471). Fields: what, reason."""
+    """The subscription does not include the data asked for (403, 471). Fields: what, reason.
+
+    Tiers end at dates of their own (wire-facts, section 10), so it may well lie with the date.
+    """
+
+    surroundings = False
 
 
 class DatasetMismatchError(ConfigurationValidationError):

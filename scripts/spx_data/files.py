@@ -2,7 +2,7 @@
 
 A reader never sees half a file: bytes go to a `.part` sibling, are flushed to the device and renamed into
 place, and the folder is flushed too. A sidecar is written after the file it vouches for, so its presence
-means that the file is done.
+means that the file is done. Each step is one operation of `spx_data.disk`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,9 +20,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from spx_data import layout
+from spx_data import disk, layout
 from spx_data.errors import (
+    DeviceError,
     FileCorruptionError,
+    InsufficientDiskSpaceError,
     MissingFileError,
     PermissionDeniedError,
     SchemaValidationError,
@@ -29,7 +32,10 @@ from spx_data.errors import (
 )
 
 PART = ".part"
-_READ_BYTES = 1 << 20
+
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FAULTY = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT})
 
 
 def restrict(*, owner_only: bool) -> None:
@@ -40,7 +46,7 @@ def restrict(*, owner_only: bool) -> None:
 
 @contextmanager
 def _explained(path: Path, operation: str) -> Iterator[None]:
-    """Turn a refusal of the system into an error that names the path and the cure."""
+    """Turn trouble of the system into an error of ours that names the path and the cure."""
     try:
         yield
     except SpxDataError:
@@ -57,29 +63,71 @@ def _explained(path: Path, operation: str) -> Iterator[None]:
             operation=operation,
         ) from error
     except OSError as error:
-        if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        explained = _explanation(error, path, operation)
+        if explained is None:
             raise
-        raise PermissionDeniedError(
-            f"cannot {operation} {path}: {error.strerror}",
+        raise explained from error
+
+
+def _explanation(error: OSError, path: Path, operation: str) -> SpxDataError | None:
+    """What *error* means for *path*; None where it says nothing about the disk."""
+    finding = f"cannot {operation} {path}: {error.strerror}"
+    if error.errno in _REFUSED:
+        return PermissionDeniedError(
+            finding,
             cure="Give yourself write permission there, or set another directory in the config",
             path=path,
             operation=operation,
-        ) from error
+        )
+    if error.errno in _FULL:
+        available = free_bytes(path)
+        return InsufficientDiskSpaceError(
+            f"{finding} ({available / 1e6:,.1f} MB are free there)",
+            cure="Make room on that disk and run the workflow again: it goes on where it stopped",
+            path=path,
+            required=None,
+            available=available,
+        )
+    if error.errno in _FAULTY:
+        return DeviceError(
+            finding,
+            cure="Look at the system's log and at the health of that disk before you run the workflow again",
+            path=path,
+            operation=operation,
+        )
+    return None
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that are free for you on the disk where *path* is, or would be made."""
+    return shutil.disk_usage(_nearest(path)).free
+
+
+def _nearest(path: Path) -> Path:
+    """*path*, or the nearest folder above it that is there."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
 
 
 def make_directory(path: Path) -> Path:
-    """Create *path* and its parents where they are missing."""
+    """Create *path* and its parents where they are missing, each with its name on the device."""
+    if path.is_dir():
+        return path
+    make_directory(path.parent)
     with _explained(path, "create the folder"):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            disk.make_folder(path)
+        except FileExistsError:
+            if not path.is_dir():
+                raise  # else another job made it at the same time
+        _sync(path.parent)
     return path
 
 
 def check_writable(directory: Path) -> None:
     """Raise `PermissionDeniedError` unless files can be made in *directory* (or where it would be made)."""
-    nearest = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
     with _explained(directory, "write to"):
         # Asking the system beats reading mode bits: read-only mounts and root's powers included.
-        tempfile.TemporaryFile(dir=nearest).close()
+        tempfile.TemporaryFile(dir=_nearest(directory)).close()
 
 
 @contextmanager
@@ -92,23 +140,23 @@ def building(target: Path, *, check: Callable[[Path], None] | None = None) -> It
     part = part_of(target)
     try:
         with _explained(target, "write"):
-            part.unlink(missing_ok=True)
+            _unlink(part)
             yield part
             _sync(part)
-        if check:
-            check(part)
-        part.replace(target)
-        _sync(target.parent)
+            if check:
+                check(part)
+            disk.rename(part, target)
+            _sync(target.parent)
     except BaseException:
         with suppress(OSError):
-            part.unlink()
+            _unlink(part)
         raise
 
 
 @contextmanager
 def atomic(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
     """Open *target* for writing; it appears, whole and on the device, only if the block ends well."""
-    with building(target, check=check) as part, part.open("wb") as stream:
+    with building(target, check=check) as part, disk.create(part) as stream:
         yield stream
 
 
@@ -121,18 +169,15 @@ def _sync(path: Path) -> None:
     """Flush a file, or the names in a folder, to the device."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        _flush(descriptor)
+        disk.flush(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _flush(descriptor: int) -> None:
-    """Wait until the device has it: on a Mac fsync only hands the bytes to the drive's cache."""
-    if full := getattr(fcntl, "F_FULLFSYNC", None):
-        with suppress(OSError):  # file systems that do not know it still know fsync
-            fcntl.fcntl(descriptor, full)
-            return
-    os.fsync(descriptor)
+def _unlink(path: Path) -> None:
+    """Remove a file's name where there is one."""
+    if path.exists() or path.is_symlink():
+        disk.unlink(path)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -153,8 +198,7 @@ def claim_json(target: Path, document: Any) -> None:
     """
     own = target.with_name(f"{target.name}.{os.getpid()}")
     write_json(own, document)
-    own.replace(target)
-    _sync(target.parent)
+    move(own, target)
 
 
 def read_json(path: Path) -> Any:
@@ -179,28 +223,30 @@ def append_line(path: Path, line: str) -> None:
     """
     make_directory(path.parent)
     with _explained(path, "append to"):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        # Held until the descriptor is closed: nobody looks at another writer's half line.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, (b"\n" if torn else b"") + line.encode() + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = disk.open_to_append(path)
+        try:
+            # Held until the descriptor is closed: nobody looks at another writer's half line.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            rest = (b"\n" if torn else b"") + line.encode() + b"\n"
+            while rest:
+                rest = rest[disk.write(descriptor, rest) :]
+            disk.flush(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
 def spool(directory: Path) -> Iterator[BinaryIO]:
     """A nameless scratch file in *directory*: whatever happens, nothing of it is left behind."""
     make_directory(directory)
-    with _explained(directory, "write to"), tempfile.TemporaryFile(dir=directory) as stream:
+    with _explained(directory, "write to"), disk.create_nameless(directory) as stream:
         yield stream
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
+def reading(path: Path) -> Iterator[io.BufferedReader]:
     """Open *path* for reading; raises MissingFileError or PermissionDeniedError with the path."""
     with _explained(path, "read"), path.open("rb") as stream:
         yield stream
@@ -219,11 +265,8 @@ def blocks_of_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 def digest(path: Path) -> str:
     """The SHA-256 of the bytes of *path*, as hexadecimal digits."""
-    found = hashlib.sha256()
     with reading(path) as stream:
-        while block := stream.read(_READ_BYTES):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def seal(target: Path, checksum: str) -> None:
@@ -277,10 +320,33 @@ def verify(target: Path) -> None:
         )
 
 
+def move(source: Path, target: Path) -> None:
+    """Give *source* the place and name of *target*, on the device."""
+    make_directory(target.parent)
+    with _explained(target, "move a file to"):
+        try:
+            disk.rename(source, target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            copy(source, target)
+            disk.unlink(source)
+        _sync(target.parent)
+        _sync(source.parent)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Write the bytes of *source* to *target*, atomically."""
+    with reading(source) as bytes_, atomic(target) as stream:
+        shutil.copyfileobj(bytes_, stream)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder with all it holds; nothing happens where there is none."""
-    with _explained(path, "remove"), suppress(FileNotFoundError):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    with _explained(path, "remove"):
+        if not path.is_dir() or path.is_symlink():
+            _unlink(path)
+            return
+        for inner in path.iterdir():
+            remove(inner)
+        disk.remove_folder(path)

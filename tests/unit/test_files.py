@@ -204,12 +204,12 @@ def test_a_refusal_of_the_system_names_path_and_cure(number, tmp_path, monkeypat
 def test_other_trouble_of_the_system_stays_what_it_is(tmp_path, monkeypatch):
     import errno
 
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "no space left")
+    def busy(*_, **__):
+        raise OSError(errno.EMFILE, "too many open files")
 
-    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", busy)
 
-    with pytest.raises(OSError, match="no space") as caught:
+    with pytest.raises(OSError, match="too many") as caught:
         files.check_writable(tmp_path)
 
     assert type(caught.value) is OSError

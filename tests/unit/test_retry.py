@@ -6,7 +6,7 @@ import pytest
 import tenacity
 
 from spx_data import errors
-from spx_data.theta.retry import retrying
+from spx_data.retry import retrying
 
 # How often asking again can help, and the longest wait in seconds, by the requirements.
 POLICIES = {

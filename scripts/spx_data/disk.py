@@ -1,0 +1,77 @@
+"""Every operation by which anything reaches the disk, one small function each.
+
+`spx_data.files` changes the disk through these alone, looked up here at every call: a test that replaces them
+stands at each write, flush, rename and unlink of a whole fill. Nothing else happens here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_BUFFER = 1 << 18
+
+
+class _Raw(io.FileIO):
+    """A file whose bytes go through `write`."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return write(self.fileno(), data)
+
+
+def create(path: Path) -> BinaryIO:
+    """A new, empty file at *path*, open for writing."""
+    return io.BufferedWriter(_Raw(path, "wb"), _BUFFER)
+
+
+def create_nameless(directory: Path) -> BinaryIO:
+    """A file without a name in *directory*, open for writing and reading: closed, it is gone."""
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as nameless:
+        return io.BufferedRandom(_Raw(os.dup(nameless.fileno()), "r+b"), _BUFFER)
+
+
+def open_to_append(path: Path) -> int:
+    """A descriptor of *path*, made where it is missing, whose writes go to the end."""
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+
+
+def write(descriptor: int, data: ReadableBuffer) -> int:
+    """Write *data*; returns how many bytes of it were taken."""
+    return os.write(descriptor, data)
+
+
+def flush(descriptor: int) -> None:
+    """Wait until the device has it: on a Mac fsync only hands the bytes to the drive's cache."""
+    if full := getattr(fcntl, "F_FULLFSYNC", None):
+        with suppress(OSError):  # file systems that do not know it still know fsync
+            fcntl.fcntl(descriptor, full)
+            return
+    os.fsync(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give *source* the name *target*, whatever had that name before."""
+    source.replace(target)
+
+
+def unlink(path: Path) -> None:
+    """Remove a file's name."""
+    path.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Create one folder; its parent is there."""
+    path.mkdir()
+
+
+def remove_folder(path: Path) -> None:
+    """Remove an empty folder."""
+    path.rmdir()
