@@ -25,7 +25,7 @@ except SpxDataError as error:
     sys.exit(f"spx-data: {error}")
 
 layout = settings.layout
-missing_dates = ledger.missing_dates(states)
+missing_dates = ledger.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
 files.restrict(owner_only=settings.owner_only)
 os.environ[journal.RUN_VARIABLE] = journal.new_run()

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from spx_data.dates import Dates
 from spx_data.errors import ConfigurationValidationError, MissingFileError
 from spx_data.layout import Layout
 
@@ -68,6 +69,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """When a session that is not sealed is asked for again, and when no more."""
+
+    no_data_recheck_days: float
+    publication_hours: float
+    max_attempts: int | None
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """Which sealed dates are fetched again, and what becomes of one that the source changed."""
+
+    sample: int
+    restated: Literal["report", "keep", "replace"]
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one lake, as everything inside the library sees them."""
 
@@ -79,8 +97,11 @@ class Settings:
     max_dte: int | None
     calendar: str
     keep_ndjson: bool
-    no_data_recheck_days: float
+    patience: Patience
     owner_only: bool
+    verify_depth: Literal["pages", "bytes"]
+    recheck: Recheck
+    dates: Dates | None
     layout: Layout
     document: Mapping[str, Any]
 
@@ -102,8 +123,11 @@ class Settings:
             max_dte=processing["max_dte"],
             calendar=processing["calendar"],
             keep_ndjson=processing["keep_ndjson"],
-            no_data_recheck_days=processing["no_data_recheck_days"],
+            patience=Patience(**{name: processing[name] for name in Patience.__dataclass_fields__}),
             owner_only=processing["owner_only"],
+            verify_depth=resolved["verify"]["depth"],
+            recheck=Recheck(**resolved["recheck"]),
+            dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
             layout=Layout(
                 output=Path(processing["output_directory"]),
                 temp=Path(processing["temp_directory"]),
@@ -213,12 +237,17 @@ def _from_environment(environment: Mapping[str, str]) -> Document:
 
 
 def _spell_dates(document: Document) -> None:
-    """YAML reads an unquoted 2024-01-02 as a date; inside the document dates are ISO text."""
+    """YAML reads 2024-01-02 as a date and 2024 as a number; inside the document dates are text."""
     processing = document.get("processing")
     if isinstance(processing, dict):
         for key in ("start_date", "end_date"):
             if isinstance(processing.get(key), dt.date):
                 processing[key] = processing[key].isoformat()
+    named = document.get("dates")
+    if isinstance(named, dt.date | int):
+        document["dates"] = str(named)
+    elif isinstance(named, list):
+        document["dates"] = [str(name) for name in named]
 
 
 def _validate(document: Document, schema: Mapping[str, Any]) -> None:
@@ -268,7 +297,9 @@ def _fill_defaults(document: Document, schema: Mapping[str, Any]) -> None:
 
 
 def _check_together(document: Document) -> None:
-    """What no single key shows: required dates, their order, the address, the format's API."""
+    """What no single key shows: dates that are dates, their order, the address, the format's API."""
+    if document["dates"]:
+        Dates.of(document["dates"])
     processing, terminal = document["processing"], document["thetadata"]
     start, end = processing.get("start_date"), processing["end_date"]
     if start is None:

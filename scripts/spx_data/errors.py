@@ -1,8 +1,8 @@
 """What can go wrong, as types: each names the cause in one line, carries fields, and knows its cure.
 
-An error's class also knows how often asking again can help (`retry`; the loop that does it is `spx_data.retry`)
-and whether it lies with the surroundings of the work rather than with the date at hand (`surroundings`).
-Names and figures: requirements, section G.
+An error's class also knows how often asking again can help (`retry`; the loop that does it is
+`spx_data.retry`), and whether it lies with the surroundings of the work rather than with the date at hand
+(`surroundings`). Names and figures: requirements, section G.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ApiRateLimitError(SpxDataError):
 
 
 class ApiConnectionError(SpxDataError):
-    """A connection broke, or the terminal reports a fault upstream. Fields: cause_type or status, base_url."""
+    """A connection broke, or the terminal reports a fault upstream (5xx). Fields: cause_type or status, url."""
 
     retry = Retry(attempts=5, first=1.0, ceiling=30.0)
 
@@ -126,7 +126,7 @@ class PermissionDeniedError(SpxDataError, PermissionError):
 
 
 class InsufficientDiskSpaceError(SpxDataError, OSError):
-    """The disk has no room for what is to be written. Fields: path, required (None: unknown), available; bytes."""
+    """The disk has no room for what is to be written. Fields: path, required (or None), available; in bytes."""
 
     retry = NEVER
     surroundings = True
@@ -186,7 +186,7 @@ class WrongApiError(ConfigurationValidationError):
 
 
 class RequestRefusedError(ConfigurationValidationError):
-    """The terminal refuses the arguments (400, 473, 475), the host name (476) or redirects. Fields: what, reason."""
+    """The terminal refuses the arguments (400, 473, 475), the host name (476), or sends us elsewhere (3xx)."""
 
 
 class SubscriptionError(ConfigurationValidationError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import os
 import time
 import traceback
@@ -34,8 +35,15 @@ STAGED = "staged"  # an expiration became a checkpoint: root, expiration, rows, 
 EXPIRATION_FAILED = "expiration-failed"  # an error that outlived its retries: root, expiration, error, cause
 NO_DATA = "no-data"  # the source's answer: nothing for the expiration, or for the whole date
 SEALED = "sealed"  # rows, bytes, sha256
+QUARANTINED = "quarantined"  # what was sealed was found damaged and moved away: damages, folder
+ACCEPTED = "accepted"  # a person said: leave it as it is: reason
+REOPENED = "reopened"  # a person took that back, or wants a parked date tried anew: reason
+RECHECKED = "rechecked"  # fetched again and compared with what is sealed: changed, folder
+VERIFIED = "verified"  # of the lake: days, bytes, damaged, root
 
 Event = dict[str, Any]
+
+_log = logging.getLogger(__name__)
 
 
 def new_run() -> str:
@@ -57,6 +65,13 @@ class Journal:
         line = {"at": at, "event": event, "stage": self.stage, "run": run, **fields}
         files.append_line(self.path, json.dumps(line, default=str))
 
+    def mention(self, event: str, **fields: Any) -> None:
+        """Append one event if that can be done: what it tells of has happened, and stands without it."""
+        try:
+            self.record(event, **fields)
+        except SpxDataError as error:
+            _log.warning("the journal misses the event %s: %s", event, error)
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Record the start of a try and how it ends; the error goes on to the caller."""
@@ -65,23 +80,24 @@ class Journal:
         try:
             yield
         except ApiDataNotFoundError as error:
-            self.record(NO_DATA, cause=error.cause, **error.fields)
+            self.mention(NO_DATA, cause=error.cause, **error.fields)
             raise
         except Exception as error:
             seconds = round(time.monotonic() - begun, 3)
-            self.record(FAILED, **described(error), traceback=traceback.format_exc(), seconds=seconds)
+            self.mention(FAILED, **described(error), traceback=traceback.format_exc(), seconds=seconds)
             raise
-        self.record(FINISHED, seconds=round(time.monotonic() - begun, 3))
+        self.mention(FINISHED, seconds=round(time.monotonic() - begun, 3))
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """An error as fields of an event: error, cause, cure, fields."""
+    """An error as fields of an event: error, cause, cure, fields, surroundings."""
     if isinstance(error, SpxDataError):
         return {
             "error": type(error).__name__,
             "cause": error.cause,
             "cure": error.cure,
             "fields": error.fields,
+            "surroundings": error.surroundings,
         }
     return {"error": type(error).__name__, "cause": str(error), "cure": "", "fields": {}}
 

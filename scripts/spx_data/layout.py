@@ -15,6 +15,7 @@ DATASET = "dataset.json"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
+_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.(parquet|parquet\.sha256|json)")
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
 WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
@@ -26,7 +27,14 @@ def _fill(pattern: Path, date: dt.date) -> Path:
 
 def date_of(parquet: Path) -> dt.date | None:
     """The trading date a sealed Parquet's name stands for; None when it is not such a name."""
-    match = _PARQUET_NAME.fullmatch(parquet.name)
+    return _date(_PARQUET_NAME.fullmatch(parquet.name))
+
+
+def _named_date(path: Path) -> dt.date | None:
+    return _date(_NAME.fullmatch(path.name))
+
+
+def _date(match: re.Match[str] | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(match[1]) if match else None
     except ValueError:
@@ -129,6 +137,14 @@ class Layout:
         """The append-only events of *date*."""
         return self.data / "journal" / f"{date:%Y}" / f"{date.isoformat()}.jsonl"
 
+    def quarantine(self, date: dt.date) -> Path:
+        """The folder of what was found damaged of *date*: a folder for each time, with a report."""
+        return self.data / "quarantine" / date.isoformat()
+
+    def restatements(self, date: dt.date) -> Path:
+        """The folder of what the source restated of *date*: a folder for each time, with a report."""
+        return self.data / "restatements" / date.isoformat()
+
     def log(self, rule: str, date: dt.date) -> Path:
         """The log of *rule* for *date*."""
         return _fill(self.log_pattern(rule), date)
@@ -143,6 +159,31 @@ class Layout:
     def dataset(self) -> Path:
         """What this lake holds; settings that change bytes must agree with it."""
         return self.output / DATASET
+
+    @property
+    def lake_journal(self) -> Path:
+        """The append-only events of the lake as a whole."""
+        return self.data / "journal" / "lake.jsonl"
+
+    @property
+    def terminal_down(self) -> Path:
+        """Says that a job of the present run found the terminal down."""
+        return self.temp / "terminal-down.json"
+
+    def aside(self, name: str) -> Layout:
+        """A lake of its own inside the temp directory, for work that must not touch this one."""
+        folder = self.temp / name
+        return Layout(folder / "parquet", folder / "temp", folder / "data", folder / "status.db")
+
+    def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
+        """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""
+        return self.sidecar(date), self.parquet(date), self.passport(date)
+
+    def dates_on_disk(self) -> list[dt.date]:
+        """Every date of which the output tree holds a Parquet, a sidecar or a passport, oldest first."""
+        found = self.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/spx-options-*")
+        dates = {(date, path) for path in found if (date := _named_date(path))}
+        return sorted({date for date, path in dates if path in self.sealed_files(date)})
 
     def parquets(self) -> list[Path]:
         """Every Parquet in the output tree that has a date's name and place, oldest first."""

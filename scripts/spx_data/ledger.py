@@ -7,13 +7,15 @@ workflow's targets, the status log, the gaps. The SQLite log is never read.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from spx_data import files, journal, sessions
-from spx_data.config import Settings
-from spx_data.errors import ApiDataNotFoundError
+from spx_data.config import Patience, Settings
+from spx_data.dates import Dates
+from spx_data.errors import ApiDataNotFoundError, FileCorruptionError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.sessions import Session
@@ -23,70 +25,137 @@ class Kind(StrEnum):
     """What a session is to us (requirements, C3)."""
 
     SEALED = "sealed"
-    MISSING = "missing"  # never tried
+    MISSING = "missing"  # not tried yet, or gone
     PARTIAL = "partial"  # begun, some of it staged, not ended in an error
     FAILED = "failed"  # the last try ended in an error
+    PARKED = "parked"  # so many tries did that it is left alone until somebody asks for it
     NO_DATA = "no-data"  # the source says so
+    PENDING = "pending"  # the source cannot have it yet, or says so
+    CORRUPT = "corrupt"  # sealed once, and no longer what was sealed
+    ACCEPTED = "accepted"  # a person said: leave it, with a reason
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the tree says about one session."""
 
-    sealed: bool
-    begun: bool  # something is staged
+    sealed: bool = False
+    begun: bool = False  # something is staged
+    remains: bool = False  # some of the three sealed files are there, but they make no sealed day
+    quarantined: bool = False  # damaged files of it were moved away
     events: Sequence[Event] = ()
 
 
 @dataclass(frozen=True)
 class State:
-    """A session's kind, with the reason, the number of tries that failed and the last error's type."""
+    """A session's kind, whether the next run is to fill it, and why.
+
+    *tries* counts the failing runs since the date was last whole or reopened, without those that failed for
+    the terminal's, the disk's or the settings' sake.
+    """
 
     kind: Kind
+    due: bool = False
     reason: str = ""
     tries: int = 0
-    error: str | None = None
-
-    @property
-    def is_gap(self) -> bool:
-        """Whether the next run should fill it."""
-        return self.kind not in {Kind.SEALED, Kind.NO_DATA}
+    error: str | None = None  # the last error's type
 
 
-def state(evidence: Evidence, moment: dt.datetime, recheck_days: float) -> State:
+def state(evidence: Evidence, session: Session | None, moment: dt.datetime, patience: Patience) -> State:
     """The one state of a session at *moment*.
 
-    A date without data is a gap again once its evidence is *recheck_days* old.
+    A date that the calendar does not know (*session* is None) is never pending.
     """
     if evidence.sealed:
         return State(Kind.SEALED)
-    tries = sum(event["event"] == journal.FAILED for event in evidence.events)
-    last = next((event for event in reversed(evidence.events) if is_outcome(event)), None)
-    if last is not None and last["event"] == journal.NO_DATA:
-        age = moment - dt.datetime.fromisoformat(last["at"])
-        if age < dt.timedelta(days=recheck_days):
-            return State(Kind.NO_DATA, last.get("cause", ""), tries, ApiDataNotFoundError.__name__)
-    if last is not None and last["event"] == journal.FAILED:
-        return State(Kind.FAILED, last.get("cause") or "no reason recorded", tries, last.get("error"))
-    if evidence.begun:
-        return State(Kind.PARTIAL, "begun and not finished", tries)
-    return State(Kind.MISSING, "never tried" if not evidence.events else "not on disk", tries)
+    events = evidence.events
+    word = next((event for event in reversed(events) if event["event"] in _WORDS), None)
+    if word is not None and word["event"] == journal.ACCEPTED:
+        return State(Kind.ACCEPTED, reason=word.get("reason", ""))
+    if session is not None and moment < session.options_close:
+        return State(Kind.PENDING, reason=f"trades until {session.options_close:%H:%M} New York time")
+    last = next((event for event in reversed(events) if is_outcome(event)), None)
+    tries = len(set(_failing_runs(events)))
+    match last and last["event"]:
+        case journal.NO_DATA if told := _no_data(last or {}, session, moment, patience, tries):
+            return told
+        case journal.FAILED:
+            return _failed(last or {}, tries, patience)
+        case journal.QUARANTINED:
+            reason = f"quarantined: {', '.join((last or {}).get('damages', []))}"
+            return State(Kind.CORRUPT, True, reason, tries, FileCorruptionError.__name__)
+    return _never_ended(evidence, last, tries)
+
+
+_WORDS = frozenset({journal.ACCEPTED, journal.REOPENED})
+_FRESH_STARTS = frozenset({journal.SEALED, journal.QUARANTINED, journal.REOPENED})
+_OUTCOMES = frozenset(
+    {journal.FAILED, journal.SEALED, journal.FINISHED, journal.QUARANTINED, journal.REOPENED}
+)
 
 
 def is_outcome(event: Event) -> bool:
     """Whether *event* ends a try of the whole date (one expiration without data does not)."""
     if event["event"] == journal.NO_DATA:
         return "expiration" not in event
-    return event["event"] in {journal.FAILED, journal.SEALED, journal.FINISHED}
+    return event["event"] in _OUTCOMES
+
+
+def _failing_runs(events: Sequence[Event]) -> Iterator[str | int]:
+    """The runs that failed since the last fresh start, for reasons that lie with the date."""
+    since = takewhile(lambda item: item[1]["event"] not in _FRESH_STARTS, reversed(list(enumerate(events))))
+    for number, event in since:
+        if event["event"] == journal.FAILED and not event.get("surroundings"):
+            yield event.get("run") or number
+
+
+def _failed(last: Event, tries: int, patience: Patience) -> State:
+    reason, error = last.get("cause") or "no reason recorded", last.get("error")
+    if patience.max_attempts is not None and tries >= patience.max_attempts:
+        return State(Kind.PARKED, False, reason, tries, error)
+    return State(Kind.FAILED, True, reason, tries, error)
+
+
+def _no_data(
+    last: Event, session: Session | None, moment: dt.datetime, patience: Patience, tries: int
+) -> State | None:
+    """What the source's "no data" means; None once it is too old to mean anything.
+
+    Before a session's publication is due it means "not yet", and asking again costs little; after that it
+    stands for a while, so that a day without data is not asked for in every run.
+    """
+    asked, error = dt.datetime.fromisoformat(last["at"]), ApiDataNotFoundError.__name__
+    if session is not None:
+        due = session.options_close + dt.timedelta(hours=patience.publication_hours)
+        if asked < due:
+            early = State(Kind.PENDING, True, "the source has nothing yet", tries, error)
+            return early if moment < due else None
+    if moment - asked < dt.timedelta(days=patience.no_data_recheck_days):
+        return State(Kind.NO_DATA, False, last.get("cause", ""), tries, error)
+    return None
+
+
+def _never_ended(evidence: Evidence, last: Event | None, tries: int) -> State:
+    """The state of a date whose last try left no verdict that still stands."""
+    was_whole = last is not None and last["event"] in {journal.SEALED, journal.FINISHED}
+    if evidence.remains and (was_whole or not evidence.events) and not evidence.begun:
+        reason = "what was sealed is not whole any more; snakemake verify says what is lost"
+        return State(Kind.CORRUPT, True, reason, tries, FileCorruptionError.__name__)
+    if evidence.begun:
+        return State(Kind.PARTIAL, True, "begun and not finished", tries)
+    if evidence.quarantined and last is None:
+        return State(Kind.CORRUPT, True, "quarantined", tries, FileCorruptionError.__name__)
+    return State(Kind.MISSING, True, "not on disk" if evidence.events else "never tried", tries)
 
 
 def gather(layout: Layout, date: dt.date) -> Evidence:
     """The evidence about *date* in the tree; the journal is read only where it can matter."""
     if files.is_sealed(layout.parquet(date)):
-        return Evidence(sealed=True, begun=False)
+        return Evidence(sealed=True)
     return Evidence(
-        sealed=False,
         begun=layout.listing(date).exists() or bool(layout.receipts(date)),
+        remains=any(path.exists() for path in layout.sealed_files(date)),
+        quarantined=layout.quarantine(date).is_dir(),
         events=journal.read(layout.journal(date)),
     )
 
@@ -94,11 +163,18 @@ def gather(layout: Layout, date: dt.date) -> Evidence:
 def states(settings: Settings, moment: dt.datetime) -> dict[Session, State]:
     """The state of every wanted session, oldest first."""
     return {
-        session: state(gather(settings.layout, session.date), moment, settings.no_data_recheck_days)
+        session: state(gather(settings.layout, session.date), session, moment, settings.patience)
         for session in sessions.wanted(settings, moment)
     }
 
 
-def missing_dates(states: Mapping[Session, State]) -> list[dt.date]:
-    """The trading dates that the next run should fill, newest first."""
-    return sorted((session.date for session, state in states.items() if state.is_gap), reverse=True)
+def missing_dates(states: Mapping[Session, State], within: Dates | None = None) -> list[dt.date]:
+    """The trading dates that the next run should fill, newest first; of those *within*, where given."""
+    due = (session.date for session, state in states.items() if state.due)
+    return sorted((date for date in due if within is None or date in within), reverse=True)
+
+
+def sealed_dates(layout: Layout, within: Dates | None = None) -> list[dt.date]:
+    """The trading dates that are sealed, oldest first; of those *within*, where given."""
+    dates = (date for date in layout.dates_on_disk() if within is None or date in within)
+    return [date for date in dates if files.is_sealed(layout.parquet(date))]

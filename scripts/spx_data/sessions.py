@@ -97,10 +97,7 @@ def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
 
 
 def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
-    """The finished sessions between the settings' start and end dates, in order."""
+    """The sessions between the settings' start and end dates, in order; the last one may still be trading."""
     today = moment.astimezone(_NEW_YORK).date()
     end = min(settings.end_date or today, today)
-    if end < settings.start_date:
-        return []
-    found = between(settings.calendar, settings.start_date, end)
-    return [session for session in found if session.options_close <= moment]
+    return between(settings.calendar, settings.start_date, end) if end >= settings.start_date else []

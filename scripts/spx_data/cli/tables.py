@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spx_data.config import Settings
-from spx_data.ledger import Kind
+from spx_data.ledger import Kind, State
 from spx_data.status.overview import DateLine, Overview
 
 _NEWEST = 15
@@ -16,15 +16,20 @@ _STYLES = {
     Kind.MISSING: "dim",
     Kind.PARTIAL: "yellow",
     Kind.FAILED: "bold red",
+    Kind.PARKED: "bold red",
     Kind.NO_DATA: "cyan",
+    Kind.PENDING: "dim",
+    Kind.CORRUPT: "bold red",
+    Kind.ACCEPTED: "cyan",
 }
+_ALWAYS_SHOWN = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
 
 def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
     """Print the newest dates, every failed one, and the totals."""
     console = console or Console(highlight=False)
     newest = overview.dates[-_NEWEST:]
-    shown = [line for line in overview.dates if line in newest or line.state.kind is Kind.FAILED]
+    shown = [line for line in overview.dates if line in newest or line.state.kind in _ALWAYS_SHOWN]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("date", no_wrap=True)
     for heading in ("expirations", "contracts", "rows", "MB"):
@@ -42,16 +47,10 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
 
 def _cells(line: DateLine) -> tuple[str, ...]:
     state, style = line.state, _STYLES[line.state.kind]
-    words = state.kind.value
+    words = _words(state)
     if state.kind is Kind.SEALED and line.contracts_missing:
         words = f"{words}, {line.contracts_missing:,} contracts missing"
         style = "yellow"
-    if state.kind in {Kind.FAILED, Kind.NO_DATA} and state.reason:
-        words = (
-            f"{words}: {state.reason}"
-            if state.kind is Kind.NO_DATA
-            else f"{words}: {state.error}: {state.reason}"
-        )
     return (
         line.date.isoformat(),
         f"{line.chains:,}" if line.chains else "–",
@@ -60,6 +59,16 @@ def _cells(line: DateLine) -> tuple[str, ...]:
         f"{line.bytes / 1e6:,.1f}" if line.bytes else "–",
         f"[{style}]{escape(words)}[/]",
     )
+
+
+def _words(state: State) -> str:
+    """A state with what somebody should know about it."""
+    if not state.reason or state.kind in {Kind.MISSING, Kind.PARTIAL}:
+        return state.kind.value
+    if state.kind in {Kind.FAILED, Kind.PARKED}:
+        after = f" after {state.tries} failing runs" if state.kind is Kind.PARKED else ""
+        return f"{state.kind.value}{after}: {state.error}: {state.reason}"
+    return f"{state.kind.value}: {state.reason}"
 
 
 def _totals(overview: Overview) -> str:

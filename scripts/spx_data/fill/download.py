@@ -49,7 +49,7 @@ def download_expirations(
         if not any(receipt.rows for receipt in receipts):
             raise ApiDataNotFoundError(
                 f"the source lists {len(receipts)} chains on {date} and has records of none",
-                cure=f"It is asked again in {settings.no_data_recheck_days:g} days",
+                cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
                 date=date,
             )
         files.write_json(target, Manifest(listed, tuple(receipts)).as_json())

@@ -12,8 +12,8 @@ from spx_data import journal, theta
 from spx_data.config import Settings
 from spx_data.errors import SpxDataError
 from spx_data.journal import Journal
-from spx_data.theta import Source
 from spx_data.retry import retrying
+from spx_data.theta import Source
 from spx_data.theta.transport import Exchange
 
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data import layout as layouts
 from spx_data import sessions
 from spx_data.config import Settings
 from spx_data.status import database
@@ -17,12 +16,11 @@ __all__ = ["Overview", "overview", "read", "rebuild"]
 def read(settings: Settings, moment: dt.datetime) -> list[History]:
     """The history of every wanted session, and of every other date the tree knows, oldest first."""
     layout = settings.layout
-    wanted = {session.date for session in sessions.wanted(settings, moment)}
+    wanted = {session.date: session for session in sessions.wanted(settings, moment)}
     known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
-    on_disk = {date for path in layout.parquets() if (date := layouts.date_of(path))}
     return [
-        History.read(layout, date, moment, settings.no_data_recheck_days)
-        for date in sorted(wanted | known | on_disk)
+        History.read(layout, date, wanted.get(date), moment, settings.patience)
+        for date in sorted({*wanted, *known, *layout.dates_on_disk()})
     ]
 
 

@@ -6,7 +6,9 @@ tree and not from the clock: deleting the file and rebuilding it gives the same 
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -69,7 +71,11 @@ _STATUS = {
     Kind.MISSING: "queued",
     Kind.PARTIAL: "processing",
     Kind.FAILED: "failed",
+    Kind.PARKED: "failed",
     Kind.NO_DATA: "failed",
+    Kind.PENDING: "queued",
+    Kind.CORRUPT: "failed",
+    Kind.ACCEPTED: "failed",
 }
 
 
@@ -192,8 +198,8 @@ def _configuration(settings: Settings) -> Iterator[Row]:
     document = settings.document
     at = config.changed_at()
     for key, rule in config.rules():
-        section, name = key.split(".")
-        value = document[section].get(name)
+        *section, name = key.split(".")
+        value = functools.reduce(operator.getitem, section, document).get(name)
         kinds = rule.get("type", "string")
         yield (
             key,

@@ -12,10 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from spx_data import files, journal, ledger, staging
+from spx_data.config import Patience
 from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.ledger import Kind, State
+from spx_data.sessions import Session
 
 RULES = ("fetch_expirations", "download_expirations", "merge_date")
 
@@ -33,10 +35,12 @@ class History:
     passport: dict[str, Any] | None  # of a sealed date
 
     @classmethod
-    def read(cls, layout: Layout, date: dt.date, moment: dt.datetime, recheck_days: float) -> History:
+    def read(
+        cls, layout: Layout, date: dt.date, session: Session | None, moment: dt.datetime, patience: Patience
+    ) -> History:
         """The history of *date* as the tree tells it now."""
         evidence = ledger.gather(layout, date)
-        state = ledger.state(evidence, moment, recheck_days)
+        state = ledger.state(evidence, session, moment, patience)
         if not evidence.sealed:
             return cls(layout, date, state, evidence.events, None)
         passport = None
