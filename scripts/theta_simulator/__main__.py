@@ -2,6 +2,7 @@
 
 python -m theta_simulator --size tiny --port 25503
 python -m theta_simulator --size tiny -- make demo
+python -m theta_simulator --size tiny --faults 7 -- make demo
 """
 
 import argparse
@@ -15,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import get_args
 
+from theta_simulator.faults import ALL, Faults
 from theta_simulator.server import Server
 from theta_simulator.settings import Api, Settings, Size, Style
 
@@ -30,8 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--" in words:
         at = words.index("--")
         words, command = words[:at], words[at + 1 :]
-    options = vars(_parser().parse_args(words))
+    parser = _parser()
+    options = vars(parser.parse_args(words))
     ready_file: Path | None = options.pop("ready_file")
+    try:
+        options["faults"] = _faults(options["faults"], options["fault_rate"], options["fault_kinds"])
+    except ValueError as error:
+        parser.error(str(error))
     settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
     return asyncio.run(_serve(settings, ready_file, command))
 
@@ -57,9 +64,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--request-log", type=Path, help="JSON line for each request")
     parser.add_argument("--status", help="word of the status endpoints")
     parser.add_argument("--cache-mb", type=int, help="memory for answers")
+    parser.add_argument("--faults", type=int, metavar="SEED", help="misbehave, as this seed decides")
+    parser.add_argument("--fault-rate", type=float, default=Faults.rate, help="share of data requests hit")
+    parser.add_argument(
+        "--fault-kinds",
+        type=lambda names: tuple(names.split(",")),
+        default=Faults.kinds,
+        metavar="KIND,KIND",
+        help=f"instead of all that pass: {', '.join(ALL)}",
+    )
     parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
     parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
     return parser
+
+
+def _faults(seed: int | None, rate: float, kinds: tuple[str, ...]) -> Faults | None:
+    """Return the faults asked for: none without a seed."""
+    if seed is not None:
+        return Faults(seed, rate, kinds)
+    if (rate, kinds) != (Faults.rate, Faults.kinds):
+        raise ValueError("--fault-rate and --fault-kinds need --faults SEED")
+    return None
 
 
 async def _serve(settings: Settings, ready_file: Path | None, command: list[str]) -> int:

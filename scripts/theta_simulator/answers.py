@@ -6,6 +6,8 @@ whatever a test wants to go wrong on the wire happens to an `Answer`.
 
 from dataclasses import dataclass
 
+from theta_simulator.faults import Fault
+
 CSV = "text/csv"
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -30,27 +32,32 @@ V3_NAMES_ONLY = (
 # Status lines carry these after the number on a v2 terminal; a v3 terminal sends the number alone.
 REASONS = {
     200: "OK",
+    302: "Found",
     404: "NO_IMPL",
     405: "Method Not Allowed",
     429: "OS_LIMIT",
     470: "GENERAL",
+    471: "PERMISSION",
     472: "NO_DATA",
     473: "INVALID_PARAMS",
     474: "DISCONNECTED",
     476: "WRONG_IP",
     477: "NO_PAGE_FOUND",
     570: "LARGE_REQUEST",
+    571: "SERVER_STARTING",
+    572: "UNCAUGHT_ERROR",
 }
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, headers and body of one response."""
+    """Status, headers and body of one response, and what is wrong with it, if anything is."""
 
     status: int
     content_type: str
     body: tuple[bytes, ...]
     headers: tuple[tuple[str, str], ...] = ()
+    fault: Fault | None = None
 
     @property
     def size(self) -> int:

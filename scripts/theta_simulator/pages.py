@@ -16,12 +16,18 @@ _NONE = "null"
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    """A page on the shelf: which answer, which place in it, since when."""
+class Page:
+    """One page: which answer, which place in it, what was asked, and the number it waits under."""
 
     answer: Paged
     place: int
-    since: float
+    request: str
+    number: int | None = None
+
+    @property
+    def identity(self) -> str:
+        """What tells this page from others, whatever number it waits under."""
+        return f"{self.request}#page={self.place + 1}" if self.place else self.request
 
 
 class Pages:
@@ -34,36 +40,44 @@ class Pages:
         self._expire = expire_ms / 1000.0
         self._latency = latency_ms
         self._now = now
-        self._waiting: dict[int, _Waiting] = {}
+        self._waiting: dict[int, tuple[Page, float]] = {}
         self._last_number = 0
 
-    def first(self, answer: Paged, base_url: str) -> Answer:
-        """Return the first page of a fresh answer."""
-        return self._hand_out(answer, 0, base_url)
-
-    def fetch(self, number: str, base_url: str) -> Answer:
-        """Return the page waiting under *number*."""
+    def find(self, number: str) -> Page:
+        """Return the page waiting under *number*; it stays on the shelf."""
         self._forget()
-        waiting = self._waiting.pop(int(number), None) if number.isdecimal() else None
+        waiting = self._waiting.get(int(number)) if number.isdecimal() else None
         if waiting is None:
             raise Refusal(477, f":No page found: {number}")
-        return self._hand_out(waiting.answer, waiting.place, base_url)
+        return waiting[0]
 
-    def _hand_out(self, answer: Paged, place: int, base_url: str) -> Answer:
-        """Return page *place*, and put the one after it on the shelf."""
+    def drop(self, page: Page) -> None:
+        """Take a page off the shelf."""
+        if page.number is not None:
+            self._waiting.pop(page.number, None)
+
+    def hand_out(self, page: Page, base_url: str) -> Answer:
+        """Return a page taken off the shelf, and put the one after it there."""
+        self.drop(page)
         following = _NONE
-        if place + 1 < len(answer.pages):
+        if page.place + 1 < len(page.answer.pages):
             self._last_number += 1
-            self._waiting[self._last_number] = _Waiting(answer, place + 1, self._now())
+            after = Page(page.answer, page.place + 1, page.request, self._last_number)
+            self._waiting[self._last_number] = (after, self._now())
             self._forget()
             following = f"{base_url}{PATH}{self._last_number}"
+        return self.spelt(page, following)
+
+    def spelt(self, page: Page, following: str) -> Answer:
+        """Return a page that names *following* as the next one."""
+        answer = page.answer
         headers = [("latency", str(self._latency)), ("next-page", following)]
         if answer.content_type == answers.CSV:
             disposition = f"attachment; filename={answer.filename};"
             return Answer(
                 200,
                 answer.content_type,
-                (answer.pages[place],),
+                (answer.pages[page.place],),
                 (*headers, ("content-disposition", disposition)),
             )
         fields = "null"
@@ -73,12 +87,14 @@ class Pages:
             f'{{"header": {{"latency_ms": {self._latency}, "format": {fields}, '
             f'"next_page": "{following}"}}, "response": ['
         )
-        return Answer(200, answer.content_type, (head.encode(), answer.pages[place], b"]}"), tuple(headers))
+        return Answer(
+            200, answer.content_type, (head.encode(), answer.pages[page.place], b"]}"), tuple(headers)
+        )
 
     def _forget(self) -> None:
         """Drop pages past their time, but only once the shelf is full."""
         if len(self._waiting) < self._shelf:
             return
         oldest = self._now() - self._expire
-        for number in [number for number, page in self._waiting.items() if page.since < oldest]:
+        for number in [number for number, (_, since) in self._waiting.items() if since < oldest]:
             del self._waiting[number]

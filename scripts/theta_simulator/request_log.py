@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from theta_simulator.faults import identity
+
 # One clock that never steps back, shown as seconds since the epoch.
 _EPOCH = time.time() - time.monotonic()
 
@@ -35,7 +37,13 @@ class Entry:
     finished: float | None = None
     status: int | None = None
     bytes: int = 0
+    # `sent` whole, `cut` by us, or `vanished`: the client did not stay.
     outcome: str = "vanished"
+    # What is asked, whoever asks and when; for a v2 page that is its place in
+    # the answer, and `page_of` the request that began it.
+    identity: str = ""
+    page_of: str | None = None
+    fault: str | None = None
 
 
 class RequestLog:
@@ -58,6 +66,7 @@ class RequestLog:
         self.in_flight += counted
         self.open += 1
         entry = Entry(self._numbered, method, path, query, counted, self.in_flight)
+        entry.identity = identity(path, query)
         try:
             yield entry
         finally:

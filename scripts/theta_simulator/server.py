@@ -1,7 +1,8 @@
 """The HTTP server: admit a request, decide its answer, send it.
 
 `_decide` knows nothing of sockets and `_send` nothing of markets; between them
-stands an `Answer`. Answers are built in worker threads, so the loop stays free.
+stands an `Answer`, with a fault or without. Answers are built in worker threads,
+so the loop stays free.
 """
 
 import asyncio
@@ -9,20 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from theta_simulator import answers, pages, sessions, wire_v2, wire_v3
+from theta_simulator import answers, delivery, faults, mischief, pages, sessions, wire_v2, wire_v3
 from theta_simulator.admission import Admission, Full
 from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.cache import AnswerCache
+from theta_simulator.delivery import Delivery, HangUp
+from theta_simulator.faults import Fault, Kind, Lots, Target
 from theta_simulator.market import Market
-from theta_simulator.pages import Pages
+from theta_simulator.pages import Page, Pages
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
 
 HOST = "127.0.0.1"
 CONNECTED = "CONNECTED"
-# Jetty sends what fits its buffer with a length, the rest in chunks.
-_SMALL = 32 * 1024
-_PIECE = 512 * 1024
 _V2_HEADERS = (
     ("access-control-allow-headers", "*"),
     ("access-control-request-headers", "*"),
@@ -43,10 +43,14 @@ class Server:
         v2 = settings.api == "v2"
         self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, self.market)
         self._status_paths = wire_v2.STATUS_PATHS if v2 else wire_v3.STATUS_PATHS
+        self._subjects = wire_v2.SUBJECTS if v2 else wire_v3.SUBJECTS
         self._headers = _V2_HEADERS if v2 else _V3_HEADERS
         self._admission = Admission(settings.outstanding, None if v2 else settings.queue)
         self._pages = Pages(2 * settings.outstanding, settings.page_expire_ms, settings.latency_ms)
         self._cache = AnswerCache(settings.cache_mb * 1_000_000)
+        self._faults = settings.faults or faults.NONE
+        self._lots = Lots(self._faults)
+        self._delivery = Delivery(self._faults.stall_seconds)
         self._builders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="build")
         self._runner: web.AppRunner | None = None
 
@@ -54,7 +58,7 @@ class Server:
         """Listen, and return the base URL."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        app.on_response_prepare.append(self._name_the_server)
+        app.on_response_prepare.append(self._strip)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, self.settings.port)
@@ -66,6 +70,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, drop what is in flight, close the log."""
+        self._delivery.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         self._builders.shutdown(wait=False, cancel_futures=True)
@@ -78,6 +83,9 @@ class Server:
         counted = request.path not in self._status_paths
         query = dict(request.query)
         with self.log.entry(request.method, request.path, query, counted) as entry:
+            if outage := self._lots.arrive(counted):
+                lost = self._refused(outage) if counted else mischief.status(outage)
+                return await self._send(request, lost, entry)
             if not counted:
                 return await self._send(request, self._polite(request) or answers.text(self.status), entry)
             try:
@@ -85,7 +93,7 @@ class Server:
                     entry.started = now()
                     if self.settings.latency_ms:
                         await asyncio.sleep(self.settings.latency_ms / 1000.0)
-                    return await self._send(request, await self._decide(request, query), entry)
+                    return await self._send(request, await self._decide(request, entry), entry)
             except Full:
                 full = answers.text("Too many requests: the queue is full", 429)
                 return await self._send(request, full, entry)
@@ -98,19 +106,32 @@ class Server:
             return answers.text("Method not allowed", 405)
         return None
 
-    async def _decide(self, request: web.Request, query: dict[str, str]) -> Answer:
+    async def _decide(self, request: web.Request, entry: Entry) -> Answer:
         """Return the answer to a data request."""
         if refusal := self._polite(request):
             return refusal
         if self.status != CONNECTED:
             return answers.text(answers.DISCONNECTED, 474)
         try:
-            if self.settings.api == "v2" and request.path.startswith(pages.PATH):
-                return self._pages.fetch(request.path.removeprefix(pages.PATH), self.url)
-            answer = await self._built(request.path, query)
+            if self._is_too_large(entry):
+                return self._refused(Fault(Kind.LARGE))
+            found = await self._found(entry)
         except Refusal as refusal_:
             return refusal_.answer()
-        return self._pages.first(answer, self.url) if isinstance(answer, Paged) else answer
+        if fault := self._drawn(found, entry):
+            # Now, not when it is sent: the client may be gone by then.
+            entry.fault = fault.kind
+            return await self._spoilt(found, fault)
+        return self._pages.hand_out(found, self.url) if isinstance(found, Page) else found
+
+    async def _found(self, entry: Entry) -> Answer | Page:
+        """Return what answers a request; a page is not handed out yet."""
+        if entry.path.startswith(pages.PATH) and self.settings.api == "v2":
+            page = self._pages.find(entry.path.removeprefix(pages.PATH))
+            entry.identity, entry.page_of = page.identity, page.request
+            return page
+        answer = await self._built(entry.path, entry.query)
+        return Page(answer, 0, entry.identity) if isinstance(answer, Paged) else answer
 
     async def _built(self, path: str, query: dict[str, str]) -> Answer | Paged:
         """Return the answer from the cache, or from a worker thread."""
@@ -120,30 +141,73 @@ class Server:
             key, lambda: loop.run_in_executor(self._builders, self._wire.answer, path, query)
         )
 
+    def _is_too_large(self, entry: Entry) -> bool:
+        """Say whether a request for history exceeds the limit set for it."""
+        if self._faults.large is None or self._subjects.get(entry.path) != "history":
+            return False
+        return self._wire.stamps(entry.query) > self._faults.large
+
+    def _drawn(self, found: Answer | Page, entry: Entry) -> Fault | None:
+        """Return what goes wrong with a request this time, or nothing."""
+        subject = self._subjects.get((entry.page_of or entry.path).partition("?")[0])
+        if subject is None:
+            return None
+        content = found.answer if isinstance(found, Page) else found
+        target = Target(
+            api=self.settings.api,
+            subject=subject,
+            has_data=isinstance(found, Page) or found.status == 200,
+            framed=content.content_type != answers.NDJSON,
+            later_page=entry.page_of is not None,
+        )
+        return self._lots.draw(entry.identity, target)
+
+    async def _spoilt(self, found: Answer | Page, fault: Fault) -> Answer:
+        """Return the answer with its fault; a page refused keeps waiting."""
+        if mischief.refuses(fault.kind):
+            if isinstance(found, Page) and fault.kind is Kind.PAGE_EXPIRED:
+                self._pages.drop(found)
+            return self._refused(fault)
+        if isinstance(found, Page):
+            astray = mischief.next_page(found, fault, self.url)
+            page = mischief.twisted(found, fault)
+            found = self._pages.spelt(page, astray) if astray else self._pages.hand_out(page, self.url)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._builders, mischief.spoilt, found, fault)
+
+    def _refused(self, fault: Fault) -> Answer:
+        """Return the refusal that a fault is."""
+        return mischief.refusal(fault, self.settings.api, self._faults.retry_after)
+
     async def _send(self, request: web.Request, answer: Answer, entry: Entry) -> web.StreamResponse:
-        """Send an answer; the log learns how much of it left."""
-        entry.status = answer.status
+        """Send an answer; the log learns how much of it left, and what was wrong with it."""
+        if answer.fault:
+            entry.fault = answer.fault.kind
         reason = answers.REASONS.get(answer.status, "") if self.settings.api == "v2" else ""
-        response = web.StreamResponse(status=answer.status, reason=reason)
+        response = delivery.response(answer, reason)
         response.headers.extend([*self._headers, *answer.headers, ("content-type", answer.content_type)])
-        if answer.size > _SMALL:
-            response.enable_chunked_encoding()
-        else:
-            response.content_length = answer.size
+
+        async def write(piece: memoryview) -> None:
+            await response.write(piece)
+            entry.bytes += len(piece)
+
         try:
+            await self._delivery.begin(answer)
+            entry.status = answer.status
             await response.prepare(request)
-            for part in answer.body:
-                for offset in range(0, len(part), _PIECE):
-                    piece = memoryview(part)[offset : offset + _PIECE]
-                    await response.write(piece)
-                    entry.bytes += len(piece)
+            await self._delivery.body(answer, write)
             await response.write_eof()
+        except HangUp:
+            delivery.hang_up(request, answer)
+            entry.outcome = "cut"
         except ConnectionError:
-            return response
-        entry.outcome = "sent"
+            pass
+        else:
+            entry.outcome = "sent"
         return response
 
-    async def _name_the_server(self, _request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Keep the library's own name off the wire: the v2 terminal gives none."""
+    async def _strip(self, _request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Take headers of the library off the wire; the v2 terminal does not give its name."""
+        delivery.strip(response)
         if self.settings.api == "v2":
             response.headers.popall("server", None)

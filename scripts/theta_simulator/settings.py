@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from theta_simulator import sessions
+from theta_simulator.faults import Faults
 
 Api = Literal["v3", "v2"]
 Size = Literal["tiny", "small", "real"]
@@ -14,7 +15,7 @@ Style = Literal["live", "docs"]
 
 @dataclass(frozen=True)
 class Settings:
-    """One terminal: its market, its dialect, its limits."""
+    """One terminal: its market, its dialect, its limits, its misbehaviour."""
 
     api: Api = "v3"
     port: int = 0
@@ -30,6 +31,7 @@ class Settings:
     request_log: Path | None = None
     status: str = "CONNECTED"
     cache_mb: int = 4000
+    faults: Faults | None = None
 
     def trading_today(self) -> date:
         """Return the date the terminal believes it is in New York."""

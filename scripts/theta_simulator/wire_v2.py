@@ -13,6 +13,7 @@ import polars as pl
 from theta_simulator import answers, chance, lists, sessions, spelling
 from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.arguments import Arguments
+from theta_simulator.faults import Subject
 from theta_simulator.market import MOST_ROWS, Market, TooMuch
 from theta_simulator.settings import Settings
 
@@ -20,11 +21,18 @@ MDDS_STATUS = "/v2/system/mdds/status"
 FPSS_STATUS = "/v2/system/fpss/status"
 STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
 
+QUOTED = "/v2/list/contracts/option/quote"
+TRADED = "/v2/list/contracts/option/trade"
+HISTORY = "/v2/bulk_hist/option/greeks"
+SUBJECTS: dict[str, Subject] = {QUOTED: "contracts", TRADED: "contracts", HISTORY: "history"}
+
 _CONTRACT = ("root", "expiration", "strike", "right")
 _PRICES = ("bid", "ask", "underlying_price")
 _GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
 TICK = ("ms_of_day", "bid", "ask", *_GREEKS, "ms_of_day2", "underlying_price", "date")
 _TIMES = ("ms_of_day", "ms_of_day2", "date")
+# Without an interval every tick is due; the market has one a second.
+_TICK_MS = 1000
 
 
 class V2:
@@ -39,9 +47,9 @@ class V2:
             "/v2/list/strikes": self._strikes,
             "/v2/list/dates/option/quote": self._dates,
             "/v2/list/dates/option/trade": self._dates,
-            "/v2/list/contracts/option/quote": partial(self._contracts, traded=False),
-            "/v2/list/contracts/option/trade": partial(self._contracts, traded=True),
-            "/v2/bulk_hist/option/greeks": self._greeks,
+            QUOTED: partial(self._contracts, traded=False),
+            TRADED: partial(self._contracts, traded=True),
+            HISTORY: self._greeks,
         }
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer | Paged:
@@ -52,6 +60,13 @@ class V2:
             return self._paths[path](Arguments(query, 473))
         except Refusal as refusal:
             return refusal.answer()
+
+    def stamps(self, query: Mapping[str, str]) -> int:
+        """Return how many stamps of a session a request for history asks for."""
+        request = Arguments(query, 473)
+        step = request.number("ivl", 0)
+        start, end = _window(request, step)
+        return max(0, (end - start) // (step or _TICK_MS) + 1)
 
     def _roots(self, request: Arguments) -> Paged:
         return self._list(request, "root", [f'"{root}"' for root in lists.SYMBOLS], lists.SYMBOLS)
@@ -110,9 +125,8 @@ class V2:
         """Return the rows of all dates, contract by contract."""
         parts, total = [], 0
         for day in sessions.between(first, min(last, self._settings.trading_today())):
-            # Without an interval every tick is due; the market has one a second.
             try:
-                rows = self._market.history(root, label, day, step or 1000, start, end, "v2")
+                rows = self._market.history(root, label, day, step or _TICK_MS, start, end, "v2")
             except TooMuch:
                 raise Refusal(570, f":{answers.TOO_MUCH}.") from None
             if (total := total + len(rows)) > MOST_ROWS:

@@ -10,12 +10,18 @@ import polars as pl
 from theta_simulator import answers, arguments, chance, lists, sessions, spelling
 from theta_simulator.answers import Answer, Refusal
 from theta_simulator.arguments import Arguments
+from theta_simulator.faults import Subject
 from theta_simulator.market import Market, TooMuch
 from theta_simulator.settings import Settings
 
 MDDS_STATUS = "/v3/terminal/mdds/status"
 FPSS_STATUS = "/v3/terminal/fpss/status"
 STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
+
+QUOTED = "/v3/option/list/contracts/quote"
+TRADED = "/v3/option/list/contracts/trade"
+HISTORY = "/v3/option/history/greeks/first_order"
+SUBJECTS: dict[str, Subject] = {QUOTED: "contracts", TRADED: "contracts", HISTORY: "history"}
 
 # Every quote tick is the price of every second here: the market has no finer grain.
 INTERVALS = {
@@ -96,9 +102,9 @@ class V3:
             "/v3/option/list/strikes": self._strikes,
             "/v3/option/list/dates/quote": self._dates,
             "/v3/option/list/dates/trade": self._dates,
-            "/v3/option/list/contracts/quote": partial(self._contracts, traded=False),
-            "/v3/option/list/contracts/trade": partial(self._contracts, traded=True),
-            "/v3/option/history/greeks/first_order": self._first_order,
+            QUOTED: partial(self._contracts, traded=False),
+            TRADED: partial(self._contracts, traded=True),
+            HISTORY: self._first_order,
             "/v3/calendar/today": self._calendar_today,
             "/v3/calendar/on_date": self._calendar_on_date,
             "/v3/calendar/year_holidays": self._year_holidays,
@@ -117,6 +123,11 @@ class V3:
             return self._paths[path](Arguments(query, 400))
         except Refusal as refusal:
             return refusal.answer()
+
+    def stamps(self, query: Mapping[str, str]) -> int:
+        """Return how many stamps of a session a request for history asks for."""
+        asked = _asked(Arguments(query, 400))
+        return (asked.end - asked.start) // asked.step + 1
 
     def _symbols(self, request: Arguments) -> Answer:
         return self._table(request, spelling.table(symbol=lists.SYMBOLS))

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from theta_simulator import Settings, running, sessions
 from theta_simulator.answers import JSON, Paged, Refusal
-from theta_simulator.pages import Pages
+from theta_simulator.pages import Page, Pages
 
 DAY = date(2024, 1, 2)
 LABEL = date(2024, 1, 19)
@@ -136,17 +136,17 @@ def test_page_numbers_are_the_terminal_s_and_used_once(v2):
 def test_pages_expire_only_when_many_wait():
     clock = [0.0]
     pages = Pages(shelf=3, expire_ms=10_000, latency_ms=0, now=lambda: clock[0])
-    answer = Paged(JSON, None, (b"1", b"2"), "")
+    first = Page(Paged(JSON, None, (b"1", b"2"), ""), 0, "what was asked")
 
-    pages.first(answer, "")
+    pages.hand_out(first, "")
     clock[0] = 60.0
-    pages.first(answer, "")
-    assert pages.fetch("1", "").body[1] == b"2"
+    pages.hand_out(first, "")
+    assert pages.hand_out(pages.find("1"), "").body[1] == b"2"
     for _ in range(2):
-        pages.first(answer, "")
+        pages.hand_out(first, "")
     clock[0] = 120.0
     with pytest.raises(Refusal, match="2"):
-        pages.fetch("2", "")
+        pages.find("2")
 
 
 def test_pretty_times(v2):
