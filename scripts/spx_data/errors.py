@@ -7,8 +7,11 @@ An error's class also knows how often asking again can help (`retry`; the loop t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+_USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,14 @@ class SpxDataError(Exception):
     surroundings: ClassVar[bool] = False
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
+        cause = _without_userinfo(" ".join(cause.split()))
         super().__init__(cause)
-        self.cause = " ".join(cause.split())
-        self.cure = cure
-        self.fields = fields
+        self.cause = cause
+        self.cure = _without_userinfo(cure)
+        self.fields = {
+            name: _without_userinfo(value) if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
 
     def __str__(self) -> str:
         return f"{self.cause}. {self.cure}".strip() if self.cure else self.cause
@@ -47,6 +54,11 @@ class SpxDataError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # BaseException would rebuild from the positional arguments alone and lose cure and fields.
         return (_rebuild, (type(self), self.cause, self.cure, self.fields))
+
+
+def _without_userinfo(text: str) -> str:
+    """*text* without what stands before the host in a URL: errors end up in logs and journals."""
+    return _USERINFO.sub("***@", text)
 
 
 def _rebuild(kind: type[SpxDataError], cause: str, cure: str, fields: dict[str, Any]) -> SpxDataError:
@@ -63,7 +75,7 @@ class ApiRateLimitError(SpxDataError):
 
 
 class ApiConnectionError(SpxDataError):
-    """A connection broke, or the terminal reports a fault upstream (5xx). Fields: cause_type or status, url."""
+    """A connection broke, or the terminal reports a fault upstream. Fields: cause_type or status, url."""
 
     retry = Retry(attempts=5, first=1.0, ceiling=30.0)
 
@@ -126,7 +138,7 @@ class PermissionDeniedError(SpxDataError, PermissionError):
 
 
 class InsufficientDiskSpaceError(SpxDataError, OSError):
-    """The disk has no room for what is to be written. Fields: path, required (or None), available; in bytes."""
+    """The disk has no room for what is to be written. Fields: path, required, available (bytes)."""
 
     retry = NEVER
     surroundings = True
@@ -186,7 +198,7 @@ class WrongApiError(ConfigurationValidationError):
 
 
 class RequestRefusedError(ConfigurationValidationError):
-    """The terminal refuses the arguments (400, 473, 475), the host name (476), or sends us elsewhere (3xx)."""
+    """The terminal refuses the arguments (400, 473, 475), the host name (476), or redirects (3xx)."""
 
 
 class SubscriptionError(ConfigurationValidationError):

@@ -103,6 +103,11 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(_nearest(path)).free
 
 
+def device(path: Path) -> int:
+    """Which disk *path* is on, or would be made on: equal numbers mean the same disk."""
+    return _nearest(path).stat().st_dev
+
+
 def _nearest(path: Path) -> Path:
     """*path*, or the nearest folder above it that is there."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
@@ -177,7 +182,8 @@ def _sync(path: Path) -> None:
 def _unlink(path: Path) -> None:
     """Remove a file's name where there is one."""
     if path.exists() or path.is_symlink():
-        disk.unlink(path)
+        with suppress(FileNotFoundError):  # another job was faster
+            disk.unlink(path)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
 
-from spx_data.errors import ApiRateLimitError, Retry, SpxDataError
+from spx_data.errors import ApiRateLimitError, SpxDataError
 
 T = TypeVar("T")
 Observer = Callable[[SpxDataError, int, float], None]
 
 
-def retrying(call: Callable[[], T], *, wait_factor: float, observer: Observer) -> T:
+def ignore(*_: object) -> None:
+    """An observer that looks away."""
+
+
+def retrying(call: Callable[[], T], *, wait_factor: float = 1.0, observer: Observer = ignore) -> T:
     """The result of *call*, asked again after errors that asking again may cure.
 
-    *observer* is told the error, the number of the failed attempt and the wait in seconds. The error that
-    outlives its policy is raised as it is.
+    Each policy counts the failures that are its own, so a broken connection does not use up the patience for
+    a full queue. *observer* is told the error, the number of the failed attempt and the wait in seconds. The
+    error that outlives its policy is raised as it is.
     """
+    failures: Counter[int] = Counter()
+
+    def again(error: BaseException) -> bool:
+        if not isinstance(error, SpxDataError):
+            return False
+        failures[id(error.retry)] += 1
+        return failures[id(error.retry)] <= error.retry.attempts
 
     def wait(state: tenacity.RetryCallState) -> float:
-        return wait_factor * _seconds(_error(state), state)
+        error = _error(state)
+        return wait_factor * _seconds(error, failures[id(error.retry)], state)
 
     def told(state: tenacity.RetryCallState) -> None:
         observer(_error(state), state.attempt_number, state.upcoming_sleep)
 
     return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(SpxDataError),
-        stop=lambda state: state.attempt_number > _error(state).retry.attempts,
-        wait=wait,
-        before_sleep=told,
-        reraise=True,
+        retry=tenacity.retry_if_exception(again), wait=wait, before_sleep=told, reraise=True
     )(call)
 
 
@@ -42,13 +53,18 @@ def _error(state: tenacity.RetryCallState) -> SpxDataError:
     return error
 
 
-def _seconds(error: SpxDataError, state: tenacity.RetryCallState) -> float:
-    """As long as the terminal says, else exponentially longer with jitter; never above the ceiling."""
-    policy: Retry = error.retry
+def _seconds(error: SpxDataError, failure: int, state: tenacity.RetryCallState) -> float:
+    """As long as the terminal says, else exponentially longer with jitter; never above the ceiling.
+
+    *failure* counts the failures under the error's policy, from 1.
+    """
+    policy = error.retry
     told = error.fields.get("retry_after") if isinstance(error, ApiRateLimitError) else None
     if told is not None:
         return min(float(told), policy.ceiling)
+    own = copy.copy(state)
+    own.attempt_number = failure
     backoff = tenacity.wait_exponential_jitter(
         multiplier=policy.first, max=policy.ceiling, jitter=policy.first / 2
     )
-    return backoff(state)
+    return backoff(own)

@@ -51,7 +51,8 @@ class Date:
         return self.layout.checkpoint(self.date, chain["root"], dt.date.fromisoformat(chain["expiration"]))
 
     def state(self):
-        return ledger.state(ledger.gather(self.layout, self.date), dt.datetime.now(dt.UTC), 7)
+        evidence = ledger.gather(self.layout, self.date)
+        return ledger.state(evidence, None, dt.datetime.now(dt.UTC), self.settings.patience)
 
 
 @pytest.fixture

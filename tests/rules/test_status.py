@@ -88,14 +88,14 @@ def test_a_failed_date_says_what_and_how_often(lake_of_all_kinds):
         "FROM processing_log WHERE date = '2024-01-03'",
     )
 
-    assert kind == "ApiConnectionError"
-    assert "lost" in message
+    assert kind == "TerminalDisconnectedError"
+    assert "no connection" in message
     assert tries == 1
     assert started < completed
     errors = rows(
         settings, "SELECT error_type, stack_trace, context_data FROM error_log WHERE date = '2024-01-03'"
     )
-    assert {error[0] for error in errors} == {"ApiConnectionError"}
+    assert {error[0] for error in errors} == {"TerminalDisconnectedError"}
     assert any("Traceback" in (error[1] or "") for error in errors)
     assert all('"stage": "download"' in error[2] for error in errors)
 
@@ -141,7 +141,7 @@ def test_the_table_names_failures_with_their_reason(lake_of_all_kinds):
     print_overview(status.overview(settings, moment), settings, Console(file=text, width=200))
 
     shown = text.getvalue()
-    assert "failed: ApiConnectionError" in shown
+    assert "failed: TerminalDisconnectedError" in shown
     assert "no-data: the source lists no contracts" in shown
     assert "1 sealed, 1 missing, 1 partial, 1 failed, 1 no-data" in shown
     assert not settings.layout.database.exists()
@@ -181,7 +181,7 @@ def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):
 
 
 def test_a_reason_with_brackets_is_shown_as_it_is(lake):
-    state = State(Kind.FAILED, "[Errno 28] No space left on device: [/x]", 1, "OSError")
+    state = State(Kind.FAILED, True, "[Errno 28] No space left on device: [/x]", 1, "OSError")
     line = DateLine(SEALED, state, 0, None, None, 0, 0)
     text = io.StringIO()
 

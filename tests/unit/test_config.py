@@ -10,7 +10,7 @@ import yaml
 
 from spx_data import config
 from spx_data.config import Settings, Window
-from spx_data.errors import ConfigurationValidationError, MissingFileError
+from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULTS = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
@@ -29,7 +29,7 @@ def keys_of(schema):
     return {
         (section, key): rule
         for section, part in schema["properties"].items()
-        for key, rule in part["properties"].items()
+        for key, rule in part.get("properties", {}).items()
     }
 
 
@@ -47,9 +47,11 @@ def test_the_file_shows_the_schemas_default(section, key):
 
 
 def test_the_file_and_the_schema_have_the_same_keys():
-    in_file = {(section, key) for section, keys in DEFAULTS.items() for key in keys}
+    in_file = {(section, key) for section, keys in DEFAULTS.items() if keys for key in keys}
 
     assert in_file | {("processing", "start_date")} == set(keys_of(SCHEMA))
+    assert set(DEFAULTS) == set(SCHEMA["properties"])
+    assert DEFAULTS["dates"] is SCHEMA["properties"]["dates"]["default"] is None
 
 
 def test_the_file_says_where_to_write_the_start_date():
@@ -60,7 +62,8 @@ def test_the_schema_is_a_schema_that_takes_no_other_keys():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     assert SCHEMA["additionalProperties"] is False
-    assert all(part["additionalProperties"] is False for part in SCHEMA["properties"].values())
+    sections = [part for part in SCHEMA["properties"].values() if "properties" in part]
+    assert all(part["additionalProperties"] is False for part in sections)
     assert all(rule["description"] for rule in keys_of(SCHEMA).values())
 
 
@@ -150,7 +153,12 @@ MISTAKES = [
     ("processing", "calendar", ""),
     ("processing", "keep_ndjson", "yes"),
     ("processing", "no_data_recheck_days", -1),
+    ("processing", "publication_hours", -1),
+    ("processing", "max_attempts", 0),
     ("processing", "owner_only", 1),
+    ("verify", "depth", "deep"),
+    ("recheck", "sample", 0),
+    ("recheck", "restated", "overwrite"),
     ("database", "path", ""),
 ]
 
@@ -188,7 +196,7 @@ def test_a_typo_is_named_with_what_is_known_there(document, where):
     assert caught.value.cure.startswith("Known here: ")
 
 
-@pytest.mark.parametrize("section", ["thetadata", "processing", "database"])
+@pytest.mark.parametrize("section", ["thetadata", "processing", "verify", "recheck", "database"])
 @pytest.mark.parametrize("value", [None, [], "x", 7])
 def test_a_section_without_keys_is_named(section, value):
     with pytest.raises(ConfigurationValidationError, match=section):
@@ -341,4 +349,38 @@ def test_a_key_tells_who_set_it():
 
 
 def test_rules_name_every_key_once():
-    assert [key for key, _ in config.rules()] == [".".join(pair) for pair in keys_of(SCHEMA)]
+    assert [key for key, _ in config.rules()] == [*(".".join(pair) for pair in keys_of(SCHEMA)), "dates"]
+
+
+# The dates of a call ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [2024, dt.date(2024, 1, 2), "2024-01", "2024-01-02..2024-01-05,2025", [dt.date(2024, 1, 2), 2025]],
+)
+def test_dates_are_taken_as_yaml_reads_them(given):
+    settings = Settings.of(config.resolve(START | {"dates": given}, {}))
+
+    assert dt.date(2024, 1, 2) in settings.dates
+    assert dt.date(2023, 12, 29) not in settings.dates
+
+
+def test_no_dates_are_all_dates():
+    assert Settings.of(config.resolve(START, {})).dates is None
+
+
+@pytest.mark.parametrize("given", ["yesterday", "2024-13", "2024-02-30", "2024-01-05..2024-01-02", "", 24])
+def test_what_is_no_date_is_one_line_with_the_forms(given):
+    with pytest.raises(SpxDataError, match="dates") as caught:
+        config.resolve(START | {"dates": given or [given]}, {})
+
+    assert "2024-01-02..2024-02-01" in caught.value.cure
+
+
+def test_secrets_in_an_address_are_not_repeated():
+    with pytest.raises(ConfigurationValidationError) as caught:
+        resolve(thetadata={"base_url": "http://me:secret@127.0.0.1:25503"})
+
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(caught.value.fields)

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data import files, journal, ledger
+from spx_data import files, journal, ledger, sessions
+from spx_data.config import Patience
+from spx_data.dates import Dates
 from spx_data.journal import Journal
 from spx_data.ledger import Evidence, Kind, State
 
+DAY = dt.date(2024, 1, 2)
 MOMENT = dt.datetime(2024, 1, 10, 12, tzinfo=dt.UTC)
+PATIENCE = Patience(no_data_recheck_days=7, publication_hours=24, max_attempts=3)
 ALL_EVENTS = [
     journal.STARTED,
     journal.FINISHED,
@@ -21,7 +25,17 @@ ALL_EVENTS = [
     journal.EXPIRATION_FAILED,
     journal.NO_DATA,
     journal.SEALED,
+    journal.QUARANTINED,
+    journal.ACCEPTED,
+    journal.REOPENED,
+    journal.RECHECKED,
 ]
+
+
+@pytest.fixture(scope="module")
+def session():
+    (found,) = sessions.between("NYSE", DAY, DAY)
+    return found
 
 
 def event(name, days_ago=1.0, **fields):
@@ -29,61 +43,104 @@ def event(name, days_ago=1.0, **fields):
     return {"at": at.isoformat(), "event": name, "stage": "download", **fields}
 
 
-def state(*events, sealed=False, begun=False):
-    return ledger.state(Evidence(sealed, begun, events), MOMENT, recheck_days=7)
+def state(*events, session=None, moment=MOMENT, patience=PATIENCE, **found):
+    return ledger.state(Evidence(events=events, **found), session, moment, patience)
 
 
-FAILED = event(journal.FAILED, error="ApiConnectionError", cause="lost")
+STARTED, FINISHED, SEALED = (event(name) for name in (journal.STARTED, journal.FINISHED, journal.SEALED))
+FAILED = event(journal.FAILED, error="ApiResponseInvalidError", cause="nonsense")
+NOT_ITS_FAULT = event(journal.FAILED, error="DeviceError", cause="broken disk", surroundings=True)
 NO_DATA = event(journal.NO_DATA, cause="nothing listed")
+QUARANTINED = event(journal.QUARANTINED, damages=["parquet-lost", "passport-lost"])
+ACCEPTED = event(journal.ACCEPTED, reason="the market was closed")
+REOPENED = event(journal.REOPENED, reason="try again")
+
+MISSING = State(Kind.MISSING, True, "never tried")
+GONE = State(Kind.MISSING, True, "not on disk")
+PARTIAL = State(Kind.PARTIAL, True, "begun and not finished")
+QUARANTINE = State(Kind.CORRUPT, True, "quarantined: parquet-lost, passport-lost", 0, "FileCorruptionError")
+ACCEPTANCE = State(Kind.ACCEPTED, False, "the market was closed")
+
+
+def failed(tries=1, kind=Kind.FAILED):
+    return State(kind, kind is Kind.FAILED, "nonsense", tries, "ApiResponseInvalidError")
+
+
+def no_data(tries=0):
+    return State(Kind.NO_DATA, False, "nothing listed", tries, "ApiDataNotFoundError")
 
 
 @pytest.mark.parametrize(
     "expected, begun, events",
     [
-        (State(Kind.MISSING, "never tried"), False, []),
-        (State(Kind.MISSING, "not on disk"), False, [event(journal.STARTED), event(journal.SEALED)]),
-        (State(Kind.PARTIAL, "begun and not finished"), True, []),
-        (
-            State(Kind.PARTIAL, "begun and not finished"),
-            True,
-            [event(journal.STARTED), event(journal.STAGED)],
-        ),
-        (
-            State(Kind.PARTIAL, "begun and not finished", 1),
-            True,
-            [FAILED, event(journal.STARTED), event(journal.FINISHED)],
-        ),
-        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), True, [event(journal.STARTED), FAILED]),
-        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), False, [FAILED, event(journal.STARTED)]),
-        (State(Kind.FAILED, "lost", 2, "ApiConnectionError"), True, [FAILED, FAILED]),
-        (
-            State(Kind.NO_DATA, "nothing listed", 0, "ApiDataNotFoundError"),
-            False,
-            [event(journal.STARTED), NO_DATA],
-        ),
-        (State(Kind.NO_DATA, "nothing listed", 1, "ApiDataNotFoundError"), True, [FAILED, NO_DATA]),
-        (State(Kind.FAILED, "lost", 1, "ApiConnectionError"), False, [NO_DATA, FAILED]),
+        (MISSING, False, []),
+        (GONE, False, [STARTED, SEALED]),
+        (GONE, False, [STARTED, SEALED, FINISHED]),
+        (PARTIAL, True, []),
+        (PARTIAL, True, [STARTED, event(journal.STAGED)]),
+        (State(Kind.PARTIAL, True, "begun and not finished", 1), True, [FAILED, STARTED, FINISHED]),
+        (failed(), True, [STARTED, FAILED]),
+        (failed(), False, [FAILED, STARTED]),
+        (failed(2), True, [FAILED, FAILED]),
+        (no_data(), False, [STARTED, NO_DATA]),
+        (no_data(1), True, [FAILED, NO_DATA]),
+        (failed(), False, [NO_DATA, FAILED]),
         # One expiration without data, or one that failed, ends no try of the date.
-        (
-            State(Kind.PARTIAL, "begun and not finished"),
-            True,
-            [event(journal.NO_DATA, expiration="2024-01-19")],
-        ),
-        (State(Kind.PARTIAL, "begun and not finished"), True, [event(journal.EXPIRATION_FAILED)]),
-        (
-            State(Kind.NO_DATA, "nothing listed", 0, "ApiDataNotFoundError"),
-            True,
-            [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")],
-        ),
+        (PARTIAL, True, [event(journal.NO_DATA, expiration="2024-01-19")]),
+        (PARTIAL, True, [event(journal.EXPIRATION_FAILED)]),
+        (no_data(), True, [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")]),
+        # Parked.
+        (failed(3, Kind.PARKED), True, [FAILED, FAILED, FAILED]),
+        (failed(3, Kind.PARKED), True, [FAILED, FAILED, FAILED, STARTED]),
+        (failed(), True, [FAILED, FAILED, FAILED, REOPENED, FAILED]),
+        (GONE, False, [FAILED, FAILED, FAILED, REOPENED]),
+        (failed(), True, [FAILED, FAILED, SEALED, FAILED]),
+        (failed(), True, [FAILED, FAILED, QUARANTINED, FAILED]),
+        # Quarantined.
+        (QUARANTINE, False, [SEALED, QUARANTINED]),
+        (QUARANTINE, True, [SEALED, QUARANTINED, STARTED]),
+        (failed(), True, [SEALED, QUARANTINED, FAILED]),
+        # A person's word stands until a person takes it back.
+        (ACCEPTANCE, False, [ACCEPTED]),
+        (ACCEPTANCE, True, [FAILED, ACCEPTED, FAILED, STARTED]),
+        (ACCEPTANCE, False, [SEALED, QUARANTINED, ACCEPTED]),
+        (GONE, False, [ACCEPTED, REOPENED]),
+        (ACCEPTANCE, False, [ACCEPTED, REOPENED, ACCEPTED]),
     ],
 )
 def test_evidence_has_one_meaning(expected, begun, events):
     assert state(*events, begun=begun) == expected
 
 
-@pytest.mark.parametrize("events", [[], [FAILED], [NO_DATA]])
+@pytest.mark.parametrize("events", [[], [FAILED], [NO_DATA], [ACCEPTED], [QUARANTINED]])
 def test_what_is_sealed_is_sealed_whatever_happened(events):
     assert state(*events, sealed=True, begun=True) == State(Kind.SEALED)
+
+
+# Tries --------------------------------------------------------------------------------------------------
+
+
+def test_a_run_counts_once_however_often_it_failed():
+    tries = [FAILED | {"run": "a"}, FAILED | {"run": "a"}, FAILED | {"run": "b"}]
+
+    assert state(*tries) == failed(2)
+
+
+def test_what_lies_with_the_surroundings_never_parks_a_date():
+    found = state(*[NOT_ITS_FAULT] * 9)
+
+    assert (found.kind, found.due, found.tries) == (Kind.FAILED, True, 0)
+    assert found.reason == "broken disk"
+
+
+@pytest.mark.parametrize(
+    "most, kind", [(1, Kind.PARKED), (5, Kind.PARKED), (6, Kind.FAILED), (None, Kind.FAILED)]
+)
+def test_how_many_tries_park_a_date_is_a_setting(most, kind):
+    assert state(*[FAILED] * 5, patience=Patience(7, 24, most)).kind is kind
+
+
+# The clock ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("days_ago, kind", [(6.99, Kind.NO_DATA), (7.0, Kind.MISSING), (70, Kind.MISSING)])
@@ -91,32 +148,95 @@ def test_no_data_is_asked_again_after_a_while(days_ago, kind):
     found = state(event(journal.NO_DATA, days_ago))
 
     assert found.kind is kind
-    assert found.is_gap == (kind is Kind.MISSING)
+    assert found.due == (kind is Kind.MISSING)
+
+
+@pytest.mark.parametrize("events", [[], [STARTED], [FAILED], [NO_DATA]])
+def test_a_session_that_still_trades_is_pending(events, session, at):
+    found = state(*events, session=session, moment=at(2024, 1, 2, 16, 14))
+
+    assert found == State(Kind.PENDING, False, "trades until 16:15 New York time")
+    assert state(session=session, moment=at(2024, 1, 2, 16, 15)) == MISSING
+
+
+@pytest.mark.parametrize(
+    "asked, now, kind, due",
+    [
+        ((2, 18), (2, 19), Kind.PENDING, True),  # asked early, and still early: not yet
+        ((2, 18), (3, 16), Kind.PENDING, True),
+        ((2, 18), (3, 17), Kind.MISSING, True),  # asked early: no evidence now
+        ((3, 17), (3, 18), Kind.NO_DATA, False),
+        ((3, 17), (10, 18), Kind.MISSING, True),
+    ],
+)
+def test_no_data_means_not_yet_until_the_source_must_have_it(asked, now, kind, due, session, at):
+    answer = {"at": at(2024, 1, *asked, 0).isoformat(), "event": "no-data", "stage": "list"}
+
+    found = state(answer, session=session, moment=at(2024, 1, *now, 0))
+
+    assert (found.kind, found.due) == (kind, due)
+
+
+# What is left of a sealed day ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("events", [[], [SEALED], [SEALED, FINISHED]])
+def test_what_is_left_of_a_sealed_day_is_corrupt(events):
+    found = state(*events, remains=True)
+
+    assert (found.kind, found.due) == (Kind.CORRUPT, True)
+    assert "snakemake verify" in found.reason
+
+
+def test_what_a_merge_left_when_it_was_stopped_is_not():
+    assert state(STARTED, FINISHED, STARTED, remains=True, begun=True) == PARTIAL
+    assert state(SEALED, FAILED, remains=True) == failed()
+
+
+def test_a_quarantine_without_a_journal_still_counts():
+    assert state(quarantined=True).kind is Kind.CORRUPT
+    assert state(QUARANTINED, FAILED, quarantined=True) == failed()
+
+
+# Any evidence -------------------------------------------------------------------------------------------
 
 
 @given(
     sealed=st.booleans(),
     begun=st.booleans(),
+    remains=st.booleans(),
+    quarantined=st.booleans(),
     events=st.lists(
         st.builds(
             lambda name, days, extra: event(name, days) | extra,
             st.sampled_from(ALL_EVENTS),
             st.floats(0, 30),
-            st.sampled_from([{}, {"expiration": "2024-01-19"}, {"cause": "x"}, {"error": "E", "cause": "y"}]),
+            st.sampled_from(
+                [
+                    {},
+                    {"expiration": "2024-01-19"},
+                    {"cause": "x"},
+                    {"error": "E", "cause": "y"},
+                    {"run": "a"},
+                    {"run": "a", "surroundings": True},
+                ]
+            ),
         ),
         max_size=12,
     ),
+    hours_after_close=st.floats(-24, 1000),
 )
-def test_any_evidence_has_exactly_one_state(sealed, begun, events):
-    found = state(*events, sealed=sealed, begun=begun)
+def test_any_evidence_has_exactly_one_state(session, events, hours_after_close, **found):
+    moment = session.options_close + dt.timedelta(hours=hours_after_close)
 
-    assert found.kind in Kind
-    assert (found.kind is Kind.SEALED) == sealed
-    assert found.is_gap == (found.kind not in (Kind.SEALED, Kind.NO_DATA))
-    assert found == state(*events, sealed=sealed, begun=begun)
-    if not sealed:
-        assert found.tries == sum(event["event"] == "failed" for event in events)
-        assert found.reason or found.kind is Kind.NO_DATA
+    result = state(*events, session=session, moment=moment, **found)
+
+    assert result == state(*events, session=session, moment=moment, **found)
+    assert (result.kind is Kind.SEALED) == found["sealed"]
+    assert not (result.due and result.kind in (Kind.SEALED, Kind.NO_DATA, Kind.PARKED, Kind.ACCEPTED))
+    assert result.due or result.kind in (Kind.SEALED, Kind.NO_DATA, Kind.PARKED, Kind.ACCEPTED, Kind.PENDING)
+    assert result.tries <= sum(event["event"] == "failed" for event in events)
+    assert (result.kind is Kind.PARKED) <= (result.tries >= 3)
 
 
 @given(
@@ -127,6 +247,7 @@ def test_events_that_end_no_try_do_not_change_how_the_last_one_ended(names):
 
     assert state(FAILED, *after, begun=True).kind is Kind.FAILED
     assert state(NO_DATA, *after).kind is Kind.NO_DATA
+    assert state(SEALED, QUARANTINED, *after).kind is Kind.CORRUPT
 
 
 # The tree -----------------------------------------------------------------------------------------------
@@ -139,15 +260,19 @@ def seal(settings, date):
 
 
 def test_every_kind_is_found_in_the_tree(lake, at):
-    settings = lake(start_date="2024-01-02", end_date="2024-01-08")
+    settings = lake(start_date="2024-01-02", end_date="2024-01-16", max_attempts=1)
     layout = settings.layout
-    day = {number: dt.date(2024, 1, number) for number in (2, 3, 4, 5, 8)}
+    day = {number: dt.date(2024, 1, number) for number in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16)}
     seal(settings, day[2])
     files.write_json(layout.listing(day[3]), {})
-    Journal(layout.journal(day[4]), "list").record(journal.FAILED, error="E", cause="why")
+    Journal(layout.journal(day[4]), "list").record(journal.FAILED, error="E", cause="why", surroundings=True)
     Journal(layout.journal(day[5]), "list").record(journal.NO_DATA, cause="nothing")
+    layout.quarantine(day[8]).mkdir(parents=True)
+    files.write_text(layout.parquet(day[9]), "PAR1")
+    Journal(layout.journal(day[10]), "list").record(journal.FAILED, error="E", cause="why")
+    Journal(layout.journal(day[11]), "ledger").record(journal.ACCEPTED, reason="a quiet day")
 
-    now = dt.datetime.now(dt.UTC)
+    now = at(2024, 1, 16, 10, 0)
     found = {session.date: state.kind for session, state in ledger.states(settings, now).items()}
 
     assert found == {
@@ -155,9 +280,18 @@ def test_every_kind_is_found_in_the_tree(lake, at):
         day[3]: Kind.PARTIAL,
         day[4]: Kind.FAILED,
         day[5]: Kind.NO_DATA,
-        day[8]: Kind.MISSING,
+        day[8]: Kind.CORRUPT,
+        day[9]: Kind.CORRUPT,
+        day[10]: Kind.PARKED,
+        day[11]: Kind.ACCEPTED,
+        day[12]: Kind.MISSING,
+        day[16]: Kind.PENDING,
     }
-    assert ledger.missing_dates(ledger.states(settings, now)) == [day[8], day[4], day[3]]
+    states = ledger.states(settings, now)
+    assert ledger.missing_dates(states) == [day[number] for number in (12, 9, 8, 4, 3)]
+    assert ledger.missing_dates(states, Dates.of("2024-01-03..2024-01-08")) == [day[8], day[4], day[3]]
+    assert ledger.sealed_dates(layout) == [day[2]]
+    assert ledger.sealed_dates(layout, Dates.of("2023")) == []
 
 
 def test_a_receipt_alone_is_a_beginning(lake):

@@ -6,7 +6,7 @@ import pytest
 
 from spx_data import theta
 from spx_data.errors import (
-    ApiConnectionError,
+    TerminalDisconnectedError,
     ApiResponseInvalidError,
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
@@ -87,8 +87,8 @@ def test_another_api_than_configured_is_refused(api, configured, terminals, term
     "word, kind",
     [
         ("UNVERIFIED", ThetaTerminalNotRunningError),
-        ("DISCONNECTED", ApiConnectionError),
-        ("ERROR", ApiConnectionError),
+        ("DISCONNECTED", TerminalDisconnectedError),
+        ("ERROR", TerminalDisconnectedError),
     ],
 )
 def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, terminal_settings, tmp_path):

@@ -12,6 +12,7 @@ from spx_data.retry import retrying
 POLICIES = {
     errors.ApiRateLimitError: (3, 60),
     errors.ApiConnectionError: (5, 30),
+    errors.TerminalDisconnectedError: (5, 30),
     errors.ThetaTerminalNotRunningError: (3, 60),
     errors.ApiResponseInvalidError: (2, 5),
     errors.PageExpiredError: (2, 5),
@@ -24,7 +25,14 @@ POLICIES = {
     errors.DatasetMismatchError: (0, 0),
     errors.MissingFileError: (0, 0),
     errors.PermissionDeniedError: (0, 0),
+    errors.InsufficientDiskSpaceError: (0, 0),
+    errors.DeviceError: (0, 0),
     errors.FileCorruptionError: (0, 0),
+    errors.DatabaseConnectionError: (2, 30),
+    errors.DatabaseTransactionError: (2, 30),
+    errors.DatabaseSchemaError: (0, 0),
+    errors.DateValidationError: (0, 0),
+    errors.ConfigurationValidationError: (0, 0),
     errors.SchemaValidationError: (0, 0),
 }
 
@@ -69,6 +77,24 @@ def test_an_error_is_asked_again_as_often_as_its_policy_says(kind, policy, slept
     assert call.count == again + 1
     assert len(slept) == again
     assert all(0 < wait <= ceiling for wait in slept)
+
+
+def test_every_error_has_a_policy_of_the_requirements():
+    def kinds(kind):
+        return {kind}.union(*map(kinds, kind.__subclasses__()))
+
+    ours = {kind for kind in kinds(errors.SpxDataError) if kind.__module__ == errors.__name__}
+    assert ours == {errors.SpxDataError, *POLICIES}
+
+
+def test_each_policy_counts_its_own_failures(slept):
+    lost, full, odd = errors.ApiConnectionError, errors.ApiRateLimitError, errors.ApiResponseInvalidError
+    mixed = [lost("1"), full("1"), lost("2"), odd("1"), full("2"), odd("2"), lost("3"), full("3")]
+
+    assert ask(Call(*mixed, None)) == "done"
+
+    with pytest.raises(odd, match="three"):
+        ask(Call(*mixed, odd("three"), None))
 
 
 def test_waits_grow_until_their_ceiling(slept):

@@ -114,23 +114,16 @@ def test_a_clock_that_is_told_without_zone_is_new_yorks(told, moment):
 @pytest.mark.parametrize(
     "clock, last",
     [
-        ((2024, 1, 3, 16, 14), 2),  # still trading
-        ((2024, 1, 3, 16, 15), 3),
+        ((2024, 1, 3, 8, 0), 3),  # to begin today
+        ((2024, 1, 3, 16, 14), 3),  # still trading
         ((2024, 1, 6, 12, 0), 5),  # a Saturday
         ((2024, 1, 15, 20, 0), 12),  # a holiday after a weekend
     ],
 )
-def test_a_session_is_wanted_once_its_options_have_closed(clock, last, lake, at):
+def test_sessions_are_wanted_up_to_todays(clock, last, lake, at):
     found = sessions.wanted(lake(start_date="2024-01-02"), at(*clock))
 
     assert (found[0].date, found[-1].date) == (dt.date(2024, 1, 2), dt.date(2024, 1, last))
-
-
-def test_a_half_day_is_finished_early(lake, at):
-    settings = lake(start_date="2024-07-02")
-
-    assert len(sessions.wanted(settings, at(2024, 7, 3, 13, 14))) == 1
-    assert len(sessions.wanted(settings, at(2024, 7, 3, 13, 15))) == 2
 
 
 def test_nothing_outside_the_dates_is_wanted(lake, at):

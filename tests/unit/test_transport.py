@@ -1,7 +1,9 @@
 """One request over real sockets: an answer is complete, or it is an error that says why."""
 
+import datetime as dt
 import socket
 import threading
+from email.utils import format_datetime
 
 import pytest
 
@@ -10,6 +12,7 @@ from spx_data.errors import (
     ApiDataNotFoundError,
     ApiRateLimitError,
     ApiResponseInvalidError,
+    RequestRefusedError,
     ThetaTerminalNotRunningError,
 )
 from spx_data.theta.transport import Transport
@@ -136,15 +139,31 @@ def test_nobody_listening_is_a_terminal_that_does_not_run(tmp_path):
 def test_a_redirect_is_refused_and_not_followed(transport, wire):
     wire.says("", None, 302, Location=f"{wire.url}/elsewhere")
 
-    with pytest.raises(ApiResponseInvalidError, match="status 302"):
+    with pytest.raises(RequestRefusedError, match="redirects, which is not followed .status 302"):
         get(transport)
 
     assert wire.asked == ["/v3/table"]
 
 
+def test_retry_after_may_be_a_date(transport, wire):
+    wire.says("", None, 429, Retry_After=format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30)))
+
+    with pytest.raises(ApiRateLimitError) as caught:
+        get(transport)
+
+    assert 25 < caught.value.fields["retry_after"] <= 30
+
+
 @pytest.mark.parametrize(
     "header, seconds",
-    [("7", 7.0), ("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("²", None), ("-1", None)],
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("soon", None),
+        ("²", None),
+        ("-1", None),
+    ],
 )
 def test_retry_after_is_read_as_seconds(header, seconds, transport, wire):
     raw = f"HTTP/1.1 429 \r\nContent-Length: 0\r\nRetry-After: {header}\r\n\r\n"
@@ -182,3 +201,10 @@ def test_nothing_stays_in_the_scratch_folder(transport, wire, tmp_path):
         get(transport)
 
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_body_that_does_not_say_where_it_ends_is_no_answer(transport, wire):
+    wire.sends(b"HTTP/1.1 200 \r\nConnection: close\r\nContent-Type: text/csv\r\n\r\na,b\r\n1,2\r\n")
+
+    with pytest.raises(ApiResponseInvalidError, match="does not say where it ends"):
+        get(transport)

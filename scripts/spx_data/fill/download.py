@@ -15,23 +15,20 @@ from pathlib import Path
 from spx_data import files, journal, staging
 from spx_data.config import Settings
 from spx_data.errors import (
-    ApiConnectionError,
     ApiDataNotFoundError,
     ConfigurationValidationError,
     SpxDataError,
-    ThetaTerminalNotRunningError,
 )
+from spx_data.fill import room
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
+from spx_data.theta.windows import history
 
 _log = logging.getLogger(__name__)
-
-# After one of these the terminal would say the same to every other request.
-_HOPELESS = (ThetaTerminalNotRunningError, ApiConnectionError, ConfigurationValidationError, OSError)
 
 
 def download_expirations(
@@ -40,6 +37,7 @@ def download_expirations(
     """Stage every chain of *listing*, at most *concurrent* at a time, and write the manifest to *target*.
 
     Raises:
+        InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
         SpxDataError: the first failure, after the other chains were staged where that made sense.
         ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
     """
@@ -66,6 +64,7 @@ def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int)
         else:
             receipts[position] = receipt
     _log.info("%s: %d chains listed, %d staged before", listed.date, len(listed.chains), len(receipts))
+    room.check(settings, listed, sum(listed.chains[position].contracts for position in waiting))
 
     with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="chain") as pool:
         futures = {
@@ -81,28 +80,34 @@ def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int)
 def _collect(futures: dict[Future[Receipt], int]) -> None:
     """Wait for all; after a failure that would meet every request alike, start no more."""
     pending = set(futures)
-    failure: BaseException | None = None
+    errors: list[BaseException] = []
     while pending:
         done, pending = wait(pending, return_when=FIRST_EXCEPTION)
-        errors = [error for future in done if not future.cancelled() and (error := future.exception())]
-        failure = failure or next(iter(errors), None)
-        if any(isinstance(error, _HOPELESS) for error in errors):
+        errors += [error for future in done if not future.cancelled() and (error := future.exception())]
+        if any(map(_meets_all, errors)):
             for future in pending:
                 future.cancel()
-    if failure is not None:
-        raise failure
+    if errors:
+        raise next(filter(_meets_all, errors), errors[0])
+
+
+def _meets_all(error: BaseException) -> bool:
+    """Whether every other request would meet *error* too."""
+    return isinstance(error, SpxDataError) and (
+        error.surroundings or isinstance(error, ConfigurationValidationError)
+    )
 
 
 def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) -> Receipt:
     """Fetch one chain into its checkpoint; a chain without data gets a receipt alone."""
     chain, checkpoint = entry.chain, _checkpoint(settings, entry)
     about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
-    begun, attempts = time.monotonic(), 0
+    begun, attempts, windows = time.monotonic(), 0, [settings.window]
 
     def fetch() -> tuple[int, int, int, str | None]:
         nonlocal attempts
         attempts += 1
-        return staging.write_records(checkpoint, line.source.history(chain, settings.window))
+        return staging.write_records(checkpoint, history(line.source, chain, windows))
 
     try:
         contracts, rows, size, checksum = line.ask(fetch, **about)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from spx_data import dataset, files, journal, schema, staging
 from spx_data.config import Settings
-from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.journal import Journal
@@ -56,10 +56,21 @@ def merge_date(
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
         files.write_json(settings.layout.passport(date), document)
         files.seal(target, checksum)
-        log.record(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
+        log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
     if not settings.keep_ndjson:
-        files.remove(settings.layout.staging(date))
+        _clear(settings.layout.staging(date))
+
+
+def _clear(staged: Path) -> None:
+    """Remove what the sealed date no longer needs; failing at that must not undo the date.
+
+    Snakemake deletes the outputs of a job that fails.
+    """
+    try:
+        files.remove(staged)
+    except SpxDataError as error:
+        _log.warning("checkpoints stay behind: %s", error)
 
 
 def _current(settings: Settings, path: Path) -> Manifest:

@@ -10,13 +10,16 @@ from typing import TypeVar
 
 from spx_data import journal, theta
 from spx_data.config import Settings
-from spx_data.errors import SpxDataError
+from spx_data.errors import ApiConnectionError, SpxDataError
+from spx_data.fill import outage
 from spx_data.journal import Journal
 from spx_data.retry import retrying
 from spx_data.theta import Source
 from spx_data.theta.transport import Exchange
 
 T = TypeVar("T")
+
+_IN_TROUBLE = (ApiConnectionError, *outage.DOWN)
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,32 @@ class Line:
         with log.attempt():
             source = theta.connect(settings.terminal, settings.layout.temp, audit)
             try:
-                yield cls(source, log, settings.terminal.retry_wait_factor)
+                with outage.heeded(settings.layout, source):
+                    yield cls(source, log, settings.terminal.retry_wait_factor)
             finally:
                 source.close()
 
     def ask(self, call: Callable[[], T], **about: object) -> T:
-        """The result of *call*, retried by its errors' policies; *about* goes into the journal with each."""
+        """The result of *call*, retried by its errors' policies; *about* goes into the journal with each.
 
-        def told(error: SpxDataError, attempt: int, wait: float) -> None:
+        A terminal in trouble is asked how it is before it is asked for data again (wire-facts, section 8),
+        and once more when patience is over: so a broken connection is told from a terminal that is gone.
+        """
+        in_trouble = False
+
+        def attempt() -> T:
+            if in_trouble:
+                self.source.check()
+            return call()
+
+        def told(error: SpxDataError, number: int, wait: float) -> None:
+            nonlocal in_trouble
+            in_trouble = isinstance(error, _IN_TROUBLE)
             described = journal.described(error)
-            self.journal.record(journal.RETRIED, **about, **described, attempt=attempt, wait=round(wait, 3))
+            self.journal.record(journal.RETRIED, **about, **described, attempt=number, wait=round(wait, 3))
 
-        return retrying(call, wait_factor=self.wait_factor, observer=told)
+        try:
+            return retrying(attempt, wait_factor=self.wait_factor, observer=told)
+        except ApiConnectionError:
+            self.source.check()
+            raise

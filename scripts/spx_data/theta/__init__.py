@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from spx_data.config import Api, Terminal, Window
-from spx_data.errors import ApiConnectionError, SpxDataError, ThetaTerminalNotRunningError, WrongApiError
-from spx_data.theta import errors
+from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
+from spx_data.theta import errors, health
 from spx_data.theta.transport import Exchange, Transport, ignore
 
 if TYPE_CHECKING:
@@ -22,14 +22,10 @@ if TYPE_CHECKING:
 
     from spx_data.theta.chains import Chain, ListedChain
 
-CONNECTED = "CONNECTED"
-
 _APIS: tuple[Api, ...] = ("v3", "v2")
 
 # Where a terminal listens unless told otherwise (wire-facts, sections 1 and 11).
 _DEFAULT_URLS = {"v3": "http://127.0.0.1:25503", "v2": "http://127.0.0.1:25510"}
-_STATUS_PATHS = {"v3": "/v3/terminal/mdds/status", "v2": "/v2/system/mdds/status"}
-_STATUS_WORDS = frozenset({CONNECTED, "UNVERIFIED", "DISCONNECTED", "ERROR"})
 
 
 class Source(Protocol):
@@ -48,6 +44,10 @@ class Source(Protocol):
     @property
     def greeks_version(self) -> str:
         """The vendor's greeks model behind its history: latest or 1."""
+        ...
+
+    def check(self) -> None:
+        """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
         ...
 
     def knows_root(self, root: str) -> bool:
@@ -74,7 +74,7 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
 
     Raises:
         ThetaTerminalNotRunningError: nothing answers, or the terminal is not logged in.
-        ApiConnectionError: the terminal has lost its server.
+        TerminalDisconnectedError: the terminal has lost its server.
         WrongApiError: it speaks another version than `thetadata.api` says.
     """
     found: dict[str, SpxDataError] = {}
@@ -82,18 +82,14 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
         base_url = terminal.base_url or _DEFAULT_URLS[api]
         transport = Transport(base_url, scratch=scratch, connect_seconds=terminal.timeout_seconds)
         try:
-            with transport.get(_STATUS_PATHS[api], {}, silence_seconds=terminal.timeout_seconds) as answer:
-                word = answer.text()
+            word = health.word(transport, api, terminal.timeout_seconds)
         except SpxDataError as error:
             found[api] = error
             continue
         finally:
             transport.close()
-        if word not in _STATUS_WORDS:
-            found[api] = errors.invalid(answer.url, f"is {word[:80]!r}", "a Theta Terminal's status word")
-            continue
         _check_version(terminal, api, base_url)
-        _check_status(word, base_url)
+        health.check(word, base_url)
         return replace(terminal, base_url=base_url, api=api)
     raise _nothing_found(terminal, found)
 
@@ -105,23 +101,6 @@ def _check_version(terminal: Terminal, api: str, base_url: str) -> None:
             cure=f"Set thetadata.api to auto or {api}",
             what="thetadata.api",
             reason=f"the terminal speaks {api}",
-        )
-
-
-def _check_status(word: str, base_url: str) -> None:
-    if word == "UNVERIFIED":
-        raise ThetaTerminalNotRunningError(
-            f"the terminal at {base_url} has not finished its login (status {word})",
-            cure="Wait a moment; if it stays, check the terminal's credentials",
-            base_url=base_url,
-            details=word,
-        )
-    if word != CONNECTED:
-        raise ApiConnectionError(
-            f"the terminal at {base_url} has no connection to its server (status {word})",
-            cure="Wait until its status is CONNECTED, or restart it",
-            base_url=base_url,
-            status=word,
         )
 
 

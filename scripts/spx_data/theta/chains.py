@@ -48,6 +48,11 @@ class ListedChain:
     calls: tuple[float, ...]
     puts: tuple[float, ...]
 
+    @property
+    def contracts(self) -> int:
+        """Number of listed contracts."""
+        return len(self.calls) + len(self.puts)
+
 
 def true_expiration(listed: dt.date) -> dt.date:
     """The last day of a listed expiration: a Saturday stands for the Friday before it."""

@@ -17,6 +17,7 @@ from spx_data.errors import (
     RequestRefusedError,
     SpxDataError,
     SubscriptionError,
+    TerminalDisconnectedError,
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
     WrongApiError,
@@ -36,6 +37,14 @@ class _Meaning:
 
 _WRONG_API = "Set thetadata.api to auto, or to the version this terminal speaks, and check thetadata.base_url"
 _REPORT = "This is a defect of spx-data or a change of the terminal: please report it with this line"
+
+_REDIRECT = _Meaning(
+    RequestRefusedError,
+    "redirects, which is not followed",
+    "Set thetadata.base_url to the terminal itself",
+)
+_UPSTREAM = _Meaning(ApiConnectionError, "reports an error upstream", "Try later")
+_UNKNOWN = _Meaning(ApiResponseInvalidError, "answers with a status unknown here", _REPORT)
 
 _MEANINGS: dict[int, _Meaning] = {
     400: _Meaning(RequestRefusedError, "refuses the arguments", _REPORT),
@@ -60,7 +69,7 @@ _MEANINGS: dict[int, _Meaning] = {
     472: _Meaning(ApiDataNotFoundError, "has no data"),
     473: _Meaning(RequestRefusedError, "refuses the parameters", _REPORT),
     474: _Meaning(
-        ApiConnectionError,
+        TerminalDisconnectedError,
         "has lost its server",
         "Wait until the terminal's status is CONNECTED, or restart it",
     ),
@@ -74,10 +83,7 @@ _MEANINGS: dict[int, _Meaning] = {
         "lost its session to another terminal of the same account",
         "Stop the other terminal, restart this one",
     ),
-    500: _Meaning(ApiConnectionError, "reports an error upstream", "Try later"),
-    570: _Meaning(
-        LargeRequestError, "says the answer would be too large", "Use a longer processing.interval"
-    ),
+    570: _Meaning(LargeRequestError, "says that one stamp of the chain is too large an answer", _REPORT),
     571: _Meaning(ThetaTerminalNotRunningError, "is still starting", "Wait until its status is CONNECTED"),
     572: _Meaning(
         ApiResponseInvalidError, "reports an error it did not catch", "Restart the terminal if it stays"
@@ -95,13 +101,9 @@ def of_status(
 ) -> SpxDataError:
     """The error that *status* stands for.
 
-    A status nobody described is an invalid answer or, from 500 on, a fault of the terminal.
+    A status nobody described is an invalid answer, a redirect or, from 500 on, a fault of the terminal.
     """
-    meaning = _MEANINGS.get(status) or (
-        _MEANINGS[500]
-        if status >= 500
-        else _Meaning(ApiResponseInvalidError, "answers with a status unknown here")
-    )
+    meaning = _MEANINGS.get(status) or _meaning_of_class(status)
     text = excerpt(body)
     fields: dict[str, object] = {"url": url, "status": status, "excerpt": text, "base_url": base_url}
     if meaning.kind is ApiRateLimitError:
@@ -110,6 +112,13 @@ def of_status(
     return meaning.kind(
         f"the terminal {meaning.says} (status {status}{said}) at {url}", cure=meaning.cure, **fields
     )
+
+
+def _meaning_of_class(status: int) -> _Meaning:
+    """What a status that nobody described means by its first digit."""
+    if status >= 500:
+        return _UPSTREAM
+    return _REDIRECT if 300 <= status < 400 else _UNKNOWN
 
 
 def not_running(base_url: str, details: str) -> ThetaTerminalNotRunningError:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -125,6 +126,8 @@ class Transport:
                     text = response.raw.read(_SMALL)
                     received = len(text)
                     raise self._refusal(response, text, shown)
+                if not _says_where_it_ends(response):
+                    raise errors.invalid(shown, "does not say where it ends", "a Content-Length or chunks")
                 shutil.copyfileobj(response.raw, body, _CHUNK)
                 received = body.tell()
                 return _answer(response, shown, body)
@@ -134,8 +137,7 @@ class Transport:
             self._observer(Exchange(shown, status, received, round(time.monotonic() - begun, 3)))
 
     def _refusal(self, response: requests.Response, text: bytes, url: str) -> SpxDataError:
-        header = response.headers.get("Retry-After", "")
-        retry_after = float(header) if header.replace(".", "", 1).isdecimal() else None
+        retry_after = _seconds_told(response.headers.get("Retry-After", ""))
         return errors.of_status(
             response.status_code, text, url, base_url=self.base_url, retry_after=retry_after
         )
@@ -153,6 +155,23 @@ class Transport:
             base_url=self.base_url,
             url=url,
         )
+
+
+def _says_where_it_ends(response: requests.Response) -> bool:
+    """Whether a body that breaks off could be told from a whole one."""
+    headers = response.headers
+    return "Content-Length" in headers or headers.get("Transfer-Encoding", "").lower() == "chunked"
+
+
+def _seconds_told(header: str) -> float | None:
+    """The seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    if header.isascii() and header.replace(".", "", 1).isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())
 
 
 def _is_refusal(error: requests.ConnectionError) -> bool:

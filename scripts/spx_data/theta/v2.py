@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.config import Terminal, Window
-from spx_data.theta import chains, errors, tables
+from spx_data.theta import chains, errors, health, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Answer, Transport
 
@@ -50,6 +50,10 @@ class V2:
         """Close the connections."""
         self._transport.close()
 
+    def check(self) -> None:
+        """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
+        health.check(health.word(self._transport, self.api, self._terminal.timeout_seconds), self.base_url)
+
     def knows_root(self, root: str) -> bool:
         """Whether the source has ever listed an expiration of *root*."""
         return self._transport.has_data(
@@ -61,8 +65,7 @@ class V2:
         parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
         rows = [
             (row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
-            for answer in self._pages("/v2/list/contracts/option/quote", parameters)
-            for batch in tables.read(answer, _CONTRACT, asked="csv")
+            for _, batch in self._tables("/v2/list/contracts/option/quote", parameters, _CONTRACT, "csv")
             for row in batch.to_pylist()
         ]
         return chains.group(root, date, rows, f"{self.base_url}/v2/list/contracts/option/quote")
@@ -75,13 +78,27 @@ class V2:
             "start_date": _number(chain.date),
             "end_date": _number(chain.date),
             "ivl": window.step_ms,
-            "start_time": _ms(window.start),
-            "end_time": _ms(window.end),
+            "start_time": window.start_ms,
+            "end_time": window.end_ms,
             "use_csv": "true" if self._terminal.format == "csv" else "false",
         }
-        for answer in self._pages("/v2/bulk_hist/option/greeks", parameters):
-            for batch in tables.read(answer, _GREEKS, asked=self._terminal.format):
-                yield _records(batch, chain, answer.url)
+        path, form = "/v2/bulk_hist/option/greeks", self._terminal.format
+        for url, batch in self._tables(path, parameters, _GREEKS, form):
+            yield _records(batch, chain, url)
+
+    def _tables(
+        self, path: str, parameters: dict[str, str | int], columns: tables.Columns, form: str
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows on every page of an answer, with the page's address; no page may come twice."""
+        beginnings: set[tuple[object, ...]] = set()
+        for answer in self._pages(path, parameters):
+            for number, batch in enumerate(tables.read(answer, columns, asked=form)):
+                if number == 0:
+                    beginning = tuple(column[0].as_py() for column in batch.columns)
+                    if beginning in beginnings:
+                        raise errors.invalid(answer.url, "repeats the rows of a page before", "new rows")
+                    beginnings.add(beginning)
+                yield answer.url, batch
 
     def _pages(self, path: str, parameters: dict[str, str | int]) -> Iterator[Answer]:
         """Every page of an answer, in order; each one lasts until the next is asked for.
@@ -137,7 +154,3 @@ def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
 
 def _number(date: dt.date) -> int:
     return int(f"{date:%Y%m%d}")
-
-
-def _ms(time: dt.time) -> int:
-    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.config import Terminal, Window
-from spx_data.theta import chains, tables
+from spx_data.theta import chains, health, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Transport
 
@@ -44,6 +44,10 @@ class V3:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def check(self) -> None:
+        """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
+        health.check(health.word(self._transport, self.api, self._terminal.timeout_seconds), self.base_url)
 
     def knows_root(self, root: str) -> bool:
         """Whether the source has ever listed an expiration of *root*."""

@@ -1,0 +1,83 @@
+"""Whether a date fits on the disk, judged before its first expiration is fetched (requirements, D9)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spx_data import files
+from spx_data.config import Settings, Window
+from spx_data.errors import InsufficientDiskSpaceError, SpxDataError
+from spx_data.fill.listing import Listing
+from spx_data.layout import Layout
+
+MARGIN = 1.5
+
+# Bytes of one record, where no day of this lake can tell: a little above what real-size simulated days have.
+_STAGED_PER_RECORD = 240.0
+_SEALED_PER_RECORD = 45.0
+# A neighbour tells as much as any: chains grow slowly.
+_NEIGHBOURS = sorted((dt.timedelta(days) for days in range(-10, 11)), key=abs)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a date takes: its checkpoints in the temp directory, its Parquet in the output directory."""
+
+    staged: float
+    sealed: float
+
+
+def check(settings: Settings, listing: Listing, to_fetch: int) -> None:
+    """Raise unless *to_fetch* contracts of *listing* can be staged, its day sealed, and half as much again.
+
+    Raises:
+        InsufficientDiskSpaceError: naming what is needed and what is free.
+    """
+    layout = settings.layout
+    need = estimate(layout, listing, settings.window, to_fetch)
+    demands = {layout.temp: need.staged, layout.output: need.sealed}
+    if files.device(layout.temp) == files.device(layout.output):
+        demands = {layout.temp: need.staged + need.sealed}
+    for folder, bytes_ in demands.items():
+        _check(listing.date, folder, round(bytes_ * MARGIN))
+
+
+def _check(date: dt.date, folder: Path, required: int) -> None:
+    available = files.free_bytes(folder)
+    if available < required:
+        raise InsufficientDiskSpaceError(
+            f"{date} needs about {required / 1e6:,.1f} MB on the disk of {folder} (half as much again as "
+            f"estimated), and {available / 1e6:,.1f} MB are free",
+            cure="Make room there, or set other directories in the config; nothing was fetched yet",
+            path=folder,
+            required=required,
+            available=available,
+        )
+
+
+def estimate(layout: Layout, listing: Listing, window: Window, to_fetch: int) -> Need:
+    """The bytes that *to_fetch* contracts take when staged, and all of *listing* when sealed.
+
+    From the nearest sealed day's bytes for each contract, or else from the number of stamps.
+    """
+    listed = sum(entry.contracts for entry in listing.chains)
+    each = _of_neighbour(layout, listing) or Need(
+        _STAGED_PER_RECORD * window.stamps, _SEALED_PER_RECORD * window.stamps
+    )
+    return Need(each.staged * to_fetch, each.sealed * listed)
+
+
+def _of_neighbour(layout: Layout, listing: Listing) -> Need | None:
+    """The bytes of one contract on the nearest sealed day of the same data set."""
+    for days in _NEIGHBOURS:
+        with suppress(SpxDataError, LookupError, TypeError, ZeroDivisionError):
+            passport: dict[str, Any] = files.read_json(layout.passport(listing.date + days))
+            if passport["dataset"] == listing.dataset:
+                contracts = passport["completeness"]["contracts_received"]
+                staged = sum(chain["checkpoint"]["bytes"] for chain in passport["chains"])
+                return Need(staged / contracts, passport["parquet"]["bytes"] / contracts)
+    return None

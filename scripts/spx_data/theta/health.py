@@ -1,0 +1,45 @@
+"""How the terminal is, in its own word (wire-facts, section 5): asked at first, and when in trouble."""
+
+from __future__ import annotations
+
+from spx_data.errors import TerminalDisconnectedError, ThetaTerminalNotRunningError
+from spx_data.theta import errors
+from spx_data.theta.transport import Transport
+
+CONNECTED = "CONNECTED"
+
+_PATHS = {"v3": "/v3/terminal/mdds/status", "v2": "/v2/system/mdds/status"}
+_UNVERIFIED = "UNVERIFIED"
+_WORDS = frozenset({CONNECTED, _UNVERIFIED, "DISCONNECTED", "ERROR"})
+
+
+def word(transport: Transport, api: str, seconds: float) -> str:
+    """The status word of a terminal that speaks *api*.
+
+    Raises:
+        ApiResponseInvalidError: what answers there says no such word.
+        SpxDataError: see `Transport.get`.
+    """
+    with transport.get(_PATHS[api], {}, silence_seconds=seconds) as answer:
+        found = answer.text()
+    if found not in _WORDS:
+        raise errors.invalid(answer.url, f"is {found[:80]!r}", "a Theta Terminal's status word")
+    return found
+
+
+def check(found: str, base_url: str) -> None:
+    """Raise unless *found*, the status word of the terminal at *base_url*, says that it can serve."""
+    if found == _UNVERIFIED:
+        raise ThetaTerminalNotRunningError(
+            f"the terminal at {base_url} has not finished its login (status {found})",
+            cure="Wait a moment; if it stays, check the terminal's credentials",
+            base_url=base_url,
+            details=found,
+        )
+    if found != CONNECTED:
+        raise TerminalDisconnectedError(
+            f"the terminal at {base_url} has no connection to its server (status {found})",
+            cure="Wait until its status is CONNECTED, or restart it",
+            base_url=base_url,
+            status=found,
+        )

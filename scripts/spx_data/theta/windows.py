@@ -1,0 +1,42 @@
+"""A chain's history in as many requests as the terminal wants (570: the answer would be too large)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from spx_data.config import Window
+from spx_data.errors import ApiDataNotFoundError, LargeRequestError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from spx_data.theta import Source
+    from spx_data.theta.chains import Chain
+
+
+def history(source: Source, chain: Chain, windows: list[Window]) -> Iterator[pa.RecordBatch]:
+    """The records of *chain* in each of *windows* in turn, joined.
+
+    A window that is too large for one answer is replaced in *windows* by its halves, so that whoever asks
+    again does not ask for the whole once more.
+
+    Raises:
+        LargeRequestError: a single stamp is too large.
+        ApiDataNotFoundError: there is no record in any of them.
+    """
+    position, empty = 0, 0
+    while position < len(windows):
+        try:
+            yield from source.history(chain, windows[position])
+        except LargeRequestError:
+            # It comes instead of an answer, so no record of this window was given yet.
+            if not (halves := windows[position].halves()):
+                raise
+            windows[position : position + 1] = halves
+            continue
+        except ApiDataNotFoundError:
+            empty += 1
+            if empty == len(windows):
+                raise
+        position += 1
