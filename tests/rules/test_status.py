@@ -4,15 +4,25 @@ import contextlib
 import datetime as dt
 import io
 import sqlite3
+import types
 
 import pytest
+import tenacity
 from rich.console import Console
 from tests.rules.conftest import Date
 
 from spx_data import journal, status
 from spx_data.cli.tables import print_overview
-from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, DatabaseTransactionError, SpxDataError
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiDataNotFoundError,
+    DatabaseConnectionError,
+    DatabaseSchemaError,
+    DatabaseTransactionError,
+    SpxDataError,
+)
 from spx_data.ledger import Kind, State
+from spx_data.status import database
 from spx_data.status.overview import DateLine, Overview
 
 SEALED, FAILED, PARTIAL, MISSING, NO_DATA = (dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8))
@@ -147,17 +157,69 @@ def test_the_table_names_failures_with_their_reason(lake_of_all_kinds):
     assert not settings.layout.database.exists()
 
 
-def test_a_database_that_cannot_be_written_is_one_line(lake_of_all_kinds, monkeypatch):
+@pytest.fixture
+def no_waits(monkeypatch):
+    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=lambda _: None))
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_after_three_tries(
+    lake_of_all_kinds, monkeypatch, no_waits
+):
     settings, moment = lake_of_all_kinds
+    tries = []
 
     def refuse(*_):
+        tries.append(1)
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(sqlite3, "connect", refuse)
 
-    with pytest.raises(DatabaseTransactionError, match="cannot be written: disk I/O error"):
+    with pytest.raises(DatabaseConnectionError, match="cannot be opened: disk I/O error"):
+        status.rebuild(settings, moment)
+    assert len(tries) == 3
+    assert list(settings.layout.database.parent.glob("*")) == []
+
+
+def test_a_database_that_cannot_be_written_is_one_line(lake_of_all_kinds, monkeypatch, no_waits):
+    settings, moment = lake_of_all_kinds
+
+    def refuse(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(database, "_insert", refuse)
+
+    with pytest.raises(DatabaseTransactionError, match="cannot be written: database or disk is full"):
         status.rebuild(settings, moment)
     assert list(settings.layout.database.parent.glob("*")) == []
+
+
+@pytest.mark.parametrize("kind", ["text", "another program's database"])
+def test_somebody_elses_file_is_never_replaced(kind, lake_of_all_kinds):
+    settings, moment = lake_of_all_kinds
+    path = settings.layout.database
+    path.parent.mkdir(exist_ok=True)
+    if kind == "text":
+        path.write_text("thetadata: {}\n")
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE trades (id INTEGER)")
+    before = path.read_bytes()
+
+    with pytest.raises(DatabaseSchemaError, match="left alone") as caught:
+        status.rebuild(settings, moment)
+
+    assert path.read_bytes() == before
+    assert caught.value.cure
+
+
+def test_a_database_of_ours_is_replaced(lake_of_all_kinds):
+    settings, moment = lake_of_all_kinds
+    status.rebuild(settings, moment)
+    before = settings.layout.database.stat().st_ino
+
+    status.rebuild(settings, moment)
+
+    assert settings.layout.database.stat().st_ino != before
 
 
 def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):

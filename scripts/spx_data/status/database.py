@@ -10,14 +10,22 @@ import functools
 import json
 import operator
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from spx_data import config, files, journal
 from spx_data.config import Settings
-from spx_data.errors import DatabaseTransactionError
+from spx_data.errors import (
+    DatabaseConnectionError,
+    DatabaseSchemaError,
+    DatabaseTransactionError,
+    MissingFileError,
+)
 from spx_data.ledger import Kind
+from spx_data.retry import retrying
 from spx_data.status.history import History
 
 Row = tuple[Any, ...]
@@ -63,6 +71,16 @@ CREATE INDEX performance_metrics_date ON performance_metrics (date);
 CREATE INDEX inventory_date ON inventory (date);
 """
 
+# It marks a SQLite file as ours ("SPXD"), so that nobody else's is ever replaced; where it stands in the
+# file's header is part of SQLite's format.
+_APPLICATION = 0x53505844
+_HEAD = struct.Struct(">16s 52x I")
+_PRAGMAS = f"""
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1;
+"""
+_CURE = "Delete it, or set database.path elsewhere: it is rebuilt from the tree"
+
 _CHAIN_COLUMNS = ("root", "expiration", "status", "rows", "bytes", "attempts", "error")
 
 # The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
@@ -83,23 +101,57 @@ def write(settings: Settings, histories: Sequence[History]) -> None:
     """Write the database of *histories* in place of the one there is.
 
     Raises:
+        DatabaseSchemaError: what stands there was not written by this project.
+        DatabaseConnectionError: it cannot be opened.
         DatabaseTransactionError: it cannot be written.
     """
+    _check_ours(settings.layout.database)
+    retrying(lambda: _write(settings, histories))
+
+
+def _write(settings: Settings, histories: Sequence[History]) -> None:
     target = settings.layout.database
     try:
-        with files.building(target) as part, closing(sqlite3.connect(part)) as connection:
+        with files.building(target) as part, closing(_connect(part, target)) as connection:
             # A file that is published whole needs no journal of its own.
-            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA)
+            connection.executescript(_PRAGMAS + _SCHEMA)
             with connection:
                 for table, rows in _tables(settings, histories):
                     _insert(connection, table, rows)
     except sqlite3.Error as error:
         raise DatabaseTransactionError(
             f"the status log {target} cannot be written: {error}",
-            cure="Delete it, or set database.path elsewhere: it is rebuilt from the tree",
+            cure=_CURE,
             path=target,
             operation="rebuild",
         ) from error
+
+
+def _connect(part: Path, target: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(part)
+    except sqlite3.Error as error:
+        raise DatabaseConnectionError(
+            f"the status log {target} cannot be opened: {error}", cure=_CURE, path=target, operation="open"
+        ) from error
+
+
+def _check_ours(path: Path) -> None:
+    """Raise unless *path* may be replaced: it is a status log of ours, or there is nothing."""
+    try:
+        with files.reading(path) as stream:
+            head = stream.read(_HEAD.size)
+    except MissingFileError:
+        return
+    magic, application = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0)
+    if head and (magic != b"SQLite format 3\0" or application != _APPLICATION):
+        raise DatabaseSchemaError(
+            f"{path} is no status log of spx-data and is left alone",
+            cure="Move that file away, or set database.path elsewhere",
+            path=path,
+            expected=f"a SQLite database with application_id {_APPLICATION}",
+            actual=f"{magic!r} with application_id {application}",
+        )
 
 
 def _tables(settings: Settings, histories: Sequence[History]) -> Iterator[tuple[str, Iterator[Row]]]:

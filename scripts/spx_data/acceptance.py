@@ -1,0 +1,44 @@
+"""What a person decides about a date: leave it as it is, or try it anew."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from spx_data import files, journal, sessions
+from spx_data.config import Settings
+from spx_data.errors import DateValidationError
+from spx_data.journal import Journal
+
+_STAGE = "ledger"
+
+
+def accept(settings: Settings, date: dt.date, reason: str) -> None:
+    """Leave *date* as it is from now on, for a *reason* that whoever reads the journal will understand.
+
+    Raises:
+        DateValidationError: it is no session, it is sealed, or there is no reason.
+    """
+    if not reason.strip():
+        raise _invalid(f"{date} cannot be accepted without a reason", "Say why it may stay as it is")
+    if files.is_sealed(settings.layout.parquet(date)):
+        raise _invalid(f"{date} is sealed: there is nothing to accept", "Name a date that is not")
+    _record(settings, date, journal.ACCEPTED, reason)
+
+
+def reopen(settings: Settings, date: dt.date, reason: str) -> None:
+    """Take an acceptance of *date* back, or let a parked date be tried anew.
+
+    Raises:
+        DateValidationError: it is no session.
+    """
+    _record(settings, date, journal.REOPENED, reason)
+
+
+def _record(settings: Settings, date: dt.date, event: str, reason: str) -> None:
+    if not sessions.between(settings.calendar, date, date):
+        raise _invalid(f"{date} is no session of the calendar {settings.calendar}", "Name a trading date")
+    Journal(settings.layout.journal(date), _STAGE).record(event, reason=reason)
+
+
+def _invalid(reason: str, cure: str) -> DateValidationError:
+    return DateValidationError(reason, cure=cure, what="date", reason=reason)
