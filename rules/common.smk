@@ -79,7 +79,7 @@ def before_the_first_job():
     """One message now, instead of one from every date, when the terminal or a directory cannot serve."""
     from spx_data.fill.preflight import preflight
 
-    asking = {"fetch_expirations", "download_expirations"}
+    asking = {"fetch_expirations", "download_expirations", "recheck"}
     if not any(job.rule.name in asking for job in workflow.dag.needrun_jobs()):
         return
     try:

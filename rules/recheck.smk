@@ -1,0 +1,19 @@
+"""What the source changed behind our back: a target rule without outputs, so it runs whenever asked.
+
+in:  sealed dates, and the Theta Terminal (or the simulator)
+out: a table on the terminal; data/restatements/YYYY-MM-DD/<time>/report.json where something changed
+"""
+
+
+localrules:
+    recheck,
+
+
+rule recheck:
+    """Fetch a few sealed dates again and report what the source changed."""
+    resources:
+        # The whole terminal: its dates follow one another, each with all the requests there may be.
+        theta_share=sharing.WHOLE,
+        requests=limit,
+    script:
+        "../scripts/recheck.py"

@@ -1,0 +1,20 @@
+"""Rule recheck: sealed dates fetched again and compared with what the source says today."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from spx_data.cli.restatements import print_outcomes
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.recheck import recheck
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if "snakemake" in globals():
+    try:
+        outcomes = recheck(Settings.of(snakemake.config), concurrent=snakemake.resources.requests)
+        if not print_outcomes(outcomes):
+            sys.exit(1)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")

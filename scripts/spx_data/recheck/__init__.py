@@ -1,0 +1,178 @@
+"""Restatement radar: sealed dates fetched again and compared, cell by cell, with what is sealed.
+
+A sealed day is never touched unless `recheck.restated` is `replace`, and then nothing of it is lost. What a
+recheck finds is an event in the lake's journal, and a report where the source says something else today.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import logging
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from spx_data import dataset, files, journal, sessions
+from spx_data.config import Settings
+from spx_data.errors import (
+    ApiDataNotFoundError,
+    DateValidationError,
+    FileCorruptionError,
+    MissingFileError,
+    SchemaValidationError,
+    SpxDataError,
+)
+from spx_data.journal import Journal
+from spx_data.recheck import candidate, report, versions
+from spx_data.recheck.candidate import Passport
+from spx_data.recheck.compare import compare
+from spx_data.recheck.report import Action, Finding, Kind, Listing
+from spx_data.recheck.sample import dates_due
+
+_STAGE = "recheck"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A date that was looked at again: what was found and where the report is, or the error instead."""
+
+    date: dt.date
+    finding: Finding | None = None
+    action: Action | None = None
+    folder: Path | None = None
+    error: Exception | None = None
+
+
+def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
+    """Look at each due date again, *concurrent* requests at a time; one bad date never stops the others.
+
+    What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
+    last one.
+    """
+    there, log = candidate.aside(settings), Journal(settings.layout.lake_journal, _STAGE)
+    with _alone(settings.layout.temp):
+        candidate.drop_all(there.layout, stale_only=True)
+        failed = False
+        for date in dates_due(settings):
+            outcome = _outcome(settings, there, date, concurrent)
+            failed = failed or outcome.error is not None
+            if not _ends_all(outcome.error):
+                log.mention(journal.RECHECKED, date=date.isoformat(), **_event(outcome))
+            yield outcome
+            if _ends_all(outcome.error):
+                return
+        if not failed:  # else what is staged may be taken up
+            candidate.drop_all(there.layout)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other recheck of this lake is at work: they would share one lake aside."""
+    descriptor = os.open(files.make_directory(folder), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.warning("another recheck is at work in %s: waiting for its end", folder)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _ends_all(error: Exception | None) -> bool:
+    return isinstance(error, SpxDataError) and error.surroundings
+
+
+def _event(outcome: Outcome) -> dict[str, object]:
+    """An outcome as fields of an event; a failed look counts too, or the same dates would always be next."""
+    if outcome.error is not None:
+        return {"changed": None, **journal.described(outcome.error)}
+    assert outcome.finding is not None
+    return {**outcome.finding.summary(), "action": outcome.action, "folder": outcome.folder}
+
+
+def _outcome(settings: Settings, there: Settings, date: dt.date, concurrent: int) -> Outcome:
+    try:
+        finding = _look(settings, there, date, concurrent)
+        action, folder = None, None
+        if finding.kind is not Kind.UNCHANGED:
+            folder = _new_folder(settings, date)
+            action = _act(settings, there, finding, folder)
+        candidate.drop(there.layout, date)
+        return Outcome(date, finding, action, folder)
+    except Exception as error:
+        if not isinstance(error, SpxDataError):
+            _log.error("%s: %s", date, traceback.format_exc())
+        return Outcome(date, error=error)
+
+
+def _look(settings: Settings, there: Settings, date: dt.date, concurrent: int) -> Finding:
+    """Fetch a sealed date again and compare; the sealed day's own bytes are checked before anything else."""
+    before, sealed = _sealed_passport(settings, date), settings.layout.parquet(date)
+    session = next(iter(sessions.between(settings.calendar, date, date)), None)
+    try:
+        after = candidate.fetch(there, date, session, concurrent=concurrent)
+    except ApiDataNotFoundError as error:
+        return Finding(date, before, None, compare(sealed, None), Listing((), (), {}), error.cause)
+    dataset.check(settings, after["dataset"])
+    differences = compare(sealed, there.layout.parquet(date))
+    return Finding(date, before, after, differences, Listing.of(before, after))
+
+
+def _sealed_passport(settings: Settings, date: dt.date) -> Passport:
+    """The passport of a sealed date, whose bytes are what its sidecar vouches for.
+
+    Raises:
+        DateValidationError: the date is not sealed.
+        FileCorruptionError: it is damaged, so there is nothing to compare with.
+    """
+    parquet = settings.layout.parquet(date)
+    if not files.is_sealed(parquet):
+        raise DateValidationError(
+            f"{date} is not sealed: there is nothing to compare with",
+            cure=f"snakemake --cores 4 {parquet} fills it",
+            what="dates",
+            reason=f"{date} is not sealed",
+        )
+    try:
+        files.verify(parquet)
+        passport: Passport = files.read_json(settings.layout.passport(date))
+    except (FileCorruptionError, MissingFileError, SchemaValidationError) as error:
+        raise FileCorruptionError(
+            f"the sealed day {date} is damaged and was not compared: {error.cause}",
+            cure=f"Run snakemake verify --config dates={date}: the damaged day is moved away",
+            **{"path": parquet, "expected": "a whole sealed day", "actual": error.cause} | error.fields,
+        ) from error
+    return passport
+
+
+def _new_folder(settings: Settings, date: dt.date) -> Path:
+    stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}"
+    return files.make_directory(settings.layout.restatements(date) / stamp)
+
+
+def _act(settings: Settings, there: Settings, finding: Finding, folder: Path) -> Action:
+    """Report, keep or replace, as the settings say; a date without data has nothing to keep."""
+    date, layout = finding.date, settings.layout
+    report.write(finding, Action.REPORTED, folder)
+    if settings.recheck.restated == "report" or finding.after is None:
+        return Action.REPORTED
+    versions.keep(there.layout, date, folder / versions.AFTER)
+    report.write(finding, Action.KEPT, folder)
+    if settings.recheck.restated == "keep":
+        return Action.KEPT
+    report.write(finding, Action.REPLACING, folder)
+    log = Journal(layout.journal(date), _STAGE)
+    with log.attempt():
+        versions.replace(layout, date, folder)
+        log.mention(journal.SEALED, rows=finding.after["rows"], **finding.after["parquet"])
+    report.write(finding, Action.REPLACED, folder)
+    files.remove(folder / versions.AFTER)
+    return Action.REPLACED

@@ -1,0 +1,87 @@
+"""A sealed date fetched again, into a lake aside: the same requests, checks, retries and seal as any fill.
+
+What an interrupted recheck has staged is taken up by the next one, within a day: a recheck is about what the
+source says now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from spx_data import dataset, files
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.fill.download import download_expirations
+from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.merge import merge_date
+from spx_data.layout import Layout
+from spx_data.sessions import Session
+
+_FRESH_SECONDS = 24 * 3600
+
+Passport = dict[str, Any]
+
+
+def aside(settings: Settings) -> Settings:
+    """*settings* for the lake aside, in which candidates are made."""
+    return replace(settings, layout=settings.layout.aside("recheck"), keep_ndjson=False)
+
+
+def fetch(there: Settings, date: dt.date, session: Session | None, *, concurrent: int) -> Passport:
+    """Seal *date* in the lake aside, with at most *concurrent* requests in flight; returns its passport.
+
+    Raises:
+        ApiDataNotFoundError: the source has nothing for the date.
+        SpxDataError: whatever else can stop a fill; what is staged stays for the next try.
+    """
+    layout = there.layout
+    with suppress(SpxDataError):
+        if _is_current(there, found := _sealed(layout, date)):
+            return found
+    _drop_sealed(layout, date)
+    # The identity of the lake aside is that of the real lake, whose settings may have changed since.
+    files.remove(layout.dataset)
+    listing, manifest = layout.listing(date), layout.manifest(date)
+    if not listing.exists():
+        fetch_expirations(there, date, listing)
+    # Also where there is a manifest: it may be about the API of another terminal.
+    download_expirations(there, date, listing, manifest, concurrent=concurrent)
+    merge_date(there, date, manifest, layout.parquet(date), session=session)
+    return _sealed(layout, date)
+
+
+def _sealed(layout: Layout, date: dt.date) -> Passport:
+    files.verify(layout.parquet(date))
+    passport: Passport = files.read_json(layout.passport(date))
+    return passport
+
+
+def _is_current(there: Settings, passport: Passport) -> bool:
+    """Whether a candidate that was left behind was made for the settings and the API of today."""
+    held, api = passport.get("dataset", {}), passport.get("source", {}).get("api")
+    wanted = dataset.identity(there, held.get("greeks_version"))
+    return bool(held == wanted and there.terminal.api in {"auto", api})
+
+
+def drop(layout: Layout, date: dt.date) -> None:
+    """Remove from the lake aside all that is about *date*."""
+    _drop_sealed(layout, date)
+    files.remove(layout.staging(date))
+    files.remove(layout.journal(date))
+
+
+def _drop_sealed(layout: Layout, date: dt.date) -> None:
+    for path in layout.sealed_files(date):  # the commit first
+        files.remove(path)
+
+
+def drop_all(layout: Layout, *, stale_only: bool = False) -> None:
+    """Remove the lake aside; with *stale_only*, if it was begun more than a day ago."""
+    folder = layout.database.parent
+    # The folder changes when the lake in it is begun, and no more when that lake is filled.
+    if not stale_only or (folder.exists() and time.time() - folder.stat().st_mtime > _FRESH_SECONDS):
+        files.remove(folder)

@@ -1,0 +1,55 @@
+"""Two versions of a trading date on disk: kept side by side, or the new one put in the old one's place.
+
+Nothing is deleted that is not there a second time. Both versions stand whole in the report's folder before
+the sealed day is touched; then its sidecar is taken out, the new files are put in place, the new sidecar
+last. A crash in between leaves a date that is not sealed, which the next run fills, and both versions in the
+folder. Each step is on the device before the next begins.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from spx_data import files
+from spx_data.errors import FileCorruptionError
+from spx_data.layout import Layout
+
+BEFORE, AFTER = "before", "after"
+
+
+def keep(lake: Layout, date: dt.date, folder: Path) -> None:
+    """Copy the sealed files of *date* in *lake* to *folder*: Parquet, passport, and last the sidecar.
+
+    Raises:
+        FileCorruptionError: the copy is not what the sidecar vouches for.
+    """
+    _publish(lake.sealed_files(date), folder)
+
+
+def replace(lake: Layout, date: dt.date, folder: Path) -> None:
+    """Put the version in *folder*/after in place of the sealed *date*, which goes to *folder*/before."""
+    keep(lake, date, folder / BEFORE)
+    sidecar, parquet, passport = lake.sealed_files(date)
+    files.move(sidecar, folder / BEFORE / sidecar.name)  # onto its copy: from here on the date is not sealed
+    new = [folder / AFTER / path.name for path in (sidecar, parquet, passport)]
+    _publish((new[0], new[1], new[2]), parquet.parent)
+
+
+def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
+    """Copy a sidecar, its Parquet and passport to *folder*, in the order of a seal: the sidecar last."""
+    sidecar, parquet, passport = version
+    expected = files.sealed_checksum(parquet)
+    target = folder / parquet.name
+    files.copy(parquet, target)
+    if (found := files.digest(target)) != expected:
+        raise FileCorruptionError(
+            f"{target} is not the copy it should be: the sidecar of {parquet} says {expected[:12]}…, "
+            f"the copy is {found[:12]}…",
+            cure="Check the disk; snakemake verify says whether the original is whole",
+            path=target,
+            expected=expected,
+            actual=found,
+        )
+    files.copy(passport, folder / passport.name)
+    files.copy(sidecar, folder / sidecar.name)
