@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         type=lambda names: tuple(names.split(",")),
         default=Faults.kinds,
         metavar="KIND,KIND",
-        help=f"instead of all that pass: {', '.join(ALL)}",
+        help=f"only these; all but refused-tier if none are named: {', '.join(ALL)}",
     )
     parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
     parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
@@ -91,8 +91,10 @@ async def _serve(settings: Settings, ready_file: Path | None, command: list[str]
     """Serve until a signal or the command's end."""
     server = Server(settings)
     url = await server.start()
+    faults = f", faults {settings.faults.seed}" if settings.faults else ""
     print(
-        f"Theta Terminal simulator ({settings.api}) on {url} (size {settings.size}, seed {settings.seed})",
+        f"Theta Terminal simulator ({settings.api}) on {url} "
+        f"(size {settings.size}, seed {settings.seed}{faults})",
         flush=True,
     )
     if ready_file is not None:

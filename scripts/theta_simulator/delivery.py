@@ -58,9 +58,9 @@ class Delivery:
             raise HangUp
         pause = _DRIP_SECONDS if kind is Kind.DRIP else 0.0
         for piece in _pieces(answer, max(1, answer.size // _DRIPS) if pause else _PIECE):
-            await write(piece)
             if pause:
                 await asyncio.sleep(pause)
+            await write(piece)
 
     async def _silence(self) -> None:
         """Say nothing until the server stops or has been silent for long enough."""

@@ -2,8 +2,8 @@
 
 Whether a request is hit, and by what, depends on the seed, on what is asked and
 on how often it was asked before; on no clock, and not on who else asks. Only an
-outage counts arrivals. After a few faults a request is served well, so whoever
-keeps asking gets everything in the end.
+outage counts arrivals; who meets one, or a full queue, has not asked. After a few
+faults a request is served well, so whoever keeps asking gets everything in the end.
 """
 
 import random
@@ -69,7 +69,7 @@ class Kind(StrEnum):
 OUTAGES = (Kind.OUTAGE_DISCONNECTED, Kind.OUTAGE_STARTING, Kind.OUTAGE_CLOSED)
 # What can be chosen to be drawn, and what is drawn unless somebody chooses.
 ALL = tuple(kind for kind in Kind if kind not in (Kind.LARGE, *OUTAGES))
-PASSING = tuple(kind for kind in ALL if kind is not Kind.REFUSED_TIER)
+TRANSIENT = tuple(kind for kind in ALL if kind is not Kind.REFUSED_TIER)
 
 # A refusal has a body too, but nothing in it worth cutting or editing.
 _NEED_DATA = frozenset(
@@ -119,7 +119,7 @@ class Faults:
     seed: int
     # The share of requests that are hit, as long as they can still be.
     rate: float = 0.3
-    kinds: tuple[str, ...] = PASSING
+    kinds: tuple[str, ...] = TRANSIENT
     # A request hit this often is served well from then on; each page of an answer counts for itself.
     most_per_request: int = 2
     outages: tuple[Outage, ...] = ()
@@ -162,8 +162,9 @@ class Target:
     has_data: bool
     # Something stands around the rows: a header line, an envelope.
     framed: bool
-    # A v2 page asked for by its number.
+    # A v2 page asked for by its number; a v2 page that is not the last.
     later_page: bool
+    has_next: bool
 
 
 _ONLY_FOR: dict[Kind, Callable[[Target], bool]] = {
@@ -173,7 +174,8 @@ _ONLY_FOR: dict[Kind, Callable[[Target], bool]] = {
     Kind.WRONG_DATE: lambda target: target.subject == "history",
     Kind.HOSTILE_NAMES: lambda target: target.subject == "contracts",
     Kind.PAGE_LOOP: lambda target: target.api == "v2",
-    Kind.PAGE_TWICE: lambda target: target.api == "v2",
+    # A last page sent twice would be the last again, and might be hit again.
+    Kind.PAGE_TWICE: lambda target: target.has_next,
     Kind.PAGE_ELSEWHERE: lambda target: target.api == "v2",
 }
 

@@ -106,7 +106,7 @@ def spoilt(answer: Answer, fault: Fault) -> Answer:
     if fault.kind is Kind.EMPTY:
         return replace(answer, body=())
     if fault.kind is Kind.GARBAGE:
-        return replace(answer, body=(dice.randbytes(dice.randint(1, 2000)),))
+        return replace(answer, body=(dice.randbytes(dice.randint(100, 2000)),))
     if fault.kind is Kind.HALF_WRITTEN:
         return replace(answer, body=(_half(b"".join(answer.body), dice),))
     return answer

@@ -29,6 +29,11 @@ class Page:
         """What tells this page from others, whatever number it waits under."""
         return f"{self.request}#page={self.place + 1}" if self.place else self.request
 
+    @property
+    def has_next(self) -> bool:
+        """Whether another page follows."""
+        return self.place + 1 < len(self.answer.pages)
+
 
 class Pages:
     """Hands out the pages of v2 answers."""
@@ -60,7 +65,7 @@ class Pages:
         """Return a page taken off the shelf, and put the one after it there."""
         self.drop(page)
         following = _NONE
-        if page.place + 1 < len(page.answer.pages):
+        if page.has_next:
             self._last_number += 1
             after = Page(page.answer, page.place + 1, page.request, self._last_number)
             self._waiting[self._last_number] = (after, self._now())

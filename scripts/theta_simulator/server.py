@@ -112,9 +112,9 @@ class Server:
             return refusal
         if self.status != CONNECTED:
             return answers.text(answers.DISCONNECTED, 474)
+        if self._is_too_large(entry):
+            return self._refused(Fault(Kind.LARGE))
         try:
-            if self._is_too_large(entry):
-                return self._refused(Fault(Kind.LARGE))
             found = await self._found(entry)
         except Refusal as refusal_:
             return refusal_.answer()
@@ -145,7 +145,11 @@ class Server:
         """Say whether a request for history exceeds the limit set for it."""
         if self._faults.large is None or self._subjects.get(entry.path) != "history":
             return False
-        return self._wire.stamps(entry.query) > self._faults.large
+        try:
+            return self._wire.stamps(entry.query) > self._faults.large
+        except Refusal:
+            # What makes no sense is refused as it always is.
+            return False
 
     def _drawn(self, found: Answer | Page, entry: Entry) -> Fault | None:
         """Return what goes wrong with a request this time, or nothing."""
@@ -159,6 +163,7 @@ class Server:
             has_data=isinstance(found, Page) or found.status == 200,
             framed=content.content_type != answers.NDJSON,
             later_page=entry.page_of is not None,
+            has_next=isinstance(found, Page) and found.has_next,
         )
         return self._lots.draw(entry.identity, target)
 
