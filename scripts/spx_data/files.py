@@ -192,9 +192,14 @@ def write_text(target: Path, text: str) -> None:
         stream.write(text.encode())
 
 
+def json_text(document: Any) -> str:
+    """*document* as JSON a person can read: what `write_json` writes."""
+    return json.dumps(document, indent=1) + "\n"
+
+
 def write_json(target: Path, document: Any) -> None:
     """Write *document* to *target* as JSON a person can read, atomically."""
-    write_text(target, json.dumps(document, indent=1) + "\n")
+    write_text(target, json_text(document))
 
 
 def claim_json(target: Path, document: Any) -> None:

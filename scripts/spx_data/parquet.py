@@ -7,7 +7,7 @@ never spans two expirations, so a question about one expiration reads nothing el
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -76,6 +76,32 @@ class DayWriter:
         return written
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What the pages of a file hold: its records, and the trading dates of their rows."""
+
+    written: Written
+    dates: frozenset[dt.date]
+
+
+def contents(file: pq.ParquetFile, progress: Callable[[int], None] | None = None) -> Contents:
+    """Read every page of an open file, chain by chain; *progress* is told how many rows are read.
+
+    Open it with `page_checksum_verification=True`, or damaged pages go unnoticed.
+
+    Raises:
+        OSError, pyarrow.ArrowException: a page is damaged.
+    """
+    digest, rows, dates = schema.RecordsDigest(), 0, set()
+    for root, expiration, table in chains(file):
+        digest.add(root, expiration, table)
+        rows += table.num_rows
+        dates.update(table["date"].unique().to_pylist())
+        if progress:
+            progress(rows)
+    return Contents(Written(rows, digest.hexdigest()), frozenset(dates))
+
+
 def read_back(path: Path, written: Written) -> None:
     """Read every page of *path* with its checksum and compare it with what was *written*.
 
@@ -86,13 +112,9 @@ def read_back(path: Path, written: Written) -> None:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(schema.DAY):
                 raise _differs(path, "schema", schema.DAY.to_string(), file.schema_arrow.to_string())
-            digest, rows = schema.RecordsDigest(), 0
-            for root, expiration, table in chains(file):
-                digest.add(root, expiration, table)
-                rows += table.num_rows
+            found = contents(file).written
     except (pa.ArrowInvalid, OSError) as error:
         raise _differs(path, "readable pages", "good page checksums", str(error)) from error
-    found = Written(rows, digest.hexdigest())
     if found != written:
         raise _differs(path, "records", str(written), str(found))
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from spx_data import dataset, files, journal, schema, staging
+from spx_data import dataset, files, journal, schema, staging, vouched
 from spx_data.config import Settings
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill.manifest import Manifest
@@ -54,7 +54,7 @@ def merge_date(
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
-        files.write_json(settings.layout.passport(date), document)
+        vouched.write(settings.layout.passport(date), document)
         files.seal(target, checksum)
         log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)

@@ -25,7 +25,7 @@ from spx_data.theta.chains import ListedChain
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 1
+FORMAT = 2  # since then a passport vouches for its own bytes (`spx_data.vouched`)
 
 _ZONE = ZoneInfo(schema.ZONE)
 

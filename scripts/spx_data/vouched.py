@@ -1,0 +1,35 @@
+"""A JSON document that vouches for its own bytes.
+
+Its last field, `document_sha256`, is the SHA-256 of the file with the 64 digits of that field written as
+zeros. So every byte of the document counts, and anybody can check it, with sed and sha256sum for instance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spx_data import files
+
+FIELD = "document_sha256"
+
+_BLANK = "0" * 64
+_END = re.compile(rb'"' + FIELD.encode() + rb'": "([0-9a-f]{64})"\n}\n\Z')
+
+
+def write(target: Path, document: Mapping[str, Any]) -> None:
+    """Write *document* to *target* as JSON with its own digest as the last field, atomically."""
+    blank = files.json_text({**document, FIELD: _BLANK})
+    files.write_json(target, {**document, FIELD: hashlib.sha256(blank.encode()).hexdigest()})
+
+
+def holds(content: bytes) -> bool:
+    """Whether *content* ends in a digest of its own that is right."""
+    match = _END.search(content)
+    if match is None:
+        return False
+    blank = content[: match.start(1)] + _BLANK.encode() + content[match.end(1) :]
+    return hashlib.sha256(blank).hexdigest() == match[1].decode()
