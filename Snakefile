@@ -9,6 +9,7 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/fill.smk"
+include: "rules/integrity.smk"
 include: "rules/recheck.smk"
 include: "rules/status.smk"
 

@@ -1,0 +1,16 @@
+"""What is sealed, held against its checksums: a target rule without output, so it runs whenever asked.
+
+in:  sidecars, Parquet, passports
+out: a report on the terminal, the lake's journal; damaged dates in quarantine
+"""
+
+
+localrules:
+    verify,
+
+
+rule verify:
+    """Re-check every byte of every sealed date; damaged dates go to quarantine and become gaps."""
+    threads: workflow.cores
+    script:
+        "../scripts/verify.py"

@@ -1,0 +1,122 @@
+"""Inside a Parquet that has the bytes it was sealed with: whether it holds what passport and footer say.
+
+A file can be sealed wrongly too: with another date's rows, by other hands, after it was damaged. So its
+footer is read without trust first (`pages`), and whatever the Parquet library raises is a finding.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from spx_data import parquet, schema
+from spx_data.integrity import pages
+from spx_data.integrity.damages import Damage, Depth, Finding
+from spx_data.integrity.pages import Footer
+from spx_data.integrity.witnesses import Passport
+
+Progress = Callable[[float], None]  # told the share of the pages read so far
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a vouched Parquet holds, and what is wrong with that."""
+
+    findings: tuple[Finding, ...]
+    rows: int | None = None
+    records_sha256: str | None = None
+
+    @property
+    def holds_another_date(self) -> bool:
+        """Whether the rows are of another date."""
+        return any(finding.damage is Damage.DAY_SWAPPED for finding in self.findings)
+
+
+def look_inside(
+    path: Path, date: dt.date, passport: Passport | None, depth: Depth, progress: Progress
+) -> Inside:
+    """Look into the Parquet of *date*: schema, rows, records and date, by its footer or by its pages."""
+    surveyed = pages.survey(path) if depth == "pages" else pages.footer_alone(path)
+    footer = surveyed.footer
+    if footer is None or surveyed.faults:
+        return Inside((Finding(Damage.BYTES_CHANGED, f"sealed like this: {_first(surveyed.faults)}"),))
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            found = [*_schema(file), *_described(footer, passport)]
+            dates = footer.dates
+            if depth == "pages" and not _names(found, Damage.SCHEMA_DIFFERS):
+                read = parquet.contents(file, lambda rows: progress(min(rows / max(footer.rows, 1), 1)))
+                found += _recomputed(read, footer)
+                dates = read.dates
+    except Exception as error:  # of any kind: these bytes may be garbage that somebody sealed
+        text = f"sealed like this: {type(error).__name__}: {_line(error)}"
+        return Inside((Finding(Damage.BYTES_CHANGED, text),), footer.rows, footer.records_sha256)
+    swapped = another_day(dates, date)
+    return Inside((*([swapped] if swapped else []), *found), footer.rows, footer.records_sha256)
+
+
+def another_day(dates: frozenset[dt.date], date: dt.date) -> Finding | None:
+    """The finding that the rows are of *dates* instead of *date*; None where they are not."""
+    if not dates or dates == {date}:
+        return None
+    named = ", ".join(sorted(day.isoformat() for day in dates)[:5])
+    return Finding(Damage.DAY_SWAPPED, f"its column date holds {named}, not {date}")
+
+
+def _schema(file: pq.ParquetFile) -> Iterator[Finding]:
+    found = file.schema_arrow
+    if found.equals(schema.DAY):
+        return
+    names = dict(zip(schema.DAY.names, schema.DAY, strict=True))
+    differing = [field.name for field in found if names.get(field.name) != field]
+    lacking = [name for name in names if name not in found.names]
+    text = f"{len(found)} columns instead of {len(names)}; differing: {', '.join(differing) or 'none'}"
+    yield Finding(Damage.SCHEMA_DIFFERS, f"{text}; lacking: {', '.join(lacking) or 'none'}"[:300])
+
+
+def _described(footer: Footer, passport: Passport | None) -> Iterator[Finding]:
+    """Where the footer is not what the passport describes.
+
+    A passport that vouches for its own bytes is as it was written, so it is the file that is another.
+    """
+    if passport is None:
+        return
+    if passport.rows != footer.rows:
+        damage = Damage.ROWS_DIFFER if passport.vouched else Damage.PASSPORT_DAMAGED
+        yield Finding(damage, f"the footer has {footer.rows:,} rows, the passport says {passport.rows:,}")
+    if passport.records_sha256 != footer.records_sha256:
+        damage = Damage.RECORDS_DIFFER if passport.vouched else Damage.PASSPORT_DAMAGED
+        says = f"the passport says {_short(passport.records_sha256)}"
+        yield Finding(damage, f"the footer names the records {_short(footer.records_sha256)}, {says}")
+
+
+def _recomputed(read: parquet.Contents, footer: Footer) -> Iterator[Finding]:
+    """Where the pages do not hold what the footer says."""
+    rows, records = read.written.rows, read.written.records_sha256
+    if rows != footer.rows:
+        yield Finding(Damage.ROWS_DIFFER, f"its pages hold {rows:,} rows, its footer says {footer.rows:,}")
+    if records != footer.records_sha256:
+        says = f"its footer says {_short(footer.records_sha256)}"
+        yield Finding(Damage.RECORDS_DIFFER, f"its pages hold the records {_short(records)}, {says}")
+
+
+def _names(findings: list[Finding], damage: Damage) -> bool:
+    return any(finding.damage is damage for finding in findings)
+
+
+def _first(faults: tuple[str, ...]) -> str:
+    more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}"
+
+
+def _short(digest: str | None) -> str:
+    return f"{digest[:12]}…" if digest else "nothing"
+
+
+def _line(error: Any) -> str:
+    return " ".join(str(error).split())[:200]

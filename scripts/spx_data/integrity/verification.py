@@ -1,0 +1,212 @@
+"""Every sealed day of a lake examined, damaged ones moved to quarantine, and the lake's root computed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from spx_data import journal
+from spx_data.config import Settings
+from spx_data.dates import Dates
+from spx_data.integrity import merkle, witnesses
+from spx_data.integrity.damages import Depth, Examination, Standing
+from spx_data.integrity.examination import examine, work
+from spx_data.integrity.quarantine import quarantine
+from spx_data.journal import Journal
+from spx_data.layout import Layout
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a verification has come; bytes count once hashed and once more read, where pages are read."""
+
+    days: int
+    days_total: int
+    bytes: int
+    bytes_total: int
+
+
+Observer = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Day:
+    """One date's outcome: its examination, where its files went, and the error that got in the way."""
+
+    date: dt.date
+    examination: Examination | None = None
+    folder: str | None = None
+    error: Exception | None = None
+
+    @property
+    def standing(self) -> Standing | None:
+        """What the date's examination came to; None where it could not be examined."""
+        return self.examination.standing if self.examination else None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification found, by date."""
+
+    depth: Depth
+    seconds: float
+    days: Sequence[Day]
+    within: Dates | None = None
+    digests: dict[dt.date, str] = field(default_factory=dict)  # of the healthy days
+
+    def of(self, standing: Standing) -> list[Day]:
+        """The days of one standing, oldest first."""
+        return [day for day in self.days if day.standing is standing]
+
+    @property
+    def errors(self) -> list[Day]:
+        """The days that could not be examined or moved away, oldest first."""
+        return [day for day in self.days if day.error is not None]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of Parquet that were hashed."""
+        return sum(day.examination.bytes for day in self.days if day.examination)
+
+    @property
+    def all_is_well(self) -> bool:
+        """Whether no day is damaged and every one could be examined."""
+        return not self.of(Standing.DAMAGED) and not self.errors
+
+    @property
+    def root(self) -> str:
+        """The verification root of the healthy days (`merkle`)."""
+        return merkle.root(self.digests)
+
+    @property
+    def roots_by_year(self) -> dict[int, str]:
+        """The verification root of each year's healthy days."""
+        return merkle.roots_by_year(self.digests)
+
+
+def verify(
+    settings: Settings,
+    within: Dates | None = None,
+    *,
+    depth: Depth | None = None,
+    workers: int = 1,
+    observer: Observer | None = None,
+) -> Report:
+    """Examine every date *within* (all, where None) and move the damaged ones to quarantine.
+
+    *workers* dates are looked at side by side. A date that cannot be examined or moved is reported with its
+    error and stops no other. Healthy days are only read.
+    """
+    begun, layout = time.monotonic(), settings.layout
+    depth = depth or settings.verify_depth
+    dates = list(subjects(layout, within))
+    watch = _Watch(layout, dates, depth, observer)
+    days = _side_by_side(lambda date: _verify(layout, date, depth, watch), dates, workers)
+    digests = {
+        day.date: str(day.examination.found["sha256"])
+        for day in days
+        if day.examination and day.standing is Standing.HEALTHY
+    }
+    report = Report(depth, time.monotonic() - begun, days, within, digests)
+    Journal(layout.lake_journal, "verify").mention(journal.VERIFIED, **_summary(report))
+    return report
+
+
+def subjects(layout: Layout, within: Dates | None) -> Iterator[dt.date]:
+    """The dates to look at, oldest first: on disk, or named one by one, or sealed once by their journal."""
+    present = {date for date in layout.dates_on_disk() if within is None or date in within}
+    named = set(within.single) if within else set()
+    yield from sorted(present | named | set(_sealed_once(layout, within, present)))
+
+
+def _sealed_once(layout: Layout, within: Dates | None, present: set[dt.date]) -> Iterator[dt.date]:
+    """The dates that are gone and were sealed by what their journal says."""
+    for path in layout.journals():
+        try:
+            date = dt.date.fromisoformat(path.stem)
+        except ValueError:
+            continue
+        wanted = date not in present and (within is None or date in within)
+        if wanted and witnesses.was_sealed(journal.read(path)):
+            yield date
+
+
+def _verify(layout: Layout, date: dt.date, depth: Depth, watch: _Watch) -> Day:
+    """Examine one date, and move it away where it is damaged."""
+    examination: Examination | None = None
+    try:
+        examination = examine(layout, date, depth, partial(watch.looked, date))
+        if examination.standing is not Standing.DAMAGED:
+            return Day(date, examination)
+        return Day(date, examination, str(quarantine(layout, date, examination)))
+    except Exception as error:  # whatever it is, the other dates are looked at
+        return Day(date, examination, error=error)
+    finally:
+        watch.done(date)
+
+
+def _side_by_side(call: Callable[[dt.date], Day], dates: Sequence[dt.date], workers: int) -> list[Day]:
+    """The outcome of *call* for each date, in their order; threads do, for hashing and decoding run free."""
+    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="verify") as pool:
+        futures: list[Future[Day]] = [pool.submit(call, date) for date in dates]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # what has begun ends, nothing else begins
+            raise
+
+
+def _summary(report: Report) -> dict[str, object]:
+    """The lake journal's line."""
+    return {
+        "days": len(report.digests),
+        "bytes": report.bytes,
+        "seconds": round(report.seconds, 3),
+        "depth": report.depth,
+        "damaged": [day.date.isoformat() for day in report.of(Standing.DAMAGED)],
+        "failed": [day.date.isoformat() for day in report.errors],
+        "within": [f"{a}..{b}" for a, b in report.within.ranges] if report.within else None,
+        "root": report.root,
+    }
+
+
+class _Watch:
+    """Adds up what the workers did and tells the observer, one at a time."""
+
+    def __init__(
+        self, layout: Layout, dates: Sequence[dt.date], depth: Depth, observer: Observer | None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._observer = observer
+        self._left = {date: work(_size(layout, date), depth) for date in dates}
+        self._now = Progress(0, len(dates), 0, sum(self._left.values()))
+        self._tell(0, 0)
+
+    def looked(self, date: dt.date, count: int) -> None:
+        """Somebody looked at *count* more bytes of *date*."""
+        count = min(count, self._left[date])
+        self._left[date] -= count
+        self._tell(0, count)
+
+    def done(self, date: dt.date) -> None:
+        """Somebody is done with *date*, whatever was left of it."""
+        self._tell(1, self._left.pop(date))
+
+    def _tell(self, days: int, count: int) -> None:
+        with self._lock:
+            now = self._now
+            self._now = Progress(now.days + days, now.days_total, now.bytes + count, now.bytes_total)
+            if self._observer:
+                self._observer(self._now)
+
+
+def _size(layout: Layout, date: dt.date) -> int:
+    try:
+        return layout.parquet(date).stat().st_size
+    except OSError:
+        return 0
