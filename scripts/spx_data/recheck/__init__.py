@@ -11,7 +11,7 @@ import fcntl
 import logging
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from spx_data.recheck.candidate import Passport
 from spx_data.recheck.compare import compare
 from spx_data.recheck.report import Action, Finding, Kind, Listing
 from spx_data.recheck.sample import dates_due
+from spx_data.sessions import Session
 
 _STAGE = "recheck"
 
@@ -59,8 +60,10 @@ def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
     with _alone(settings.layout.temp):
         candidate.drop_all(there.layout, stale_only=True)
         failed = False
-        for date in dates_due(settings):
-            outcome = _outcome(settings, there, date, concurrent)
+        dates = dates_due(settings)
+        hours = _sessions(settings, dates)
+        for date in dates:
+            outcome = _outcome(settings, there, date, hours.get(date), concurrent)
             failed = failed or outcome.error is not None
             if not _ends_all(outcome.error):
                 log.mention(journal.RECHECKED, date=date.isoformat(), **_event(outcome))
@@ -69,6 +72,12 @@ def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
                 return
         if not failed:  # else what is staged may be taken up
             candidate.drop_all(there.layout)
+
+
+def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
+    """The sessions of *dates* by the exchange calendar, which is loaded once."""
+    found = sessions.between(settings.calendar, min(dates), max(dates)) if dates else []
+    return {session.date: session for session in found}
 
 
 @contextmanager
@@ -98,9 +107,11 @@ def _event(outcome: Outcome) -> dict[str, object]:
     return {**outcome.finding.summary(), "action": outcome.action, "folder": outcome.folder}
 
 
-def _outcome(settings: Settings, there: Settings, date: dt.date, concurrent: int) -> Outcome:
+def _outcome(
+    settings: Settings, there: Settings, date: dt.date, session: Session | None, concurrent: int
+) -> Outcome:
     try:
-        finding = _look(settings, there, date, concurrent)
+        finding = _look(settings, there, date, session, concurrent)
         action, folder = None, None
         if finding.kind is not Kind.UNCHANGED:
             folder = _new_folder(settings, date)
@@ -113,16 +124,18 @@ def _outcome(settings: Settings, there: Settings, date: dt.date, concurrent: int
         return Outcome(date, error=error)
 
 
-def _look(settings: Settings, there: Settings, date: dt.date, concurrent: int) -> Finding:
+def _look(
+    settings: Settings, there: Settings, date: dt.date, session: Session | None, concurrent: int
+) -> Finding:
     """Fetch a sealed date again and compare; the sealed day's own bytes are checked before anything else."""
     before, sealed = _sealed_passport(settings, date), settings.layout.parquet(date)
-    session = next(iter(sessions.between(settings.calendar, date, date)), None)
     try:
         after = candidate.fetch(there, date, session, concurrent=concurrent)
     except ApiDataNotFoundError as error:
         return Finding(date, before, None, compare(sealed, None), Listing((), (), {}), error.cause)
     dataset.check(settings, after["dataset"])
-    differences = compare(sealed, there.layout.parquet(date))
+    across = report.is_of_other_api(before, after)
+    differences = compare(sealed, there.layout.parquet(date), across_apis=across)
     return Finding(date, before, after, differences, Listing.of(before, after))
 
 

@@ -22,22 +22,26 @@ import pyarrow.parquet as pq
 from spx_data import parquet, schema
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.recheck.differences import EXAMPLES, ChainChange, ColumnChange, Differences, Example
+from spx_data.recheck.pairing import VALUES, bits, pair
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Numbers = npt.NDArray[np.int64]
+    from spx_data.recheck.pairing import Numbers
+
     Flags = npt.NDArray[np.bool_]
 
 _KEY = schema.RECORD_KEY
-_VALUES = tuple(name for name in schema.RECORD.names if name not in _KEY)
+_MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
+_NO_VOLATILITY = 100.0  # iv_error's mark of failure
 _ChainRows = tuple[str, dt.date, pa.Table]
 
 
-def compare(before: Path, after: Path | None) -> Differences:
+def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> Differences:
     """What *after* says differently from *before*, two sealed Parquets of one date; None has no rows at all.
 
-    Equal digests of the records settle it without reading a row.
+    Equal digests of the records settle it without reading a row. With *across_apis*, what v2 and v3 are
+    documented to say differently is left out (see `compare_chain`).
 
     Raises:
         MissingFileError: one of them is not there.
@@ -50,7 +54,7 @@ def compare(before: Path, after: Path | None) -> Differences:
     if old_digest is not None and old_digest == new_digest:
         return found
     for root, expiration, old, new in _side_by_side(_chains(before), _chains(after) if after else iter(())):
-        if change := compare_chain(root, expiration, _frame(old), _frame(new)):
+        if change := compare_chain(root, expiration, _frame(old), _frame(new), across_apis=across_apis):
             found.chains.append(change)
     return found
 
@@ -125,17 +129,31 @@ def _frame(rows: pa.Table | None) -> pl.DataFrame:
 
 
 def compare_chain(
-    root: str, expiration: dt.date, before: pl.DataFrame, after: pl.DataFrame
+    root: str,
+    expiration: dt.date,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    *,
+    across_apis: bool = False,
 ) -> ChainChange | None:
-    """What became of one chain, *before* and *after* in `schema.RECORD`; None where both say the same."""
-    pairs = _pair(before, after)
+    """What became of one chain, *before* and *after* in `schema.RECORD`; None where both say the same.
+
+    With *across_apis*, rows without an underlying are left out, which v3 sends and v2 does not, and what a
+    model says where both versions found no volatility (wire-facts, sections 2.1 and 2.2).
+    """
+    if across_apis:
+        before, after = (rows.filter(pl.col("underlying_price") != 0) for rows in (before, after))
+    pairs = pair(before, after)
+    failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if across_apis else np.False_
     columns: dict[str, ColumnChange] = {}
     examples: list[Example] = []
     cells = np.zeros(len(pairs.old), np.int64)
     here = _Place(root, expiration, before)
-    for name in _VALUES:
+    for name in VALUES:
         old, new = before[name].to_numpy()[pairs.old], after[name].to_numpy()[pairs.new]
-        differs = _differs(old, new)
+        differs = bits(old) != bits(new)
+        if name in _MODEL:
+            differs &= ~failed
         if not differs.any():
             continue
         cells += differs
@@ -164,63 +182,9 @@ def compare_chain(
     )
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Row numbers: *old* and *new* are matched one by one, *removed* and *added* have no match."""
-
-    old: Numbers
-    new: Numbers
-    removed: Numbers
-    added: Numbers
-
-
-def _pair(before: pl.DataFrame, after: pl.DataFrame) -> _Pairs:
-    """Match the rows of two versions of a chain."""
-    old, new = (frame.select(_KEY).with_row_index("row") for frame in (before, after))
-    on = _KEY
-    if any(keys.select(_KEY).is_duplicated().any() for keys in (old, new)):
-        twins = _twins(before, after)
-        old, new = (
-            keys.join(twins, on="row", how="anti") for keys, twins in zip((old, new), twins, strict=True)
-        )
-        old, new = (keys.with_columns(nth=pl.int_range(pl.len()).over(_KEY)) for keys in (old, new))
-        on = [*_KEY, "nth"]
-    joined = old.join(new, on=on, how="full", suffix="_new")
-    matched = joined.drop_nulls(["row", "row_new"]).sort("row")
-    return _Pairs(
-        old=_numbers(matched["row"]),
-        new=_numbers(matched["row_new"]),
-        removed=_numbers(joined.filter(pl.col("row_new").is_null())["row"].sort()),
-        added=_numbers(joined.filter(pl.col("row").is_null())["row_new"].sort()),
-    )
-
-
-def _twins(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The row numbers, in each, of rows that the other has too, bit for bit, counted as often as both do."""
-    names = schema.RECORD.names
-    old, new = (
-        frame.with_columns(pl.Series(name, _bits(frame[name].to_numpy())) for name in _VALUES)
-        .with_row_index("row")
-        .with_columns(nth=pl.int_range(pl.len()).over(names))
-        for frame in (before, after)
-    )
-    both = old.join(new, on=[*names, "nth"], how="inner", suffix="_new")
-    return both.select("row"), both.select(row="row_new")
-
-
-def _numbers(rows: pl.Series) -> Numbers:
-    return rows.cast(pl.Int64).to_numpy()
-
-
-def _bits(values: npt.NDArray[Any]) -> Numbers:
-    """Values as the integers that their bits spell; every NaN as the same one."""
-    if values.dtype == np.float64:
-        values = np.where(np.isnan(values), np.nan, values)
-    return values.view(np.int64)
-
-
-def _differs(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Flags:
-    return np.not_equal(_bits(old), _bits(new))
+def _failed(rows: pl.DataFrame) -> Flags:
+    """Where the vendor's search for a volatility failed, so that it and the greeks are leftovers."""
+    return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
 
 
 def _largest(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> float | None:

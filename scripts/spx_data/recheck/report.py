@@ -20,8 +20,9 @@ FORMAT = 1
 NAME = "report.json"
 
 _OTHER_API = (
-    "sealed from API {before}, asked again through {after}: these two differ in ways that are no "
-    "restatement, the row of 09:30 and the volatility where there is no market (docs/decisions/0006)"
+    "sealed from API {before}, asked again through {after}: left out is what these two always say "
+    "differently, rows without an underlying and the leftovers of the model where no volatility was found "
+    "(docs/decisions/0009)"
 )
 
 
@@ -112,8 +113,8 @@ class Finding:
     def notes(self) -> list[str]:
         """What a reader must know to judge the differences."""
         notes = [self.answer] if self.answer else []
-        if self.after is not None and (old := _api(self.before)) != (new := _api(self.after)):
-            notes.append(_OTHER_API.format(before=old, after=new))
+        if self.after is not None and is_of_other_api(self.before, self.after):
+            notes.append(_OTHER_API.format(before=_api(self.before), after=_api(self.after)))
         return notes
 
     def summary(self) -> dict[str, Any]:
@@ -127,9 +128,16 @@ class Finding:
             "rows_changed": found.rows_changed,
             "cells": {name: change.cells for name, change in found.columns.items()},
             "listing": bool(self.listing),
+            "api_before": _api(self.before),
+            "api_after": self.after and _api(self.after),
             "before": self.before["records_sha256"],
             "after": self.after and self.after["records_sha256"],
         }
+
+
+def is_of_other_api(before: Passport, after: Passport) -> bool:
+    """Whether the two versions came through different versions of the terminal's API."""
+    return _api(before) != _api(after)
 
 
 def _api(passport: Passport) -> str:

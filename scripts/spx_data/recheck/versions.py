@@ -30,10 +30,20 @@ def keep(lake: Layout, date: dt.date, folder: Path) -> None:
 def replace(lake: Layout, date: dt.date, folder: Path) -> None:
     """Put the version in *folder*/after in place of the sealed *date*, which goes to *folder*/before."""
     keep(lake, date, folder / BEFORE)
+    _move_checkpoints(lake, date, folder / BEFORE / "checkpoints")
     sidecar, parquet, passport = lake.sealed_files(date)
     files.move(sidecar, folder / BEFORE / sidecar.name)  # onto its copy: from here on the date is not sealed
     new = [folder / AFTER / path.name for path in (sidecar, parquet, passport)]
     _publish((new[0], new[1], new[2]), parquet.parent)
+
+
+def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
+    """Move what `keep_ndjson` kept of the old version: else a later fill would seal it again."""
+    staging = lake.staging(date)
+    if staging.is_dir():
+        for path in sorted(staging.iterdir()):
+            files.move(path, folder / path.name)
+        files.remove(staging)
 
 
 def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
