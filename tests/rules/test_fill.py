@@ -15,13 +15,13 @@ from tests.rules.conftest import DAY
 
 from spx_data import files, journal, theta
 from spx_data.errors import (
-    TerminalDisconnectedError,
     ApiDataNotFoundError,
     ApiResponseInvalidError,
     DatasetMismatchError,
     FileCorruptionError,
     MissingFileError,
     SchemaValidationError,
+    TerminalDisconnectedError,
 )
 from spx_data.fill.listing import Listing
 from spx_data.ledger import Kind
@@ -307,8 +307,8 @@ def test_a_terminal_that_lost_its_server_stops_the_date_early(simulated, day):
     with pytest.raises(TerminalDisconnectedError, match="DISCONNECTED"):
         date.download(concurrent=1)
 
-    # One expiration, asked for once: after that the terminal was asked how it is. A second may have begun before
-    # the first one's end was heard.
+    # One expiration, asked for once: after that the terminal was asked how it is. A second may have begun
+    # before the first one's end was heard.
     assert len(asked(terminal)) in (1, 2)
     assert len(date.events(journal.RETRIED)) in (5, 10)
     assert (date.state().kind, date.state().tries) == (Kind.FAILED, 0)

@@ -6,8 +6,8 @@ import pytest
 
 from spx_data import theta
 from spx_data.errors import (
-    TerminalDisconnectedError,
     ApiResponseInvalidError,
+    TerminalDisconnectedError,
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
     WrongApiError,

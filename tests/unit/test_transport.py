@@ -139,7 +139,7 @@ def test_nobody_listening_is_a_terminal_that_does_not_run(tmp_path):
 def test_a_redirect_is_refused_and_not_followed(transport, wire):
     wire.says("", None, 302, Location=f"{wire.url}/elsewhere")
 
-    with pytest.raises(RequestRefusedError, match="redirects, which is not followed .status 302"):
+    with pytest.raises(RequestRefusedError, match=r"redirects, which is not followed \(status 302\)"):
         get(transport)
 
     assert wire.asked == ["/v3/table"]
