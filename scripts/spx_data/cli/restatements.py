@@ -29,9 +29,12 @@ def print_outcomes(outcomes: Iterable[Outcome], console: Console | None = None) 
             table.add_row(*_cells(outcome))
             live.refresh()
             done.append(outcome)
+    if not console.is_terminal:
+        console.line()  # which Live leaves out there
     for outcome in done:
         for line in _details(outcome):
-            console.print(f"{outcome.date}: {line}", style="dim", markup=False, soft_wrap=True)
+            about = "" if str(outcome.date) in line else f"{outcome.date}: "
+            console.print(f"{about}{line}", style="dim", markup=False, soft_wrap=True)
     console.print(_totals(done), soft_wrap=True)
     return all(outcome.error is None for outcome in done)
 
@@ -40,10 +43,10 @@ def _cells(outcome: Outcome) -> tuple[str, str, str, str]:
     finding = outcome.finding
     if finding is None:
         error = type(outcome.error).__name__
-        return outcome.date.isoformat(), "[bold red]not rechecked[/]", escape(error), ""
+        return outcome.date.isoformat(), "[bold red]not rechecked[/]", escape(error), "–"
     found = f"[{_STYLES[finding.kind]}]{finding.kind.value}[/]"
     if finding.kind is Kind.UNCHANGED:
-        return outcome.date.isoformat(), found, f"{finding.differences.rows_before:,}", ""
+        return outcome.date.isoformat(), found, f"{finding.differences.rows_before:,} asked", "–"
     cells = ", ".join(f"{name} {change.cells:,}" for name, change in finding.differences.columns.items())
     return outcome.date.isoformat(), found, _rows(finding), cells or "–"
 
@@ -67,7 +70,7 @@ def _details(outcome: Outcome) -> list[str]:
     notes = outcome.finding.notes if outcome.finding else []
     if outcome.folder is None or outcome.action is None:
         return notes
-    return [f"{outcome.action.value}, see {outcome.folder / NAME}", *notes]
+    return [f"{outcome.date}: {outcome.action.value}, see {outcome.folder / NAME}", *notes]
 
 
 def _totals(outcomes: list[Outcome]) -> str:
@@ -75,4 +78,4 @@ def _totals(outcomes: list[Outcome]) -> str:
         return "no sealed date to recheck"
     kinds = [outcome.finding.kind.value if outcome.finding else "not rechecked" for outcome in outcomes]
     counts = [f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds)]
-    return f"{len(outcomes):,} sealed dates looked at again: {', '.join(counts)}"
+    return f"{len(outcomes):,} looked at again: {', '.join(counts)}"

@@ -22,10 +22,9 @@ from spx_data.errors import (
     ApiDataNotFoundError,
     DateValidationError,
     FileCorruptionError,
-    MissingFileError,
-    SchemaValidationError,
     SpxDataError,
 )
+from spx_data.integrity import Standing, examine
 from spx_data.journal import Journal
 from spx_data.recheck import candidate, report, versions
 from spx_data.recheck.candidate import Passport
@@ -140,29 +139,30 @@ def _look(
 
 
 def _sealed_passport(settings: Settings, date: dt.date) -> Passport:
-    """The passport of a sealed date, whose bytes are what its sidecar vouches for.
+    """The passport of a sealed date, each byte of which is what was sealed.
 
     Raises:
         DateValidationError: the date is not sealed.
         FileCorruptionError: it is damaged, so there is nothing to compare with.
     """
-    parquet = settings.layout.parquet(date)
-    if not files.is_sealed(parquet):
+    layout = settings.layout
+    found = examine(layout, date, "bytes")
+    if found.standing is Standing.DAMAGED:
+        raise FileCorruptionError(
+            f"the sealed day {date} is damaged and was not compared: {'; '.join(map(str, found.findings))}",
+            cure=f"Run snakemake verify --config dates={date}: it moves the damaged day away",
+            path=layout.parquet(date),
+            expected=dict(found.expected),
+            actual=dict(found.found),
+        )
+    if found.standing is not Standing.HEALTHY:
         raise DateValidationError(
             f"{date} is not sealed: there is nothing to compare with",
-            cure=f"snakemake --cores 4 {parquet} fills it",
+            cure=f"snakemake --cores 4 {layout.parquet(date)} fills it",
             what="dates",
             reason=f"{date} is not sealed",
         )
-    try:
-        files.verify(parquet)
-        passport: Passport = files.read_json(settings.layout.passport(date))
-    except (FileCorruptionError, MissingFileError, SchemaValidationError) as error:
-        raise FileCorruptionError(
-            f"the sealed day {date} is damaged and was not compared: {error.cause}",
-            cure=f"Run snakemake verify --config dates={date}: the damaged day is moved away",
-            **{"path": parquet, "expected": "a whole sealed day", "actual": error.cause} | error.fields,
-        ) from error
+    passport: Passport = files.read_json(layout.passport(date))
     return passport
 
 
@@ -182,7 +182,8 @@ def _act(settings: Settings, there: Settings, finding: Finding, folder: Path) ->
     if settings.recheck.restated == "keep":
         return Action.KEPT
     report.write(finding, Action.REPLACING, folder)
-    log = Journal(layout.journal(date), _STAGE)
+    # To the date it is the second half of a merge: whoever reads its journal after a stop knows that word.
+    log = Journal(layout.journal(date), "merge")
     with log.attempt():
         versions.replace(layout, date, folder)
         log.mention(journal.SEALED, rows=finding.after["rows"], **finding.after["parquet"])
