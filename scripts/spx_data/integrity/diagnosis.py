@@ -23,7 +23,7 @@ _MOST_NAMED = 5
 def diagnose(path: Path, date: dt.date, size: int | None) -> list[Finding]:
     """What happened to the Parquet of *date*, which was sealed with *size* bytes (None where nobody says)."""
     surveyed = pages.survey(path)
-    if swapped := another_day(surveyed.dates, date):
+    if date not in surveyed.dates and (swapped := another_day(surveyed.dates, date)):
         return [swapped]
     found = path.stat().st_size
     findings = [*_length(found, size), *_zeros(path, found)]

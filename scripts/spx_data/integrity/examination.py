@@ -22,7 +22,6 @@ from spx_data.layout import Layout
 Observer = Callable[[int], None]  # told how many more bytes were looked at
 
 _BLOCK = 1 << 20
-_NEAR = 32  # digits of 64 in common; digests of two files have about four
 
 
 def ignore(_: int) -> None:
@@ -160,9 +159,9 @@ class _Case:
             swapped = witnesses.is_another_days(sidecar.name, self._date) and not own
             damage = Damage.SIDECAR_SWAPPED if swapped else Damage.SIDECAR_DAMAGED
             yield Finding(damage, f"it names {sidecar.name} instead of {name}")
-        elif self._truth and sidecar.sha256 != self._truth:
-            same = sum(a == b for a, b in zip(sidecar.sha256 or "", self._truth, strict=True))
-            damage = Damage.SIDECAR_DAMAGED if same >= _NEAR else Damage.SIDECAR_SWAPPED
+        elif self._truth and sidecar.sha256 and sidecar.sha256 != self._truth:
+            same = witnesses.digits_in_common(sidecar.sha256, self._truth)
+            damage = Damage.SIDECAR_DAMAGED if same >= witnesses.NEAR else Damage.SIDECAR_SWAPPED
             text = f"its digest is {_short(sidecar.sha256)}, sealed was {_short(self._truth)}"
             yield Finding(damage, f"{text}: {64 - same} of 64 digits differ")
 

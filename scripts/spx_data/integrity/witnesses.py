@@ -24,6 +24,8 @@ _LINE = re.compile(rb"([0-9a-f]{64})  ([^\s/]+)\n")
 _DIGITS = re.compile(r"[0-9a-f]{64}")
 _LONGEST_SIDECAR = 4 << 10
 _LONGEST_PASSPORT = 64 << 20
+NEAR = 32  # digits of 64 in common; digests of two files have about four
+
 _OF_A_MERGE = frozenset({journal.STARTED, journal.FINISHED, journal.FAILED})
 _UNVOUCHED = 1  # passports of this format did not vouch for their own bytes
 
@@ -168,19 +170,29 @@ def truth(
 ) -> str | None:
     """The digest that the Parquet should have; None where nobody says.
 
-    *found* is the file's own, *sealed* its sidecar's. What sidecar and passport agree on stands; then what
-    the file or the journal agrees on with one of them; then the passport's word, for it vouches for itself;
-    then whatever is left. The journal is asked only where sidecar and passport do not settle it.
+    *found* is the file's own, *sealed* its sidecar's. What sidecar and passport agree on stands; then the
+    file's own, where anybody says nearly that; then what the journal and one of them agree on; then the
+    passport's word, for it vouches for itself; then the journal's, then the sidecar's. The journal is asked
+    only where sidecar and passport do not settle it.
     """
     described = passport.sha256 if passport else None
     if sealed and sealed == described:
         return sealed
     recorded = seal()
-    said = [word for word in (described, sealed, recorded and recorded.sha256) if word]
-    if found in said:
+    said = [word for word in (described, recorded and recorded.sha256, sealed) if word]
+    if found and any(digits_in_common(found, word) >= NEAR for word in said):
         return found
     agreed = [word for word in said if said.count(word) > 1]
     return next(iter([*agreed, *said]), None)
+
+
+def digits_in_common(one: str, other: str) -> int:
+    """How many digits of two digests are the same.
+
+    A changed file has another digest altogether, so one that differs from it in a few digits is its own,
+    damaged where it is written.
+    """
+    return sum(a == b for a, b in zip(one, other, strict=True))
 
 
 def is_another_days(name: str, date: dt.date) -> bool:

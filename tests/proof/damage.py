@@ -1,0 +1,389 @@
+"""Sealed days are damaged thousands of times: `examine` must find and name it, whatever plain readers do.
+
+Every byte of the three sealed files counts: a trial is a change of at least one of them, in its bytes, its
+length, its name or its being there, and it is found only if the examination calls the date damaged. "Named"
+says that the first damage it names is the one that was done. Each trial starts from whole files.
+
+The plain readers get the same damaged Parquet, each in a process of its own: one that crashes or hangs has
+noticed. Missed is a read that ends without an error; wrong is one that gives other rows besides.
+"""
+
+import datetime as dt
+import functools
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+from rich.table import Table
+from tests.proof.readers import READERS, Readers
+
+import theta_simulator
+from spx_data import config, sessions, vouched
+from spx_data.config import Settings
+from spx_data.fill.download import download_expirations
+from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.merge import merge_date
+from spx_data.integrity import Damage, Standing, examine
+from spx_data.layout import Layout
+
+TODAY = dt.date(2024, 12, 31)
+BLOCK = 4096
+
+
+class Sealed(NamedTuple):
+    """A sealed day as it should be: its place, and the bytes of sidecar, Parquet and passport."""
+
+    layout: Layout
+    date: dt.date
+    whole: dict[Path, bytes]
+    journal: bytes
+
+    @property
+    def paths(self) -> tuple[Path, Path, Path]:
+        return self.layout.sealed_files(self.date)
+
+
+@dataclass
+class Row:
+    """What came of all trials of one kind."""
+
+    kind: str
+    trials: int = 0
+    found: int = 0
+    named: int = 0
+    shown: int = 0  # to the plain readers: those that damage the Parquet
+    missed: Counter = field(default_factory=Counter)
+    wrong: Counter = field(default_factory=Counter)
+    slowest: float = 0.0
+    examples: list[str] = field(default_factory=list)  # of what was not found or not named
+
+
+# Lakes --------------------------------------------------------------------------------------------------
+
+
+def seal(folder: Path, url: str, interval: str, dates: list[dt.date]) -> list[Sealed]:
+    """Fill and seal *dates* in a lake of its own."""
+    settings = Settings.of(
+        config.resolve(
+            {
+                "thetadata": {"base_url": url, "retry_wait_factor": 0},
+                "processing": {
+                    "start_date": "2024-01-02",
+                    "interval": interval,
+                    "output_directory": str(folder / "parquet"),
+                    "temp_directory": str(folder / "temp"),
+                    "data_directory": str(folder / "data"),
+                },
+                "database": {"path": str(folder / "status.db")},
+            },
+            {},
+        )
+    )
+    layout = settings.layout
+    for session in sessions.between("NYSE", min(dates), max(dates)):
+        date = session.date
+        fetch_expirations(settings, date, layout.listing(date))
+        download_expirations(settings, date, layout.listing(date), layout.manifest(date), concurrent=4)
+        merge_date(settings, date, layout.manifest(date), layout.parquet(date), session=session)
+    return [
+        Sealed(
+            layout,
+            date,
+            {path: path.read_bytes() for path in layout.sealed_files(date)},
+            layout.journal(date).read_bytes(),
+        )
+        for date in dates
+    ]
+
+
+@contextmanager
+def lakes() -> Iterator[list[list[Sealed]]]:
+    """Lakes of two days each: small files, where footers weigh much, and files of minutes."""
+    days = [dt.date(2024, 1, 2), dt.date(2024, 1, 3)]
+    with (
+        tempfile.TemporaryDirectory(prefix="damage-") as name,
+        theta_simulator.running(theta_simulator.Settings(size="tiny", today=TODAY)) as terminal,
+    ):
+        yield [seal(Path(name) / interval, terminal.url, interval, days) for interval in ("1h", "1m")]
+
+
+# Damages ------------------------------------------------------------------------------------------------
+
+Change = dict[Path, bytes | None]  # what files hold afterwards; None is lost
+Damaging = Callable[[random.Random, Sealed, Sealed], tuple[Change, set[Damage]]]
+
+
+def _flipped(chance: random.Random, content: bytes, first: int = 0, last: int | None = None) -> bytes:
+    at = chance.randrange(first, len(content) if last is None else last)
+    return content[:at] + bytes([content[at] ^ 1 << chance.randrange(8)]) + content[at + 1 :]
+
+
+def flip_anywhere(chance, day, other):
+    """One bit of the Parquet."""
+    parquet = day.paths[1]
+    return {parquet: _flipped(chance, day.whole[parquet])}, {Damage.BYTES_CHANGED}
+
+
+@functools.cache
+def _chunks(parquet: Path) -> list[tuple[int, int]]:
+    """The bytes of each column's data pages in each row group, by pyarrow."""
+    metadata = pq.read_metadata(parquet)
+    found = []
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            start = column.dictionary_page_offset or column.data_page_offset
+            found.append((column.data_page_offset, start + column.total_compressed_size))
+    return found
+
+
+def flip_in_a_data_page(chance, day, other):
+    """One bit where the rows are."""
+    parquet = day.paths[1]
+    first, last = chance.choice(_chunks(parquet))
+    return {parquet: _flipped(chance, day.whole[parquet], first, last)}, {Damage.BYTES_CHANGED}
+
+
+def overwrite(chance, day, other):
+    """A few bytes of the Parquet, as a stray write leaves them."""
+    parquet = day.paths[1]
+    content = day.whole[parquet]
+    length = chance.choice([2, 4, 8, 64, 512])
+    at = chance.randrange(len(content) - length)
+    stray = chance.randbytes(length)
+    if content[at : at + length] == stray:
+        stray = bytes(byte ^ 255 for byte in stray)
+    return {parquet: content[:at] + stray + content[at + length :]}, {Damage.BYTES_CHANGED}
+
+
+def truncate(chance, day, other):
+    """The Parquet ends early: anywhere, at a block's or a page's edge, in its footer, or at once."""
+    parquet = day.paths[1]
+    content = day.whole[parquet]
+    size = len(content)
+    edge = chance.choice(_chunks(parquet))
+    footer = size - 8 - int.from_bytes(content[-8:-4], "little")
+    length = chance.choice(
+        [
+            chance.randrange(size),
+            chance.randrange(size // BLOCK + 1) * BLOCK,
+            *edge,
+            chance.randrange(footer, size),
+            chance.randrange(13),
+            size - chance.randrange(1, 13),
+        ]
+    )
+    return {parquet: content[:length]}, {Damage.TRUNCATED}
+
+
+def zero_fill(chance, day, other):
+    """Aligned blocks of the Parquet are zeros, as a lost write leaves them."""
+    parquet = day.paths[1]
+    content = bytearray(day.whole[parquet])
+    for _ in range(chance.choice([1, 1, 2, 5])):
+        at = chance.randrange(len(content) // BLOCK) * BLOCK
+        content[at : at + BLOCK] = bytes(BLOCK)
+    return {parquet: bytes(content)}, {Damage.ZERO_FILLED}
+
+
+def append(chance, day, other):
+    """Bytes too many at the Parquet's end: noise, zeros, itself, or another day."""
+    parquet = day.paths[1]
+    content = day.whole[parquet]
+    length = chance.choice([1, 8, BLOCK, 9999])
+    tail = chance.choice([chance.randbytes(length), bytes(length), content, other.whole[other.paths[1]]])
+    return {parquet: content + tail}, {Damage.EXTENDED}
+
+
+def flip_in_the_sidecar(chance, day, other):
+    sidecar = day.paths[0]
+    return {sidecar: _flipped(chance, day.whole[sidecar])}, {Damage.SIDECAR_DAMAGED}
+
+
+def flip_in_the_passport(chance, day, other):
+    passport = day.paths[2]
+    return {passport: _flipped(chance, day.whole[passport])}, {Damage.PASSPORT_DAMAGED}
+
+
+def swap_the_sidecar(chance, day, other):
+    """Another day's sidecar, as it is or with the name corrected."""
+    content = other.whole[other.paths[0]]
+    if chance.random() < 0.5:
+        content = content.replace(other.paths[1].name.encode(), day.paths[1].name.encode())
+    return {day.paths[0]: content}, {Damage.SIDECAR_SWAPPED}
+
+
+def swap_the_passport(chance, day, other):
+    return {day.paths[2]: other.whole[other.paths[2]]}, {Damage.PASSPORT_SWAPPED}
+
+
+def swap_the_parquet(chance, day, other):
+    """Another day's Parquet under this one's name."""
+    return {day.paths[1]: other.whole[other.paths[1]]}, {Damage.DAY_SWAPPED}
+
+
+def swap_the_day(chance, day, other):
+    """All three of another day under this one's names: as they are, or made to agree in every word."""
+    change = {mine: other.whole[theirs] for mine, theirs in zip(day.paths, other.paths, strict=True)}
+    if chance.random() < 0.5:
+        sidecar, _, passport = day.paths
+        change[sidecar] = change[sidecar].replace(other.paths[1].name.encode(), day.paths[1].name.encode())
+        document = json.loads(change[passport]) | {"date": day.date.isoformat()}
+        del document[vouched.FIELD]
+        with tempfile.TemporaryDirectory() as folder:
+            forged = Path(folder) / passport.name
+            vouched.write(forged, document)
+            change[passport] = forged.read_bytes()
+    return change, {Damage.DAY_SWAPPED}
+
+
+def lose(chance, day, other):
+    """One, two or all of the three are gone."""
+    lost = chance.sample(day.paths, chance.randrange(1, 4))
+    names = dict(
+        zip(day.paths, (Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST), strict=True)
+    )
+    return dict.fromkeys(lost), {names[path] for path in lost}
+
+
+def two_at_once(chance, day, other):
+    """Two of the others: the first named must be one of theirs."""
+    first, second = chance.sample([overwrite, flip_in_the_sidecar, flip_in_the_passport], 2)
+    (a, named_a), (b, named_b) = first(chance, day, other), second(chance, day, other)
+    return a | b, named_a | named_b
+
+
+# Kind → its share of the trials.
+KINDS: dict[Damaging, int] = {
+    flip_anywhere: 18,
+    flip_in_a_data_page: 18,
+    overwrite: 12,
+    truncate: 10,
+    zero_fill: 8,
+    append: 4,
+    flip_in_the_sidecar: 6,
+    flip_in_the_passport: 8,
+    swap_the_sidecar: 2,
+    swap_the_passport: 2,
+    swap_the_parquet: 2,
+    swap_the_day: 2,
+    lose: 4,
+    two_at_once: 4,
+}
+
+
+# Trials -------------------------------------------------------------------------------------------------
+
+
+def run(trials: int, seed: int) -> list[Row]:
+    """Damage sealed days *trials* times; a row for each kind of damage."""
+    rows = {kind: Row(kind.__name__.replace("_", " ")) for kind in KINDS}
+    chance = random.Random(seed)
+    with lakes() as found, Readers() as readers:
+        expected = {}
+        for lake in found:
+            for day in lake:
+                assert examine(day.layout, day.date).standing is Standing.HEALTHY
+                readers.show(day.paths[1])
+                expected[day.paths[1]] = readers.answers()
+                assert None not in expected[day.paths[1]].values()
+        for number in range(trials):
+            lake = found[chance.random() < 0.15]
+            day, other = chance.sample(lake, 2)
+            (kind,) = chance.choices(list(KINDS), KINDS.values())
+            change, named = kind(chance, day, other)
+            with_journal = chance.random() < 0.75 or kind is lose
+            with damaged(day, change, with_journal):
+                _trial(rows[kind], day, change, named, readers, expected[day.paths[1]], number)
+    return [row for row in rows.values() if row.trials]
+
+
+@contextmanager
+def damaged(day: Sealed, change: Change, with_journal: bool) -> Iterator[None]:
+    """The day as *change* leaves it, with or without its journal; whole again afterwards."""
+    assert any(content != day.whole[path] for path, content in change.items()), "nothing is changed"
+    journal = day.layout.journal(day.date)
+    for path, content in change.items():
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+    if not with_journal:
+        journal.unlink()
+    try:
+        yield
+    finally:
+        for path in change:
+            path.write_bytes(day.whole[path])
+        journal.write_bytes(day.journal)
+
+
+def _trial(row, day, change, named, readers, expected, number):
+    parquet = day.paths[1]
+    shown = change.get(parquet)
+    copy = parquet.with_name(f"{number}.parquet")  # a name of its own, for readers that remember files
+    if shown is not None:
+        copy.write_bytes(shown)
+        readers.show(copy)
+    begun = time.perf_counter()
+    examination = examine(day.layout, day.date)
+    row.slowest = max(row.slowest, time.perf_counter() - begun)
+    row.trials += 1
+    row.found += examination.standing is Standing.DAMAGED
+    well_named = bool(examination.damages) and _is_named(examination.damages, named)
+    row.named += well_named
+    if not well_named and len(row.examples) < 3:
+        said = "; ".join(map(str, examination.findings)) or examination.standing
+        row.examples.append(f"{day.date}: expected {', '.join(sorted(named))}, found {said}")
+    if shown is not None:
+        answers = readers.answers()
+        copy.unlink()
+        row.shown += 1
+        row.missed.update(name for name, answer in answers.items() if answer is not None)
+        row.wrong.update(name for name, answer in answers.items() if answer not in (None, expected[name]))
+
+
+def _is_named(damages: list[Damage], named: set[Damage]) -> bool:
+    """Whether the first damage named is one of those done; of lost files, each must be named."""
+    lost = {damage for damage in named if damage.endswith("-lost")}
+    return damages[0] in named and lost <= set(damages)
+
+
+# The table ----------------------------------------------------------------------------------------------
+
+
+def table(trials: int = 10_000, seed: int = 1) -> tuple[Table, bool]:
+    """The outcome as a table, and whether every damage was found and named."""
+    rows = run(trials, seed)
+    total = Row("all")
+    for row in rows:
+        for name in ("trials", "found", "named", "shown"):
+            setattr(total, name, getattr(total, name) + getattr(row, name))
+        total.missed += row.missed
+        total.wrong += row.wrong
+    shown = Table(title=f"{trials:,} damages to sealed days, seed {seed}", box=None, header_style="bold")
+    shown.add_column("damage", no_wrap=True)
+    for heading in ("trials", "verify: found", "named", *(f"{name}: missed" for name in READERS)):
+        shown.add_column(heading, justify="right")
+    for row in (*rows, total):
+        cells = [f"{row.trials:,}", _percent(row.found, row.trials), _percent(row.named, row.trials)]
+        shown.add_row(row.kind, *cells, *(_of_reader(row, name) for name in READERS))
+    shown.caption = "missed: read without an error, in brackets the share that came back with other rows"
+    return shown, total.found == total.named == total.trials
+
+
+def _of_reader(row: Row, name: str) -> str:
+    if not row.shown:
+        return "–"
+    return f"{_percent(row.missed[name], row.shown)} ({_percent(row.wrong[name], row.shown)})"
+
+
+def _percent(count: int, of: int) -> str:
+    return f"{100 * count / of:.1f} %"

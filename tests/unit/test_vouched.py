@@ -1,0 +1,47 @@
+"""A document that vouches for its own bytes notices every change of them."""
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spx_data import vouched
+
+DOCUMENT = {"date": "2024-01-02", "rows": 3, "share": 1e-05, "name": "é", "zeros": "0" * 64}
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vouched") / "document.json"
+    vouched.write(path, DOCUMENT)
+    return path.read_bytes()
+
+
+def test_the_document_is_what_was_written_and_its_digest(content):
+    found = json.loads(content)
+    digest = found.pop(vouched.FIELD)
+
+    assert found == DOCUMENT
+    blank = content.replace(digest.encode(), b"0" * 64)
+    assert hashlib.sha256(blank).hexdigest() == digest
+    assert vouched.holds(content)
+
+
+def test_every_bit_counts(content):
+    for at in range(len(content)):
+        for bit in range(8):
+            changed = content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+
+            assert not vouched.holds(changed), (at, bit)
+
+
+@given(st.binary())
+def test_other_bytes_do_not_hold(content):
+    assert not vouched.holds(content)
+
+
+def test_what_follows_counts_too(content):
+    assert not vouched.holds(content + b" ")
+    assert not vouched.holds(content[:-1])
