@@ -15,12 +15,10 @@ include: "rules/status.smk"
 
 
 rule all:
-    """Every session between the start and the end date that is not sealed."""
+    """Every session between the start and the end date that is due."""
     default_target: True
     input:
-        # With no input at all Snakemake would run this rule for its own sake; with one that exists it says
-        # that there is nothing to be done.
-        [layout.sidecar(date) for date in missing_dates] or workflow.configfiles[0],
+        sidecars_to_make,
 
 
 onstart:

@@ -44,6 +44,21 @@ def asked_dates():
     )
 
 
+def sidecars_to_make(wildcards):
+    """The seals of all missing dates, and of those named with --until: a person may ask for a parked one."""
+    named = {
+        date
+        for name in workflow.dag_settings.until
+        if (date := layouts.date_of(Path(name)))
+    }
+    unsealed = {date for date in named if not files.is_sealed(layout.parquet(date))}
+    # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
+    # there is nothing to be done.
+    return [
+        layout.sidecar(date) for date in {*missing_dates, *unsealed}
+    ] or workflow.configfiles[0]
+
+
 # The limit of requests is written once, in the config: a job takes its share of it (profiles/default).
 limit = settings.terminal.max_concurrent_requests
 

@@ -1,7 +1,7 @@
 """A fill is stopped, or meets an error of the disk, at any of its operations, thousands of times.
 
-After each stop the tree must hold no wrong day; the next run must end with the bytes of an undisturbed run, and
-fetch again no expiration that was staged.
+After each stop the tree must hold no wrong day; the next run must end with the bytes of an undisturbed run,
+and fetch again no expiration that was staged.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.table import Table
 from tests.proof.disk import Disk
 
 import theta_simulator
@@ -172,6 +173,24 @@ class Tally:
         self.wrong += other.wrong
 
 
+def share(trials, seed):
+    """The tally of *trials* stops and errors from *seed* on."""
+    with Proof() as proof:
+        return proof.run(trials, seed)
+
+
+def table(tally):
+    """What was tried, operation by operation, and what came of it."""
+    found = Table(title="Stops and disk errors at every operation of a fill", title_justify="left")
+    for heading in ("what happened", "how often", "wrong days and other findings"):
+        found.add_column(heading, justify="left" if heading == "what happened" else "right")
+    for kind, count in sorted(tally.kinds.items()):
+        found.add_row(kind, f"{count:,}", "")
+    found.add_row("together", f"{tally.kinds.total():,}", f"{len(tally.wrong):,}", style="bold")
+    found.caption = ", ".join(f"{name} {count:,}" for name, count in tally.operations.most_common())
+    return found
+
+
 class Proof:
     """Trials in new folders against simulated terminals; use it as a context."""
 
@@ -288,7 +307,7 @@ class Proof:
 
     @contextlib.contextmanager
     def _refetching_nothing(self, seed, fill):
-        """In the block no chain is asked for that is staged; of those not staged, few were asked for before."""
+        """In the block no chain is asked for that is staged, and few that are not staged at its end."""
         terminal = self._terminals[fill.variant.api]
         staged, before = fill.staged(), terminal.requests()
         yield
@@ -308,5 +327,5 @@ def _chain(request):
     """The root and the expiration of a request's chain; None where it asks for none."""
     query = request["query"]
     if "exp" in query:
-        return query["root"], str(dt.datetime.strptime(query["exp"], "%Y%m%d").date())
+        return query["root"], dt.date.fromisoformat(query["exp"]).isoformat()
     return (query["symbol"], query["expiration"]) if "expiration" in query else None

@@ -1,5 +1,7 @@
 """A date that would not fit on the disk is not begun."""
 
+from dataclasses import replace
+
 import pytest
 from tests.rules.conftest import DAY, Date
 
@@ -100,8 +102,7 @@ def test_a_neighbour_of_another_making_tells_nothing(terminals, day):
     date = day(terminals["v3"], before.date.replace(day=4), output_directory=str(before.layout.output))
     listing = Listing.of_json(before.listing() | {"date": "2024-01-04", "dataset": {"interval": "1m"}})
 
-    need = room.estimate(
-        date.layout, listing, Window(date.settings.window.start, date.settings.window.end, "1m"), 10
-    )
+    window = replace(date.settings.window, interval="1m")
+    need = room.estimate(date.layout, listing, window, 10)
 
     assert need.staged == pytest.approx(10 * 391 * 240)

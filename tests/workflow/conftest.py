@@ -37,6 +37,10 @@ class Lake:
         target.parent.mkdir(exist_ok=True)
         target.write_text(yaml.safe_dump(sections))
 
+    def sections(self) -> dict[str, dict[str, object]]:
+        """The sections of config/config.yaml, to be changed and written again."""
+        return yaml.safe_load((self.folder / "config" / "config.yaml").read_text())
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `snakemake --cores 4` with *arguments* in a process group of its own."""
         command = [BIN / "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--cores", "4", *arguments]

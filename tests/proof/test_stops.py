@@ -1,0 +1,46 @@
+"""A bounded share of `make proof`: stops and errors at any operation of a fill do no harm."""
+
+import errno
+
+from tests.proof.disk import OPERATIONS
+from tests.proof.stops import Proof
+
+from spx_data import files
+
+TRIALS, SEED = 150, 1_000_000
+
+
+def test_no_stop_and_no_error_of_the_disk_makes_a_wrong_day(tmp_path):
+    with Proof(tmp_path) as proof:
+        tally = proof.run(TRIALS, SEED)
+
+    print(f"{tally.kinds.total()} stops and errors, seeds from {SEED}: {dict(tally.kinds)}")
+    assert tally.wrong == []
+    assert {"kill", "power cut", *map(errno.errorcode.get, (errno.ENOSPC, errno.EIO, errno.EACCES))} == set(
+        tally.kinds
+    )
+    assert set(tally.operations) >= set(OPERATIONS) - {"remove_folder"}  # which comes once in a fill
+
+
+def test_a_fill_that_does_not_flush_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_sync", lambda _: None)
+
+    with Proof(tmp_path) as proof:
+        assert proof.run(60, SEED).wrong
+
+
+def test_a_sidecar_written_too_early_is_found_out(tmp_path, monkeypatch):
+    from spx_data.fill import merge
+
+    seal, write = files.seal, files.write_json
+
+    def early(target, document):
+        if target.name.startswith("spx-options-"):
+            seal(target.with_suffix(".parquet"), document["parquet"]["sha256"])
+        write(target, document)
+
+    monkeypatch.setattr(merge.files, "write_json", early)
+    monkeypatch.setattr(merge.files, "seal", lambda *_: None)
+
+    with Proof(tmp_path) as proof:
+        assert proof.run(100, SEED).wrong

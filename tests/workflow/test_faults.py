@@ -1,0 +1,207 @@
+"""What the world does to a run: kills, a full disk, a terminal that goes away. Nothing wrong, and it goes on."""
+
+import contextlib
+import random
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from tests.workflow.conftest import TODAY, kill
+
+from theta_simulator import Faults, running
+from theta_simulator import Settings as Simulated
+
+START, END = "2024-11-27", "2024-12-04"
+SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02", "2024-12-03", "2024-12-04"]
+
+
+@pytest.fixture(scope="module")
+def truth(v3, new_lake):
+    """The bytes of an undisturbed run."""
+    lake = new_lake(v3, START, END)
+    assert lake.snakemake().returncode == 0
+    return lake.bytes_of_all()
+
+
+def nothing_wrong(lake, truth):
+    """Whatever has its seal has the right bytes."""
+    sealed = [f"spx-options-{date}.parquet" for date in lake.sealed()]
+    found = lake.bytes_of_all()
+    return all(found[name] == truth[name] for name in sealed)
+
+
+def finished(lake, truth):
+    return lake.sealed() == SESSIONS and lake.bytes_of_all() == truth
+
+
+# Kills --------------------------------------------------------------------------------------------------
+
+
+def test_runs_killed_at_any_time_end_as_an_undisturbed_one(new_lake, truth):
+    chance = random.Random(3)
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=60)) as terminal:
+        lake = new_lake(terminal, START, END)
+        for _ in range(4):
+            process = lake.start()
+            time.sleep(chance.uniform(1.5, 5.0))
+            if process.poll() is None:
+                kill(process)
+            process.wait()
+            assert nothing_wrong(lake, truth)
+            lake.snakemake("--unlock")
+
+        assert lake.snakemake().returncode == 0
+        assert finished(lake, truth)
+
+
+def test_a_killed_worker_costs_its_date_and_no_other(new_lake, truth):
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=150)) as terminal:
+        lake = new_lake(terminal, START, END)
+        process = lake.start()
+        victim = worker_of(process, "download_expirations")
+        victim.kill()
+        output, _ = process.communicate(timeout=120)
+
+        assert process.returncode == 1, output
+        assert len(lake.sealed()) == len(SESSIONS) - 1
+        assert nothing_wrong(lake, truth)
+
+        assert lake.snakemake().returncode == 0
+        assert finished(lake, truth)
+
+
+def worker_of(process, script):
+    """A job's process that runs *script*, as soon as there is one."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for member in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(script in word and word.endswith(".py") for word in member.cmdline()):
+                    return member
+        time.sleep(0.02)
+    pytest.fail(f"no process of {script} was seen")
+
+
+# A full disk --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of a given size in megabytes, which can be made larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(*options):
+        command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    if not sys.platform.startswith("linux") or mount("size=1m").returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield folder, lambda megabytes: mount("remount", f"size={megabytes}m").check_returncode()
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("megabytes", [3, 12])
+def test_a_full_disk_stops_cleanly_and_the_run_goes_on_once_there_is_room(
+    megabytes, v3, new_lake, truth, small_disk
+):
+    folder, resize = small_disk
+    resize(megabytes)
+    lake = new_lake(v3, START, END)
+    for name, key in (("parquet", "OUTPUT_DIRECTORY"), ("temp", "TEMP_DIRECTORY")):
+        lake.environment[key] = str(folder / name)
+    sections = lake.sections()
+    sections["processing"]["keep_ndjson"] = True
+    lake.configure(**sections)
+
+    full = lake.snakemake()
+
+    assert full.returncode == 1
+    assert "Make room" in full.stdout
+    assert "Traceback" not in full.stdout
+    sealed = list((folder / "parquet").rglob("*.sha256"))
+    assert len(sealed) < len(SESSIONS)
+    assert all(path.with_suffix("").read_bytes() == truth[path.stem] for path in sealed)
+    assert not list(folder.rglob("*.part"))
+
+    resize(200)
+    assert lake.snakemake().returncode == 0
+    found = {path.name: path.read_bytes() for path in (folder / "parquet").rglob("*.parquet")}
+    assert found == truth
+
+
+# The terminal -------------------------------------------------------------------------------------------
+
+
+def test_a_terminal_that_goes_away_ends_the_run_without_being_hammered(new_lake, truth):
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=60)) as terminal:
+        lake = new_lake(terminal, START, END)
+        process = lake.start()
+        while not any("expiration" in request["query"] for request in terminal.requests()):
+            time.sleep(0.05)
+        terminal.set_status("DISCONNECTED")
+        before = len(terminal.requests())
+        output, _ = process.communicate(timeout=120)
+
+        assert process.returncode == 1
+        assert "has no connection to its server" in output
+        assert "Traceback" not in output
+        data = [request for request in terminal.requests()[before:] if request["counted"]]
+        # One for each worker of the dates in flight; every other question was how the terminal is.
+        assert len(data) <= 8
+        assert nothing_wrong(lake, truth)
+
+        terminal.set_status("CONNECTED")
+        assert lake.snakemake().returncode == 0
+        assert finished(lake, truth)
+
+
+def test_a_terminal_with_ordinary_faults_needs_nobody(new_lake, truth):
+    faults = Faults(seed=5, rate=0.3, most_per_request=1, stall_seconds=3.0)
+    with running(Simulated(size="tiny", today=TODAY, faults=faults)) as terminal:
+        lake = new_lake(terminal, START, END, history_timeout_seconds=1, timeout_seconds=5)
+
+        run = lake.snakemake()
+
+        assert {request["fault"] for request in terminal.requests()} > {None}
+    assert run.returncode == 0, run.stdout
+    assert finished(lake, truth)
+
+
+def test_a_date_that_fails_in_every_run_is_parked_until_it_is_named(new_lake):
+    faults = Faults(seed=1, rate=1.0, kinds=("html",), most_per_request=10**6)
+    with running(Simulated(size="tiny", today=TODAY, faults=faults)) as terminal:
+        lake = new_lake(terminal, "2024-12-02", "2024-12-02")
+        sections = lake.sections()
+        sections["processing"]["max_attempts"] = 2
+        lake.configure(**sections)
+
+        assert [lake.snakemake().returncode for _ in range(2)] == [1, 1]
+        asked = len(terminal.requests())
+        third = lake.snakemake()
+        assert third.returncode == 0
+        assert "Nothing to be done" in third.stdout
+        assert "1 parked" in lake.spx_data("status").stdout
+        assert len(terminal.requests()) == asked
+
+        for words in (["--until", lake.parquet("2024-12-02")], [lake.parquet("2024-12-02")]):
+            asked = len(terminal.requests())
+            assert lake.snakemake(*words).returncode == 1
+            assert len(terminal.requests()) > asked
+
+
+def test_only_the_dates_of_a_call_are_filled(v3, new_lake):
+    lake = new_lake(v3, START, END)
+
+    assert lake.snakemake("--config", "dates=2024-12-02..2024-12-03").returncode == 0
+    assert lake.sealed() == ["2024-12-02", "2024-12-03"]
+
+    assert lake.snakemake("--config", "dates=2024-11-27").returncode == 0
+    assert lake.sealed() == ["2024-11-27", "2024-12-02", "2024-12-03"]
+
+    wrong = lake.snakemake("--config", "dates=someday")
+    assert wrong.returncode == 1
+    assert "dates: 'someday' is no date. Write 2024-01-02" in wrong.stdout
+    assert "Traceback" not in wrong.stdout
