@@ -10,14 +10,16 @@ noticed. Missed is a read that ends without an error; wrong is one that gives ot
 
 import datetime as dt
 import functools
+import itertools
 import json
 import random
+import shutil
 import tempfile
-import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,15 +57,33 @@ class Sealed(NamedTuple):
 class Row:
     """What came of all trials of one kind."""
 
-    kind: str
     trials: int = 0
     found: int = 0
     named: int = 0
     shown: int = 0  # to the plain readers: those that damage the Parquet
     missed: Counter = field(default_factory=Counter)
     wrong: Counter = field(default_factory=Counter)
-    slowest: float = 0.0
-    examples: list[str] = field(default_factory=list)  # of what was not found or not named
+
+    def add(self, other):
+        """Take another row in."""
+        for name in ("trials", "found", "named", "shown"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.missed += other.missed
+        self.wrong += other.wrong
+
+
+@dataclass
+class Tally:
+    """What was tried and what was found, kind by kind; *wrong* must stay empty."""
+
+    rows: defaultdict = field(default_factory=functools.partial(defaultdict, Row))
+    wrong: list = field(default_factory=list)  # what was not found, or not named
+
+    def add(self, other):
+        """Take another tally in."""
+        for kind, row in other.rows.items():
+            self.rows[kind].add(row)
+        self.wrong += other.wrong
 
 
 # Lakes --------------------------------------------------------------------------------------------------
@@ -104,15 +124,30 @@ def seal(folder: Path, url: str, interval: str, dates: list[dt.date]) -> list[Se
     ]
 
 
-@contextmanager
-def lakes() -> Iterator[list[list[Sealed]]]:
-    """Lakes of two days each: small files, where footers weigh much, and files of minutes."""
+@functools.cache
+def lakes() -> list[list[Sealed]]:
+    """Lakes of two days each, made once in a process: small files, where footers weigh much, and minutes."""
+    folder = Path(tempfile.mkdtemp(prefix="damage-"))
+    util.Finalize(None, shutil.rmtree, (folder, True), exitpriority=10)
     days = [dt.date(2024, 1, 2), dt.date(2024, 1, 3)]
-    with (
-        tempfile.TemporaryDirectory(prefix="damage-") as name,
-        theta_simulator.running(theta_simulator.Settings(size="tiny", today=TODAY)) as terminal,
-    ):
-        yield [seal(Path(name) / interval, terminal.url, interval, days) for interval in ("1h", "1m")]
+    with theta_simulator.running(theta_simulator.Settings(size="tiny", today=TODAY)) as terminal:
+        made = [seal(folder / interval, terminal.url, interval, days) for interval in ("1h", "1m")]
+    for day in itertools.chain(*made):
+        assert examine(day.layout, day.date).standing is Standing.HEALTHY
+    return made
+
+
+@functools.cache
+def plain_readers() -> tuple[Readers, dict[Path, dict[str, str]]]:
+    """The plain readers, and what each of them reads in whole files."""
+    readers = Readers()
+    util.Finalize(None, readers.close, exitpriority=20)
+    whole = {}
+    for day in itertools.chain(*lakes()):
+        readers.show(day.paths[1])
+        whole[day.paths[1]] = readers.answers()
+        assert None not in whole[day.paths[1]].values()
+    return readers, whole
 
 
 # Damages ------------------------------------------------------------------------------------------------
@@ -181,7 +216,7 @@ def truncate(chance, day, other):
             size - chance.randrange(1, 13),
         ]
     )
-    return {parquet: content[:length]}, {Damage.TRUNCATED}
+    return {parquet: content[: min(length, size - 1)]}, {Damage.TRUNCATED}
 
 
 def zero_fill(chance, day, other):
@@ -283,27 +318,20 @@ KINDS: dict[Damaging, int] = {
 # Trials -------------------------------------------------------------------------------------------------
 
 
-def run(trials: int, seed: int) -> list[Row]:
-    """Damage sealed days *trials* times; a row for each kind of damage."""
-    rows = {kind: Row(kind.__name__.replace("_", " ")) for kind in KINDS}
-    chance = random.Random(seed)
-    with lakes() as found, Readers() as readers:
-        expected = {}
-        for lake in found:
-            for day in lake:
-                assert examine(day.layout, day.date).standing is Standing.HEALTHY
-                readers.show(day.paths[1])
-                expected[day.paths[1]] = readers.answers()
-                assert None not in expected[day.paths[1]].values()
-        for number in range(trials):
-            lake = found[chance.random() < 0.15]
-            day, other = chance.sample(lake, 2)
-            (kind,) = chance.choices(list(KINDS), KINDS.values())
-            change, named = kind(chance, day, other)
-            with_journal = chance.random() < 0.75 or kind is lose
-            with damaged(day, change, with_journal):
-                _trial(rows[kind], day, change, named, readers, expected[day.paths[1]], number)
-    return [row for row in rows.values() if row.trials]
+def share(trials: int, seed: int) -> Tally:
+    """The tally of *trials* damages, one for each seed from *seed* on."""
+    tally = Tally()
+    for own in range(seed, seed + trials):
+        chance = random.Random(own)
+        day, other = chance.sample(lakes()[chance.random() < 0.15], 2)
+        (kind,) = chance.choices(list(KINDS), KINDS.values())
+        change, named = kind(chance, day, other)
+        with_journal = chance.random() < 0.75 or kind is lose
+        with damaged(day, change, with_journal):
+            wrong = _trial(tally.rows[kind.__name__], day, change, named)
+        if wrong:
+            tally.wrong.append(f"seed {own}, {kind.__name__} of {day.date}: {wrong}")
+    return tally
 
 
 @contextmanager
@@ -325,29 +353,35 @@ def damaged(day: Sealed, change: Change, with_journal: bool) -> Iterator[None]:
         journal.write_bytes(day.journal)
 
 
-def _trial(row, day, change, named, readers, expected, number):
+def _trial(row: Row, day: Sealed, change: Change, named: set[Damage]) -> str | None:
+    """Count one trial; returns what was expected and found where these differ."""
+    readers, whole = plain_readers()
     parquet = day.paths[1]
     shown = change.get(parquet)
-    copy = parquet.with_name(f"{number}.parquet")  # a name of its own, for readers that remember files
     if shown is not None:
+        # Under a name of its own, for readers that remember files.
+        copy = parquet.with_name(f"{next(_NUMBERS)}.parquet")
         copy.write_bytes(shown)
         readers.show(copy)
-    begun = time.perf_counter()
     examination = examine(day.layout, day.date)
-    row.slowest = max(row.slowest, time.perf_counter() - begun)
-    row.trials += 1
-    row.found += examination.standing is Standing.DAMAGED
-    well_named = bool(examination.damages) and _is_named(examination.damages, named)
-    row.named += well_named
-    if not well_named and len(row.examples) < 3:
-        said = "; ".join(map(str, examination.findings)) or examination.standing
-        row.examples.append(f"{day.date}: expected {', '.join(sorted(named))}, found {said}")
     if shown is not None:
         answers = readers.answers()
         copy.unlink()
         row.shown += 1
         row.missed.update(name for name, answer in answers.items() if answer is not None)
-        row.wrong.update(name for name, answer in answers.items() if answer not in (None, expected[name]))
+        row.wrong.update(
+            name for name, answer in answers.items() if answer not in (None, whole[parquet][name])
+        )
+    row.trials += 1
+    row.found += examination.standing is Standing.DAMAGED
+    if examination.damages and _is_named(examination.damages, named):
+        row.named += 1
+        return None
+    found = "; ".join(map(str, examination.findings)) or examination.standing
+    return f"expected {', '.join(sorted(named))}, found {found}"
+
+
+_NUMBERS = itertools.count()
 
 
 def _is_named(damages: list[Damage], named: set[Damage]) -> bool:
@@ -359,31 +393,33 @@ def _is_named(damages: list[Damage], named: set[Damage]) -> bool:
 # The table ----------------------------------------------------------------------------------------------
 
 
-def table(trials: int = 10_000, seed: int = 1) -> tuple[Table, bool]:
-    """The outcome as a table, and whether every damage was found and named."""
-    rows = run(trials, seed)
-    total = Row("all")
-    for row in rows:
-        for name in ("trials", "found", "named", "shown"):
-            setattr(total, name, getattr(total, name) + getattr(row, name))
-        total.missed += row.missed
-        total.wrong += row.wrong
-    shown = Table(title=f"{trials:,} damages to sealed days, seed {seed}", box=None, header_style="bold")
+def table(tally: Tally) -> Table:
+    """Kind by kind: what verify found and named, and what plain readers of the same Parquet missed."""
+    shown = Table(title="Damage to sealed days, and who notices", title_justify="left", box=None)
     shown.add_column("damage", no_wrap=True)
-    for heading in ("trials", "verify: found", "named", *(f"{name}: missed" for name in READERS)):
+    for heading in ("trials", "found", "named", *(f"{name} misses" for name in READERS)):
         shown.add_column(heading, justify="right")
-    for row in (*rows, total):
-        cells = [f"{row.trials:,}", _percent(row.found, row.trials), _percent(row.named, row.trials)]
-        shown.add_row(row.kind, *cells, *(_of_reader(row, name) for name in READERS))
-    shown.caption = "missed: read without an error, in brackets the share that came back with other rows"
-    return shown, total.found == total.named == total.trials
+    together = Row()
+    for kind in KINDS:
+        if row := tally.rows.get(kind.__name__):
+            shown.add_row(*_cells(kind.__name__.replace("_", " "), row))
+            together.add(row)
+    shown.add_row(*_cells("together", together), style="bold")
+    shown.caption = (
+        "misses: reads it without an error; in brackets those that give other rows than were sealed"
+    )
+    return shown
 
 
-def _of_reader(row: Row, name: str) -> str:
-    if not row.shown:
-        return "–"
-    return f"{_percent(row.missed[name], row.shown)} ({_percent(row.wrong[name], row.shown)})"
+def _cells(name: str, row: Row) -> list[str]:
+    of_readers = (
+        f"{_share(row.missed[reader], row.shown)} ({_share(row.wrong[reader], row.shown)})"
+        if row.shown
+        else "–"
+        for reader in READERS
+    )
+    return [name, f"{row.trials:,}", f"{row.found:,}", f"{row.named:,}", *of_readers]
 
 
-def _percent(count: int, of: int) -> str:
+def _share(count: int, of: int) -> str:
     return f"{100 * count / of:.1f} %"

@@ -49,11 +49,11 @@ def _fingerprint(frame):
 class Readers:
     """One process for each reader; `show` gives all a path, `answers` collects what they say."""
 
-    def __enter__(self):
+    def __init__(self):
         self._processes = {name: _start(name) for name in READERS}
-        return self
 
-    def __exit__(self, *_):
+    def close(self):
+        """End them."""
         for process in self._processes.values():
             _end(process)
 

@@ -3,36 +3,47 @@
 import pytest
 from tests.proof import damage
 
+TRIALS, SEED = 300, 1_000_000
+
 
 @pytest.fixture(scope="module")
-def rows():
-    return damage.run(300, seed=20240102)
+def tally():
+    return damage.share(TRIALS, SEED)
 
 
-def test_no_damage_is_missed(rows):
-    assert sum(row.trials for row in rows) == 300
-    assert {row.kind: row.trials - row.found for row in rows} == {row.kind: 0 for row in rows}
+def test_no_damage_is_missed(tally):
+    assert sum(row.trials for row in tally.rows.values()) == TRIALS
+    assert {kind: row.trials - row.found for kind, row in tally.rows.items()} == dict.fromkeys(tally.rows, 0)
 
 
-def test_every_damage_is_named(rows):
-    assert [example for row in rows for example in row.examples] == []
-    assert all(row.named == row.trials for row in rows)
+def test_every_damage_is_named(tally):
+    assert tally.wrong == []
+    assert all(row.named == row.trials for row in tally.rows.values())
 
 
-def test_every_kind_was_tried(rows):
-    assert len(rows) == len(damage.KINDS)
+def test_every_kind_was_tried(tally):
+    assert set(tally.rows) == {kind.__name__ for kind in damage.KINDS}
 
 
-def test_plain_readers_miss_some(rows):
+def test_plain_readers_miss_some(tally):
     """Or the comparison is with something that does not read at all."""
-    flips = next(row for row in rows if row.kind == "flip in a data page")
+    flips = tally.rows["flip_in_a_data_page"]
 
     for reader in damage.READERS:
         assert 0 < flips.wrong[reader] <= flips.missed[reader] < flips.shown
 
 
-def test_the_table_has_a_line_for_each_kind_and_one_for_all():
-    table, all_found = damage.table(trials=20, seed=3)
+def test_an_examination_that_looks_away_is_found_out(monkeypatch):
+    healthy = damage.examine(damage.lakes()[0][0].layout, damage.lakes()[0][0].date)
+    monkeypatch.setattr(damage, "examine", lambda *_: healthy)
 
-    assert all_found
-    assert table.row_count >= 2
+    assert len(damage.share(5, SEED).wrong) == 5
+
+
+def test_tallies_add_up(tally):
+    both = damage.Tally()
+    both.add(tally)
+    both.add(tally)
+
+    assert both.rows["lose"].trials == 2 * tally.rows["lose"].trials
+    assert damage.table(both).row_count == len(damage.KINDS) + 1
