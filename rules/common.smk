@@ -78,6 +78,11 @@ def listing_share(wildcards):
     return sharing.share(1, limit)
 
 
+def all_cores(wildcards):
+    """Every core there is; what only draws the rules need not be told how many that are."""
+    return workflow.cores or 1
+
+
 def age_rank(wildcards):
     """Newest dates first: their ordinal day."""
     return sharing.priority(wildcards.year, wildcards.month, wildcards.day)

@@ -11,6 +11,6 @@ localrules:
 
 rule verify:
     """Re-check every byte of every sealed date; damaged dates go to quarantine and become gaps."""
-    threads: workflow.cores
+    threads: all_cores
     script:
         "../scripts/verify.py"
