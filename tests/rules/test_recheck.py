@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime as dt
+import errno
 import functools
 import hashlib
 import io
@@ -20,10 +21,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.proof.disk import Disk
 from tests.restating import cells, expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 
-from spx_data import disk, files, journal, ledger, recheck, sessions
+from spx_data import disk, files, integrity, journal, ledger, recheck, sessions
 from spx_data.cli.restatements import print_outcomes
 from spx_data.config import Recheck
 from spx_data.dates import Dates
@@ -31,7 +33,9 @@ from spx_data.errors import (
     ApiResponseInvalidError,
     DatasetMismatchError,
     DateValidationError,
+    DeviceError,
     FileCorruptionError,
+    InsufficientDiskSpaceError,
     ThetaTerminalNotRunningError,
 )
 from spx_data.recheck import candidate
@@ -315,7 +319,7 @@ def test_a_restatement_is_seen_across_apis(terminals, source, day):
 def restated_day(source, day):
     """Return a sealed date whose source has changed one cell since, and that source."""
     proxy = source()
-    date = day(proxy.url)
+    date = day(proxy.url, interval="1h")
     date.fill()
     proxy.edit = cells(*WEEKLY, {(5, "bid"): "1.2500"})
     return date, proxy
@@ -385,30 +389,6 @@ def test_a_day_restated_twice_has_two_reports(restated_day):
         check_with_coreutils(folder / "before")
 
 
-class Dead(BaseException):
-    """The process ends here."""
-
-
-def die_at(monkeypatch, number):
-    """Let every operation of the disk from the *number*th on fail, as if the process were dead."""
-    count = itertools.count()
-
-    def mortal(operation):
-        def wrapped(*arguments):
-            if next(count) >= number:
-                if operation is disk.write and next(count) == number + 1:
-                    operation(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])  # a torn write
-                raise Dead
-            return operation(*arguments)
-
-        return wrapped
-
-    for name in ("create", "create_nameless", "open_to_append", "write", "flush", "rename", "unlink"):
-        monkeypatch.setattr(disk, name, mortal(getattr(disk, name)))
-    for name in ("make_folder", "remove_folder"):
-        monkeypatch.setattr(disk, name, mortal(getattr(disk, name)))
-
-
 def test_checkpoints_that_were_kept_go_with_their_version(restated_day):
     date, _ = restated_day
     staged = {path.name for path in date.layout.staging(DAY).iterdir()}
@@ -422,49 +402,59 @@ def test_checkpoints_that_were_kept_go_with_their_version(restated_day):
     assert files.digest(date.layout.parquet(DAY)) == replaced
 
 
-def test_a_replacement_that_stops_anywhere_loses_nothing(restated_day, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("stride", "trouble"),
+    [
+        (1, {}),  # the process is gone
+        (2, {"power": True}),  # and what was not flushed is lost
+        (4, {"error": errno.ENOSPC}),
+        (4, {"error": errno.EIO, "lasting": True}),
+    ],
+    ids=["stopped", "power cut", "disk full", "faulty disk"],
+)
+def test_a_replacement_that_ends_anywhere_loses_nothing(stride, trouble, restated_day, tmp_path, monkeypatch):
     date, _ = restated_day
+    # Which flushes there are matters (a power cut takes back what had none), not the wait for the device.
+    monkeypatch.setattr(disk, "flush", lambda _: None)
     # The candidate is made once; each try then has a copy of the lake, and takes the candidate up.
     there = candidate.aside(date.settings)
     candidate.fetch(there, DAY, None, concurrent=4)
     old, new = date.layout.parquet(DAY).read_bytes(), there.layout.parquet(DAY).read_bytes()
-    assert old != new
-    lake = date.layout.output.parent
-    pristine = tmp_path.with_name(tmp_path.name + "-pristine")
-    shutil.copytree(lake, pristine, copy_function=shutil.copy2)
-    sealed = set()
-    for number in itertools.count():
+    lake, pristine = date.layout.output.parent, tmp_path.with_name(tmp_path.name + "-pristine")
+    shutil.copytree(lake, pristine)
+    seen = set()
+
+    for number in itertools.count(1, stride):
         shutil.rmtree(lake)
-        shutil.copytree(pristine, lake, copy_function=shutil.copy2)
-        with monkeypatch.context() as patch:
-            die_at(patch, number)
-            try:
-                (outcome,) = asked_again(date, restated="replace")
-                stopped = False
-            except Dead:
-                stopped = True
-        contents = [path.read_bytes() for path in lake.rglob("*.parquet*") if path.is_file()]
-        assert old in contents, number
-        assert new in contents, number
-        evidence = ledger.gather(date.layout, DAY)
-        state = ledger.state(evidence, None, dt.datetime.now(dt.UTC), date.settings.patience)
-        parquet = date.layout.parquet(DAY)
-        if evidence.sealed:
-            assert state.kind is ledger.Kind.SEALED
-            files.verify(parquet)
-            which = {old: "old", new: "new"}[parquet.read_bytes()]
-            assert date.passport()["parquet"]["sha256"] == files.digest(parquet), number
-            sealed.add(which)
-        else:
-            assert state.due, number
-            sealed.add("gap")
-        for report in lake.rglob("report.json"):
-            says_where(json.loads(report.read_text()), report.parent, parquet, old, new)
-        if not stopped:
+        shutil.copytree(pristine, lake)
+        faulty = Disk(number, seed=number, **trouble)
+        with faulty, contextlib.suppress(InsufficientDiskSpaceError, DeviceError):
+            outcomes = asked_again(date, restated="replace")
+        seen.add(check_nothing_is_lost(date, old, new))
+        if not faulty.where and not faulty.stopped:
             break
-    assert outcome.action is Action.REPLACED
-    assert sealed == {"old", "gap", "new"}
-    assert number > 50
+
+    assert outcomes[0].action is Action.REPLACED
+    assert seen == {"old", "gap", "new"}
+    assert faulty.count > 100
+
+
+def check_nothing_is_lost(date, old, new):
+    """Check both versions and what is said about them; return which one is sealed, or that none is."""
+    lake, parquet = date.layout.output.parent, date.layout.parquet(DAY)
+    contents = [path.read_bytes() for path in lake.rglob("*.parquet*") if path.is_file()]
+    assert old in contents
+    assert new in contents
+    for path in lake.rglob("report.json"):
+        says_where(json.loads(path.read_text()), path.parent, parquet, old, new)
+    evidence = ledger.gather(date.layout, DAY)
+    state = ledger.state(evidence, None, dt.datetime.now(dt.UTC), date.settings.patience)
+    if not evidence.sealed:
+        assert state.due
+        return "gap"
+    assert state.kind is ledger.Kind.SEALED
+    assert integrity.examine(date.layout, DAY).standing is integrity.Standing.HEALTHY
+    return {old: "old", new: "new"}[parquet.read_bytes()]
 
 
 def says_where(document, folder, parquet, old, new):
@@ -484,12 +474,12 @@ def test_after_a_stop_in_the_middle_the_next_fill_closes_the_gap(restated_day, m
 
     def stop_at_the_place(source, target):
         if target == date.layout.parquet(DAY):
-            raise Dead
+            raise KeyboardInterrupt
         real(source, target)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "copy", stop_at_the_place)
-        with pytest.raises(Dead):
+        with pytest.raises(KeyboardInterrupt):
             asked_again(date, restated="replace")
     assert not ledger.gather(date.layout, DAY).sealed
 

@@ -70,7 +70,8 @@ def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
             if _ends_all(outcome.error):
                 return
         if not failed:  # else what is staged may be taken up
-            candidate.drop_all(there.layout)
+            with _tidying():
+                candidate.drop_all(there.layout)
 
 
 def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
@@ -94,6 +95,15 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def _tidying() -> Iterator[None]:
+    """Failing to remove what is no longer needed undoes no finding."""
+    try:
+        yield
+    except SpxDataError as error:
+        _log.warning("what was fetched again stays behind: %s", error)
+
+
 def _ends_all(error: Exception | None) -> bool:
     return isinstance(error, SpxDataError) and error.surroundings
 
@@ -115,7 +125,8 @@ def _outcome(
         if finding.kind is not Kind.UNCHANGED:
             folder = _new_folder(settings, date)
             action = _act(settings, there, finding, folder)
-        candidate.drop(there.layout, date)
+        with _tidying():
+            candidate.drop(there.layout, date)
         return Outcome(date, finding, action, folder)
     except Exception as error:
         if not isinstance(error, SpxDataError):
