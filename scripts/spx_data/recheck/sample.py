@@ -30,7 +30,7 @@ def by_last_look(dates: Iterable[dt.date], events: Sequence[Event]) -> list[dt.d
     date, so that the first looks are spread over the lake instead of walking through its oldest month.
     """
     last = {
-        event.get("date"): number
+        str(event.get("date")): number
         for number, event in enumerate(events)
         if event["event"] == journal.RECHECKED
     }
