@@ -59,6 +59,9 @@ class Kind(StrEnum):
     PAGE_LOOP = "page-loop"
     PAGE_TWICE = "page-twice"
     PAGE_ELSEWHERE = "page-elsewhere"
+    # A v2 page that is refused in words that make sense for whole requests alone.
+    PAGE_NO_DATA = "page-no-data"
+    PAGE_TOO_LARGE = "page-too-large"
     # Not drawn by lot: these follow from what is asked, or when.
     LARGE = "large"
     OUTAGE_DISCONNECTED = "outage-disconnected"
@@ -177,6 +180,8 @@ _ONLY_FOR: dict[Kind, Callable[[Target], bool]] = {
     # A last page sent twice would be the last again, and might be hit again.
     Kind.PAGE_TWICE: lambda target: target.has_next,
     Kind.PAGE_ELSEWHERE: lambda target: target.api == "v2",
+    Kind.PAGE_NO_DATA: lambda target: target.later_page,
+    Kind.PAGE_TOO_LARGE: lambda target: target.later_page,
 }
 
 

@@ -36,6 +36,8 @@ _REFUSALS = {
     Kind.STARTING: (571, "The server is starting"),
     Kind.UNCAUGHT: (572, "Uncaught error"),
     Kind.PAGE_EXPIRED: (477, "No page found"),
+    Kind.PAGE_NO_DATA: (472, answers.V2_NO_DATA),
+    Kind.PAGE_TOO_LARGE: (570, answers.TOO_MUCH),
     Kind.REFUSED_TIER: (403, "Your subscription does not include this request"),
     Kind.REDIRECT: (302, "Moved"),
     Kind.LARGE: (570, answers.TOO_MUCH),

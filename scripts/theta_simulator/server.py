@@ -6,6 +6,7 @@ so the loop stays free.
 """
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
@@ -84,6 +85,8 @@ class Server:
         query = dict(request.query)
         with self.log.entry(request.method, request.path, query, counted) as entry:
             if outage := self._lots.arrive(counted):
+                with contextlib.suppress(Refusal):
+                    self._page(entry)
                 lost = self._refused(outage) if counted else mischief.status(outage)
                 return await self._send(request, lost, entry)
             if not counted:
@@ -126,12 +129,18 @@ class Server:
 
     async def _found(self, entry: Entry) -> Answer | Page:
         """Return what answers a request; a page is not handed out yet."""
-        if entry.path.startswith(pages.PATH) and self.settings.api == "v2":
-            page = self._pages.find(entry.path.removeprefix(pages.PATH))
-            entry.identity, entry.page_of = page.identity, page.request
+        if page := self._page(entry):
             return page
         answer = await self._built(entry.path, entry.query)
         return Page(answer, 0, entry.identity) if isinstance(answer, Paged) else answer
+
+    def _page(self, entry: Entry) -> Page | None:
+        """Return the waiting page that is asked for, and name it in the record; None for other requests."""
+        if not entry.path.startswith(pages.PATH) or self.settings.api != "v2":
+            return None
+        page = self._pages.find(entry.path.removeprefix(pages.PATH))
+        entry.identity, entry.page_of = page.identity, page.request
+        return page
 
     async def _built(self, path: str, query: dict[str, str]) -> Answer | Paged:
         """Return the answer from the cache, or from a worker thread."""

@@ -424,12 +424,15 @@ def test_only_pages_expire_and_they_are_gone():
     assert [answer.status_code for answer in again] == [200, 200, 477]
 
 
-def test_a_refused_page_keeps_waiting():
-    with hostile("v2", "starting", page_size=20) as terminal:
+@pytest.mark.parametrize(
+    ("kind", "status"), [("starting", 571), ("page-no-data", 472), ("page-too-large", 570)]
+)
+def test_a_refused_page_keeps_waiting(kind, status):
+    with hostile("v2", kind, page_size=20) as terminal:
         get(terminal, HISTORY["v2"])
         following = get(terminal, HISTORY["v2"]).headers["next-page"]
 
-        assert [requests.get(following, timeout=10).status_code for _ in range(2)] == [571, 200]
+        assert [requests.get(following, timeout=10).status_code for _ in range(2)] == [status, 200]
 
 
 def test_a_page_is_known_by_its_place_not_its_number():
@@ -486,6 +489,16 @@ def test_an_outage_is_over_after_so_many_requests(api, kind, code, word):
     assert during == [word, word, "CONNECTED"]
     assert after == 200
     assert kinds == [None] * 4 + [kind] * 4 + [None] * 2
+
+
+def test_a_page_in_an_outage_is_known_by_its_place_too():
+    with hostile("v2", rate=0.0, page_size=20, outages=(Outage(2, 2),)) as terminal:
+        following = get(terminal, HISTORY["v2"]).headers["next-page"]
+        assert [requests.get(following, timeout=10).status_code for _ in range(2)] == [474, 200]
+        _, lost, served = terminal.requests()
+
+    assert (lost["identity"], lost["page_of"]) == (served["identity"], served["page_of"])
+    assert lost["identity"].endswith("#page=2")
 
 
 def test_a_slow_start_can_be_polled_to_its_end():
@@ -578,7 +591,8 @@ def test_the_rate_is_the_share_of_requests_hit():
     assert 500 < hit < 700
 
 
-PAGES = {Kind.PAGE_LOOP, Kind.PAGE_TWICE, Kind.PAGE_ELSEWHERE, Kind.PAGE_EXPIRED}
+LATER = {Kind.PAGE_EXPIRED, Kind.PAGE_NO_DATA, Kind.PAGE_TOO_LARGE}
+PAGES = {Kind.PAGE_LOOP, Kind.PAGE_TWICE, Kind.PAGE_ELSEWHERE} | LATER
 
 
 @pytest.mark.parametrize(
@@ -588,7 +602,7 @@ PAGES = {Kind.PAGE_LOOP, Kind.PAGE_TWICE, Kind.PAGE_ELSEWHERE, Kind.PAGE_EXPIRED
         (Target("v3", "contracts", True, False, False, False), PAGES | {Kind.WRONG_DATE, Kind.HEADER_ONLY}),
         (
             Target("v2", "history", True, True, False, True),
-            {Kind.PAGE_EXPIRED, Kind.HOSTILE_NAMES, Kind.SERVER_ERROR},
+            LATER | {Kind.HOSTILE_NAMES, Kind.SERVER_ERROR},
         ),
         (
             Target("v2", "history", True, True, True, False),
