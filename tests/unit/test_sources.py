@@ -10,8 +10,9 @@ from polars.testing import assert_frame_equal
 from spx_data import schema, theta
 from spx_data.config import Window
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError
-from spx_data.theta import v3
+from spx_data.theta import v3, windows
 from spx_data.theta.chains import Chain, true_expiration
+from theta_simulator import Faults
 
 DAY = dt.date(2024, 1, 2)
 EXPIRATION = dt.date(2024, 1, 19)
@@ -315,8 +316,24 @@ def test_a_page_that_leads_back_is_refused(wire, connected):
     assert len(wire.asked) == 2
 
 
+def test_a_page_that_leads_back_to_the_beginning_is_refused_unseen(simulated, connected):
+    faults = Faults(seed=1, rate=1.0, kinds=("page-loop",), most_per_request=1)
+    terminal = simulated(api="v2", page_size=10_000, faults=faults)
+
+    with pytest.raises(ApiResponseInvalidError, match="leads back to the page"):
+        records(connected(terminal.url, "v2"))
+
+    assert len(terminal.requests()) == 1
+
+
 @pytest.mark.parametrize(
-    "page", ["http://example.invalid/v2/page/1", "http://127.0.0.1:1/v2/page/1", "/v2/page/1"]
+    "page",
+    [
+        "http://example.invalid/v2/page/1",
+        "http://127.0.0.1:1/v2/page/1",
+        "/v2/page/1",
+        "http://[::1/v2/page/1",
+    ],
 )
 def test_a_page_elsewhere_is_refused(page, wire, connected):
     wire.says(csv_of(V2_ROW), Next_Page=page)
@@ -356,6 +373,17 @@ def test_a_dropped_page_is_an_error_of_its_own(wire, connected):
 
     with pytest.raises(PageExpiredError):
         records(connected(wire.url, "v2"))
+
+
+@pytest.mark.parametrize("status", [472, 570])
+def test_a_later_page_that_is_no_page_spoils_the_answer(status, wire, connected):
+    wire.says(csv_of(V2_ROW), Next_Page=f"{wire.url}/v2/page/1")
+    wire.says("nothing", "text/plain", status)
+
+    with pytest.raises(ApiResponseInvalidError, match=f"is none: .*{status}") as caught:
+        list(windows.history(connected(wire.url, "v2"), CHAIN, [MINUTES]))
+
+    assert type(caught.value) is ApiResponseInvalidError
 
 
 # Stamps -------------------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ def test_columns_come_in_any_order_with_any_others(read):
         ("<html><body>Sign in</body></html>", "right"),
         ("No data for the specified request", "text/plain"),
         ("No data for the specified request", "right"),
+        ("a line end\rin a line\nand more", "right"),
         ("", "right"),
         ("", ""),
         ("[]", "right"),

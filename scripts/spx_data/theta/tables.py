@@ -54,7 +54,7 @@ def read(answer: Answer, columns: Columns, *, asked: str) -> Iterator[pa.RecordB
             _check_values(answer, batch)
             rows += batch.num_rows
             yield batch
-    except (pa.ArrowInvalid, ijson.JSONError, ValueError) as error:
+    except (pa.ArrowInvalid, csv.Error, ijson.JSONError, ValueError) as error:
         raise _invalid(
             answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}"
         ) from error

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import ExitStack
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.config import Terminal, Window
+from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.theta import chains, errors, health, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Answer, Transport
+
+_Address = tuple[str, frozenset[tuple[str, str]]]
 
 GREEKS_VERSION = "1"  # v2 knows no other (wire-facts, section 3.2)
 
@@ -106,18 +109,25 @@ class V2:
         The address of the next page is used as it is (wire-facts, section 1.2), provided it is this
         terminal's and was not asked before.
         """
-        seen: set[str] = set()
+        seen: set[_Address] = set()
         following: str | None = path
         while following is not None:
             with ExitStack() as stack:
-                answer = stack.enter_context(
-                    self._transport.get(
-                        following,
-                        {} if seen else parameters,
-                        silence_seconds=self._terminal.history_timeout_seconds,
-                    )
+                page = self._transport.get(
+                    following,
+                    {} if seen else parameters,
+                    silence_seconds=self._terminal.history_timeout_seconds,
                 )
-                seen.add(following)
+                try:
+                    answer = stack.enter_context(page)
+                except (ApiDataNotFoundError, LargeRequestError) as error:
+                    if not seen:
+                        raise
+                    # What these say of a request, "nothing" or "halve it", would drop or repeat rows here.
+                    raise errors.invalid(
+                        following, f"is none: {error.cause}", "the page that the one before it names"
+                    ) from error
+                seen.add(_address(answer.url))
                 following = answer.next_page
                 if following is None and answer.content_type == "application/json":
                     following = tables.next_page_of(answer)
@@ -125,11 +135,17 @@ class V2:
                     self._check_page(following, seen, answer)
                 yield answer
 
-    def _check_page(self, page: str, seen: set[str], answer: Answer) -> None:
-        if page in seen:
-            raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
-        if urlsplit(page).netloc != urlsplit(self.base_url).netloc:
+    def _check_page(self, page: str, seen: set[_Address], answer: Answer) -> None:
+        if not page.startswith(f"{self.base_url}/"):
             raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")
+        if _address(page) in seen:
+            raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
+
+
+def _address(url: str) -> _Address:
+    """What *url* asks for, whatever the order of its parameters."""
+    parts = urlsplit(url)
+    return parts.path, frozenset(parse_qsl(parts.query))
 
 
 def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
