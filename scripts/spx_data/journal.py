@@ -15,7 +15,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +102,48 @@ def described(error: BaseException) -> dict[str, Any]:
     return {"error": type(error).__name__, "cause": str(error), "cure": "", "fields": {}}
 
 
+def _is_text(value: Any) -> bool:
+    # JSON can spell half a character, which no file and no database takes.
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < _LARGEST
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+_LARGEST = 1e15
+
+# What every event of a kind has, and what stands for a field that is missing or of another kind: a journal is
+# a text file, and whatever somebody wrote into it, the ledger and the status log must be able to read it.
+_Field = tuple[Callable[[Any], bool], Any]
+_EVERY: dict[str, _Field] = {"run": (_is_text, "")}
+_ERROR: dict[str, _Field] = {
+    "error": (_is_text, "UnknownError"),
+    "cause": (_is_text, "no reason recorded"),
+    "traceback": (_is_text, ""),
+}
+_CHAIN: dict[str, _Field] = {"root": (_is_text, ""), "expiration": (_is_text, "")}
+_FIELDS: dict[str, dict[str, _Field]] = {
+    FINISHED: {"seconds": (_is_number, 0.0)},
+    FAILED: {**_ERROR, "seconds": (_is_number, 0.0)},
+    RETRIED: {**_ERROR, "attempt": (_is_number, 0)},
+    EXPIRATION_FAILED: {**_ERROR, **_CHAIN},
+    NO_DATA: {"cause": (_is_text, "")},
+    QUARANTINED: {"damages": (_are_words, [])},
+    ACCEPTED: {"reason": (_is_text, "")},
+}
+
+
 def read(path: Path) -> list[Event]:
-    """The events of one journal, oldest first; an empty list where there is none."""
+    """The events of one journal, oldest first; an empty list where there is none.
+
+    What is no event is left out. Every event has `at` with a zone, `event`, `stage` and `run` as text, and
+    the fields that belong to its kind.
+    """
     try:
         text = path.read_text(errors="replace")
     except FileNotFoundError:
@@ -113,7 +153,14 @@ def read(path: Path) -> list[Event]:
 
 def _parse(line: str) -> Event | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        event: Event = json.loads(line)
+        moment = dt.datetime.fromisoformat(event["at"])
+        known = _is_text(event["event"]) and _is_text(event["stage"])
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    return event if isinstance(event, dict) and {"at", "event", "stage"} <= event.keys() else None
+    if not known or moment.tzinfo is None:
+        return None
+    for name, (holds, default) in {**_EVERY, **_FIELDS.get(event["event"], {})}.items():
+        if not holds(event.get(name)):
+            event[name] = default
+    return event

@@ -35,8 +35,12 @@ def _named_date(path: Path) -> dt.date | None:
 
 
 def _date(match: re.Match[str] | None) -> dt.date | None:
+    return _iso_date(match[1]) if match else None
+
+
+def _iso_date(text: str) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(match[1]) if match else None
+        return dt.date.fromisoformat(text)
     except ValueError:
         return None
 
@@ -192,4 +196,5 @@ class Layout:
 
     def journals(self) -> list[Path]:
         """Every date's journal, oldest first."""
-        return sorted((self.data / "journal").glob("[0-9][0-9][0-9][0-9]/*.jsonl"))
+        found = (self.data / "journal").glob("[0-9][0-9][0-9][0-9]/*.jsonl")
+        return sorted(path for path in found if (date := _iso_date(path.stem)) and path == self.journal(date))

@@ -46,11 +46,20 @@ class Receipt:
         """The receipt as a JSON document."""
         return asdict(self) | {"expiration": self.expiration.isoformat()}
 
+    def _check(self) -> None:
+        texts, counts = (self.root, self.listing), (self.contracts, self.rows, self.bytes, self.attempts)
+        if not all(isinstance(text, str) for text in (*texts, self.sha256 or "")):
+            raise TypeError("root, listing and sha256 are text")
+        if not all(isinstance(count, int) and 0 <= count < 1 << 62 for count in counts):
+            raise TypeError("contracts, rows, bytes and attempts are counts")
+
     @classmethod
     def of_json(cls, document: Any) -> Receipt:
         """The receipt in *document*; raises SchemaValidationError where it is none."""
         try:
-            return cls(**document | {"expiration": dt.date.fromisoformat(document["expiration"])})
+            receipt = cls(**document | {"expiration": dt.date.fromisoformat(document["expiration"])})
+            receipt._check()
+            return receipt
         except (TypeError, KeyError, ValueError) as error:
             raise SchemaValidationError(
                 f"this is no receipt of a checkpoint: {document!r:.200}", what="receipt", reason=str(error)

@@ -7,12 +7,14 @@ zeros. So every byte of the document counts, and anybody can check it, with sed 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from spx_data import files
+from spx_data.errors import FileCorruptionError
 
 FIELD = "document_sha256"
 
@@ -24,6 +26,27 @@ def write(target: Path, document: Mapping[str, Any]) -> None:
     """Write *document* to *target* as JSON with its own digest as the last field, atomically."""
     blank = files.json_text({**document, FIELD: _BLANK})
     files.write_json(target, {**document, FIELD: hashlib.sha256(blank.encode()).hexdigest()})
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The document at *path*, byte for byte as it was written, so its fields need no second look.
+
+    Raises:
+        MissingFileError: there is none.
+        FileCorruptionError: it does not vouch for its own bytes.
+    """
+    with files.reading(path) as stream:
+        content = stream.read()
+    if not holds(content):
+        raise FileCorruptionError(
+            f"{path} does not have the SHA-256 in its {FIELD}",
+            cure="snakemake verify says what is damaged",
+            path=path,
+            expected="a document that vouches for its own bytes",
+            actual=f"{len(content)} bytes that do not",
+        )
+    document: dict[str, Any] = json.loads(content)
+    return document
 
 
 def holds(content: bytes) -> bool:

@@ -6,9 +6,8 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from spx_data import files
+from spx_data import files, vouched
 from spx_data.config import Settings, Window
 from spx_data.errors import InsufficientDiskSpaceError, SpxDataError
 from spx_data.fill.listing import Listing
@@ -74,8 +73,8 @@ def estimate(layout: Layout, listing: Listing, window: Window, to_fetch: int) ->
 def _of_neighbour(layout: Layout, listing: Listing) -> Need | None:
     """The bytes of one contract on the nearest sealed day of the same data set."""
     for days in _NEIGHBOURS:
-        with suppress(SpxDataError, LookupError, TypeError, ZeroDivisionError):
-            passport: dict[str, Any] = files.read_json(layout.passport(listing.date + days))
+        with suppress(SpxDataError, ZeroDivisionError):
+            passport = vouched.read(layout.passport(listing.date + days))
             if passport["dataset"] == listing.dataset:
                 contracts = passport["completeness"]["contracts_received"]
                 staged = sum(chain["checkpoint"]["bytes"] for chain in passport["chains"])

@@ -220,7 +220,7 @@ def _errors(history: History) -> Iterator[Row]:
             date,
             event["error"],
             event["cause"],
-            event.get("traceback"),
+            event["traceback"] or None,
             event.get("attempt", 0),
             json.dumps(context, sort_keys=True),
             event["at"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spx_data import files, journal, ledger, staging
+from spx_data import journal, ledger, staging, vouched
 from spx_data.config import Patience
 from spx_data.errors import SpxDataError
 from spx_data.journal import Event
@@ -21,6 +22,7 @@ from spx_data.sessions import Session
 
 RULES = ("fetch_expirations", "download_expirations", "merge_date")
 
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]*)?")
 _TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
 
 
@@ -45,7 +47,7 @@ class History:
             return cls(layout, date, state, evidence.events, None)
         passport = None
         with suppress(SpxDataError):  # `verify` names a lost passport; the log goes on without it
-            passport = files.read_json(layout.passport(date))
+            passport = vouched.read(layout.passport(date))
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 
     def of_kind(self, *kinds: str) -> list[Event]:
@@ -149,7 +151,7 @@ class History:
         path = self.layout.benchmark(rule, self.date)
         if not path.exists():
             return None
-        with path.open(newline="") as stream:
-            values = [row.get("max_rss", "") for row in csv.DictReader(stream, delimiter="\t")]
-        numbers = [float(value) for value in values if value.replace(".", "", 1).isdigit()]
-        return max(numbers, default=None)
+        values: list[str] = []
+        with path.open(newline="", errors="replace") as stream, suppress(csv.Error):
+            values += [row.get("max_rss") or "" for row in csv.DictReader(stream, delimiter="\t")]
+        return max((float(value) for value in values if _NUMBER.fullmatch(value)), default=None)
