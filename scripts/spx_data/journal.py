@@ -125,12 +125,13 @@ _ERROR: dict[str, _Field] = {
     "error": (_is_text, "UnknownError"),
     "cause": (_is_text, "no reason recorded"),
     "traceback": (_is_text, ""),
+    "attempt": (_is_number, 0),
 }
 _CHAIN: dict[str, _Field] = {"root": (_is_text, ""), "expiration": (_is_text, "")}
 _FIELDS: dict[str, dict[str, _Field]] = {
     FINISHED: {"seconds": (_is_number, 0.0)},
     FAILED: {**_ERROR, "seconds": (_is_number, 0.0)},
-    RETRIED: {**_ERROR, "attempt": (_is_number, 0)},
+    RETRIED: _ERROR,
     EXPIRATION_FAILED: {**_ERROR, **_CHAIN},
     NO_DATA: {"cause": (_is_text, "")},
     QUARANTINED: {"damages": (_are_words, [])},

@@ -221,7 +221,7 @@ def _errors(history: History) -> Iterator[Row]:
             event["error"],
             event["cause"],
             event["traceback"] or None,
-            event.get("attempt", 0),
+            event["attempt"],
             json.dumps(context, sort_keys=True),
             event["at"],
             resolved,
