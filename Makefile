@@ -9,12 +9,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test lint coverage lock rulegraph clean
+.PHONY: help env demo test proof soak lint audit coverage lock rulegraph clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
-	@echo "make lint      ruff, snakefmt, mypy"
+	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
+	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
+	@echo "make lint      ruff, snakefmt, mypy, audit"
+	@echo "make audit     known vulnerabilities of the pinned dependencies"
 	@echo "make coverage  the tests with line coverage; below 90 % fails"
 	@echo "make env       the environment alone, in $(VENV)"
 	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
@@ -41,7 +44,18 @@ PYTEST ?= $(BIN)/pytest
 test: $(READY)
 	$(PYTEST)
 
-lint: $(READY)
+TRIALS ?= 10000
+HISTORIES ?= 1000
+SEED ?= 0
+
+proof: $(READY)
+	$(BIN)/python -m tests.proof stops --trials $(TRIALS) --seed $(SEED)
+	$(BIN)/python -m tests.proof damage --trials $(TRIALS) --seed $(SEED)
+
+soak: $(READY)
+	$(BIN)/python -m tests.proof hostile --trials $(HISTORIES) --seed $(SEED)
+
+lint: $(READY) audit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
@@ -52,6 +66,9 @@ coverage: $(READY)
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+audit: $(READY)
+	$(BIN)/python envs/audit.py
 
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
