@@ -7,9 +7,11 @@ and none above:
     cli                     commands; presentation only
     reader                  sealed days as a frame, for whoever uses the data
     status                  the SQLite log and its summary
-    integrity · recheck     sealed days against their checksums; and against the source
+    recheck                 sealed days against the source of today
+    integrity               sealed days against their checksums
     fill                    what a job does: list, download, merge
-    ledger · sessions       the state of each session; the exchange calendar
+    ledger · acceptance     the state of each session; a person's word about one
+    sessions                the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
     dataset · journal       what the lake holds; append-only events
     schema · parquet        columns, in one place; the sealed file's format
