@@ -115,10 +115,15 @@ def spoilt(answer: Answer, fault: Fault) -> Answer:
 
 
 def _half(body: bytes, dice: random.Random) -> bytes:
-    """Return the body up to somewhere inside a line, so that it is no table of fewer rows."""
+    """Return the body up to somewhere inside a line, so that it is no table of fewer rows.
+
+    Often that is in the last digits of a line, where what is left looks most like a whole row.
+    """
     cut = dice.randrange(1, len(body))
     start = body.rfind(b"\n", 0, cut) + 1
     line = body[start:].partition(b"\n")[0].rstrip()
+    if dice.random() < 0.5:
+        cut = start + len(line) - dice.randint(1, 4)
     return body[:cut] if start < cut < start + len(line) else body[: start + len(line) // 2]
 
 
