@@ -1,0 +1,143 @@
+"""How a client behaved, by the terminal's own log: what it asked for without cause, and how hard it pressed.
+
+A request has no cause if its answer was had already. A chain is fetched as a whole, all its windows and pages
+in turn, so an answer that was served well counts as had until a later one of the same chain is spoilt; then
+the chain begins anew. What was had stays had in later runs, but for the listing of one root if the run failed
+to get the other's. A window that was refused as too large is not asked for again in the same run.
+
+Spoilt is an answer with a fault that changes more than its pace, one that did not leave whole, one with any
+status but 200 and 472 ("no data"), and the page behind `page-twice`, which is the wrong one. What is sealed
+must rest on the others alone: every window and page of a chain was served well after its last spoilt answer.
+"""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from urllib.parse import parse_qsl, urlsplit
+
+from theta_simulator.faults import Kind
+
+_PACE = frozenset({Kind.SLOW_START, Kind.DRIP})
+# What one chain may ask in an outage: once for data, then how the terminal is until patience is over.
+_QUESTIONS = 7
+
+
+def spoilt(request):
+    """Whether the answer was not what was asked for, or did not arrive."""
+    if request["fault"] is not None:
+        return request["fault"] not in _PACE
+    return request["outcome"] != "sent" or request["status"] not in (200, 472)
+
+
+def chain_of(request):
+    """The root and the expiration whose chain a request is about; the expiration is None for a listing.
+
+    None for a request about neither.
+    """
+    parts = urlsplit(request["page_of"] or request["identity"])
+    query = dict(parse_qsl(parts.query))
+    if "list/contracts" in parts.path:
+        return query.get("root") or query["symbol"], None
+    if "greeks" in parts.path:
+        expiration = dt.date.fromisoformat(query.get("exp") or query["expiration"])
+        return query.get("root") or query["symbol"], expiration.isoformat()
+    return None
+
+
+class Had:
+    """The answers of one chain that were had, as its requests go by."""
+
+    def __init__(self):
+        self.good = set()
+        self.asked = set()
+        self._too_large = set()
+        self._behind_a_twin = False
+
+    def take(self, request):
+        """Take the next request in; returns what is wrong with it."""
+        name = request["identity"]
+        finding = None
+        if name in self.good:
+            finding = f"asked again without cause: {name}"
+        if name in self._too_large:
+            finding = f"asked again though too large: {name}"
+        if request["fault"] == Kind.LARGE:
+            self._too_large.add(name)
+            self.asked.discard(name)
+            return finding
+        self.asked.add(name)
+        if spoilt(request) or (self._behind_a_twin and request["page_of"]):
+            self.good.clear()
+        else:
+            self.good.add(name)
+        self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
+        return finding
+
+    def end_run(self, lasting):
+        """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
+        self._too_large.clear()
+        if not lasting:
+            self.good.clear()
+
+
+def asked_without_cause(runs, sealed):
+    """By the rule at the top, chain by chain; the listing of a root is a chain of its own."""
+    chains = defaultdict(Had)
+    for number, (run, requests) in enumerate(runs, start=1):
+        for request in filter(chain_of, requests):
+            if finding := chains[chain_of(request)].take(request):
+                yield f"run {number}: {finding}"
+        for (_, expiration), had in chains.items():
+            had.end_run(lasting=run.listed or expiration is not None)
+    for chain, had in chains.items():
+        if sealed and had.good != had.asked:
+            yield f"{chain} rests on a spoilt answer: {sorted(had.asked - had.good)}"
+
+
+def failed_without_cause(runs):
+    """A run fails only if an answer was spoilt."""
+    for number, (run, requests) in enumerate(runs, start=1):
+        if run.error is not None and not any(map(spoilt, requests)):
+            yield f"run {number} failed, and every answer was good: {run.error!r}"
+
+
+def too_many_at_once(log, limit, silence_seconds):
+    """No request arrives while *limit* others are in flight; one that stalls is, until patience is over."""
+    counted = [request for request in log if request["counted"]]
+    for request in counted:
+        begun = request["received"]
+        others = sum(other["n"] < request["n"] and begun < _end(other, silence_seconds) for other in counted)
+        if others >= limit:
+            yield f"{others + 1} requests in flight, {limit} are allowed"
+
+
+def _end(request, silence_seconds):
+    if request["fault"] == Kind.STALL:
+        return min(request["finished"], request["received"] + silence_seconds)
+    return request["finished"]
+
+
+def hammered(runs, outages, limit):
+    """In an outage a chain asks for data once, and few are begun before the last is told to stop."""
+    for number, (_, requests) in enumerate(runs, start=1):
+        hit = [request for request in requests if (request["fault"] or "").startswith("outage-")]
+        chains = Counter(map(chain_of, filter(chain_of, hit)))
+        if any(count > outages for count in chains.values()):
+            yield f"run {number} asks for data in an outage, again and again: {chains}"
+        # A connection that closes without a word may be the trouble of one chain: the others are still asked.
+        down = [request for request in filter(chain_of, hit) if request["fault"] != Kind.OUTAGE_CLOSED]
+        if len(down) > 2 * outages * limit:
+            yield f"run {number} begins {len(down)} chains in an outage"
+        if len(hit) > (len(set(map(chain_of, requests))) + 1) * outages * _QUESTIONS:
+            yield f"run {number} asks {len(hit)} times in an outage"
+
+
+def went_on_refused(log, limit):
+    """After a refusal that meets every chain alike, no more than *limit* chains are begun."""
+    refused = [request for request in log if request["fault"] == Kind.REFUSED_TIER]
+    told = min((request["finished"] for request in refused), default=0.0)
+    begun = {}
+    for request in filter(chain_of, log):
+        begun.setdefault(chain_of(request), request["received"])
+    late = sum(received > told for received in begun.values())
+    if refused and (late > limit or len(refused) > 2 * limit):
+        yield f"{len(refused)} requests were refused, {late} chains begun after the first"

@@ -1,0 +1,443 @@
+"""A terminal that does whatever a seed says, and a fill that must come through it.
+
+One seed is one *history*: an API, a format, a date, a few kinds of faults and outages, and as many runs of
+the workflow as the date needs. After every run what is staged and what is sealed is the market's, cell by
+cell, and nothing stands where it should not. At the end the terminal's own log is judged: see `conduct`.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import random
+import re
+import shutil
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import polars as pl
+from rich.table import Table
+from tests.proof import conduct, fills
+
+import theta_simulator
+from spx_data import files, journal, ledger, staging
+from spx_data.errors import SpxDataError, SubscriptionError
+from spx_data.fill.listing import Listing, fetch_expirations
+from spx_data.fill.preflight import preflight
+from theta_simulator import Faults, Outage
+from theta_simulator.faults import OUTAGES, TRANSIENT, Kind
+
+DATES = (
+    dt.date(2024, 1, 2),
+    dt.date(2024, 7, 3),  # a half day
+    dt.date(2024, 11, 29),  # a half day on which weeklies expire
+    dt.date(2024, 1, 18),  # the last day of a monthly that settles in the morning
+    dt.date(2024, 1, 19),  # the third Friday itself
+)
+TODAY = dt.date(2024, 12, 31)
+_STAMPS = {"1h": 7, "30m": 14, "5m": 79, "1m": 391}
+_STEPS_MS = {"1h": 3_600_000, "30m": 1_800_000, "5m": 300_000, "1m": 60_000}
+_CONTRACTS = {"tiny": 8, "small": 40}  # of a chain
+_RUNS = 100
+_SLOW_SECONDS = 60.0
+_NAMES = re.compile(
+    r"""parquet/dataset\.json
+    | parquet/\d{4}/\d\d/\d\d/spx-options-DATE\.(parquet|parquet\.sha256|json)
+    | temp/DATE/(expirations|manifest)\.json
+    | temp/DATE/SPXW?-\d{4}-\d\d-\d\d\.(ndjson|receipt\.json)
+    | temp/terminal-down\.json
+    | data/journal/\d{4}/DATE\.jsonl""".replace("DATE", r"\d{4}-\d\d-\d\d"),
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """What one seed stands for."""
+
+    seed: int
+    terminal: theta_simulator.Settings
+    format: str
+    date: dt.date
+    interval: str
+    version: str
+    concurrent: int
+    silence_seconds: float
+    looks_first: bool  # every run begins with the preflight, as the workflow does
+    permanent: bool  # the fault stays until somebody lifts it
+
+    @property
+    def model(self):
+        """The market's name of the greeks model."""
+        return "v2" if self.terminal.api == "v2" else self.version
+
+
+def draw(seed, kinds=None):
+    """The history of *seed*; *kinds* are the only faults then."""
+    chance = random.Random(seed)
+    api = chance.choice(("v3", "v2"))
+    interval = chance.choices(list(_STAMPS), (5, 5, 2, 1))[0]
+    permanent = kinds is None and chance.random() < 0.05
+    faults = _lasting(chance) if permanent else _passing(chance, interval, kinds)
+    size = "small" if permanent or (interval == "1h" and chance.random() < 0.2) else "tiny"
+    stalls = Kind.STALL in faults.kinds and faults.stall_seconds > 1
+    return History(
+        seed=seed,
+        terminal=theta_simulator.Settings(
+            api=api,
+            size=size,
+            seed=chance.randint(1, 3),
+            style=chance.choice(("live", "docs")),
+            page_size=_STAMPS[interval] * _CONTRACTS[size] // chance.randint(1, 4),
+            today=TODAY,
+            faults=faults,
+        ),
+        format=chance.choice(("csv", "json", "ndjson") if api == "v3" else ("csv", "json")),
+        date=chance.choice(DATES),
+        interval=interval,
+        version=chance.choice(("latest", "1")) if api == "v3" else "1",
+        concurrent=chance.randint(1, 4),
+        silence_seconds=0.4 if stalls else 30.0,
+        looks_first=chance.random() < 0.5,
+        permanent=permanent,
+    )
+
+
+def _lasting(chance):
+    rate = chance.choice((1.0, 0.4))
+    return Faults(chance.getrandbits(32), rate, (Kind.REFUSED_TIER,), most_per_request=10**9)
+
+
+def _passing(chance, interval, kinds):
+    if kinds is None:
+        several = chance.choices((1, chance.randint(2, 6), len(TRANSIENT)), (3, 4, 2))[0]
+        kinds = chance.sample(TRANSIENT, several)
+    outages, large = (), None
+    if chance.random() < 0.25:
+        outages = tuple(_outage(chance) for _ in range(chance.randint(1, 2)))
+    if chance.random() < 0.2:
+        large = chance.randint(_STAMPS[interval] // 5 + 1, _STAMPS[interval])
+    return Faults(
+        seed=chance.getrandbits(32),
+        rate=chance.uniform(0.1, 0.6),
+        kinds=tuple(kinds),
+        most_per_request=chance.randint(1, 3),
+        outages=outages,
+        large=large,
+        stall_seconds=chance.choice((60.0, 0.02, 0.02)),
+    )
+
+
+def _outage(chance):
+    first = chance.randint(1, 15)
+    return Outage(first, first + chance.choice((1, 4, 12, 24)), chance.choice(OUTAGES))
+
+
+# The tally ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What was tried and what was found; *wrong* must stay empty."""
+
+    histories: int = 0
+    requests: int = 0
+    kinds: Counter = field(default_factory=Counter)  # faults that really hit a request
+    errors: Counter = field(default_factory=Counter)  # what runs ended in
+    retried: Counter = field(default_factory=Counter)  # what was answered by asking again
+    runs: Counter = field(default_factory=Counter)  # histories by the number of runs they took
+    slowest: tuple = (0.0, None)  # seconds and seed
+    wrong: list = field(default_factory=list)
+
+    def add(self, other):
+        """Take another tally in."""
+        for name in ("histories", "requests", "kinds", "errors", "retried", "runs", "wrong"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.slowest = max(self.slowest, other.slowest)
+
+
+def share(histories, seed):
+    """The tally of *histories*, one for each seed from *seed* on."""
+    with Soak() as soak:
+        return soak.run(histories, seed)
+
+
+def table(tally):
+    """What was injected, what the runs made of it, and what came of it."""
+    found = Table(title="Histories with a hostile terminal", title_justify="left", box=None)
+    for heading in ("fault", "how often", "a run ended in", "how often", "asked again after", "how often"):
+        found.add_column(heading, justify="right" if heading == "how often" else "left")
+    columns = [
+        [(str(name), f"{count:,}") for name, count in counter.most_common()]
+        for counter in (tally.kinds, tally.errors, tally.retried)
+    ]
+    for row in range(max(map(len, columns), default=0)):
+        found.add_row(*(cell for column in columns for cell in (*column, *[("", "")] * row)[row]))
+    found.add_row("together", f"{tally.kinds.total():,}", "wrong", f"{len(tally.wrong):,}", style="bold")
+    runs = sum(number * count for number, count in tally.runs.items())
+    seconds, seed = tally.slowest
+    found.caption = (
+        f"{tally.histories:,} histories, {tally.requests:,} requests, {runs:,} runs, "
+        f"at most {max(tally.runs, default=0)} of one date; the slowest took {seconds:.1f} s (seed {seed})"
+    )
+    return found
+
+
+# Histories ----------------------------------------------------------------------------------------------
+
+
+class Soak:
+    """Histories in new folders, each against a terminal of its own; use it as a context.
+
+    Args:
+        base: the folder for the histories' folders.
+        kinds: the faults to draw from; None draws from all.
+    """
+
+    def __init__(self, base=None, kinds=None):
+        self._base, self._kinds = base, kinds
+        self._tally = Tally()
+
+    def __enter__(self):
+        # Names that lead upwards must end in here.
+        self._folder = Path(tempfile.mkdtemp(prefix="hostile-", dir=self._base))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self._folder)
+
+    def run(self, histories, seed):
+        """As many *histories*, those of *seed* and the seeds after it; returns the tally."""
+        for own in range(seed, seed + histories):
+            begun = time.monotonic()
+            trial = Trial(draw(own, self._kinds), self._folder / str(own) / "deep" / "down", self._tally)
+            try:
+                trial.run()
+            finally:
+                shutil.rmtree(self._folder / str(own), ignore_errors=True)
+            seconds = time.monotonic() - begun
+            if seconds > _SLOW_SECONDS:
+                trial.wrong(f"took {seconds:.0f} s")
+            self._tally.histories += 1
+            self._tally.slowest = max(self._tally.slowest, (seconds, own))
+        return self._tally
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the workflow: the last request it made, whether a listing stood at its end, its error."""
+
+    last: int
+    listed: bool
+    error: SpxDataError | None
+
+
+class Trial:
+    """One history as it goes."""
+
+    def __init__(self, history, folder, tally):
+        self.history, self.folder, self._tally = history, folder, tally
+        self._terminal = None
+        self._settings = None
+        self._fill = None
+        self._runs = []
+
+    def wrong(self, finding):
+        """Note what should not be."""
+        self._tally.wrong.append(f"seed {self.history.seed}: {finding}")
+
+    def run(self):
+        """Fill the date in as many runs as it needs, and judge everything."""
+        history = self.history
+        if history.permanent and history.terminal.faults.rate == 1:
+            self._list()
+        with self._running(history.terminal):
+            self._fill = fills.Fill(self._settings, history.date, history.concurrent)
+            if history.permanent:
+                self._run()
+                self._check_refused()
+            else:
+                self._run_to_the_end()
+            self._check_log()
+            self._count()
+        if history.permanent:
+            self._lift()
+        self._tally.runs[len(self._runs)] += 1
+
+    @contextlib.contextmanager
+    def _running(self, terminal):
+        """A terminal in the block, and settings that lead to it."""
+        history = self.history
+        with theta_simulator.running(terminal) as self._terminal:
+            self._settings = fills.lake(
+                self.folder,
+                self._terminal.url,
+                history.date,
+                api="auto" if history.looks_first else history.terminal.api,
+                format=history.format,
+                greeks_version=history.version,
+                history_timeout_seconds=history.silence_seconds,
+                interval=history.interval,
+                max_attempts=None,
+                keep_ndjson=True,
+            )
+            yield
+
+    def _run_to_the_end(self):
+        for _ in range(_RUNS):
+            self._run()
+            if self._fill.sealed:
+                return
+        self.wrong(f"not sealed after {_RUNS} runs, the last one ended in {self._runs[-1].error!r}")
+
+    def _run(self):
+        """Call the workflow once, and judge everything it left."""
+        try:
+            error = self._call()
+        except (Exception, pl.exceptions.PanicException) as unexpected:
+            self.wrong(f"{type(unexpected).__name__}, not an error of ours: {unexpected}")
+            error = None
+        last = max((request["n"] for request in self._terminal.requests()), default=0)
+        listed = self._fill.layout.listing(self.history.date).exists()
+        self._runs.append(Run(last, listed, error))
+        if error is not None:
+            self._tally.errors[type(error).__name__] += 1
+            self._check_error(error)
+        for check in (self._check_listing, self._check_staged, self._check_sealed, self._check_places):
+            try:
+                check()
+            except SpxDataError as unreadable:
+                self.wrong(f"what a run left cannot be read: {unreadable!r}")
+
+    def _call(self):
+        self._fill.settings = self._settings
+        if self.history.looks_first:
+            try:
+                found = preflight(self._settings)
+            except SpxDataError as error:
+                return error
+            self._fill.settings = replace(self._settings, terminal=found)
+        return self._fill.run()
+
+    def _list(self):
+        """Make the listing while all is well: or nobody would ask for a chain."""
+        with self._running(replace(self.history.terminal, faults=None)):
+            fetch_expirations(
+                self._settings, self.history.date, self._settings.layout.listing(self.history.date)
+            )
+
+    def _lift(self):
+        """Let the subscription be what it should: the next run ends well, and asks for what is not there."""
+        had = self._fill.staged()
+        if self._runs[-1].listed:
+            had |= {("SPX", None), ("SPXW", None)}
+        with self._running(replace(self.history.terminal, faults=None)):
+            self._run()
+            if not self._fill.sealed:
+                self.wrong(f"the fault is lifted, and the next run ends in {self._runs[-1].error!r}")
+            if again := had & set(map(conduct.chain_of, self._terminal.requests())):
+                self.wrong(f"fetched again though staged: {sorted(again, key=str)}")
+            self._count()
+
+    def _count(self):
+        requests = self._terminal.requests()
+        self._tally.requests += len(requests)
+        self._tally.kinds.update(request["fault"] for request in requests if request["fault"])
+        events = journal.read(self._fill.layout.journal(self.history.date))
+        self._tally.retried.update(event["error"] for event in events if event["event"] == journal.RETRIED)
+
+    # What a run leaves --------------------------------------------------------------------------------
+
+    def _check_error(self, error):
+        """It says what happened and what to do, and the date stays due."""
+        if not error.cause or not error.cure:
+            self.wrong(f"an error without a cause or a cure: {error!r}")
+        history, moment = self.history, dt.datetime.now(dt.UTC)
+        evidence = ledger.gather(self._fill.layout, history.date)
+        patience = self._fill.settings.patience
+        state = ledger.state(evidence, fills.session_of(history.date), moment, patience)
+        if not state.due:
+            self.wrong(f"after {error!r} the date is {state.kind} and not due")
+
+    def _check_listing(self):
+        """A listing that stands is the market's."""
+        history, path = self.history, self._fill.layout.listing(self.history.date)
+        if not path.exists():
+            return
+        chains = Listing.of_json(files.read_json(path)).chains
+        found = {(entry.chain.root, entry.chain.listed): (entry.calls, entry.puts) for entry in chains}
+        if found != fills.contracts(self._terminal.market, history.date):
+            self.wrong("a wrong listing stands")
+
+    def _check_staged(self):
+        """Every receipt vouches for the market's rows of its chain."""
+        history = self.history
+        for path in self._fill.layout.receipts(history.date):
+            receipt = staging.Receipt.of_json(files.read_json(path))
+            truth = fills.chain_truth(
+                self._terminal.market,
+                history.model,
+                receipt.root,
+                receipt.expiration,
+                history.date,
+                _STEPS_MS[history.interval],
+            )
+            checkpoint = self._fill.layout.checkpoint(history.date, receipt.root, receipt.expiration)
+            if not receipt.rows:
+                right = truth.is_empty()
+            else:
+                found = staging.read_records(checkpoint, receipt).sort("strike", "right", "timestamp")
+                right = found.equals(truth)
+            if not right:
+                self.wrong(f"wrong records are staged: {path.name}")
+
+    def _check_sealed(self):
+        """A date that counts as sealed is the market's, to the last cell, and passes its own checksum."""
+        if not self._fill.sealed:
+            return
+        history, parquet = self.history, self._fill.layout.parquet(self.history.date)
+        step_ms = _STEPS_MS[history.interval]
+        truth = fills.day_truth(self._terminal.market, history.model, history.date, step_ms)
+        found = fills.sealed_rows(parquet)
+        if not found.equals(truth):
+            self.wrong(f"a wrong day is sealed: {len(found)} rows, the market has {len(truth)}")
+        files.verify(parquet)
+
+    def _check_places(self):
+        """Everything stands where a lake keeps it, and nothing has a name that a terminal chose."""
+        everything = list(self.folder.parents[2].rglob("*"))
+        names = [os.path.relpath(path, self.folder) for path in everything if path.is_file()]
+        if strange := [name for name in names if not _NAMES.fullmatch(name)]:
+            self.wrong(f"files in strange places: {strange}")
+        if evil := [str(path) for path in everything if "evil" in path.name]:
+            self.wrong(f"a hostile name was used: {evil}")
+
+    # What the terminal's log says ---------------------------------------------------------------------
+
+    def _check_log(self):
+        log, runs = self._terminal.requests(), list(self._requests_of_runs())
+        limit, outages = self.history.concurrent, len(self.history.terminal.faults.outages)
+        for finding in (
+            *conduct.too_many_at_once(log, limit, self.history.silence_seconds),
+            *conduct.failed_without_cause(runs),
+            *conduct.asked_without_cause(runs, self._fill.sealed),
+            *conduct.hammered(runs, outages, limit),
+            *conduct.went_on_refused(log, limit),
+        ):
+            self.wrong(finding)
+
+    def _requests_of_runs(self):
+        """Each run with the requests it made."""
+        log, first = self._terminal.requests(), 0
+        for run in self._runs:
+            yield run, [request for request in log if first < request["n"] <= run.last]
+            first = run.last
+
+    def _check_refused(self):
+        """A subscription that lacks the data ends the run, and the error says what to do."""
+        error = self._runs[-1].error
+        refused = any(request["fault"] == Kind.REFUSED_TIER for request in self._terminal.requests())
+        if refused and not (isinstance(error, SubscriptionError) and "Upgrade" in error.cure):
+            self.wrong(f"a refused subscription became {error!r}")

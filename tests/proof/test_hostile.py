@@ -1,0 +1,129 @@
+"""A bounded share of `make soak`: no terminal brings a fill to a wrong day, and the soak sees what would."""
+
+import logging
+
+import pytest
+from tests.proof import hostile
+from tests.proof.hostile import Soak, Tally
+
+from spx_data import staging
+from spx_data.fill import download
+from spx_data.theta import chains, tables, transport, v2
+from theta_simulator.faults import ALL, OUTAGES, Kind
+
+HISTORIES, SEED = 70, 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Keep hundreds of expected errors out of the log."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_no_hostile_terminal_makes_a_wrong_day(tmp_path):
+    with Soak(tmp_path) as soak:
+        tally = soak.run(HISTORIES, SEED)
+
+    print(f"seeds {SEED}–{SEED + HISTORIES - 1}: {tally.requests} requests, faults {dict(tally.kinds)}")
+    assert tally.wrong == []
+    assert tally.histories == tally.runs.total() == HISTORIES
+    assert set(tally.kinds) <= {*ALL, *OUTAGES, Kind.LARGE}
+    assert len(tally.kinds) >= 34
+    assert {"SubscriptionError", "ApiResponseInvalidError", "ApiConnectionError"} <= set(tally.errors)
+    assert hostile.table(tally).row_count > len(tally.kinds)
+
+
+def test_a_seed_is_the_same_history_every_time():
+    assert [hostile.draw(seed) for seed in range(50)] == [hostile.draw(seed) for seed in range(50)]
+
+
+def test_tallies_add_up():
+    both, one = Tally(), Tally(histories=1, requests=5, slowest=(2.0, 7), wrong=["seed 7: x"])
+    one.kinds["reset"] += 3
+
+    both.add(one)
+    both.add(one)
+
+    assert (both.histories, both.requests, both.kinds["reset"]) == (2, 10, 6)
+    assert (both.slowest, both.wrong) == ((2.0, 7), ["seed 7: x"] * 2)
+
+
+# A client without one of its checks ---------------------------------------------------------------------
+
+
+def findings(tmp_path, kinds=None, seeds=range(SEED, SEED + 40)):
+    """Return what the first history finds wrong that finds anything."""
+    with Soak(tmp_path, kinds) as soak:
+        for seed in seeds:
+            if wrong := soak.run(1, seed).wrong:
+                return "\n".join(wrong)
+    return ""
+
+
+def group_of_whatever_comes(real):
+    def group(root, date, contracts, url):
+        rows = list(contracts)
+        return [
+            chain
+            for found in {row[0] for row in rows}
+            for chain in real(found, date, [row for row in rows if row[0] == found], url)
+        ]
+
+    return group
+
+
+def tables_of_every_page(source, path, parameters, columns, form):
+    for answer in source._pages(path, parameters):
+        for batch in tables.read(answer, columns, asked=form):
+            yield answer.url, batch
+
+
+WITHOUT = {
+    "its look at contracts": (chains, "_only", lambda *_: None, "wrong-contract", "rests on a spoilt answer"),
+    "its look at values": (tables, "_check_values", lambda *_: None, "not-a-number", "wrong"),
+    "its look for an end": (transport, "_says_where_it_ends", lambda _: True, "no-end", "wrong records"),
+    "its look at the last line": (
+        tables,
+        "_ends_with_newline",
+        lambda _: True,
+        "half-written",
+        "wrong records",
+    ),
+    "its memory of pages": (v2.V2, "_tables", tables_of_every_page, "page-twice", "wrong"),
+    "its look at next pages": (v2.V2, "_check_page", lambda *_: None, "page-loop", "asked again"),
+    "its look at roots": (
+        chains,
+        "group",
+        group_of_whatever_comes(chains.group),
+        "hostile-names",
+        "strange places",
+    ),
+    "its receipts": (staging, "staged", lambda *_: None, "redirect", "asked again without cause"),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT)
+def test_a_client_without_a_check_is_found_out(what, tmp_path, monkeypatch):
+    owner, name, instead, kind, finding = WITHOUT[what]
+    monkeypatch.setattr(owner, name, instead)
+
+    assert finding in findings(tmp_path, (kind,))
+
+
+def test_one_request_too_many_at_a_time_is_found_out(tmp_path, monkeypatch):
+    pool = download.ThreadPoolExecutor
+    monkeypatch.setattr(
+        download, "ThreadPoolExecutor", lambda max_workers, **keys: pool(max_workers + 1, **keys)
+    )
+
+    assert "requests in flight" in findings(tmp_path, ("slow-start",))
+
+
+def test_chains_begun_after_a_refusal_are_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_meets_all", lambda _: False)
+    drawn = map(hostile.draw, range(SEED, SEED + 1000))
+    seeds = [history.seed for history in drawn if history.permanent and history.concurrent == 1]
+
+    assert "chains begun after the first" in findings(tmp_path, seeds=seeds[:4])
