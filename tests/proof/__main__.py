@@ -6,6 +6,7 @@ python -m tests.proof hostile --trials 1000
 """
 
 import argparse
+import importlib
 import logging
 import multiprocessing
 import os
@@ -14,9 +15,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 from rich.console import Console
-from tests.proof import damage, hostile, stops
 
-PROOFS = {"stops": stops, "damage": damage, "hostile": hostile}
+PROOFS = ("stops", "damage", "hostile")
 _SHARE = 100
 
 
@@ -30,7 +30,7 @@ def main():
     options = parser.parse_args()
     begun, console = time.monotonic(), Console(highlight=False)
     tally = _run(options)
-    console.print(PROOFS[options.proof].table(tally))
+    console.print(_module(options.proof).table(tally))
     last = options.seed + options.trials - 1
     console.print(f"seeds {options.seed}–{last} or a few more, {time.monotonic() - begun:,.0f} s")
     for finding in tally.wrong[:20]:
@@ -58,7 +58,12 @@ def _quiet():
 
 
 def _share(proof, trials, seed):
-    return PROOFS[proof].share(trials, seed)
+    return _module(proof).share(trials, seed)
+
+
+def _module(proof):
+    """The module of a proof: importing it is all that a process pays for the others."""
+    return importlib.import_module(f"tests.proof.{proof}")
 
 
 if __name__ == "__main__":

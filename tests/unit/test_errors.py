@@ -1,0 +1,67 @@
+"""Errors: one line with the cure, the same in another process, and nothing in them that is nobody's business."""
+
+import pickle
+
+import pytest
+
+from spx_data import errors
+from spx_data.errors import SpxDataError
+
+
+def kinds(kind=SpxDataError):
+    return [kind, *(found for inner in kind.__subclasses__() for found in kinds(inner))]
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_an_error_travels_between_processes_whole(kind):
+    error = kind("it fails\n  badly", cure="Mend it", path="x", figure=7)
+
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is kind
+    assert str(again) == str(error) == "it fails badly. Mend it"
+    assert again.fields == {"path": "x", "figure": 7}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://me:secret@127.0.0.1:25503/v3/list",
+        "https://secret@example.org",
+        "asked http://a:secret@b/c and http://d:secret@e:1",
+        "http://me:se@secret@127.0.0.1/",
+    ],
+)
+def test_who_is_named_in_an_address_is_left_out(text):
+    error = SpxDataError(f"cannot read {text}", cure=f"Try {text}", url=text)
+
+    assert "secret" not in f"{error} {error!r} {error.args} {error.fields}"
+    assert "://***@" in error.cause
+
+
+@pytest.mark.parametrize("text", ["http://127.0.0.1:25503/a@b", "mail me@here", "a @ b", "C:/x@y"])
+def test_other_text_stays_as_it_is(text):
+    assert SpxDataError(text).cause == text
+
+
+def test_what_lies_with_the_surroundings():
+    found = {kind.__name__ for kind in kinds() if kind.surroundings}
+
+    assert found == {
+        "ThetaTerminalNotRunningError",
+        "TerminalSessionTakenError",
+        "TerminalDisconnectedError",
+        "PermissionDeniedError",
+        "InsufficientDiskSpaceError",
+        "DeviceError",
+        "ConfigurationValidationError",
+        "WrongApiError",
+        "RequestRefusedError",
+        "DatasetMismatchError",
+    }
+
+
+def test_errors_of_files_are_the_systems_kinds_too():
+    assert issubclass(errors.MissingFileError, FileNotFoundError)
+    assert issubclass(errors.PermissionDeniedError, PermissionError)
+    assert issubclass(errors.InsufficientDiskSpaceError, OSError)
