@@ -7,7 +7,6 @@ and fetch again no expiration that was staged.
 import contextlib
 import datetime as dt
 import errno
-import functools
 import json
 import random
 import shutil
@@ -17,15 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.table import Table
+from tests.proof import fills
+from tests.proof.conduct import chain_of
 from tests.proof.disk import Disk
 
 import theta_simulator
-from spx_data import config, files, ledger, sessions
-from spx_data.config import Settings
-from spx_data.errors import DeviceError, InsufficientDiskSpaceError, PermissionDeniedError, SpxDataError
-from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
-from spx_data.fill.merge import merge_date
+from spx_data import files
+from spx_data.errors import DeviceError, InsufficientDiskSpaceError, PermissionDeniedError
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 7, 3))  # the second is a half day
 TODAY = dt.date(2024, 12, 31)
@@ -57,101 +54,21 @@ VARIANTS = tuple(
 )
 
 
-@functools.cache
-def session_of(date):
-    """The session of *date*: the calendar is slow."""
-    (session,) = sessions.between("NYSE", date, date)
-    return session
-
-
-class Fill:
-    """A fill of one date in a folder of its own; its stages are called as Snakemake would call them."""
+class Fill(fills.Fill):
+    """A fill of one date in a folder of its own, in the way that *variant* says."""
 
     def __init__(self, folder, url, variant):
-        document = {
-            "thetadata": {
-                "base_url": url,
-                "api": variant.api,
-                "format": variant.format,
-                "retry_wait_factor": 0,
-            },
-            "processing": {
-                "start_date": variant.date.isoformat(),
-                "interval": "1h",
-                "keep_ndjson": variant.keep_ndjson,
-                "output_directory": str(folder / "parquet"),
-                "temp_directory": str(folder / "temp"),
-                "data_directory": str(folder / "data"),
-            },
-            "database": {"path": str(folder / "status.db")},
-        }
-        self.settings = Settings.of(config.resolve(document, {}))
-        self.layout, self.date, self.variant = self.settings.layout, variant.date, variant
-        self.running = None  # the stage that was begun last
-        date, layout = self.date, self.layout
-        listing, manifest, parquet = layout.listing(date), layout.manifest(date), layout.parquet(date)
-        self._stages = (
-            (functools.partial(fetch_expirations, self.settings, date, listing), [listing]),
-            (
-                functools.partial(
-                    download_expirations,
-                    self.settings,
-                    date,
-                    listing,
-                    manifest,
-                    concurrent=variant.concurrent,
-                ),
-                [manifest],
-            ),
-            (
-                functools.partial(
-                    merge_date, self.settings, date, manifest, parquet, session=session_of(date)
-                ),
-                [parquet, layout.passport(date), layout.sidecar(date)],
-            ),
+        settings = fills.lake(
+            folder,
+            url,
+            variant.date,
+            api=variant.api,
+            format=variant.format,
+            interval="1h",
+            keep_ndjson=variant.keep_ndjson,
         )
-
-    def run(self):
-        """Do what is missing, and return the error of the stage that failed.
-
-        Like Snakemake it removes the outputs of a stage that failed, or that a dead run left unfinished, and
-        leaves a sealed date alone.
-        """
-        if self.sealed:
-            return None
-        for number, (stage, outputs) in enumerate(self._stages):
-            if number == self.running:
-                _delete(outputs)
-            if all(path.exists() for path in outputs):
-                continue
-            self.running = number
-            try:
-                stage()
-            except SpxDataError as error:
-                _delete(outputs)
-                return error
-            self.running = None
-        return None
-
-    @property
-    def sealed(self):
-        """Whether the ledger takes the date for done."""
-        return ledger.gather(self.layout, self.date).sealed
-
-    @property
-    def parquet(self):
-        """The sealed bytes."""
-        return self.layout.parquet(self.date).read_bytes()
-
-    def staged(self):
-        """The chains that count as staged, as (root, expiration)."""
-        names = (path.name.removesuffix(".receipt.json") for path in self.layout.receipts(self.date))
-        return {tuple(name.split("-", 1)) for name in names}
-
-
-def _delete(paths):
-    for path in paths:
-        path.unlink(missing_ok=True)
+        super().__init__(settings, variant.date, variant.concurrent)
+        self.variant = variant
 
 
 @dataclass
@@ -311,21 +228,14 @@ class Proof:
         terminal = self._terminals[fill.variant.api]
         staged, before = fill.staged(), terminal.requests()
         yield
-        asked = Counter(map(_chain, terminal.requests()[len(before) :]))
-        if again := staged & asked.keys():
+        chains = filter(None, map(chain_of, terminal.requests()[len(before) :]))
+        asked = {(root, expiration) for root, expiration in chains if expiration}
+        if again := staged & asked:
             self._wrong(seed, f"fetched again though staged: {sorted(again)}")
-        in_flight = {chain for chain in asked if chain} - fill.staged()
+        in_flight = asked - fill.staged()
         self._tally.refetched += len(in_flight)
-        if not fill.sealed and len(in_flight) > fill.variant.concurrent:
+        if not fill.sealed and len(in_flight) > fill.concurrent:
             self._wrong(seed, f"more in flight than allowed: {sorted(in_flight)}")
 
     def _wrong(self, seed, finding):
         self._tally.wrong.append(f"seed {seed}: {finding}")
-
-
-def _chain(request):
-    """The root and the expiration of a request's chain; None where it asks for none."""
-    query = request["query"]
-    if "exp" in query:
-        return query["root"], dt.date.fromisoformat(query["exp"]).isoformat()
-    return (query["symbol"], query["expiration"]) if "expiration" in query else None
