@@ -1,4 +1,4 @@
-"""A disk that fails when it is told to, at any operation: it stops the process, loses power, reports an error.
+"""A disk that fails when it is told to, at any operation: a stop, a power cut, an error.
 
 It stands in `spx_data.disk`, through which every change of a fill passes. After a stop every further
 operation stops as well, so that no cleaning up of a process that would be dead can help; a power cut also
