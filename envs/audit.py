@@ -25,7 +25,8 @@ def main() -> int:
         return 0
     unknown = sum("skip_reason" in pin for pin in pins)
     bad = [(pin, flaw) for pin in pins for flaw in pin.get("vulns", ())]
-    print(f"audit: {len(pins)} pins, {len(bad)} known vulnerabilities, {unknown} the registry cannot tell about")
+    known = f"{len(bad)} known vulnerabilities, {unknown} the registry cannot tell about"
+    print(f"audit: {len(pins)} pins, {known}")
     for pin, flaw in bad:
         fixed = ", ".join(flaw.get("fix_versions", ())) or "no release yet"
         print(f"audit: {pin['name']} {pin['version']}: {flaw['id']}, fixed in {fixed}")

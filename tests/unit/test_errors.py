@@ -1,4 +1,4 @@
-"""Errors: one line with the cure, the same in another process, and nothing in them that is nobody's business."""
+"""Errors: one line with the cure, the same in another process, and no secret in them."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""What the world does to a run: kills, a full disk, a terminal that goes away. Nothing wrong, and it goes on."""
+"""What the world does to a run: kills, a full disk, a terminal that goes away. Nothing is wrong after it."""
 
 import contextlib
 import random

@@ -152,9 +152,9 @@ def next_page_of(answer: Answer) -> str | None:
     """The URL of the page after a v2 JSON answer, from its header object; None at the last one."""
     try:
         page = _header(answer).get("next_page")
-    except ijson.JSONError as error:
+    except (ijson.JSONError, ValueError) as error:
         raise _invalid(answer, f"cannot be read: {error}", "JSON with a header") from error
-    return None if page in {None, "", "null"} else str(page)
+    return None if page in (None, "", "null") else str(page)
 
 
 def _header(answer: Answer) -> Mapping[str, Any]:
@@ -183,14 +183,14 @@ def _rows(item: Any, names: list[str] | None) -> Iterable[Mapping[str, Any]]:
 
 def _in_batches(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Iterator[pa.RecordBatch]:
     stream = iter(rows)
-    while chunk := list(itertools.islice(stream, _ROWS)):
-        try:
+    try:
+        while chunk := list(itertools.islice(stream, _ROWS)):
             arrays = [_array([row[name] for row in chunk], kind) for name, kind in columns.items()]
-        except KeyError as error:
-            raise ValueError(f"a row lacks {error}") from error
-        except (pa.ArrowTypeError, TypeError) as error:
-            raise ValueError(f"a value has the wrong type: {error}") from error
-        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.items()))
+            yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.items()))
+    except KeyError as error:
+        raise ValueError(f"a row lacks {error}") from error
+    except (pa.ArrowTypeError, TypeError) as error:
+        raise ValueError(f"a value has the wrong type: {error}") from error
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -25,7 +25,7 @@ _THOUSANDTHS = 1000.0
 _CONTRACT: dict[str, pa.DataType] = {
     "root": tables.WORD,
     "expiration": pa.int64(),
-    "strike": pa.int64(),
+    "strike": pa.int32(),  # up to two million dollars
     "right": tables.WORD,
 }
 _GREEKS: dict[str, pa.DataType] = {
