@@ -375,6 +375,14 @@ def test_a_dropped_page_is_an_error_of_its_own(wire, connected):
         records(connected(wire.url, "v2"))
 
 
+@pytest.mark.parametrize("strike", ["-9223372036854775808", "9223372036854775807", "4700000000"])
+def test_a_strike_beyond_all_measure_is_refused(strike, wire, connected):
+    wire.says(csv_of(V2_ROW, V2_ROW | {"strike": strike}))
+
+    with pytest.raises(ApiResponseInvalidError):
+        records(connected(wire.url, "v2"))
+
+
 @pytest.mark.parametrize("status", [472, 570])
 def test_a_later_page_that_is_no_page_spoils_the_answer(status, wire, connected):
     wire.says(csv_of(V2_ROW), Next_Page=f"{wire.url}/v2/page/1")

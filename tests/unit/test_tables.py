@@ -1,5 +1,7 @@
 """Bodies that are no tables, and tables that are not whole, in every transport format."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -7,9 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spx_data.errors import ApiResponseInvalidError
 from spx_data.theta import tables
+from spx_data.theta.transport import Answer
 
 COLUMNS = {"symbol": tables.WORD, "strike": pa.float64(), "size": pa.int64(), "timestamp": pa.timestamp("ms")}
 GOOD = {"symbol": "SPX", "strike": 4700.0, "size": 3, "timestamp": "2024-01-02T09:30:00"}
@@ -191,6 +196,80 @@ def test_a_line_with_too_few_or_too_many_fields_is_refused(read):
     for line in ["SPX,4700.0\r\n", "SPX,4700.0,3,2024-01-02T09:30:00,5\r\n"]:
         with pytest.raises(ApiResponseInvalidError):
             read(whole + line, "text/csv", "csv")
+
+
+NESTED = {
+    "v3": {"response": [{"contract": {"symbol": "SPX", "strike": 4700}, "data": [{"size": 3}]}]},
+    "v2": {
+        "header": {"format": ["size", "timestamp"], "next_page": "null"},
+        "response": [{"ticks": [[3, "2024-01-02T09:30:00"]], "contract": {"symbol": "SPX", "strike": 4700}}],
+    },
+}
+
+
+PARTS = {"v3": ["contract", "data", "response"], "v2": ["contract", "ticks", "response", "format"]}
+
+
+@pytest.mark.parametrize(("api", "what"), [(api, what) for api in PARTS for what in PARTS[api]])
+@pytest.mark.parametrize("instead", ["gone", None, 5, "a word", [], [7], {}, {"a": [1]}])
+def test_a_part_of_another_kind_is_refused(api, what, instead, read):
+    def spoilt(part):
+        if isinstance(part, list):
+            return [spoilt(inner) for inner in part]
+        if not isinstance(part, dict):
+            return part
+        changed = {key: instead if key == what else spoilt(inner) for key, inner in part.items()}
+        return {key: inner for key, inner in changed.items() if inner != "gone"}
+
+    with pytest.raises(ApiResponseInvalidError):
+        read(json.dumps(spoilt(NESTED[api])), "application/json", "json")
+
+
+@pytest.mark.parametrize("page", ["5", "[]", '{"a": 1}', "true"])
+def test_a_next_page_of_another_kind_is_none_that_could_be_asked(page, answered):
+    body = f'{{"header": {{"next_page": {page}}}, "response": []}}'
+
+    assert not tables.next_page_of(answered(body, "application/json")).startswith("http")
+
+
+def test_a_header_that_is_no_text_is_refused(answered):
+    body = b'{"header": {"next_page": "\xed\xa0\x80"}, "response": []}'
+
+    with pytest.raises(ApiResponseInvalidError):
+        tables.next_page_of(answered(body, "application/json"))
+
+
+TOKENS = [
+    b"null",
+    b"NaN",
+    b"{}",
+    b"[",
+    b'"',
+    b"\r",
+    b"\n",
+    b"\0",
+    b"\xff",
+    b"-1",
+    b"1e999",
+    b"9" * 30,
+    b"\\ud800",
+]
+
+
+@given(ending=st.sampled_from([*TYPES, *NESTED]), at=st.integers(0), cut=st.integers(0, 40), data=st.data())
+@settings(max_examples=600, deadline=None)
+def test_whatever_is_damaged_it_reads_or_is_refused(ending, at, cut, data):
+    body = json.dumps(NESTED[ending]) if ending in NESTED else spelt(ending, GOOD, GOOD)
+    at %= len(body)
+    damage = data.draw(st.sampled_from(TOKENS) | st.binary(max_size=3))
+    spoilt = body.encode()[:at] + damage + body.encode()[at + cut :]
+    kind = TYPES.get(ending, "application/json")
+    answer = Answer("http://127.0.0.1/asked", kind, None, io.BytesIO(spoilt))
+
+    with contextlib.suppress(ApiResponseInvalidError):
+        tables.next_page_of(answer)
+    with contextlib.suppress(ApiResponseInvalidError):
+        list(tables.read(answer, COLUMNS, asked=ending if ending in TYPES else "json"))
 
 
 def test_v2_rows_must_be_as_long_as_their_header(read):
