@@ -42,7 +42,7 @@ demo: $(READY)
 PYTEST ?= $(BIN)/pytest
 
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
 
 TRIALS ?= 10000
 HISTORIES ?= 1000

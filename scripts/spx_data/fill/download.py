@@ -116,7 +116,7 @@ def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) ->
         line.journal.record(journal.NO_DATA, **about, cause=error.cause)
     except SpxDataError as error:
         _log.error("%s: %s", chain, error)
-        line.journal.record(journal.EXPIRATION_FAILED, **about, **journal.described(error))
+        line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(error))
         raise
     receipt = Receipt(
         root=chain.root,
