@@ -244,6 +244,8 @@ def append_line(path: Path, line: str) -> None:
             while rest:
                 rest = rest[disk.write(descriptor, rest) :]
             disk.flush(descriptor)
+            if size == 0:
+                _sync(path.parent)  # its name is new as well
         finally:
             os.close(descriptor)
 
