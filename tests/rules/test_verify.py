@@ -580,6 +580,15 @@ def test_files_without_a_seal_after_a_quarantine_are_unfinished(sealed):
     assert examined(sealed).standing is Standing.UNFINISHED
 
 
+def test_a_date_that_is_gone_and_accepted_as_it_is_is_no_damage(sealed):
+    Journal(sealed.layout.journal(sealed.date), "accept").record(journal.ACCEPTED, reason="not needed")
+    for path in paths(sealed):
+        path.unlink()
+
+    assert examined(sealed).standing is Standing.ABSENT
+    assert verify(sealed.settings).all_is_well
+
+
 def test_a_listing_since_does_not_unseal_a_date(sealed):
     sealed.fetch()
     paths(sealed)[0].unlink()

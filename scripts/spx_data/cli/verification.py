@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from spx_data.integrity import Day, Progress, Report, Standing
+from spx_data.integrity import Damage, Day, Progress, Report, Standing
 from spx_data.integrity.verification import Observer
 
 _SECONDS_BETWEEN_LINES = 30
+_ALL_LOST = {Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST}
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def _lines(report: Report) -> Iterator[str]:
     for day in report.days:
         yield from _of(day)
     if any(day.folder for day in report.days):
-        yield "What was moved away is a gap now: the next run fetches it again."
+        yield "A damaged date is a gap now: the next run fetches it again."
     for year, root in report.roots_by_year.items():
         yield f"root {year}  {root}"
     name = "of these days" if report.within else "of the lake"
@@ -91,7 +92,9 @@ def _of(day: Day) -> Iterator[str]:
         for finding in examination.findings:
             yield f"    {escape(str(finding))}"
     if day.folder:
-        yield f"    moved to {escape(day.folder)}"
+        all_lost = examination is not None and set(examination.damages) == _ALL_LOST
+        what = "nothing is left to move, the report is in" if all_lost else "moved to"
+        yield f"    {what} {escape(day.folder)}"
     if day.error is not None:
         what = "could not be moved away" if examination else "could not be examined"
         yield f"[bold red]{date} {what}: {escape(f'{type(day.error).__name__}: {day.error}')}[/]"

@@ -150,12 +150,12 @@ def was_sealed(events: Sequence[Event]) -> bool:
     """Whether *events* leave the date sealed: the last of a merge or a quarantine decides.
 
     Listing and downloading do not touch what is sealed. A merge that began and did not end may be at work
-    this very moment.
+    this very moment. What a person accepted as it is counts as not sealed, where it is gone.
     """
     for event in reversed(events):
         if event["event"] == journal.SEALED:
             return True
-        if event["event"] == journal.QUARANTINED:
+        if event["event"] in (journal.QUARANTINED, journal.ACCEPTED):
             return False
         if event["stage"] == "merge" and event["event"] in _OF_A_MERGE:
             return bool(event["event"] == journal.FINISHED)
