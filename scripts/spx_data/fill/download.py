@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 from spx_data import files, journal, staging
@@ -66,29 +67,29 @@ def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int)
     _log.info("%s: %d chains listed, %d staged before", listed.date, len(listed.chains), len(receipts))
     room.check(settings, listed, sum(listed.chains[position].contracts for position in waiting))
 
+    stop = threading.Event()
+
+    def stage(position: int) -> Receipt:
+        """Stage one chain; after a failure that would meet every request alike, begin no other.
+
+        Whoever fails says so before it takes the next chain up: nobody could tell it as early.
+        """
+        if stop.is_set():
+            raise CancelledError
+        entry = listed.chains[position]
+        try:
+            return _stage(settings, line, entry, listed.identity(entry))
+        except SpxDataError as error:
+            if _meets_all(error):
+                stop.set()
+            raise
+
     with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="chain") as pool:
-        futures = {
-            pool.submit(_stage, settings, line, entry, listed.identity(entry)): position
-            for position in waiting
-            for entry in [listed.chains[position]]
-        }
-        _collect(futures)
-    receipts.update({position: future.result() for future, position in futures.items()})
-    return [receipts[position] for position in range(len(listed.chains))]
-
-
-def _collect(futures: dict[Future[Receipt], int]) -> None:
-    """Wait for all; after a failure that would meet every request alike, start no more."""
-    pending = set(futures)
-    errors: list[BaseException] = []
-    while pending:
-        done, pending = wait(pending, return_when=FIRST_EXCEPTION)
-        errors += [error for future in done if not future.cancelled() and (error := future.exception())]
-        if any(map(_meets_all, errors)):
-            for future in pending:
-                future.cancel()
-    if errors:
+        futures = {position: pool.submit(stage, position) for position in waiting}
+    if errors := [error for future in futures.values() if (error := future.exception())]:
         raise next(filter(_meets_all, errors), errors[0])
+    receipts.update({position: future.result() for position, future in futures.items()})
+    return [receipts[position] for position in range(len(listed.chains))]
 
 
 def _meets_all(error: BaseException) -> bool:
