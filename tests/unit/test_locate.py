@@ -6,6 +6,7 @@ import pytest
 
 from spx_data import theta
 from spx_data.errors import (
+    ApiConnectionError,
     ApiResponseInvalidError,
     TerminalDisconnectedError,
     TerminalSessionTakenError,
@@ -117,6 +118,14 @@ def test_a_server_that_knows_neither_path_is_no_terminal(wire, terminal_settings
         theta.locate(terminal_settings(wire.url), tmp_path)
 
     assert wire.asked == ["/v3/terminal/mdds/status", "/v2/system/mdds/status"]
+
+
+def test_trouble_of_a_v2_terminal_is_not_taken_for_the_wrong_version(wire, terminal_settings, tmp_path):
+    wire.says("no such path", "text/plain", 404)
+    wire.sends(b"")
+
+    with pytest.raises(ApiConnectionError):
+        theta.locate(terminal_settings(wire.url), tmp_path)
 
 
 def test_a_session_taken_by_another_terminal_is_told_as_such(wire, terminal_settings, tmp_path):

@@ -106,10 +106,14 @@ def _check_version(terminal: Terminal, api: str, base_url: str) -> None:
 
 def _nothing_found(terminal: Terminal, found: dict[str, SpxDataError]) -> SpxDataError:
     """The most telling of the errors met while looking."""
-    for error in found.values():
-        answered = "status" in error.fields
-        if answered or not isinstance(error, ThetaTerminalNotRunningError):
-            return error
+    telling = [
+        error
+        for error in found.values()
+        if "status" in error.fields or not isinstance(error, ThetaTerminalNotRunningError)
+    ]
+    if telling:
+        # A terminal that does not know the other version's path is none the worse for it.
+        return min(telling, key=lambda error: isinstance(error, WrongApiError))
     addresses = terminal.base_url or " (v3) nor ".join(_DEFAULT_URLS.values()) + " (v2)"
     details = str(next(iter(found.values())).fields.get("details", ""))
     return errors.not_running(addresses, details)
