@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
@@ -167,20 +168,20 @@ def share(histories, seed):
 def table(tally):
     """What was injected, what the runs made of it, and what came of it."""
     found = Table(title="Histories with a hostile terminal", title_justify="left", box=None)
-    for heading in ("fault", "how often", "a run ended in", "how often", "asked again after", "how often"):
-        found.add_column(heading, justify="right" if heading == "how often" else "left")
-    columns = [
-        [(str(name), f"{count:,}") for name, count in counter.most_common()]
-        for counter in (tally.kinds, tally.errors, tally.retried)
-    ]
-    for row in range(max(map(len, columns), default=0)):
-        found.add_row(*(cell for column in columns for cell in (*column, *[("", "")] * row)[row]))
+    for heading in ("fault", "how often", "a run ended in", "how often"):
+        found.add_column(heading, justify="right" if heading == "how often" else "left", no_wrap=True)
+    for fault, error in zip_longest(tally.kinds.most_common(), tally.errors.most_common(), fillvalue=("", 0)):
+        found.add_row(
+            *(cell for name, count in (fault, error) for cell in (str(name), f"{count:,}" if name else ""))
+        )
     found.add_row("together", f"{tally.kinds.total():,}", "wrong", f"{len(tally.wrong):,}", style="bold")
     runs = sum(number * count for number, count in tally.runs.items())
     seconds, seed = tally.slowest
+    asked_again = ", ".join(f"{name} {count:,}" for name, count in tally.retried.most_common())
     found.caption = (
         f"{tally.histories:,} histories, {tally.requests:,} requests, {runs:,} runs, "
-        f"at most {max(tally.runs, default=0)} of one date; the slowest took {seconds:.1f} s (seed {seed})"
+        f"at most {max(tally.runs, default=0)} of one date; the slowest took {seconds:.1f} s (seed {seed}). "
+        f"Asked again after {asked_again}."
     )
     return found
 

@@ -126,4 +126,4 @@ def test_chains_begun_after_a_refusal_are_found_out(tmp_path, monkeypatch):
     drawn = map(hostile.draw, range(SEED, SEED + 1000))
     seeds = [history.seed for history in drawn if history.permanent and history.concurrent == 1]
 
-    assert "chains begun after the first" in findings(tmp_path, seeds=seeds[:4])
+    assert "requests were refused" in findings(tmp_path, seeds=seeds[:4])
