@@ -10,10 +10,10 @@ import pytest
 
 from spx_data.config import Window
 from spx_data.errors import (
-    ApiConnectionError,
     ApiDataNotFoundError,
     RequestRefusedError,
     SubscriptionError,
+    TerminalDisconnectedError,
     WrongApiError,
 )
 from spx_data.theta import errors, tables, v2, v3
@@ -393,7 +393,7 @@ def test_recorded_headers_of_a_csv_answer_say_that_it_is_the_last_page(samples, 
     "name, status, kind",
     [
         ("error_v2_472_hist.txt", 472, ApiDataNotFoundError),
-        ("error_v2_474.txt", 474, ApiConnectionError),
+        ("error_v2_474.txt", 474, TerminalDisconnectedError),
         ("error_v3_400_current_day.txt", 400, RequestRefusedError),
         ("error_v3_400_interval_bulk.txt", 400, RequestRefusedError),
         ("error_v3_400_range.txt", 400, RequestRefusedError),

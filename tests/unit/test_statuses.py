@@ -17,7 +17,7 @@ MEANINGS = {
     471: kinds.SubscriptionError,
     472: kinds.ApiDataNotFoundError,
     473: kinds.RequestRefusedError,
-    474: kinds.ApiConnectionError,
+    474: kinds.TerminalDisconnectedError,
     475: kinds.RequestRefusedError,
     476: kinds.RequestRefusedError,
     477: kinds.PageExpiredError,
@@ -31,7 +31,7 @@ MEANINGS = {
     503: kinds.ApiConnectionError,
     599: kinds.ApiConnectionError,
     204: kinds.ApiResponseInvalidError,
-    301: kinds.ApiResponseInvalidError,
+    301: kinds.RequestRefusedError,
     401: kinds.ApiResponseInvalidError,
     418: kinds.ApiResponseInvalidError,
 }

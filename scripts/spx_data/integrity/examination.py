@@ -86,11 +86,12 @@ class _Case:
         if not self._parquet.is_file():
             return 0, None
         digest, size = hashlib.sha256(), 0
+        block = memoryview(bytearray(_BLOCK))  # one for all: threads that allocate wait for each other
         with files.reading(self._parquet) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-                size += len(block)
-                self._observer(len(block))
+            while count := stream.readinto(block):
+                digest.update(block[:count])
+                size += count
+                self._observer(count)
         return size, digest.hexdigest()
 
     def examination(self) -> Examination:
