@@ -167,7 +167,9 @@ def share(histories, seed):
 
 def table(tally):
     """What was injected, what the runs made of it, and what came of it."""
-    found = Table(title="Histories with a hostile terminal", title_justify="left", box=None)
+    found = Table(
+        title="Histories with a hostile terminal", title_justify="left", box=None, caption_justify="left"
+    )
     for heading in ("fault", "how often", "a run ended in", "how often"):
         found.add_column(heading, justify="right" if heading == "how often" else "left", no_wrap=True)
     for fault, error in zip_longest(tally.kinds.most_common(), tally.errors.most_common(), fillvalue=("", 0)):
