@@ -203,13 +203,16 @@ def write_json(target: Path, document: Any) -> None:
 
 
 def claim_json(target: Path, document: Any) -> None:
-    """Write *document* like `write_json`, where other processes may be doing just that.
-
-    Each writes under a name of its own; whoever renames last wins, and a reader sees a whole file always.
-    """
-    own = target.with_name(f"{target.name}.{os.getpid()}")
-    write_json(own, document)
-    move(own, target)
+    """Write *document* like `write_json`, where other jobs may be doing just that: one at a time."""
+    make_directory(target.parent)
+    with _explained(target.parent, "lock"):
+        descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        # Held until the descriptor is closed, also by a process that dies.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        write_json(target, document)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> Any:

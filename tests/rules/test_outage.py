@@ -58,15 +58,16 @@ def test_a_terminal_that_is_back_is_used_at_once(simulated, day):
     assert (first.state().kind, second.state().kind) == (Kind.SEALED, Kind.SEALED)
 
 
-def test_a_terminal_that_is_gone_is_told_from_a_broken_connection(day, wire):
-    wire.sends(b"")  # hangs up on every request, and on the question how it is
+def test_a_terminal_that_hangs_up_on_everything_is_gone(day, wire):
+    wire.sends(b"")  # on every request, and on the question how it is
     date = day(wire.url, api="v3")
 
-    with pytest.raises(ApiConnectionError, match="connection broke"):
+    with pytest.raises(TerminalDisconnectedError, match="hangs up even on the question"):
         date.fetch()
 
-    assert not date.layout.terminal_down.exists()
-    assert date.state().tries == 1
+    assert date.layout.terminal_down.exists()
+    assert date.state().tries == 0
+    assert sum("list/contracts" in target for target in wire.asked) == 1
 
 
 def test_nobody_at_the_address_is_a_terminal_that_does_not_run(day):

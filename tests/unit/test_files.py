@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -325,3 +326,13 @@ def test_neither_half_of_a_seal_is_enough(sealed):
     sealed.write_bytes(kept)
     layout.sidecar_of(sealed).unlink()
     assert not files.is_sealed(sealed)
+
+
+def test_many_may_claim_a_document_at_once(tmp_path):
+    target = tmp_path / "lake" / "dataset.json"
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: files.claim_json(target, {"symbol": "SPX"}), range(200)))
+
+    assert files.read_json(target) == {"symbol": "SPX"}
+    assert names(tmp_path / "lake") == ["dataset.json"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spx_data.errors import TerminalDisconnectedError, ThetaTerminalNotRunningError
+from spx_data.errors import ApiConnectionError, TerminalDisconnectedError, ThetaTerminalNotRunningError
 from spx_data.theta import errors
 from spx_data.theta.transport import Transport
 
@@ -25,6 +25,24 @@ def word(transport: Transport, api: str, seconds: float) -> str:
     if found not in _WORDS:
         raise errors.invalid(answer.url, f"is {found[:80]!r}", "a Theta Terminal's status word")
     return found
+
+
+def require(transport: Transport, api: str, seconds: float) -> None:
+    """Raise unless the terminal, which was in use a moment ago, can serve now.
+
+    Raises:
+        ThetaTerminalNotRunningError, TerminalDisconnectedError: it says so, or does not even say that.
+    """
+    try:
+        found = word(transport, api, seconds)
+    except ApiConnectionError as error:
+        raise TerminalDisconnectedError(
+            f"the terminal at {transport.base_url} hangs up even on the question how it is: {error.cause}",
+            cure="Look into the terminal's own log, or restart it",
+            base_url=transport.base_url,
+            status="",
+        ) from error
+    check(found, transport.base_url)
 
 
 def check(found: str, base_url: str) -> None:

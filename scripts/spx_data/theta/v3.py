@@ -47,7 +47,7 @@ class V3:
 
     def check(self) -> None:
         """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
-        health.check(health.word(self._transport, self.api, self._terminal.timeout_seconds), self.base_url)
+        health.require(self._transport, self.api, self._terminal.timeout_seconds)
 
     def knows_root(self, root: str) -> bool:
         """Whether the source has ever listed an expiration of *root*."""
