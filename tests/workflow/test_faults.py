@@ -43,7 +43,7 @@ def test_runs_killed_at_any_time_end_as_an_undisturbed_one(new_lake, truth):
     chance = random.Random(3)
     with running(Simulated(size="tiny", today=TODAY, latency_ms=60)) as terminal:
         lake = new_lake(terminal, START, END)
-        for _ in range(4):
+        for _ in range(3):
             process = lake.start()
             time.sleep(chance.uniform(1.5, 5.0))
             if process.poll() is None:
