@@ -55,10 +55,11 @@ def _explained(path: Path, operation: str) -> Iterator[None]:
         raise MissingFileError(
             f"cannot {operation} {path}: it is not there", path=path, operation=operation
         ) from error
-    except (FileExistsError, NotADirectoryError) as error:
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        kinds = ("folder", "file") if isinstance(error, IsADirectoryError) else ("file", "folder")
         raise PermissionDeniedError(
-            f"cannot {operation} {path}: a file stands where a folder is needed",
-            cure="Move that file away, or set another directory in the config",
+            f"cannot {operation} {path}: a {kinds[0]} stands where a {kinds[1]} is needed",
+            cure=f"Move that {kinds[0]} away, or set another directory in the config",
             path=path,
             operation=operation,
         ) from error

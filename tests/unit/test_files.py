@@ -170,6 +170,22 @@ def test_a_file_where_a_folder_is_needed_is_named(tmp_path):
         assert caught.value.cure
 
 
+def test_a_folder_where_a_file_is_needed_is_named(tmp_path):
+    obstacle = tmp_path / "journal.jsonl"
+    (obstacle / "inside").mkdir(parents=True)
+
+    for attempt in (
+        lambda: files.write_text(obstacle, ""),
+        lambda: files.append_line(obstacle, ""),
+        lambda: files.read_json(obstacle),
+    ):
+        with pytest.raises(PermissionDeniedError, match="a folder stands where a file is needed") as caught:
+            attempt()
+        assert str(obstacle) in str(caught.value)
+        assert "Move that folder away" in caught.value.cure
+    assert names(tmp_path) == ["journal.jsonl"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)

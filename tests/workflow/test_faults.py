@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -130,6 +131,25 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_once_there_is_room(
     assert lake.snakemake().returncode == 0
     found = {path.name: path.read_bytes() for path in (folder / "parquet").rglob("*.parquet")}
     assert found == truth
+
+
+def test_a_disk_error_of_one_date_leaves_the_others_alone(v3, new_lake, truth):
+    lake = new_lake(v3, START, END)
+    # Even root gives no file the name of a folder that holds something.
+    obstacle = lake.folder / "data" / "temp" / "2024-12-02" / "SPXW-2024-12-02.ndjson"
+    (obstacle / "in the way").mkdir(parents=True)
+
+    run = lake.snakemake()
+
+    assert run.returncode == 1
+    assert "a folder stands where a file is needed" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert lake.sealed() == [date for date in SESSIONS if date != "2024-12-02"]
+    assert nothing_wrong(lake, truth)
+
+    shutil.rmtree(obstacle)
+    assert lake.snakemake().returncode == 0
+    assert finished(lake, truth)
 
 
 # The terminal -------------------------------------------------------------------------------------------
