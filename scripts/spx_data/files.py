@@ -205,13 +205,25 @@ def write_json(target: Path, document: Any) -> None:
 
 def claim_json(target: Path, document: Any) -> None:
     """Write *document* like `write_json`, where other jobs may be doing just that: one at a time."""
-    make_directory(target.parent)
-    with _explained(target.parent, "lock"):
-        descriptor = os.open(target.parent, os.O_RDONLY)
+    with locked(target.parent):
+        write_json(target, document)
+
+
+@contextmanager
+def locked(folder: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of *folder* in the block; *waiting* is called if somebody else holds it now."""
+    make_directory(folder)
+    with _explained(folder, "lock"):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
         # Held until the descriptor is closed, also by a process that dies.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        write_json(target, document)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from spx_data import files
+from spx_data import files, ledger
 from spx_data.dates import FORMS, Dates
 from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
 from spx_data.integrity import merkle
@@ -83,12 +83,8 @@ def _selected(layout: Layout, dates: Selection) -> dict[dt.date, str]:
     within = _dates(dates)
     if within is not None:
         _check_named(layout, within)
-    on_disk = (date for date in layout.dates_on_disk() if within is None or date in within)
-    sealed = {
-        date: files.sealed_checksum(layout.parquet(date))
-        for date in on_disk
-        if files.is_sealed(layout.parquet(date))
-    }
+    dates_sealed = ledger.sealed_dates(layout, within)
+    sealed = {date: files.sealed_checksum(layout.parquet(date)) for date in dates_sealed}
     if not sealed:
         what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
         raise DateValidationError(

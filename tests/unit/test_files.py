@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -352,3 +353,22 @@ def test_many_may_claim_a_document_at_once(tmp_path):
 
     assert files.read_json(target) == {"symbol": "SPX"}
     assert names(tmp_path / "lake") == ["dataset.json"]
+
+
+def test_a_locked_folder_is_one_holders_at_a_time_and_says_that_it_waits(tmp_path):
+    held, waited, order = threading.Event(), threading.Event(), []
+
+    def second():
+        held.wait(10)
+        with files.locked(tmp_path, waiting=waited.set):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with files.locked(tmp_path):
+        held.set()
+        assert waited.wait(10)
+        order.append("first")
+    thread.join(10)
+
+    assert order == ["first", "second"]

@@ -127,10 +127,7 @@ def subjects(layout: Layout, within: Dates | None) -> Iterator[dt.date]:
 def _sealed_once(layout: Layout, within: Dates | None, present: set[dt.date]) -> Iterator[dt.date]:
     """The dates that are gone and were sealed by what their journal says."""
     for path in layout.journals():
-        try:
-            date = dt.date.fromisoformat(path.stem)
-        except ValueError:
-            continue
+        date = dt.date.fromisoformat(path.stem)
         wanted = date not in present and (within is None or date in within)
         if wanted and witnesses.was_sealed(journal.read(path)):
             yield date

@@ -7,12 +7,10 @@ recheck finds is an event in the lake's journal, and a report where the source s
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import logging
-import os
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +54,7 @@ def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
     last one.
     """
     there, log = candidate.aside(settings), Journal(settings.layout.lake_journal, _STAGE)
-    with _alone(settings.layout.temp):
+    with _alone(settings):
         candidate.drop_all(there.layout, stale_only=True)
         failed = False
         dates = dates_due(settings)
@@ -80,19 +78,16 @@ def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Ses
     return {session.date: session for session in found}
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other recheck of this lake is at work: they would share one lake aside."""
-    descriptor = os.open(files.make_directory(folder), os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.warning("another recheck is at work in %s: waiting for its end", folder)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """Wait until no other recheck of this lake is at work: they would share one lake aside.
+
+    The journals' folder is locked for that: jobs lock the output and the temp directory for a moment each
+    (`files.claim_json`), and must not wait for a recheck.
+    """
+    folder = settings.layout.lake_journal.parent
+    return files.locked(
+        folder, waiting=lambda: _log.warning("another recheck is at work in %s: waiting for its end", folder)
+    )
 
 
 @contextmanager
