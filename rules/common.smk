@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, journal, ledger, sessions
+from spx_data import files, journal, ledger, runs, sessions
 from spx_data import layout as layouts
 from spx_data.config import Settings
 from spx_data.errors import SpxDataError
@@ -28,7 +28,8 @@ layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
 files.restrict(owner_only=settings.owner_only)
-os.environ[journal.RUN_VARIABLE] = journal.new_run()
+# `spx-data`, which may have started this call, has named it already.
+os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
 
 
 wildcard_constraints:
@@ -95,14 +96,25 @@ def market_hours(wildcards):
     )
 
 
+def planned_dates():
+    """The trading dates that this call's jobs are about."""
+    wildcards = (job.wildcards for job in workflow.dag.needrun_jobs())
+    found = {dt.date(int(w.year), int(w.month), int(w.day)) for w in wildcards if w}
+    return sorted(found, reverse=True)
+
+
 def before_the_first_job():
-    """One message now, instead of one from every date, when the terminal or a directory cannot serve."""
+    """One message now, instead of one from every date, when the terminal or a directory cannot serve.
+
+    Also says that this is the run at work: there is one at a time that asks the terminal.
+    """
     from spx_data.fill.preflight import preflight
 
     asking = {"fetch_expirations", "download_expirations", "recheck"}
     if not any(job.rule.name in asking for job in workflow.dag.needrun_jobs()):
         return
     try:
+        runs.begin(layout, " ".join(sys.argv), planned_dates())
         terminal = preflight(settings)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")

@@ -35,7 +35,7 @@ def reopen(settings: Settings, date: dt.date, reason: str) -> None:
 
 
 def _record(settings: Settings, date: dt.date, event: str, reason: str) -> None:
-    if not sessions.between(settings.calendar, date, date):
+    if not sessions.known(settings, date, date):
         raise _invalid(f"{date} is no session of the calendar {settings.calendar}", "Name a trading date")
     Journal(settings.layout.journal(date), _STAGE).record(event, reason=reason)
 

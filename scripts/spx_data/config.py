@@ -119,6 +119,36 @@ class Recheck:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Points that decide which missing date is filled first."""
+
+    age: float
+    volatility: float
+    tries: float
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Thresholds, in percent but for *consecutive_missing* (sessions)."""
+
+    failure_rate_percent: float
+    consecutive_missing: int
+    disk_free_percent: float
+    connectivity_percent: float
+    memory_percent: float
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long logs and audit records are kept; None is for ever, or without limit."""
+
+    compress_days: float | None
+    logs_days: float | None
+    logs_mb: float | None
+    audit_days: float | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one lake, as everything inside the library sees them."""
 
@@ -130,6 +160,10 @@ class Settings:
     max_dte: int | None
     calendar: str
     keep_ndjson: bool
+    batch_size: int | None
+    priority: Weights
+    alerts: Alerts
+    retention: Retention
     patience: Patience
     owner_only: bool
     verify_depth: Literal["pages", "bytes"]
@@ -156,6 +190,10 @@ class Settings:
             max_dte=processing["max_dte"],
             calendar=processing["calendar"],
             keep_ndjson=processing["keep_ndjson"],
+            batch_size=processing["batch_size"],
+            priority=Weights(**resolved["priority"]),
+            alerts=Alerts(**resolved["alerts"]),
+            retention=Retention(**resolved["retention"]),
             patience=Patience(**{name: processing[name] for name in Patience.__dataclass_fields__}),
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],

@@ -193,6 +193,13 @@ class ConfigurationValidationError(SpxDataError):
     surroundings = True
 
 
+class AnotherRunError(SpxDataError):
+    """A run is filling this lake already. Fields: pid."""
+
+    retry = NEVER
+    surroundings = True
+
+
 class WrongApiError(ConfigurationValidationError):
     """The terminal speaks the other API version (410, 404). Fields: what, reason."""
 

@@ -228,6 +228,35 @@ def locked(folder: Path, *, waiting: Callable[[], None] | None = None) -> Iterat
         os.close(descriptor)
 
 
+def hold(path: Path) -> int | None:
+    """Lock *path* until the descriptor is closed or this process dies; None where somebody else has it."""
+    make_directory(path.parent)
+    with _explained(path, "lock"):
+        descriptor = disk.open_to_append(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lock of *path*."""
+    try:
+        with _explained(path, "read"):
+            descriptor = os.open(path, os.O_RDONLY)
+    except MissingFileError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def read_json(path: Path) -> Any:
     """The JSON document at *path*.
 

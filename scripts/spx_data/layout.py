@@ -170,6 +170,34 @@ class Layout:
         return self.data / "journal" / "lake.jsonl"
 
     @property
+    def run_note(self) -> Path:
+        """What the run at work, or the last one, said about itself."""
+        return self.data / "run.json"
+
+    @property
+    def run_lock(self) -> Path:
+        """Locked by the run at work for as long as its process lives."""
+        return self.data / "run.lock"
+
+    def run_log(self, run: str) -> Path:
+        """What Snakemake said during a run that `spx-data` started."""
+        return self.data / "logs" / "runs" / f"{run}.log"
+
+    def calendar(self, name: str) -> Path:
+        """The sessions of an exchange calendar, kept because loading the calendar takes long."""
+        return self.cache / f"calendar-{name.replace('/', '-')}.json"
+
+    @property
+    def summaries(self) -> Path:
+        """What sealed dates' files said when they were last read."""
+        return self.cache / "summaries.json"
+
+    @property
+    def cache(self) -> Path:
+        """What saves time and nothing else: delete it whenever you like."""
+        return self.data / "cache"
+
+    @property
     def terminal_down(self) -> Path:
         """Says that a job of the present run found the terminal down."""
         return self.temp / "terminal-down.json"

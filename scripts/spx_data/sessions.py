@@ -7,13 +7,18 @@ fifteen minutes longer, also on half days, and what expires that day stops with 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from spx_data import vouched
 from spx_data.config import Settings, Window
-from spx_data.errors import ConfigurationValidationError
+from spx_data.errors import ConfigurationValidationError, SpxDataError
 from spx_data.schema import ZONE
 
 NOW_VARIABLE = "SPX_DATA_NOW"
@@ -96,8 +101,77 @@ def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
     ]
 
 
+def today(moment: dt.datetime) -> dt.date:
+    """The date in New York at *moment*."""
+    return moment.astimezone(_NEW_YORK).date()
+
+
 def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
     """The sessions between the settings' start and end dates, in order; the last one may still be trading."""
-    today = moment.astimezone(_NEW_YORK).date()
-    end = min(settings.end_date or today, today)
-    return between(settings.calendar, settings.start_date, end) if end >= settings.start_date else []
+    end = min(settings.end_date or today(moment), today(moment))
+    return known(settings, settings.start_date, end)
+
+
+def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, like `between`, from the lake's copy of the calendar where it can.
+
+    The copy vouches for its own bytes and belongs to one release of the calendar's library.
+
+    Raises:
+        ConfigurationValidationError: pandas-market-calendars knows no such calendar.
+    """
+    if end < start:
+        return []
+    path = settings.layout.calendar(settings.calendar)
+    copy = _Copy.read(path)
+    if copy is None or not (copy.start <= start and end <= copy.end):
+        # A year more than asked for, so that the copy serves the coming days too.
+        copy = _Copy.of(
+            settings.calendar,
+            min(start, copy.start if copy else start),
+            max(end + dt.timedelta(366), copy.end if copy else end),
+        )
+        with suppress(SpxDataError):  # it only saves time
+            copy.write(path)
+    return [session for session in copy.sessions if start <= session.date <= end]
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The sessions of a calendar from *start* to *end*, as one release of its library has them."""
+
+    start: dt.date
+    end: dt.date
+    release: str
+    sessions: Sequence[Session]
+
+    @classmethod
+    def of(cls, calendar: str, start: dt.date, end: dt.date) -> _Copy:
+        return cls(start, end, _release(), between(calendar, start, end))
+
+    @classmethod
+    def read(cls, path: Path) -> _Copy | None:
+        """The copy at *path*; None where there is none of today's library."""
+        try:
+            document = vouched.read(path)
+        except SpxDataError:
+            return None
+        if document["release"] != _release():
+            return None
+        start, end = (dt.date.fromisoformat(document[name]) for name in ("start", "end"))
+        found = [session for hours in document["sessions"] if (session := Session.of_hours(hours))]
+        return cls(start, end, document["release"], found)
+
+    def write(self, path: Path) -> None:
+        document = {
+            "release": self.release,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "sessions": [session.hours for session in self.sessions],
+        }
+        vouched.write(path, document)
+
+
+@functools.cache
+def _release() -> str:
+    return version("pandas-market-calendars")

@@ -22,8 +22,7 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.ledger import Kind, State
-from spx_data.status import database
-from spx_data.status.overview import DateLine, Overview
+from spx_data.status import Facts, Overview, Summary, database
 
 SEALED, FAILED, PARTIAL, MISSING, NO_DATA = (dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8))
 
@@ -244,9 +243,9 @@ def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):
 
 def test_a_reason_with_brackets_is_shown_as_it_is(lake):
     state = State(Kind.FAILED, True, "[Errno 28] No space left on device: [/x]", 1, "OSError")
-    line = DateLine(SEALED, state, 0, None, None, 0, 0)
+    line = Summary(SEALED, state, Facts())
     text = io.StringIO()
 
-    print_overview(Overview((line,), None), lake(), Console(file=text, width=200))
+    print_overview(Overview((line,)), lake(), Console(file=text, width=200))
 
     assert "failed: OSError: [Errno 28] No space left on device: [/x]" in text.getvalue()

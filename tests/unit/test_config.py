@@ -108,6 +108,14 @@ def test_the_raw_document_is_left_alone():
 # Mistakes -----------------------------------------------------------------------------------------------
 
 MISTAKES = [
+    ("processing", "batch_size", 0),
+    ("processing", "batch_size", "all"),
+    *[("priority", key, value) for key in ("age", "volatility", "tries") for value in (-1, "high", None)],
+    *[("alerts", key, -1) for key in config.Alerts.__dataclass_fields__],
+    ("alerts", "memory_percent", 101),
+    ("alerts", "consecutive_missing", 2.5),
+    *[("retention", key, -1) for key in config.Retention.__dataclass_fields__],
+    ("retention", "logs_days", "forever"),
     ("thetadata", "base_url", "127.0.0.1:25503"),
     ("thetadata", "base_url", "ftp://127.0.0.1"),
     ("thetadata", "base_url", "http://127.0.0.1:25503/v3"),

@@ -40,7 +40,8 @@ def test_the_lock_has_hashes_for_every_pin_and_no_addresses():
 def test_the_lock_covers_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
-    names = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip().lower().replace("_", "-") for line in asked}
+    words = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip() for line in asked}
+    names = {re.sub(r"[-_.]+", "-", word).lower() for word in words}
 
     locked = {pin.split("==")[0].lower().replace("_", "-") for pin in pins()}
 

@@ -1,30 +1,50 @@
-"""The `spx-data` command: presentation only. It reads the file tree and decides nothing by itself."""
+"""The `spx-data` command: presentation only. It reads the file tree, and starts Snakemake to change it."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from spx_data import __version__, config, sessions
-from spx_data.config import Settings
+from spx_data import __version__
+from spx_data.cli.call import Call
+from spx_data.cli.lazy import LazyGroup
 from spx_data.errors import SpxDataError
 
+_NEEDS_YOU, _WRONG_CALL, _INTERRUPTED = 1, 2, 130
 
-class _OneLine(click.Group):
-    """A group whose expected errors are one line on stderr, with the cure, and exit code 1."""
+# Command → where it is: a module is imported when its command is called, so each pays for itself alone.
+_COMMANDS = {
+    "status": "spx_data.cli.overview:status",
+    "health": "spx_data.cli.health:health",
+    "list": "spx_data.cli.listing:list_",
+    "gaps": "spx_data.cli.gaps:gaps",
+    "process": "spx_data.cli.process:process",
+    "process-range": "spx_data.cli.process:process_range",
+    "process-gaps": "spx_data.cli.process:process_gaps",
+    "retry": "spx_data.cli.retry:retry",
+    "stop": "spx_data.cli.stop:stop",
+    "errors": "spx_data.cli.troubles:errors",
+    "metrics": "spx_data.cli.metrics:metrics",
+    "inventory": "spx_data.cli.inventory:inventory",
+    "verify": "spx_data.cli.verification:verify",
+    "accept": "spx_data.cli.acceptance:accept",
+    "cleanup": "spx_data.cli.cleanup:cleanup",
+    "config": "spx_data.cli.configuration:config",
+    "completion": "spx_data.cli.completion:completion",
+}
+_ALIASES = {"gap-analysis": "gaps"}
 
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except SpxDataError as error:
-            click.echo(f"spx-data: {error}", err=True)
-            sys.exit(1)
 
-
-@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.group(
+    cls=LazyGroup,
+    commands_at=_COMMANDS,
+    aliases=_ALIASES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="spx-data")
 @click.option(
     "--configfile",
     "overlays",
@@ -32,24 +52,53 @@ class _OneLine(click.Group):
     multiple=True,
     help="Settings laid over config/config.yaml, as with snakemake --configfile.",
 )
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
 @click.pass_context
-def main(ctx: click.Context, overlays: tuple[Path, ...]) -> None:
-    """Every SPX options trading day as sealed, checked Parquet.
+def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> None:
+    r"""Every SPX options trading day as sealed, checked Parquet.
 
-    Run it from the project's folder. `snakemake --cores 4` fills what is missing.
+    Run it from the project's folder. The exit code is 0 when all is well, 1 when something needs you, 2 when
+    the call was wrong.
+
+    \b
+    spx-data health          is everything ready?
+    spx-data process-gaps    fill what is missing
+    spx-data status --watch  look at the run at work
     """
-    ctx.obj = overlays
+    ctx.obj = Call(overlays, debug)
 
 
-@main.command()
-@click.pass_obj
-def status(overlays: tuple[Path, ...]) -> None:
-    """Show what is sealed, what is missing and what needs you.
+def main() -> None:
+    """Run the command; whatever goes wrong is one line on stderr, and the exit code."""
+    try:
+        code = commands.main(standalone_mode=False)
+    except click.UsageError as error:
+        code = _said(_usage(error), _WRONG_CALL)
+    except click.ClickException as error:
+        code = _said(error.format_message(), _NEEDS_YOU)
+    except SpxDataError as error:
+        code = _said(str(error), _NEEDS_YOU)
+    except (click.Abort, KeyboardInterrupt):
+        code = _said("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever was reading has read enough; nothing more may be flushed to it on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = _said(f"unexpected {type(error).__name__}: {error}. Add --debug to see where", _NEEDS_YOU)
+    sys.exit(code if isinstance(code, int) else 0)
 
-    Example: spx-data status
-    """
-    from spx_data.cli.tables import print_overview
-    from spx_data.status import overview
 
-    settings = Settings.of(config.resolve(config.load(config.FILE, *overlays)))
-    print_overview(overview(settings, sessions.now()), settings)
+def _said(message: str, code: int) -> int:
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(f"spx-data: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    """What was wrong with the call, and where to read what is right."""
+    path = error.ctx.command_path if error.ctx else "spx-data"
+    return f"{error.format_message().rstrip('.')}. {path} --help says how"

@@ -8,10 +8,10 @@ from rich.table import Table
 
 from spx_data.config import Settings
 from spx_data.ledger import Kind, State
-from spx_data.status.overview import DateLine, Overview
+from spx_data.status import Overview, Summary
 
 _NEWEST = 15
-_STYLES = {
+STYLES = {
     Kind.SEALED: "green",
     Kind.MISSING: "dim",
     Kind.PARTIAL: "yellow",
@@ -45,23 +45,23 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
     console.print(places, style="dim", soft_wrap=True)
 
 
-def _cells(line: DateLine) -> tuple[str, ...]:
-    state, style = line.state, _STYLES[line.state.kind]
-    words = _words(state)
-    if state.kind is Kind.SEALED and line.contracts_missing:
-        words = f"{words}, {line.contracts_missing:,} contracts missing"
+def _cells(line: Summary) -> tuple[str, ...]:
+    state, facts, style = line.state, line.facts, STYLES[line.state.kind]
+    words = state_words(state)
+    if state.kind is Kind.SEALED and facts.contracts_missing:
+        words = f"{words}, {facts.contracts_missing:,} contracts missing"
         style = "yellow"
     return (
         line.date.isoformat(),
-        f"{line.chains:,}" if line.chains else "–",
-        f"{line.contracts:,}" if line.contracts is not None else "–",
-        f"{line.rows:,}" if line.rows else "–",
-        f"{line.bytes / 1e6:,.1f}" if line.bytes else "–",
+        f"{facts.chains:,}" if facts.chains else "–",
+        f"{facts.contracts:,}" if facts.contracts is not None else "–",
+        f"{facts.rows:,}" if facts.rows else "–",
+        f"{facts.bytes / 1e6:,.1f}" if facts.bytes else "–",
         f"[{style}]{escape(words)}[/]",
     )
 
 
-def _words(state: State) -> str:
+def state_words(state: State) -> str:
     """A state with what somebody should know about it."""
     if not state.reason or state.kind in {Kind.MISSING, Kind.PARTIAL}:
         return state.kind.value

@@ -9,8 +9,9 @@ from spx_data.config import Settings
 from spx_data.status import database
 from spx_data.status.history import History
 from spx_data.status.overview import Overview
+from spx_data.status.summary import Facts, Summary, Trouble
 
-__all__ = ["Overview", "overview", "read", "rebuild"]
+__all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "summaries"]
 
 
 def read(settings: Settings, moment: dt.datetime) -> list[History]:
@@ -24,9 +25,18 @@ def read(settings: Settings, moment: dt.datetime) -> list[History]:
     ]
 
 
+def summaries(settings: Settings, moment: dt.datetime) -> list[Summary]:
+    """The summary of every wanted session, and of every other date the tree knows, oldest first."""
+    return [_summary(history) for history in read(settings, moment)]
+
+
+def _summary(history: History) -> Summary:
+    return Summary(history.date, history.state, Facts.of(history))
+
+
 def overview(settings: Settings, moment: dt.datetime) -> Overview:
     """What stands where, without touching the database."""
-    return Overview.of(read(settings, moment))
+    return Overview.of(summaries(settings, moment))
 
 
 def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
@@ -37,4 +47,4 @@ def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
     """
     histories = read(settings, moment)
     database.write(settings, histories)
-    return Overview.of(histories)
+    return Overview.of([_summary(history) for history in histories])

@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spx_data.ledger import Kind, State
-from spx_data.status.history import History
-
-
-@dataclass(frozen=True)
-class DateLine:
-    """One trading date in a table: its state and, once sealed, what it holds."""
-
-    date: dt.date
-    state: State
-    chains: int
-    contracts: int | None
-    contracts_missing: int | None
-    rows: int
-    bytes: int
-
-    @classmethod
-    def of(cls, history: History) -> DateLine:
-        """The line of a date's history."""
-        passport = history.passport or {}
-        completeness = passport.get("completeness", {})
-        return cls(
-            date=history.date,
-            state=history.state,
-            chains=len([chain for chain in history.chains if chain["rows"]]),
-            contracts=completeness.get("contracts_received"),
-            contracts_missing=completeness.get("contracts_missing"),
-            rows=sum(chain["rows"] for chain in history.chains),
-            bytes=passport.get("parquet", {}).get("bytes", 0),
-        )
+from spx_data.ledger import Kind
+from spx_data.status.summary import Summary
 
 
 @dataclass(frozen=True)
 class Overview:
     """The lake at a glance, oldest date first."""
 
-    dates: tuple[DateLine, ...]
-    last_activity: str | None
+    dates: tuple[Summary, ...]
 
     @classmethod
-    def of(cls, histories: Sequence[History]) -> Overview:
-        """The overview of all dates' histories."""
-        activity = [history.events[-1]["at"] for history in histories if history.events]
-        return cls(tuple(DateLine.of(history) for history in histories), max(activity, default=None))
+    def of(cls, summaries: Sequence[Summary]) -> Overview:
+        """The overview of all dates."""
+        return cls(tuple(summaries))
+
+    @property
+    def last_activity(self) -> str | None:
+        """When something last happened to any date (UTC, ISO 8601)."""
+        return max((at for line in self.dates if (at := line.facts.updated_at)), default=None)
 
     def count(self, kind: Kind) -> int:
         """Number of dates of *kind*."""
@@ -58,9 +32,9 @@ class Overview:
     @property
     def rows(self) -> int:
         """Sealed rows."""
-        return sum(line.rows for line in self.dates if line.state.kind is Kind.SEALED)
+        return sum(line.facts.rows for line in self.dates if line.state.kind is Kind.SEALED)
 
     @property
     def bytes(self) -> int:
         """Bytes of sealed Parquet."""
-        return sum(line.bytes for line in self.dates)
+        return sum(line.facts.bytes for line in self.dates)

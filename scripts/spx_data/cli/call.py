@@ -1,0 +1,96 @@
+"""What every command is given: the settings, the clock, and the kinds of arguments they share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data import config
+from spx_data.errors import DateValidationError
+
+if TYPE_CHECKING:
+    from spx_data.config import Settings
+    from spx_data.dates import Dates
+
+
+@dataclass
+class Call:
+    """One call of `spx-data`: its config files, and whether errors show their traceback."""
+
+    overlays: tuple[Path, ...] = ()
+    debug: bool = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The config files, the lowest first."""
+        return (config.FILE, *self.overlays)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of the lake; what this process writes from now on is as private as they say."""
+        from spx_data import files
+        from spx_data.config import Settings
+
+        settings = Settings.of(config.resolve(config.load(*self.files)))
+        files.restrict(owner_only=settings.owner_only)
+        return settings
+
+    @cached_property
+    def moment(self) -> dt.datetime:
+        """Now, once for the whole command."""
+        from spx_data import sessions
+
+        return sessions.now()
+
+    @cached_property
+    def today(self) -> dt.date:
+        """The date in New York."""
+        from spx_data import sessions
+
+        return sessions.today(self.moment)
+
+
+def today() -> dt.date:
+    """The date in New York, for arguments that are read before there is a `Call`."""
+    from spx_data import sessions
+
+    return sessions.today(sessions.now())
+
+
+class DatesType(click.ParamType[Any]):
+    """Dates as a person names them, words for the recent past included; gives `Dates`."""
+
+    name = "dates"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Dates:
+        """The dates that *value* names; a wrong call where it names none."""
+        from spx_data.dates import Dates
+
+        try:
+            return value if isinstance(value, Dates) else Dates.of(value, today())
+        except DateValidationError as error:
+            self.fail(f"{error.fields['reason']}. {error.cure}", param, ctx)
+
+
+class DateType(click.ParamType[Any]):
+    """One date, `today` and `yesterday` included; gives `datetime.date`."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """The date that *value* names; a wrong call where it names none, or more than one."""
+        if isinstance(value, dt.date):
+            return value
+        found = DatesType().convert(value, param, ctx)
+        if len(found.ranges) != 1 or found.first != found.last:
+            self.fail(f"{value!r} is not one date. Write it like 2024-01-02, today or yesterday", param, ctx)
+        return found.first
+
+
+DATES = DatesType()
+DATE = DateType()

@@ -1,0 +1,152 @@
+"""Lists as a person reads them, and as JSON and CSV for whatever reads them next.
+
+JSON is one array of flat objects, CSV has one header line; both carry every field of every row in a fixed
+order, dates as ISO 8601, moments in UTC, nothing where nothing is known, and neither colours nor wrapping.
+`docs/output.md` lists the fields.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Format = Literal["table", "json", "csv"]
+Row = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Pipes have no width: nothing wraps there, and nothing is cut off.
+_UNLIMITED = 10_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: which field it shows, under which heading, and how."""
+
+    field: str
+    heading: str
+    show: Callable[[Any], str] = str
+    right: bool = False
+    style: Callable[[Row], str] | None = None
+    fold: bool = False  # may break over lines where the terminal is narrow
+
+
+def format_option(*choices: str) -> Callable[[F], F]:
+    """The option `--format`; table, json and csv unless *choices* say otherwise."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(choices or ("table", "json", "csv")),
+        default="table",
+        show_default=True,
+        help="How to print: for people, or for programs.",
+    )
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on which nothing is highlighted by guess, and nothing wraps in a pipe."""
+    from rich.console import Console
+
+    found = Console(highlight=False, stderr=stderr)
+    return found if found.is_terminal else Console(highlight=False, stderr=stderr, width=_UNLIMITED)
+
+
+def emit(rows: Sequence[Row], columns: Sequence[Column], form: Format, *, empty: str = "nothing") -> None:
+    """Print *rows*: *columns* of them as a table, or all their fields as JSON or CSV.
+
+    *empty* is what a person reads where there are no rows. All rows have the same fields.
+    """
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        print_csv(rows, [column.field for column in columns])
+    elif rows:
+        print_table(rows, columns)
+    else:
+        console().print(empty, markup=False)
+
+
+def print_json(rows: Iterable[Row]) -> None:
+    """Print an array with one object on each line."""
+    lines = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    click.echo(f"[{lines}]")
+
+
+def print_csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
+    """Print a header and one line for each row; *fields* name the columns where there is no row to do so."""
+    names = list(rows[0]) if rows else list(fields)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell(row[name]) for name in names])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def print_table(rows: Sequence[Row], columns: Sequence[Column], to: Console | None = None) -> None:
+    """Print a table without borders."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(
+            column.heading,
+            justify="right" if column.right else "left",
+            no_wrap=not column.fold,
+            overflow="fold",
+        )
+    for row in rows:
+        cells = []
+        for column in columns:
+            value = row[column.field]
+            text = "–" if value is None or value == "" else escape(column.show(value))
+            style = column.style(row) if column.style and text else ""
+            cells.append(f"[{style}]{text}[/]" if style else text)
+        table.add_row(*cells)
+    (to or console()).print(table)
+
+
+def count(value: float) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,.0f}"
+
+
+def size(value: float) -> str:
+    """Bytes as a person reads them, in decimal units."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(value) < 1000:
+            return f"{value:,.0f} {unit}" if unit in {"bytes", "kB"} else f"{value:,.1f} {unit}"
+        value /= 1000
+    return f"{value:,.2f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: 45 s, 12 min, 3 h 05 min, 2 d 04 h."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24:02} h"
+
+
+def minute(at: str) -> str:
+    """A moment (ISO 8601, UTC) to the minute."""
+    return at[:16].replace("T", " ")

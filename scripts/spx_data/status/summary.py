@@ -1,0 +1,119 @@
+"""One trading date in a line: what lists, estimates, trends and alerts need of its history."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from spx_data import journal
+from spx_data.ledger import State
+from spx_data.status.history import History
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One failure or one retry; moments are UTC, ISO 8601."""
+
+    date: str
+    at: str
+    event: str  # failed, retried or expiration-failed
+    error: str
+    cause: str
+    stage: str
+    run: str
+    root: str | None
+    expiration: str | None
+    attempt: int
+    resolved_at: str | None  # when the date was sealed after it
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a date's files say, whatever the clock says; moments are UTC, ISO 8601."""
+
+    chains: int = 0
+    contracts: int | None = None
+    contracts_missing: int | None = None
+    rows: int = 0
+    bytes: int = 0  # of the sealed Parquet
+    staged_bytes: int = 0
+    sha256: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    sealed_at: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    duration_ms: int | None = None
+    requests: int = 0
+    requests_failed: int = 0  # answered with an error, or not at all
+    runs: int = 0
+    memory_peak_mb: float | None = None
+    underlying_open: float | None = None
+    underlying_high: float | None = None
+    underlying_low: float | None = None
+    underlying_close: float | None = None
+    troubles: tuple[Trouble, ...] = field(default=())
+
+    @classmethod
+    def of(cls, history: History) -> Facts:
+        """The facts in a date's history."""
+        passport = history.passport or {}
+        completeness, parquet = passport.get("completeness", {}), passport.get("parquet", {})
+        underlying = passport.get("underlying") or {}
+        requests = history.of_kind(journal.REQUEST)
+        return cls(
+            chains=len([chain for chain in history.chains if chain["rows"]]),
+            contracts=completeness.get("contracts_received"),
+            contracts_missing=completeness.get("contracts_missing"),
+            rows=sum(chain["rows"] for chain in history.chains),
+            bytes=parquet.get("bytes", 0),
+            staged_bytes=sum(chain["bytes"] for chain in history.chains),
+            sha256=parquet.get("sha256"),
+            started_at=history.started_at,
+            completed_at=history.completed_at,
+            sealed_at=history.sealed_at,
+            created_at=history.events[0]["at"] if history.events else None,
+            updated_at=history.events[-1]["at"] if history.events else None,
+            duration_ms=history.duration_ms,
+            requests=len(requests),
+            requests_failed=sum(event.get("status") not in _ANSWERS for event in requests),
+            runs=len({event["run"] for event in history.events if event["event"] == journal.STARTED}),
+            memory_peak_mb=history.memory_peak_mb,
+            underlying_open=underlying.get("open"),
+            underlying_high=underlying.get("high"),
+            underlying_low=underlying.get("low"),
+            underlying_close=underlying.get("close"),
+            troubles=tuple(_troubles(history)),
+        )
+
+
+# 472 is the source's "nothing there": an answer like any other.
+_ANSWERS = frozenset({200, 472})
+
+
+def _troubles(history: History) -> Iterator[Trouble]:
+    for event in history.troubles:
+        sealed = history.sealed_at
+        yield Trouble(
+            date=history.date.isoformat(),
+            at=event["at"],
+            event=event["event"],
+            error=event["error"],
+            cause=event["cause"],
+            stage=event["stage"],
+            run=event["run"],
+            root=event.get("root"),
+            expiration=event.get("expiration"),
+            attempt=event["attempt"],
+            resolved_at=sealed if sealed and sealed >= event["at"] else None,
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One trading date: its state now, and the facts behind it."""
+
+    date: dt.date
+    state: State
+    facts: Facts
