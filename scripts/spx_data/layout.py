@@ -7,14 +7,17 @@ matches are made by the same functions as the paths, with wildcards in place of 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 DATASET = "dataset.json"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
+_YEAR, _TWO_DIGITS = re.compile(r"\d{4}"), re.compile(r"\d{2}")
 _NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.(parquet|parquet\.sha256|json)")
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
@@ -22,7 +25,8 @@ WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
 
 
 def _fill(pattern: Path, date: dt.date) -> Path:
-    return Path(str(pattern).format(year=f"{date:%Y}", month=f"{date:%m}", day=f"{date:%d}"))
+    year, month, day = date.isoformat().split("-")
+    return Path(str(pattern).format(year=year, month=month, day=day))
 
 
 def date_of(parquet: Path) -> dt.date | None:
@@ -30,8 +34,13 @@ def date_of(parquet: Path) -> dt.date | None:
     return _date(_PARQUET_NAME.fullmatch(parquet.name))
 
 
-def _named_date(path: Path) -> dt.date | None:
-    return _date(_NAME.fullmatch(path.name))
+def _names(folder: str, form: re.Pattern[str]) -> list[str]:
+    """The names of that *form* in *folder*; none where there is no such folder or it may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if form.fullmatch(entry.name)]
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 def _date(match: re.Match[str] | None) -> dt.date | None:
@@ -67,29 +76,29 @@ class Layout:
     data: Path
     database: Path
 
-    # Patterns for Snakemake -----------------------------------------------------------------------------
+    # Patterns for Snakemake, made once: a date's paths are these, filled in ---------------------------------
 
-    @property
+    @cached_property
     def parquet_pattern(self) -> Path:
         """The sealed Parquet of a date, with wildcards."""
         return self.output / _FOLDER / f"{_STEM}.parquet"
 
-    @property
+    @cached_property
     def sidecar_pattern(self) -> Path:
         """The sidecar of a date, with wildcards."""
         return sidecar_of(self.parquet_pattern)
 
-    @property
+    @cached_property
     def passport_pattern(self) -> Path:
         """The passport of a date, with wildcards."""
         return self.parquet_pattern.with_suffix(".json")
 
-    @property
+    @cached_property
     def listing_pattern(self) -> Path:
         """The expirations listed for a date, with wildcards."""
         return self.temp / "{year}-{month}-{day}" / "expirations.json"
 
-    @property
+    @cached_property
     def manifest_pattern(self) -> Path:
         """What was staged for a date, with wildcards."""
         return self.temp / "{year}-{month}-{day}" / "manifest.json"
@@ -110,7 +119,7 @@ class Layout:
 
     def sidecar(self, date: dt.date) -> Path:
         """The checksum that vouches for it; written last: its presence is the commit."""
-        return sidecar_of(self.parquet(date))
+        return _fill(self.sidecar_pattern, date)
 
     def passport(self, date: dt.date) -> Path:
         """Where the day's data came from and what was found in it."""
@@ -179,6 +188,11 @@ class Layout:
         """Locked by the run at work for as long as its process lives."""
         return self.data / "run.lock"
 
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs."""
+        return self.data / "logs"
+
     def run_log(self, run: str) -> Path:
         """What Snakemake said during a run that `spx-data` started."""
         return self.data / "logs" / "runs" / f"{run}.log"
@@ -213,9 +227,15 @@ class Layout:
 
     def dates_on_disk(self) -> list[dt.date]:
         """Every date of which the output tree holds a Parquet, a sidecar or a passport, oldest first."""
-        found = self.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/spx-options-*")
-        dates = {(date, path) for path in found if (date := _named_date(path))}
-        return sorted({date for date, path in dates if path in self.sealed_files(date)})
+        root = str(self.output)
+        found = set()
+        # Thousands of folders: names and no paths, which would take five times as long.
+        for year in _names(root, _YEAR):
+            for month in _names(f"{root}/{year}", _TWO_DIGITS):
+                for day in _names(f"{root}/{year}/{month}", _TWO_DIGITS):
+                    named = {name[12:22] for name in _names(f"{root}/{year}/{month}/{day}", _NAME)}
+                    found |= named & {f"{year}-{month}-{day}"}
+        return sorted(date for text in found if (date := _iso_date(text)))
 
     def parquets(self) -> list[Path]:
         """Every Parquet in the output tree that has a date's name and place, oldest first."""
