@@ -104,6 +104,11 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(_nearest(path)).free
 
 
+def total_bytes(path: Path) -> int:
+    """Bytes that the disk where *path* is, or would be made, has in all."""
+    return shutil.disk_usage(_nearest(path)).total
+
+
 def device(path: Path) -> int:
     """Which disk *path* is on, or would be made on: equal numbers mean the same disk."""
     return _nearest(path).stat().st_dev
@@ -270,6 +275,17 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise SchemaValidationError(f"{path} is not JSON: {error}", what=path, reason=str(error)) from error
+
+
+def parsed(text: bytes | str) -> Any:
+    """The JSON value in *text*, as the standard library has it but sooner; raises ValueError."""
+    import orjson  # here, because most jobs read little
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # It refuses what JSON as Python writes it may hold: NaN, half characters, bytes that are no text.
+        return json.loads(text if isinstance(text, str) else text.decode(errors="replace"))
 
 
 def append_line(path: Path, line: str) -> None:

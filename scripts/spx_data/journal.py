@@ -1,7 +1,7 @@
 """What happened to a trading date, one JSON line an event, only ever appended.
 
 The journal is evidence: tries, errors, requests, seals. A line torn by a crash is the last one or stands
-before a healthy one; it is skipped, never fatal.
+before a healthy one; it is skipped, never fatal. The older part of it may be compressed (`archive`).
 
 Every event has `at` (UTC, ISO 8601, milliseconds), `event` (one of the constants below), `stage` (`list`,
 `download` or `merge`) and `run`, which tells one call of the workflow from another.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import files
+from spx_data import archive, files
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
 
 RUN_VARIABLE = "SPX_DATA_RUN"
@@ -104,7 +104,9 @@ def described(error: BaseException) -> dict[str, Any]:
 
 def _is_text(value: Any) -> bool:
     # JSON can spell half a character, which no file and no database takes.
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and (
+        value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -139,29 +141,34 @@ _FIELDS: dict[str, dict[str, _Field]] = {
 }
 
 
+# A journal has hundreds of lines and a lake thousands of journals: what can be put together once, is.
+_CHECKS = {
+    kind: [(name, *field) for name, field in {**_EVERY, **fields}.items()] for kind, fields in _FIELDS.items()
+}
+_CHECKS_OF_OTHERS = [(name, *field) for name, field in _EVERY.items()]
+
+
 def read(path: Path) -> list[Event]:
     """The events of one journal, oldest first; an empty list where there is none.
 
     What is no event is left out. Every event has `at` with a zone, `event`, `stage` and `run` as text, and
     the fields that belong to its kind.
     """
-    try:
-        text = path.read_text(errors="replace")
-    except FileNotFoundError:
-        return []
-    return [event for line in text.splitlines() if (event := _parse(line))]
+    return [event for line in archive.read(path).splitlines() if (event := parse(line))]
 
 
-def _parse(line: str) -> Event | None:
+def parse(line: bytes) -> Event | None:
+    """The event in one line of a journal, as `read` gives it; None where it is none."""
     try:
-        event: Event = json.loads(line)
+        event: Event = files.parsed(line)
+        kind = event["event"]
         moment = dt.datetime.fromisoformat(event["at"])
-        known = _is_text(event["event"]) and _is_text(event["stage"])
+        known = _is_text(kind) and _is_text(event["stage"])
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
     if not known or moment.tzinfo is None:
         return None
-    for name, (holds, default) in {**_EVERY, **_FIELDS.get(event["event"], {})}.items():
+    for name, holds, default in _CHECKS.get(kind, _CHECKS_OF_OTHERS):
         if not holds(event.get(name)):
             event[name] = default
     return event

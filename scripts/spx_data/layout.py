@@ -59,6 +59,11 @@ def sidecar_of(parquet: Path) -> Path:
     return parquet.with_name(parquet.name + ".sha256")
 
 
+def compressed_of(path: Path) -> Path:
+    """The compressed part of a file that only grows."""
+    return path.with_name(path.name + ".gz")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The two files of one staged expiration: its records and the receipt that vouches for them."""

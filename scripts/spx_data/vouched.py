@@ -7,7 +7,6 @@ zeros. So every byte of the document counts, and anybody can check it, with sed 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +18,25 @@ from spx_data.errors import FileCorruptionError
 FIELD = "document_sha256"
 
 _BLANK = "0" * 64
-_END = re.compile(rb'"' + FIELD.encode() + rb'": "([0-9a-f]{64})"\n}\n\Z')
+_END = re.compile(rb'"' + FIELD.encode() + rb'": "([0-9a-f]{64})"\n}\n')
+_END_LENGTH = len(f'"{FIELD}": "{_BLANK}"\n}}\n')
 
 
 def write(target: Path, document: Mapping[str, Any]) -> None:
     """Write *document* to *target* as JSON with its own digest as the last field, atomically."""
     blank = files.json_text({**document, FIELD: _BLANK})
     files.write_json(target, {**document, FIELD: hashlib.sha256(blank.encode()).hexdigest()})
+
+
+def write_compact(target: Path, document: Mapping[str, Any]) -> None:
+    """Write *document* like `write`, on one line and fast: for documents of megabytes that nobody reads."""
+    import orjson
+
+    body = orjson.dumps(document)[:-1] + f',"{FIELD}": "'.encode()
+    end = b'"\n}\n'
+    checksum = hashlib.sha256(body + _BLANK.encode() + end).hexdigest()
+    with files.atomic(target) as stream:
+        stream.write(body + checksum.encode() + end)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -45,13 +56,13 @@ def read(path: Path) -> dict[str, Any]:
             expected="a document that vouches for its own bytes",
             actual=f"{len(content)} bytes that do not",
         )
-    document: dict[str, Any] = json.loads(content)
+    document: dict[str, Any] = files.parsed(content)
     return document
 
 
 def holds(content: bytes) -> bool:
     """Whether *content* ends in a digest of its own that is right."""
-    match = _END.search(content)
+    match = _END.fullmatch(content, max(0, len(content) - _END_LENGTH))
     if match is None:
         return False
     blank = content[: match.start(1)] + _BLANK.encode() + content[match.end(1) :]
