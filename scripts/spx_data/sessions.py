@@ -136,6 +136,12 @@ def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
     return [session for session in copy.sessions if start <= session.date <= end]
 
 
+def known_until(settings: Settings) -> dt.date | None:
+    """The last date of the lake's copy of the calendar; None where none is whole and of today's library."""
+    copy = _Copy.read(settings.layout.calendar(settings.calendar))
+    return copy.end if copy else None
+
+
 @dataclass(frozen=True)
 class _Copy:
     """The sessions of a calendar from *start* to *end*, as one release of its library has them."""

@@ -1,20 +1,147 @@
-"""`spx-data status`: what stands where."""
+"""`spx-data status`: what stands where, and what needs you."""
 
 from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import Call
+from spx_data.cli.output import Format, console, format_option
+
+if TYPE_CHECKING:
+    from spx_data.health import Check, Scene
+    from spx_data.status import Overview
+
+# `status` is looked at often: a terminal that is slower than this is told to be silent.
+_TERMINAL_SECONDS = 1.0
+_STYLES = {"ok": "default", "warn": "yellow", "fail": "bold red"}
 
 
 @click.command()
+@format_option("table", "json")
+@click.option("--offline", is_flag=True, help="Leave the terminal alone.")
 @click.pass_obj
-def status(call: Call) -> None:
-    """Show what is sealed, what is missing and what needs you.
+def status(call: Call, form: Format, offline: bool) -> None:
+    r"""Show what is sealed, what is missing, the run at work and what needs you.
 
-    Example: spx-data status
+    The exit code is 0 whatever stands there: spx-data health is the probe that answers with its code.
+
+    \b
+    spx-data status
+    spx-data status --format json --offline
     """
-    from spx_data.cli.tables import print_overview
+    from spx_data.health import Asking, Scene
+    from spx_data.runs import current
+
+    settings = call.settings
+    asking = None if offline else Asking(settings.terminal, _TERMINAL_SECONDS)
+    overview = _overview(call)
+    run = current(settings.layout)
+    # Whoever waits for the terminal now has read everything else.
+    answer = asking.answer() if asking else None
+    scene = Scene(settings, call.moment, overview.dates, run, answer)
+    if form == "json":
+        _print_json(scene, overview)
+    else:
+        _print_table(scene, overview)
+
+
+def _overview(call: Call) -> Overview:
     from spx_data.status import overview
 
-    print_overview(overview(call.settings, call.moment), call.settings)
+    return overview(call.settings, call.moment)
+
+
+def _print_table(scene: Scene, overview: Overview) -> None:
+    from spx_data.cli.tables import print_alerts, print_overview
+    from spx_data.health import alerts
+
+    shown = console()
+    print_overview(overview, scene.settings, shown)
+    for check in _surroundings(scene):
+        text = f"{check.name:<9} {check.found}"
+        shown.print(text, style=_STYLES[check.level], markup=False, soft_wrap=True)
+    print_alerts(alerts(scene), shown)
+
+
+def _surroundings(scene: Scene) -> list[Check]:
+    """The terminal, the disks, the status log and the run, each in a line."""
+    from spx_data.health import look_at
+
+    names = ["terminal", "disk", "run"] if scene.answer else ["disk", "run"]
+    return [*(look_at(name, scene) for name in names), _database(scene)]
+
+
+def _database(scene: Scene) -> Check:
+    """When the status log was rebuilt; whether it is whole, `health` looks."""
+    from spx_data.health import Check, Level
+    from spx_data.health.lake import behind_seconds
+    from spx_data.status.database import rebuilt_at
+
+    at = rebuilt_at(scene.settings.layout.database)
+    if at is None:
+        return Check("database", Level.OK, "there is none: the next run makes it")
+    behind = "; since then the tree has moved on" if behind_seconds(scene, at) else ""
+    return Check("database", Level.OK, f"rebuilt {at:%Y-%m-%d %H:%M} UTC{behind}")
+
+
+def _print_json(scene: Scene, overview: Overview) -> None:
+    import json
+
+    click.echo(json.dumps(_document(scene, overview), ensure_ascii=False, indent=1))
+
+
+def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
+    """Everything `status` knows, as `docs/output.md` lists it."""
+    from spx_data.health import alerts
+    from spx_data.health.lake import behind_seconds
+    from spx_data.health.machine import disks
+    from spx_data.ledger import Kind
+    from spx_data.status.database import rebuilt_at
+
+    layout, answer, run = scene.settings.layout, scene.answer, scene.run
+    at = rebuilt_at(layout.database)
+    return {
+        "at": _iso(scene.moment),
+        "last_activity": overview.last_activity,
+        "dates": {kind.value: overview.count(kind) for kind in Kind},
+        "rows": overview.rows,
+        "bytes": overview.bytes,
+        "disks": [
+            {
+                "directories": list(one.names),
+                "free_bytes": one.free,
+                "total_bytes": one.total,
+                "free_percent": round(one.percent, 1),
+            }
+            for one in disks(layout)
+        ],
+        "database": {
+            "path": str(layout.database),
+            "rebuilt_at": _iso(at) if at else None,
+            "behind_seconds": round(behind_seconds(scene, at), 1) if at else None,
+        },
+        "terminal": answer
+        and {
+            "status": answer.word,
+            "base_url": answer.base_url,
+            "api": answer.api,
+            "latency_ms": None if answer.seconds is None else round(1000 * answer.seconds, 1),
+            "error": str(answer.error) if answer.error else None,
+        },
+        "run": run
+        and {
+            "name": run.name,
+            "pid": run.pid,
+            "started_at": _iso(run.started_at),
+            "dates": len(run.dates),
+            "dates_sealed": sum(line.date in scene.at_work for line in scene.sealed),
+        },
+        "alerts": [check.as_row() for check in alerts(scene)],
+    }
+
+
+def _iso(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -9,6 +12,9 @@ from rich.table import Table
 from spx_data.config import Settings
 from spx_data.ledger import Kind, State
 from spx_data.status import Overview, Summary
+
+if TYPE_CHECKING:
+    from spx_data.health import Check
 
 _NEWEST = 15
 STYLES = {
@@ -43,6 +49,15 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
     console.print(_totals(overview), soft_wrap=True)
     places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
     console.print(places, style="dim", soft_wrap=True)
+
+
+def print_alerts(alerts: Iterable[Check], console: Console | None = None) -> None:
+    """Print what needs somebody, or may do so, each with its cure in a line of its own."""
+    console = console or Console(highlight=False)
+    for check in alerts:
+        style = "bold red" if check.level == "fail" else "yellow"
+        console.print(f"{check.level}: {check.found}", style=style, markup=False, soft_wrap=True)
+        console.print(f"→ {check.cure}", markup=False, soft_wrap=True)
 
 
 def _cells(line: Summary) -> tuple[str, ...]:

@@ -6,13 +6,15 @@ tree and not from the clock: deleting the file and rebuilding it gives the same 
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 import operator
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,44 @@ def _check_ours(path: Path) -> None:
             expected=f"a SQLite database with application_id {_APPLICATION}",
             actual=f"{magic!r} with application_id {application}",
         )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a status log is: when it was rebuilt, its bytes, its dates, and what is wrong with it."""
+
+    rebuilt_at: dt.datetime
+    bytes: int
+    dates: int
+    damage: str | None
+
+
+def rebuilt_at(path: Path) -> dt.datetime | None:
+    """When the status log at *path* was rebuilt; None where there is none."""
+    with suppress(FileNotFoundError):
+        return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+    return None
+
+
+def look(path: Path) -> Look | None:
+    """How the status log at *path* is, for those who watch over it; None where there is none.
+
+    Raises:
+        DatabaseSchemaError: what stands there was not written by this project.
+    """
+    at = rebuilt_at(path)
+    if at is None:
+        return None
+    _check_ours(path)
+    dates, damage = 0, None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            damage = None if verdict == "ok" else str(verdict)
+            (dates,) = connection.execute("SELECT count(*) FROM processing_log").fetchone()
+    except sqlite3.Error as error:
+        damage = damage or str(error)
+    return Look(at, path.stat().st_size, dates, damage)
 
 
 def _tables(settings: Settings, histories: Sequence[History]) -> Iterator[tuple[str, Iterator[Row]]]:

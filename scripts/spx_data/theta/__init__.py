@@ -7,8 +7,9 @@ one chain's history for that date. Facts of the wire: `../shared/thetadata/wire-
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,6 +68,16 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """A terminal that answered: where, which API it speaks, its status word, and how long that took."""
+
+    base_url: str
+    api: Api
+    word: str
+    seconds: float
+
+
 def locate(terminal: Terminal, scratch: Path) -> Terminal:
     """*terminal* with the address and the API version that were found, connected to its server.
 
@@ -77,10 +88,24 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
         TerminalDisconnectedError: the terminal has lost its server.
         WrongApiError: it speaks another version than `thetadata.api` says.
     """
+    found = sight(terminal, scratch)
+    health.check(found.word, found.base_url)
+    return replace(terminal, base_url=found.base_url, api=found.api)
+
+
+def sight(terminal: Terminal, scratch: Path) -> Sighting:
+    """What answers at *terminal*'s address, or at the usual ones, whatever it says about itself.
+
+    Raises:
+        ThetaTerminalNotRunningError: nothing answers.
+        WrongApiError: it speaks another version than `thetadata.api` says.
+        SpxDataError: see `health.word`.
+    """
     found: dict[str, SpxDataError] = {}
     for api in _APIS:
         base_url = terminal.base_url or _DEFAULT_URLS[api]
         transport = Transport(base_url, scratch=scratch, connect_seconds=terminal.timeout_seconds)
+        begun = time.monotonic()
         try:
             word = health.word(transport, api, terminal.timeout_seconds)
         except SpxDataError as error:
@@ -89,8 +114,7 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
         finally:
             transport.close()
         _check_version(terminal, api, base_url)
-        health.check(word, base_url)
-        return replace(terminal, base_url=base_url, api=api)
+        return Sighting(base_url, api, word, time.monotonic() - begun)
     raise _nothing_found(terminal, found)
 
 

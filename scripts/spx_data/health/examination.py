@@ -1,0 +1,154 @@
+"""All checks in their order, each whatever becomes of the others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from enum import Enum, auto
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spx_data import config, files, runs, status
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.health import alerts as of_dates
+from spx_data.health import lake, machine, terminal, work
+from spx_data.health.check import Check, Level, fail, guarded, ok
+from spx_data.health.scene import Scene
+from spx_data.health.terminal import Asking
+from spx_data.runs import Run
+from spx_data.status import Summary
+
+# The longest that anybody waits for the terminal's one word.
+PATIENCE_SECONDS = 2.0
+
+_Look = Callable[[Scene], Check]
+
+
+class _Needs(Enum):
+    """What a check cannot do without, beside settings."""
+
+    NOTHING = auto()
+    DATES = auto()  # a start date, and a tree that can be read
+    ANSWER = auto()  # the terminal's
+
+
+def _memory(scene: Scene) -> Check:
+    return machine.memory(scene.settings.alerts)
+
+
+_ALERTS: Mapping[str, _Look] = {
+    "failure-rate": of_dates.failure_rate,
+    "consecutive-missing": of_dates.consecutive_missing,
+    "connectivity": of_dates.connectivity,
+    "parked": of_dates.parked,
+    "corrupt": of_dates.corrupt,
+    "completeness": of_dates.completeness,
+}
+# In the order in which they are told.
+_CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
+    "terminal": (_Needs.ANSWER, terminal.terminal),
+    "request-limit": (_Needs.ANSWER, terminal.request_limit),
+    "disk": (_Needs.NOTHING, machine.disk),
+    "memory": (_Needs.NOTHING, _memory),
+    "permissions": (_Needs.NOTHING, machine.permissions),
+    "data-set": (_Needs.ANSWER, lake.data_set),
+    "database": (_Needs.NOTHING, lake.status_log),
+    "calendar": (_Needs.DATES, lake.calendar),
+    "tree": (_Needs.DATES, lake.tree),
+    "run": (_Needs.NOTHING, work.run),
+    "lock": (_Needs.NOTHING, work.lock),
+    "staging": (_Needs.DATES, lake.staging),
+    "logs": (_Needs.NOTHING, lake.logs),
+    **{name: (_Needs.DATES, look) for name, look in _ALERTS.items()},
+}
+
+
+def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
+    """Every check there is, for the lake of the config files *sources*.
+
+    Wrong settings are a failed check; what can be looked at without them still is.
+    """
+    found, settings, dated = _settings(sources)
+    if settings is None:
+        return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
+    files.restrict(owner_only=settings.owner_only)
+    asking = Asking(settings.terminal, PATIENCE_SECONDS)
+    unreadable, summaries = _tree(settings, moment) if dated else (None, ())
+    scene = Scene(settings, moment, summaries, _run(settings))
+    checks = {"settings": found} | ({"tree": unreadable} if unreadable else {})
+    checks |= _all(scene, _Needs.NOTHING)
+    if dated and not unreadable:
+        checks |= _all(scene, _Needs.DATES)
+    # Whoever waits for the terminal now has done everything else.
+    checks |= _all(replace(scene, answer=asking.answer()), _Needs.ANSWER)
+    return [checks[name] for name in ("settings", *_CHECKS) if name in checks]
+
+
+def alerts(scene: Scene) -> list[Check]:
+    """What of the requirements' alerts is not ok: about the dates, the disk and the memory."""
+    looks = {**_ALERTS, "disk": machine.disk, "memory": _memory}
+    found = (guarded(name, partial(look, scene)) for name, look in looks.items())
+    return [check for check in found if check.level is not Level.OK]
+
+
+def look_at(name: str, scene: Scene) -> Check:
+    """The one check of that *name*."""
+    _, look = _CHECKS[name]
+    return guarded(name, partial(look, scene))
+
+
+def _all(scene: Scene, needs: _Needs) -> dict[str, Check]:
+    return {name: look_at(name, scene) for name, (need, _) in _CHECKS.items() if need is needs}
+
+
+def _run(settings: Settings) -> Run | None:
+    with suppress(SpxDataError):  # its own check says so
+        return runs.current(settings.layout)
+    return None
+
+
+def _settings(sources: Sequence[Path]) -> tuple[Check, Settings | None, bool]:
+    """The check of the settings, the settings themselves, and whether their start date is one."""
+    name = "settings"
+    try:
+        settings = Settings.of(config.resolve(config.load(*sources)))
+    except SpxDataError as error:
+        failed = fail(name, error.cause, error.cure)
+        return failed, _without_start_date(sources), False
+    end = settings.end_date or "the last finished session"
+    files_ = ", ".join(str(source) for source in sources)
+    return ok(name, f"{files_}: valid, {settings.start_date} to {end}"), settings, True
+
+
+def _without_start_date(sources: Sequence[Path]) -> Settings | None:
+    """The settings where only the start date is missing or wrong, with another in its place; else None."""
+    with suppress(SpxDataError, TypeError):
+        document = config.load(*sources)
+        document["processing"] = {**document.get("processing", {}), "start_date": "2024-01-02"}
+        document["processing"].pop("end_date", None)
+        environment = {name: text for name, text in os.environ.items() if name != "PROCESSING_START_DATE"}
+        return Settings.of(config.resolve(document, environment))
+    return None
+
+
+def _defaults() -> Settings:
+    """The settings of whoever says nothing but when to start."""
+    document: dict[str, Any] = {"processing": {"start_date": "2024-01-02"}}
+    return Settings.of(config.resolve(document, {}))
+
+
+def _tree(settings: Settings, moment: dt.datetime) -> tuple[Check | None, Sequence[Summary]]:
+    """What the tree says of each date; a failed check where it cannot be read."""
+    summaries: list[Summary] = []
+
+    def read() -> Check:
+        summaries.extend(status.summaries(settings, moment))
+        return ok("tree", "readable")
+
+    check = guarded("tree", read)
+    return (check if check.level is Level.FAIL else None), summaries
