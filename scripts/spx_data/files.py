@@ -295,10 +295,9 @@ def append_line(path: Path, line: str) -> None:
     """
     make_directory(path.parent)
     with _explained(path, "append to"):
-        descriptor = disk.open_to_append(path)
+        # Locked until the descriptor is closed: nobody looks at another writer's half line.
+        descriptor = _locked(path, disk.open_to_append)
         try:
-            # Held until the descriptor is closed: nobody looks at another writer's half line.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             rest = (b"\n" if torn else b"") + line.encode() + b"\n"
@@ -309,6 +308,51 @@ def append_line(path: Path, line: str) -> None:
                 _sync(path.parent)  # its name is new as well
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def output(path: Path) -> Iterator[int]:
+    """A descriptor to which another process may write what it says; appended to *path*."""
+    make_directory(path.parent)
+    with _explained(path, "write"):
+        descriptor = disk.open_to_append(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def at_rest(path: Path) -> Iterator[None]:
+    """Let nobody append a line to *path* in the block, which may remove it; raises MissingFileError."""
+    with _explained(path, "lock"):
+        descriptor = _locked(path, lambda there: os.open(there, os.O_RDONLY))
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path, open_: Callable[[Path], int]) -> int:
+    """A descriptor that holds the lock of *path*: of the file of this name now, not of a removed one."""
+    while True:
+        descriptor = open_(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether *path* names the file that *descriptor* is of."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -424,3 +468,34 @@ def remove(path: Path) -> None:
         for inner in path.iterdir():
             remove(inner)
         disk.remove_folder(path)
+
+
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove *folder* and those above it, as long as they are empty and below *top*."""
+    while top in folder.parents and folder.is_dir() and not any(folder.iterdir()):
+        with _explained(folder, "remove"):
+            disk.remove_folder(folder)
+        folder = folder.parent
+
+
+def compress(path: Path) -> Path:
+    """Add the bytes of *path* to its compressed sibling, which keeps the time of the change, and remove it.
+
+    What a crash left in both is not added a second time. Returns the sibling.
+    """
+    import gzip
+
+    target = layout.compressed_of(path)
+    with reading(path) as content:
+        member, changed = gzip.compress(content.read(), mtime=0), os.fstat(content.fileno())
+    before = b""
+    if target.exists():
+        with reading(target) as content:
+            before = content.read()
+    if not before.endswith(member):
+        with building(target) as part:
+            with disk.create(part) as stream:
+                stream.write(before + member)
+            os.utime(part, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    remove(path)
+    return target

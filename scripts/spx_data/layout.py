@@ -9,15 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 DATASET = "dataset.json"
+COMPRESSED = ".gz"
+# Where Snakemake keeps its locks, in the folder it is called from.
+SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
 _YEAR, _TWO_DIGITS = re.compile(r"\d{4}"), re.compile(r"\d{2}")
+_DAY, _JOURNAL = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl(\.gz)?")
 _NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.(parquet|parquet\.sha256|json)")
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
@@ -27,6 +32,12 @@ WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
 def _fill(pattern: Path, date: dt.date) -> Path:
     year, month, day = date.isoformat().split("-")
     return Path(str(pattern).format(year=year, month=month, day=day))
+
+
+def names(patterns: Iterable[str], date: dt.date) -> list[str]:
+    """*patterns*, as text, filled in for *date*: for those who only ask how thousands of files are."""
+    year, month, day = date.isoformat().split("-")
+    return [pattern.format(year=year, month=month, day=day) for pattern in patterns]
 
 
 def date_of(parquet: Path) -> dt.date | None:
@@ -60,8 +71,13 @@ def sidecar_of(parquet: Path) -> Path:
 
 
 def compressed_of(path: Path) -> Path:
-    """The compressed part of a file that only grows."""
-    return path.with_name(path.name + ".gz")
+    """Where a log, or the older part of a journal, is compressed."""
+    return path.with_name(path.name + COMPRESSED)
+
+
+def named_date(path: Path) -> dt.date | None:
+    """The trading date that one of a sealed date's files is named for; None for any other name."""
+    return _date(_NAME.fullmatch(path.name))
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,11 @@ class Layout:
         """What was staged for a date, with wildcards."""
         return self.temp / "{year}-{month}-{day}" / "manifest.json"
 
+    @cached_property
+    def journal_pattern(self) -> Path:
+        """The append-only events of a date, with wildcards."""
+        return self.data / "journal" / "{year}" / "{year}-{month}-{day}.jsonl"
+
     def log_pattern(self, rule: str) -> Path:
         """The log of *rule* for a date, with wildcards."""
         return self.data / "logs" / _FOLDER / f"{rule}.log"
@@ -153,7 +174,7 @@ class Layout:
 
     def journal(self, date: dt.date) -> Path:
         """The append-only events of *date*."""
-        return self.data / "journal" / f"{date:%Y}" / f"{date.isoformat()}.jsonl"
+        return _fill(self.journal_pattern, date)
 
     def quarantine(self, date: dt.date) -> Path:
         """The folder of what was found damaged of *date*: a folder for each time, with a report."""
@@ -248,6 +269,17 @@ class Layout:
         return sorted(path for path in found if (date := date_of(path)) and path == self.parquet(date))
 
     def journals(self) -> list[Path]:
-        """Every date's journal, oldest first."""
-        found = (self.data / "journal").glob("[0-9][0-9][0-9][0-9]/*.jsonl")
-        return sorted(path for path in found if (date := _iso_date(path.stem)) and path == self.journal(date))
+        """Every date's journal, oldest first: where it is, or was before it was compressed."""
+        root = f"{self.data}/journal"
+        found = {
+            f"{year}/{name.removesuffix(COMPRESSED)}"
+            for year in _names(root, _YEAR)
+            for name in _names(f"{root}/{year}", _JOURNAL)
+            if name.startswith(year) and _iso_date(name[:10])
+        }
+        return [Path(f"{root}/{name}") for name in sorted(found)]
+
+    def staged_dates(self) -> list[dt.date]:
+        """Every date that has a folder of its own in the temp directory, oldest first."""
+        named = (_iso_date(name) for name in _names(str(self.temp), _DAY))
+        return sorted(date for date in named if date and self.staging(date).is_dir())

@@ -1,0 +1,168 @@
+"""A file that only grows, compressed once it is at rest: its older lines in `name.gz`, later ones in `name`.
+
+A person reads it with `zcat name.gz; cat name`, a program with `read`: every line once, oldest first, also
+where a crash left the same lines in both. The first line of the compressed file is no line of the other: it
+says how many bytes of `name` went in last, and their SHA-256. While `name` still begins with these very
+bytes, they are not read a second time. The new file is whole on the device before the old one is removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spx_data import files
+from spx_data.errors import FileCorruptionError
+from spx_data.layout import compressed_of
+
+Header = dict[str, Any]
+Lines = Sequence[bytes]
+Selection = Callable[[Lines], tuple[Lines, Header]]
+
+_GZIP = 31  # what zlib calls a stream with a gzip header
+_HEADER_BYTES = 4096
+
+
+def read(path: Path) -> bytes:
+    """All lines of *path*, those that were compressed first; nothing where there are none.
+
+    Of a damaged compressed file it gives what can be read.
+    """
+    packed = compressed_of(path)
+    while True:
+        before = _signature(packed)
+        plain = _bytes_of(path)
+        if before is None:
+            if _signature(packed) is None:
+                return plain
+            continue
+        content = _bytes_of(packed)
+        # Compressed anew while we read: what was in the one file may be in the other by now.
+        if _signature(packed) == before:
+            header, lines = _split(_unpack(content))
+            return lines + _new_part(plain, header)
+
+
+def header(path: Path) -> Header | None:
+    """What the compressed part of *path* says about itself; None where there is none that can be read."""
+    try:
+        with compressed_of(path).open("rb") as stream:
+            start = zlib.decompressobj(_GZIP).decompress(stream.read(_HEADER_BYTES), _HEADER_BYTES)
+    except (OSError, zlib.error):
+        return None
+    return _split(start)[0] or None
+
+
+def pack(path: Path, select: Selection) -> None:
+    """Move the lines of *path* to its compressed part, behind those that are there.
+
+    *select* is given all lines, without their ends, and returns those that stay and what it wants to find in
+    the header again.
+
+    Raises:
+        FileCorruptionError: the compressed part is damaged; nothing is changed.
+    """
+    if not path.exists():
+        _repack(path, b"", select)
+        return
+    with files.at_rest(path):
+        _repack(path, _bytes_of(path), select)
+        files.remove(path)
+
+
+def _repack(path: Path, plain: bytes, select: Selection) -> None:
+    import gzip
+
+    packed = compressed_of(path)
+    old, lines = _split(_whole(packed, content) if (content := _bytes_of(packed)) else b"")
+    kept, told = select([*_lines(lines), *_lines(_new_part(plain, old))])
+    last = {"bytes": len(plain), "sha256": hashlib.sha256(plain).hexdigest()} if plain else old
+    head = {"bytes": last.get("bytes", 0), "sha256": last.get("sha256", ""), **told}
+    text = b"".join(line + b"\n" for line in (json.dumps(head).encode(), *kept))
+
+    def check(part: Path) -> None:
+        if _whole(part, _bytes_of(part)) != text:
+            raise _damaged(part, "it reads otherwise than it was written")
+
+    with files.atomic(packed, check=check) as stream:
+        stream.write(gzip.compress(text, mtime=0))
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """The lines without their ends; the last one may lack its end after a crash."""
+    return text.removesuffix(b"\n").split(b"\n") if text else []
+
+
+def _split(text: bytes) -> tuple[Header, bytes]:
+    """The header and the lines behind it; an empty header where there is none."""
+    first, _, lines = text.partition(b"\n")
+    try:
+        found = json.loads(first)
+    except ValueError:
+        return {}, text
+    return (found, lines) if isinstance(found, dict) and "sha256" in found else ({}, text)
+
+
+def _new_part(plain: bytes, header: Header) -> bytes:
+    """What of *plain* is not in the compressed part yet."""
+    count = header.get("bytes", 0)
+    if not isinstance(count, int) or not 0 < count <= len(plain):
+        return plain
+    known = hashlib.sha256(plain[:count]).hexdigest() == header["sha256"]
+    return plain[count:] if known else plain
+
+
+def _whole(path: Path, content: bytes) -> bytes:
+    """*content*, read from *path*, decompressed and checked."""
+    import gzip
+
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _unpack(content: bytes) -> bytes:
+    """*content* decompressed; as far as that goes, where it is damaged."""
+    import gzip
+
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        pass
+    stream, found = zlib.decompressobj(_GZIP), b""
+    try:
+        for position in range(len(content)):
+            found += stream.decompress(content[position : position + 1])
+    except zlib.error:
+        pass
+    return found
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _damaged(path: Path, finding: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{path} is damaged: {finding}",
+        cure="It stays as it is; a copy of it from your backup heals it",
+        path=path,
+        expected="gzip",
+        actual=finding,
+    )
