@@ -1,5 +1,6 @@
 """Settings, the dates to do, and what happens before the first job and after the last."""
 
+import contextlib
 import datetime as dt
 import functools
 import os
@@ -96,6 +97,10 @@ def market_hours(wildcards):
     )
 
 
+# Closed after the last job, or when the process ends.
+progress_display = contextlib.ExitStack()
+
+
 def planned_dates():
     """The trading dates that this call's jobs are about."""
     wildcards = (job.wildcards for job in workflow.dag.needrun_jobs())
@@ -114,16 +119,27 @@ def before_the_first_job():
     if not any(job.rule.name in asking for job in workflow.dag.needrun_jobs()):
         return
     try:
-        runs.begin(layout, " ".join(sys.argv), planned_dates())
+        run = runs.begin(layout, " ".join(sys.argv), planned_dates())
         terminal = preflight(settings)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")
     # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
     config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
+    show_progress(run)
+
+
+def show_progress(run):
+    """Show how the run gets on, unless Snakemake was told not to (--quiet)."""
+    from spx_data.cli.progress import accompanied
+
+    quiet = {kind.name for kind in workflow.output_settings.quiet or ()}
+    if not quiet & {"ALL", "PROGRESS"}:
+        progress_display.enter_context(accompanied(layout, run, logger))
 
 
 def after_the_last_job():
     """Rebuild the status log from the tree and say what stands where; `status` as a target has just done so."""
+    progress_display.close()
     if "status" in workflow.dag_settings.targets:
         return
     from spx_data.cli.tables import print_overview

@@ -22,8 +22,9 @@ _STYLES = {"ok": "default", "warn": "yellow", "fail": "bold red"}
 @click.command()
 @format_option("table", "json")
 @click.option("--offline", is_flag=True, help="Leave the terminal alone.")
+@click.option("--watch", is_flag=True, help="Show the run at work until it ends, whoever started it.")
 @click.pass_obj
-def status(call: Call, form: Format, offline: bool) -> None:
+def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     r"""Show what is sealed, what is missing, the run at work and what needs you.
 
     The exit code is 0 whatever stands there: spx-data health is the probe that answers with its code.
@@ -31,7 +32,10 @@ def status(call: Call, form: Format, offline: bool) -> None:
     \b
     spx-data status
     spx-data status --format json --offline
+    spx-data status --watch
     """
+    if watch:
+        _watch(call, form)
     from spx_data.health import Asking, Scene
     from spx_data.runs import current
 
@@ -46,6 +50,14 @@ def status(call: Call, form: Format, offline: bool) -> None:
         _print_json(scene, overview)
     else:
         _print_table(scene, overview)
+
+
+def _watch(call: Call, form: Format) -> None:
+    from spx_data.cli.progress import watch
+
+    if form != "table":
+        raise click.UsageError("--watch is for people to look at: call it without --format")
+    watch(call.settings.layout)
 
 
 def _overview(call: Call) -> Overview:

@@ -1,0 +1,254 @@
+"""Progress as it is shown: a picture that stands still in a terminal, a line now and then anywhere else.
+
+The display belongs to nobody's work: whatever goes wrong with it ends the display, and nothing else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import datetime as dt
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data import runs
+from spx_data.cli.output import console as plain_console
+from spx_data.cli.output import count, duration, size
+from spx_data.cli.progress_view import Picture, line
+from spx_data.layout import Layout
+from spx_data.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
+from spx_data.runs import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LINE_SECONDS = 30.0
+_ALIVE_SECONDS = 0.5  # between two looks whether a watched run is still there
+_LOOK_SECONDS = 1.0  # the tree is not read more often than that
+_PICTURES_A_SECOND = 3
+_PATIENCE_SECONDS = 2.0  # for the display to end; it never keeps a run waiting longer
+
+Look = Callable[[], Progress | None]
+
+
+@contextmanager
+def progress_shown(
+    layout: Layout,
+    run_name: str,
+    *,
+    stderr: bool = True,
+    every: float | None = None,
+    loggers: Sequence[logging.Logger] = (),
+) -> Iterator[Shown]:
+    """Show the run of that name until the block ends; it may take its time to begin.
+
+    In a terminal a picture stands at the bottom of the screen, and what *loggers* say there scrolls above
+    it. Elsewhere there is a line *every* so many seconds (30 unless the environment says otherwise).
+    """
+    shown = _open(_Looking(layout, run_name), stderr, every or _seconds(os.environ), loggers)
+    # Whoever is ended without leaving the block must not leave a terminal without its cursor.
+    atexit.register(shown.close)
+    try:
+        yield shown
+    finally:
+        shown.close()
+        atexit.unregister(shown.close)
+
+
+@contextmanager
+def accompanied(layout: Layout, run: Run, logger: logging.Logger) -> Iterator[None]:
+    """Show *run*, this process's own, in the block, unless whoever started it does so or it fills no date."""
+    if os.environ.get(QUIET_VARIABLE) or not run.dates:
+        yield
+        return
+    with progress_shown(layout, run.name, loggers=[logger]):
+        yield
+
+
+def watch(layout: Layout) -> None:
+    """Show the run at work until it ends; say so where there is none."""
+    run = runs.current(layout)
+    if run is None:
+        click.echo("no run is at work")
+    while run is not None:
+        with progress_shown(layout, run.name, stderr=False):
+            name = run.name
+            while run is not None and run.name == name:
+                time.sleep(_ALIVE_SECONDS)
+                run = runs.current(layout)
+
+
+def print_summary(summary: Summary, console: Console | None = None) -> None:
+    """Print what a run came to: what is sealed, what failed and its cure, what is left."""
+    console = console or plain_console()
+    if summary.sealed:
+        dates, rows = _dates(len(summary.sealed)), count(summary.rows)
+        console.print(f"{dates} sealed: {rows} rows in {size(summary.bytes)}", style="green")
+    for failed in summary.failed:
+        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {failed.cure}".strip()
+        console.print(text, style="bold red", markup=False, soft_wrap=True)
+    for date in summary.no_data:
+        console.print(f"{date} has no data at the source", style="cyan")
+    if summary.left:
+        console.print(f"{_dates(len(summary.left))} left; the next run goes on where this one stopped")
+    pace = f", {count(summary.records_per_minute)} records/min" if summary.records_per_minute else ""
+    console.print(f"{duration(summary.elapsed)}{pace}", style="dim")
+
+
+def _dates(number: int) -> str:
+    return f"{count(number)} date{'' if number == 1 else 's'}"
+
+
+def _seconds(environment: Mapping[str, str]) -> float:
+    try:
+        return float(environment[INTERVAL_VARIABLE])
+    except (KeyError, ValueError):
+        return _LINE_SECONDS
+
+
+def _open(look: Look, stderr: bool, seconds: float, loggers: Sequence[logging.Logger]) -> Shown:
+    console = plain_console(stderr=stderr)
+    try:
+        # Colours can be forced on a file; a picture in it would be no picture.
+        if (sys.stderr if stderr else sys.stdout).isatty() and console.is_interactive:
+            return Picturing(look, console, loggers)
+        return Lines(look, console, seconds)
+    except Exception:
+        return Shown(console)
+
+
+class _Looking:
+    """Looks at the run of a name, once it has begun."""
+
+    def __init__(self, layout: Layout, run_name: str) -> None:
+        self._layout, self._name = layout, run_name
+        self._watcher: Watcher | None = None
+
+    def __call__(self) -> Progress | None:
+        if self._watcher is None:
+            run = runs.last(self._layout)
+            if run is None or run.name != self._name:
+                return None
+            self._watcher = Watcher(self._layout, run)
+        return self._watcher.look()
+
+
+class Shown:
+    """What is shown of a run. This one is for where nothing can be: it only says what it is told to say."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Print a line of its own, above the display."""
+        with suppress(Exception):
+            self._console.print(text, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Show *text* until another one comes, or an empty one; where nothing stands still, say it."""
+        if text:
+            self.say(text)
+
+    def close(self) -> None:
+        """End the display; what it changed is as it was."""
+
+
+class _Moving(Shown):
+    """A display that a thread keeps up to date, until it is closed or something goes wrong with it."""
+
+    def __init__(self, console: Console, seconds: float) -> None:
+        super().__init__(console)
+        self._seconds = seconds
+        self._over, self._lock, self._restored = Event(), Lock(), False
+        self._thread = Thread(target=self._run, name="progress", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the display; what it changed is as it was."""
+        self._over.set()
+        self._thread.join(_PATIENCE_SECONDS)
+        self._end()
+
+    def _run(self) -> None:
+        with suppress(Exception):
+            while not self._over.wait(self._seconds):
+                self._show()
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            if not self._restored:
+                self._restored = True
+                self._restore()
+
+    def _show(self) -> None:
+        """Show how things are now."""
+        raise NotImplementedError
+
+    def _restore(self) -> None:
+        """Put back what the display changed."""
+
+
+class Lines(_Moving):
+    """A line every so many *seconds*."""
+
+    def __init__(self, look: Look, console: Console, seconds: float) -> None:
+        self._look = look
+        super().__init__(console, seconds)
+
+    def _show(self) -> None:
+        # Stamped as Snakemake's own messages are: in local time.
+        self.say(f"{dt.datetime.now().astimezone():%H:%M:%S} {line(self._look())}")
+
+
+class Picturing(_Moving):
+    """A picture at the bottom of the terminal; what *loggers* say, and what is printed, scrolls above it."""
+
+    def __init__(self, look: Look, console: Console, loggers: Sequence[logging.Logger] = ()) -> None:
+        from rich.live import Live
+
+        self._look, self._looked_at = look, 0.0
+        self._progress: Progress | None = None
+        self._note = ""
+        self._streams: list[tuple[logging.StreamHandler[Any], Any]] = []
+        self._live = Live(
+            Picture(None),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            # What goes elsewhere must go on going there.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+        )
+        self._live.start(refresh=True)
+        self._redirect(loggers)
+        super().__init__(console, 1 / _PICTURES_A_SECOND)
+
+    def note(self, text: str) -> None:
+        """Show *text* below the picture until another one comes, or an empty one."""
+        self._note = text
+
+    def _redirect(self, loggers: Sequence[logging.Logger]) -> None:
+        """Send handlers that write to the terminal through the display: they took hold of it long ago."""
+        proxies = {getattr(stream, "rich_proxied_file", None): stream for stream in (sys.stdout, sys.stderr)}
+        for handler in (handler for logger in loggers for handler in logger.handlers):
+            if isinstance(handler, logging.StreamHandler) and (proxy := proxies.get(handler.stream)):
+                self._streams.append((handler, handler.setStream(proxy)))
+
+    def _show(self) -> None:
+        if time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+            self._progress, self._looked_at = self._look(), time.monotonic()
+        self._live.update(Picture(self._progress, self._note), refresh=True)
+
+    def _restore(self) -> None:
+        with suppress(Exception):
+            self._live.stop()
+        for handler, stream in self._streams:
+            handler.setStream(stream)
