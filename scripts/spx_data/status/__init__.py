@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from spx_data import sessions
+from spx_data import ledger, sessions
 from spx_data.config import Settings
-from spx_data.status import database
+from spx_data.layout import Layout
+from spx_data.ledger import Evidence, State
 from spx_data.status.history import History
+from spx_data.status.memory import Memory
 from spx_data.status.overview import Overview
 from spx_data.status.summary import Facts, Summary, Trouble
 
 __all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "summaries"]
 
 
-def read(settings: Settings, moment: dt.datetime) -> list[History]:
-    """The history of every wanted session, and of every other date the tree knows, oldest first."""
-    layout = settings.layout
-    wanted = {session.date: session for session in sessions.wanted(settings, moment)}
-    known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
-    return [
-        History.read(layout, date, wanted.get(date), moment, settings.patience)
-        for date in sorted({*wanted, *known, *layout.dates_on_disk()})
-    ]
+def read(settings: Settings, moment: dt.datetime) -> Iterator[History]:
+    """The history of every wanted session, and of every other date the tree knows, oldest first.
+
+    One at a time: the events of ten years fill hundreds of megabytes.
+    """
+    return (sight.history() for sight in _sights(settings, moment))
 
 
 def summaries(settings: Settings, moment: dt.datetime) -> list[Summary]:
     """The summary of every wanted session, and of every other date the tree knows, oldest first."""
-    return [_summary(history) for history in read(settings, moment)]
-
-
-def _summary(history: History) -> Summary:
-    return Summary(history.date, history.state, Facts.of(history))
+    memory = Memory(settings.layout)
+    found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in _sights(settings, moment)]
+    memory.save()
+    return found
 
 
 def overview(settings: Settings, moment: dt.datetime) -> Overview:
@@ -40,11 +40,56 @@ def overview(settings: Settings, moment: dt.datetime) -> Overview:
 
 
 def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
-    """Write the status log anew from the tree; returns its summary.
+    """Write the status log anew from the tree, whatever is remembered of it; returns its summary.
 
     Raises:
         DatabaseTransactionError: the database cannot be written.
     """
-    histories = read(settings, moment)
+    from spx_data.status import database  # here, because nothing else needs SQLite
+
+    memory = Memory(settings.layout)
+    found: list[Summary] = []
+
+    def histories() -> Iterator[History]:
+        found.clear()  # what a try that failed has left
+        for sight in _sights(settings, moment):
+            history, facts = sight.read(memory)
+            found.append(Summary(sight.date, sight.state, facts))
+            yield history
+
     database.write(settings, histories)
-    return Overview.of([_summary(history) for history in histories])
+    memory.save()
+    return Overview.of(found)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """One date as the tree shows it now."""
+
+    layout: Layout
+    date: dt.date
+    evidence: Evidence
+    state: State
+
+    def history(self) -> History:
+        return History.of(self.layout, self.date, self.evidence, self.state)
+
+    def facts(self, memory: Memory) -> Facts:
+        return memory.facts(self.date, self.history) if self.evidence.sealed else Facts.of(self.history())
+
+    def read(self, memory: Memory) -> tuple[History, Facts]:
+        if self.evidence.sealed:
+            return memory.read(self.date, self.history)
+        history = self.history()
+        return history, Facts.of(history)
+
+
+def _sights(settings: Settings, moment: dt.datetime) -> Iterator[_Sight]:
+    """Every wanted session and every other date the tree knows, oldest first."""
+    layout = settings.layout
+    wanted = {session.date: session for session in sessions.wanted(settings, moment)}
+    known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
+    for date in sorted({*wanted, *known, *layout.dates_on_disk()}):
+        evidence = ledger.gather(layout, date)
+        state = ledger.state(evidence, wanted.get(date), moment, settings.patience)
+        yield _Sight(layout, date, evidence, state)

@@ -12,13 +12,12 @@ import json
 import operator
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from spx_data import config, files, journal
+from spx_data import config, files
 from spx_data.config import Settings
 from spx_data.errors import (
     DatabaseConnectionError,
@@ -26,11 +25,10 @@ from spx_data.errors import (
     DatabaseTransactionError,
     MissingFileError,
 )
-from spx_data.ledger import Kind
 from spx_data.retry import retrying
+from spx_data.status import rows
 from spx_data.status.history import History
-
-Row = tuple[Any, ...]
+from spx_data.status.rows import Row
 
 _SCHEMA = """
 CREATE TABLE processing_log (
@@ -47,7 +45,7 @@ CREATE TABLE expiration_log (
     date TEXT NOT NULL, root TEXT NOT NULL, expiration TEXT NOT NULL, status TEXT NOT NULL,
     record_count INTEGER, bytes INTEGER, attempts INTEGER, error TEXT,
     PRIMARY KEY (date, root, expiration)
-);
+) WITHOUT ROWID;
 CREATE TABLE error_log (
     id INTEGER PRIMARY KEY, date TEXT NOT NULL, error_type TEXT NOT NULL, error_message TEXT,
     stack_trace TEXT, retry_attempt INTEGER, context_data TEXT, occurred_at TEXT NOT NULL,
@@ -64,8 +62,13 @@ CREATE TABLE configuration (
 CREATE TABLE inventory (
     path TEXT PRIMARY KEY, date TEXT NOT NULL, size INTEGER, checksum TEXT, rows INTEGER, created TEXT
 );
+"""
+
+# After the rows are in: one sorting instead of an insertion for each of them.
+_INDEXES = """
 CREATE INDEX processing_log_status ON processing_log (status);
 CREATE INDEX processing_log_updated_at ON processing_log (updated_at);
+CREATE INDEX processing_log_error_type ON processing_log (error_type);
 CREATE INDEX expiration_log_status ON expiration_log (status);
 CREATE INDEX error_log_date ON error_log (date);
 CREATE INDEX error_log_error_type ON error_log (error_type);
@@ -83,24 +86,9 @@ PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1;
 """
 _CURE = "Delete it, or set database.path elsewhere: it is rebuilt from the tree"
 
-_CHAIN_COLUMNS = ("root", "expiration", "status", "rows", "bytes", "attempts", "error")
 
-# The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
-_STATUS = {
-    Kind.SEALED: "success",
-    Kind.MISSING: "queued",
-    Kind.PARTIAL: "processing",
-    Kind.FAILED: "failed",
-    Kind.PARKED: "failed",
-    Kind.NO_DATA: "failed",
-    Kind.PENDING: "queued",
-    Kind.CORRUPT: "failed",
-    Kind.ACCEPTED: "failed",
-}
-
-
-def write(settings: Settings, histories: Sequence[History]) -> None:
-    """Write the database of *histories* in place of the one there is.
+def write(settings: Settings, histories: Callable[[], Iterable[History]]) -> None:
+    """Write the database of *histories*, which are asked for at each try, in place of the one there is.
 
     Raises:
         DatabaseSchemaError: what stands there was not written by this project.
@@ -111,15 +99,18 @@ def write(settings: Settings, histories: Sequence[History]) -> None:
     retrying(lambda: _write(settings, histories))
 
 
-def _write(settings: Settings, histories: Sequence[History]) -> None:
+def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> None:
     target = settings.layout.database
     try:
         with files.building(target) as part, closing(_connect(part, target)) as connection:
             # A file that is published whole needs no journal of its own.
             connection.executescript(_PRAGMAS + _SCHEMA)
             with connection:
-                for table, rows in _tables(settings, histories):
-                    _insert(connection, table, rows)
+                for history in histories():
+                    for table, its_rows in rows.of(history):
+                        _insert(connection, table, its_rows)
+                _insert(connection, "configuration", list(_configuration(settings)))
+            connection.executescript(_INDEXES)
     except sqlite3.Error as error:
         raise DatabaseTransactionError(
             f"the status log {target} cannot be written: {error}",
@@ -194,96 +185,10 @@ def look(path: Path) -> Look | None:
     return Look(at, path.stat().st_size, dates, damage)
 
 
-def _tables(settings: Settings, histories: Sequence[History]) -> Iterator[tuple[str, Iterator[Row]]]:
-    yield "processing_log", (_processing(history) for history in histories)
-    yield "expiration_log", (row for history in histories for row in _expirations(history))
-    yield "error_log", _numbered(row for history in histories for row in _errors(history))
-    yield "performance_metrics", _numbered(row for history in histories for row in _metrics(history))
-    yield "configuration", _configuration(settings)
-    yield "inventory", (row for history in histories for row in _inventory(history))
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Iterator[Row]) -> None:
-    first = next(rows, None)
-    if first is not None:
-        places = ", ".join("?" * len(first))
-        connection.execute(f"INSERT INTO {table} VALUES ({places})", first)
-        connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
-
-
-def _numbered(rows: Iterator[Row]) -> Iterator[Row]:
-    for number, row in enumerate(rows, start=1):
-        yield (number, *row)
-
-
-def _processing(history: History) -> Row:
-    passport = history.passport or {}
-    parquet = passport.get("parquet", {})
-    return (
-        history.date.isoformat(),
-        _STATUS[history.state.kind],
-        history.state.kind.value,
-        history.started_at,
-        history.completed_at,
-        passport.get("rows") if passport else sum(chain["rows"] for chain in history.chains),
-        len([chain for chain in history.chains if chain["rows"]]),
-        parquet.get("bytes"),
-        parquet.get("sha256"),
-        history.state.reason if history.state.error else None,
-        history.state.error,
-        len(history.of_kind(journal.FAILED)),
-        history.duration_ms,
-        len(history.of_kind(journal.REQUEST)),
-        sum(chain["bytes"] for chain in history.chains),
-        history.memory_peak_mb,
-        history.events[0]["at"] if history.events else None,
-        history.events[-1]["at"] if history.events else None,
-    )
-
-
-def _expirations(history: History) -> Iterator[Row]:
-    for chain in history.chains:
-        yield (history.date.isoformat(), *(chain[name] for name in _CHAIN_COLUMNS))
-
-
-def _errors(history: History) -> Iterator[Row]:
-    date = history.date.isoformat()
-    for event in history.troubles:
-        resolved = history.sealed_at if history.sealed_at and history.sealed_at >= event["at"] else None
-        method = "asked again" if event["event"] == journal.RETRIED else "a later try sealed the date"
-        context = {
-            key: event[key]
-            for key in ("stage", "run", "root", "expiration", "fields", "wait")
-            if key in event
-        }
-        yield (
-            date,
-            event["error"],
-            event["cause"],
-            event["traceback"] or None,
-            event["attempt"],
-            json.dumps(context, sort_keys=True),
-            event["at"],
-            resolved,
-            method if resolved else None,
-        )
-
-
-def _metrics(history: History) -> Iterator[Row]:
-    date, at = history.date.isoformat(), history.sealed_at
-    if at is None or history.passport is None:
-        return
-    rows, size = history.passport["rows"], history.passport["parquet"]["bytes"]
-    milliseconds = history.duration_ms
-    yield (date, "records", rows, "rows", None, at)
-    yield (date, "file_size", size, "bytes", None, at)
-    yield (date, "bytes_per_record", size / rows, "bytes", None, at)
-    yield (date, "requests", len(history.of_kind(journal.REQUEST)), "requests", None, at)
-    if milliseconds:
-        yield (date, "duration", milliseconds, "ms", "list, download and merge of the last run", at)
-        yield (date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
-    if history.memory_peak_mb is not None:
-        yield (date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
+def _insert(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> None:
+    if its_rows:
+        places = ", ".join("?" * len(its_rows[0]))
+        connection.executemany(f"INSERT INTO {table} VALUES ({places})", its_rows)
 
 
 def _configuration(settings: Settings) -> Iterator[Row]:
@@ -302,17 +207,3 @@ def _configuration(settings: Settings) -> Iterator[Row]:
             at,
             config.origin(key),
         )
-
-
-def _inventory(history: History) -> Iterator[Row]:
-    layout, date = history.layout, history.date
-    if history.passport is None:
-        return
-    at = history.sealed_at
-    checksum, rows = history.passport["parquet"]["sha256"], history.passport["rows"]
-    for path, known, count in (
-        (layout.parquet(date), checksum, rows),
-        (layout.passport(date), None, None),
-        (layout.sidecar(date), None, None),
-    ):
-        yield (str(path), date.isoformat(), path.stat().st_size, known or files.digest(path), count, at)

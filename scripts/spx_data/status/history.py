@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import re
 from collections import Counter
@@ -13,12 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from spx_data import journal, ledger, staging, vouched
-from spx_data.config import Patience
 from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
-from spx_data.ledger import Kind, State
-from spx_data.sessions import Session
+from spx_data.ledger import Evidence, Kind, State
 
 RULES = ("fetch_expirations", "download_expirations", "merge_date")
 
@@ -37,12 +34,8 @@ class History:
     passport: dict[str, Any] | None  # of a sealed date
 
     @classmethod
-    def read(
-        cls, layout: Layout, date: dt.date, session: Session | None, moment: dt.datetime, patience: Patience
-    ) -> History:
-        """The history of *date* as the tree tells it now."""
-        evidence = ledger.gather(layout, date)
-        state = ledger.state(evidence, session, moment, patience)
+    def of(cls, layout: Layout, date: dt.date, evidence: Evidence, state: State) -> History:
+        """The history of *date* behind *evidence* and *state*, which were found just now."""
         if not evidence.sealed:
             return cls(layout, date, state, evidence.events, None)
         passport = None
@@ -50,21 +43,27 @@ class History:
             passport = vouched.read(layout.passport(date))
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 
-    def of_kind(self, *kinds: str) -> list[Event]:
-        """The events of these kinds, oldest first."""
-        return [event for event in self.events if event["event"] in kinds]
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.events:
+            found.setdefault(event["event"], []).append(event)
+        return found
 
-    @property
+    def of_kind(self, kind: str) -> list[Event]:
+        """The events of that kind, oldest first."""
+        return self._by_kind.get(kind, [])
+
+    @cached_property
     def troubles(self) -> list[Event]:
         """Failures and retries, oldest first."""
         return [event for event in self.events if event["event"] in _TROUBLE]
 
-    @property
+    @cached_property
     def last_run(self) -> list[Event]:
         """The events of the last call of the workflow that touched the date."""
-        return (
-            [event for event in self.events if event["run"] == self.events[-1]["run"]] if self.events else []
-        )
+        last = self.events[-1]["run"] if self.events else ""
+        return [event for event in self.events if event["run"] == last]
 
     @property
     def started_at(self) -> str | None:
@@ -74,8 +73,9 @@ class History:
     @property
     def completed_at(self) -> str | None:
         """When the date's last try came to an end, good or bad."""
-        ends = [event["at"] for event in self.last_run if ledger.is_outcome(event)]
-        return ends[-1] if ends and self.state.kind is not Kind.PARTIAL else None
+        if self.state.kind is Kind.PARTIAL:
+            return None
+        return next((event["at"] for event in reversed(self.last_run) if ledger.is_outcome(event)), None)
 
     @property
     def sealed_at(self) -> str | None:
@@ -148,10 +148,13 @@ class History:
         return max(peaks, default=None)
 
     def _peak(self, rule: str) -> float | None:
-        path = self.layout.benchmark(rule, self.date)
-        if not path.exists():
+        try:
+            text = self.layout.benchmark(rule, self.date).read_text(errors="replace")
+        except OSError:
             return None
-        values: list[str] = []
-        with path.open(newline="", errors="replace") as stream, suppress(csv.Error):
-            values += [row.get("max_rss") or "" for row in csv.DictReader(stream, delimiter="\t")]
+        head, *rows = (line.split("\t") for line in text.splitlines() or [""])
+        if "max_rss" not in head:
+            return None
+        column = head.index("max_rss")
+        values = [row[column] for row in rows if len(row) > column]
         return max((float(value) for value in values if _NUMBER.fullmatch(value)), default=None)

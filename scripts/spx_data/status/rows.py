@@ -1,0 +1,124 @@
+"""The status log's rows for one date, table by table (requirements, section F)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from spx_data import journal
+from spx_data.ledger import Kind
+from spx_data.status.history import History
+from spx_data.status.inventory import items
+
+Row = tuple[Any, ...]
+
+# The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
+STATUS = {
+    Kind.SEALED: "success",
+    Kind.MISSING: "queued",
+    Kind.PARTIAL: "processing",
+    Kind.FAILED: "failed",
+    Kind.PARKED: "failed",
+    Kind.NO_DATA: "failed",
+    Kind.PENDING: "queued",
+    Kind.CORRUPT: "failed",
+    Kind.ACCEPTED: "failed",
+}
+
+_CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
+
+
+def of(history: History) -> Iterator[tuple[str, list[Row]]]:
+    """Each table's name and its rows for the date; an id is left to the database, which counts them."""
+    yield "processing_log", [_processing(history)]
+    yield "expiration_log", _expirations(history)
+    yield "error_log", list(_errors(history))
+    yield "performance_metrics", list(_metrics(history))
+    yield "inventory", list(_inventory(history))
+
+
+def _processing(history: History) -> Row:
+    passport = history.passport or {}
+    parquet = passport.get("parquet", {})
+    return (
+        history.date.isoformat(),
+        STATUS[history.state.kind],
+        history.state.kind.value,
+        history.started_at,
+        history.completed_at,
+        passport.get("rows") if passport else sum(chain["rows"] for chain in history.chains),
+        len([chain for chain in history.chains if chain["rows"]]),
+        parquet.get("bytes"),
+        parquet.get("sha256"),
+        history.state.reason if history.state.error else None,
+        history.state.error,
+        len(history.of_kind(journal.FAILED)),
+        history.duration_ms,
+        len(history.of_kind(journal.REQUEST)),
+        sum(chain["bytes"] for chain in history.chains),
+        history.memory_peak_mb,
+        history.events[0]["at"] if history.events else None,
+        history.events[-1]["at"] if history.events else None,
+    )
+
+
+def _expirations(history: History) -> list[Row]:
+    date = history.date.isoformat()
+    return [
+        (
+            date,
+            chain["root"],
+            chain["expiration"],
+            chain["status"],
+            chain["rows"],
+            chain["bytes"],
+            chain["attempts"],
+            chain["error"],
+        )
+        for chain in history.chains
+    ]
+
+
+def _errors(history: History) -> Iterator[Row]:
+    date = history.date.isoformat()
+    for event in history.troubles:
+        resolved = history.sealed_at if history.sealed_at and history.sealed_at >= event["at"] else None
+        method = "asked again" if event["event"] == journal.RETRIED else "a later try sealed the date"
+        yield (
+            None,
+            date,
+            event["error"],
+            event["cause"],
+            event["traceback"] or None,
+            event["attempt"],
+            json.dumps({key: event[key] for key in _CONTEXT if key in event}, sort_keys=True),
+            event["at"],
+            resolved,
+            method if resolved else None,
+        )
+
+
+def _metrics(history: History) -> Iterator[Row]:
+    date, at = history.date.isoformat(), history.sealed_at
+    if at is None or history.passport is None:
+        return
+    rows, size = history.passport["rows"], history.passport["parquet"]["bytes"]
+    milliseconds = history.duration_ms
+    yield (None, date, "records", rows, "rows", None, at)
+    yield (None, date, "file_size", size, "bytes", None, at)
+    yield (None, date, "bytes_per_record", size / rows, "bytes", None, at)
+    yield (None, date, "requests", len(history.of_kind(journal.REQUEST)), "requests", None, at)
+    if milliseconds:
+        yield (None, date, "duration", milliseconds, "ms", "list, download and merge of the last run", at)
+        yield (None, date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
+    if history.memory_peak_mb is not None:
+        yield (None, date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
+
+
+def _inventory(history: History) -> Iterator[Row]:
+    if history.passport is None:
+        return
+    checksum, rows = history.passport["parquet"]["sha256"], history.passport["rows"]
+    for item in items(history.layout, history.date, checksum, rows, history.sealed_at):
+        yield (str(item.path), item.date.isoformat(), item.size, item.checksum, item.rows, item.created)
