@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from typing import Any
 
 from spx_data import journal
 from spx_data.errors import (
@@ -16,7 +17,7 @@ from spx_data.errors import (
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
 )
-from spx_data.health.check import Check, fail, named, of_these, ok, warn
+from spx_data.health.check import Check, counted, fail, named, of_these, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.ledger import Kind
 from spx_data.status import Summary
@@ -45,7 +46,8 @@ def failure_rate(scene: Scene) -> Check:
     worked = scene.worked_on(_FAILURE_DAYS)
     failed = tuple(line.date for line in worked if line.state.kind in {Kind.FAILED, Kind.PARKED})
     rate = 100 * len(failed) / len(worked) if worked else 0.0
-    found = f"{len(failed):,} of {len(worked):,} dates of the last {_FAILURE_DAYS} days failed ({rate:.1f} %)"
+    of = counted(len(worked), "date")
+    found = f"{len(failed):,} of {of} worked on in the last {_FAILURE_DAYS} days failed ({rate:.1f} %)"
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": failed}
     if rate > limit:
         cure = "spx-data errors shows why; then spx-data retry --all-failed"
@@ -61,24 +63,35 @@ def consecutive_missing(scene: Scene) -> Check:
     """
     name, limit = "consecutive-missing", scene.settings.alerts.consecutive_missing
     ahead, streaks = _streaks(scene)
-    longest = max(streaks, key=len, default=())
+    closing = [streak for streak in streaks if scene.at_work.issuperset(streak)]
+    holes = [streak for streak in streaks if len(streak) > limit and streak not in closing]
+    longest = max(holes or streaks, key=len, default=())
     numbers = {"value": len(longest), "limit": limit, "unit": "sessions"}
+    if holes:
+        more = f", and {counted(len(holes) - 1, 'more such gap')}" if len(holes) > 1 else ""
+        found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}{more}"
+        cure = "spx-data gaps shows what is missing, spx-data process-gaps fills it"
+        dates = tuple(date for streak in holes for date in streak)
+        return fail(name, found, cure, **numbers, dates=dates)
     if len(longest) > limit:
-        others = sum(len(streak) > limit for streak in streaks) - 1
-        found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}"
-        found += f", and {others:,} more such gaps" if others else ""
-        if scene.at_work.issuperset(longest):
-            return warn(name, f"{found}; the run at work is filling them", "spx-data status --watch",
-                        **numbers, dates=longest)  # fmt: skip
-        cure = "spx-data gaps shows them, spx-data process-gaps fills them"
-        return fail(name, found, cure, **numbers, dates=longest)
+        found = (
+            f"{len(longest):,} sessions in a row: {longest[0]} to {longest[-1]}; the run at work fills them"
+        )
+        return warn(name, found, "spx-data status --watch", **numbers, dates=longest)
     if ahead:
-        what = "before the first sealed date" if scene.sealed else "so far"
-        found = f"not filled yet: {len(ahead):,} sessions {what}, {ahead[0]} to {ahead[-1]}"
-        if not scene.at_work.isdisjoint(ahead):
-            return ok(name, f"{found}; the run at work is filling them", **numbers, dates=ahead)
-        return warn(name, found, "spx-data process-gaps", **numbers, dates=ahead)
+        return _not_filled_yet(scene, ahead, numbers)
     return ok(name, f"{len(longest):,} at the most", **numbers, dates=longest)
+
+
+def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Check:
+    name = "consecutive-missing"
+    what = "before the first sealed date" if scene.sealed else "so far"
+    found = f"not filled yet: {counted(len(ahead), 'session')} {what}, {ahead[0]} to {ahead[-1]}"
+    if not scene.at_work.isdisjoint(ahead):
+        return ok(name, f"{found}; the run at work is filling them", **numbers, dates=ahead)
+    if len(ahead) > scene.settings.alerts.consecutive_missing:
+        return warn(name, found, "spx-data process-gaps", **numbers, dates=ahead)
+    return ok(name, found, **numbers, dates=ahead)
 
 
 def _streaks(scene: Scene) -> tuple[Streak, list[Streak]]:
@@ -111,14 +124,15 @@ def connectivity(scene: Scene) -> Check:
         if trouble.error in _UNREACHED and trouble.event in _ATTEMPTS
     ]
     rate = 100 * len(unanswered) / max(asked, len(unanswered), 1)
-    found = f"{len(unanswered):,} of {asked:,} requests of the last {_CONNECTION_DAYS} days came to nothing"
+    of = counted(asked, "request")
+    found = f"{len(unanswered):,} of {of} of the last {_CONNECTION_DAYS} days came to nothing ({rate:.1f} %)"
     dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in unanswered}))
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
     if rate > limit:
         cure = "Look into the terminal's log and at your network; spx-data errors shows when it happened"
-        words = f"{found} ({rate:.1f} %), more than {limit:g} %: {named(dates)}"
+        words = f"{found}, more than {limit:g} %: {named(dates)}"
         return warn(name, words, cure, **numbers)
-    return ok(name, f"{found} ({rate:.1f} %)", **numbers)
+    return ok(name, found, **numbers)
 
 
 def parked(scene: Scene) -> Check:
@@ -128,7 +142,7 @@ def parked(scene: Scene) -> Check:
     if not dates:
         return ok("parked", "no date is parked", **numbers)
     retry = of_these(dates, "spx-data retry DATE --force")
-    found = f"{len(dates):,} dates failed too often and are left alone: {named(dates)}"
+    found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {named(dates)}"
     cure = f'{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
     return fail("parked", found, cure, **numbers)
 
@@ -139,7 +153,8 @@ def corrupt(scene: Scene) -> Check:
     numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
     if not dates:
         return ok("corrupt", "no damage is known (spx-data verify --all looks at every byte)", **numbers)
-    found = f"{len(dates):,} sealed dates were damaged: {named(dates)}; the next run fetches them again"
+    damaged = f"{counted(len(dates), 'date')} once sealed and now damaged: {named(dates)}"
+    found = f"{damaged}; the next run fetches anew"
     cure = of_these(dates, "spx-data process DATE") if len(dates) < 3 else "spx-data process-gaps"
     return warn("corrupt", found, f"{cure}, and look at the disk's health", **numbers)
 
@@ -151,10 +166,10 @@ def completeness(scene: Scene) -> Check:
     share = 100 * sent / (sent + missing) if sent + missing else 100.0
     dates = tuple(line.date for line in scene.sealed if _share(line) < _COMPLETE_PERCENT)
     numbers = {"value": round(share, 3), "limit": _COMPLETE_PERCENT, "unit": "%", "dates": dates}
-    found = f"{missing:,} of {sent + missing:,} contracts of sealed dates are missing"
+    found = f"{missing:,} of {sent + missing:,} contracts of sealed dates missing"
     if not dates:
         return ok("completeness", found, **numbers)
-    words = f"{found}; {len(dates):,} dates have less than {_COMPLETE_PERCENT} %: {named(dates)}"
+    words = f"{found}; less than {_COMPLETE_PERCENT} % there in {counted(len(dates), 'date')}: {named(dates)}"
     cure = of_these(dates, "snakemake --cores 4 recheck --config dates=DATE")
     return warn("completeness", words, f"{cure} asks the source whether it has them by now", **numbers)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spx_data import dataset, sessions
 from spx_data.errors import ConfigurationValidationError
-from spx_data.health.check import Check, fail, gigabytes, named, ok, warn
+from spx_data.health.check import Check, counted, fail, gigabytes, named, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.ledger import Kind
 from spx_data.status import database
@@ -45,7 +45,7 @@ def tree(scene: Scene) -> Check:
     """How many dates the tree knows, by kind."""
     counts = {kind.value: len(scene.of_kind(kind)) for kind in Kind}
     shown = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    found = f"{len(scene.summaries):,} dates: {shown}" if shown else "no session in the range yet"
+    found = f"{counted(len(scene.summaries), 'date')}: {shown}" if shown else "no session in the range yet"
     return ok("tree", found, value=len(scene.summaries), unit="dates")
 
 
@@ -54,7 +54,7 @@ def data_set(scene: Scene) -> Check:
     settings, name = scene.settings, "data-set"
     if not settings.layout.dataset.exists():
         if scene.sealed:
-            found = f"{settings.layout.dataset} is lost, and {len(scene.sealed):,} dates are sealed"
+            found = f"{settings.layout.dataset} is lost, with {counted(len(scene.sealed), 'date')} sealed"
             cure = "Take it from a copy of the lake; else the next seal writes it by the settings of then"
             return warn(name, found, cure)
         return ok(name, "not written yet: the first sealed date does it")
@@ -76,7 +76,7 @@ def status_log(scene: Scene) -> Check:
     if found.damage is not None:
         cure = f"Delete it and rebuild it from the tree: rm '{path}' && {_REBUILD}"
         return fail(name, f"{path} is damaged: {found.damage}", cure)
-    words = f"{found.dates:,} dates, rebuilt {found.rebuilt_at:%Y-%m-%d %H:%M} UTC"
+    words = f"{counted(found.dates, 'date')}, rebuilt {found.rebuilt_at:%Y-%m-%d %H:%M} UTC"
     behind = behind_seconds(scene, found.rebuilt_at)
     numbers = {"value": round(behind), "unit": "seconds behind"}
     if behind and scene.run:

@@ -6,13 +6,13 @@ hangs must hang nobody else.
 
 from __future__ import annotations
 
+import datetime as dt
 import tempfile
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spx_data.config import Terminal
 from spx_data.errors import (
@@ -123,33 +123,34 @@ def terminal(scene: Scene) -> Check:
 def request_limit(scene: Scene) -> Check:
     """Whether the limit of requests fits a subscription, by what is known of them and by what happened.
 
-    No terminal says which subscription it has: its refusals of the last days are the evidence.
+    No terminal says which subscription it has: its refusals of the last 30 days are the evidence.
     """
     name, limit = "request-limit", scene.settings.terminal.max_concurrent_requests
     api = (scene.answer and scene.answer.api) or scene.settings.terminal.api
     tiers = _TIERS["v2" if api == "v2" else "v3"]
-    troubles = scene.troubles(_EVIDENCE_DAYS)
-    refused = Counter(trouble.error for trouble in troubles)
-    numbers = {"value": limit, "limit": max(tiers), "unit": "requests"}
-    if times := refused[SubscriptionError.__name__]:
-        dates = sorted({trouble.date for trouble in troubles if trouble.error == SubscriptionError.__name__})
-        days = tuple(summary.date for summary in scene.summaries if summary.date.isoformat() in dates)
-        found = (
-            f"the subscription refused {times:,} requests of the last {_EVIDENCE_DAYS} days: {named(days)}"
-        )
-        cure = "Upgrade it, or set processing.start_date to where its history begins"
-        return warn(
-            name, found, f"{cure} (spx-data errors shows the terminal's words)", **numbers, dates=days
-        )
+    numbers: dict[str, Any] = {"value": limit, "limit": max(tiers), "unit": "requests"}
     lower = max((known for known in tiers if known < limit), default=1)
     set_lower = f"spx-data config set thetadata.max_concurrent_requests {lower}"
+    if refused := _dates_of(scene, SubscriptionError):
+        found = f"the subscription did not include what was asked for: {named(refused)}"
+        cure = (
+            "Upgrade it, or set processing.start_date to where its history begins; spx-data errors has more"
+        )
+        return warn(name, found, cure, **numbers, dates=refused)
     if limit > max(tiers):
         found = f"{limit} at once are more than any subscription allows ({_words(tiers)})"
         return warn(name, found, set_lower, **numbers)
-    if times := refused[ApiRateLimitError.__name__]:
-        found = f"{limit} at once, and the terminal's queue was full {times:,} times in {_EVIDENCE_DAYS} days"
-        return warn(name, found, f"Stop other programs that ask this terminal, or {set_lower}", **numbers)
+    if limited := _dates_of(scene, ApiRateLimitError):
+        found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
+        cure = f"Stop other programs that ask this terminal, or {set_lower}"
+        return warn(name, found, cure, **numbers, dates=limited)
     return ok(name, f"{limit} at once; subscriptions allow {_words(tiers)}", **numbers)
+
+
+def _dates_of(scene: Scene, error: type[SpxDataError]) -> tuple[dt.date, ...]:
+    """The dates that met *error* in the last 30 days."""
+    met = {trouble.date for trouble in scene.troubles(_EVIDENCE_DAYS) if trouble.error == error.__name__}
+    return tuple(sorted(map(dt.date.fromisoformat, met)))
 
 
 def _words(tiers: dict[int, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data import engine, runs
+from spx_data import runs
 from spx_data.health.check import Check, fail, ok, warn
 from spx_data.health.scene import Scene
 
@@ -43,6 +43,8 @@ def _last_sign(scene: Scene, started_at: dt.datetime) -> dt.datetime:
 
 def lock(scene: Scene) -> Check:
     """Whether Snakemake's own lock lies about with nobody holding it: it keeps every next run out."""
+    from spx_data import engine
+
     left = engine.stale_lock(scene.settings.layout)
     if left is None:
         return ok("lock", "no lock of a killed run is left")
