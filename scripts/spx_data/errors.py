@@ -200,6 +200,13 @@ class AnotherRunError(SpxDataError):
     surroundings = True
 
 
+class LeftoverLockError(SpxDataError):
+    """A lock of Snakemake's is in the way, and somebody may still use it. Fields: folder."""
+
+    retry = NEVER
+    surroundings = True
+
+
 class WrongApiError(ConfigurationValidationError):
     """The terminal speaks the other API version (410, 404). Fields: what, reason."""
 

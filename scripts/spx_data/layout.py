@@ -215,6 +215,11 @@ class Layout:
         return self.data / "run.lock"
 
     @property
+    def upkeep_lock(self) -> Path:
+        """Locked, with the run's lock, by whoever cleans up, so that no run begins meanwhile."""
+        return self.data / "upkeep.lock"
+
+    @property
     def logs(self) -> Path:
         """The folder of all logs."""
         return self.data / "logs"

@@ -11,7 +11,7 @@ import datetime as dt
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +71,8 @@ def begin(layout: Layout, command: str, dates: Sequence[dt.date]) -> Run:
     Raises:
         AnotherRunError: there is one already.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while files.hold(layout.run_lock) is None:  # never closed: held for life
-        if time.monotonic() > deadline:
-            raise _taken(last(layout))
-        time.sleep(0.05)
+    if _held(layout.run_lock) is None:  # never closed: held for life
+        raise _taken(layout)
     run = Run(
         name=os.environ.get(journal.RUN_VARIABLE) or journal.new_run(),
         pid=os.getpid(),
@@ -88,9 +85,51 @@ def begin(layout: Layout, command: str, dates: Sequence[dt.date]) -> Run:
     return run
 
 
+@contextmanager
+def excluded(layout: Layout) -> Iterator[None]:
+    """Let no run begin while the block lasts.
+
+    Raises:
+        AnotherRunError: there is one, or jobs of the last one are still at work.
+    """
+    check_idle(layout)
+    with ExitStack() as held:
+        # The second lock tells others that the first is no run's.
+        for path in (layout.run_lock, layout.upkeep_lock):
+            descriptor = _held(path)
+            if descriptor is None:
+                raise _taken(layout)
+            held.callback(os.close, descriptor)
+        yield
+
+
+def check_idle(layout: Layout) -> None:
+    """Raise `AnotherRunError` where a run is at work, or a job that outlived one."""
+    if current(layout):
+        raise _taken(layout)
+    run = last(layout)
+    jobs = [process.pid for process in processes(layout, run)] if run else []
+    if left := [pid for pid in jobs if pid != os.getpid()]:
+        raise AnotherRunError(
+            f"jobs of the last run are still at work (processes {', '.join(map(str, left))})",
+            cure="Wait for their end, or end them: spx-data stop --now",
+            pid=left[0],
+        )
+
+
+def _held(path: Path) -> int | None:
+    """A descriptor that holds the lock of *path*; None where somebody else keeps it."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (descriptor := files.hold(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return descriptor
+
+
 def current(layout: Layout) -> Run | None:
     """The run at work; None where there is none."""
-    return last(layout) if files.is_held(layout.run_lock) else None
+    if not files.is_held(layout.run_lock) or files.is_held(layout.upkeep_lock):
+        return None
+    return last(layout)
 
 
 def last(layout: Layout) -> Run | None:
@@ -107,7 +146,7 @@ def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
     """
     import psutil
 
-    main = run.pid if files.is_held(layout.run_lock) else None
+    main = run.pid if current(layout) else None
     with suppress(psutil.Error):
         if main is not None:
             yield psutil.Process(main)
@@ -117,7 +156,12 @@ def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
                 yield process
 
 
-def _taken(run: Run | None) -> AnotherRunError:
+def _taken(layout: Layout) -> AnotherRunError:
+    if files.is_held(layout.upkeep_lock):
+        return AnotherRunError(
+            "this lake is being cleaned up", cure="Wait until spx-data cleanup has ended", pid=None
+        )
+    run = last(layout)
     who = f"process {run.pid}, since {run.started_at:%Y-%m-%d %H:%M} UTC" if run else "nobody said which"
     return AnotherRunError(
         f"another run is filling this lake ({who})",

@@ -29,7 +29,7 @@ _COMMANDS = {
     "errors": "spx_data.cli.troubles:errors",
     "metrics": "spx_data.cli.metrics:metrics",
     "inventory": "spx_data.cli.inventory:inventory",
-    "verify": "spx_data.cli.verification:verify",
+    "verify": "spx_data.cli.verify:verify",
     "accept": "spx_data.cli.acceptance:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",

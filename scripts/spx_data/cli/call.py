@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,6 +17,8 @@ from spx_data.errors import DateValidationError
 if TYPE_CHECKING:
     from spx_data.config import Settings
     from spx_data.dates import Dates
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
@@ -94,3 +97,14 @@ class DateType(click.ParamType[Any]):
 
 DATES = DatesType()
 DATE = DateType()
+
+
+def cores_option(command: F) -> F:
+    """The option `--cores` of what starts Snakemake."""
+    return click.option(
+        "--cores",
+        type=click.IntRange(min=1),
+        default=4,
+        show_default=True,
+        help="Jobs at a time, as with snakemake --cores.",
+    )(command)

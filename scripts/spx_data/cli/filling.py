@@ -1,0 +1,140 @@
+"""What `process*` and `retry` share: Snakemake on some dates, watched, stoppable, summed up at the end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from spx_data import engine, ledger, runs
+from spx_data.cli.call import Call
+from spx_data.cli.progress import Shown, print_summary, progress_shown
+from spx_data.engine import Started
+from spx_data.errors import AnotherRunError
+from spx_data.ledger import Kind, State
+from spx_data.progress import summary_of
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_STOPPED = 130
+_GRACEFULLY = "stopping: running jobs finish and nothing is lost; Ctrl-C again interrupts them"
+_NOW = "interrupting: staged expirations stay, the next run goes on from them"
+# What a person should look at; "no data" and "not yet" are answers.
+_NEEDS_YOU = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT, Kind.PARTIAL, Kind.MISSING})
+
+
+def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | None = None) -> int:
+    """Fill *dates* in their order, in batches; gives the exit code: 0 when every date has its answer.
+
+    A batch that fails does not stop the next; a workflow that cannot even begin does.
+
+    Raises:
+        AnotherRunError: a run is filling this lake already.
+    """
+    _check_alone(call)
+    batches = list(_batches(dates, batch_size))
+    for number, batch in enumerate(batches, start=1):
+        if len(batches) > 1:
+            first, last = min(batch), max(batch)
+            click.echo(
+                f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True
+            )
+        started = engine.start(call.settings.layout, call.files, batch, cores)
+        stopped = _watched(call, started)
+        begun = _summarised(call, started)
+        for line in started.says():
+            click.echo(f"spx-data: {line}", err=True)
+        if stopped:
+            return _STOPPED
+        if not begun and started.process.returncode:
+            if not started.says():
+                click.echo(f"spx-data: snakemake could not begin. {started.log} says why", err=True)
+            return 1
+    return int(any(state.kind in _NEEDS_YOU for state in states_of(call, dates).values()))
+
+
+def states_of(call: Call, dates: Sequence[dt.date]) -> Mapping[dt.date, State]:
+    """The states of *dates* now."""
+    from spx_data import sessions
+
+    moment, settings = sessions.now(), call.settings
+    known = {session.date: session for session in sessions.known(settings, min(dates), max(dates))}
+    return {
+        date: ledger.state(ledger.gather(settings.layout, date), known.get(date), moment, settings.patience)
+        for date in dates
+    }
+
+
+def _check_alone(call: Call) -> None:
+    """Nothing else is filling this lake; a lock that a killed run left behind is taken away."""
+    layout = call.settings.layout
+    if run := runs.current(layout):
+        raise AnotherRunError(
+            f"a run is filling this lake already (process {run.pid}, since {run.started_at:%H:%M} UTC)",
+            cure="spx-data status --watch shows it, spx-data stop ends it",
+            pid=run.pid,
+        )
+    if lock := engine.stale_lock(layout):
+        engine.unlock(layout, call.files)
+        click.echo(
+            f"spx-data: the lock of a run that was killed on {lock.since:%Y-%m-%d %H:%M} UTC is taken away: "
+            "nothing of it runs any more",
+            err=True,
+        )
+
+
+def _batches(dates: Sequence[dt.date], size: int | None) -> Iterator[list[dt.date]]:
+    rest = iter(dates)
+    while batch := list(islice(rest, size or len(dates))):
+        yield batch
+
+
+def _watched(call: Call, started: Started) -> bool:
+    """Show the run until Snakemake ends; says whether a person stopped it."""
+    with (
+        progress_shown(call.settings.layout, started.name) as shown,
+        _stopping(call, started, shown) as asked,
+    ):
+        started.process.wait()
+    return bool(asked)
+
+
+@contextmanager
+def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]:
+    """Ctrl-C, or a polite kill, stops the run gracefully in the block, and a second one now."""
+    asked: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+        run = runs.current(call.settings.layout)
+        if run is None or run.name != started.name:
+            started.process.terminate()  # it has not begun, so there is nothing to finish
+        elif len(asked) == 1:
+            shown.note(_GRACEFULLY)
+            engine.ask_to_stop(call.settings.layout, run)
+        else:
+            shown.note(_NOW)
+            engine.stop_now(call.settings.layout, run)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _summarised(call: Call, started: Started) -> bool:
+    """Print what became of the run; says whether it ever began."""
+    layout = call.settings.layout
+    run = runs.last(layout)
+    if run is None or run.name != started.name:
+        return False
+    print_summary(summary_of(layout, run))
+    return True

@@ -1,0 +1,109 @@
+"""`spx-data stop`: end the run at work, and explain what a killed one left behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from spx_data.cli.call import Call
+
+if TYPE_CHECKING:
+    from spx_data.runs import Run
+
+_BEGIN_SECONDS = 15.0
+_LOOK_SECONDS = 0.2
+
+
+@click.command()
+@click.option(
+    "--now", is_flag=True, help="Interrupt running jobs; expirations in flight are fetched again later."
+)
+@click.pass_obj
+def stop(call: Call, now: bool) -> None:
+    r"""Stop the run that fills this lake; no other Snakemake is touched.
+
+    Without --now running jobs finish, no more are started, and nothing is lost or done twice. Either way the
+    next run goes on from the last completed expiration. Where nothing runs, a lock that a killed run left
+    behind is taken away.
+
+    \b
+    Examples:
+      spx-data stop
+      spx-data stop --now
+    """
+    from spx_data import engine
+
+    layout = call.settings.layout
+    run = _at_work(call)
+    if run is None:
+        _nothing_runs(call, now)
+        return
+    if now:
+        click.echo(f"interrupting process {run.pid} and its jobs")
+        engine.stop_now(layout, run)
+    else:
+        click.echo(
+            f"process {run.pid} is told to stop; its running jobs finish first (--now interrupts them)"
+        )
+        engine.ask_to_stop(layout, run)
+    engine.ended(layout, run)
+    _say_what_is_left(call, run)
+
+
+def _at_work(call: Call) -> Run | None:
+    """The run at work; one that is still making its plan is given time to begin."""
+    from spx_data import engine, runs
+
+    layout, deadline = call.settings.layout, time.monotonic() + _BEGIN_SECONDS
+    while (run := runs.current(layout)) is None and time.monotonic() < deadline:
+        if not engine.at_work(layout, Path()):
+            return None
+        time.sleep(_LOOK_SECONDS)
+    return run
+
+
+def _nothing_runs(call: Call, now: bool) -> None:
+    from spx_data import engine, runs
+
+    layout, last = call.settings.layout, runs.last(call.settings.layout)
+    orphans = list(runs.processes(layout, last)) if last else []
+    if orphans and last:
+        ids = ", ".join(str(process.pid) for process in orphans)
+        if not now:
+            raise click.ClickException(
+                f"the run itself is gone, jobs of it go on (process {ids}). They end by themselves; "
+                "spx-data stop --now ends them at once"
+            )
+        engine.stop_now(layout, last)
+        click.echo(f"ended the jobs that a killed run left behind (process {ids})")
+    if others := engine.at_work(layout, Path()):
+        ids = ", ".join(map(str, others))
+        click.echo(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
+    elif lock := engine.stale_lock(layout):
+        engine.unlock(layout, call.files)
+        click.echo(
+            f"nothing is running; the lock that a killed run left, {lock.since:%Y-%m-%d %H:%M} UTC, "
+            "is taken away"
+        )
+    elif not orphans:
+        click.echo("nothing is running")
+
+
+def _say_what_is_left(call: Call, run: Run) -> None:
+    from spx_data import ledger
+    from spx_data.cli.filling import states_of
+    from spx_data.cli.progress import print_summary
+    from spx_data.progress import summary_of
+
+    layout = call.settings.layout
+    print_summary(summary_of(layout, run))
+    states = states_of(call, run.dates) if run.dates else {}
+    begun = [date for date, state in states.items() if state.kind is ledger.Kind.PARTIAL]
+    staged = sum(len(layout.receipts(date)) for date in begun)
+    if begun:
+        click.echo(
+            f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there"
+        )

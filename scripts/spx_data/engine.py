@@ -1,0 +1,186 @@
+"""Snakemake as a process: started for some dates, found again, stopped, and its folder unlocked.
+
+Snakemake stays the engine, and is never imported: what is known of a run comes from its note, its lock and
+its processes (`spx_data.runs`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from spx_data import files, journal, runs
+from spx_data.errors import LeftoverLockError, SpxDataError
+from spx_data.layout import SNAKEMAKE_LOCKS, Layout
+from spx_data.progress import QUIET_VARIABLE
+from spx_data.runs import Run
+
+SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
+
+# Jobs that are told to end do so within moments: whatever they were writing, nothing of it counts.
+_GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 0.1
+_SAID = "spx-data: "
+
+
+@dataclass(frozen=True)
+class Started:
+    """A Snakemake that this process started."""
+
+    name: str  # the run's, as in the journal
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def says(self) -> list[str]:
+        """What the workflow said in lines of its own: why it did not begin, or what it will not do."""
+        with suppress(SpxDataError), files.reading(self.log) as stream:
+            lines = stream.read().decode(errors="replace").splitlines()
+            return [line.removeprefix(_SAID) for line in lines if line.startswith(_SAID)]
+        return []
+
+
+def start(layout: Layout, configfiles: Sequence[Path], dates: Sequence[dt.date], cores: int) -> Started:
+    """Start Snakemake on *dates* with the settings of *configfiles*; what it says goes into a log.
+
+    It is in a session of its own: Ctrl-C at the terminal reaches whoever called this, and nobody else.
+    """
+    name = journal.new_run()
+    log = layout.run_log(name)
+    named = ",".join(date.isoformat() for date in dates)
+    command = [*_snakemake(configfiles), "--cores", str(cores), "--config", f"dates={named}"]
+    with files.output(log) as descriptor:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {journal.RUN_VARIABLE: name, QUIET_VARIABLE: "1"},
+            start_new_session=True,
+        )
+    return Started(name, process, log)
+
+
+def _snakemake(configfiles: Sequence[Path]) -> list[str]:
+    program = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)]
+    return [*program, "--configfile", *map(str, configfiles)]
+
+
+def ask_to_stop(layout: Layout, run: Run) -> None:
+    """Ask *run* to stop: running jobs finish, no more are started. Returns at once."""
+    with suppress(ProcessLookupError):
+        if files.is_held(layout.run_lock):
+            os.kill(run.pid, signal.SIGTERM)
+
+
+def stop_now(layout: Layout, run: Run) -> int:
+    """Interrupt *run* with all its jobs, and return when none of them is left; gives how many there were.
+
+    Staged expirations stay; those in flight are fetched again.
+    """
+    import psutil
+
+    family = list(runs.processes(layout, run))
+    main = [process for process in family if process.pid == run.pid]
+    for process in main:
+        _signal(process, signal.SIGINT)  # first, so that it starts no job in place of those that end
+    for process in family:
+        if process not in main:
+            _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
+    late = [*alive, *(process for process in runs.processes(layout, run) if process not in alive)]
+    for process in late:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(late, timeout=_GRACE_SECONDS)
+    return len(family)
+
+
+def ended(layout: Layout, run: Run, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Return when no process of *run* is left; *meanwhile* is called now and then."""
+    while files.is_held(layout.run_lock) or next(runs.processes(layout, run), None):
+        meanwhile()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _signal(process: object, number: signal.Signals) -> None:
+    import psutil
+
+    assert isinstance(process, psutil.Process)
+    with suppress(psutil.Error):
+        process.send_signal(number)
+
+
+# The lock that a killed run leaves behind ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock of Snakemake's in a folder where no Snakemake is at work."""
+
+    files: int
+    since: dt.datetime
+
+
+def stale_lock(layout: Layout, folder: Path | None = None) -> Lock | None:
+    """The lock that a killed run left in *folder* (this one); None where there is none, or somebody has it.
+
+    Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes.
+    """
+    left = list(_lock_files(folder or Path()))
+    if not left or files.is_held(layout.run_lock) or at_work(layout, folder or Path()):
+        return None
+    since = max(path.stat().st_mtime for path in left)
+    return Lock(len(left), dt.datetime.fromtimestamp(since, dt.UTC))
+
+
+def at_work(layout: Layout, folder: Path) -> list[int]:
+    """The processes that may use *folder*'s lock: Snakemake called from there, and jobs of the last run."""
+    import psutil
+
+    here, found = folder.resolve(), []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            # A name alone proves nothing: the folder does. Other users' processes cannot be asked, nor lock.
+            if _is_snakemake(process.cmdline()) and Path(process.cwd()) == here:
+                found.append(process.pid)
+    run = runs.last(layout)
+    jobs = [process.pid for process in runs.processes(layout, run)] if run else []
+    return sorted({*found, *jobs})
+
+
+def unlock(layout: Layout, configfiles: Sequence[Path]) -> None:
+    """Let Snakemake take the lock in this folder away.
+
+    Raises:
+        LeftoverLockError: somebody may still use it, or Snakemake could not.
+    """
+    busy = at_work(layout, Path())
+    if busy or files.is_held(layout.run_lock):
+        raise LeftoverLockError(
+            f"the lock of this folder may be in use by process {', '.join(map(str, busy)) or 'unknown'}",
+            cure="spx-data stop --now ends what runs",
+            folder=Path.cwd(),
+        )
+    done = subprocess.run([*_snakemake(configfiles), "--unlock"], capture_output=True, text=True, check=False)
+    if list(_lock_files(Path())):
+        raise LeftoverLockError(
+            f"snakemake --unlock ended with {done.returncode} and left the lock: {done.stderr[-300:]}",
+            cure=f"Look into {SNAKEMAKE_LOCKS}",
+            folder=Path.cwd(),
+        )
+
+
+def _lock_files(folder: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        yield from sorted((folder / SNAKEMAKE_LOCKS).iterdir())
+
+
+def _is_snakemake(command: Sequence[str]) -> bool:
+    return any(Path(word).name == "snakemake" for word in command[:4])
