@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -150,6 +151,19 @@ def test_a_half_day_is_complete_at_a_quarter_past_one(terminals, day, truth):
     assert passport["session"]["last_stamp_received"] == "2024-07-03T13:15:00-04:00"
     last = {(chain["root"], chain["expiration"]): chain["last_stamp"] for chain in passport["chains"]}
     assert last["SPXW", "2024-07-03"] == "2024-07-03T13:00:00-04:00"
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_the_passport_knows_the_underlyings_prices(api, terminals, day):
+    date = day(terminals[api], interval="15m")
+
+    date.fill()
+
+    # DuckDB is not what wrote the day, nor what looked at its prices.
+    seen = "WITH seen AS (SELECT timestamp AS t, underlying_price AS p FROM read_parquet(?) WHERE p > 0)"
+    asked = f"{seen} SELECT first(p ORDER BY t), max(p), min(p), last(p ORDER BY t) FROM seen"
+    opened, high, low, closed = duckdb.execute(asked, [str(date.layout.parquet(DAY))]).fetchone()
+    assert date.passport()["underlying"] == {"open": opened, "high": high, "low": low, "close": closed}
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -102,6 +102,19 @@ def test_healthy_days_are_only_read(depth, lake_of_days):
     assert report.bytes == sum(paths(date)[1].stat().st_size for date in lake_of_days)
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["with prices", "from before prices"])
+def test_a_passport_with_and_without_the_underlyings_prices_is_healthy(kept, sealed):
+    passport = paths(sealed)[2]
+    document = json.loads(passport.read_text())
+    del document[vouched.FIELD]
+    assert document["underlying"]["open"] > 0
+    if not kept:
+        del document["underlying"]
+        vouched.write(passport, document)
+
+    assert examined(sealed).standing is Standing.HEALTHY
+
+
 def test_the_lakes_journal_tells_of_a_verification(lake_of_days):
     settings = lake_of_days[0].settings
     change(paths(lake_of_days[1])[1])

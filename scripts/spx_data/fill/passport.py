@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from spx_data import __version__, schema
 from spx_data.config import Window
+from spx_data.fill import underlying
 from spx_data.fill.listing import Listing
+from spx_data.fill.underlying import Underlying
 from spx_data.parquet import Written
 from spx_data.sessions import Session
 from spx_data.staging import Receipt
@@ -39,6 +41,7 @@ class ChainReport:
     received: frozenset[tuple[str, float]]  # contracts as (right, strike)
     first_stamp: dt.datetime | None
     last_stamp: dt.datetime | None
+    underlying: Underlying | None = None
 
     @classmethod
     def of(cls, entry: ListedChain, receipt: Receipt, records: pl.DataFrame | None) -> ChainReport:
@@ -47,7 +50,9 @@ class ChainReport:
             return cls(entry, receipt, frozenset(), None, None)
         contracts = records.select("right", "strike").unique().rows()
         first, last = records["timestamp"].min(), records["timestamp"].max()
-        return cls(entry, receipt, frozenset(contracts), _moment(first), _moment(last))
+        return cls(
+            entry, receipt, frozenset(contracts), _moment(first), _moment(last), Underlying.of(records)
+        )
 
     @property
     def listed(self) -> frozenset[tuple[str, float]]:
@@ -94,6 +99,7 @@ def passport(
     expected = sum(len(report.listed) for report in reports)
     received = sum(len(report.listed & report.received) for report in reports)
     explained = sum(len(report.listed) for report in reports if not report.has_data)
+    prices = underlying.of_day(report.underlying for report in reports)
     return {
         "format": FORMAT,
         "date": listing.date.isoformat(),
@@ -108,6 +114,7 @@ def passport(
             "contracts_explained": explained,
             "contracts_missing": expected - received - explained,
         },
+        "underlying": prices and prices.as_json(),
         "rows": written.rows,
         "records_sha256": written.records_sha256,
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},

@@ -6,12 +6,15 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spx_data import files, vouched
 from spx_data.config import Settings, Window
 from spx_data.errors import InsufficientDiskSpaceError, SpxDataError
-from spx_data.fill.listing import Listing
 from spx_data.layout import Layout
+
+if TYPE_CHECKING:
+    from spx_data.fill.listing import Listing
 
 MARGIN = 1.5
 

@@ -1,0 +1,67 @@
+"""The underlying's prices over a trading date, as its records carry them.
+
+Every record says what the underlying cost at its stamp; 0.0 means that the source did not know yet. Chains
+are looked at one by one and their answers joined, so no chain waits in memory for another.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# A price and when it was: stamp and the price's own time (both ms since the epoch), then the price. Records
+# of one stamp may disagree about it; ordered like this, it does not matter which of them comes first.
+_Sight = tuple[int, int, float]
+
+
+@dataclass(frozen=True)
+class Underlying:
+    """The first and the last price that was seen, and the highest and the lowest (dollars)."""
+
+    first: _Sight
+    last: _Sight
+    high: float
+    low: float
+
+    @classmethod
+    def of(cls, records: pl.DataFrame) -> Underlying | None:
+        """What *records* (`schema.RECORD`) say; None where none of them has a positive price."""
+        import polars as pl
+
+        price, stamp = pl.col("underlying_price"), pl.col("timestamp")
+        sights = records.select("timestamp", "underlying_timestamp", "underlying_price").filter(
+            price.is_finite() & (price > 0)
+        )
+        if sights.is_empty():
+            return None
+        high, low = sights.select(price.max().alias("high"), price.min().alias("low")).row(0)
+        return cls(
+            first=min(sights.filter(stamp == stamp.min()).rows()),
+            last=max(sights.filter(stamp == stamp.max()).rows()),
+            high=high,
+            low=low,
+        )
+
+    def joined(self, other: Underlying) -> Underlying:
+        """What both say together, whichever comes first."""
+        return Underlying(
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            high=max(self.high, other.high),
+            low=min(self.low, other.low),
+        )
+
+    def as_json(self) -> dict[str, float]:
+        """The four prices as a JSON document."""
+        return {"open": self.first[2], "high": self.high, "low": self.low, "close": self.last[2]}
+
+
+def of_day(chains: Iterable[Underlying | None]) -> Underlying | None:
+    """The prices of a date from those of its chains; None where no chain has any."""
+    known = [chain for chain in chains if chain is not None]
+    return functools.reduce(Underlying.joined, known) if known else None
