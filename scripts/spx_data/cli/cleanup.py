@@ -1,0 +1,158 @@
+"""`spx-data cleanup`: what is left over goes, and every path is named before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data.cli.call import Call
+from spx_data.cli.output import Column, Format, console, count, emit, format_option, size
+
+if TYPE_CHECKING:
+    from spx_data.upkeep import Choice, Done, Report
+
+
+@click.command()
+@click.option(
+    "--temp-files", is_flag=True, help="Scratch files, and checkpoints of dates that are sealed by now."
+)
+@click.option(
+    "--failed-outputs",
+    is_flag=True,
+    help="Files that make no sealed day (to quarantine where they could be data), checkpoints of other settings.",
+)
+@click.option("--logs", is_flag=True, help="Old logs and journals, as `retention` in the config says.")
+@click.option(
+    "--staged",
+    is_flag=True,
+    help="Also what the next run could take up: it would be fetched again. Asks first.",
+)
+@click.option("--dry-run", is_flag=True, help="Name each path with its size and the reason; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before --staged.")
+@format_option()
+@click.pass_obj
+def cleanup(
+    call: Call,
+    *,
+    temp_files: bool,
+    failed_outputs: bool,
+    logs: bool,
+    staged: bool,
+    dry_run: bool,
+    yes: bool,
+    form: Format,
+) -> None:
+    r"""Remove what stopped and failed runs left behind, and old logs.
+
+    Without a choice it does all of --temp-files, --failed-outputs and --logs. A sealed day is never touched,
+    nor its journal's evidence, nor anything in quarantine. It refuses while a run is at work, and no run
+    begins meanwhile.
+
+    \b
+    spx-data cleanup --dry-run              what would go, and why
+    spx-data cleanup                        do it
+    spx-data cleanup --temp-files --staged  also give up what is staged for the next run
+    """
+    from spx_data import upkeep
+
+    everything = not (temp_files or failed_outputs or logs)
+    choice = upkeep.Choice(everything or temp_files, everything or failed_outputs, everything or logs, staged)
+    if staged and not dry_run and not yes:
+        _confirm(call, choice)
+    report = upkeep.clean(call.settings, call.moment, choice, dry_run=dry_run)
+    if form != "table":
+        emit([_row(done) for done in report.done], _COLUMNS, form)
+    elif dry_run:
+        _print_plan(report)
+    else:
+        for line in _summary(report, "removed", "compressed", "moved to quarantine"):
+            console().print(line, soft_wrap=True, markup=False)
+    if form == "table":
+        for line in _kept(report, staged):
+            console().print(line, soft_wrap=True, markup=False)
+    for done in report.errors:
+        click.echo(f"spx-data: {done.task.path} stays: {' '.join(str(done.error).split())}", err=True)
+    if report.errors:
+        raise SystemExit(1)
+
+
+def _confirm(call: Call, choice: Choice) -> None:
+    """Ask whether what is staged may go; without anything staged there is nothing to ask."""
+    from spx_data import upkeep
+
+    going = [
+        done.task
+        for done in upkeep.clean(call.settings, call.moment, choice, dry_run=True).done
+        if done.task.reason == upkeep.STAGED
+    ]
+    if going:
+        dates, total = _times(len(going), "date"), size(sum(task.bytes for task in going))
+        click.confirm(
+            f"Drop what is staged of {dates} ({total})? It would be fetched again", abort=True, err=True
+        )
+
+
+def _row(done: Done) -> dict[str, Any]:
+    task = done.task
+    return {
+        "path": str(task.path),
+        "action": str(task.action),
+        "files": task.files,
+        "bytes": task.bytes,
+        "freed_bytes": done.freed,
+        "reason": task.reason,
+        "error": done.error,
+    }
+
+
+_COLUMNS = (
+    Column("path", "path", fold=True),
+    Column("action", "action"),
+    Column("files", "files", count, right=True),
+    Column("bytes", "size", size, right=True),
+    Column("freed_bytes", "freed", size, right=True),
+    Column("reason", "reason", fold=True),
+    Column("error", "error", fold=True),
+)
+_OF_A_PLAN = tuple(column for column in _COLUMNS if column.field not in ("freed_bytes", "error"))
+
+
+def _print_plan(report: Report) -> None:
+    emit([_row(done) for done in report.done], _OF_A_PLAN, "table", empty="nothing to clean up")
+    if report.done:
+        for line in _summary(report, "to remove", "to compress", "to move to quarantine"):
+            console().print(line, markup=False)
+
+
+def _summary(report: Report, removed: str, compressed: str, quarantined: str) -> Iterator[str]:
+    """What is done, or to be done, in a line or two."""
+    from spx_data.upkeep import Action
+
+    said = {
+        Action.REMOVE: removed,
+        Action.COMPRESS: compressed,
+        Action.SHORTEN: f"{compressed} without old requests",
+        Action.QUARANTINE: quarantined,
+    }
+    well = [done for done in report.done if not done.error]
+    for action, words in said.items():
+        tasks = [done.task for done in well if done.task.action is action]
+        if tasks:
+            files = _times(sum(task.files for task in tasks), "file")
+            yield f"{words}: {files}, {size(sum(task.bytes for task in tasks))}"
+    if freed := [done.freed for done in well if done.freed is not None]:
+        yield f"{size(sum(freed))} freed"
+    if not report.done:
+        yield "nothing to clean up"
+
+
+def _kept(report: Report, staged: bool) -> Iterator[str]:
+    if report.staged_dates and not staged:
+        dates = _times(report.staged_dates, "date")
+        yield f"kept: {dates}, {size(report.staged_bytes)} staged for the next run; --staged drops them too"
+
+
+def _times(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

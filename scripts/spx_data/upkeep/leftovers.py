@@ -1,0 +1,187 @@
+"""What stopped and failed runs left behind, by the names that this project gives: nothing else is looked at.
+
+Temporary files: what is being written when a process dies, checkpoints of dates that are sealed by now,
+lakes aside, notes. Failed outputs: in the output tree, files that make no sealed day; in the temp directory,
+checkpoints that no run of today's settings would take up. Whoever asks has made sure that no run is at work.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from spx_data import dataset, files, layout, staging
+from spx_data.config import Settings
+from spx_data.errors import SpxDataError
+from spx_data.fill.listing import Listing
+from spx_data.fill.manifest import Manifest
+from spx_data.integrity import Damage, Examination, Finding, Standing, examine, quarantine
+from spx_data.upkeep.task import Action, Task, removal, weight
+
+# Commands that are no run may be writing outside of the output and the temp directory this very moment.
+_QUIET_SECONDS = 3600
+
+STAGED = "staged for the next run"
+_STALE = "staged under other settings: it would be fetched again"
+
+
+def temp_files(settings: Settings) -> Iterator[Task]:
+    """Whatever was of use only while a run lasted."""
+    from spx_data.recheck import candidate
+
+    there = settings.layout
+    for path in (there.terminal_down, files.part_of(there.terminal_down)):
+        if path.exists():
+            yield removal(path, "a note of the last run", top=there.temp)
+    aside = candidate.aside(settings).layout.temp.parent
+    if aside.is_dir():
+        yield removal(aside, "fetched again by a recheck that did not end", top=there.temp)
+    for date in there.staged_dates():
+        yield from scratch(settings, date)
+    yield from _torn_elsewhere(settings)
+
+
+def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
+    """What a date's folder in the temp directory holds in vain."""
+    there = settings.layout
+    folder, sealed = there.staging(date), files.is_sealed(there.parquet(date))
+    if not folder.is_dir():
+        return
+    if sealed and not settings.keep_ndjson:
+        yield removal(folder, "its date is sealed", top=there.temp)
+        return
+    if not any(folder.iterdir()):
+        yield removal(folder, "an empty folder", top=there.temp)
+        return
+    for path in sorted(folder.glob(f"*{files.PART}")):
+        yield removal(path, "its writing was cut short", top=there.temp)
+    if not sealed:
+        for path in sorted(folder.glob("*.ndjson")):
+            if not path.with_name(f"{path.stem}.receipt.json").exists():
+                yield removal(path, "without a receipt it does not count", top=there.temp)
+
+
+def _torn_elsewhere(settings: Settings) -> Iterator[Task]:
+    """Files in the data directory whose writing was cut short, some time ago."""
+    there = settings.layout
+    found = [files.part_of(path) for path in (there.run_note, there.database)]
+    for folder in (there.cache, there.logs, there.lake_journal.parent):
+        found += folder.rglob(f"*{files.PART}")
+    for path in sorted(found):
+        if path.is_file() and time.time() - path.stat().st_mtime > _QUIET_SECONDS:
+            yield removal(path, "its writing was cut short", top=path.parent)
+
+
+def failed_outputs(settings: Settings) -> Iterator[Task]:
+    """Whatever makes no sealed day and never will."""
+    there = settings.layout
+    if (path := files.part_of(there.dataset)).exists():
+        yield removal(path, "its writing was cut short", top=there.output)
+    for folder in sorted(there.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]")):
+        for path in sorted(folder.glob(f"*{files.PART}")):
+            if layout.named_date(path.with_name(path.name.removesuffix(files.PART))):
+                yield removal(path, "its writing was cut short", top=there.output)
+        if folder.is_dir() and not any(folder.iterdir()):
+            yield removal(folder, "an empty folder", top=there.output)
+    for date in sorted({*there.dates_on_disk(), *there.staged_dates()}):
+        yield from failed_output(settings, date)
+
+
+def failed_output(settings: Settings, date: dt.date) -> Iterator[Task]:
+    """Files of one date that make no sealed day, and checkpoints of it that no run would take up."""
+    if not files.is_sealed(settings.layout.parquet(date)):
+        yield from _remains(settings, date)
+        yield from _stale(settings, date)
+
+
+def _remains(settings: Settings, date: dt.date) -> Iterator[Task]:
+    """Some of a date's three files, which make no sealed day."""
+    there = settings.layout
+    found = examine(there, date, "bytes")
+    if found.standing is Standing.UNFINISHED:
+        if _can_be_made_again(settings, date):
+            for path in there.sealed_files(date):
+                if path.exists():
+                    reason = "its publication never ended, and what it is made of is staged"
+                    yield removal(path, reason, top=there.output)
+            return
+        found = replace(found, findings=(Finding(Damage.SIDECAR_LOST, "its publication never ended"),))
+    if found.standing in {Standing.DAMAGED, Standing.UNFINISHED}:
+        yield _quarantine(settings, date, found)
+
+
+def _quarantine(settings: Settings, date: dt.date, found: Examination) -> Task:
+    there = settings.layout
+    weights = [weight(path) for path in there.sealed_files(date)]
+
+    def move_away() -> int:
+        quarantine(there, date, found)
+        files.remove_empty(there.parquet(date).parent, there.output)
+        return 0
+
+    return Task(
+        there.parquet(date).parent,
+        Action.QUARANTINE,
+        f"no sealed day: {', '.join(found.damages)}",
+        sum(count for count, _ in weights),
+        sum(size for _, size in weights),
+        move_away,
+    )
+
+
+def _can_be_made_again(settings: Settings, date: dt.date) -> bool:
+    """Whether all that the date's Parquet is made of is staged whole."""
+    there = settings.layout
+    try:
+        manifest = Manifest.of_json(files.read_json(there.manifest(date)))
+    except SpxDataError:
+        return False
+    return all(
+        staging.staged(
+            there.checkpoint(date, entry.chain.root, entry.chain.expiration), manifest.listing.identity(entry)
+        )
+        for entry, _ in manifest.chains()
+    )
+
+
+def _stale(settings: Settings, date: dt.date) -> Iterator[Task]:
+    """Checkpoints that do not belong to the date's listing, or all of them where that is of other settings.
+
+    A date without a listing that can be read gets a new one, which may well be theirs.
+    """
+    there = settings.layout
+    try:
+        listing = Listing.of_json(files.read_json(there.listing(date)))
+    except SpxDataError:
+        return
+    if not _is_todays(settings, listing):
+        yield removal(there.staging(date), _STALE, top=there.temp)
+        return
+    known = {listing.identity(entry) for entry in listing.chains}
+    for path in there.receipts(date):
+        receipt = staging.read_receipt(path)
+        if receipt is None or receipt.listing not in known:
+            yield removal(path, _STALE, top=there.temp)
+            records = path.with_name(path.name.replace(".receipt.json", ".ndjson"))
+            if records.exists():
+                yield removal(records, _STALE, top=there.temp)
+
+
+def _is_todays(settings: Settings, listing: Listing) -> bool:
+    """Whether a run of today's settings would take *listing* up."""
+    held = listing.dataset.get("greeks_version")
+    version = settings.terminal.greeks_version if listing.api == "v3" else held
+    right_api = settings.terminal.api in {"auto", listing.api}
+    return right_api and listing.dataset == dataset.identity(settings, str(version))
+
+
+def staged(settings: Settings) -> list[Task]:
+    """The folders of dates that the next run can take up, each as a task to remove it."""
+    there = settings.layout
+    return [
+        removal(there.staging(date), STAGED, top=there.temp)
+        for date in there.staged_dates()
+        if not files.is_sealed(there.parquet(date))
+    ]
