@@ -15,8 +15,7 @@ from typing import Any
 from spx_data import config, files, runs, status
 from spx_data.config import Settings
 from spx_data.errors import SpxDataError
-from spx_data.health import alerts as of_dates
-from spx_data.health import lake, machine, terminal, work
+from spx_data.health import dates, lake, machine, terminal, work
 from spx_data.health.check import Check, Level, fail, guarded, ok
 from spx_data.health.scene import Scene
 from spx_data.health.terminal import Asking
@@ -42,12 +41,12 @@ def _memory(scene: Scene) -> Check:
 
 
 _ALERTS: Mapping[str, _Look] = {
-    "failure-rate": of_dates.failure_rate,
-    "consecutive-missing": of_dates.consecutive_missing,
-    "connectivity": of_dates.connectivity,
-    "parked": of_dates.parked,
-    "corrupt": of_dates.corrupt,
-    "completeness": of_dates.completeness,
+    "failure-rate": dates.failure_rate,
+    "consecutive-missing": dates.consecutive_missing,
+    "connectivity": dates.connectivity,
+    "parked": dates.parked,
+    "corrupt": dates.corrupt,
+    "completeness": dates.completeness,
 }
 # In the order in which they are told.
 _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
