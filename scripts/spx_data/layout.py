@@ -135,7 +135,11 @@ class Layout:
 
     def benchmark_pattern(self, rule: str) -> Path:
         """Snakemake's benchmark of *rule* for a date, with wildcards."""
-        return self.data / "benchmarks" / _FOLDER / f"{rule}.tsv"
+        return self._benchmarks / f"{rule}.tsv"
+
+    @cached_property
+    def _benchmarks(self) -> Path:
+        return self.data / "benchmarks" / _FOLDER
 
     # A date's files -------------------------------------------------------------------------------------
 
