@@ -1,6 +1,7 @@
 """spx-data: every SPX options trading day as sealed Parquet.
 
-`snakemake --cores 4` fills all missing dates, newest first; a second run finds nothing to be done.
+`snakemake --cores 4` fills all missing dates, in the order of `spx-data gaps`; a second run finds nothing to
+be done.
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, journal, ledger, runs, sessions
+from spx_data import files, gaps, journal, ledger, runs, sessions
 from spx_data import layout as layouts
 from spx_data.config import Settings
 from spx_data.errors import SpxDataError
@@ -21,7 +21,8 @@ from spx_data.fill import sharing
 try:
     config = configuration.resolve(config)
     settings = Settings.of(config)
-    states = ledger.states(settings, sessions.now())
+    moment = sessions.now()
+    states = ledger.states(settings, moment)
 except SpxDataError as error:
     sys.exit(f"spx-data: {error}")
 
@@ -85,16 +86,25 @@ def all_cores(wildcards):
     return workflow.cores or 1
 
 
-def age_rank(wildcards):
-    """Newest dates first: their ordinal day."""
-    return sharing.priority(wildcards.year, wildcards.month, wildcards.day)
+def trading_date(wildcards):
+    """The date that a job is about."""
+    return dt.date(int(wildcards.year), int(wildcards.month), int(wildcards.day))
+
+
+@functools.cache
+def missing_date_priorities():
+    """The priority of every missing date, in the order of the gaps (`spx-data gaps`)."""
+    return sharing.priorities(gaps.order(settings, moment, states))
+
+
+def gap_priority(wildcards):
+    """The order of the gaps; dates that are missing for nobody but whoever named them come first."""
+    return sharing.priority(missing_date_priorities(), trading_date(wildcards))
 
 
 def market_hours(wildcards):
     """Opening and closing of a date's session; nothing where a named date is none of the range's."""
-    return hours.get(
-        dt.date(int(wildcards.year), int(wildcards.month), int(wildcards.day)), ()
-    )
+    return hours.get(trading_date(wildcards), ())
 
 
 # Closed after the last job, or when the process ends.
@@ -102,10 +112,11 @@ progress_display = contextlib.ExitStack()
 
 
 def planned_dates():
-    """The trading dates that this call's jobs are about."""
+    """The trading dates that this call's jobs are about, in the order they are filled in."""
     wildcards = (job.wildcards for job in workflow.dag.needrun_jobs())
-    found = {dt.date(int(w.year), int(w.month), int(w.day)) for w in wildcards if w}
-    return sorted(found, reverse=True)
+    found = {trading_date(each) for each in wildcards if each}
+    by_priority = functools.partial(sharing.priority, missing_date_priorities())
+    return sorted(found, key=by_priority, reverse=True)
 
 
 def before_the_first_job():

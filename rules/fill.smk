@@ -13,7 +13,7 @@ rule fetch_expirations:
         layout.log_pattern("fetch_expirations"),
     benchmark:
         layout.benchmark_pattern("fetch_expirations")
-    priority: age_rank
+    priority: gap_priority
     resources:
         theta_share=listing_share,
     script:
@@ -30,7 +30,7 @@ rule download_expirations:
         layout.log_pattern("download_expirations"),
     benchmark:
         layout.benchmark_pattern("download_expirations")
-    priority: age_rank
+    priority: gap_priority
     resources:
         theta_share=download_share,
         requests=requests_per_date,
@@ -50,7 +50,7 @@ rule merge_date:
         layout.log_pattern("merge_date"),
     benchmark:
         layout.benchmark_pattern("merge_date")
-    priority: age_rank
+    priority: gap_priority
     params:
         hours=market_hours,
     script:

@@ -1,7 +1,5 @@
 """The share of requests: as many jobs as fit, and not one more."""
 
-import datetime as dt
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,14 +40,19 @@ def test_few_dates_share_the_limit_and_many_take_one_each(limit, dates, cores, r
     assert sharing.requests_per_date(limit, dates, cores) == requests
 
 
-@given(st.dates(), st.dates())
-def test_the_newer_date_comes_first(one, other):
-    def priority(date):
-        return sharing.priority(f"{date:%Y}".zfill(4), f"{date:%m}", f"{date:%d}")
-
-    assert (priority(one) > priority(other)) == (one > other)
+DATES = st.lists(st.dates(), unique=True)
 
 
-def test_a_priority_is_a_whole_number_of_days():
-    assert sharing.priority("2024", "01", "03") - sharing.priority("2024", "01", "02") == 1
-    assert sharing.priority("2024", "01", "02") == dt.date(2024, 1, 2).toordinal()
+@given(DATES)
+def test_priorities_are_whole_numbers_that_fall_in_the_order_of_the_dates(order):
+    priorities = sharing.priorities(order)
+
+    assert [sharing.priority(priorities, date) for date in order] == list(range(len(order), 0, -1))
+
+
+@given(DATES, st.dates(), st.dates())
+def test_dates_without_a_priority_come_first_and_the_newer_before_the_older(order, one, other):
+    priorities = sharing.priorities([date for date in order if date not in {one, other}])
+
+    assert sharing.priority(priorities, one) > max(priorities.values(), default=0)
+    assert (sharing.priority(priorities, one) > sharing.priority(priorities, other)) == (one > other)

@@ -8,6 +8,7 @@ fit exactly, and one more does not, for every N a terminal allows.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 
 WHOLE = 100_000
 
@@ -26,6 +27,11 @@ def share(requests: int, limit: int) -> int:
     return WHOLE * requests // limit
 
 
-def priority(year: str, month: str, day: str) -> int:
-    """Snakemake's priority of a trading date: the newer, the higher."""
-    return dt.date(int(year), int(month), int(day)).toordinal()
+def priorities(order: Sequence[dt.date]) -> dict[dt.date, int]:
+    """Snakemake's priority of each date of *order*, the first one's the highest, the last one's 1."""
+    return {date: len(order) - place for place, date in enumerate(order)}
+
+
+def priority(priorities: Mapping[dt.date, int], date: dt.date) -> int:
+    """Snakemake's priority of *date*; dates without one of their own come before all others, newest first."""
+    return priorities.get(date) or len(priorities) + date.toordinal()

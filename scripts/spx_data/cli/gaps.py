@@ -1,0 +1,80 @@
+"""`spx-data gaps`: what is missing, why, and what filling it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from spx_data.cli.call import DATES, Call
+from spx_data.cli.output import Column, Format, console, emit, format_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spx_data.dates import Dates
+    from spx_data.gaps import Gap, Plan
+
+
+@click.command()
+@click.option("--start-date", "start", type=DATES, help="The first date; of a month or a year its first day.")
+@click.option("--end-date", "end", type=DATES, help="The last date; of a month or a year its last day.")
+@click.option(
+    "--cores",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="The --cores of the run that the time is estimated for.",
+)
+@format_option()
+@click.pass_context
+def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int, form: Format) -> None:
+    r"""Show every session that is not sealed, in the order in which the next run fills them.
+
+    The range of the config is looked at where no other is given. Priority: the newer, the more volatile the
+    market around it and the less often tried, the more points (section `priority` of the config). Rows,
+    size and time are what the nearest sealed dates took. The exit code is 1 where a date needs you.
+
+    \b
+    spx-data gaps
+    spx-data gaps --start-date 2024-03 --end-date 2024-06
+    spx-data gaps --start-date "last 30 days" --format json
+    """
+    from spx_data.cli import plan as plans
+    from spx_data.gaps import find, plan
+
+    call: Call = ctx.obj
+    first, last = start.first if start else None, end.last if end else None
+    if first and last and first > last:
+        raise click.BadParameter(f"{last} is before --start-date {first}", param_hint="'--end-date'")
+    found = find(call.settings, call.moment, first, last)
+    if form == "table":
+        due = [gap for gap in found if gap.due]
+        planned = plan(call.settings, call.moment, None, cores, found=due)
+        emit(plans.rows(found), plans.columns(), form, empty="no gaps")
+        if found:
+            _print_totals(found, planned)
+    else:
+        emit(plans.rows(found), [Column(name, name) for name in plans.fields()], form)
+    _print_needs(found)
+    if any(gap.needs_you for gap in found):
+        ctx.exit(1)
+
+
+def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
+    from spx_data.cli.plan import total_lines
+
+    out = console()
+    out.print()
+    word = "gap" if len(found) == 1 else "gaps"
+    out.print(f"{len(found):,} {word}, the next run takes {len(planned.gaps):,}")
+    for line in total_lines(planned):
+        out.print(line, markup=False, soft_wrap=True)
+    for conflict in planned.conflicts:
+        out.print(f"{conflict.why}. {conflict.cure}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _print_needs(found: Sequence[Gap]) -> None:
+    """Say, beside the list, what only a person can end; on stderr, so that a list stays a list."""
+    for gap in sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
+        click.echo(f"spx-data: {gap.date} needs you: {gap.kind}. {gap.cure}", err=True)
