@@ -65,25 +65,25 @@ class History:
         last = self.events[-1]["run"] if self.events else ""
         return [event for event in self.events if event["run"] == last]
 
-    @property
+    @cached_property
     def started_at(self) -> str | None:
         """When the last run began with this date."""
         return next((event["at"] for event in self.last_run if event["event"] == journal.STARTED), None)
 
-    @property
+    @cached_property
     def completed_at(self) -> str | None:
         """When the date's last try came to an end, good or bad."""
         if self.state.kind is Kind.PARTIAL:
             return None
         return next((event["at"] for event in reversed(self.last_run) if ledger.is_outcome(event)), None)
 
-    @property
+    @cached_property
     def sealed_at(self) -> str | None:
         """When the date was sealed."""
         sealed = self.of_kind(journal.SEALED)
         return sealed[-1]["at"] if sealed and self.state.kind is Kind.SEALED else None
 
-    @property
+    @cached_property
     def duration_ms(self) -> int | None:
         """Working time of the last run's stages."""
         seconds = [
