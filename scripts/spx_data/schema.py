@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from spx_data.sessions import ZONE as ZONE
+
 if TYPE_CHECKING:
     import polars as pl
 
 VERSION = "1"
-ZONE = "America/New_York"
 
 # The greeks and prices of a record, in the vendor's units (wire-facts, sections 2 and 3): prices in
 # dollars, theta per day, vega, rho and epsilon per 1.00, implied_vol an annualised fraction, iv_error

@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 from spx_data import vouched
 from spx_data.config import Settings, Window
 from spx_data.errors import ConfigurationValidationError, SpxDataError
-from spx_data.schema import ZONE
 
+ZONE = "America/New_York"
 NOW_VARIABLE = "SPX_DATA_NOW"
 
 _NEW_YORK = ZoneInfo(ZONE)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spx_data import files, schema
+from spx_data import files
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.layout import Checkpoint
 
@@ -143,6 +143,8 @@ def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
         FileCorruptionError: they are not the bytes that were staged.
     """
     import polars as pl
+
+    from spx_data import schema
 
     kinds = schema.polars_record()
     frames, checksum = [], hashlib.sha256()
