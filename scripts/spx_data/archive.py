@@ -140,7 +140,7 @@ def _unpack(content: bytes) -> bytes:
             found += stream.decompress(content[position : position + 1])
     except zlib.error:
         pass
-    return found
+    return found + b"\n"  # its last line is torn: what follows is none of it
 
 
 def _bytes_of(path: Path) -> bytes:

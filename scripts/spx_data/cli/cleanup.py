@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--failed-outputs",
     is_flag=True,
-    help="Files that make no sealed day (to quarantine where they could be data), checkpoints of other settings.",
+    help="Files that make no sealed day (quarantined if they could be data), checkpoints of other settings.",
 )
 @click.option("--logs", is_flag=True, help="Old logs and journals, as `retention` in the config says.")
 @click.option(

@@ -99,6 +99,8 @@ def failed_output(settings: Settings, date: dt.date) -> Iterator[Task]:
 def _remains(settings: Settings, date: dt.date) -> Iterator[Task]:
     """Some of a date's three files, which make no sealed day."""
     there = settings.layout
+    if not any(path.exists() for path in there.sealed_files(date)):
+        return
     found = examine(there, date, "bytes")
     if found.standing is Standing.UNFINISHED:
         if _can_be_made_again(settings, date):

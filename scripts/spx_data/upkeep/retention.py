@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,20 +64,22 @@ def apply(settings: Settings, moment: dt.datetime, *, seconds: float | None = No
         AnotherRunError: another process is doing it.
     """
     deadline = time.monotonic() + (sys.maxsize if seconds is None else seconds)
+    with files.locked(files.make_directory(settings.layout.logs), waiting=_refuse):
+        for task in _tasks(settings, moment):
+            if time.monotonic() > deadline:
+                return
+            yield carry_out(task)
+
+
+def _tasks(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
+    """The tasks one after the other: what comes next depends on what the last ones have left."""
     layout, policy = settings.layout, settings.retention
-    with files.locked(files.make_directory(layout.logs), waiting=_refuse):
-        # Each look at the logs finds what the tasks before have left.
-        looks: Sequence[Callable[[], Iterator[Task]]] = (
-            lambda: by_age(layout, logs(layout, moment), policy),
-            lambda: by_size(layout, logs(layout, moment), policy),
-            lambda: by_size(layout, logs(layout, moment), policy),
-            lambda: journals(settings, moment),
-        )
-        for look in looks:
-            for task in look():
-                if time.monotonic() > deadline:
-                    return
-                yield carry_out(task)
+    yield from by_age(layout, logs(layout, moment), policy)
+    found: list[Log] = []
+    # What gzip leaves is known afterwards, so look again, as long as anything changes.
+    while found != (found := logs(layout, moment)):
+        yield from by_size(layout, found, policy)
+    yield from journals(settings, moment)
 
 
 def plan(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
