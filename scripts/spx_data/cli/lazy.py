@@ -22,6 +22,7 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self._at = dict(commands_at)
         self._aliases = dict(aliases or {})
+        _mark_blocks(self)
 
     def list_commands(self, _: click.Context) -> list[str]:
         """The names of all commands, aliases aside."""
@@ -34,4 +35,17 @@ class LazyGroup(click.Group):
             return None
         module, name = place.split(":")
         command: click.Command = getattr(importlib.import_module(module), name)
+        _mark_blocks(command)
         return command
+
+
+def _mark_blocks(command: click.Command) -> None:
+    r"""Let the blocks of a help text, such as examples, stay as they are written.
+
+    Click marks them with the character \b; a raw docstring has two characters instead.
+    """
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group) and not isinstance(command, LazyGroup):
+        for inner in command.commands.values():
+            _mark_blocks(inner)
