@@ -8,6 +8,7 @@ order, dates as ISO 8601, moments in UTC, nothing where nothing is known, and ne
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Pipes have no width: nothing wraps there, and nothing is cut off.
 _UNLIMITED = 10_000
+# Rows of a table that Rich lays out at once, without a wait.
+_MANY = 200
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,12 @@ def console(*, stderr: bool = False) -> Console:
     """A console on which nothing is highlighted by guess, and nothing wraps in a pipe."""
     from rich.console import Console
 
-    found = Console(highlight=False, stderr=stderr)
-    return found if found.is_terminal else Console(highlight=False, stderr=stderr, width=_UNLIMITED)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # which `main` takes for what it is: nobody wants to read on
+
+    found = Plain(highlight=False, stderr=stderr)
+    return found if found.is_terminal else Plain(highlight=False, stderr=stderr, width=_UNLIMITED)
 
 
 def emit(rows: Sequence[Row], columns: Sequence[Column], form: Format, *, empty: str = "nothing") -> None:
@@ -97,6 +104,10 @@ def _cell(value: Any) -> Any:
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], to: Console | None = None) -> None:
     """Print a table without borders."""
+    to = to or console()
+    if len(rows) > _MANY:
+        _print_long(rows, columns, to)
+        return
     from rich.markup import escape
     from rich.table import Table
 
@@ -111,12 +122,55 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], to: Console | No
     for row in rows:
         cells = []
         for column in columns:
-            value = row[column.field]
-            text = "–" if value is None or value == "" else escape(column.show(value))
-            style = column.style(row) if column.style and text else ""
+            text, style = escape(_text(row, column)), _style(row, column)
             cells.append(f"[{style}]{text}[/]" if style else text)
         table.add_row(*cells)
-    (to or console()).print(table)
+    to.print(table)
+
+
+def _print_long(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> None:
+    """Print a table of any length: Rich takes a second for every thousand rows.
+
+    It looks the same but for long lines, which wrap where the terminal wraps them.
+    """
+    texts = [[_text(row, column) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip([c.heading for c in columns], *texts, strict=True)]
+    last = len(columns) - 1
+
+    def line(cells: Sequence[str], styles: Sequence[str]) -> str:
+        padded = [
+            text.rjust(width) if column.right else text if number == last else text.ljust(width)
+            for number, (text, width, column) in enumerate(zip(cells, widths, columns, strict=True))
+        ]
+        return "  ".join(paint(text, style) for text, style in zip(padded, styles, strict=True)).rstrip()
+
+    paint = _painter(to)
+    lines = [line([column.heading for column in columns], ["bold"] * len(columns))]
+    lines += [
+        line(cells, [_style(row, column) for column in columns])
+        for row, cells in zip(rows, texts, strict=True)
+    ]
+    to.file.write("\n".join([*lines, ""]))
+
+
+def _painter(to: Console) -> Callable[[str, str], str]:
+    """What puts a style on a text, where *to* shows any."""
+    from rich.console import COLOR_SYSTEMS
+    from rich.style import Style
+
+    if not to.is_terminal or to.no_color or to.color_system is None:
+        return lambda text, _: text
+    system, known = COLOR_SYSTEMS[to.color_system], functools.cache(Style.parse)
+    return lambda text, style: known(style).render(text, color_system=system) if style else text
+
+
+def _text(row: Row, column: Column) -> str:
+    value = row[column.field]
+    return "–" if value is None or value == "" else column.show(value)
+
+
+def _style(row: Row, column: Column) -> str:
+    return column.style(row) if column.style else ""
 
 
 def count(value: float) -> str:
