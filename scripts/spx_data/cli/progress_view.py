@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -13,7 +13,7 @@ from spx_data.progress import DateProgress, Progress
 
 STARTING = "starting"
 
-_LONGEST_BAR = 30
+_LONGEST_BAR, _SHORTEST_BAR = 30, 4
 _IN_A_LINE = 4  # dates at work that are named in one line
 _BARS = ("━", "─")  # told apart without colours too
 _ASCII_BARS = ("#", "-")
@@ -32,7 +32,7 @@ def line(progress: Progress | None) -> str:
     parts = [
         f"dates {count(progress.done)} of {count(progress.planned)} done{_unlucky(progress)}",
         ", ".join(shown) or "no date at work",
-        f"{_records(progress.speed.records)} records/min, {_megabytes(progress.speed.bytes)} MB/min",
+        f"{count(progress.speed.records)} records/min, {_megabytes(progress.speed.bytes)} MB/min",
         *_troubles(progress),
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
         f"ETA {_eta(progress)}",
@@ -64,10 +64,6 @@ def _eta(progress: Progress) -> str:
     if progress.eta is None:
         return "unknown yet"
     return duration(progress.eta) if progress.eta >= 1 else "any moment"
-
-
-def _records(value: float) -> str:
-    return count(value)
 
 
 def _megabytes(value: float) -> str:
@@ -104,7 +100,7 @@ class Picture:
 
 def _head(progress: Progress, width: int, bars: tuple[str, str]) -> Text:
     text = Text()
-    text.append(f"{count(progress.done)} of {count(progress.planned)} dates", style="bold")
+    text.append(f"{count(progress.done)} of {count(progress.planned)} dates done", style="bold")
     if progress.failed:
         text.append(f", {count(progress.failed)} failed", style="bold red")
     if progress.no_data:
@@ -112,7 +108,7 @@ def _head(progress: Progress, width: int, bars: tuple[str, str]) -> Text:
     text.append(f", {count(progress.left)} left")
     end = f"ETA {_eta(progress)}"
     room = min(_LONGEST_BAR, width - len(text) - len(end) - 4)
-    if room >= 4:
+    if room >= _SHORTEST_BAR:
         text.append("  ").append(_bar(progress.planned - progress.left, progress.planned, room, bars))
     return text.append("  ").append(end, style="bold")
 
@@ -128,7 +124,7 @@ def _foot(progress: Progress) -> list[Text]:
         f"{count(progress.rows)} records staged in {size(progress.bytes)}"
     )
     now = [
-        f"{_records(progress.speed.records)} records/min",
+        f"{count(progress.speed.records)} records/min",
         f"{_megabytes(progress.speed.bytes)} MB/min",
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
         f"{_clock(progress.elapsed)} elapsed",
@@ -153,68 +149,94 @@ class _Column:
     def width(self) -> int:
         return max(map(len, (self.heading, *self.cells)))
 
+    def cell(self, number: int) -> Text:
+        """The heading (0) or a cell, as wide as the column."""
+        text = self.cells[number - 1] if number else self.heading
+        return Text(text.rjust(self.width) if self.right else text.ljust(self.width))
+
+
+@dataclass(frozen=True)
+class _Expirations(_Column):
+    """A column that has a bar before the figures."""
+
+    shares: tuple[tuple[int, int], ...] = ()
+    bar: int = 0
+    bars: tuple[str, str] = _BARS
+
+    @property
+    def figures(self) -> int:
+        return max(map(len, self.cells))
+
+    @property
+    def width(self) -> int:
+        return max(len(self.heading), self.figures + (self.bar + 1 if self.bar else 0))
+
+    def cell(self, number: int) -> Text:
+        if not number or not self.bar or not self.cells[number - 1]:
+            return super().cell(number)
+        bar = _bar(*self.shares[number - 1], self.width - self.figures - 1, self.bars)
+        return bar.append(f" {self.cells[number - 1]:>{self.figures}}")
+
 
 # What goes first where the terminal is too narrow for everything.
 _DISPENSABLE = ("MB/min", "records", "records/min", "retries", "current")
 
 
 def _table(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> list[Text]:
-    """The dates at work: a heading, and a line for each; bars take the width that is left over."""
+    """The dates at work: a heading, and a line for each."""
     if not dates:
         return [Text("no date at work just now", style="dim")]
     columns = _columns(dates)
     dispensable = list(_DISPENSABLE)
-    while _width(columns) > width and dispensable:
+    while _width(columns, 1) > width and dispensable:
         unwanted = dispensable.pop(0)
         columns = [column for column in columns if column.heading != unwanted]
-    gap = 2 if _width(columns) + len(columns) - 1 <= width else 1
-    room = min(_LONGEST_BAR // 2, width - _width(columns) - (gap - 1) * (len(columns) - 1) - 1)
-    lines = [Text(style="bold"), *(Text() for _ in dates)]
-    for column in columns:
-        bar_here = column.heading == "expirations" and room >= 4
-        for number, text in enumerate(lines):
-            if len(text):
-                text.append(" " * gap)
-            if bar_here:
-                date = dates[number - 1] if number else None
-                text.append(_date_bar(date, room, bars)).append(" ")
-            cell = column.cells[number - 1] if number else column.heading
-            text.append(cell.rjust(column.width) if column.right else cell.ljust(column.width))
+    columns, gap = _with_bars(columns, width, bars)
+    lines = [
+        Text(" " * gap).join(column.cell(number) for column in columns) for number in range(len(dates) + 1)
+    ]
     for text in lines:
         text.rstrip()
+    lines[0].stylize("bold")
     return lines
 
 
-def _date_bar(date: DateProgress | None, width: int, bars: tuple[str, str]) -> Text:
-    if date is None or not date.listed:
-        return Text(" " * width)
-    return _bar(date.done or 0, date.listed, width, bars)
+def _with_bars(columns: list[_Column], width: int, bars: tuple[str, str]) -> tuple[list[_Column], int]:
+    """The columns with a bar in the width that is left over, and the gap between them."""
+    for gap in (2, 1):
+        others = [column for column in columns if not isinstance(column, _Expirations)]
+        found = [column for column in columns if isinstance(column, _Expirations)]
+        taken = _width(others, gap) + gap + sum(column.figures + 1 for column in found)
+        bar = min(_LONGEST_BAR // 2, width - taken)
+        if bar >= _SHORTEST_BAR and any(column.figures for column in found):
+            return [
+                replace(column, bar=bar, bars=bars) if isinstance(column, _Expirations) else column
+                for column in columns
+            ], gap
+    return columns, 2 if _width(columns, 2) <= width else 1
 
 
 def _columns(dates: Sequence[DateProgress]) -> list[_Column]:
-    loading = [date.stage == "download" for date in dates]
+    loading = [date if date.stage == "download" else None for date in dates]
     columns = [
         _Column("date", tuple(date.date.isoformat() for date in dates)),
         _Column("stage", tuple(date.stage for date in dates)),
-        _Column("expirations", tuple(f"{d.done} of {d.listed}" if d.listed else "" for d in dates), True),
+        _Expirations(
+            "expirations",
+            tuple(f"{date.done} of {date.listed}" if date.listed else "" for date in dates),
+            shares=tuple((date.done or 0, date.listed or 0) for date in dates),
+        ),
         _Column("current", tuple(date.current or "" for date in dates)),
         _Column("records", tuple(count(date.rows) if date.rows else "" for date in dates), True),
-        _Column(
-            "records/min",
-            tuple(_records(d.speed.records) if on else "" for d, on in zip(dates, loading, strict=True)),
-            True,
-        ),
-        _Column(
-            "MB/min",
-            tuple(_megabytes(d.speed.bytes) if on else "" for d, on in zip(dates, loading, strict=True)),
-            True,
-        ),
+        _Column("records/min", tuple(count(date.speed.records) if date else "" for date in loading), True),
+        _Column("MB/min", tuple(_megabytes(date.speed.bytes) if date else "" for date in loading), True),
     ]
     if any(date.retries for date in dates):
-        columns.append(_Column("retries", tuple(count(d.retries) if d.retries else "" for d in dates), True))
+        retries = tuple(count(date.retries) if date.retries else "" for date in dates)
+        columns.append(_Column("retries", retries, True))
     return columns
 
 
-def _width(columns: Sequence[_Column]) -> int:
-    """The width of a line with one space between columns."""
-    return sum(column.width for column in columns) + len(columns) - 1
+def _width(columns: Sequence[_Column], gap: int) -> int:
+    """The width of a line."""
+    return sum(column.width for column in columns) + gap * (len(columns) - 1)
