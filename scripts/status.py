@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from spx_data import sessions
-from spx_data.cli.tables import print_overview
+from spx_data.cli.tables import print_outcome
 from spx_data.config import Settings
 from spx_data.status import rebuild
 
@@ -12,4 +12,5 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     settings = Settings.of(snakemake.config)
-    print_overview(rebuild(settings, sessions.now()), settings)
+    moment = sessions.now()
+    print_outcome(rebuild(settings, moment), settings, moment)

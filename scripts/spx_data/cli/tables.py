@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,19 @@ STYLES = {
 _ALWAYS_SHOWN = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
 
+def print_outcome(overview: Overview, settings: Settings, moment: dt.datetime) -> None:
+    """Print the overview and what needs somebody: the end of a run."""
+    from spx_data.health import Scene, alerts
+
+    print_overview(overview, settings)
+    print_alerts(alerts(Scene(settings, moment, overview.dates)))
+
+
 def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
     """Print the newest dates, every failed one, and the totals."""
     console = console or Console(highlight=False)
-    newest = overview.dates[-_NEWEST:]
-    shown = [line for line in overview.dates if line in newest or line.state.kind in _ALWAYS_SHOWN]
+    newest = {line.date for line in overview.dates[-_NEWEST:]}
+    shown = [line for line in overview.dates if line.date in newest or line.state.kind in _ALWAYS_SHOWN]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("date", no_wrap=True)
     for heading in ("expirations", "contracts", "rows", "MB"):
