@@ -8,30 +8,43 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urlsplit
 
 import yaml
 
 from spx_data.dates import Dates
-from spx_data.errors import ConfigurationValidationError, MissingFileError
+from spx_data.errors import (
+    ConfigurationValidationError,
+    DateValidationError,
+    MissingFileError,
+    PermissionDeniedError,
+    SpxDataError,
+)
 from spx_data.layout import Layout
+
+if TYPE_CHECKING:
+    import jsonschema
 
 Api = Literal["auto", "v3", "v2"]
 Document = dict[str, Any]
 
 FILE = Path("config/config.yaml")  # in the folder the workflow is called from
-SCHEMA = Path(__file__).parents[2] / "config" / "schemas" / "config.schema.yaml"
+SHIPPED = Path(__file__).parents[2] / "config" / "config.yaml"  # with every key, commented
+SCHEMA = SHIPPED.parent / "schemas" / "config.schema.yaml"
+
+START_DATE = "processing.start_date"  # the only key without a default
 
 # Environment variable → key and type; the environment wins over the file (requirements, section B).
 ENVIRONMENT: Mapping[str, tuple[str, type]] = {
     "THETADATA_BASE_URL": ("thetadata.base_url", str),
     "MAX_CONCURRENT_REQUESTS": ("thetadata.max_concurrent_requests", int),
-    "PROCESSING_START_DATE": ("processing.start_date", str),
+    "PROCESSING_START_DATE": (START_DATE, str),
     "OUTPUT_DIRECTORY": ("processing.output_directory", str),
     "TEMP_DIRECTORY": ("processing.temp_directory", str),
     "DATABASE_PATH": ("database.path", str),
@@ -209,11 +222,19 @@ class Settings:
         )
 
 
+@functools.cache
+def _schema() -> Mapping[str, Any]:
+    # libyaml, where it is there, is five times as fast: every job and command reads this first.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    schema: Mapping[str, Any] = yaml.load(SCHEMA.read_text(), Loader=loader)
+    return schema
+
+
 def rules(
     schema: Mapping[str, Any] | None = None, prefix: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every key in dotted spelling with its rule in the schema."""
-    for name, rule in (schema or yaml.safe_load(SCHEMA.read_text()))["properties"].items():
+    for name, rule in (schema or _schema())["properties"].items():
         if "properties" in rule:
             yield from rules(rule, f"{prefix}{name}.")
         else:
@@ -236,26 +257,65 @@ def changed_at() -> str | None:
 
 def load(path: Path, *overlays: Path) -> Document:
     """The YAML document at *path* with *overlays* laid over it, not yet validated."""
-    merged: Document = {}
-    for source in (path, *overlays):
-        _overlay(merged, _read_yaml(source))
-    return merged
+    return merged(parse(read(source), source) for source in (path, *overlays))
 
 
-def _read_yaml(path: Path) -> Document:
+def merged(documents: Iterable[Document]) -> Document:
+    """One document of several, each laid over those before it."""
+    base: Document = {}
+    for document in documents:
+        _overlay(base, document)
+    return base
+
+
+def read(path: Path) -> str:
+    """The text of the config file *path*, line ends as they are.
+
+    Raises:
+        MissingFileError: there is no such file; says how to begin one.
+        PermissionDeniedError: it cannot be read.
+        ConfigurationValidationError: it is not text.
+    """
     try:
-        document = yaml.safe_load(path.read_text())
+        return path.read_bytes().decode()
     except FileNotFoundError as error:
         raise MissingFileError(
             f"there is no config file {path}",
-            cure="Run from the project's folder, or name the file",
+            cure=f"Run from the project's folder, or begin with a copy of {SHIPPED}",
             path=path,
             operation="read",
         ) from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise PermissionDeniedError(
+            f"cannot read the config file {path}: {error.strerror}",
+            cure="Make it a file that you may read",
+            path=path,
+            operation="read",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationValidationError(
+            f"{path} is not YAML: it is no UTF-8 text ({error.reason} at byte {error.start})",
+            cure="Save the file as UTF-8",
+            what=str(path),
+            reason=str(error),
+        ) from error
+
+
+def parse(text: str, path: Path) -> Document:
+    """The document in *text*, which is what *path* holds, or is to hold; not yet validated."""
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationValidationError(
             f"{path} is not YAML: {error}",
             cure="Mend the file at that line",
+            what=str(path),
+            reason=str(error),
+        ) from error
+    except ValueError as error:
+        raise ConfigurationValidationError(
+            f"{path} has a date that is not in the calendar: {error}",
+            cure="Mend that date",
             what=str(path),
             reason=str(error),
         ) from error
@@ -272,14 +332,63 @@ def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ)
     Raises:
         ConfigurationValidationError: naming the key, what it is and what it may be.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = _schema()
     document = copy.deepcopy(dict(raw))
     _overlay(document, _from_environment(environment))
-    _spell_dates(document)
+    spell_dates(document)
     _validate(document, schema)
     _fill_defaults(document, schema)
-    _check_together(document)
+    for _, contradiction in _contradictions(document):
+        raise contradiction
     return document
+
+
+def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> list[SpxDataError]:
+    """All that `resolve` would refuse, and not the first of it alone; `fields["what"]` names each key."""
+    schema = _schema()
+    document = copy.deepcopy(dict(raw))
+    found: dict[str, SpxDataError] = {}
+    for variable in ENVIRONMENT:
+        try:
+            _overlay(document, _from_environment({variable: environment.get(variable, "")}))
+        except ConfigurationValidationError as error:
+            found[error.fields["what"]] = error
+    spoilt = set(found)
+    spell_dates(document)
+    for violation in _checker(schema).iter_errors(document):
+        for problem in _explained(violation):
+            found.setdefault(problem.fields["what"], problem)
+        if violation.validator != "additionalProperties":
+            spoilt.add(".".join(str(part) for part in list(violation.absolute_path)[:2]))
+    # What is wrong by itself contradicts nothing else, and neither does the default in its place.
+    for key in spoilt:
+        _drop(document, key)
+    _fill_defaults(document, schema)
+    for keys, contradiction in _contradictions(document):
+        if not any(key == bad or key.startswith(f"{bad}.") for key in keys for bad in spoilt):
+            found.setdefault(contradiction.fields["what"], contradiction)
+    return list(found.values())
+
+
+def _drop(document: Document, key: str) -> None:
+    section, _, name = key.partition(".")
+    if not name:
+        document.pop(section, None)
+    elif isinstance(document.get(section), dict):
+        document[section].pop(name, None)
+
+
+def accepted(key: str, value: Any) -> Any:
+    """*value* as the document spells it, if the schema takes it for *key*, whatever else is set.
+
+    Raises:
+        ConfigurationValidationError: it does not.
+    """
+    section, _, name = key.partition(".")
+    document: Document = {section: {name: value} if name else value}
+    spell_dates(document)
+    _validate(document, _schema())
+    return document[section][name] if name else document[section]
 
 
 def _overlay(base: Document, above: Mapping[str, Any]) -> None:
@@ -307,7 +416,7 @@ def _from_environment(environment: Mapping[str, str]) -> Document:
     return found
 
 
-def _spell_dates(document: Document) -> None:
+def spell_dates(document: Document) -> None:
     """YAML reads 2024-01-02 as a date and 2024 as a number; inside the document dates are text."""
     processing = document.get("processing")
     if isinstance(processing, dict):
@@ -321,20 +430,31 @@ def _spell_dates(document: Document) -> None:
         document["dates"] = [str(name) for name in named]
 
 
+def _checker(schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker(["date"]))
+
+
 def _validate(document: Document, schema: Mapping[str, Any]) -> None:
     import jsonschema
 
-    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker(["date"]))
-    error = jsonschema.exceptions.best_match(checker.iter_errors(document))
-    if error is None:
+    violation = jsonschema.exceptions.best_match(_checker(schema).iter_errors(document))
+    if violation is not None:
+        raise next(_explained(violation))
+
+
+def _explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationValidationError]:
+    """What is wrong in words: one error, or one for each key that is none."""
+    where = ".".join(str(part) for part in violation.absolute_path)
+    rule, found = cast("Mapping[str, Any]", violation.schema), cast("Any", violation.instance)
+    if violation.validator != "additionalProperties":
+        yield _invalid(where, f"{found!r} is not allowed", _allowed(rule))
         return
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema["properties"])
-        unknown = sorted(set(error.instance) - set(known))
-        inside = f"{where}." if where else ""
-        raise _invalid(f"{inside}{unknown[0]}", "there is no such key", f"Known here: {', '.join(known)}")
-    raise _invalid(where, f"{error.instance!r} is not allowed", _allowed(error.schema))
+    known = sorted(rule["properties"])
+    inside = f"{where}." if where else ""
+    for unknown in sorted(str(key) for key in set(found) - set(known)):
+        yield _invalid(f"{inside}{unknown}", "there is no such key", f"Known here: {', '.join(known)}")
 
 
 def _allowed(rule: Mapping[str, Any]) -> str:
@@ -367,46 +487,54 @@ def _fill_defaults(document: Document, schema: Mapping[str, Any]) -> None:
             _fill_defaults(document[key], rule)
 
 
-def _check_together(document: Document) -> None:
-    """What no single key shows: dates that are dates, their order, the address, the format's API."""
+def _contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+    """What no key shows by itself, with the keys it lies between."""
     if document["dates"]:
-        Dates.of(document["dates"])
+        try:
+            Dates.of(document["dates"])
+        except DateValidationError as error:
+            yield ("dates",), error
     processing, terminal = document["processing"], document["thetadata"]
     start, end = processing.get("start_date"), processing["end_date"]
     if start is None:
-        raise _invalid(
-            "processing.start_date",
-            "it is not set, and nothing can be missing without a first date",
-            "Write 'start_date: 2024-01-02' (your date) under 'processing:' in config/config.yaml, "
-            "or set the environment variable PROCESSING_START_DATE",
+        yield (
+            (START_DATE,),
+            _invalid(
+                START_DATE,
+                "it is not set, and nothing can be missing without a first date",
+                "Run 'spx-data config set processing.start_date 2024-01-02' (your date), or write "
+                "'start_date: 2024-01-02' under 'processing:' in config/config.yaml, "
+                "or set the environment variable PROCESSING_START_DATE",
+            ),
         )
-    if end is not None and dt.date.fromisoformat(start) > dt.date.fromisoformat(end):
-        raise _invalid(
-            "processing.start_date", f"{start} is after end_date {end}", "Swap them, or set end_date: null"
-        )
+    elif end is not None and dt.date.fromisoformat(start) > dt.date.fromisoformat(end):
+        finding = f"{start} is after end_date {end}"
+        cure = "Swap them, or set end_date: null"
+        yield (START_DATE, "processing.end_date"), _invalid(START_DATE, finding, cure)
     if processing["start_time"] >= processing["end_time"]:
-        raise _invalid(
-            "processing.start_time",
-            f"{processing['start_time']} is not before end_time {processing['end_time']}",
-            "The session's window needs a start before its end",
-        )
-    if terminal["base_url"] and _host(terminal["base_url"]) == "localhost":
-        raise _invalid(
-            "thetadata.base_url",
-            "terminals refuse the name localhost",
-            f"Write {terminal['base_url'].replace('localhost', '127.0.0.1')}",
-        )
+        finding = f"{processing['start_time']} is not before end_time {processing['end_time']}"
+        cure = "The session's window needs a start before its end"
+        keys = ("processing.start_time", "processing.end_time")
+        yield keys, _invalid(keys[0], finding, cure)
+    if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
+        yield ("thetadata.base_url",), refused
     if terminal["api"] == "v2" and terminal["format"] == "ndjson":
-        raise _invalid("thetadata.format", "API v2 has no ndjson", "Use csv or json")
+        keys = ("thetadata.format", "thetadata.api")
+        yield keys, _invalid(keys[0], "API v2 has no ndjson", "Use csv or json")
 
 
-def _host(base_url: str) -> str | None:
+def _refused_address(base_url: str) -> ConfigurationValidationError | None:
+    """Why no terminal can be reached at an address of the right form; None where one can."""
     try:
-        return urlsplit(base_url).hostname
+        host = urlsplit(base_url).hostname
     except ValueError as error:
-        raise _invalid(
+        return _invalid(
             "thetadata.base_url", f"{base_url!r} is no address: {error}", "Write http://127.0.0.1:25503"
-        ) from error
+        )
+    if host != "localhost":
+        return None
+    address = base_url.replace("localhost", "127.0.0.1")
+    return _invalid("thetadata.base_url", "terminals refuse the name localhost", f"Write {address}")
 
 
 def _invalid(what: str, reason: str, cure: str) -> ConfigurationValidationError:

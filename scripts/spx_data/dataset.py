@@ -6,6 +6,8 @@ Settings that change the bytes of a day are the data set's identity. The first s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spx_data import files
@@ -34,20 +36,24 @@ def identity(settings: Settings, greeks_version: str) -> Identity:
 def check(settings: Settings, wanted: Identity) -> None:
     """Raise `DatasetMismatchError` where the lake on disk is another one than *wanted*."""
     path = settings.layout.dataset
-    try:
-        held = files.read_json(path)
-    except MissingFileError:
-        return
-    differing = [key for key in wanted if not isinstance(held, dict) or held.get(key) != wanted[key]]
-    if differing:
-        there = held if isinstance(held, dict) else {}
-        finding = "; ".join(f"{key} is {there.get(key)} there and {wanted[key]} now" for key in differing)
+    if finding := differences(path, wanted):
         raise DatasetMismatchError(
             f"{path.parent} holds another data set: {finding}",
             cure="Set these keys back, or choose another processing.output_directory and temp_directory",
             what=str(path),
             reason=finding,
         )
+
+
+def differences(path: Path, wanted: Mapping[str, Any]) -> str:
+    """How the lake that *path* tells of differs from *wanted*, in words; empty where it does not."""
+    try:
+        held = files.read_json(path)
+    except MissingFileError:
+        return ""
+    there = held if isinstance(held, dict) else {}
+    differing = [key for key in wanted if there is not held or there.get(key) != wanted[key]]
+    return "; ".join(f"{key} is {there.get(key)} there and {wanted[key]} now" for key in differing)
 
 
 def claim(settings: Settings, wanted: Identity) -> None:

@@ -62,6 +62,11 @@ def rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def set_mode(path: Path, mode: int) -> None:
+    """Say who may read and write a file."""
+    path.chmod(mode)
+
+
 def unlink(path: Path) -> None:
     """Remove a file's name."""
     path.unlink()

@@ -193,6 +193,12 @@ class ConfigurationValidationError(SpxDataError):
     surroundings = True
 
 
+class SettingRefusedError(ConfigurationValidationError):
+    """A key or a value that was asked for is none, or contradicts what is set. Fields: what, reason."""
+
+    surroundings = False
+
+
 class AnotherRunError(SpxDataError):
     """A run is filling this lake already. Fields: pid."""
 

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -196,6 +197,17 @@ def write_text(target: Path, text: str) -> None:
     """Write *text* to *target*, atomically."""
     with atomic(target) as stream:
         stream.write(text.encode())
+
+
+def rewrite(target: Path, text: str) -> None:
+    """Write *text* in place of what the file *target* holds, atomically; its mode stays, and a link to it."""
+    place = target.resolve()
+    with reading(place) as held:
+        mode = stat.S_IMODE(os.fstat(held.fileno()).st_mode)
+    with building(place) as part:
+        with disk.create(part) as stream:
+            stream.write(text.encode())
+        disk.set_mode(part, mode)
 
 
 def json_text(document: Any) -> str:

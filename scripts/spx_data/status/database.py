@@ -12,12 +12,12 @@ import json
 import operator
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import config, files
+from spx_data import config, configuring, files, settings_table
 from spx_data.config import Settings
 from spx_data.errors import (
     DatabaseConnectionError,
@@ -25,6 +25,7 @@ from spx_data.errors import (
     DatabaseTransactionError,
     MissingFileError,
 )
+from spx_data.journal import Event
 from spx_data.retry import retrying
 from spx_data.status import rows
 from spx_data.status.history import History
@@ -58,6 +59,10 @@ CREATE TABLE performance_metrics (
 CREATE TABLE configuration (
     key TEXT PRIMARY KEY, value TEXT, description TEXT, value_type TEXT, is_required INTEGER NOT NULL,
     updated_at TEXT, updated_by TEXT
+);
+CREATE TABLE configuration_history (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, old_value TEXT, new_value TEXT, changed_at TEXT NOT NULL,
+    changed_by TEXT, file TEXT
 );
 CREATE TABLE inventory (
     path TEXT PRIMARY KEY, date TEXT NOT NULL, size INTEGER, checksum TEXT, rows INTEGER, created TEXT
@@ -109,7 +114,13 @@ def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> No
                 for history in histories():
                     for table, its_rows in rows.of(history):
                         _insert(connection, table, its_rows)
-                _insert(connection, "configuration", list(_configuration(settings)))
+                changes = configuring.history(settings.layout)
+                _insert(connection, "configuration", list(_configuration(settings, changes)))
+                _insert(
+                    connection,
+                    "configuration_history",
+                    [(number, *_change(change)) for number, change in enumerate(changes, start=1)],
+                )
             connection.executescript(_INDEXES)
     except sqlite3.Error as error:
         raise DatabaseTransactionError(
@@ -191,19 +202,25 @@ def _insert(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> 
         connection.executemany(f"INSERT INTO {table} VALUES ({places})", its_rows)
 
 
-def _configuration(settings: Settings) -> Iterator[Row]:
-    document = settings.document
+def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row]:
+    last = {change["key"]: change for change in changes}
     at = config.changed_at()
     for key, rule in config.rules():
         *section, name = key.split(".")
-        value = functools.reduce(operator.getitem, section, document).get(name)
-        kinds = rule.get("type", "string")
+        value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
+        source, change = config.origin(key), last.get(key)
+        # A value that came from elsewhere since was not set by whoever made the last recorded change.
+        known = change and source not in config.ENVIRONMENT and json.dumps(change.get("new")) == value
         yield (
             key,
-            json.dumps(value),
+            value,
             rule["description"],
-            "/".join(kinds) if isinstance(kinds, list) else kinds,
+            settings_table.type_of(rule),
             int("default" not in rule),
-            at,
-            config.origin(key),
+            *((change["at"], change["by"]) if change and known else (at, source)),
         )
+
+
+def _change(change: Event) -> Row:
+    old, new = (json.dumps(change.get(name)) for name in ("old", "new"))
+    return change["key"], old, new, change["at"], change["by"], change["file"]

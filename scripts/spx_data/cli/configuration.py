@@ -1,0 +1,251 @@
+"""`spx-data config`: what is set, by whom, since when; and how to set it otherwise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data.cli.call import Call
+from spx_data.cli.output import Column, Format, console, emit, format_option, minute
+from spx_data.errors import SettingRefusedError, SpxDataError
+
+if TYPE_CHECKING:
+    from spx_data.configuring import Change
+    from spx_data.settings_table import Setting
+
+_WIDE = 140  # characters from which a description has room beside the rest
+
+
+@click.group(no_args_is_help=True)
+def config() -> None:
+    r"""Look at the settings, change them, and see who changed them.
+
+    A KEY is spelt like thetadata.base_url or thetadata.baseUrl. The file that is edited is
+    config/config.yaml, or the last one named with --configfile; comments stay. Environment variables win over
+    the files.
+
+    \b
+    spx-data config set processing.startDate 2024-01-02
+    spx-data config get
+    spx-data config validate
+    """
+
+
+@config.command("set")
+@click.argument("key")
+@click.argument("value")
+@click.pass_obj
+def set_(call: Call, key: str, value: str) -> None:
+    r"""Give KEY the VALUE, if the settings are valid with it, and record the change.
+
+    VALUE is read as YAML: a number, a date, true, null, [SPX, SPXW]; a list may also be SPX,SPXW.
+
+    \b
+    spx-data config set processing.startDate 2024-01-02
+    spx-data config set processing.roots SPX,SPXW
+    spx-data config set processing.max_dte null
+    """
+    from spx_data import configuring, settings_table
+
+    try:
+        name = settings_table.key_of(key)
+        meant = settings_table.value_of(name, value)
+        changes = configuring.change(call.files, {name: meant})
+    except SettingRefusedError as error:
+        raise click.UsageError(str(error)) from error
+    if not changes:
+        click.echo(f"{name} is {_bare(meant)} already: nothing changed")
+    _say(call, changes)
+    _warn_of_environment([name])
+
+
+@config.command()
+@click.argument("key", required=False)
+@format_option()
+@click.pass_obj
+def get(call: Call, key: str | None, form: Format) -> None:
+    r"""Show the settings with where each comes from; with KEY its value alone.
+
+    KEY may be a section, like processing. What is written is shown, right or wrong: validate is the judge.
+
+    \b
+    spx-data config get
+    spx-data config get processing.startDate
+    spx-data config get thetadata --format json
+    """
+    from spx_data import settings_table
+
+    try:
+        keys = settings_table.keys_of(key) if key else None
+    except SettingRefusedError as error:
+        raise click.UsageError(str(error)) from error
+    layers = settings_table.Layers.read(call.files)
+    found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
+    if form == "table" and keys is not None and len(found) == 1:
+        click.echo(_bare(found[0].value))
+    elif form == "table":
+        _print_table(found)
+    else:
+        emit([asdict(setting) for setting in found], (), form)
+
+
+@config.command()
+@click.pass_context
+def validate(ctx: click.Context) -> None:
+    """Check the settings as a run would: one line for each mistake, and exit code 1 where there is one.
+
+    Example: spx-data config validate
+    """
+    from spx_data import configuring
+
+    call: Call = ctx.obj
+    wrong = configuring.problems(call.files)
+    for problem in wrong:
+        what = f"{problem.source}: {problem.key}: " if problem.key else ""
+        click.echo(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
+    if wrong:
+        ctx.exit(1)
+    click.echo(f"{_and(str(path) for path in call.files)}: all settings are valid")
+
+
+@config.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
+    r"""Give each KEY its default again; all keys where none is named. Asks first.
+
+    processing.start_date has no default: it becomes a comment in the file.
+
+    \b
+    spx-data config reset processing.interval
+    spx-data config reset --yes
+    """
+    from spx_data import configuring, settings_table
+
+    try:
+        names = [settings_table.key_of(key) for key in keys]
+    except SettingRefusedError as error:
+        raise click.UsageError(str(error)) from error
+    told = settings_table.Layers.read(call.files).settings({})
+    others = [one for one in told if (not names or one.key in names) and _differs(one)]
+    if not others:
+        click.echo("nothing to reset: these settings are the defaults")
+        return
+    if not yes:
+        _confirm(others, str(call.files[-1]))
+    try:
+        changes = configuring.reset(call.files, [setting.key for setting in others])
+    except SettingRefusedError as error:
+        raise click.UsageError(str(error)) from error
+    _say(call, changes)
+    _warn_of_environment([change.key for change in changes])
+
+
+@config.command()
+@format_option()
+@click.pass_obj
+def history(call: Call, form: Format) -> None:
+    """Show every change that `set` and `reset` made, the oldest first.
+
+    Example: spx-data config history --format csv
+    """
+    from spx_data import configuring, settings_table
+
+    layers = settings_table.Layers.read(call.files)
+    rows = [
+        {
+            "changed_at": event["at"],
+            "key": event["key"],
+            "old": event.get("old"),
+            "new": event.get("new"),
+            "changed_by": event["by"],
+            "file": event["file"],
+        }
+        for event in configuring.history(layers.layout())
+    ]
+    columns = [
+        Column("changed_at", "changed (UTC)", minute),
+        Column("key", "key"),
+        Column("old", "from", _bare, fold=True),
+        Column("new", "to", _bare, fold=True),
+        Column("changed_by", "by"),
+        Column("file", "in", fold=True),
+    ]
+    emit(rows, columns, form, empty="no changes recorded")
+
+
+def _print_table(found: Sequence[Setting]) -> None:
+    columns = [Column("key", "key"), Column("value", "value", fold=True), Column("source", "from", fold=True)]
+    if console().width >= _WIDE:
+        columns.append(Column("description", "what it is", fold=True))
+    emit([{**asdict(setting), "value": _shown(setting)} for setting in found], columns, "table")
+
+
+def _shown(setting: Setting) -> str:
+    return "" if setting.source == "not set" else _bare(setting.value)
+
+
+def _bare(value: Any) -> str:
+    """*value* as `set` takes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(map(_bare, value))}]"
+    return json.dumps(value, default=str)
+
+
+def _differs(setting: Setting) -> bool:
+    return json.dumps(setting.value, default=str) != json.dumps(setting.default)
+
+
+def _confirm(settings: Sequence[Setting], file: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask in. Add --yes if you mean it")
+    for setting in settings:
+        to = "no value" if setting.required else _bare(setting.default)
+        click.echo(f"{setting.key}: {_bare(setting.value)} → {to}")
+    click.confirm(f"Reset in {file}?", abort=True)
+
+
+def _say(call: Call, changes: Sequence[Change]) -> None:
+    """Print each change, and warn where the lake holds another data set."""
+    from spx_data import configuring, settings_table
+
+    if not changes:
+        return
+    for change in changes:
+        gone = change.new is None and change.key == "processing.start_date"
+        end = "taken out, for it has no default" if gone else _bare(change.new)
+        click.echo(f"{change.key}: {_bare(change.old)} → {end} (in {change.file})")
+    layers = settings_table.Layers.read(call.files)
+    try:
+        finding = configuring.misfit(layers.layout(), layers.document, [change.key for change in changes])
+    except SpxDataError as error:
+        finding = str(error)
+    if finding:
+        _warn(
+            f"{layers.layout().output} holds another data set: {finding}. The next run will refuse: "
+            "set it back, or choose another processing.output_directory and temp_directory"
+        )
+
+
+def _warn_of_environment(keys: Sequence[str]) -> None:
+    from spx_data import settings_table
+
+    for key in keys:
+        if variable := settings_table.overriding(key):
+            _warn(f"the environment variable {variable} overrides {key} until it is unset")
+
+
+def _warn(text: str) -> None:
+    click.echo(f"spx-data: warning: {' '.join(text.split())}", err=True)
+
+
+def _and(names: Any) -> str:
+    return " and ".join(names)

@@ -1,0 +1,240 @@
+"""Change settings in the config file, checked before and recorded after.
+
+The last of the config files is the lake's own: it is the one that is edited, and nothing but the lines of the
+keys in question (`yaml_text`). What would not be a valid whole is not written. Each change is an event of the
+lake's journal.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import getpass
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spx_data import config, dataset, files, journal
+from spx_data.config import START_DATE, Document
+from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError
+from spx_data.journal import Event, Journal
+from spx_data.layout import Layout
+from spx_data.settings_table import DEFAULT, NOT_SET, Layers, Problem, has, value
+
+_STAGE = "config"
+# The keys that `dataset.identity` is made of.
+_IDENTITY = {
+    f"processing.{name}": name for name in ("roots", "interval", "start_time", "end_time", "max_dte")
+} | {"thetadata.greeks_version": "greeks_version"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key before and after, in the files; *new* is None where a key without default was taken out."""
+
+    key: str
+    old: Any
+    new: Any
+    file: Path
+
+
+def change(paths: Sequence[Path], wanted: Mapping[str, Any]) -> list[Change]:
+    """Give each key of *wanted* its value, in the last of *paths*; returns what that changed.
+
+    Raises:
+        SettingRefusedError: with these values the settings would contradict each other; nothing is changed.
+        ConfigurationValidationError: the file has another mistake, or a shape that cannot be edited.
+        PermissionDeniedError: the file, or the lake's journal, cannot be written; nothing is changed.
+    """
+    return _changed(paths, wanted, ())
+
+
+def reset(paths: Sequence[Path], keys: Sequence[str]) -> list[Change]:
+    """Give *keys* their defaults, like `change`; what has none becomes a comment in the last of *paths*."""
+    defaults = {key: rule["default"] for key, rule in config.rules() if key in keys and "default" in rule}
+    return _changed(paths, defaults, [key for key in keys if key not in defaults])
+
+
+def history(layout: Layout) -> list[Event]:
+    """Every recorded change, oldest first, with at, key, old, new, by and file."""
+    return [event for event in journal.read(layout.lake_journal) if event["event"] == journal.CONFIGURED]
+
+
+def problems(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[Problem]:
+    """Everything that is wrong with the settings, each with who said so; the files' form comes first."""
+    found = [problem for path in paths for problem in _problems_of_form(path)]
+    if any(not problem.key for problem in found):
+        return found  # half of the settings would look wrong for what is not there
+    layers = Layers.read(paths)
+    for error in config.problems(layers.document, environment):
+        key = error.fields["what"]
+        source = layers.source(".".join(key.split(".")[:2]), environment)
+        place = str(paths[-1]) if source in (DEFAULT, NOT_SET) else source
+        found.append(Problem(place, key, error.fields["reason"], error.cure))
+    return found
+
+
+def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
+    """How the data set on disk differs from what *document* says of *keys*; empty where it does not."""
+    wanted = {_IDENTITY[key]: value(document, key) for key in keys if key in _IDENTITY}
+    if "roots" in wanted:
+        wanted["roots"] = sorted(wanted["roots"])
+    if value(document, "thetadata.api") == "v2":
+        wanted.pop("greeks_version", None)  # terminals of v2 have one model, whatever is asked for
+    return dataset.differences(layout.dataset, wanted) if wanted else ""
+
+
+def _problems_of_form(path: Path) -> Iterator[Problem]:
+    try:
+        text = config.read(path)
+        config.parse(text, path)
+    except SpxDataError as error:
+        yield Problem(str(path), "", error.cause, error.cure)
+        return
+    for key, line in _duplicates(text):
+        yield Problem(str(path), key, f"it stands there once more in line {line}", "Keep one of the two")
+
+
+def _duplicates(text: str) -> list[tuple[str, int]]:
+    from ruamel.yaml.error import YAMLError
+
+    from spx_data import yaml_text
+
+    try:
+        return list(yaml_text.duplicates(text))
+    except YAMLError:
+        return []  # the reader of the settings has read it
+
+
+# One change ---------------------------------------------------------------------------------------------
+
+
+def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str]) -> list[Change]:
+    target = paths[-1]
+    config.read(target)  # there is a file, before anything is made for it
+    with files.locked(target.resolve().parent):
+        before, text = Layers.read(paths), config.read(target)
+        _refuse_duplicates(target, text)
+        wanted = {key: new for key, new in wanted.items() if not _same(value(before.document, key), new)}
+        out = [key for key in out if has(before.files[-1][1], key)]
+        if not wanted and not out:
+            return []
+        edited = _edited(target, text, wanted, out)
+        after = Layers((*before.files[:-1], (target, config.parse(edited, target))))
+        _check(target, before.document, after.document)
+        record = _ready_journal(after)
+        files.rewrite(target, edited)
+    changes = [
+        Change(key, value(before.document, key), value(after.document, key), target)
+        for key in (*wanted, *out)
+    ]
+    for done in changes:
+        record.mention(
+            journal.CONFIGURED, key=done.key, old=done.old, new=done.new, by=_user(), file=str(done.file)
+        )
+    return changes
+
+
+def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[str]) -> str:
+    """*text* with the keys changed, and proof that nothing else is."""
+    from ruamel.yaml.error import YAMLError
+
+    from spx_data import yaml_text
+
+    edited, meant = text, _leaves(config.parse(text, target))
+    try:
+        for key, new in wanted.items():
+            edited = yaml_text.put(edited, key, _as_written(key, new))
+            meant[key] = json.dumps(new)
+        for key in out:
+            edited = yaml_text.comment_out(edited, key)
+            meant.pop(key, None)
+        done = edited != text and _leaves(config.parse(edited, target)) == meant
+    except (YAMLError, ConfigurationValidationError):
+        done = False
+    if not done:
+        raise ConfigurationValidationError(
+            f"{target}: {', '.join([*wanted, *out])} cannot be changed there without touching something else",
+            cure="Change it in the file by hand: its form is an unusual one",
+            what=str(target),
+            reason="anchors, tags or sections of another form",
+        )
+    return edited
+
+
+def _as_written(key: str, new: Any) -> Any:
+    """Dates stand in the file without quotes."""
+    is_date = dict(config.rules())[key].get("format") == "date" and new is not None
+    return dt.date.fromisoformat(new) if is_date else new
+
+
+def _leaves(document: Document) -> dict[str, str]:
+    """Every key (dotted) with its value as JSON; a section without keys says nothing."""
+    spelled = copy.deepcopy(document)
+    config.spell_dates(spelled)
+    return dict(_each_leaf(spelled, ""))
+
+
+def _each_leaf(document: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, inside in document.items():
+        if isinstance(inside, dict):
+            yield from _each_leaf(inside, f"{prefix}{name}.")
+        elif prefix or inside is not None or name == "dates":
+            yield f"{prefix}{name}", json.dumps(inside, default=str)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are one: 1 is not true, and 30 is not 30.0."""
+    return json.dumps(one, default=str) == json.dumps(other, default=str)
+
+
+def _refuse_duplicates(target: Path, text: str) -> None:
+    for key, line in _duplicates(text):
+        raise ConfigurationValidationError(
+            f"{target}: {key} stands there once more in line {line}",
+            cure="Keep one of the two, then set it again",
+            what=key,
+            reason=f"a second time in line {line}",
+        )
+
+
+def _check(target: Path, before: Document, after: Document) -> None:
+    """Raise unless *after* is valid by itself, and with the environment; a start date may be missing."""
+    environments: tuple[Mapping[str, str], ...] = ({}, os.environ)
+    for environment in environments:
+        wrong = _mistakes(after, environment)
+        if not wrong:
+            continue
+        known = {str(error) for error in _mistakes(before, environment)}
+        for error in wrong:
+            if str(error) not in known:
+                raise SettingRefusedError(error.cause, cure=error.cure, **error.fields)
+        raise ConfigurationValidationError(
+            f"{target} is left as it is, for another mistake in the settings: {wrong[0].cause}",
+            cure=f"{wrong[0].cure.rstrip('.')}. `spx-data config validate` lists every mistake",
+            **wrong[0].fields,
+        )
+
+
+def _mistakes(document: Document, environment: Mapping[str, str]) -> list[SpxDataError]:
+    begun = value(document, START_DATE) is not None or bool(environment.get("PROCESSING_START_DATE"))
+    found = config.problems(document, environment)
+    return [error for error in found if begun or error.fields["what"] != START_DATE]
+
+
+def _ready_journal(after: Layers) -> Journal:
+    """The lake's journal, in a folder that takes it."""
+    files.restrict(owner_only=value(after.document, "processing.owner_only"))
+    path = after.layout().lake_journal
+    files.check_writable(files.make_directory(path.parent))
+    return Journal(path, _STAGE)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container's user may have no name
