@@ -52,7 +52,7 @@ class Gap:
 def find(
     settings: Settings, moment: dt.datetime, start: dt.date | None = None, end: dt.date | None = None
 ) -> list[Gap]:
-    """The gaps from *start* to *end*, both inclusive, the one to be filled first at the head.
+    """The gaps from *start* to *end*, both inclusive, the highest priority first.
 
     The settings' range where nothing else is said; never beyond today. The range has no say in the order.
 
@@ -73,7 +73,7 @@ def find(
 
 
 def order(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> list[dt.date]:
-    """The trading dates that the next run fills, in the order of `find`; *states* are the wanted sessions'.
+    """The trading dates that the next run fills, ordered as by `find`; *states* are the wanted sessions'.
 
     Sealed dates are read only where they can have a say: a lake that is whole, or empty, costs nothing.
     """
@@ -114,7 +114,7 @@ def market(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> Mark
 
 
 def assess(settings: Settings, trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Gap]:
-    """The gaps among *trading*, the sessions in order, by what is *known*; the first to be filled first."""
+    """The gaps among *trading*, the sessions in order, by what is *known*; the highest priority first."""
     due = {
         date
         for date, summary in known.items()

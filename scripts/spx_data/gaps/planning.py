@@ -85,10 +85,16 @@ def plan(
         trouble = list(conflicts.of_dates(settings, moment, asked, found))
         trading = {date for conflict in trouble if conflict.what == "trading" for date in conflict.dates}
         wanted = set(asked) - trading
-        gaps = [gap for gap in found if gap.date in wanted]
+        gaps = _in_turn([gap for gap in found if gap.date in wanted])
     return _sum(settings, gaps, cores).with_conflicts(
         *conflicts.of_surroundings(settings, ask_terminal=ask_terminal), *trouble
     )
+
+
+def _in_turn(gaps: Sequence[Gap]) -> list[Gap]:
+    """The fill's order: what is filled for nobody but whoever named it comes first (`fill.sharing`)."""
+    named = sorted((gap for gap in gaps if not gap.due), key=lambda gap: gap.date, reverse=True)
+    return [*named, *(gap for gap in gaps if gap.due)]
 
 
 def _sum(settings: Settings, gaps: Sequence[Gap], cores: int) -> Plan:
