@@ -397,6 +397,7 @@ BUSY = run_at_work(
 
 def test_the_picture_at_eighty_columns():
     assert drawn(BUSY, 80) == [
+        "─" * 80,
         "3 of 40 dates done, 1 failed, 36 left  ━━━──────────────────────────  ETA 65 min",
         "date       stage    expirations    current            records records/min MB/min",
         "2024-01-05 download ━━─── 12 of 31 SPXW 2024-02-16 12,345,678     812,345  190.2",
@@ -415,7 +416,7 @@ def test_the_picture_is_never_wider_than_the_terminal_and_has_as_many_lines(widt
     lines = drawn(busy, width, note="stopping: running jobs finish; Ctrl-C again interrupts them")
 
     assert max(map(len, lines)) <= width
-    assert len(lines) == (8 if retries else 7)
+    assert len(lines) == (9 if retries else 8)
 
 
 def test_retries_have_a_column_when_there_are_any():
@@ -423,17 +424,17 @@ def test_retries_have_a_column_when_there_are_any():
 
     lines = drawn(retried, 80)
 
-    assert lines[1].endswith("retries")
-    assert lines[2].endswith("      3")
+    assert lines[2].endswith("retries")
+    assert lines[3].endswith("      3")
     assert "2 requests failed, 3 retried" in lines
 
 
 def test_a_terminal_without_unicode_gets_other_bars():
     lines = drawn(BUSY, 80, encoding="ascii")
 
-    assert "##---" in lines[2]
+    assert "##---" in lines[3]
 
 
 def test_the_picture_before_the_run_and_between_two_dates():
     assert drawn(None, 80, note="one moment") == ["starting", "one moment"]
-    assert drawn(run_at_work(), 80)[1] == "no date at work just now"
+    assert drawn(run_at_work(), 80)[2] == "no date at work just now"

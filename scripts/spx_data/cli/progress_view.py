@@ -86,6 +86,7 @@ class Picture:
         lines = [Text(STARTING, style="dim")]
         if self.progress is not None:
             lines = [
+                Text(bars[1] * options.max_width, style="dim"),
                 _head(self.progress, options.max_width, bars),
                 *_table(self.progress.at_work, options.max_width, bars),
                 *_foot(self.progress),
@@ -203,12 +204,12 @@ def _table(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> 
 
 def _with_bars(columns: list[_Column], width: int, bars: tuple[str, str]) -> tuple[list[_Column], int]:
     """The columns with a bar in the width that is left over, and the gap between them."""
-    for gap in (2, 1):
+    for gap, shortest in ((2, 2 * _SHORTEST_BAR), (1, _SHORTEST_BAR)):
         others = [column for column in columns if not isinstance(column, _Expirations)]
         found = [column for column in columns if isinstance(column, _Expirations)]
         taken = _width(others, gap) + gap + sum(column.figures + 1 for column in found)
         bar = min(_LONGEST_BAR // 2, width - taken)
-        if bar >= _SHORTEST_BAR and any(column.figures for column in found):
+        if bar >= shortest and any(column.figures for column in found):
             return [
                 replace(column, bar=bar, bars=bars) if isinstance(column, _Expirations) else column
                 for column in columns

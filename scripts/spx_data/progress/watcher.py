@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spx_data import files, journal, runs, staging
+from spx_data import files, journal, runs
 from spx_data.errors import SpxDataError
-from spx_data.fill.listing import Listing
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.progress import figures
@@ -22,6 +21,8 @@ from spx_data.runs import Run
 
 if TYPE_CHECKING:
     import psutil
+
+    from spx_data.fill.listing import Listing
 
 # To find the run's processes, the environment of every process is read.
 _PROCESSES_SECONDS = 5
@@ -120,6 +121,8 @@ class _Folder:
 
     def read(self) -> Staging:
         """What stands in the folder now; nothing where it cannot be read."""
+        from spx_data import staging
+
         try:
             self._read_listing()
             listing = self._listing
@@ -150,4 +153,6 @@ class _Folder:
             self._listing = self._stamp = None
             return
         if stamp != self._stamp:
+            from spx_data.fill.listing import Listing
+
             self._listing, self._stamp, self._staged = Listing.of_json(files.read_json(path)), stamp, {}
