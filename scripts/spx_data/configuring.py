@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, dataset, files, journal
+from spx_data import config, dataset, files, journal, mistakes
 from spx_data.config import START_DATE, Document
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError
 from spx_data.journal import Event, Journal
 from spx_data.layout import Layout
-from spx_data.settings_table import DEFAULT, NOT_SET, Layers, Problem, has, value
+from spx_data.settings_table import Layers, has, value
 
 _STAGE = "config"
 # The keys that `dataset.identity` is made of.
@@ -63,20 +63,6 @@ def history(layout: Layout) -> list[Event]:
     return [event for event in journal.read(layout.lake_journal) if event["event"] == journal.CONFIGURED]
 
 
-def problems(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[Problem]:
-    """Everything that is wrong with the settings, each with who said so; the files' form comes first."""
-    found = [problem for path in paths for problem in _problems_of_form(path)]
-    if any(not problem.key for problem in found):
-        return found  # half of the settings would look wrong for what is not there
-    layers = Layers.read(paths)
-    for error in config.problems(layers.document, environment):
-        key = error.fields["what"]
-        source = layers.source(".".join(key.split(".")[:2]), environment)
-        place = str(paths[-1]) if source in (DEFAULT, NOT_SET) else source
-        found.append(Problem(place, key, error.fields["reason"], error.cure))
-    return found
-
-
 def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
     """How the data set on disk differs from what *document* says of *keys*; empty where it does not."""
     wanted = {_IDENTITY[key]: value(document, key) for key in keys if key in _IDENTITY}
@@ -85,28 +71,6 @@ def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
     if value(document, "thetadata.api") == "v2":
         wanted.pop("greeks_version", None)  # terminals of v2 have one model, whatever is asked for
     return dataset.differences(layout.dataset, wanted) if wanted else ""
-
-
-def _problems_of_form(path: Path) -> Iterator[Problem]:
-    try:
-        text = config.read(path)
-        config.parse(text, path)
-    except SpxDataError as error:
-        yield Problem(str(path), "", error.cause, error.cure)
-        return
-    for key, line in _duplicates(text):
-        yield Problem(str(path), key, f"it stands there once more in line {line}", "Keep one of the two")
-
-
-def _duplicates(text: str) -> list[tuple[str, int]]:
-    from ruamel.yaml.error import YAMLError
-
-    from spx_data import yaml_text
-
-    try:
-        return list(yaml_text.duplicates(text))
-    except YAMLError:
-        return []  # the reader of the settings has read it
 
 
 # One change ---------------------------------------------------------------------------------------------
@@ -125,6 +89,8 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
         edited = _edited(target, text, wanted, out)
         after = Layers((*before.files[:-1], (target, config.parse(edited, target))))
         _check(target, before.document, after.document)
+        for error in mistakes.unknown_calendar(wanted.get(mistakes.CALENDAR, mistakes.DEFAULT_CALENDAR)):
+            raise _refusal(error)
         record = _ready_journal(after)
         files.rewrite(target, edited)
     changes = [
@@ -192,7 +158,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _refuse_duplicates(target: Path, text: str) -> None:
-    for key, line in _duplicates(text):
+    for key, line in mistakes.duplicates(text):
         raise ConfigurationValidationError(
             f"{target}: {key} stands there once more in line {line}",
             cure="Keep one of the two, then set it again",
@@ -211,12 +177,16 @@ def _check(target: Path, before: Document, after: Document) -> None:
         known = {str(error) for error in _mistakes(before, environment)}
         for error in wrong:
             if str(error) not in known:
-                raise SettingRefusedError(error.cause, cure=error.cure, **error.fields)
+                raise _refusal(error)
         raise ConfigurationValidationError(
             f"{target} is left as it is, for another mistake in the settings: {wrong[0].cause}",
             cure=f"{wrong[0].cure.rstrip('.')}. `spx-data config validate` lists every mistake",
             **wrong[0].fields,
         )
+
+
+def _refusal(error: SpxDataError) -> SettingRefusedError:
+    return SettingRefusedError(error.cause, cure=error.cure, **error.fields)
 
 
 def _mistakes(document: Document, environment: Mapping[str, str]) -> list[SpxDataError]:

@@ -38,16 +38,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with the settings; no *key* where the *source*, a file, cannot be read."""
-
-    source: str
-    key: str
-    finding: str
-    cure: str
-
-
-@dataclass(frozen=True)
 class Layers:
     """The config files, the lowest first, each with what it says."""
 

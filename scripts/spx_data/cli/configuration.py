@@ -101,10 +101,10 @@ def validate(ctx: click.Context) -> None:
 
     Example: spx-data config validate
     """
-    from spx_data import configuring
+    from spx_data import mistakes
 
     call: Call = ctx.obj
-    wrong = configuring.problems(call.files)
+    wrong = mistakes.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
         click.echo(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
