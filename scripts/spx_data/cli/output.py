@@ -66,15 +66,23 @@ def console(*, stderr: bool = False) -> Console:
     return found if found.is_terminal else Plain(highlight=False, stderr=stderr, width=_UNLIMITED)
 
 
-def emit(rows: Sequence[Row], columns: Sequence[Column], form: Format, *, empty: str = "nothing") -> None:
+def emit(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    form: Format,
+    *,
+    empty: str = "nothing",
+    fields: Sequence[str] = (),
+) -> None:
     """Print *rows*: *columns* of them as a table, or all their fields as JSON or CSV.
 
-    *empty* is what a person reads where there are no rows. All rows have the same fields.
+    *empty* is what a person reads where there are no rows; *fields* is the header that CSV has then, unless
+    it is that of *columns*. All rows have the same fields.
     """
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        print_csv(rows, [column.field for column in columns])
+        print_csv(rows, fields or [column.field for column in columns])
     elif rows:
         print_table(rows, columns)
     else:

@@ -1,0 +1,155 @@
+"""`spx-data metrics`: how fast dates were filled, what that took, and where it is going."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data.cli.call import DATES, Call
+from spx_data.cli.output import (
+    Column,
+    Format,
+    Row,
+    console,
+    count,
+    duration,
+    emit,
+    format_option,
+    minute,
+    size,
+)
+
+if TYPE_CHECKING:
+    from spx_data.dates import Dates
+    from spx_data.status.performance import Period, Step, Trend
+
+_EMPTY = "no sealed dates"
+_HEADINGS = {
+    "duration_seconds": "took",
+    "records_per_minute": "rows/min",
+    "mb_per_minute": "MB/min",
+    "bytes_per_record": "bytes/row",
+    "requests_failed_percent": "requests failed",
+    "memory_peak_mb": "MB of memory",
+}
+
+
+@click.command()
+@click.argument("dates", type=DATES, required=False)
+@click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
+@click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many dates or periods, the newest.")
+@format_option()
+@click.pass_obj
+def metrics(
+    call: Call, dates: Dates | None, step: Step | None, trend: bool, limit: int | None, form: Format
+) -> None:
+    r"""Show how fast sealed dates were filled, what that took, and where it is going.
+
+    DATES are trading dates: a day, a month, a year, a range, or several with commas. Months and weeks are
+    those in which dates were sealed. A verdict on a trend is given only where at least six periods point
+    one way more clearly than chance would.
+
+    \b
+    spx-data metrics --limit 20
+    spx-data metrics 2024 --by month
+    spx-data metrics --trend --by week
+    spx-data metrics --trend --format json
+    """
+    from spx_data.status import performance, summaries
+
+    lines = summaries(call.settings, call.moment)
+    found = performance.performances(line for line in lines if dates is None or line.date in dates)
+    if not (step or trend):
+        names = [field.name for field in fields(performance.Performance)]
+        rows = [{**asdict(line), "date": line.date.isoformat()} for line in found[:limit]]
+        emit(rows, _columns(), form, fields=names, empty=_EMPTY)
+        return
+    periods = performance.periods(found, step or "month")[-limit if limit else 0 :]
+    if not trend or form == "table":
+        _emit_periods(periods, step or "month", form)
+    if trend and (form != "table" or periods):
+        _emit_trends(performance.trends(periods), form)
+
+
+def _emit_periods(found: list[Period], step: Step, form: Format) -> None:
+    from spx_data.status.performance import MEASURES
+
+    names = ["period", "dates", "rows"]
+    names += [name for measure in MEASURES for name in (measure.name, f"{measure.name}_change_percent")]
+    columns = [
+        Column("period", step),
+        Column("dates", "dates", count, right=True),
+        Column("rows", "rows", count, right=True),
+    ]
+    for measure in MEASURES:
+        columns.append(Column(measure.name, _HEADINGS[measure.name], _shown(measure.name), right=True))
+        columns.append(Column(f"{measure.name}_change_percent", "change", _change, right=True))
+    emit([_period_row(period) for period in found], columns, form, fields=names, empty=_EMPTY)
+
+
+def _period_row(period: Period) -> Row:
+    row: dict[str, Any] = {"period": period.name, "dates": period.dates, "rows": period.rows}
+    for name, median in period.medians.items():
+        row |= {name: median, f"{name}_change_percent": period.changes[name]}
+    return row
+
+
+def _emit_trends(found: list[Trend], form: Format) -> None:
+    rows = [
+        {
+            "metric": line.measure.name,
+            "unit": line.measure.unit,
+            "periods": line.periods,
+            "first": line.first,
+            "last": line.last,
+            "slope": line.slope,
+            "slope_percent": line.slope_percent,
+            "verdict": line.verdict,
+        }
+        for line in found
+    ]
+    if form == "table":
+        console().print()
+    columns = [
+        Column("metric", "metric", lambda name: _HEADINGS[name]),
+        Column("periods", "periods", count, right=True),
+        Column("first", "first", lambda value: f"{value:,.6g}", right=True),
+        Column("last", "last", lambda value: f"{value:,.6g}", right=True),
+        Column("slope_percent", "a period", _change, right=True),
+        Column("verdict", "verdict", fold=True),
+    ]
+    emit(rows, columns, form, empty=_EMPTY)
+
+
+def _columns() -> list[Column]:
+    columns = [
+        Column("date", "date"),
+        Column("sealed_at", "sealed (UTC)", minute),
+        Column("rows", "rows", count, right=True),
+        Column("bytes", "size", size, right=True),
+    ]
+    for name in ("duration_seconds", "records_per_minute", "mb_per_minute", "bytes_per_record"):
+        columns.append(Column(name, _HEADINGS[name], _shown(name), right=True))
+    columns.append(Column("requests", "requests", count, right=True))
+    for name in ("requests_failed_percent", "memory_peak_mb"):
+        columns.append(Column(name, _HEADINGS[name], _shown(name), right=True))
+    return columns
+
+
+def _shown(name: str) -> Any:
+    """How a person reads the figure of that name."""
+    return {
+        "duration_seconds": duration,
+        "records_per_minute": count,
+        "mb_per_minute": lambda value: f"{value:,.1f}",
+        "bytes_per_record": lambda value: f"{value:,.1f}",
+        "requests_failed_percent": lambda value: f"{value:.1f} %",
+        "memory_peak_mb": count,
+    }[name]
+
+
+def _change(percent: float) -> str:
+    return f"{percent:+.1f} %"

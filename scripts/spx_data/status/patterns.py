@@ -1,0 +1,90 @@
+"""What the errors of a lake have in common: by type, hour, expiration, date or stage."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from spx_data.schema import ZONE
+from spx_data.status.summary import Summary, Trouble
+
+Aspect = Literal["type", "hour", "expiration", "date", "stage"]
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+
+_NEW_YORK = ZoneInfo(ZONE)
+_NONE = "none"  # the group of errors that are about no single expiration
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The errors of one group; moments are UTC, ISO 8601."""
+
+    group: str
+    count: int
+    share_percent: float  # of all errors looked at
+    dates: int  # trading dates that had one
+    resolved: int  # those of dates that were sealed afterwards
+    first_at: str
+    last_at: str
+    example: str  # the cause of the last one
+
+
+def troubles(
+    summaries: Iterable[Summary], since: dt.date | None = None, types: Sequence[str] = ()
+) -> list[Trouble]:
+    """The errors of the dates, newest first: those *since* that day in New York, and of these *types*."""
+    wanted = {name.lower() for name in types}
+    found = [
+        trouble
+        for summary in summaries
+        for trouble in summary.facts.troubles
+        if (not wanted or trouble.error.lower() in wanted)
+        and (since is None or _moment(trouble).date() >= since)
+    ]
+    return sorted(found, key=lambda trouble: trouble.at, reverse=True)
+
+
+def patterns(found: Sequence[Trouble], by: Aspect) -> list[Pattern]:
+    """The errors *found*, newest first, in groups: hours in their order, all else the largest first."""
+    groups: dict[str, list[Trouble]] = {}
+    for trouble in found:
+        groups.setdefault(_group(trouble, by), []).append(trouble)
+    lines = [_pattern(group, members, len(found)) for group, members in groups.items()]
+    if by == "hour":
+        return sorted(lines, key=lambda line: line.group)
+    return sorted(lines, key=lambda line: (-line.count, line.group))
+
+
+def _pattern(group: str, members: Sequence[Trouble], total: int) -> Pattern:
+    return Pattern(
+        group=group,
+        count=len(members),
+        share_percent=round(100 * len(members) / total, 1),
+        dates=len({trouble.date for trouble in members}),
+        resolved=sum(trouble.resolved_at is not None for trouble in members),
+        first_at=members[-1].at,
+        last_at=members[0].at,
+        example=members[0].cause,
+    )
+
+
+def _group(trouble: Trouble, by: Aspect) -> str:
+    match by:
+        case "type":
+            return trouble.error
+        case "hour":
+            return f"{_moment(trouble):%H}"
+        case "expiration":
+            return f"{trouble.root} {trouble.expiration}" if trouble.expiration else _NONE
+        case "date":
+            return trouble.date
+        case "stage":
+            return trouble.stage
+
+
+def _moment(trouble: Trouble) -> dt.datetime:
+    """When it happened, in New York."""
+    return dt.datetime.fromisoformat(trouble.at).astimezone(_NEW_YORK)
