@@ -40,6 +40,7 @@ class Watcher:
         self._tails = {date: _Tail(layout.journal(date)) for date in run.dates}
         self._tallies = {date: Tally(date, run.name) for date in run.dates}
         self._folders = {date: _Folder(layout, date) for date in run.dates}
+        self._looked = False
         self._processes: list[psutil.Process] = []
         self._processes_at: dt.datetime | None = None
 
@@ -60,12 +61,13 @@ class Watcher:
         for date, tally in self._tallies.items():
             if tally.standing is Standing.DONE:
                 continue  # nothing comes after that
-            tail = self._tails[date]
-            first, news = tail.offset == 0, tail.news()
-            if first or news or tally.standing is Standing.AT_WORK:
+            news = self._tails[date].news()
+            # A date that waits has in its folder what earlier runs left there, and nothing comes to it.
+            if not self._looked or news or tally.standing is Standing.AT_WORK:
                 tally.stand(self._folders[date].read())
             for event in news:
                 tally.hear(event)
+        self._looked = True
 
     def _memory(self, moment: dt.datetime) -> int | None:
         """Bytes of memory that the run's processes hold; None where none can be seen."""
