@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test proof soak lint audit coverage lock rulegraph clean
+.PHONY: help env demo test bench proof soak lint audit coverage lock rulegraph clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
+	@echo "make bench     what each command costs on a lake of 2,500 dates (DAYS=…, RUNS=…)"
 	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
 	@echo "make lint      ruff, snakefmt, mypy, audit"
@@ -43,6 +44,12 @@ PYTEST ?= $(BIN)/pytest
 
 test: $(READY)
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
+
+DAYS ?= 2500
+RUNS ?= 5
+
+bench: $(READY)
+	PYTHONPATH=scripts $(BIN)/python benchmarks/commands.py --days $(DAYS) --runs $(RUNS) --record benchmarks/RESULTS.md
 
 TRIALS ?= 10000
 HISTORIES ?= 1000

@@ -16,7 +16,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from spx_data.ledger import Kind
-from spx_data.schema import ZONE
+from spx_data.sessions import ZONE
 from spx_data.status.summary import Summary
 
 Step = Literal["month", "week"]

@@ -1,0 +1,177 @@
+"""What each command costs on a lake of ten years: cold processes, against the targets of the project.
+
+    make bench
+    PYTHONPATH=scripts python benchmarks/commands.py [--days 2500] [--failed 50] [--runs 5] [--record FILE]
+
+Every command runs once unmeasured, which fills the caches that it may fill, then so many times in turns with
+the others. Seconds are of the clock; CPU is what the process and its children used. On a machine with other
+work only the ratios mean anything: to a Python that starts and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import big_lake
+
+from spx_data import acceptance, config, ledger, sessions
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+_REBUILD = """
+from spx_data import config, sessions, status
+from spx_data.config import Settings
+status.rebuild(Settings.of(config.resolve(config.load(config.FILE))), sessions.now())
+"""
+_SNAKEMAKE = (str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "4")
+_NOTHING = "Nothing to be done"
+
+
+@dataclass
+class Command:
+    """One command line, its target in seconds, and what was measured of it."""
+
+    name: str
+    line: Sequence[str]
+    target: float | None = None
+    codes: frozenset[int] = frozenset({0})
+    says: str = ""
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def run(self, folder: Path, *, measured: bool = True) -> None:
+        """Run it once in *folder*; ends the benchmark where it does not do what it should."""
+        before, begun = os.times(), time.perf_counter()
+        ended = subprocess.run(
+            self.line,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        seconds, after = time.perf_counter() - begun, os.times()
+        if ended.returncode not in self.codes or self.says not in ended.stdout:
+            sys.exit(f"{self.name} ended with {ended.returncode}:\n{ended.stdout}")
+        if measured:
+            self.seconds.append(seconds)
+            spent = after.children_user + after.children_system
+            self.cpu.append(spent - before.children_user - before.children_system)
+
+
+def environment() -> dict[str, str]:
+    """The environment of every process: no settings but the lake's, and its clock."""
+    plain = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
+    return {**plain, sessions.NOW_VARIABLE: big_lake.MOMENT, "PYTHONPATH": str(ROOT / "scripts")}
+
+
+def spx_data(*arguments: str, target: float, codes: Sequence[int] = (0,)) -> Command:
+    """A call of the installed command."""
+    return Command(
+        f"spx-data {' '.join(arguments)}",
+        (str(BIN / "spx-data"), *arguments),
+        target,
+        frozenset(codes),
+    )
+
+
+def commands() -> list[Command]:
+    """What is measured on the lake with its failed dates; exit code 1 says that they need somebody."""
+    return [
+        Command("python -c pass", (sys.executable, "-c", "pass")),
+        spx_data("config", "get", "processing.start_date", target=0.3),
+        spx_data("status", target=0.8),
+        spx_data("list", target=0.8),
+        spx_data("gaps", target=0.8, codes=(0, 1)),
+        spx_data("errors", target=0.8),
+        spx_data("errors", "--by", "type", target=0.8),
+        spx_data("metrics", target=0.8),
+        spx_data("metrics", "--trend", target=0.8),
+        spx_data("inventory", target=2.0),
+        spx_data("health", target=1.5, codes=(0, 1)),
+        Command("rebuild of the database (library)", (sys.executable, "-c", _REBUILD), 3.0),
+        Command("snakemake status", (*_SNAKEMAKE, "status")),
+    ]
+
+
+def measure(chosen: Sequence[Command], folder: Path, runs: int) -> None:
+    """Run all of *chosen* in turns."""
+    for number in range(runs + 1):
+        for command in chosen:
+            command.run(folder, measured=number > 0)
+
+
+def accept_failed(settings: config.Settings) -> None:
+    """Leave the failed dates as they are, so that nothing is missing."""
+    moment = dt.datetime.fromisoformat(big_lake.MOMENT)
+    for session, state in ledger.states(settings, moment).items():
+        if state.kind is not ledger.Kind.SEALED:
+            acceptance.accept(settings, session.date, "failed on purpose")
+
+
+def report(measured: Sequence[Command], days: int, failed: int, runs: int) -> str:
+    """The results as a table in Markdown."""
+    empty = statistics.median(measured[0].seconds)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    versions = f"Python {platform.python_version()}, Snakemake {version('snakemake')}"
+    lines = [
+        f"{days:,} sealed and {failed} failed dates; medians of {runs} cold runs.",
+        "",
+        f"{machine}, load {os.getloadavg()[0]:.1f} at the end; {versions}.",
+        "",
+        "| command | seconds | fastest | CPU seconds | target | × empty Python |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for command in measured:
+        median = statistics.median(command.seconds)
+        target = f"< {command.target:g}" if command.target else ""
+        over = " **over**" if command.target and median >= command.target else ""
+        lines.append(
+            f"| `{command.name}` | {median:.2f}{over} | {min(command.seconds):.2f} "
+            f"| {statistics.median(command.cpu):.2f} | {target} | {median / empty:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Make the lake, measure, print and, where asked, keep the table."""
+    parser = argparse.ArgumentParser(description="What each command costs on a big lake.")
+    parser.add_argument("--days", type=int, default=2500, help="sealed dates")
+    parser.add_argument("--failed", type=int, default=50, help="failed dates")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs of each command")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep the table here")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        print(f"making {given.days:,} sealed and {given.failed} failed dates …", flush=True)
+        settings = big_lake.make(folder, given.days, given.failed)
+        print("measuring …", flush=True)
+        measured = commands()
+        measure(measured, folder, given.runs)
+        accept_failed(settings)
+        nothing = Command("snakemake, nothing missing", _SNAKEMAKE, 2.5, says=_NOTHING)
+        measure([nothing], folder, given.runs)
+    table = report([*measured, nothing], given.days, given.failed, given.runs)
+    print(f"\n{table}", end="")
+    if given.record:
+        call = f"benchmarks/commands.py --days {given.days} --failed {given.failed} --runs {given.runs}"
+        head = f"# What the commands cost\n\nMade with `make bench` (`{call}`), on {dt.date.today()}.\n\n"  # noqa: DTZ011
+        given.record.write_text(head + table)
+
+
+if __name__ == "__main__":
+    main()
