@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spx_data import files, journal, runs
 from spx_data.errors import LeftoverLockError, SpxDataError
@@ -23,10 +24,15 @@ from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
 from spx_data.runs import Run
 
+if TYPE_CHECKING:
+    import psutil
+
 SNAKEFILE = Path(__file__).parents[2] / "Snakefile"
 
 # Jobs that are told to end do so within moments: whatever they were writing, nothing of it counts.
 _GRACE_SECONDS = 10.0
+# Snakemake itself then tidies up and rebuilds the status log.
+_FAREWELL_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _SAID = "spx-data: "
 
@@ -89,16 +95,11 @@ def stop_now(layout: Layout, run: Run) -> int:
 
     family = list(runs.processes(layout, run))
     main = [process for process in family if process.pid == run.pid]
-    for process in main:
-        _signal(process, signal.SIGINT)  # first, so that it starts no job in place of those that end
-    for process in family:
-        if process not in main:
-            _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(family, timeout=_GRACE_SECONDS)
-    late = [*alive, *(process for process in runs.processes(layout, run) if process not in alive)]
-    for process in late:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(late, timeout=_GRACE_SECONDS)
+    jobs = [process for process in family if process.pid != run.pid]
+    _signal(main, signal.SIGINT)  # first, so that it starts no job in place of those that end
+    _end(jobs, signal.SIGTERM, _GRACE_SECONDS)
+    _, alive = psutil.wait_procs(main, timeout=_FAREWELL_SECONDS)
+    _end([*alive, *runs.processes(layout, run)], signal.SIGKILL, _GRACE_SECONDS)
     return len(family)
 
 
@@ -109,12 +110,22 @@ def ended(layout: Layout, run: Run, *, meanwhile: Callable[[], None] = lambda: N
         time.sleep(_LOOK_SECONDS)
 
 
-def _signal(process: object, number: signal.Signals) -> None:
+def _end(processes: Sequence[psutil.Process], number: signal.Signals, seconds: float) -> None:
+    """Send *number*, and SIGKILL to what is still there after so many seconds."""
     import psutil
 
-    assert isinstance(process, psutil.Process)
-    with suppress(psutil.Error):
-        process.send_signal(number)
+    _signal(processes, number)
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    _signal(alive, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=seconds)
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(number)
 
 
 # The lock that a killed run leaves behind ---------------------------------------------------------------

@@ -38,8 +38,24 @@ _COMMANDS = {
 _ALIASES = {"gap-analysis": "gaps"}
 
 
+class _Root(LazyGroup):
+    """The whole command: a reader that goes away is no error, and Ctrl-C leaves no blank line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever was reading has read enough; nothing more may be flushed to it on the way out.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            raise click.Abort from None
+        return code
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Root,
     commands_at=_COMMANDS,
     aliases=_ALIASES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -80,10 +96,6 @@ def main() -> None:
         code = _said(str(error), _NEEDS_YOU)
     except (click.Abort, KeyboardInterrupt):
         code = _said("interrupted", _INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever was reading has read enough; nothing more may be flushed to it on the way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         code = _said(f"unexpected {type(error).__name__}: {error}. Add --debug to see where", _NEEDS_YOU)
     sys.exit(code if isinstance(code, int) else 0)

@@ -123,7 +123,9 @@ def _prepare(call: Call, chosen: Sequence[Summary]) -> None:
     from spx_data.acceptance import reopen
     from spx_data.ledger import Kind
 
-    upkeep.clear(call.settings, [line.date for line in chosen])
+    report = upkeep.clean(call.settings, call.moment, upkeep.Choice(logs=False))
+    if report.done:
+        click.echo(f"cleared {len(report.done):,} damaged or half-written leftovers", err=True)
     for line in chosen:
         if line.state.kind in {Kind.PARKED, Kind.NO_DATA}:
             reopen(call.settings, line.date, "spx-data retry")

@@ -103,7 +103,7 @@ def _say_what_is_left(call: Call, run: Run) -> None:
     states = states_of(call, run.dates) if run.dates else {}
     begun = [date for date, state in states.items() if state.kind is ledger.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)
-    if begun:
+    if staged:
         click.echo(
             f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there"
         )

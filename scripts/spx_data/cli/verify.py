@@ -11,7 +11,7 @@ from spx_data.cli.call import DATES, Call
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates
-    from spx_data.integrity.examination import Depth
+    from spx_data.integrity.damages import Depth
 
 
 @click.command()
