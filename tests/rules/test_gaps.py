@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from tests import sealed_days
 
-from spx_data import acceptance, dataset, files, gaps, journal, sessions, status
+from spx_data import acceptance, config, dataset, files, gaps, journal, sessions, status
 from spx_data.cli import commands
 from spx_data.cli.plan import fields, print_plan
+from spx_data.config import Settings
 from spx_data.gaps import Conflict, find, plan
 from spx_data.ledger import Kind
 from spx_data.runs import Run
@@ -204,19 +205,17 @@ def test_every_asked_date_that_is_no_ordinary_gap_is_named(all_kinds, moment):
 
     assert {name: (conflict.dates, conflict.blocking) for name, conflict in what(planned).items()} == {
         "sealed": ((SEALED,), False),
-        "parked": ((PARKED,), False),
-        "accepted": ((ACCEPTED,), False),
+        "parked": ((PARKED,), True),
+        "accepted": ((ACCEPTED,), True),
         "no-data": ((NO_DATA,), False),
         "no-session": ((SATURDAY,), True),
         "trading": ((TODAY,), True),
         "future": ((dt.date(2025, 1, 2),), True),
     }
     # Those that only whoever named them wants come first, as in the fill.
-    assert planned.dates == [NO_DATA, ACCEPTED, PARKED, FRIDAY]
-    assert "2024-12-04: accepted as it is, and tried all the same where it is named (a storm)" in (
-        conflict.why for conflict in planned.conflicts
-    )
-    assert what(planned)["parked"].cure == "spx-data retry 2024-12-03"
+    assert planned.dates == [NO_DATA, FRIDAY]
+    assert what(planned)["accepted"].why == "2024-12-04: accepted as it is (a storm)"
+    assert what(planned)["parked"].cure == "spx-data retry 2024-12-03 --force tries it anew"
 
 
 def test_a_date_outside_of_the_range_can_be_planned(all_kinds, moment):
@@ -289,7 +288,7 @@ def test_a_terminal_with_another_greeks_model_is_in_the_way(lake, terminals, mom
 
 def test_a_plan_as_json_is_an_object(all_kinds, moment, capsys):
     lock = Conflict("lock", "a lock was left", "spx-data stop", blocking=False)
-    planned = plan(all_kinds, moment, [PARKED, FRIDAY], cores=4).with_conflicts(lock)
+    planned = plan(all_kinds, moment, [PARKED, NO_DATA, FRIDAY], cores=4).with_conflicts(lock)
 
     print_plan(planned, "json")
 
@@ -298,7 +297,7 @@ def test_a_plan_as_json_is_an_object(all_kinds, moment, capsys):
     assert list(printed["dates"][0]) == fields()
     assert printed["totals"]["dates"] == 2
     assert printed["totals"]["disks"][0]["needed"] == round(1.5 * (2 * 40_000 + 2 * 800_000))
-    assert [conflict["what"] for conflict in printed["conflicts"]] == ["parked", "lock"]
+    assert [conflict["what"] for conflict in printed["conflicts"]] == ["parked", "no-data", "lock"]
     assert printed["conflicts"][0]["dates"] == ["2024-12-03"]
 
 
@@ -402,3 +401,33 @@ def test_json_carries_every_field_of_every_gap(run):
         "estimated_temp_bytes": None,
         "estimated_seconds": None,
     }
+
+
+def test_all_that_needs_a_person_is_one_line(run, tmp_path):
+    settings = Settings.of(config.resolve(config.load(tmp_path / "config" / "config.yaml")))
+    for date in (PARKED, FRIDAY):
+        sealed_days.fail(settings, date, runs=3)
+
+    shown = run("--format", "json")
+    beside = run("--start-date", "2024-12-03", "--end-date", "2024-12-03")
+
+    assert shown.exit_code == beside.exit_code == 1
+    assert shown.stderr == (
+        "spx-data: 2 dates need you: 2024-12-03, 2024-12-06. "
+        "spx-data retry --all-failed --force tries all parked dates anew\n"
+    )
+    assert beside.stderr == "spx-data: 2024-12-03 needs you (parked): spx-data retry 2024-12-03 --force\n"
+
+
+def test_a_corrupt_day_out_of_the_next_runs_reach_needs_a_person_too(run, tmp_path):
+    settings = Settings.of(config.resolve(config.load(tmp_path / "config" / "config.yaml")))
+    before = dt.date(2024, 11, 27)
+    sealed_days.record(settings, before, journal.QUARANTINED, at="2024-12-01T00:00:00Z", damages=["lost"])
+    sealed_days.fail(settings, PARKED, runs=3)
+
+    shown = run("--start-date", "2024-11-27")
+
+    assert shown.exit_code == 1
+    assert shown.stderr == (
+        "spx-data: 2 dates need you: 2024-11-27, 2024-12-03. --format json names the command for each\n"
+    )

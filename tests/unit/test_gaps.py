@@ -297,7 +297,7 @@ def test_every_unsealed_session_is_a_gap(lake, trading):
             State(Kind.PARKED, False, "no CSV", 3, "ApiError"),
             False,
             "left alone after 3 failing runs: ApiError: no CSV",
-            "spx-data retry 2024-01-03",
+            "spx-data retry 2024-01-03 --force",
         ),
         (State(Kind.NO_DATA, False, "nothing"), False, "nothing, asked again after 7 days", None),
         (State(Kind.PENDING, True, "the source has nothing yet"), True, "the source has nothing yet", None),

@@ -80,7 +80,7 @@ def test_a_parked_date_needs_a_person_and_the_command_is_named(two_gaps):
     listed = two_gaps.spx_data("gap-analysis", "--format", "csv")
 
     assert listed.returncode == 1
-    assert listed.stderr == f"spx-data: {OLDER} needs you: parked. spx-data retry {OLDER}\n"
+    assert listed.stderr == f"spx-data: {OLDER} needs you (parked): spx-data retry {OLDER} --force\n"
     header, *lines = listed.stdout.splitlines()
     assert header.startswith("date,kind,due,needs_you,why,cure,tries,error")
     assert [line.split(",")[:4] for line in lines] == [

@@ -56,13 +56,14 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
             _print_totals(found, planned)
     else:
         emit(plans.rows(found), [Column(name, name) for name in plans.fields()], form)
-    _print_needs(found)
-    if any(gap.needs_you for gap in found):
+    if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
+        # On stderr, so that a list stays a list.
+        click.echo(f"spx-data: {_need(needy)}", err=True)
         ctx.exit(1)
 
 
 def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
-    from spx_data.cli.plan import total_lines
+    from spx_data.cli.plan import print_conflict, total_lines
 
     out = console()
     out.print()
@@ -71,10 +72,17 @@ def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
     for line in total_lines(planned):
         out.print(line, markup=False, soft_wrap=True)
     for conflict in planned.conflicts:
-        out.print(f"{conflict.why}. {conflict.cure}", style="yellow", markup=False, soft_wrap=True)
+        print_conflict(conflict, out)
 
 
-def _print_needs(found: Sequence[Gap]) -> None:
-    """Say, beside the list, what only a person can end; on stderr, so that a list stays a list."""
-    for gap in sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
-        click.echo(f"spx-data: {gap.date} needs you: {gap.kind}. {gap.cure}", err=True)
+def _need(needy: Sequence[Gap]) -> str:
+    """What only a person can end, with the command that does it."""
+    from spx_data.gaps.conflicts import named
+    from spx_data.ledger import Kind
+
+    if len(needy) == 1:
+        return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"
+    cures = "spx-data retry --all-failed --force tries all parked dates anew"
+    if any(gap.kind is not Kind.PARKED for gap in needy):
+        cures = "--format json names the command for each"
+    return f"{len(needy):,} dates need you: {named([gap.date for gap in needy])}. {cures}"

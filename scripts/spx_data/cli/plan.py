@@ -10,6 +10,8 @@ import click
 from spx_data.cli.output import Column, Format, Row, console, count, duration, print_csv, print_table, size
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from spx_data.gaps import Conflict, Gap, Plan
 
 _SHOWN = 20
@@ -137,8 +139,13 @@ def _print_table(plan: Plan, found: Sequence[Row]) -> None:
     for line in total_lines(plan):
         out.print(line, markup=False, soft_wrap=True)
     for conflict in plan.conflicts:
-        style = "yellow" if conflict.blocking else "dim"
-        out.print(f"{conflict.why}. {conflict.cure}", style=style, markup=False, soft_wrap=True)
+        print_conflict(conflict, out)
+
+
+def print_conflict(conflict: Conflict, out: Console) -> None:
+    """Print what stands in the way, and its cure."""
+    words = f"{conflict.why}. {conflict.cure}" if conflict.cure else conflict.why
+    out.print(words, style="yellow" if conflict.blocking else "dim", markup=False, soft_wrap=True)
 
 
 def total_lines(plan: Plan) -> Iterator[str]:

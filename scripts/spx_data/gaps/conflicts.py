@@ -85,13 +85,11 @@ def _located(settings: Settings) -> Terminal:
     Raises:
         SpxDataError: see `theta.locate`.
     """
-    import tempfile
-
     from spx_data import theta
 
     hasty = replace(settings.terminal, timeout_seconds=_PATIENCE_SECONDS)
     # Not the lake's own folder: whoever makes a plan leaves the lake as it is.
-    return theta.locate(hasty, Path(tempfile.gettempdir()))
+    return theta.locate(hasty)
 
 
 def _check_dataset(settings: Settings, terminal: Terminal | None) -> None:
@@ -142,7 +140,7 @@ def of_dates(
         because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
         yield Conflict(
             what,
-            f"{_named(dates)}: {why.format(calendar=settings.calendar)}{because}",
+            f"{named(dates)}: {why.format(calendar=settings.calendar)}{because}",
             cure.format(date=dates[0]),
             tuple(dates),
             blocking,
@@ -162,9 +160,9 @@ _WORDS: Mapping[What, tuple[str, str, bool]] = {
     "no-session": ("no session of the calendar {calendar}", "Name trading dates", True),
     "trading": ("still trading", "Wait until 15 minutes after the close", True),
     "sealed": ("sealed already, so left alone", "snakemake verify --config dates={date} checks it", False),
-    "parked": ("parked, and tried all the same where it is named", "spx-data retry {date}", False),
-    "accepted": ("accepted as it is, and tried all the same where it is named", "Do not name it", False),
-    "no-data": ("the source had nothing, and is asked all the same", "Do not name it", False),
+    "parked": ("parked, so left alone", "spx-data retry {date} --force tries it anew", True),
+    "accepted": ("accepted as it is", "spx-data accept {date} --undo takes that back", True),
+    "no-data": ("the source had nothing, and is asked again", "", False),
 }
 
 
@@ -173,7 +171,7 @@ def _of_gap(gap: Gap | None) -> What | None:
     return "sealed" if gap is None else _OF_KIND.get(gap.kind)
 
 
-def _named(dates: Sequence[dt.date]) -> str:
+def named(dates: Sequence[dt.date]) -> str:
     """The first dates by name, the others by their number."""
     more = f" and {len(dates) - _NAMED:,} more" if len(dates) > _NAMED else ""
     return ", ".join(date.isoformat() for date in dates[:_NAMED]) + more

@@ -169,7 +169,7 @@ def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
 def _cure(date: dt.date, state: State) -> str | None:
     """The command that fills a date which the next run leaves alone; None where waiting is right."""
     if state.kind is Kind.PARKED:
-        return f"spx-data retry {date}"
+        return f"spx-data retry {date} --force"
     return f"spx-data process {date}" if state.due else None
 
 

@@ -17,6 +17,8 @@ from spx_data.gaps.finding import Gap, find
 if TYPE_CHECKING:
     from spx_data.config import Settings
 
+_LEFT_OUT = frozenset({"trading", "parked", "accepted"})
+
 
 @dataclass(frozen=True)
 class Disk:
@@ -67,10 +69,9 @@ def plan(
 ) -> Plan:
     """The plan to fill *dates* with so many *cores*; None is every date that the next run takes.
 
-    Of the dates, those that are sealed, still trading or no sessions are left out, and named among the
-    conflicts. A date that was parked or accepted stays in: one that is named is filled. *found* is what
-    `find` has given for a range that holds all the dates. With *ask_terminal* the terminal is asked whether
-    it is there, which takes about two seconds at the most.
+    Those of them that are sealed, parked, accepted, still trading or no sessions are left out, and named
+    among the conflicts. *found* is what `find` has given for a range that holds all the dates. With
+    *ask_terminal* the terminal is asked whether it is there, which takes about two seconds at the most.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
@@ -83,8 +84,8 @@ def plan(
         if found is None:
             found = find(settings, moment, asked[0], asked[-1]) if asked else []
         trouble = list(conflicts.of_dates(settings, moment, asked, found))
-        trading = {date for conflict in trouble if conflict.what == "trading" for date in conflict.dates}
-        wanted = set(asked) - trading
+        left_out = {date for conflict in trouble if conflict.what in _LEFT_OUT for date in conflict.dates}
+        wanted = set(asked) - left_out
         gaps = _in_turn([gap for gap in found if gap.date in wanted])
     return _sum(settings, gaps, cores).with_conflicts(
         *conflicts.of_surroundings(settings, ask_terminal=ask_terminal), *trouble
