@@ -126,16 +126,18 @@ def before_the_first_job():
     """
     from spx_data.fill.preflight import preflight
 
-    asking = {"fetch_expirations", "download_expirations", "recheck"}
-    if not any(job.rule.name in asking for job in workflow.dag.needrun_jobs()):
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    asking = planned & {"fetch_expirations", "download_expirations", "recheck"}
+    if not asking and "merge_date" not in planned:
         return
     try:
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
-        terminal = preflight(settings)
+        terminal = preflight(settings) if asking else None
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")
-    # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
-    config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
+    if terminal:
+        # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
+        config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
     show_progress(run)
 
 
@@ -149,11 +151,14 @@ def show_progress(run):
 
 
 def after_the_last_job():
-    """Rebuild the status log from the tree and say what stands where; `status` as a target has just done so."""
+    """Rebuild the status log, say what stands where, and tidy old logs up; `status` has done the first two."""
     progress_display.close()
     if "status" in workflow.dag_settings.targets:
         return
-    from spx_data.cli.tables import print_overview
+    from spx_data import upkeep
+    from spx_data.cli.tables import print_outcome
     from spx_data.status import rebuild
 
-    print_overview(rebuild(settings, sessions.now()), settings)
+    moment = sessions.now()
+    print_outcome(rebuild(settings, moment), settings, moment)
+    upkeep.after_a_run(settings, moment)

@@ -1,0 +1,213 @@
+"""What the README and the files in contrib tell people to type exists."""
+
+import configparser
+import os
+import plistlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from spx_data import config, layout
+from spx_data.cli import commands
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+CONTRIB = ROOT / "contrib"
+OURS = ("spx-data", "snakemake")
+
+
+def calls(text):
+    """The calls of our commands in one line of a shell: program and arguments."""
+    lexer = shlex.shlex(re.sub(r"\d?>+\s*&?\S+", "", text), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found = [[]]
+    try:
+        for token in lexer:
+            if token == "exec" or set(token) <= set("();<>|&"):
+                found.append([])
+            else:
+                found[-1].append(token)
+    except ValueError:  # prose with an apostrophe
+        return []
+    return [(Path(words[0]).name, words[1:]) for words in found if words and Path(words[0]).name in OURS]
+
+
+def lines_of_the_readme():
+    blocks = re.findall(r"^(?: {4,})(\S.*)$|`([^`\n]+)`", README, re.MULTILINE)
+    return [code or span for code, span in blocks]
+
+
+def readme(program):
+    found = [call for line in lines_of_the_readme() for call in calls(line)]
+    return sorted({tuple(arguments) for name, arguments in found if name == program and arguments})
+
+
+def contrib():
+    lines = [*(CONTRIB / "crontab").read_text().splitlines(), unit("service")["Service"]["ExecStart"]]
+    lines += plistlib.loads((CONTRIB / "spx-data.plist").read_bytes())["ProgramArguments"]
+    # A crontab's line begins with five fields and no command.
+    texts = [re.sub(r"^(\S+\s+){5}(?=cd )", "", line) for line in lines if not line.startswith("#")]
+    return [arguments for text in texts for _, arguments in calls(text)]
+
+
+def unit(kind):
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read(CONTRIB / f"spx-data.{kind}")
+    return parser
+
+
+def understood(arguments):
+    """The command that click finds for *arguments*; a wrong call raises."""
+    command, rest, context = commands, list(arguments), None
+    while True:
+        context = command.make_context(command.name, rest, parent=context)
+        if not isinstance(command, click.Group):
+            return command
+        _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+# The README ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", readme("spx-data"), ids=" ".join)
+def test_the_readmes_commands_are_known_with_their_options(arguments):
+    assert understood(arguments).help
+
+
+def test_the_readme_shows_every_command():
+    shown = {word for arguments in readme("spx-data") for word in arguments}
+
+    assert set(commands.list_commands(None)) <= shown
+
+
+def test_the_keys_that_the_readme_sets_exist():
+    known = dict(config.rules())
+    named = [arguments[2] for arguments in readme("spx-data") if arguments[:2] == ("config", "set")]
+
+    assert named
+    assert set(named) <= set(known)
+
+
+@pytest.mark.parametrize("arguments", readme("snakemake"), ids=" ".join)
+def test_the_readmes_calls_of_snakemake_are_understood(arguments):
+    from snakemake.cli import get_argument_parser
+
+    told = get_argument_parser().parse_args(list(arguments))
+
+    rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in workflow_files()), re.MULTILINE)
+    for target in [*told.targets, *told.until]:
+        assert target in rules or layout.date_of(Path(target))
+
+
+def workflow_files():
+    return [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+
+
+def test_the_files_that_the_readme_names_are_there():
+    named = set(re.findall(r"\bcontrib/[\w.-]+", README))
+
+    assert {path.name for path in CONTRIB.iterdir()} == {Path(name).name for name in named}
+
+
+def test_the_readmes_second_lake_is_a_valid_one(tmp_path):
+    (text,) = re.findall(r"```yaml\n(# config/five-minutes.yaml\n.*?)```", README, re.DOTALL)
+    overlay = tmp_path / "five-minutes.yaml"
+    overlay.write_text(text)
+    base = tmp_path / "config.yaml"
+    base.write_text('processing: {start_date: "2024-01-02"}')
+
+    first, second = (
+        config.Settings.of(config.resolve(config.load(*paths), {})) for paths in ([base], [base, overlay])
+    )
+
+    assert second.window.interval == "5m"
+    one, other = (vars(settings.layout) for settings in (first, second))
+    assert all(one[name] != other[name] for name in ("output", "temp", "data", "database"))
+
+
+# Contrib ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", contrib(), ids=" ".join)
+def test_what_contrib_starts_every_night_exists(arguments):
+    assert understood(arguments)
+    assert CliRunner().invoke(commands, [*arguments, "--help"]).exit_code == 0
+
+
+def test_each_of_contribs_files_starts_a_fill():
+    assert [arguments[0] for arguments in contrib()].count("process-gaps") == 3
+
+
+def test_the_crontab_is_one(tmp_path):
+    lines = [line for line in (CONTRIB / "crontab").read_text().splitlines() if not line.startswith("#")]
+
+    assert all(re.fullmatch(r"(\d+ \d+ \* \* [\d-]+) +cd .*", line) for line in lines)
+    assert not any("%" in line for line in lines)  # to cron that is the end of the command
+
+
+def test_a_line_of_the_crontab_speaks_only_when_something_needs_you(tmp_path):
+    line = re.sub(r"^(\S+\s+){5}", "", (CONTRIB / "crontab").read_text().splitlines()[-1])
+    program = tmp_path / "spx-data" / ".venv" / "bin" / "spx-data"
+    program.parent.mkdir(parents=True)
+
+    def said(code):
+        program.write_text(f"#!/bin/sh\necho looked at $1\nexit {code}\n")
+        program.chmod(0o755)
+        run = subprocess.run(
+            ["/bin/sh", "-c", line], env={"HOME": str(tmp_path)}, capture_output=True, text=True
+        )
+        return run.stdout + run.stderr
+
+    assert said(0) == ""
+    assert said(1) == "looked at verify\n"
+
+
+def test_the_timer_starts_the_service_on_nights_after_trading_days():
+    assert unit("timer")["Timer"]["OnCalendar"] == "Tue..Sat 02:30"
+    assert unit("service")["Service"]["Type"] == "oneshot"
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    for kind in ("service", "timer"):
+        text = (CONTRIB / f"spx-data.{kind}").read_text()
+        text = text.replace("%h/spx-data/.venv/bin", str(Path(sys.executable).parent))
+        (tmp_path / f"spx-data.{kind}").write_text(text.replace("%h/spx-data", str(ROOT)))
+
+    units = [str(tmp_path / f"spx-data.{kind}") for kind in ("service", "timer")]
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    found = subprocess.run(
+        ["systemd-analyze", "verify", "--user", *units], env=environment, capture_output=True, text=True
+    )
+
+    if "Failed to initialize manager" in found.stderr:
+        pytest.skip("systemd cannot be asked here")
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_the_job_for_a_mac_is_complete():
+    job = plistlib.loads((CONTRIB / "spx-data.plist").read_bytes())
+
+    assert job["Label"] == "spx-data"
+    assert [day["Weekday"] for day in job["StartCalendarInterval"]] == [2, 3, 4, 5, 6]
+    assert job["ProgramArguments"][:2] == ["/bin/sh", "-c"]
+    subprocess.run(["/bin/sh", "-n", "-c", job["ProgramArguments"][2]], check=True)
+
+
+# Help ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", commands.list_commands(None))
+def test_every_command_has_an_example_on_lines_of_its_own(name):
+    told = CliRunner().invoke(commands, [name, "--help"]).output
+
+    assert re.search(rf"^ +spx-data {name}\b", told, re.MULTILINE)
+    assert "\\b" not in told
