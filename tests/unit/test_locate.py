@@ -38,49 +38,49 @@ def listens(monkeypatch):
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
 @pytest.mark.parametrize("configured", ["auto", "same"])
-def test_a_named_terminal_is_asked_what_it_speaks(api, configured, terminals, terminal_settings, tmp_path):
+def test_a_named_terminal_is_asked_what_it_speaks(api, configured, terminals, terminal_settings):
     wanted = terminal_settings(terminals[api].url, api=api if configured == "same" else "auto")
 
-    found = theta.locate(wanted, tmp_path)
+    found = theta.locate(wanted)
 
     assert (found.api, found.base_url) == (api, terminals[api].url)
 
 
-def test_v3_is_preferred(terminals, terminal_settings, tmp_path, listens):
+def test_v3_is_preferred(terminals, terminal_settings, listens):
     listens(v3=terminals["v3"].url, v2=terminals["v2"].url)
 
-    assert theta.locate(terminal_settings(), tmp_path).base_url == terminals["v3"].url
+    assert theta.locate(terminal_settings()).base_url == terminals["v3"].url
 
 
-def test_v2_is_found_where_v3_is_not(terminals, terminal_settings, tmp_path, listens, nowhere):
+def test_v2_is_found_where_v3_is_not(terminals, terminal_settings, listens, nowhere):
     listens(v3=nowhere, v2=terminals["v2"].url)
 
-    found = theta.locate(terminal_settings(), tmp_path)
+    found = theta.locate(terminal_settings())
 
     assert (found.api, found.base_url) == ("v2", terminals["v2"].url)
 
 
-def test_nobody_anywhere_names_both_addresses(terminal_settings, tmp_path, listens, nobody):
+def test_nobody_anywhere_names_both_addresses(terminal_settings, listens, nobody):
     listens(v3=nobody[0], v2=nobody[1])
 
     with pytest.raises(ThetaTerminalNotRunningError) as caught:
-        theta.locate(terminal_settings(), tmp_path)
+        theta.locate(terminal_settings())
 
     assert f"{nobody[0]} (v3) nor {nobody[1]} (v2)" in str(caught.value)
     assert "Start the Theta Terminal" in caught.value.cure
 
 
-def test_nobody_at_the_named_address_names_it(terminal_settings, tmp_path, nowhere):
+def test_nobody_at_the_named_address_names_it(terminal_settings, nowhere):
     with pytest.raises(ThetaTerminalNotRunningError, match=f"{nowhere} .connection refused"):
-        theta.locate(terminal_settings(nowhere), tmp_path)
+        theta.locate(terminal_settings(nowhere))
 
 
 @pytest.mark.parametrize("api, configured", [("v3", "v2"), ("v2", "v3")])
-def test_another_api_than_configured_is_refused(api, configured, terminals, terminal_settings, tmp_path):
+def test_another_api_than_configured_is_refused(api, configured, terminals, terminal_settings):
     wanted = terminal_settings(terminals[api].url, api=configured)
 
     with pytest.raises(WrongApiError, match=f"speaks {api}, but thetadata.api is {configured}"):
-        theta.locate(wanted, tmp_path)
+        theta.locate(wanted)
 
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
@@ -92,11 +92,11 @@ def test_another_api_than_configured_is_refused(api, configured, terminals, term
         ("ERROR", TerminalDisconnectedError),
     ],
 )
-def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, terminal_settings, tmp_path):
+def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, terminal_settings):
     terminal = simulated(api=api, status=word)
 
     with pytest.raises(kind, match=word) as caught:
-        theta.locate(terminal_settings(terminal.url), tmp_path)
+        theta.locate(terminal_settings(terminal.url))
 
     assert type(caught.value) is kind
 
@@ -104,42 +104,42 @@ def test_a_terminal_that_cannot_serve_says_why(api, word, kind, simulated, termi
 @pytest.mark.parametrize(
     "body, kind", [("<html>hello</html>", "text/html"), ("fine", "text/plain"), ("", None)]
 )
-def test_another_server_is_no_terminal(body, kind, wire, terminal_settings, tmp_path):
+def test_another_server_is_no_terminal(body, kind, wire, terminal_settings):
     wire.says(body, kind)
 
     with pytest.raises(ApiResponseInvalidError, match="Theta Terminal's status word"):
-        theta.locate(terminal_settings(wire.url), tmp_path)
+        theta.locate(terminal_settings(wire.url))
 
 
-def test_a_server_that_knows_neither_path_is_no_terminal(wire, terminal_settings, tmp_path):
+def test_a_server_that_knows_neither_path_is_no_terminal(wire, terminal_settings):
     wire.says("not found", "text/plain", 404)
 
     with pytest.raises(WrongApiError, match=r"thetadata\.base_url"):
-        theta.locate(terminal_settings(wire.url), tmp_path)
+        theta.locate(terminal_settings(wire.url))
 
     assert wire.asked == ["/v3/terminal/mdds/status", "/v2/system/mdds/status"]
 
 
-def test_trouble_of_a_v2_terminal_is_not_taken_for_the_wrong_version(wire, terminal_settings, tmp_path):
+def test_trouble_of_a_v2_terminal_is_not_taken_for_the_wrong_version(wire, terminal_settings):
     wire.says("no such path", "text/plain", 404)
     wire.sends(b"")
 
     with pytest.raises(ApiConnectionError):
-        theta.locate(terminal_settings(wire.url), tmp_path)
+        theta.locate(terminal_settings(wire.url))
 
 
-def test_a_session_taken_by_another_terminal_is_told_as_such(wire, terminal_settings, tmp_path):
+def test_a_session_taken_by_another_terminal_is_told_as_such(wire, terminal_settings):
     wire.says("Invalid session", "text/plain", 478)
 
     with pytest.raises(TerminalSessionTakenError, match="Stop the other terminal"):
-        theta.locate(terminal_settings(wire.url), tmp_path)
+        theta.locate(terminal_settings(wire.url))
 
 
-def test_a_terminal_that_is_still_starting_is_not_said_to_be_absent(wire, terminal_settings, tmp_path):
+def test_a_terminal_that_is_still_starting_is_not_said_to_be_absent(wire, terminal_settings):
     wire.says("Server is starting", "text/plain", 571)
 
     with pytest.raises(ThetaTerminalNotRunningError, match="still starting"):
-        theta.locate(terminal_settings(wire.url), tmp_path)
+        theta.locate(terminal_settings(wire.url))
 
 
 @pytest.mark.parametrize("api", ["v3", "v2"])

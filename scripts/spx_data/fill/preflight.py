@@ -23,7 +23,7 @@ def preflight(settings: Settings) -> Terminal:
     layout = settings.layout
     for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
         files.check_writable(directory)
-    terminal = theta.locate(settings.terminal, layout.temp)
+    terminal = theta.locate(settings.terminal)
     source = theta.connect(terminal, layout.temp)
     try:
         dataset.check(settings, dataset.identity(settings, source.greeks_version))

@@ -88,7 +88,6 @@ def _located(settings: Settings) -> Terminal:
     from spx_data import theta
 
     hasty = replace(settings.terminal, timeout_seconds=_PATIENCE_SECONDS)
-    # Not the lake's own folder: whoever makes a plan leaves the lake as it is.
     return theta.locate(hasty)
 
 
@@ -159,7 +158,7 @@ _WORDS: Mapping[What, tuple[str, str, bool]] = {
     "future": ("not come yet", "Name dates up to today", True),
     "no-session": ("no session of the calendar {calendar}", "Name trading dates", True),
     "trading": ("still trading", "Wait until 15 minutes after the close", True),
-    "sealed": ("sealed already, so left alone", "snakemake verify --config dates={date} checks it", False),
+    "sealed": ("sealed already, so left alone", "spx-data verify {date} checks it", False),
     "parked": ("parked, so left alone", "spx-data retry {date} --force tries it anew", True),
     "accepted": ("accepted as it is", "spx-data accept {date} --undo takes that back", True),
     "no-data": ("the source had nothing, and is asked again", "", False),

@@ -7,11 +7,9 @@ hangs must hang nobody else.
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spx_data.config import Terminal
@@ -76,9 +74,7 @@ class Asking:
         from spx_data import theta
 
         try:
-            # Its one word goes through the system's own folder: whether the lake's can be written to is
-            # another check.
-            found = theta.sight(self._terminal, Path(tempfile.gettempdir()))
+            found = theta.sight(self._terminal)
         except SpxDataError as error:
             self._answers.append(Answer(_word(error), self._terminal.base_url, error=error))
         except Exception as error:

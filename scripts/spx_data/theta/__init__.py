@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 from spx_data.config import Api, Terminal, Window
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
 from spx_data.theta import errors, health
-from spx_data.theta.transport import Exchange, Transport, ignore
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from spx_data.theta.chains import Chain, ListedChain
+    from spx_data.theta.transport import Exchange
 
 _APIS: tuple[Api, ...] = ("v3", "v2")
 
@@ -78,7 +78,7 @@ class Sighting:
     seconds: float
 
 
-def locate(terminal: Terminal, scratch: Path) -> Terminal:
+def locate(terminal: Terminal) -> Terminal:
     """*terminal* with the address and the API version that were found, connected to its server.
 
     v3 is tried first, then v2.
@@ -88,31 +88,28 @@ def locate(terminal: Terminal, scratch: Path) -> Terminal:
         TerminalDisconnectedError: the terminal has lost its server.
         WrongApiError: it speaks another version than `thetadata.api` says.
     """
-    found = sight(terminal, scratch)
+    found = sight(terminal)
     health.check(found.word, found.base_url)
     return replace(terminal, base_url=found.base_url, api=found.api)
 
 
-def sight(terminal: Terminal, scratch: Path) -> Sighting:
+def sight(terminal: Terminal) -> Sighting:
     """What answers at *terminal*'s address, or at the usual ones, whatever it says about itself.
 
     Raises:
         ThetaTerminalNotRunningError: nothing answers.
         WrongApiError: it speaks another version than `thetadata.api` says.
-        SpxDataError: see `health.word`.
+        SpxDataError: see `health.glanced`.
     """
     found: dict[str, SpxDataError] = {}
     for api in _APIS:
         base_url = terminal.base_url or _DEFAULT_URLS[api]
-        transport = Transport(base_url, scratch=scratch, connect_seconds=terminal.timeout_seconds)
         begun = time.monotonic()
         try:
-            word = health.word(transport, api, terminal.timeout_seconds)
+            word = health.glanced(base_url, api, terminal.timeout_seconds)
         except SpxDataError as error:
             found[api] = error
             continue
-        finally:
-            transport.close()
         _check_version(terminal, api, base_url)
         return Sighting(base_url, api, word, time.monotonic() - begun)
     raise _nothing_found(terminal, found)
@@ -143,17 +140,21 @@ def _nothing_found(terminal: Terminal, found: dict[str, SpxDataError]) -> SpxDat
     return errors.not_running(addresses, details)
 
 
-def connect(terminal: Terminal, scratch: Path, observer: Callable[[Exchange], None] = ignore) -> Source:
+def connect(terminal: Terminal, scratch: Path, observer: Callable[[Exchange], None] | None = None) -> Source:
     """The terminal's API as a `Source`; *scratch* is a folder for bodies on their way.
 
     A *terminal* that went through `locate` is taken at its word; another is located first.
     """
+    from spx_data.theta.transport import Transport, ignore
     from spx_data.theta.v2 import V2
     from spx_data.theta.v3 import V3
 
     if terminal.api == "auto" or terminal.base_url is None:
-        terminal = locate(terminal, scratch)
+        terminal = locate(terminal)
     transport = Transport(
-        str(terminal.base_url), scratch=scratch, connect_seconds=terminal.timeout_seconds, observer=observer
+        str(terminal.base_url),
+        scratch=scratch,
+        connect_seconds=terminal.timeout_seconds,
+        observer=observer or ignore,
     )
     return V3(transport, terminal) if terminal.api == "v3" else V2(transport, terminal)

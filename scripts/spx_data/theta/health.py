@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spx_data.errors import ApiConnectionError, TerminalDisconnectedError, ThetaTerminalNotRunningError
-from spx_data.theta import errors
-from spx_data.theta.transport import Transport
+from spx_data.theta import errors, glance
+
+if TYPE_CHECKING:
+    from spx_data.theta.transport import Transport
 
 CONNECTED = "CONNECTED"
 
@@ -13,17 +17,30 @@ _UNVERIFIED = "UNVERIFIED"
 _WORDS = frozenset({CONNECTED, _UNVERIFIED, "DISCONNECTED", "ERROR"})
 
 
+def glanced(base_url: str, api: str, seconds: float) -> str:
+    """The status word of a terminal that is looked for at *base_url* and speaks *api*.
+
+    Raises:
+        ApiResponseInvalidError: what answers there says no such word.
+        SpxDataError: see `glance.text`.
+    """
+    return _checked(glance.text(base_url, _PATHS[api], seconds), f"{base_url.rstrip('/')}{_PATHS[api]}")
+
+
 def word(transport: Transport, api: str, seconds: float) -> str:
-    """The status word of a terminal that speaks *api*.
+    """The status word of a terminal that is in use and speaks *api*.
 
     Raises:
         ApiResponseInvalidError: what answers there says no such word.
         SpxDataError: see `Transport.get`.
     """
     with transport.get(_PATHS[api], {}, silence_seconds=seconds) as answer:
-        found = answer.text()
+        return _checked(answer.text(), answer.url)
+
+
+def _checked(found: str, url: str) -> str:
     if found not in _WORDS:
-        raise errors.invalid(answer.url, f"is {found[:80]!r}", "a Theta Terminal's status word")
+        raise errors.invalid(url, f"is {found[:80]!r}", "a Theta Terminal's status word")
     return found
 
 
