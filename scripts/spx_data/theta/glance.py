@@ -29,6 +29,8 @@ def text(base_url: str, path: str, seconds: float) -> str:
         connection.request("GET", path, headers={"Accept-Encoding": "identity"})
         response = connection.getresponse()
         body = response.read(_SMALL)
+        if response.length and len(body) < _SMALL:
+            raise http.client.IncompleteRead(body, response.length)
     except (OSError, http.client.HTTPException) as error:
         raise _broken(error, base_url, path) from error
     finally:
