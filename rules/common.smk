@@ -21,6 +21,8 @@ from spx_data.fill import sharing
 try:
     config = configuration.resolve(config)
     settings = Settings.of(config)
+    # Before anything is written, the copy of the calendar included.
+    files.restrict(owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
 except SpxDataError as error:
@@ -29,7 +31,6 @@ except SpxDataError as error:
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
-files.restrict(owner_only=settings.owner_only)
 # `spx-data`, which may have started this call, has named it already.
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
 
