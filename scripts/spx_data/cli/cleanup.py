@@ -61,7 +61,8 @@ def cleanup(
     choice = upkeep.Choice(everything or temp_files, everything or failed_outputs, everything or logs, staged)
     if staged and not dry_run and not yes:
         _confirm(call, choice)
-    report = upkeep.clean(call.settings, call.moment, choice, dry_run=dry_run)
+    with console(stderr=True).status("looking" if dry_run else "cleaning up"):
+        report = upkeep.clean(call.settings, call.moment, choice, dry_run=dry_run)
     if form != "table":
         emit([_row(done) for done in report.done], _COLUMNS, form)
     elif dry_run:

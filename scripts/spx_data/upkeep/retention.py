@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 from spx_data import archive, files, journal
@@ -74,11 +76,15 @@ def apply(settings: Settings, moment: dt.datetime, *, seconds: float | None = No
 def _tasks(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
     """The tasks one after the other: what comes next depends on what the last ones have left."""
     layout, policy = settings.layout, settings.retention
-    yield from by_age(layout, logs(layout, moment), policy)
-    found: list[Log] = []
+    found = logs(layout, moment)
     # What gzip leaves is known afterwards, so look again, as long as anything changes.
-    while found != (found := logs(layout, moment)):
-        yield from by_size(layout, found, policy)
+    for rule in chain([by_age], repeat(by_size)):
+        before, tasks = found, list(rule(layout, found, policy))
+        yield from tasks
+        if tasks:
+            found = logs(layout, moment)
+        if rule is by_size and found == before:
+            break
     yield from journals(settings, moment)
 
 
@@ -114,10 +120,12 @@ def _expected(found: list[Log], tasks: Sequence[Task]) -> list[Log]:
 def logs(layout: Layout, moment: dt.datetime) -> list[Log]:
     """Every log of jobs and runs, the one that changed longest ago first."""
     found = []
-    for path in layout.logs.rglob("*.log*"):
-        if path.name.endswith((".log", f".log{COMPRESSED}")) and path.is_file():
-            status = path.stat()
-            found.append(Log(path, status.st_size, moment.timestamp() - status.st_mtime))
+    for folder, _, names in os.walk(layout.logs):
+        for name in names:
+            if name.endswith((".log", f".log{COMPRESSED}")):
+                path = Path(folder, name)
+                status = path.lstat()
+                found.append(Log(path, status.st_size, moment.timestamp() - status.st_mtime))
     return sorted(found, key=lambda log: (-log.age, log.path))
 
 
