@@ -13,6 +13,8 @@ and none above:
     ledger · acceptance     the state of each session; a person's word about one
     sessions                the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
+    configuring · mistakes  settings changed, checked and recorded; everything that is wrong with them
+    settings_table          every setting with who set it; `yaml_text` edits one key of a file
     dataset · journal       what the lake holds; append-only events
     schema · parquet        columns, in one place; the sealed file's format
     files · vouched         atomic writes and seals; documents with a digest of their own

@@ -248,6 +248,44 @@ def test_a_missing_start_date_says_how_to_write_one():
     assert "PROCESSING_START_DATE" in caught.value.cure
 
 
+# All mistakes at once -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section, key, value", MISTAKES, ids=str)
+def test_what_is_refused_is_a_problem(section, key, value):
+    document = copy.deepcopy(START)
+    document.setdefault(section, {})[key] = value
+
+    (problem,) = config.problems(document, {})
+
+    assert problem.fields["what"].startswith(f"{section}.{key}")
+    assert problem.cure
+
+
+def test_problems_are_all_there_and_in_good_settings_are_none():
+    document = {"processing": {"interval": "2m", "roots": ["spx", 7]}, "thetadata": None, "x": 1}
+
+    found = {problem.fields["what"] for problem in config.problems(document, {"DATABASE_PATH": "?"})}
+
+    assert found == {
+        "processing.interval",
+        "processing.roots.0",
+        "processing.roots.1",
+        "processing.start_date",
+        "thetadata",
+        "x",
+        "database.path",
+    }
+    assert config.problems(START, {}) == []
+
+
+def test_a_value_may_be_right_whatever_else_is_set():
+    assert config.accepted("processing.end_date", dt.date(2000, 1, 2)) == "2000-01-02"
+    assert config.accepted("dates", 2024) == "2024"
+    with pytest.raises(ConfigurationValidationError, match=r"processing\.interval: '2m' is not allowed"):
+        config.accepted("processing.interval", "2m")
+
+
 # Files --------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +335,13 @@ def test_a_file_without_keys_is_refused(text, tmp_path):
     (tmp_path / "config.yaml").write_text(text)
 
     with pytest.raises(ConfigurationValidationError, match="holds no keys"):
+        config.load(tmp_path / "config.yaml")
+
+
+def test_a_date_that_is_none_is_one_line(tmp_path):
+    (tmp_path / "config.yaml").write_text("processing: {start_date: 2024-02-30}")
+
+    with pytest.raises(ConfigurationValidationError, match="not in the calendar: day is out of range"):
         config.load(tmp_path / "config.yaml")
 
 

@@ -124,6 +124,27 @@ def test_a_folder_is_removed_with_all_it_holds(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_rewritten_file_keeps_its_mode_and_the_links_to_it(tmp_path):
+    target, link = tmp_path / "settings.yaml", tmp_path / "link.yaml"
+    target.write_text("before")
+    target.chmod(0o640)
+    link.symlink_to(target)
+
+    files.rewrite(link, "after\r\n")
+
+    assert target.read_bytes() == b"after\r\n"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert names(tmp_path) == ["link.yaml", "settings.yaml"]
+
+
+def test_a_file_that_is_not_there_is_not_rewritten(tmp_path):
+    with pytest.raises(MissingFileError):
+        files.rewrite(tmp_path / "settings.yaml", "after")
+
+    assert names(tmp_path) == []
+
+
 def test_a_spool_leaves_nothing_behind(tmp_path):
     with pytest.raises(ConnectionError), files.spool(tmp_path / "scratch") as stream:
         stream.write(b"x" * 100_000)

@@ -36,7 +36,7 @@ def config() -> None:
     """
 
 
-@config.command("set")
+@config.command("set", context_settings={"ignore_unknown_options": True})  # -1 is a value
 @click.argument("key")
 @click.argument("value")
 @click.pass_obj
