@@ -145,14 +145,14 @@ def stale_lock(layout: Layout, folder: Path | None = None) -> Lock | None:
     Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes.
     """
     left = list(_lock_files(folder or Path()))
-    if not left or files.is_held(layout.run_lock) or at_work(layout, folder or Path()):
+    if not left or files.is_held(layout.run_lock) or _users_of_the_lock(layout, folder or Path()):
         return None
     since = max(path.stat().st_mtime for path in left)
     return Lock(len(left), dt.datetime.fromtimestamp(since, dt.UTC))
 
 
-def at_work(layout: Layout, folder: Path) -> list[int]:
-    """The processes that may use *folder*'s lock: Snakemake called from there, and jobs of the last run."""
+def called_from(folder: Path) -> list[int]:
+    """The ids of the Snakemakes that were called from *folder*, whatever they do there."""
     import psutil
 
     here, found = folder.resolve(), []
@@ -161,9 +161,14 @@ def at_work(layout: Layout, folder: Path) -> list[int]:
             # A name alone proves nothing: the folder does. Other users' processes cannot be asked, nor lock.
             if _is_snakemake(process.cmdline()) and Path(process.cwd()) == here:
                 found.append(process.pid)
+    return found
+
+
+def _users_of_the_lock(layout: Layout, folder: Path) -> list[int]:
+    """The processes for whose sake *folder* may be locked: Snakemakes, and jobs that outlived one."""
     run = runs.last(layout)
     jobs = [process.pid for process in runs.processes(layout, run)] if run else []
-    return sorted({*found, *jobs})
+    return sorted({*called_from(folder), *jobs})
 
 
 def unlock(layout: Layout, configfiles: Sequence[Path]) -> None:
@@ -172,7 +177,7 @@ def unlock(layout: Layout, configfiles: Sequence[Path]) -> None:
     Raises:
         LeftoverLockError: somebody may still use it, or Snakemake could not.
     """
-    busy = at_work(layout, Path())
+    busy = _users_of_the_lock(layout, Path())
     if busy or files.is_held(layout.run_lock):
         raise LeftoverLockError(
             f"the lock of this folder may be in use by process {', '.join(map(str, busy)) or 'unknown'}",

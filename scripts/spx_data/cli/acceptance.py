@@ -9,7 +9,7 @@ import click
 from spx_data.cli.call import DATE, Call
 
 
-@click.command()
+@click.command(short_help="Leave a date that is not sealed as it is.")
 @click.argument("date", type=DATE)
 @click.option("--reason", help="Why it may stay as it is; whoever reads the journal will want to know.")
 @click.option("--undo", is_flag=True, help="Take it back: the next run fills the date.")

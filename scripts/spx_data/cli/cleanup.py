@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spx_data.upkeep import Choice, Done, Report
 
 
-@click.command()
+@click.command(short_help="Remove leftovers and old logs.")
 @click.option(
     "--temp-files", is_flag=True, help="Scratch files, and checkpoints of dates that are sealed by now."
 )

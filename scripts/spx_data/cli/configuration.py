@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WIDE = 140  # characters from which a description has room beside the rest
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, short_help="Read, change and check the settings.")
 def config() -> None:
     r"""Look at the settings, change them, and see who changed them.
 

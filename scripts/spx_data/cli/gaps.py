@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spx_data.gaps import Gap, Plan
 
 
-@click.command()
+@click.command(short_help="Show what is missing, why, and what it would take.")
 @click.option("--start-date", "start", type=DATES, help="The first date; of a month or a year its first day.")
 @click.option("--end-date", "end", type=DATES, help="The last date; of a month or a year its last day.")
 @click.option(

@@ -20,7 +20,7 @@ _COLUMNS = [
 ]
 
 
-@click.command()
+@click.command(short_help="Check that everything is ready, and what needs you.")
 @format_option()
 @click.option("--strict", is_flag=True, help="Let warnings count too: exit with 1 where there is one.")
 @click.pass_context

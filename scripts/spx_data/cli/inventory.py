@@ -17,7 +17,7 @@ FIELDS = ("path", "date", "kind", "size", "checksum", "rows", "created")
 _CHECKSUM_DIGITS = 12
 
 
-@click.command()
+@click.command(short_help="List every sealed file with its checksum.")
 @click.argument("dates", type=DATES, required=False)
 @format_option()
 @click.pass_obj

@@ -27,7 +27,7 @@ FIELDS = (
 )
 
 
-@click.command("list")
+@click.command("list", short_help="List what became of each date.")
 @click.option("--failed-only", is_flag=True, help="Only dates that failed, are parked or corrupt.")
 @click.option(
     "--status",

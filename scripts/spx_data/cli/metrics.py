@@ -36,7 +36,7 @@ _HEADINGS = {
 }
 
 
-@click.command()
+@click.command(short_help="Show how fast dates were filled, and the trend.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
 @click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")

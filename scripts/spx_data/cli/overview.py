@@ -19,7 +19,7 @@ _TERMINAL_SECONDS = 1.0
 _STYLES = {"ok": "default", "warn": "yellow", "fail": "bold red"}
 
 
-@click.command()
+@click.command(short_help="Show what stands where, and the run at work.")
 @format_option("table", "json")
 @click.option("--offline", is_flag=True, help="Leave the terminal alone.")
 @click.option("--watch", is_flag=True, help="Show the run at work until it ends, whoever started it.")

@@ -24,7 +24,7 @@ _IMPOSSIBLE = frozenset({"no-session", "future", "trading", "outside"})
 _UNDECIDED = frozenset({"parked", "accepted"})
 
 
-@click.command()
+@click.command(short_help="Fill one trading date, or a few.")
 @click.argument("dates", type=DATE, nargs=-1, required=True, metavar="DATE...")
 @_dry_run
 @cores_option
@@ -44,7 +44,7 @@ def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores
     _process(ctx, list(dates), dry_run, cores, form)
 
 
-@click.command("process-range")
+@click.command("process-range", short_help="Fill every session of a range.")
 @click.argument("first", type=DATE, metavar="A")
 @click.argument("last", type=DATE, metavar="B")
 @_dry_run
@@ -72,7 +72,7 @@ def process_range(
     _process(ctx, found, dry_run, cores, form)
 
 
-@click.command("process-gaps")
+@click.command("process-gaps", short_help="Fill everything that is missing.")
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spx_data.status import Summary
 
 
-@click.command()
+@click.command(short_help="Try dates again that failed.")
 @click.argument("dates", type=DATE, nargs=-1, metavar="[DATE...]")
 @click.option("--all-failed", is_flag=True, help="Every date whose last try failed.")
 @click.option("--since-date", type=DATE, help="With --all-failed: trading dates from this one on.")
@@ -123,9 +123,9 @@ def _prepare(call: Call, chosen: Sequence[Summary]) -> None:
     from spx_data.acceptance import reopen
     from spx_data.ledger import Kind
 
-    report = upkeep.clean(call.settings, call.moment, upkeep.Choice(logs=False))
-    if report.done:
-        click.echo(f"cleared {len(report.done):,} damaged or half-written leftovers", err=True)
+    cleared = upkeep.clear(call.settings, [line.date for line in chosen])
+    if cleared:
+        click.echo(f"cleared {len(cleared):,} damaged or half-written leftovers", err=True)
     for line in chosen:
         if line.state.kind in {Kind.PARKED, Kind.NO_DATA}:
             reopen(call.settings, line.date, "spx-data retry")

@@ -17,7 +17,7 @@ _BEGIN_SECONDS = 15.0
 _LOOK_SECONDS = 0.2
 
 
-@click.command()
+@click.command(short_help="Stop the run that fills this lake.")
 @click.option(
     "--now", is_flag=True, help="Interrupt running jobs; expirations in flight are fetched again later."
 )
@@ -59,7 +59,7 @@ def _at_work(call: Call) -> Run | None:
 
     layout, deadline = call.settings.layout, time.monotonic() + _BEGIN_SECONDS
     while (run := runs.current(layout)) is None and time.monotonic() < deadline:
-        if not engine.at_work(layout, Path()):
+        if not engine.called_from(Path()):
             return None
         time.sleep(_LOOK_SECONDS)
     return run
@@ -79,7 +79,7 @@ def _nothing_runs(call: Call, now: bool) -> None:
             )
         engine.stop_now(layout, last)
         click.echo(f"ended the jobs that a killed run left behind (process {ids})")
-    if others := engine.at_work(layout, Path()):
+    if others := engine.called_from(Path()):
         ids = ", ".join(map(str, others))
         click.echo(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
     elif lock := engine.stale_lock(layout):

@@ -24,7 +24,7 @@ FIELDS = (
 )
 
 
-@click.command()
+@click.command(short_help="List errors, or what they have in common.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--since", type=DATES, help='Only what happened since then, like yesterday or "last 7 days".')
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this error. May be repeated.")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spx_data.integrity.damages import Depth
 
 
-@click.command()
+@click.command(short_help="Re-check every byte of sealed dates.")
 @click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
 @click.option(
     "--all", "everything", is_flag=True, help="Every sealed date, which is also what no date means."
