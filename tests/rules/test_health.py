@@ -19,6 +19,7 @@ from tests.rules.conftest import Date
 
 from spx_data import config, dataset, files, health, status, theta
 from spx_data.cli import commands
+from spx_data.cli.tables import print_outcome
 from spx_data.config import Settings
 from spx_data.health import lake as of_lake
 from spx_data.journal import Journal
@@ -403,8 +404,9 @@ def test_a_terminal_that_speaks_the_other_api_is_named_so(project, terminals):
     assert project.checks()["terminal"]["level"] == "fail"
 
 
-def test_something_else_at_the_address_is_strange(project, wire):
-    wire.says("<html>", content_type="text/html")
+@pytest.mark.parametrize("code", [200, 404, 571])
+def test_something_else_at_the_address_is_strange(code, project, wire):
+    wire.says("<html>", content_type="text/html", status=code)
     project.sections["thetadata"] = {"base_url": wire.url}
 
     assert project.status()["terminal"]["status"] == "strange"
@@ -720,3 +722,14 @@ def test_status_offline_leaves_the_terminal_alone(project, simulated):
 
     assert terminal.requests() == []
     assert not any(line.startswith("terminal") for line in result.stdout.splitlines())
+
+
+def test_the_end_of_a_run_says_what_needs_somebody_and_asks_no_terminal(project, simulated, capsys):
+    terminal = simulated()
+    project.sections["thetadata"] = {"base_url": terminal.url}
+    moment = dt.datetime.fromisoformat(MOMENT)
+
+    print_outcome(status.rebuild(project.settings, moment), project.settings, moment)
+
+    assert capsys.readouterr().out.endswith("to 2024-01-05\n→ spx-data process-gaps\n")
+    assert terminal.requests() == []

@@ -93,10 +93,10 @@ class Asking:
 
 
 def _word(error: SpxDataError) -> str:
-    if isinstance(error, WrongApiError):
-        return WRONG_API
     if "status" in error.fields or "excerpt" in error.fields:
         return STRANGE
+    if isinstance(error, WrongApiError):
+        return WRONG_API
     return ABSENT if isinstance(error, ThetaTerminalNotRunningError) else SILENT
 
 
