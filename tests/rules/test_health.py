@@ -582,7 +582,8 @@ def test_the_lock_of_a_killed_run_is_a_failure_with_its_cure(project):
 
     row = project.checks()["lock"]
 
-    assert (row["level"], row["cure"], row["value"]) == ("fail", "snakemake --unlock", 1)
+    assert (row["level"], row["value"]) == ("fail", 1)
+    assert row["cure"].endswith("snakemake --unlock")
 
 
 def test_a_parked_date_is_told_by_health_and_by_status(project):
