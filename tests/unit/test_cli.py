@@ -139,7 +139,7 @@ def test_help_names_every_command_with_what_it_does(call):
     assert code == 0
     for name in NAMES:
         assert re.search(rf"^  {name} +[A-Z].+\.$", out, re.MULTILINE), name
-    assert "..." not in out  # nothing is cut off
+    assert "..." not in out.partition("Commands:")[2]  # nothing is cut off
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -54,6 +54,8 @@ def test_what_lies_with_the_surroundings():
         "PermissionDeniedError",
         "InsufficientDiskSpaceError",
         "DeviceError",
+        "AnotherRunError",
+        "LeftoverLockError",
         "ConfigurationValidationError",
         "WrongApiError",
         "RequestRefusedError",
