@@ -49,4 +49,5 @@ def lock(scene: Scene) -> Check:
     if left is None:
         return ok("lock", "no lock of a killed run is left")
     found = f"a killed run left Snakemake's lock of this folder ({left.since:%Y-%m-%d %H:%M} UTC)"
-    return fail("lock", found, "snakemake --unlock", value=left.files, unit="files")
+    cure = "spx-data stop takes it away where nothing runs; so does snakemake --unlock"
+    return fail("lock", found, cure, value=left.files, unit="files")
