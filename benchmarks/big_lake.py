@@ -90,7 +90,7 @@ class Maker:
         self._close(date, log)
 
     def failed(self, date: dt.date, number: int) -> None:
-        """One failed date, half of it staged: three runs failed, so it is parked unless it was the terminal."""
+        """One failed date, half of it staged: three runs failed, so it is parked unless the terminal did."""
         log, layout = _Log(_evening(date)), self.settings.layout
         listing = Listing(date, "v3", dataset.identity(self.settings, "latest"), self.chains)
         files.write_json(layout.listing(date), listing.as_json())
