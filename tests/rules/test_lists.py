@@ -1,0 +1,275 @@
+"""`list`, `errors`, `metrics` and `inventory` on a lake of files: what they print, byte for byte.
+
+The JSON and CSV of each stand in `tests/golden`; `GOLDEN=write pytest tests/rules/test_lists.py` writes them.
+"""
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from rich.console import Console
+from rich.text import Text
+from tests.sealed_days import fail, record, seal
+
+from spx_data import config, journal
+from spx_data.cli import commands, output
+from spx_data.cli.output import Column
+from spx_data.ledger import Kind
+from spx_data.settings import Settings
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NOW = "2024-02-20T08:00:00-05:00"
+# By the moment of the seal, which `seal` puts on the trading date itself.
+SEALED = [dt.date(2024, 1, day) for day in (2, 3, 5)] + [dt.date(2024, 2, day) for day in (1, 2)]
+FAILED, PARKED = dt.date(2024, 1, 4), dt.date(2024, 1, 8)
+CALLS = {
+    "list": ("list", "--to", "2024-02-02"),
+    "errors": ("errors",),
+    "errors-by-type": ("errors", "--by", "type"),
+    "metrics": ("metrics",),
+    "metrics-by-month": ("metrics", "--by", "month"),
+    "metrics-trend": ("metrics", "--trend"),
+    "inventory": ("inventory", "2024-01-02,2024-02"),
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder as the working directory, with a lake of sealed, failed and missing dates."""
+    (tmp_path / "config").mkdir()
+    sections = {"processing": {"start_date": "2024-01-02", "end_date": "2024-02-16"}}
+    (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(sections))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPX_DATA_NOW", NOW)
+    monkeypatch.setenv("COLUMNS", "200")
+    settings = Settings.of(config.resolve(config.load(config.FILE)))
+    about = {"root": "SPX", "expiration": "2024-01-19", "error": "ApiConnectionError", "cause": "hung up"}
+    record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:00+00:00", status=500)
+    record(settings, SEALED[0], journal.RETRIED, at="2024-01-02T14:30:01+00:00", attempt=1, **about)
+    record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:02+00:00", status=200)
+    for number, date in enumerate(SEALED, start=1):
+        seal(settings, date, rows=4000 * number, seconds=30.0 * number + 30)
+    benchmark = settings.layout.benchmark("download_expirations", SEALED[1])
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\tmax_rss\n61.0\t512.25\n")
+    fail(settings, FAILED)
+    fail(settings, PARKED, runs=3)
+    return settings
+
+
+def call(*arguments):
+    return CliRunner().invoke(commands, arguments)
+
+
+def printed(*arguments):
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def rows(*arguments):
+    return json.loads(printed(*arguments, "--format", "json"))
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("name", CALLS)
+def test_what_programs_read_stays_as_it_is(name, form, project):
+    found = printed(*CALLS[name], "--format", form)
+
+    golden = GOLDEN / f"{name}.{form}"
+    if os.environ.get("GOLDEN") == "write":
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(found)
+    assert found == golden.read_text()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_csv_and_json_say_the_same(name, project):
+    objects = rows(*CALLS[name])
+    lines = list(csv.DictReader(io.StringIO(printed(*CALLS[name], "--format", "csv"))))
+
+    assert [list(line) for line in lines] == [list(each) for each in objects]
+    for line, each in zip(lines, objects, strict=True):
+        expected = {key: "" if value is None else str(value).lower() for key, value in each.items()}
+        assert {key: text.lower() for key, text in line.items()} == expected
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_field_is_documented(name, project):
+    manual = (Path(__file__).parents[2] / "docs" / "output.md").read_text()
+
+    assert [field for field in rows(*CALLS[name])[0] if f"`{field}`" not in manual] == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_empty_list_is_a_header_an_empty_array_or_words(name, project):
+    command, *options = CALLS[name]
+    kept = [word for word in options if not word.startswith("2024")]
+    arguments = ["list", "--from", "2030"] if command == "list" else [command, *kept, "2030"]
+    header = (GOLDEN / f"{name}.csv").read_text().splitlines()[0]
+
+    assert "no s" in printed(*arguments)
+    if name != "metrics-trend":  # it says of each figure that nothing can be said
+        assert json.loads(printed(*arguments, "--format", "json")) == []
+        assert printed(*arguments, "--format", "csv").splitlines() == [header]
+
+
+# list -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "dates"),
+    [
+        (("--failed-only",), ["2024-01-08", "2024-01-04"]),
+        (("--status", "parked"), ["2024-01-08"]),
+        (("--status", "failed"), ["2024-01-08", "2024-01-04"]),
+        (("--status", "success", "--limit", "2"), ["2024-02-02", "2024-02-01"]),
+        (("--from", "2024-01-04", "--to", "2024-01-05"), ["2024-01-05", "2024-01-04"]),
+        (("--from", "2024-02", "--to", "2024-02", "--status", "sealed"), ["2024-02-02", "2024-02-01"]),
+        (("--since", "last 20 days", "--from", "2024-01-09"), ["2024-02-02", "2024-02-01"]),
+        (("--status", "sealed", "--status", "parked", "--to", "2024-01-08"), None),
+    ],
+)
+def test_list_takes_only_what_was_asked_for(options, dates, project):
+    found = [row["date"] for row in rows("list", *options)]
+
+    assert found == (dates or ["2024-01-08", "2024-01-05", "2024-01-03", "2024-01-02"])
+
+
+def test_list_shows_people_what_went_wrong(project):
+    shown = printed("list", "--failed-only")
+
+    assert "parked" in shown
+    assert "the answer is no CSV" in shown
+    assert shown.index("2024-01-08") < shown.index("2024-01-04")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("list", "--from", "2024-02", "--to", "2024-01"),
+        ("list", "--status", "nonsense"),
+        ("list", "--since", "some day"),
+        ("list", "--limit", "0"),
+        ("errors", "2024-13"),
+        ("errors", "--by", "weather"),
+        ("metrics", "--by", "year"),
+        ("inventory", "--format", "xml"),
+    ],
+)
+def test_a_wrong_call_ends_with_2(wrong, project):
+    result = call(*wrong)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+# errors, metrics, inventory -------------------------------------------------------------------------------
+
+
+def test_errors_mark_what_is_not_resolved(project):
+    found = rows("errors")
+
+    assert [row["at"] for row in found] == sorted((row["at"] for row in found), reverse=True)
+    assert {row["date"] for row in found if not row["resolved"]} == {"2024-01-04", "2024-01-08"}
+    assert {row["date"] for row in found if row["resolved"]} == {"2024-01-02"}
+
+
+def test_errors_are_filtered_by_trading_date_moment_and_type(project):
+    assert {row["date"] for row in rows("errors", "2024-01-04")} == {"2024-01-04"}
+    assert [row["error"] for row in rows("errors", "--type", "apiconnectionerror")] == ["ApiConnectionError"]
+    # `fail` says that it happened on the last evening of November, in New York.
+    assert {row["date"] for row in rows("errors", "--since", "2024-11")} == {"2024-01-04", "2024-01-08"}
+    assert len(rows("errors", "--limit", "1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "group"),
+    [
+        ("type", "ApiConnectionError"),
+        ("hour", "09"),
+        ("expiration", "SPX 2024-01-19"),
+        ("date", "2024-01-02"),
+    ],
+)
+def test_patterns_are_shown_to_people_too(by, group, project):
+    assert group in printed("errors", "--by", by)
+
+
+def test_metrics_show_periods_and_verdicts_together(project):
+    shown = printed("metrics", "--trend")
+
+    assert "2024-01" in shown
+    assert "no verdict: 2 of the 6 periods it takes" in shown
+    assert "2024-02-02" in printed("metrics")
+
+
+def test_metrics_by_week_are_more_periods_than_by_month(project):
+    assert len(rows("metrics", "--by", "week")) == 2
+    assert [row["period"] for row in rows("metrics", "--by", "month", "--limit", "1")] == ["2024-02"]
+
+
+def test_an_inventory_has_every_sealed_file_as_the_system_sees_it(project):
+    found = rows("inventory")
+
+    on_disk = {path for path in project.layout.output.rglob("*") if path.is_file()}
+    assert {Path(row["path"]) for row in found} == on_disk
+    assert all(row["size"] == Path(row["path"]).stat().st_size for row in found)
+    assert all(row["checksum"] == hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest() for row in found)
+    assert f"{len(on_disk)} files of {len(SEALED)} dates" in printed("inventory")
+
+
+# Long tables and short readers ----------------------------------------------------------------------------
+
+COLUMNS = [
+    Column("date", "date"),
+    Column("rows", "rows", lambda value: f"{value:,}", right=True),
+    Column("kind", "kind", style=lambda row: "bold red" if row["kind"] == Kind.FAILED else ""),
+    Column("reason", "a longer heading", fold=True),
+]
+LINES = [
+    {"date": "2024-01-02", "rows": 1_234_567, "kind": "sealed", "reason": None},
+    {"date": "2024-01-03", "rows": None, "kind": "failed", "reason": "no [markup] here"},
+]
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_long_table_looks_like_a_short_one(colours, monkeypatch):
+    def table():
+        text = io.StringIO()
+        to = Console(file=text, force_terminal=colours, width=120, highlight=False, color_system="standard")
+        output.print_table(LINES, COLUMNS, to)
+        return text.getvalue().splitlines()
+
+    short = table()
+    monkeypatch.setattr(output, "_MANY", 0)
+    long = table()
+
+    assert [Text.from_ansi(line).plain.rstrip() for line in long] == [
+        Text.from_ansi(line).plain.rstrip() for line in short
+    ]
+    assert ("\x1b[1;31m" in long[2]) is colours
+
+
+def test_a_reader_who_has_read_enough_is_no_error(project):
+    sections = {"processing": {"start_date": "2016-01-04", "end_date": "2024-02-16"}}
+    config.FILE.write_text(yaml.safe_dump(sections))
+    command = [Path(sys.executable).parent / "spx-data", "list"]
+    for form in ("table", "json", "csv"):
+        with subprocess.Popen(
+            [*command, "--format", form], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            process.stdout.readline()
+            process.stdout.close()
+
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 0
