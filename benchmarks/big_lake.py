@@ -23,8 +23,8 @@ from typing import Any
 
 import yaml
 
-from spx_data import dataset, disk, files, journal, sessions, staging, vouched
-from spx_data.config import Settings, load, resolve
+from spx_data import dataset, disk, files, journal, seals, sessions, staging, vouched
+from spx_data.config import load, resolve
 from spx_data.errors import (
     ApiConnectionError,
     ApiResponseInvalidError,
@@ -35,6 +35,7 @@ from spx_data.fill.listing import Listing
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.parquet import Written
 from spx_data.sessions import Session
+from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.status.history import RULES
 from spx_data.theta.chains import Chain, ListedChain
@@ -81,7 +82,7 @@ class Maker:
         files.make_directory(parquet.parent)
         parquet.write_bytes(b"PAR1" + date.isoformat().encode() * 30 + b"PAR1")
         vouched.write(layout.passport(date), document)
-        files.seal(parquet, document["parquet"]["sha256"])
+        seals.seal(parquet, document["parquet"]["sha256"])
         log = _Log(at)
         if self.chance.random() < 0.1:
             self._failing_run(log, date, self.chance.choice(_ERRORS))

@@ -27,12 +27,13 @@ from pathlib import Path
 import big_lake
 
 from spx_data import acceptance, config, ledger, sessions
+from spx_data.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 _REBUILD = """
 from spx_data import config, sessions, status
-from spx_data.config import Settings
+from spx_data.settings import Settings
 status.rebuild(Settings.of(config.resolve(config.load(config.FILE))), sessions.now())
 """
 _SNAKEMAKE = (str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "4")
@@ -115,7 +116,7 @@ def measure(chosen: Sequence[Command], folder: Path, runs: int) -> None:
             command.run(folder, measured=number > 0)
 
 
-def accept_failed(settings: config.Settings) -> None:
+def accept_failed(settings: Settings) -> None:
     """Leave the failed dates as they are, so that nothing is missing."""
     moment = dt.datetime.fromisoformat(big_lake.MOMENT)
     for session, state in ledger.states(settings, moment).items():

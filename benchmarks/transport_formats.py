@@ -44,6 +44,7 @@ _START_SECONDS = 60
 def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator[Source]:
     """Open the project's own line to the terminal at *url*; *exchanges* gets what it observes."""
     from spx_data import config, theta
+    from spx_data.settings import Settings
 
     document = config.resolve(
         {
@@ -53,7 +54,7 @@ def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator
         },
         environment={},
     )
-    terminal = config.Settings.of(document).terminal
+    terminal = Settings.of(document).terminal
     with tempfile.TemporaryDirectory() as scratch:
         found = theta.connect(terminal, Path(scratch), exchanges.append)
         try:
@@ -64,7 +65,7 @@ def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator
 
 def history(found: Source) -> Iterator[Any]:
     """Return the expiration's records, batch by batch."""
-    from spx_data.config import Window
+    from spx_data.settings import Window
     from spx_data.theta.chains import Chain
 
     return found.history(

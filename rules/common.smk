@@ -10,9 +10,9 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, gaps, journal, ledger, runs, sessions
+from spx_data import files, gaps, journal, ledger, runs, seals, sessions
 from spx_data import layout as layouts
-from spx_data.config import Settings
+from spx_data.settings import Settings
 from spx_data.errors import SpxDataError
 from spx_data.fill import sharing
 
@@ -55,7 +55,7 @@ def sidecars_to_make(wildcards):
         for name in workflow.dag_settings.until
         if (date := layouts.date_of(Path(name)))
     }
-    unsealed = {date for date in named if not files.is_sealed(layout.parquet(date))}
+    unsealed = {date for date in named if not seals.is_sealed(layout.parquet(date))}
     # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
     # there is nothing to be done.
     return [

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import rulelog
-from spx_data.config import Settings
 from spx_data.fill.download import download_expirations
+from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

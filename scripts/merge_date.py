@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import rulelog
-from spx_data.config import Settings
 from spx_data.fill.merge import merge_date
 from spx_data.sessions import Session
+from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

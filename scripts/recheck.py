@@ -4,9 +4,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from spx_data.cli.restatements import print_outcomes
-from spx_data.config import Settings
 from spx_data.errors import SpxDataError
 from spx_data.recheck import recheck
+from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from spx_data import sessions
 from spx_data.cli.tables import print_outcome
-from spx_data.config import Settings
+from spx_data.settings import Settings
 from spx_data.status import rebuild
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from spx_data.cli.verification import print_report, watching
-from spx_data.config import Settings
 from spx_data.integrity import verify
+from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

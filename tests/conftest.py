@@ -15,8 +15,8 @@ import pytest
 
 import theta_simulator
 from spx_data import config, files
-from spx_data.config import Settings, Terminal
 from spx_data.layout import Checkpoint
+from spx_data.settings import Settings, Terminal
 from spx_data.theta.chains import Chain
 
 _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "samples"

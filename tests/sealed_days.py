@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 import json
 
-from spx_data import files, journal, vouched
-from spx_data.config import Settings
+from spx_data import files, journal, seals, vouched
+from spx_data.settings import Settings
 
 LISTED = 4  # chains of a day
 
@@ -50,7 +50,7 @@ def seal(
         "parquet": {"bytes": 10 * rows, "sha256": checksum},
     }
     vouched.write(layout.passport(date), document)
-    files.seal(parquet, checksum)
+    seals.seal(parquet, checksum)
     record(settings, date, journal.STARTED, at=at)
     record(settings, date, journal.SEALED, at=at, rows=rows)
     record(settings, date, journal.FINISHED, at=at, seconds=seconds)

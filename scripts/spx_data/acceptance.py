@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data import files, journal, sessions
-from spx_data.config import Settings
+from spx_data import journal, seals, sessions
 from spx_data.errors import DateValidationError
 from spx_data.journal import Journal
+from spx_data.settings import Settings
 
 _STAGE = "ledger"
 
@@ -20,7 +20,7 @@ def accept(settings: Settings, date: dt.date, reason: str) -> None:
     """
     if not reason.strip():
         raise _invalid(f"{date} cannot be accepted without a reason", "Say why it may stay as it is")
-    if files.is_sealed(settings.layout.parquet(date)):
+    if seals.is_sealed(settings.layout.parquet(date)):
         raise _invalid(f"{date} is sealed: there is nothing to accept", "Name a date that is not")
     _record(settings, date, journal.ACCEPTED, reason)
 

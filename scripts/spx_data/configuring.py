@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, dataset, files, journal, mistakes
-from spx_data.config import START_DATE, Document
+from spx_data import config, config_rules, dataset, files, journal, locks, mistakes
+from spx_data.config_rules import START_DATE, Document
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError
 from spx_data.journal import Event, Journal
 from spx_data.layout import Layout
@@ -54,7 +54,9 @@ def change(paths: Sequence[Path], wanted: Mapping[str, Any]) -> list[Change]:
 
 def reset(paths: Sequence[Path], keys: Sequence[str]) -> list[Change]:
     """Give *keys* their defaults, like `change`; what has none becomes a comment in the last of *paths*."""
-    defaults = {key: rule["default"] for key, rule in config.rules() if key in keys and "default" in rule}
+    defaults = {
+        key: rule["default"] for key, rule in config_rules.rules() if key in keys and "default" in rule
+    }
     return _changed(paths, defaults, [key for key in keys if key not in defaults])
 
 
@@ -79,7 +81,7 @@ def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
 def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str]) -> list[Change]:
     target = paths[-1]
     config.read(target)  # there is a file, before anything is made for it
-    with files.locked(target.resolve().parent):
+    with locks.locked(target.resolve().parent):
         before, text = Layers.read(paths), config.read(target)
         _refuse_duplicates(target, text)
         wanted = {key: new for key, new in wanted.items() if not _same(value(before.document, key), new)}
@@ -133,7 +135,7 @@ def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[st
 
 def _as_written(key: str, new: Any) -> Any:
     """Dates stand in the file without quotes."""
-    is_date = dict(config.rules())[key].get("format") == "date" and new is not None
+    is_date = dict(config_rules.rules())[key].get("format") == "date" and new is not None
     return dt.date.fromisoformat(new) if is_date else new
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spx_data import files
-from spx_data.config import Settings
+from spx_data import files, locks
 from spx_data.errors import DatasetMismatchError, MissingFileError
+from spx_data.settings import Settings
 
 FORMAT = 1
 
@@ -60,4 +60,4 @@ def claim(settings: Settings, wanted: Identity) -> None:
     """Check, and write the identity where the lake has none yet."""
     check(settings, wanted)
     if not settings.layout.dataset.exists():
-        files.claim_json(settings.layout.dataset, wanted)
+        locks.claim_json(settings.layout.dataset, wanted)

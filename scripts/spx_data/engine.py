@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spx_data import files, journal, runs
+from spx_data import files, journal, locks, runs
 from spx_data.errors import LeftoverLockError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
@@ -82,7 +82,7 @@ def _snakemake(configfiles: Sequence[Path]) -> list[str]:
 def ask_to_stop(layout: Layout, run: Run) -> None:
     """Ask *run* to stop: running jobs finish, no more are started. Returns at once."""
     with suppress(ProcessLookupError):
-        if files.is_held(layout.run_lock):
+        if locks.is_held(layout.run_lock):
             os.kill(run.pid, signal.SIGTERM)
 
 
@@ -105,7 +105,7 @@ def stop_now(layout: Layout, run: Run) -> int:
 
 def ended(layout: Layout, run: Run, *, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Return when no process of *run* is left; *meanwhile* is called now and then."""
-    while files.is_held(layout.run_lock) or next(runs.processes(layout, run), None):
+    while locks.is_held(layout.run_lock) or next(runs.processes(layout, run), None):
         meanwhile()
         time.sleep(_LOOK_SECONDS)
 
@@ -145,7 +145,7 @@ def stale_lock(layout: Layout, folder: Path | None = None) -> Lock | None:
     Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes.
     """
     left = list(_lock_files(folder or Path()))
-    if not left or files.is_held(layout.run_lock) or _users_of_the_lock(layout, folder or Path()):
+    if not left or locks.is_held(layout.run_lock) or _users_of_the_lock(layout, folder or Path()):
         return None
     since = max(path.stat().st_mtime for path in left)
     return Lock(len(left), dt.datetime.fromtimestamp(since, dt.UTC))
@@ -178,7 +178,7 @@ def unlock(layout: Layout, configfiles: Sequence[Path]) -> None:
         LeftoverLockError: somebody may still use it, or Snakemake could not.
     """
     busy = _users_of_the_lock(layout, Path())
-    if busy or files.is_held(layout.run_lock):
+    if busy or locks.is_held(layout.run_lock):
         raise LeftoverLockError(
             f"the lock of this folder may be in use by process {', '.join(map(str, busy)) or 'unknown'}",
             cure="spx-data stop --now ends what runs",

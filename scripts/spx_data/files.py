@@ -24,7 +24,6 @@ from typing import Any, BinaryIO
 from spx_data import disk, layout
 from spx_data.errors import (
     DeviceError,
-    FileCorruptionError,
     InsufficientDiskSpaceError,
     MissingFileError,
     PermissionDeniedError,
@@ -46,7 +45,7 @@ def restrict(*, owner_only: bool) -> None:
 
 
 @contextmanager
-def _explained(path: Path, operation: str) -> Iterator[None]:
+def explained(path: Path, operation: str) -> Iterator[None]:
     """Turn trouble of the system into an error of ours that names the path and the cure."""
     try:
         yield
@@ -125,7 +124,7 @@ def make_directory(path: Path) -> Path:
     if path.is_dir():
         return path
     make_directory(path.parent)
-    with _explained(path, "create the folder"):
+    with explained(path, "create the folder"):
         try:
             disk.make_folder(path)
         except FileExistsError:
@@ -137,7 +136,7 @@ def make_directory(path: Path) -> Path:
 
 def check_writable(directory: Path) -> None:
     """Raise `PermissionDeniedError` unless files can be made in *directory* (or where it would be made)."""
-    with _explained(directory, "write to"):
+    with explained(directory, "write to"):
         # Asking the system beats reading mode bits: read-only mounts and root's powers included.
         tempfile.TemporaryFile(dir=_nearest(directory)).close()
 
@@ -151,7 +150,7 @@ def building(target: Path, *, check: Callable[[Path], None] | None = None) -> It
     make_directory(target.parent)
     part = part_of(target)
     try:
-        with _explained(target, "write"):
+        with explained(target, "write"):
             _unlink(part)
             yield part
             _sync(part)
@@ -220,60 +219,6 @@ def write_json(target: Path, document: Any) -> None:
     write_text(target, json_text(document))
 
 
-def claim_json(target: Path, document: Any) -> None:
-    """Write *document* like `write_json`, where other jobs may be doing just that: one at a time."""
-    with locked(target.parent):
-        write_json(target, document)
-
-
-@contextmanager
-def locked(folder: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of *folder* in the block; *waiting* is called if somebody else holds it now."""
-    make_directory(folder)
-    with _explained(folder, "lock"):
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Held until the descriptor is closed, also by a process that dies.
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if waiting:
-                waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def hold(path: Path) -> int | None:
-    """Lock *path* until the descriptor is closed or this process dies; None where somebody else has it."""
-    make_directory(path.parent)
-    with _explained(path, "lock"):
-        descriptor = disk.open_to_append(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock of *path*."""
-    try:
-        with _explained(path, "read"):
-            descriptor = os.open(path, os.O_RDONLY)
-    except MissingFileError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def read_json(path: Path) -> Any:
     """The JSON document at *path*.
 
@@ -306,7 +251,7 @@ def append_line(path: Path, line: str) -> None:
     A last line that a crash tore is ended first, so it spoils itself alone.
     """
     make_directory(path.parent)
-    with _explained(path, "append to"):
+    with explained(path, "append to"):
         # Locked until the descriptor is closed: nobody looks at another writer's half line.
         descriptor = _locked(path, disk.open_to_append)
         try:
@@ -326,7 +271,7 @@ def append_line(path: Path, line: str) -> None:
 def output(path: Path) -> Iterator[int]:
     """A descriptor to which another process may write what it says; appended to *path*."""
     make_directory(path.parent)
-    with _explained(path, "write"):
+    with explained(path, "write"):
         descriptor = disk.open_to_append(path)
     try:
         yield descriptor
@@ -337,7 +282,7 @@ def output(path: Path) -> Iterator[int]:
 @contextmanager
 def at_rest(path: Path) -> Iterator[None]:
     """Let nobody append a line to *path* in the block, which may remove it; raises MissingFileError."""
-    with _explained(path, "lock"):
+    with explained(path, "lock"):
         descriptor = _locked(path, lambda there: os.open(there, os.O_RDONLY))
     try:
         yield
@@ -371,14 +316,14 @@ def _is_still(path: Path, descriptor: int) -> bool:
 def spool(directory: Path) -> Iterator[BinaryIO]:
     """A nameless scratch file in *directory*: whatever happens, nothing of it is left behind."""
     make_directory(directory)
-    with _explained(directory, "write to"), disk.create_nameless(directory) as stream:
+    with explained(directory, "write to"), disk.create_nameless(directory) as stream:
         yield stream
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[io.BufferedReader]:
     """Open *path* for reading; raises MissingFileError or PermissionDeniedError with the path."""
-    with _explained(path, "read"), path.open("rb") as stream:
+    with explained(path, "read"), path.open("rb") as stream:
         yield stream
 
 
@@ -399,61 +344,10 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def seal(target: Path, checksum: str) -> None:
-    """Write the sidecar of *target*, in the form that `sha256sum -c` and `shasum -c` read."""
-    write_text(layout.sidecar_of(target), f"{checksum}  {target.name}\n")
-
-
-def sealed_checksum(target: Path) -> str:
-    """The SHA-256 that the sidecar of *target* vouches for.
-
-    Raises:
-        MissingFileError: there is no sidecar.
-        FileCorruptionError: the sidecar is not one line that names *target*.
-    """
-    sidecar = layout.sidecar_of(target)
-    with _explained(sidecar, "read"):
-        words = sidecar.read_text(errors="replace").split()
-    if len(words) != 2 or len(words[0]) != 64 or words[1] != target.name:
-        raise FileCorruptionError(
-            f"{sidecar} is not a sidecar of {target.name}",
-            cure="Run the workflow again: the date counts as not done and is fetched anew",
-            path=sidecar,
-            expected=f"<64 hexadecimal digits>  {target.name}",
-            actual=" ".join(words)[:100],
-        )
-    return words[0]
-
-
-def is_sealed(target: Path) -> bool:
-    """Whether *target* and its sidecar are both there and agree on the name.
-
-    The cheap half of `verify`: it does not read the file's bytes.
-    """
-    try:
-        sealed_checksum(target)
-    except (MissingFileError, FileCorruptionError):
-        return False
-    return target.is_file()
-
-
-def verify(target: Path) -> None:
-    """Raise `FileCorruptionError` unless the bytes of *target* are those its sidecar vouches for."""
-    expected = sealed_checksum(target)
-    if (found := digest(target)) != expected:
-        raise FileCorruptionError(
-            f"{target}: the sidecar says {expected[:12]}…, the file is {found[:12]}…",
-            cure="Move the date's files away and run the workflow again",
-            path=target,
-            expected=expected,
-            actual=found,
-        )
-
-
 def move(source: Path, target: Path) -> None:
     """Give *source* the place and name of *target*, on the device."""
     make_directory(target.parent)
-    with _explained(target, "move a file to"):
+    with explained(target, "move a file to"):
         try:
             disk.rename(source, target)
         except OSError as error:
@@ -473,7 +367,7 @@ def copy(source: Path, target: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file or a folder with all it holds; nothing happens where there is none."""
-    with _explained(path, "remove"):
+    with explained(path, "remove"):
         if not path.is_dir() or path.is_symlink():
             _unlink(path)
             return
@@ -485,7 +379,7 @@ def remove(path: Path) -> None:
 def remove_empty(folder: Path, top: Path) -> None:
     """Remove *folder* and those above it, as long as they are empty and below *top*."""
     while top in folder.parents and folder.is_dir() and not any(folder.iterdir()):
-        with _explained(folder, "remove"):
+        with explained(folder, "remove"):
             disk.remove_folder(folder)
         folder = folder.parent
 

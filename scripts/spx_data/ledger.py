@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
-from spx_data import files, journal, sessions
-from spx_data.config import Patience, Settings
+from spx_data import journal, seals, sessions
 from spx_data.dates import Dates
 from spx_data.errors import ApiDataNotFoundError, FileCorruptionError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.sessions import Session
+from spx_data.settings import Patience, Settings
 
 
 class Kind(StrEnum):
@@ -150,7 +150,7 @@ def _never_ended(evidence: Evidence, last: Event | None, tries: int) -> State:
 
 def gather(layout: Layout, date: dt.date) -> Evidence:
     """The evidence about *date* in the tree; the journal is read only where it can matter."""
-    if files.is_sealed(layout.parquet(date)):
+    if seals.is_sealed(layout.parquet(date)):
         return Evidence(sealed=True)
     return Evidence(
         begun=layout.listing(date).exists() or bool(layout.receipts(date)),
@@ -177,4 +177,4 @@ def missing_dates(states: Mapping[Session, State], within: Dates | None = None) 
 def sealed_dates(layout: Layout, within: Dates | None = None) -> list[dt.date]:
     """The trading dates that are sealed, oldest first; of those *within*, where given."""
     dates = (date for date in layout.dates_on_disk() if within is None or date in within)
-    return [date for date in dates if files.is_sealed(layout.parquet(date))]
+    return [date for date in dates if seals.is_sealed(layout.parquet(date))]

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from spx_data import files, ledger
+from spx_data import files, ledger, seals
 from spx_data.dates import FORMS, Dates
 from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
 from spx_data.integrity import merkle
@@ -84,7 +84,7 @@ def _selected(layout: Layout, dates: Selection) -> dict[dt.date, str]:
     if within is not None:
         _check_named(layout, within)
     dates_sealed = ledger.sealed_dates(layout, within)
-    sealed = {date: files.sealed_checksum(layout.parquet(date)) for date in dates_sealed}
+    sealed = {date: seals.sealed_checksum(layout.parquet(date)) for date in dates_sealed}
     if not sealed:
         what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
         raise DateValidationError(
@@ -120,7 +120,7 @@ def _word(word: object) -> str:
 
 def _check_named(layout: Layout, within: Dates) -> None:
     """Raise unless every date that is named by itself is sealed."""
-    not_sealed = [date for date in within.single if not files.is_sealed(layout.parquet(date))]
+    not_sealed = [date for date in within.single if not seals.is_sealed(layout.parquet(date))]
     if not not_sealed:
         return
     named = ", ".join(date.isoformat() for date in not_sealed)

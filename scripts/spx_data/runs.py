@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spx_data import files, journal
+from spx_data import files, journal, locks
 from spx_data.errors import AnotherRunError, SpxDataError
 from spx_data.layout import Layout
 
@@ -120,14 +120,14 @@ def check_idle(layout: Layout) -> None:
 def _held(path: Path) -> int | None:
     """A descriptor that holds the lock of *path*; None where somebody else keeps it."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (descriptor := files.hold(path)) is None and time.monotonic() < deadline:
+    while (descriptor := locks.hold(path)) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return descriptor
 
 
 def current(layout: Layout) -> Run | None:
     """The run at work; None where there is none."""
-    if not files.is_held(layout.run_lock) or files.is_held(layout.upkeep_lock):
+    if not locks.is_held(layout.run_lock) or locks.is_held(layout.upkeep_lock):
         return None
     return last(layout)
 
@@ -157,7 +157,7 @@ def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
 
 
 def _taken(layout: Layout) -> AnotherRunError:
-    if files.is_held(layout.upkeep_lock):
+    if locks.is_held(layout.upkeep_lock):
         return AnotherRunError(
             "this lake is being cleaned up", cure="Wait until spx-data cleanup has ended", pid=None
         )

@@ -17,8 +17,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from spx_data import vouched
-from spx_data.config import Settings, Window
 from spx_data.errors import ConfigurationValidationError, SpxDataError
+from spx_data.settings import Settings, Window
 
 ZONE = "America/New_York"
 NOW_VARIABLE = "SPX_DATA_NOW"

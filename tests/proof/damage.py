@@ -29,12 +29,12 @@ from tests.proof.readers import READERS, Readers
 
 import theta_simulator
 from spx_data import config, sessions, vouched
-from spx_data.config import Settings
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
 from spx_data.integrity import Damage, Standing, examine
 from spx_data.layout import Layout
+from spx_data.settings import Settings
 
 TODAY = dt.date(2024, 12, 31)
 BLOCK = 4096

@@ -5,11 +5,11 @@ import functools
 import polars as pl
 
 from spx_data import config, ledger, schema, sessions
-from spx_data.config import Settings, Terminal
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.settings import Settings, Terminal
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from rich.table import Table
 from tests.proof import conduct, fills
 
 import theta_simulator
-from spx_data import files, journal, ledger, staging
+from spx_data import files, journal, ledger, seals, staging
 from spx_data.errors import SpxDataError, SubscriptionError
 from spx_data.fill.listing import Listing, fetch_expirations
 from spx_data.fill.preflight import preflight
@@ -406,7 +406,7 @@ class Trial:
         found = fills.sealed_rows(parquet)
         if not found.equals(truth):
             self.wrong(f"a wrong day is sealed: {len(found)} rows, the market has {len(truth)}")
-        files.verify(parquet)
+        seals.verify(parquet)
 
     def _check_places(self):
         """Everything stands where a lake keeps it, and nothing has a name that a terminal chose."""

@@ -21,7 +21,7 @@ from tests.proof.conduct import chain_of
 from tests.proof.disk import Disk
 
 import theta_simulator
-from spx_data import files
+from spx_data import seals
 from spx_data.errors import DeviceError, InsufficientDiskSpaceError, PermissionDeniedError
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 7, 3))  # the second is a half day
@@ -207,7 +207,7 @@ class Proof:
             passport = json.loads(fill.layout.passport(fill.date).read_text())
         except (OSError, ValueError) as error:
             return self._wrong(seed, f"a sealed day has no passport: {error}")
-        if passport["parquet"]["sha256"] != files.sealed_checksum(fill.layout.parquet(fill.date)):
+        if passport["parquet"]["sha256"] != seals.sealed_checksum(fill.layout.parquet(fill.date)):
             self._wrong(seed, "the passport is another day's")
         return None
 

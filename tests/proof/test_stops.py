@@ -5,7 +5,7 @@ import errno
 from tests.proof.disk import OPERATIONS
 from tests.proof.stops import Proof
 
-from spx_data import files
+from spx_data import files, seals
 
 TRIALS, SEED = 120, 1_000_000
 
@@ -32,7 +32,7 @@ def test_a_fill_that_does_not_flush_is_found_out(tmp_path, monkeypatch):
 def test_a_sidecar_written_too_early_is_found_out(tmp_path, monkeypatch):
     from spx_data.fill import merge
 
-    seal, write = files.seal, files.write_json
+    seal, write = seals.seal, files.write_json
 
     def early(target, document):
         if target.name.startswith("spx-options-"):
@@ -40,7 +40,7 @@ def test_a_sidecar_written_too_early_is_found_out(tmp_path, monkeypatch):
         write(target, document)
 
     monkeypatch.setattr(merge.files, "write_json", early)
-    monkeypatch.setattr(merge.files, "seal", lambda *_: None)
+    monkeypatch.setattr(merge.seals, "seal", lambda *_: None)
 
     with Proof(tmp_path) as proof:
         assert proof.run(100, SEED).wrong

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from tests.rules.conftest import Date
 
-from spx_data import files, journal, runs
+from spx_data import files, journal, locks, runs
 from spx_data.cli import commands
 from spx_data.errors import AnotherRunError
 from spx_data.integrity import Standing, examine
@@ -342,7 +342,7 @@ def test_a_retry_clears_what_is_in_its_dates_way_and_keeps_what_is_staged(lake_a
 def at_work(lake_at):
     """Return a lake in which this process is the run at work."""
     layout = lake_at().layout
-    descriptor = files.hold(layout.run_lock)
+    descriptor = locks.hold(layout.run_lock)
     run = runs.Run("20240601T000000-1", os.getpid(), NOW, "/", "snakemake", ())
     files.write_json(layout.run_note, run.as_json())
     yield layout

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spx_data import cli, config, configuring, disk, files, journal, settings_table, status
-from spx_data.config import Settings
+from spx_data import cli, config, config_rules, configuring, disk, files, journal, settings_table, status
 from spx_data.journal import Journal
+from spx_data.settings import Settings
 
 SHIPPED = (Path(__file__).resolve().parents[2] / "config" / "config.yaml").read_text()
 FILE = Path("config/config.yaml")
@@ -95,7 +95,7 @@ def test_a_key_may_be_spelt_in_any_case(typed, key):
 
 
 def test_no_two_keys_are_one_when_spelt_plainly():
-    keys = [key for key, _ in config.rules()]
+    keys = [key for key, _ in config_rules.rules()]
 
     assert [settings_table.key_of(key.replace("_", "").upper()) for key in keys] == keys
 
@@ -407,7 +407,7 @@ def test_every_setting_tells_its_source(spx_data, monkeypatch):
 
     assert code == 0
     rows = {row["key"]: row for row in json.loads(out)}
-    assert list(rows) == [key for key, _ in config.rules()]
+    assert list(rows) == [key for key, _ in config_rules.rules()]
     assert rows["processing.interval"] == {
         "key": "processing.interval",
         "value": "15m",
@@ -455,7 +455,7 @@ def test_the_table_has_a_line_for_each_key_and_room_for_words_where_it_is_wide(s
     monkeypatch.setenv("FORCE_COLOR", "1")
     _, narrow, _ = spx_data("config", "get")
 
-    assert len(wide.splitlines()) == len(list(config.rules())) + 1
+    assert len(wide.splitlines()) == len(list(config_rules.rules())) + 1
     assert "First trading date to have on disk." in wide
     assert "First trading date" not in narrow
     assert "processing.start_date" in narrow

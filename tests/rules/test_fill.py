@@ -14,7 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.rules.conftest import DAY
 
-from spx_data import files, journal, theta
+from spx_data import files, journal, seals, theta
 from spx_data.errors import (
     ApiDataNotFoundError,
     ApiResponseInvalidError,
@@ -76,7 +76,7 @@ def test_a_sealed_date_is_the_market_cell_by_cell(api, format, terminals, day, t
 
     found, expected = sealed_rows(date.layout.parquet(DAY)), market_day(terminals[api], DAY, truth)
     assert_frame_equal(found, expected.select(found.columns), check_exact=True)
-    files.verify(date.layout.parquet(DAY))
+    seals.verify(date.layout.parquet(DAY))
     assert date.state().kind is Kind.SEALED
 
 
@@ -350,7 +350,7 @@ def test_a_checkpoint_damaged_before_the_merge_is_fetched_anew_alone(simulated, 
     date.merge()
     chain = date.listing()["chains"][1]
     assert asked(terminal)[4:] == [(chain["root"], chain["listed"])]
-    files.verify(date.layout.parquet(DAY))
+    seals.verify(date.layout.parquet(DAY))
 
 
 def test_records_gone_before_the_merge_are_named_and_fetched_anew(simulated, day):

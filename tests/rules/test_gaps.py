@@ -13,13 +13,13 @@ import pytest
 from click.testing import CliRunner
 from tests import sealed_days
 
-from spx_data import acceptance, config, dataset, files, gaps, journal, sessions, status
+from spx_data import acceptance, config, dataset, files, gaps, journal, locks, sessions, status
 from spx_data.cli import commands
 from spx_data.cli.plan import fields, print_plan
-from spx_data.config import Settings
 from spx_data.gaps import Conflict, find, plan
 from spx_data.ledger import Kind
 from spx_data.runs import Run
+from spx_data.settings import Settings
 
 FRIDAY, SATURDAY, MONDAY = (dt.date(2024, 12, day) for day in (6, 7, 9))
 SEALED, PARKED, ACCEPTED, NO_DATA = (dt.date(2024, 12, day) for day in (2, 3, 4, 5))
@@ -243,7 +243,7 @@ def test_a_run_at_work_is_in_the_way(settings, moment):
     begun = dt.datetime(2024, 12, 9, 11, tzinfo=dt.UTC)
     run = Run("a-run", os.getpid(), begun, "folder", "snakemake", (FRIDAY,))
     files.write_json(settings.layout.run_note, run.as_json())
-    held = files.hold(settings.layout.run_lock)
+    held = locks.hold(settings.layout.run_lock)
 
     busy = plan(settings, moment, None, cores=4)
     os.close(held)

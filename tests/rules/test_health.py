@@ -17,12 +17,12 @@ import yaml
 from click.testing import CliRunner
 from tests.rules.conftest import Date
 
-from spx_data import config, dataset, files, health, status, theta
+from spx_data import config, dataset, files, health, locks, status, theta
 from spx_data.cli import commands
 from spx_data.cli.tables import print_outcome
-from spx_data.config import Settings
 from spx_data.health import lake as of_lake
 from spx_data.journal import Journal
+from spx_data.settings import Settings
 
 MOMENT = "2024-01-08T08:00:00-05:00"
 SEALED = [dt.date(2024, 1, 2), dt.date(2024, 1, 3)]
@@ -617,7 +617,7 @@ def running(settings, dates):
         "dates": [date.isoformat() for date in dates],
     }
     files.write_json(layout.run_note, note)
-    descriptor = files.hold(layout.run_lock)
+    descriptor = locks.hold(layout.run_lock)
     try:
         yield
     finally:

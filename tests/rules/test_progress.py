@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from tests.rules.conftest import DAY, Date
 
-from spx_data import files, journal, runs
+from spx_data import files, journal, locks, runs
 from spx_data.cli import progress as display
 from spx_data.cli.overview import status
 from spx_data.cli.progress import accompanied, progress_shown, watch
@@ -189,7 +189,7 @@ def test_the_memory_is_that_of_the_runs_own_processes(lake, as_run):
     run = as_run("memory-of-one", layout=layout)
     assert Watcher(layout, run).look().memory is None
 
-    held = files.hold(layout.run_lock)
+    held = locks.hold(layout.run_lock)
     try:
         memory = Watcher(layout, run).look().memory
     finally:
@@ -398,7 +398,7 @@ def test_watching_ends_with_the_run(lake, as_run, capsys, monkeypatch):
     layout = lake().layout
     monkeypatch.setenv(INTERVAL_VARIABLE, "0.1")
     as_run("one", layout=layout)
-    held = files.hold(layout.run_lock)
+    held = locks.hold(layout.run_lock)
     threading.Timer(2, os.close, [held]).start()
 
     watch(layout)

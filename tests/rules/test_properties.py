@@ -17,10 +17,10 @@ import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spx_data import config, files, journal, ledger, schema, sessions, staging, status
-from spx_data.config import Settings
+from spx_data import config, files, journal, ledger, schema, seals, sessions, staging, status
 from spx_data.layout import Checkpoint
 from spx_data.parquet import DayWriter
+from spx_data.settings import Settings
 from spx_data.staging import Receipt
 
 DAY = dt.date(2024, 1, 2)
@@ -168,7 +168,7 @@ def test_any_tree_has_one_state_for_each_session_and_one_status_log(tree, wanted
         assert told.items() <= log.items()
         assert set(log) - {date.isoformat() for date in DATES[:5]} <= {"2024-01-06"}
         assert {line.date.isoformat(): line.state.kind.value for line in overview.dates} == log
-        sealed = [date for date in sorted(DATES) if files.is_sealed(lake.layout.parquet(date))]
+        sealed = [date for date in sorted(DATES) if seals.is_sealed(lake.layout.parquet(date))]
         assert ledger.sealed_dates(lake.layout) == sealed
         assert not set(ledger.missing_dates(states)) & set(sealed)
     finally:
@@ -205,7 +205,7 @@ def plant(layout, date, evidence):
         places[name].parent.mkdir(parents=True, exist_ok=True)
         places[name].write_bytes(content)
         if name == "sealed":
-            files.seal(places[name], files.digest(places[name]))
+            seals.seal(places[name], files.digest(places[name]))
 
 
 def rows_of(database):

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import spx_data
-from spx_data import files
+from spx_data import files, seals
 from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
 from spx_data.integrity import merkle
 
@@ -153,7 +153,7 @@ def test_every_changed_day_is_named_before_a_row_is_read(sealed):
 
     fields = caught.value.fields
     assert fields["actual"]["2024-02-02"] == files.digest(sealed.parquet(DAYS[2]))
-    assert fields["expected"]["2024-02-02"] == files.sealed_checksum(sealed.parquet(DAYS[2]))
+    assert fields["expected"]["2024-02-02"] == seals.sealed_checksum(sealed.parquet(DAYS[2]))
     assert dates_in(scan(sealed, DAYS[1])) == [DAYS[1]]
 
 
@@ -179,7 +179,7 @@ def test_a_root_names_the_exact_data(sealed):
 def test_data_sealed_anew_with_other_bytes_has_another_root(sealed):
     root = spx_data.verification_root(lake=sealed.output)
     spoil(sealed, DAYS[0])
-    files.seal(sealed.parquet(DAYS[0]), files.digest(sealed.parquet(DAYS[0])))
+    seals.seal(sealed.parquet(DAYS[0]), files.digest(sealed.parquet(DAYS[0])))
 
     with pytest.raises(FileCorruptionError, match="3 selected days"):
         scan(sealed, root=root)

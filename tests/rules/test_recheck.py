@@ -25,9 +25,8 @@ from tests.proof.disk import Disk
 from tests.restating import cells, expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 
-from spx_data import disk, files, integrity, journal, ledger, recheck, sessions
+from spx_data import disk, files, integrity, journal, ledger, recheck, seals, sessions
 from spx_data.cli.restatements import print_outcomes
-from spx_data.config import Recheck
 from spx_data.dates import Dates
 from spx_data.errors import (
     ApiResponseInvalidError,
@@ -41,6 +40,7 @@ from spx_data.errors import (
 from spx_data.recheck import candidate
 from spx_data.recheck.report import Action, Kind
 from spx_data.recheck.sample import by_last_look
+from spx_data.settings import Recheck
 
 HALF_DAY = dt.date(2024, 7, 3)
 WEEKLY = ("SPXW", "2024-01-03")
@@ -167,7 +167,7 @@ def test_the_report_says_which_version_is_which(source, day):
     assert (document["date"], document["found"], document["action"]) == ("2024-01-02", "restated", "reported")
     assert document["notes"] == []
     old, new = document["versions"]["before"], document["versions"]["after"]
-    assert old["sha256"] == files.sealed_checksum(date.layout.parquet(DAY)) != new["sha256"]
+    assert old["sha256"] == seals.sealed_checksum(date.layout.parquet(DAY)) != new["sha256"]
     assert old["records_sha256"] == date.passport()["records_sha256"] != new["records_sha256"]
     assert (old["where"], new["where"]) == ("sealed", "not kept")
     (event,) = looks(date)
@@ -607,7 +607,7 @@ def test_other_settings_are_refused_before_anything_is_compared(terminals, three
 
     assert isinstance(outcome.error, DatasetMismatchError)
     assert looks(date) == []
-    assert files.is_sealed(date.layout.parquet(DAY))
+    assert seals.is_sealed(date.layout.parquet(DAY))
 
 
 # Which dates --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from tests.proof.disk import Disk
 from tests.rules.conftest import Date
 
-from spx_data import disk, files, journal, schema, vouched
+from spx_data import disk, files, journal, schema, seals, vouched
 from spx_data.dates import Dates
 from spx_data.errors import DeviceError, PermissionDeniedError
 from spx_data.integrity import Damage, Standing, examine, merkle, verify
@@ -70,7 +70,7 @@ def reseal(date, **words):
     """Make sidecar and passport vouch for the Parquet as it is, as somebody might who means well."""
     _, parquet, passport = paths(date)
     digest = files.digest(parquet)
-    files.seal(parquet, digest)
+    seals.seal(parquet, digest)
     document = json.loads(passport.read_text())
     del document[vouched.FIELD]
     document["parquet"] = {"bytes": parquet.stat().st_size, "sha256": digest}
@@ -502,7 +502,7 @@ def test_a_stop_at_any_operation_of_the_disk_loses_nothing(power, lost, sealed, 
         shutil.copytree(before, tmp_path)
         with Disk(at, power=power, seed=at):
             verify(sealed.settings, just_this, depth="bytes")
-        sealed_still = files.is_sealed(paths(sealed)[1])
+        sealed_still = seals.is_sealed(paths(sealed)[1])
         assert not sealed_still or contents(sealed) == broken
 
         verify(sealed.settings, just_this, depth="bytes")

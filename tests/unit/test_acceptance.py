@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from spx_data import acceptance, files, journal, ledger
+from spx_data import acceptance, files, journal, ledger, seals
 from spx_data.errors import DateValidationError
 from spx_data.ledger import Kind
 
@@ -53,7 +53,7 @@ def test_only_a_session_can_be_decided_about(decide, settings):
 def test_a_sealed_date_needs_no_acceptance(settings):
     parquet = settings.layout.parquet(DAY)
     files.write_text(parquet, "PAR1")
-    files.seal(parquet, files.digest(parquet))
+    seals.seal(parquet, files.digest(parquet))
 
     with pytest.raises(DateValidationError, match="is sealed"):
         acceptance.accept(settings, DAY, "whatever")

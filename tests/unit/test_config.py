@@ -8,13 +8,13 @@ import jsonschema
 import pytest
 import yaml
 
-from spx_data import config
-from spx_data.config import Settings, Window
+from spx_data import config, config_rules
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
+from spx_data.settings import Alerts, Retention, Settings, Window
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULTS = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-SCHEMA = yaml.safe_load(config.SCHEMA.read_text())
+SCHEMA = yaml.safe_load(config_rules.SCHEMA.read_text())
 START = {"processing": {"start_date": "2024-01-02"}}
 
 
@@ -111,10 +111,10 @@ MISTAKES = [
     ("processing", "batch_size", 0),
     ("processing", "batch_size", "all"),
     *[("priority", key, value) for key in ("age", "volatility", "tries") for value in (-1, "high", None)],
-    *[("alerts", key, -1) for key in config.Alerts.__dataclass_fields__],
+    *[("alerts", key, -1) for key in Alerts.__dataclass_fields__],
     ("alerts", "memory_percent", 101),
     ("alerts", "consecutive_missing", 2.5),
-    *[("retention", key, -1) for key in config.Retention.__dataclass_fields__],
+    *[("retention", key, -1) for key in Retention.__dataclass_fields__],
     ("retention", "logs_days", "forever"),
     ("thetadata", "base_url", "127.0.0.1:25503"),
     ("thetadata", "base_url", "ftp://127.0.0.1"),
@@ -402,7 +402,10 @@ def test_a_key_tells_who_set_it():
 
 
 def test_rules_name_every_key_once():
-    assert [key for key, _ in config.rules()] == [*(".".join(pair) for pair in keys_of(SCHEMA)), "dates"]
+    assert [key for key, _ in config_rules.rules()] == [
+        *(".".join(pair) for pair in keys_of(SCHEMA)),
+        "dates",
+    ]
 
 
 # The dates of a call ------------------------------------------------------------------------------------

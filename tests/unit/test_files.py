@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from spx_data import files, layout
+from spx_data import files, layout, locks, seals
 from spx_data.errors import (
     ApiConnectionError,
     FileCorruptionError,
@@ -302,7 +302,7 @@ def test_a_digest_is_sha256(size, tmp_path):
 def sealed(tmp_path):
     target = tmp_path / "spx-options-2024-01-02.parquet"
     target.write_bytes(b"PAR1")
-    files.seal(target, files.digest(target))
+    seals.seal(target, files.digest(target))
     return target
 
 
@@ -320,17 +320,17 @@ def test_other_peoples_tools_read_our_sidecar(command, sealed):
 
 
 def test_a_sealed_file_is_verified(sealed):
-    files.verify(sealed)
+    seals.verify(sealed)
 
-    assert files.is_sealed(sealed)
-    assert files.sealed_checksum(sealed) == hashlib.sha256(b"PAR1").hexdigest()
+    assert seals.is_sealed(sealed)
+    assert seals.sealed_checksum(sealed) == hashlib.sha256(b"PAR1").hexdigest()
 
 
 def test_changed_bytes_are_found(sealed):
     sealed.write_bytes(b"PAR2")
 
     with pytest.raises(FileCorruptionError, match="the sidecar says") as caught:
-        files.verify(sealed)
+        seals.verify(sealed)
 
     assert caught.value.fields["expected"] == hashlib.sha256(b"PAR1").hexdigest()
     assert caught.value.fields["actual"] == hashlib.sha256(b"PAR2").hexdigest()
@@ -350,27 +350,27 @@ def test_changed_bytes_are_found(sealed):
 def test_a_sidecar_that_says_something_else_seals_nothing(content, sealed):
     layout.sidecar_of(sealed).write_text(content)
 
-    assert not files.is_sealed(sealed)
+    assert not seals.is_sealed(sealed)
     with pytest.raises(FileCorruptionError, match="is not a sidecar"):
-        files.verify(sealed)
+        seals.verify(sealed)
 
 
 def test_neither_half_of_a_seal_is_enough(sealed):
     kept = sealed.read_bytes()
 
     sealed.unlink()
-    assert not files.is_sealed(sealed)
+    assert not seals.is_sealed(sealed)
 
     sealed.write_bytes(kept)
     layout.sidecar_of(sealed).unlink()
-    assert not files.is_sealed(sealed)
+    assert not seals.is_sealed(sealed)
 
 
 def test_many_may_claim_a_document_at_once(tmp_path):
     target = tmp_path / "lake" / "dataset.json"
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: files.claim_json(target, {"symbol": "SPX"}), range(200)))
+        list(pool.map(lambda _: locks.claim_json(target, {"symbol": "SPX"}), range(200)))
 
     assert files.read_json(target) == {"symbol": "SPX"}
     assert names(tmp_path / "lake") == ["dataset.json"]
@@ -381,12 +381,12 @@ def test_a_locked_folder_is_one_holders_at_a_time_and_says_that_it_waits(tmp_pat
 
     def second():
         held.wait(10)
-        with files.locked(tmp_path, waiting=waited.set):
+        with locks.locked(tmp_path, waiting=waited.set):
             order.append("second")
 
     thread = threading.Thread(target=second)
     thread.start()
-    with files.locked(tmp_path):
+    with locks.locked(tmp_path):
         held.set()
         assert waited.wait(10)
         order.append("first")

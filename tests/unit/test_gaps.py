@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spx_data import sessions
-from spx_data.config import Weights
 from spx_data.dates import Dates
 from spx_data.gaps.estimate import NEIGHBOURS, Cost, Costs
 from spx_data.gaps.finding import assess
@@ -17,6 +16,7 @@ from spx_data.gaps.priority import Points, Scale, ranked
 from spx_data.gaps.volatility import Market, Prices
 from spx_data.ledger import Kind, State
 from spx_data.sessions import Session
+from spx_data.settings import Weights
 from spx_data.status import Facts, Summary
 
 FIRST = dt.date(2024, 1, 2)

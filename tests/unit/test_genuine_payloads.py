@@ -8,7 +8,6 @@ import json
 import pyarrow as pa
 import pytest
 
-from spx_data.config import Window
 from spx_data.errors import (
     ApiDataNotFoundError,
     RequestRefusedError,
@@ -16,6 +15,7 @@ from spx_data.errors import (
     TerminalDisconnectedError,
     WrongApiError,
 )
+from spx_data.settings import Window
 from spx_data.theta import errors, tables, v2, v3
 from spx_data.theta.chains import Chain
 from spx_data.theta.transport import Transport

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data import files, journal, ledger, sessions
-from spx_data.config import Patience
+from spx_data import files, journal, ledger, seals, sessions
 from spx_data.dates import Dates
 from spx_data.journal import Journal
 from spx_data.ledger import Evidence, Kind, State
+from spx_data.settings import Patience
 
 DAY = dt.date(2024, 1, 2)
 MOMENT = dt.datetime(2024, 1, 10, 12, tzinfo=dt.UTC)
@@ -256,7 +256,7 @@ def test_events_that_end_no_try_do_not_change_how_the_last_one_ended(names):
 def seal(settings, date):
     parquet = settings.layout.parquet(date)
     files.write_text(parquet, "PAR1")
-    files.seal(parquet, files.digest(parquet))
+    seals.seal(parquet, files.digest(parquet))
 
 
 def test_every_kind_is_found_in_the_tree(lake, at):

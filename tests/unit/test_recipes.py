@@ -14,8 +14,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from spx_data import config, layout
+from spx_data import config, config_rules, layout
 from spx_data.cli import commands
+from spx_data.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -89,7 +90,7 @@ def test_the_readme_shows_every_command():
 
 
 def test_the_keys_that_the_readme_sets_exist():
-    known = dict(config.rules())
+    known = dict(config_rules.rules())
     named = [arguments[2] for arguments in readme("spx-data") if arguments[:2] == ("config", "set")]
 
     assert named
@@ -125,7 +126,7 @@ def test_the_readmes_second_lake_is_a_valid_one(tmp_path):
     base.write_text('processing: {start_date: "2024-01-02"}')
 
     first, second = (
-        config.Settings.of(config.resolve(config.load(*paths), {})) for paths in ([base], [base, overlay])
+        Settings.of(config.resolve(config.load(*paths), {})) for paths in ([base], [base, overlay])
     )
 
     assert second.window.interval == "5m"

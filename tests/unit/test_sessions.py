@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from spx_data import sessions
-from spx_data.config import Window
 from spx_data.errors import ConfigurationValidationError
+from spx_data.settings import Window
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTES = Window(dt.time(9, 30), dt.time(16), "1m")

@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from spx_data import schema, theta
-from spx_data.config import Window
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError
+from spx_data.settings import Window
 from spx_data.theta import v3, windows
 from spx_data.theta.chains import Chain, true_expiration
 from theta_simulator import Faults

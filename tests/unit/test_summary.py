@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.sealed_days import fail, record, seal
 
 from spx_data import archive, config, journal, status, vouched
-from spx_data.config import Settings
 from spx_data.ledger import Kind, State
+from spx_data.settings import Settings
 from spx_data.status import Facts, Summary, Trouble, memory, patterns, performance
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]

@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 from tests.proof.disk import Disk
 
-from spx_data import archive, files, journal
-from spx_data.config import Retention
+from spx_data import archive, files, journal, locks, seals
 from spx_data.errors import AnotherRunError
 from spx_data.journal import Journal
 from spx_data.layout import compressed_of
+from spx_data.settings import Retention
 from spx_data.upkeep import Action, after_a_run, retention
 
 NOW = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
@@ -56,7 +56,7 @@ def apply(settings):
 def seal(settings, date=DAY):
     parquet = settings.layout.parquet(date)
     files.write_text(parquet, "rows")
-    files.seal(parquet, files.digest(parquet))
+    seals.seal(parquet, files.digest(parquet))
 
 
 def write_journal(settings, *events, days, date=DAY):
@@ -323,7 +323,7 @@ def test_what_nobody_expected_after_a_run_is_a_warning_too(settings, caplog, mon
 def test_two_do_not_tidy_up_at_once(settings, caplog):
     log(settings, "runs/a.log", 40)
 
-    with files.locked(settings.layout.logs):
+    with locks.locked(settings.layout.logs):
         with pytest.raises(AnotherRunError, match="another process"):
             apply(settings)
         after_a_run(settings, NOW)

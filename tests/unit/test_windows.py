@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.config import Window
 from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, LargeRequestError
+from spx_data.settings import Window
 from spx_data.theta.windows import history
 
 STEPS = ["1s", "15s", "30s", "1m", "10m", "30m", "1h"]

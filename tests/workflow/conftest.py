@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from spx_data import config
-from spx_data.config import Settings
+from spx_data.settings import Settings
 from theta_simulator import Settings as Simulated
 from theta_simulator import Terminal, running
 

@@ -15,8 +15,8 @@ from spx_data import config
 from spx_data.errors import DateValidationError
 
 if TYPE_CHECKING:
-    from spx_data.config import Settings
     from spx_data.dates import Dates
+    from spx_data.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ class Call:
     def settings(self) -> Settings:
         """The settings of the lake; what this process writes from now on is as private as they say."""
         from spx_data import files
-        from spx_data.config import Settings
+        from spx_data.settings import Settings
 
         settings = Settings.of(config.resolve(config.load(*self.files)))
         files.restrict(owner_only=settings.owner_only)

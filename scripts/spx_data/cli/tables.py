@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spx_data.config import Settings
 from spx_data.ledger import Kind, State
+from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
 
 if TYPE_CHECKING:

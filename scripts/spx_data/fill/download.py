@@ -14,7 +14,6 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
 from spx_data import files, journal, staging
-from spx_data.config import Settings
 from spx_data.errors import (
     ApiDataNotFoundError,
     ConfigurationValidationError,
@@ -25,6 +24,7 @@ from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
+from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
 from spx_data.theta.windows import history

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import dataset, files, staging
-from spx_data.config import Settings
 from spx_data.dataset import Identity
 from spx_data.errors import ApiDataNotFoundError, SchemaValidationError
 from spx_data.fill.source import Line
+from spx_data.settings import Settings
 from spx_data.theta.chains import Chain, ListedChain
 
 

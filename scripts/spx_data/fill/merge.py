@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from spx_data import dataset, files, journal, schema, staging, vouched
-from spx_data.config import Settings
+from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
 from spx_data.sessions import Session
+from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import Chain
 
@@ -55,7 +55,7 @@ def merge_date(
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
         vouched.write(settings.layout.passport(date), document)
-        files.seal(target, checksum)
+        seals.seal(target, checksum)
         log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
     if not settings.keep_ndjson:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from spx_data import files
+from spx_data import files, locks
 from spx_data.errors import SpxDataError, TerminalDisconnectedError, ThetaTerminalNotRunningError
 from spx_data.layout import Layout
 from spx_data.theta import Source
@@ -36,4 +36,4 @@ def heeded(layout: Layout, source: Source) -> Iterator[None]:
 
 
 def _note(layout: Layout, error: SpxDataError) -> None:
-    files.claim_json(layout.terminal_down, {"error": type(error).__name__, "cause": error.cause})
+    locks.claim_json(layout.terminal_down, {"error": type(error).__name__, "cause": error.cause})

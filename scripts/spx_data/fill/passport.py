@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from spx_data import __version__, schema
-from spx_data.config import Window
 from spx_data.fill import underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.underlying import Underlying
 from spx_data.parquet import Written
 from spx_data.sessions import Session
+from spx_data.settings import Window
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
 

@@ -7,8 +7,8 @@ lake that holds another data set: each is one clear message before the first job
 from __future__ import annotations
 
 from spx_data import dataset, files, theta
-from spx_data.config import Settings, Terminal
 from spx_data.errors import ConfigurationValidationError
+from spx_data.settings import Settings, Terminal
 
 
 def preflight(settings: Settings) -> Terminal:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files, vouched
-from spx_data.config import Settings, Window
 from spx_data.errors import InsufficientDiskSpaceError, SpxDataError
 from spx_data.layout import Layout
+from spx_data.settings import Settings, Window
 
 if TYPE_CHECKING:
     from spx_data.fill.listing import Listing

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from spx_data import journal, theta
-from spx_data.config import Settings
 from spx_data.errors import ApiConnectionError, SpxDataError
 from spx_data.fill import outage
 from spx_data.journal import Journal
 from spx_data.retry import retrying
+from spx_data.settings import Settings
 from spx_data.theta import Source
 from spx_data.theta.transport import Exchange
 

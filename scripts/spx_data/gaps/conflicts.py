@@ -14,8 +14,8 @@ from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValida
 from spx_data.ledger import Kind
 
 if TYPE_CHECKING:
-    from spx_data.config import Settings, Terminal
     from spx_data.gaps.finding import Gap
+    from spx_data.settings import Settings, Terminal
 
 What = Literal[
     "run",

@@ -14,8 +14,8 @@ from spx_data.gaps.volatility import Market, Prices
 from spx_data.ledger import Kind, State
 
 if TYPE_CHECKING:
-    from spx_data.config import Settings
     from spx_data.sessions import Session
+    from spx_data.settings import Settings
     from spx_data.status import Facts, Summary
 
 _OUTSIDE = "outside of processing.start_date and end_date: the next run does not take it"

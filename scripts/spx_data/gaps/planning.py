@@ -15,7 +15,7 @@ from spx_data.gaps.conflicts import Conflict
 from spx_data.gaps.finding import Gap, find
 
 if TYPE_CHECKING:
-    from spx_data.config import Settings
+    from spx_data.settings import Settings
 
 _LEFT_OUT = frozenset({"trading", "parked", "accepted"})
 

@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from spx_data.config import Weights
 from spx_data.gaps.volatility import Market
+from spx_data.settings import Weights
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import config, files, runs, status
-from spx_data.config import Settings
 from spx_data.errors import SpxDataError
 from spx_data.health import dates, lake, machine, terminal, work
 from spx_data.health.check import Check, Level, fail, guarded, ok
 from spx_data.health.scene import Scene
 from spx_data.health.terminal import Asking
 from spx_data.runs import Run
+from spx_data.settings import Settings
 from spx_data.status import Summary
 
 # The longest that anybody waits for the terminal's one word.

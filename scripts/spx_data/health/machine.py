@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import median
 
 from spx_data import files
-from spx_data.config import Alerts
 from spx_data.errors import PermissionDeniedError
 from spx_data.health.check import Check, fail, gigabytes, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.layout import Layout
+from spx_data.settings import Alerts
 
 _OTHERS = 0o077
 

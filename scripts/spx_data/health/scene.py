@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from spx_data import sessions
-from spx_data.config import Settings
 from spx_data.health.terminal import Answer
 from spx_data.ledger import Kind
 from spx_data.runs import Run
+from spx_data.settings import Settings
 from spx_data.status import Summary, Trouble
 
 

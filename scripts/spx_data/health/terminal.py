@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from spx_data.config import Terminal
 from spx_data.errors import (
     ApiRateLimitError,
     SpxDataError,
@@ -21,6 +20,7 @@ from spx_data.errors import (
     WrongApiError,
 )
 from spx_data.health.check import Check, fail, named, ok, warn
+from spx_data.settings import Terminal
 
 if TYPE_CHECKING:
     from spx_data.health.scene import Scene

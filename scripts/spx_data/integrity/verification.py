@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from spx_data import journal
-from spx_data.config import Settings
 from spx_data.dates import Dates
 from spx_data.integrity import merkle, witnesses
 from spx_data.integrity.damages import Depth, Examination, Standing
@@ -19,6 +18,7 @@ from spx_data.integrity.examination import examine, work
 from spx_data.integrity.quarantine import quarantine
 from spx_data.journal import Journal
 from spx_data.layout import Layout
+from spx_data.settings import Settings
 
 
 @dataclass(frozen=True)

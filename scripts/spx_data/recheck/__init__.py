@@ -14,8 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import dataset, files, journal, sessions
-from spx_data.config import Settings
+from spx_data import dataset, files, journal, locks, sessions
 from spx_data.errors import (
     ApiDataNotFoundError,
     DateValidationError,
@@ -30,6 +29,7 @@ from spx_data.recheck.compare import compare
 from spx_data.recheck.report import Action, Finding, Kind, Listing
 from spx_data.recheck.sample import dates_due
 from spx_data.sessions import Session
+from spx_data.settings import Settings
 
 _STAGE = "recheck"
 
@@ -82,10 +82,10 @@ def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Wait until no other recheck of this lake is at work: they would share one lake aside.
 
     The journals' folder is locked for that: jobs lock the output and the temp directory for a moment each
-    (`files.claim_json`), and must not wait for a recheck.
+    (`locks.claim_json`), and must not wait for a recheck.
     """
     folder = settings.layout.lake_journal.parent
-    return files.locked(
+    return locks.locked(
         folder, waiting=lambda: _log.warning("another recheck is at work in %s: waiting for its end", folder)
     )
 

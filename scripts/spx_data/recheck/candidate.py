@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from spx_data import dataset, files
-from spx_data.config import Settings
+from spx_data import dataset, files, seals
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
 from spx_data.layout import Layout
 from spx_data.sessions import Session
+from spx_data.settings import Settings
 
 _FRESH_SECONDS = 24 * 3600
 
@@ -55,7 +55,7 @@ def fetch(there: Settings, date: dt.date, session: Session | None, *, concurrent
 
 
 def _sealed(layout: Layout, date: dt.date) -> Passport:
-    files.verify(layout.parquet(date))
+    seals.verify(layout.parquet(date))
     passport: Passport = files.read_json(layout.passport(date))
     return passport
 

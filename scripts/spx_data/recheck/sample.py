@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from spx_data import journal, ledger
-from spx_data.config import Settings
 from spx_data.journal import Event
+from spx_data.settings import Settings
 
 
 def dates_due(settings: Settings) -> list[dt.date]:

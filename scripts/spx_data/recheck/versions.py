@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from spx_data import files
+from spx_data import files, seals
 from spx_data.errors import FileCorruptionError
 from spx_data.layout import Layout
 
@@ -49,7 +49,7 @@ def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
 def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
     """Copy a sidecar, its Parquet and passport to *folder*, in the order of a seal: the sidecar last."""
     sidecar, parquet, passport = version
-    expected = files.sealed_checksum(parquet)
+    expected = seals.sealed_checksum(parquet)
     target = folder / parquet.name
     files.copy(parquet, target)
     if (found := files.digest(target)) != expected:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spx_data import ledger, sessions
-from spx_data.config import Settings
 from spx_data.layout import Layout
 from spx_data.ledger import Evidence, State
+from spx_data.settings import Settings
 from spx_data.status.history import History
 from spx_data.status.memory import Memory
 from spx_data.status.overview import Overview

@@ -17,8 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import config, configuring, files, settings_table
-from spx_data.config import Settings
+from spx_data import config, config_rules, configuring, files, settings_table
 from spx_data.errors import (
     DatabaseConnectionError,
     DatabaseSchemaError,
@@ -27,6 +26,7 @@ from spx_data.errors import (
 )
 from spx_data.journal import Event
 from spx_data.retry import retrying
+from spx_data.settings import Settings
 from spx_data.status import rows
 from spx_data.status.history import History
 from spx_data.status.rows import Row
@@ -205,7 +205,7 @@ def _insert(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> 
 def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row]:
     last = {change["key"]: change for change in changes}
     at = config.changed_at()
-    for key, rule in config.rules():
+    for key, rule in config_rules.rules():
         *section, name = key.split(".")
         value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
         source, change = config.origin(key), last.get(key)

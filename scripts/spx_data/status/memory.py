@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from spx_data import __version__, files, layout, vouched
+from spx_data import __version__, layout, locks, vouched
 from spx_data.errors import SpxDataError
 from spx_data.layout import Layout
 from spx_data.status.history import RULES, History
@@ -81,7 +81,7 @@ class Memory:
         """Keep what is known now, where that is news; a lake that cannot be written is read all the same."""
         if self._now == self._before:
             return
-        with suppress(SpxDataError), files.locked(self._layout.cache):
+        with suppress(SpxDataError), locks.locked(self._layout.cache):
             vouched.write_compact(self._layout.summaries, {"form": _FORM, "dates": self._now})
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from spx_data.config import Api, Terminal, Window
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
+from spx_data.settings import Api, Terminal, Window
 from spx_data.theta import errors, health
 
 if TYPE_CHECKING:

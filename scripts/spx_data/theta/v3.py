@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
-from spx_data.config import Terminal, Window
+from spx_data.settings import Terminal, Window
 from spx_data.theta import chains, health, tables
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Transport

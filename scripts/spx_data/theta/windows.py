@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from spx_data.config import Window
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
+from spx_data.settings import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

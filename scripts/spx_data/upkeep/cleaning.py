@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import runs
-from spx_data.config import Settings
+from spx_data.settings import Settings
 from spx_data.upkeep import leftovers, retention
 from spx_data.upkeep.task import Action, Done, Task, carry_out
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from spx_data import dataset, files, layout, staging
-from spx_data.config import Settings
+from spx_data import dataset, files, layout, seals, staging
 from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
 from spx_data.fill.manifest import Manifest
 from spx_data.integrity import Damage, Examination, Finding, Standing, examine, quarantine
+from spx_data.settings import Settings
 from spx_data.upkeep.task import Action, Task, removal, weight
 
 # Commands that are no run may be writing outside of the output and the temp directory this very moment.
@@ -46,7 +46,7 @@ def temp_files(settings: Settings) -> Iterator[Task]:
 def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
     """What a date's folder in the temp directory holds in vain."""
     there = settings.layout
-    folder, sealed = there.staging(date), files.is_sealed(there.parquet(date))
+    folder, sealed = there.staging(date), seals.is_sealed(there.parquet(date))
     if not folder.is_dir():
         return
     if sealed and not settings.keep_ndjson:
@@ -91,7 +91,7 @@ def failed_outputs(settings: Settings) -> Iterator[Task]:
 
 def failed_output(settings: Settings, date: dt.date) -> Iterator[Task]:
     """Files of one date that make no sealed day, and checkpoints of it that no run would take up."""
-    if not files.is_sealed(settings.layout.parquet(date)):
+    if not seals.is_sealed(settings.layout.parquet(date)):
         yield from _remains(settings, date)
         yield from _stale(settings, date)
 
@@ -185,5 +185,5 @@ def staged(settings: Settings) -> list[Task]:
     return [
         removal(there.staging(date), STAGED, top=there.temp)
         for date in there.staged_dates()
-        if not files.is_sealed(there.parquet(date))
+        if not seals.is_sealed(there.parquet(date))
     ]

@@ -18,10 +18,10 @@ from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
-from spx_data import archive, files, journal
-from spx_data.config import Retention, Settings
+from spx_data import archive, files, journal, locks, seals
 from spx_data.errors import AnotherRunError
 from spx_data.layout import COMPRESSED, Layout, compressed_of
+from spx_data.settings import Retention, Settings
 from spx_data.upkeep.task import Action, Done, Task, carry_out, removal
 
 _DAY = 24 * 3600.0
@@ -66,7 +66,7 @@ def apply(settings: Settings, moment: dt.datetime, *, seconds: float | None = No
         AnotherRunError: another process is doing it.
     """
     deadline = time.monotonic() + (sys.maxsize if seconds is None else seconds)
-    with files.locked(files.make_directory(settings.layout.logs), waiting=_refuse):
+    with locks.locked(files.make_directory(settings.layout.logs), waiting=_refuse):
         for task in _tasks(settings, moment):
             if time.monotonic() > deadline:
                 return
@@ -179,7 +179,7 @@ def journals(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
         else:
             due = limit is not None and _oldest_request(path) < limit
             action, reason = Action.SHORTEN, f"requests older than {policy.audit_days} days"
-        if due and files.is_sealed(layout.parquet(dt.date.fromisoformat(path.stem))):
+        if due and seals.is_sealed(layout.parquet(dt.date.fromisoformat(path.stem))):
             size = _size(path) + _size(compressed_of(path))
             yield Task(path, action, reason, 1, size, partial(_pack, path, limit))
 

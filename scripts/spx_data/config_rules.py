@@ -1,0 +1,159 @@
+"""What a config may say: the schema's rules, and what no key shows by itself."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import yaml
+
+from spx_data.dates import Dates
+from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError
+
+if TYPE_CHECKING:
+    import jsonschema
+
+Document = dict[str, Any]
+
+SCHEMA = Path(__file__).parents[2] / "config" / "schemas" / "config.schema.yaml"
+
+START_DATE = "processing.start_date"  # the only key without a default
+
+
+@functools.cache
+def schema() -> Mapping[str, Any]:
+    """The schema, as a document; nobody changes it."""
+    # libyaml, where it is there, is five times as fast: every job and command reads this first.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found: Mapping[str, Any] = yaml.load(SCHEMA.read_text(), Loader=loader)
+    return found
+
+
+def rules(part: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every key in dotted spelling with its rule in the schema."""
+    for name, rule in (part or schema())["properties"].items():
+        if "properties" in rule:
+            yield from rules(rule, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", rule
+
+
+def violations(document: Document) -> Iterator[jsonschema.ValidationError]:
+    """Each thing in *document* that the schema does not allow."""
+    import jsonschema
+
+    checker = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker(["date"]))
+    return checker.iter_errors(document)
+
+
+def validate(document: Document) -> None:
+    """Raise ConfigurationValidationError for the most telling violation of the schema, if there is one."""
+    import jsonschema
+
+    violation = jsonschema.exceptions.best_match(violations(document))
+    if violation is not None:
+        raise next(explained(violation))
+
+
+def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationValidationError]:
+    """What is wrong in words: one error, or one for each key that is none."""
+    where = ".".join(str(part) for part in violation.absolute_path)
+    rule, found = cast("Mapping[str, Any]", violation.schema), cast("Any", violation.instance)
+    if violation.validator != "additionalProperties":
+        yield invalid(where, f"{found!r} is not allowed", _allowed(rule))
+        return
+    known = sorted(rule["properties"])
+    inside = f"{where}." if where else ""
+    for unknown in sorted(str(key) for key in set(found) - set(known)):
+        yield invalid(f"{inside}{unknown}", "there is no such key", f"Known here: {', '.join(known)}")
+
+
+def _allowed(rule: Mapping[str, Any]) -> str:
+    """What a key may be, in words."""
+    if "enum" in rule:
+        return f"Allowed: {', '.join(str(value) for value in rule['enum'])}"
+    kinds = rule.get("type", "value")
+    kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
+    if rule.get("format") == "date":
+        kind = kind.replace("string", "a date like 2024-01-02")
+    limits = [
+        f"{word} {rule[name]}"
+        for name, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("pattern", "of the form"),
+            ("minItems", "with at least this many items:"),
+        )
+        if name in rule
+    ]
+    return f"Allowed: {' '.join([kind, *limits])}. {rule.get('description', '')}".strip()
+
+
+def fill_defaults(document: Document, part: Mapping[str, Any] | None = None) -> None:
+    """Give every key that *document* lacks its default."""
+    for key, rule in (part or schema())["properties"].items():
+        if "default" in rule:
+            document.setdefault(key, copy.deepcopy(rule["default"]))
+        if "properties" in rule:
+            fill_defaults(document[key], rule)
+
+
+def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+    """What no key shows by itself, with the keys it lies between."""
+    if document["dates"]:
+        try:
+            Dates.of(document["dates"])
+        except DateValidationError as error:
+            yield ("dates",), error
+    processing, terminal = document["processing"], document["thetadata"]
+    start, end = processing.get("start_date"), processing["end_date"]
+    if start is None:
+        yield (
+            (START_DATE,),
+            invalid(
+                START_DATE,
+                "it is not set, and nothing can be missing without a first date",
+                "Run 'spx-data config set processing.start_date 2024-01-02' (your date), or write "
+                "'start_date: 2024-01-02' under 'processing:' in config/config.yaml, "
+                "or set the environment variable PROCESSING_START_DATE",
+            ),
+        )
+    elif end is not None and dt.date.fromisoformat(start) > dt.date.fromisoformat(end):
+        finding = f"{start} is after end_date {end}"
+        cure = "Swap them, or set end_date: null"
+        yield (START_DATE, "processing.end_date"), invalid(START_DATE, finding, cure)
+    if processing["start_time"] >= processing["end_time"]:
+        finding = f"{processing['start_time']} is not before end_time {processing['end_time']}"
+        cure = "The session's window needs a start before its end"
+        keys = ("processing.start_time", "processing.end_time")
+        yield keys, invalid(keys[0], finding, cure)
+    if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
+        yield ("thetadata.base_url",), refused
+    if terminal["api"] == "v2" and terminal["format"] == "ndjson":
+        keys = ("thetadata.format", "thetadata.api")
+        yield keys, invalid(keys[0], "API v2 has no ndjson", "Use csv or json")
+
+
+def _refused_address(base_url: str) -> ConfigurationValidationError | None:
+    """Why no terminal can be reached at an address of the right form; None where one can."""
+    try:
+        host = urlsplit(base_url).hostname
+    except ValueError as error:
+        return invalid(
+            "thetadata.base_url", f"{base_url!r} is no address: {error}", "Write http://127.0.0.1:25503"
+        )
+    if host != "localhost":
+        return None
+    address = base_url.replace("localhost", "127.0.0.1")
+    return invalid("thetadata.base_url", "terminals refuse the name localhost", f"Write {address}")
+
+
+def invalid(what: str, reason: str, cure: str) -> ConfigurationValidationError:
+    """The error that *what* is wrong for a *reason*."""
+    return ConfigurationValidationError(f"config: {what}: {reason}", cure=cure, what=what, reason=reason)

@@ -1,0 +1,190 @@
+"""Typed settings: what everything inside the library sees of a config.
+
+They trust the document that `config.resolve` returned, so that the many short jobs of a run need not check
+it again.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spx_data.dates import Dates
+from spx_data.layout import Layout
+
+Api = Literal["auto", "v3", "v2"]
+
+_STEPS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """How to reach the Theta Terminal."""
+
+    base_url: str | None
+    api: Api
+    format: str
+    max_concurrent_requests: int
+    timeout_seconds: float
+    history_timeout_seconds: float
+    greeks_version: str
+    retry_wait_factor: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """The stamps of a session: from *start* to *end*, both inclusive, *step_ms* apart; New York time."""
+
+    start: dt.time
+    end: dt.time
+    interval: str
+
+    @property
+    def step_ms(self) -> int:
+        """Milliseconds between two stamps."""
+        return int(self.interval[:-1]) * _STEPS_MS[self.interval[-1]]
+
+    @property
+    def start_ms(self) -> int:
+        """The first stamp, in milliseconds since midnight."""
+        return _ms(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """The end, in milliseconds since midnight."""
+        return _ms(self.end)
+
+    @property
+    def stamps(self) -> int:
+        """Number of stamps."""
+        return (self.end_ms - self.start_ms) // self.step_ms + 1
+
+    def halves(self) -> list[Window]:
+        """Two windows that have the same stamps between them; none where there is only one stamp."""
+        if self.stamps < 2:
+            return []
+        middle = self.start_ms + self.stamps // 2 * self.step_ms
+        return [
+            Window(self.start, _time(middle - self.step_ms), self.interval),
+            Window(_time(middle), self.end, self.interval),
+        ]
+
+
+def _ms(time: dt.time) -> int:
+    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000
+
+
+def _time(ms: int) -> dt.time:
+    return dt.time(ms // 3_600_000, ms // 60_000 % 60, ms // 1000 % 60)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a session that is not sealed is asked for again, and when no more."""
+
+    no_data_recheck_days: float
+    publication_hours: float
+    max_attempts: int | None
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """Which sealed dates are fetched again, and what becomes of one that the source changed."""
+
+    sample: int
+    restated: Literal["report", "keep", "replace"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Points that decide which missing date is filled first."""
+
+    age: float
+    volatility: float
+    tries: float
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Thresholds, in percent but for *consecutive_missing* (sessions)."""
+
+    failure_rate_percent: float
+    consecutive_missing: int
+    disk_free_percent: float
+    connectivity_percent: float
+    memory_percent: float
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long logs and audit records are kept; None is for ever, or without limit."""
+
+    compress_days: float | None
+    logs_days: float | None
+    logs_mb: float | None
+    audit_days: float | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one lake, as everything inside the library sees them."""
+
+    terminal: Terminal
+    start_date: dt.date
+    end_date: dt.date | None
+    roots: tuple[str, ...]
+    window: Window
+    max_dte: int | None
+    calendar: str
+    keep_ndjson: bool
+    batch_size: int | None
+    priority: Weights
+    alerts: Alerts
+    retention: Retention
+    patience: Patience
+    owner_only: bool
+    verify_depth: Literal["pages", "bytes"]
+    recheck: Recheck
+    dates: Dates | None
+    layout: Layout
+    document: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, resolved: Mapping[str, Any]) -> Settings:
+        """The settings in a document that `resolve` returned."""
+        processing = resolved["processing"]
+        end = processing["end_date"]
+        return cls(
+            terminal=Terminal(**resolved["thetadata"]),
+            start_date=dt.date.fromisoformat(processing["start_date"]),
+            end_date=dt.date.fromisoformat(end) if end else None,
+            roots=tuple(processing["roots"]),
+            window=Window(
+                start=dt.time.fromisoformat(processing["start_time"]),
+                end=dt.time.fromisoformat(processing["end_time"]),
+                interval=processing["interval"],
+            ),
+            max_dte=processing["max_dte"],
+            calendar=processing["calendar"],
+            keep_ndjson=processing["keep_ndjson"],
+            batch_size=processing["batch_size"],
+            priority=Weights(**resolved["priority"]),
+            alerts=Alerts(**resolved["alerts"]),
+            retention=Retention(**resolved["retention"]),
+            patience=Patience(**{name: processing[name] for name in Patience.__dataclass_fields__}),
+            owner_only=processing["owner_only"],
+            verify_depth=resolved["verify"]["depth"],
+            recheck=Recheck(**resolved["recheck"]),
+            dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
+            layout=Layout(
+                output=Path(processing["output_directory"]),
+                temp=Path(processing["temp_directory"]),
+                data=Path(processing["data_directory"]),
+                database=Path(resolved["database"]["path"]),
+            ),
+            document=copy.deepcopy(dict(resolved)),
+        )
