@@ -110,10 +110,11 @@ def commands() -> list[Command]:
 
 
 def measure(chosen: Sequence[Command], folder: Path, runs: int) -> None:
-    """Run all of *chosen* in turns."""
-    for number in range(runs + 1):
+    """Run all of *chosen* in turns, once more than is measured; a single run is a trial, and measured."""
+    unmeasured = int(runs > 1)
+    for number in range(unmeasured + runs):
         for command in chosen:
-            command.run(folder, measured=number > 0)
+            command.run(folder, measured=number >= unmeasured)
 
 
 def accept_failed(settings: Settings) -> None:

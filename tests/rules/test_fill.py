@@ -162,7 +162,7 @@ def test_the_passport_knows_the_underlyings_prices(api, terminals, day):
     # DuckDB is not what wrote the day, nor what looked at its prices.
     seen = "WITH seen AS (SELECT timestamp AS t, underlying_price AS p FROM read_parquet(?) WHERE p > 0)"
     asked = f"{seen} SELECT first(p ORDER BY t), max(p), min(p), last(p ORDER BY t) FROM seen"
-    opened, high, low, closed = duckdb.execute(asked, [str(date.layout.parquet(DAY))]).fetchone()
+    ((opened, high, low, closed),) = duckdb.execute(asked, [str(date.layout.parquet(DAY))]).fetchall()
     assert date.passport()["underlying"] == {"open": opened, "high": high, "low": low, "close": closed}
 
 
@@ -385,19 +385,19 @@ def test_a_parquet_that_does_not_read_back_gets_no_name(terminals, day, monkeypa
     assert [path.name for path in date.layout.output.rglob("*") if path.is_file()] == ["dataset.json"]
 
 
-@pytest.mark.parametrize("step", ["write_json", "seal"])
-def test_a_crash_before_the_sidecar_leaves_a_date_that_is_not_done(step, terminals, day, monkeypatch):
+@pytest.mark.parametrize("room, step", [(files, "write_json"), (seals, "seal")])
+def test_a_crash_before_the_sidecar_leaves_a_date_that_is_not_done(room, step, terminals, day, monkeypatch):
     date = day(terminals["v3"])
     date.fetch()
     date.download()
-    real = getattr(files, step)
+    real = getattr(room, step)
 
     def crash(target, *rest):
         if target.name.startswith("spx-options"):
             raise KeyboardInterrupt
         real(target, *rest)
 
-    monkeypatch.setattr(files, step, crash)
+    monkeypatch.setattr(room, step, crash)
     with pytest.raises(KeyboardInterrupt):
         date.merge()
     assert date.state().kind is Kind.PARTIAL
