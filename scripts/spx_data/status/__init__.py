@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from spx_data import ledger, sessions
@@ -28,9 +30,10 @@ def read(settings: Settings, moment: dt.datetime) -> Iterator[History]:
 
 def summaries(settings: Settings, moment: dt.datetime) -> list[Summary]:
     """The summary of every wanted session, and of every other date the tree knows, oldest first."""
-    memory = Memory(settings.layout)
-    found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in _sights(settings, moment)]
-    memory.save()
+    with _no_cycles():
+        memory = Memory(settings.layout)
+        found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in _sights(settings, moment)]
+        memory.save()
     return found
 
 
@@ -57,9 +60,22 @@ def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
             found.append(Summary(sight.date, sight.state, facts))
             yield history
 
-    database.write(settings, histories)
-    memory.save()
+    with _no_cycles():
+        database.write(settings, histories)
+        memory.save()
     return Overview.of(found)
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Keep Python from looking for cycles in what has none: hundreds of thousands of events."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
