@@ -200,7 +200,7 @@ def test_a_date_that_fails_in_every_run_is_parked_until_it_is_named(new_lake):
         third = lake.snakemake()
         assert third.returncode == 0
         assert "Nothing to be done" in third.stdout
-        assert "1 parked" in lake.spx_data("status").stdout
+        assert "1 parked" in lake.spx_data("status", "--offline").stdout
         assert len(terminal.requests()) == asked
 
         for words in (["--until", lake.parquet("2024-12-02")], [lake.parquet("2024-12-02")]):
