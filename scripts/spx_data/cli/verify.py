@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import DATES, Call
+from spx_data.cli.output import Format, console, emit, format_option
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates
+    from spx_data.integrity import Day
     from spx_data.integrity.damages import Depth
+
+_FIELDS = ("date", "standing", "damages", "findings", "quarantine", "error")
 
 
 @click.command(short_help="Re-check every byte of sealed dates.")
@@ -27,9 +31,15 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Days looked at side by side; one a core unless told."
 )
+@format_option()
 @click.pass_context
 def verify(
-    ctx: click.Context, dates: tuple[Dates, ...], everything: bool, depth: Depth | None, workers: int | None
+    ctx: click.Context,
+    dates: tuple[Dates, ...],
+    everything: bool,
+    depth: Depth | None,
+    workers: int | None,
+    form: Format,
 ) -> None:
     r"""Re-check every byte of sealed dates; a damaged one goes to quarantine and becomes a gap.
 
@@ -50,7 +60,7 @@ def verify(
         raise click.UsageError("name dates or give --all, not both", ctx)
     call: Call = ctx.obj
     within = Dates(tuple(part for named in dates for part in named.ranges)) if dates else None
-    with watching() as observer:
+    with watching(console(stderr=form != "table")) as observer:
         report = look(
             call.settings,
             within,
@@ -58,5 +68,21 @@ def verify(
             workers=workers or os.cpu_count() or 1,
             observer=observer,
         )
-    print_report(report)
+    if form == "table":
+        print_report(report)
+    else:
+        emit([_row(day) for day in report.days], [], form, fields=_FIELDS)
     ctx.exit(int(not report.all_is_well))
+
+
+def _row(day: Day) -> dict[str, Any]:
+    examination = day.examination
+    values = (
+        day.date.isoformat(),
+        str(examination.standing) if examination else None,
+        [str(damage) for damage in examination.damages] if examination else [],
+        [str(finding) for finding in examination.findings] if examination else [],
+        day.folder,
+        None if day.error is None else f"{type(day.error).__name__}: {day.error}",
+    )
+    return dict(zip(_FIELDS, values, strict=True))
