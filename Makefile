@@ -37,7 +37,7 @@ $(READY): envs/requirements.lock pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m theta_simulator --size small -- \
 		$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
-	$(BIN)/spx-data --configfile config/demo.yaml status
+	$(BIN)/spx-data --configfile config/demo.yaml status --offline
 	$(BIN)/python docs/examples/query.py docs/examples/atm_straddle.sql data/demo/parquet
 
 PYTEST ?= $(BIN)/pytest

@@ -48,13 +48,11 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         started = engine.start(call.settings.layout, call.files, batch, cores)
         stopped = _watched(call, started)
         begun = _summarised(call, started)
-        for line in started.says():
-            click.echo(f"spx-data: {line}", err=True)
         if stopped:
             return _STOPPED
         if not begun and started.process.returncode:
-            if not started.says():
-                click.echo(f"spx-data: snakemake could not begin. {started.log} says why", err=True)
+            for line in started.says() or [f"snakemake could not begin. {started.log} says why"]:
+                click.echo(f"spx-data: {line}", err=True)
             return 1
     return int(any(state.kind in _NEEDS_YOU for state in states_of(call, dates).values()))
 
@@ -131,10 +129,13 @@ def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]
 
 
 def _summarised(call: Call, started: Started) -> bool:
-    """Print what became of the run; says whether it ever began."""
+    """Print what became of the run; says whether it ever came to a date."""
     layout = call.settings.layout
     run = runs.last(layout)
     if run is None or run.name != started.name:
         return False
-    print_summary(summary_of(layout, run))
+    summary = summary_of(layout, run)
+    if started.says() and len(summary.left) == len(run.dates):
+        return False
+    print_summary(summary)
     return True
