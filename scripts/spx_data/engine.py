@@ -53,10 +53,13 @@ class Started:
         return []
 
 
-def start(layout: Layout, configfiles: Sequence[Path], dates: Sequence[dt.date], cores: int) -> Started:
+def start(
+    layout: Layout, configfiles: Sequence[Path], dates: Sequence[dt.date], cores: int, *, more: bool = False
+) -> Started:
     """Start Snakemake on *dates* with the settings of *configfiles*; what it says goes into a log.
 
-    It is in a session of its own: Ctrl-C at the terminal reaches whoever called this, and nobody else.
+    *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal reaches
+    whoever called this, and nobody else.
     """
     name = journal.new_run()
     log = layout.run_log(name)
@@ -68,7 +71,8 @@ def start(layout: Layout, configfiles: Sequence[Path], dates: Sequence[dt.date],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=subprocess.STDOUT,
-            env=os.environ | {journal.RUN_VARIABLE: name, QUIET_VARIABLE: "1"},
+            env=os.environ
+            | {journal.RUN_VARIABLE: name, QUIET_VARIABLE: "1", runs.MORE_VARIABLE: "1" * more},
             start_new_session=True,
         )
     return Started(name, process, log)
@@ -81,6 +85,7 @@ def _snakemake(configfiles: Sequence[Path]) -> list[str]:
 
 def ask_to_stop(layout: Layout, run: Run) -> None:
     """Ask *run* to stop: running jobs finish, no more are started. Returns at once."""
+    runs.note_stop(layout, run)
     with suppress(ProcessLookupError):
         if locks.is_held(layout.run_lock):
             os.kill(run.pid, signal.SIGTERM)
@@ -93,6 +98,7 @@ def stop_now(layout: Layout, run: Run) -> int:
     """
     import psutil
 
+    runs.note_stop(layout, run)
     family = list(runs.processes(layout, run))
     main = [process for process in family if process.pid == run.pid]
     jobs = [process for process in family if process.pid != run.pid]

@@ -67,7 +67,12 @@ def _iso_date(text: str) -> dt.date | None:
 
 def sidecar_of(parquet: Path) -> Path:
     """The checksum file beside *parquet*."""
-    return parquet.with_name(parquet.name + ".sha256")
+    return parquet.with_name(sidecar_name(parquet.name))
+
+
+def sidecar_name(parquet: str) -> str:
+    """`sidecar_of` for a name, or for a path as text."""
+    return f"{parquet}.sha256"
 
 
 def compressed_of(path: Path) -> Path:
@@ -227,6 +232,11 @@ class Layout:
     def logs(self) -> Path:
         """The folder of all logs."""
         return self.data / "logs"
+
+    @property
+    def stop_note(self) -> Path:
+        """Which run was last asked to stop."""
+        return self.data / "stop.json"
 
     def run_log(self, run: str) -> Path:
         """What Snakemake said during a run that `spx-data` started."""

@@ -23,6 +23,8 @@ from spx_data.layout import Layout
 if TYPE_CHECKING:
     import psutil
 
+MORE_VARIABLE = "SPX_DATA_MORE"  # set for a run that is one of several
+
 # Whoever asks whether there is a run holds the lock for a blink; a run that begins just then waits for that.
 _PATIENCE_SECONDS = 2.0
 
@@ -37,6 +39,7 @@ class Run:
     folder: str  # it was called from here
     command: str
     dates: tuple[dt.date, ...]
+    more: bool = False  # another one follows, with the next dates
 
     @classmethod
     def of_json(cls, document: Any) -> Run:
@@ -49,6 +52,7 @@ class Run:
                 folder=str(document["folder"]),
                 command=str(document["command"]),
                 dates=tuple(dt.date.fromisoformat(date) for date in document["dates"]),
+                more=bool(document.get("more")),
             )
         except (TypeError, LookupError) as error:
             raise ValueError(str(error)) from error
@@ -62,6 +66,7 @@ class Run:
             "folder": self.folder,
             "command": self.command,
             "dates": [date.isoformat() for date in self.dates],
+            "more": self.more,
         }
 
 
@@ -80,6 +85,7 @@ def begin(layout: Layout, command: str, dates: Sequence[dt.date]) -> Run:
         folder=str(Path.cwd()),
         command=command,
         dates=tuple(dates),
+        more=bool(os.environ.get(MORE_VARIABLE)),
     )
     files.write_json(layout.run_note, run.as_json())
     return run
@@ -123,6 +129,18 @@ def _held(path: Path) -> int | None:
     while (descriptor := locks.hold(path)) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return descriptor
+
+
+def note_stop(layout: Layout, run: Run) -> None:
+    """Remember that *run* was asked to stop, for whoever would let another one follow."""
+    files.write_json(layout.stop_note, {"run": run.name})
+
+
+def was_stopped(layout: Layout, name: str) -> bool:
+    """Whether the run of that name was asked to stop."""
+    with suppress(SpxDataError):
+        return bool(files.read_json(layout.stop_note) == {"run": name})
+    return False
 
 
 def current(layout: Layout) -> Run | None:

@@ -88,20 +88,25 @@ def test_a_date_is_processed_once_and_a_range_for_the_rest(v3, new_lake):
     assert lake.sealed() == ["2024-11-29", "2024-12-02"]
 
 
-def test_gaps_are_filled_in_batches_and_a_bad_date_stops_no_other(v3, new_lake):
+def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(v3, new_lake, begin):
     lake = new_lake(v3, START, END)
     # Nothing gives a file the name of a folder that holds something.
     obstacle = lake.folder / "data" / "temp" / "2024-12-02" / "SPXW-2024-12-02.ndjson"
     (obstacle / "in the way").mkdir(parents=True)
 
-    done = lake.spx_data("process-gaps", "--batch-size", "3")
+    filling = begin(lake, "process-gaps", "--batch-size", "3")
+    wait_for(lambda: runs.current(lake.settings.layout))
+    watching = begin(lake, "status", "--watch", "--offline")
+    said, errors = filling.communicate(timeout=120)
+    seen, _ = watching.communicate(timeout=60)
 
-    assert done.returncode == 1
+    assert filling.returncode == 1
     assert lake.sealed() == [date for date in SESSIONS if date != "2024-12-02"]
     assert len(list((lake.folder / "data" / "logs" / "runs").iterdir())) == 2
-    assert "batch 2 of 2" in done.stderr
-    assert "a folder stands where a file is needed" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "batch 2 of 2" in errors
+    assert "a folder stands where a file is needed" in said
+    assert "Traceback" not in said + errors
+    assert "3 sealed" in seen  # one of them by the second run
 
 
 def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake):
@@ -121,12 +126,12 @@ def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake)
 @pytest.mark.parametrize("how", [(), ("--now",)], ids=["gracefully", "now"])
 def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, begin, how):
     lake = new_lake(terminal, START, END)
-    filling = begin(lake, "process-gaps")
+    filling = begin(lake, "process-gaps", "--batch-size", "3")
     staging(lake)
 
     refused = lake.spx_data("process", START)
     stopped = lake.spx_data("stop", *how)
-    said, _ = filling.communicate(timeout=60)
+    said, errors = filling.communicate(timeout=60)
     after = lake.spx_data("stop")
     resumed = lake.spx_data("process-gaps")
 
@@ -134,7 +139,7 @@ def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, be
     assert "already" in refused.stderr
     assert stopped.returncode == 0, stopped.stderr
     assert filling.returncode == 1, said  # dates are left
-    assert "left" in stopped.stdout
+    assert "stopped, so what was to follow is not begun (batches: 1)" in errors
     assert (after.returncode, after.stdout) == (0, "nothing is running\n")
     assert resumed.returncode == 0, resumed.stderr
     assert lake.sealed() == SESSIONS

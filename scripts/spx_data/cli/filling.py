@@ -17,7 +17,7 @@ from spx_data.cli.progress import Shown, print_summary, progress_shown
 from spx_data.engine import Started
 from spx_data.errors import AnotherRunError
 from spx_data.ledger import Kind, State
-from spx_data.progress import summary_of
+from spx_data.progress import Summary, summary_of
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -45,14 +45,22 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
             click.echo(
                 f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True
             )
-        started = engine.start(call.settings.layout, call.files, batch, cores)
+        more = number < len(batches)
+        started = engine.start(call.settings.layout, call.files, batch, cores, more=more)
         stopped = _watched(call, started)
-        begun = _summarised(call, started)
+        summary = _summarised(call, started)
         if stopped:
             return _STOPPED
-        if not begun and started.process.returncode:
+        if summary is None and started.process.returncode:
             for line in started.says() or [f"snakemake could not begin. {started.log} says why"]:
                 click.echo(f"spx-data: {line}", err=True)
+            return 1
+        if more and (runs.was_stopped(call.settings.layout, started.name) or (summary and summary.left)):
+            # Every date comes to some end, unless the run was stopped, or killed.
+            click.echo(
+                f"spx-data: stopped, so what was to follow is not begun (batches: {len(batches) - number})",
+                err=True,
+            )
             return 1
     return int(any(state.kind in _NEEDS_YOU for state in states_of(call, dates).values()))
 
@@ -128,14 +136,14 @@ def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]
             signal.signal(number, handler)
 
 
-def _summarised(call: Call, started: Started) -> bool:
-    """Print what became of the run; says whether it ever came to a date."""
+def _summarised(call: Call, started: Started) -> Summary | None:
+    """Print what became of the run, and give it; None where it never came to a date."""
     layout = call.settings.layout
     run = runs.last(layout)
     if run is None or run.name != started.name:
-        return False
+        return None
     summary = summary_of(layout, run)
     if started.says() and len(summary.left) == len(run.dates):
-        return False
+        return None
     print_summary(summary)
-    return True
+    return summary

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 30.0
 _ALIVE_SECONDS = 0.5  # between two looks whether a watched run is still there
+_FOLLOWING_SECONDS = 60.0  # a batch has the next one begun long before
 _LOOK_SECONDS = 1.0  # the tree is not read more often than that
 _PICTURES_A_SECOND = 3
 _PATIENCE_SECONDS = 2.0  # for the display to end; it never keeps a run waiting longer
@@ -79,10 +80,21 @@ def watch(layout: Layout) -> None:
         click.echo("no run is at work")
     while run is not None:
         with progress_shown(layout, run.name, stderr=False):
-            name = run.name
-            while run is not None and run.name == name:
+            at_work: Run | None = run
+            while at_work is not None and at_work.name == run.name:
                 time.sleep(_ALIVE_SECONDS)
-                run = runs.current(layout)
+                at_work = runs.current(layout)
+        run = at_work or _next(layout, run)
+
+
+def _next(layout: Layout, run: Run) -> Run | None:
+    """The run that follows *run*, where one is to; it takes some seconds to begin."""
+    deadline = time.monotonic() + _FOLLOWING_SECONDS
+    while run.more and time.monotonic() < deadline:
+        if following := runs.current(layout):
+            return following
+        time.sleep(_ALIVE_SECONDS)
+    return None
 
 
 def print_summary(summary: Summary, console: Console | None = None) -> None:
