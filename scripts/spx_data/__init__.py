@@ -6,21 +6,25 @@ and none above:
 
     cli                     commands; presentation only
     reader                  sealed days as a frame, for whoever uses the data
+    health · upkeep         checks and alerts; leftovers, and logs that have grown old
+    engine                  Snakemake as a process: started, stopped, its folder unlocked
+    gaps · progress         what is missing, in which order, at which cost; a run as it goes on
     status                  the SQLite log and its summary
     recheck                 sealed days against the source of today
     integrity               sealed days against their checksums
     fill                    what a job does: list, download, merge
     ledger · acceptance     the state of each session; a person's word about one
+    config.editing          settings changed, checked and recorded (`config.mistakes`, `config.table`)
     sessions                the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
-    configuring · mistakes  settings changed, checked and recorded; everything that is wrong with them
-    settings_table          every setting with who set it; `yaml_text` edits one key of a file
-    dataset · journal       what the lake holds; append-only events
-    schema · parquet        columns, in one place; the sealed file's format
-    files · vouched         atomic writes and seals; documents with a digest of their own
+    dataset · runs          what the lake holds; the run at work
+    journal · archive       append-only events; those of old, compressed
+    parquet · schema        the sealed file's format; columns, in one place
+    seals · locks · vouched sidecars; locks that die with their process; documents with a digest of their own
+    files                   atomic writes
+    config · settings       the config's document, checked; the same as types
     disk · layout           each operation on the disk; every path
-    config · dates          typed settings; the dates that a person names
-    retry · errors          asking again; what can go wrong and the cure
+    dates · retry · errors  the dates a person names; asking again; what can go wrong and the cure
 
 `rulelog` is the jobs' log file, for the scripts of the rules.
 """

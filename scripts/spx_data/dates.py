@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from spx_data.errors import DateValidationError
 
+# Trading dates, and every stamp of the data, are New York's.
+ZONE = "America/New_York"
+
 FORMS = "2024-01-02, 2024-01, 2024, 2024-01-02..2024-02-01, or several of these with commas between"
 RELATIVE_FORMS = f"{FORMS}; today, yesterday, last 30 days, last 2 weeks, last 3 months, this year"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from spx_data.sessions import ZONE as ZONE
+from spx_data.dates import ZONE as ZONE
 
 if TYPE_CHECKING:
     import polars as pl

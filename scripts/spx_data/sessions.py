@@ -17,10 +17,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from spx_data import vouched
+from spx_data.dates import ZONE
 from spx_data.errors import ConfigurationValidationError, SpxDataError
 from spx_data.settings import Settings, Window
 
-ZONE = "America/New_York"
 NOW_VARIABLE = "SPX_DATA_NOW"
 
 _NEW_YORK = ZoneInfo(ZONE)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spx_data import cli, config, config_rules, configuring, disk, files, journal, settings_table, status
+from spx_data import cli, config, disk, files, journal, status
+from spx_data.config import editing, rulebook, table
 from spx_data.journal import Journal
 from spx_data.settings import Settings
 
@@ -91,13 +92,13 @@ def test_the_start_date_is_set_where_the_file_says_so(spx_data):
     ],
 )
 def test_a_key_may_be_spelt_in_any_case(typed, key):
-    assert settings_table.key_of(typed) == key
+    assert table.key_of(typed) == key
 
 
 def test_no_two_keys_are_one_when_spelt_plainly():
-    keys = [key for key, _ in config_rules.rules()]
+    keys = [key for key, _ in rulebook.rules()]
 
-    assert [settings_table.key_of(key.replace("_", "").upper()) for key in keys] == keys
+    assert [table.key_of(key.replace("_", "").upper()) for key in keys] == keys
 
 
 @pytest.mark.parametrize(
@@ -122,10 +123,10 @@ def test_no_two_keys_are_one_when_spelt_plainly():
     ],
 )
 def test_a_value_is_read_as_its_key_takes_it_and_written_as_it_was_meant(key, text, value, spx_data):
-    assert settings_table.value_of(key, text) == value
+    assert table.value_of(key, text) == value
     if value is not None:
         assert spx_data("config", "set", key, text)[0] == 0
-    assert settings_table.value(settings_table.Layers.read([FILE]).document, key) == value
+    assert table.value(table.Layers.read([FILE]).document, key) == value
 
 
 @pytest.mark.parametrize(
@@ -275,11 +276,11 @@ def test_a_lake_that_holds_another_data_set_is_one_warning(key, value, finding, 
 
 def test_the_greeks_of_v2_are_one_model_whatever_is_asked_for():
     files.write_json(Path("data/parquet/dataset.json"), {"greeks_version": "1"})
-    layers = settings_table.Layers.read([FILE])
+    layers = table.Layers.read([FILE])
     asked = ["thetadata.greeks_version"]
 
-    assert configuring.misfit(layers.layout({}), layers.document, asked)
-    assert not configuring.misfit(layers.layout({}), layers.document | {"thetadata": {"api": "v2"}}, asked)
+    assert editing.misfit(layers.layout({}), layers.document, asked)
+    assert not editing.misfit(layers.layout({}), layers.document | {"thetadata": {"api": "v2"}}, asked)
 
 
 def test_a_data_set_that_cannot_be_read_is_a_warning_too(spx_data):
@@ -407,7 +408,7 @@ def test_every_setting_tells_its_source(spx_data, monkeypatch):
 
     assert code == 0
     rows = {row["key"]: row for row in json.loads(out)}
-    assert list(rows) == [key for key, _ in config_rules.rules()]
+    assert list(rows) == [key for key, _ in rulebook.rules()]
     assert rows["processing.interval"] == {
         "key": "processing.interval",
         "value": "15m",
@@ -455,7 +456,7 @@ def test_the_table_has_a_line_for_each_key_and_room_for_words_where_it_is_wide(s
     monkeypatch.setenv("FORCE_COLOR", "1")
     _, narrow, _ = spx_data("config", "get")
 
-    assert len(wide.splitlines()) == len(list(config_rules.rules())) + 1
+    assert len(wide.splitlines()) == len(list(rulebook.rules())) + 1
     assert "First trading date to have on disk." in wide
     assert "First trading date" not in narrow
     assert "processing.start_date" in narrow

@@ -8,13 +8,14 @@ import jsonschema
 import pytest
 import yaml
 
-from spx_data import config, config_rules
+from spx_data import config
+from spx_data.config import rulebook
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
 from spx_data.settings import Alerts, Retention, Settings, Window
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULTS = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-SCHEMA = yaml.safe_load(config_rules.SCHEMA.read_text())
+SCHEMA = yaml.safe_load(rulebook.SCHEMA.read_text())
 START = {"processing": {"start_date": "2024-01-02"}}
 
 
@@ -402,7 +403,7 @@ def test_a_key_tells_who_set_it():
 
 
 def test_rules_name_every_key_once():
-    assert [key for key, _ in config_rules.rules()] == [
+    assert [key for key, _ in rulebook.rules()] == [
         *(".".join(pair) for pair in keys_of(SCHEMA)),
         "dates",
     ]

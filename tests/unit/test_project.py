@@ -1,5 +1,6 @@
 """What the project promises about itself: its lock, its rooms, its README."""
 
+import ast
 import itertools
 import re
 import subprocess
@@ -85,6 +86,46 @@ def test_promises_of_the_rooms(promise, pattern, allowed):
 
     # `files.building` hands out a path: the Parquet writer and SQLite write to what it gave them.
     assert [line for line in found if "building(" not in line and "part.open" not in line] == [], promise
+
+
+def rooms():
+    """The library's rooms in the order of its own map, the highest first."""
+    places = re.findall(r"^    ([a-z.]+(?: · [a-z.]+)*) +\S", spx_data.__doc__, re.MULTILINE)
+    names = [name for place in places for name in place.split(" · ")]
+    return names + [name for name in ("config.mistakes", "config.table") if name not in names]
+
+
+def room_of(module, known):
+    """The room that a module (without the package's name) belongs to."""
+    two = ".".join(module.split(".")[:2])
+    if two in {"config.mistakes", "config.table"}:
+        return "config.editing"
+    return two if two in known else module.split(".")[0]
+
+
+def imported(source):
+    """The modules of the library that *source* imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "spx_data":
+            yield from (name.name for name in node.names if name.name != "__version__")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spx_data."):
+            yield node.module.removeprefix("spx_data.")
+
+
+def test_each_room_knows_those_below_it_and_none_above():
+    order = {name: number for number, name in enumerate(rooms())}
+    upwards = []
+    for path in LIBRARY:
+        module = ".".join(path.relative_to(ROOT / "scripts" / "spx_data").with_suffix("").parts)
+        here = room_of(module.removesuffix(".__init__"), order)
+        if here in {"__init__", "rulelog"}:
+            continue
+        assert here in order, f"{here} is not on the map in spx_data/__init__.py"
+        there = {room_of(name, order) for name in imported(path.read_text())}
+        upwards += [f"{module} imports {name}" for name in there if order[name] < order[here]]
+
+    assert len(order) > 30
+    assert upwards == []
 
 
 def test_no_checkpoint_rules_and_no_run_blocks():

@@ -14,8 +14,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from spx_data import config, config_rules, layout
+from spx_data import config, layout
 from spx_data.cli import commands
+from spx_data.config import rulebook
 from spx_data.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +91,7 @@ def test_the_readme_shows_every_command():
 
 
 def test_the_keys_that_the_readme_sets_exist():
-    known = dict(config_rules.rules())
+    known = dict(rulebook.rules())
     named = [arguments[2] for arguments in readme("spx-data") if arguments[:2] == ("config", "set")]
 
     assert named

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from ruamel.yaml.error import YAMLError
 
-from spx_data import config_rules, yaml_text
+from spx_data.config import rulebook, yaml_text
 
 SHIPPED = (Path(__file__).resolve().parents[2] / "config" / "config.yaml").read_text()
-KEYS = [key for key, _ in config_rules.rules() if key != config_rules.START_DATE]
+KEYS = [key for key, _ in rulebook.rules() if key != rulebook.START_DATE]
 
 
 def lines_that_differ(before, after):
@@ -27,7 +27,7 @@ def test_a_key_of_the_shipped_file_changes_its_own_line_alone(key):
 
 
 def test_the_start_date_stands_where_the_shipped_file_says():
-    after = yaml_text.put(SHIPPED, config_rules.START_DATE, dt.date(2023, 5, 1))
+    after = yaml_text.put(SHIPPED, rulebook.START_DATE, dt.date(2023, 5, 1))
 
     assert lines_that_differ(SHIPPED, after) == [
         ("  # start_date: 2024-01-02\n", "  start_date: 2023-05-01\n"),
@@ -35,9 +35,9 @@ def test_the_start_date_stands_where_the_shipped_file_says():
 
 
 def test_what_is_commented_out_can_be_put_back():
-    before = yaml_text.put(SHIPPED, config_rules.START_DATE, dt.date(2024, 1, 2))
+    before = yaml_text.put(SHIPPED, rulebook.START_DATE, dt.date(2024, 1, 2))
 
-    assert yaml_text.comment_out(before, config_rules.START_DATE) == SHIPPED
+    assert yaml_text.comment_out(before, rulebook.START_DATE) == SHIPPED
 
 
 @pytest.mark.parametrize(

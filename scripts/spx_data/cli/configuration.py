@@ -15,8 +15,8 @@ from spx_data.cli.output import Column, Format, console, emit, format_option, mi
 from spx_data.errors import SettingRefusedError, SpxDataError
 
 if TYPE_CHECKING:
-    from spx_data.configuring import Change
-    from spx_data.settings_table import Setting
+    from spx_data.config.editing import Change
+    from spx_data.config.table import Setting
 
 _WIDE = 140  # characters from which a description has room beside the rest
 
@@ -50,12 +50,12 @@ def set_(call: Call, key: str, value: str) -> None:
     spx-data config set processing.roots SPX,SPXW
     spx-data config set processing.max_dte null
     """
-    from spx_data import configuring, settings_table
+    from spx_data.config import editing, table
 
     try:
-        name = settings_table.key_of(key)
-        meant = settings_table.value_of(name, value)
-        changes = configuring.change(call.files, {name: meant})
+        name = table.key_of(key)
+        meant = table.value_of(name, value)
+        changes = editing.change(call.files, {name: meant})
     except SettingRefusedError as error:
         raise click.UsageError(str(error)) from error
     if not changes:
@@ -78,13 +78,13 @@ def get(call: Call, key: str | None, form: Format) -> None:
     spx-data config get processing.startDate
     spx-data config get thetadata --format json
     """
-    from spx_data import settings_table
+    from spx_data.config import table
 
     try:
-        keys = settings_table.keys_of(key) if key else None
+        keys = table.keys_of(key) if key else None
     except SettingRefusedError as error:
         raise click.UsageError(str(error)) from error
-    layers = settings_table.Layers.read(call.files)
+    layers = table.Layers.read(call.files)
     found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
     if form == "table" and keys is not None and len(found) == 1:
         click.echo(_bare(found[0].value))
@@ -101,7 +101,7 @@ def validate(ctx: click.Context) -> None:
 
     Example: spx-data config validate
     """
-    from spx_data import mistakes
+    from spx_data.config import mistakes
 
     call: Call = ctx.obj
     wrong = mistakes.problems(call.files)
@@ -126,13 +126,13 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     spx-data config reset processing.interval
     spx-data config reset --yes
     """
-    from spx_data import configuring, settings_table
+    from spx_data.config import editing, table
 
     try:
-        names = [settings_table.key_of(key) for key in keys]
+        names = [table.key_of(key) for key in keys]
     except SettingRefusedError as error:
         raise click.UsageError(str(error)) from error
-    told = settings_table.Layers.read(call.files).settings({})
+    told = table.Layers.read(call.files).settings({})
     others = [one for one in told if (not names or one.key in names) and _differs(one)]
     if not others:
         click.echo("nothing to reset: these settings are the defaults")
@@ -140,7 +140,7 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     if not yes:
         _confirm(others, str(call.files[-1]))
     try:
-        changes = configuring.reset(call.files, [setting.key for setting in others])
+        changes = editing.reset(call.files, [setting.key for setting in others])
     except SettingRefusedError as error:
         raise click.UsageError(str(error)) from error
     _say(call, changes)
@@ -155,9 +155,9 @@ def history(call: Call, form: Format) -> None:
 
     Example: spx-data config history --format csv
     """
-    from spx_data import configuring, settings_table
+    from spx_data.config import editing, table
 
-    layers = settings_table.Layers.read(call.files)
+    layers = table.Layers.read(call.files)
     rows = [
         {
             "changed_at": event["at"],
@@ -167,7 +167,7 @@ def history(call: Call, form: Format) -> None:
             "changed_by": event["by"],
             "file": event["file"],
         }
-        for event in configuring.history(layers.layout())
+        for event in editing.history(layers.layout())
     ]
     columns = [
         Column("changed_at", "changed (UTC)", minute),
@@ -215,7 +215,7 @@ def _confirm(settings: Sequence[Setting], file: str) -> None:
 
 def _say(call: Call, changes: Sequence[Change]) -> None:
     """Print each change, and warn where the lake holds another data set."""
-    from spx_data import configuring, settings_table
+    from spx_data.config import editing, table
 
     if not changes:
         return
@@ -223,9 +223,9 @@ def _say(call: Call, changes: Sequence[Change]) -> None:
         gone = change.new is None and change.key == "processing.start_date"
         end = "taken out, for it has no default" if gone else _bare(change.new)
         click.echo(f"{change.key}: {_bare(change.old)} → {end} (in {change.file})")
-    layers = settings_table.Layers.read(call.files)
+    layers = table.Layers.read(call.files)
     try:
-        finding = configuring.misfit(layers.layout(), layers.document, [change.key for change in changes])
+        finding = editing.misfit(layers.layout(), layers.document, [change.key for change in changes])
     except SpxDataError as error:
         finding = str(error)
     if finding:
@@ -236,10 +236,10 @@ def _say(call: Call, changes: Sequence[Change]) -> None:
 
 
 def _warn_of_environment(keys: Sequence[str]) -> None:
-    from spx_data import settings_table
+    from spx_data.config import table
 
     for key in keys:
-        if variable := settings_table.overriding(key):
+        if variable := table.overriding(key):
             _warn(f"the environment variable {variable} overrides {key} until it is unset")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
-from spx_data.sessions import ZONE
+from spx_data.dates import ZONE
 from spx_data.status.summary import Summary, Trouble
 
 Aspect = Literal["type", "hour", "expiration", "date", "stage"]

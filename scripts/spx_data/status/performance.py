@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from spx_data.dates import ZONE
 from spx_data.ledger import Kind
-from spx_data.sessions import ZONE
 from spx_data.status.summary import Summary
 
 Step = Literal["month", "week"]

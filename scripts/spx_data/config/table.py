@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from spx_data import config, config_rules
-from spx_data.config_rules import Document
+from spx_data import config
+from spx_data.config import rulebook
+from spx_data.config.rulebook import Document
 from spx_data.errors import SettingRefusedError, SpxDataError
 from spx_data.layout import Layout
 
@@ -62,7 +63,7 @@ class Layers:
         named = [str(path) for path, document in self.files if has(document, key)]
         if named:
             return named[-1]
-        return DEFAULT if "default" in dict(config_rules.rules()).get(key, {"default": None}) else NOT_SET
+        return DEFAULT if "default" in dict(rulebook.rules()).get(key, {"default": None}) else NOT_SET
 
     def settings(self, environment: Mapping[str, str] = os.environ) -> list[Setting]:
         """Every setting there is, in the schema's order."""
@@ -77,7 +78,7 @@ class Layers:
                 rule.get("default"),
                 "default" not in rule,
             )
-            for key, rule in config_rules.rules()
+            for key, rule in rulebook.rules()
         ]
 
     def layout(self, environment: Mapping[str, str] = os.environ) -> Layout:
@@ -127,7 +128,7 @@ def has(document: Any, key: str) -> bool:
 def value(document: Any, key: str) -> Any:
     """What *document* says about *key*; else its default, or None where it has none."""
     if not has(document, key):
-        return dict(config_rules.rules())[key].get("default")
+        return dict(rulebook.rules())[key].get("default")
     for name in key.split("."):
         document = document[name]
     return document
@@ -142,7 +143,7 @@ def keys_of(text: str) -> list[str]:
     Raises:
         SettingRefusedError: there is no such key; names those that are, the nearest first.
     """
-    keys = [key for key, _ in config_rules.rules()]
+    keys = [key for key, _ in rulebook.rules()]
     meant = _plain(text)
     found = [key for key in keys if _plain(key) == meant or _plain(key).startswith(f"{meant}.")]
     if not found:
@@ -191,7 +192,7 @@ def value_of(key: str, text: str) -> Any:
 
 
 def _readings(key: str, text: str) -> list[Any]:
-    rule = dict(config_rules.rules())[key]
+    rule = dict(rulebook.rules())[key]
     if text in rule.get("enum", ()):
         return [text]
     try:

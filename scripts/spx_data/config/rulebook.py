@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-SCHEMA = Path(__file__).parents[2] / "config" / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).parents[3] / "config" / "schemas" / "config.schema.yaml"
 
 START_DATE = "processing.start_date"  # the only key without a default
 

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, config_rules, dataset, files, journal, locks, mistakes
-from spx_data.config_rules import START_DATE, Document
+from spx_data import config, dataset, files, journal, locks
+from spx_data.config import mistakes, rulebook
+from spx_data.config.rulebook import START_DATE, Document
+from spx_data.config.table import Layers, has, value
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError
 from spx_data.journal import Event, Journal
 from spx_data.layout import Layout
-from spx_data.settings_table import Layers, has, value
 
 _STAGE = "config"
 # The keys that `dataset.identity` is made of.
@@ -54,9 +55,7 @@ def change(paths: Sequence[Path], wanted: Mapping[str, Any]) -> list[Change]:
 
 def reset(paths: Sequence[Path], keys: Sequence[str]) -> list[Change]:
     """Give *keys* their defaults, like `change`; what has none becomes a comment in the last of *paths*."""
-    defaults = {
-        key: rule["default"] for key, rule in config_rules.rules() if key in keys and "default" in rule
-    }
+    defaults = {key: rule["default"] for key, rule in rulebook.rules() if key in keys and "default" in rule}
     return _changed(paths, defaults, [key for key in keys if key not in defaults])
 
 
@@ -110,7 +109,7 @@ def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[st
     """*text* with the keys changed, and proof that nothing else is."""
     from ruamel.yaml.error import YAMLError
 
-    from spx_data import yaml_text
+    from spx_data.config import yaml_text
 
     edited, meant = text, _leaves(config.parse(text, target))
     try:
@@ -135,7 +134,7 @@ def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[st
 
 def _as_written(key: str, new: Any) -> Any:
     """Dates stand in the file without quotes."""
-    is_date = dict(config_rules.rules())[key].get("format") == "date" and new is not None
+    is_date = dict(rulebook.rules())[key].get("format") == "date" and new is not None
     return dt.date.fromisoformat(new) if is_date else new
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import config
+from spx_data.config.table import DEFAULT, NOT_SET, Layers, value
 from spx_data.errors import ConfigurationValidationError, SpxDataError
-from spx_data.settings_table import DEFAULT, NOT_SET, Layers, value
 
 CALENDAR = "processing.calendar"
 DEFAULT_CALENDAR = "NYSE"
@@ -61,7 +61,7 @@ def duplicates(text: str) -> list[tuple[str, int]]:
     """Every key that stands in *text* once more, with its line."""
     from ruamel.yaml.error import YAMLError
 
-    from spx_data import yaml_text
+    from spx_data.config import yaml_text
 
     try:
         return list(yaml_text.duplicates(text))

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from spx_data.config_rules import (
+from spx_data.config.rulebook import (
     SCHEMA,
     START_DATE,
     Document,
