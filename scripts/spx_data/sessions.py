@@ -26,6 +26,7 @@ NOW_VARIABLE = "SPX_DATA_NOW"
 _NEW_YORK = ZoneInfo(ZONE)
 _INDEX_OPTIONS_LONGER = dt.timedelta(minutes=15)
 _REGULAR_CLOSE = dt.time(16)
+_NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
 
 
 @dataclass(frozen=True, order=True)
@@ -125,11 +126,11 @@ def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
     path = settings.layout.calendar(settings.calendar)
     copy = _Copy.read(path)
     if copy is None or not (copy.start <= start and end <= copy.end):
-        # A year more than asked for, so that the copy serves the coming days too.
+        # More than asked for, so that the copy serves the coming days, and neighbours of the first, too.
         copy = _Copy.of(
             settings.calendar,
-            min(start, copy.start if copy else start),
-            max(end + dt.timedelta(366), copy.end if copy else end),
+            min(start - _NEIGHBOURS, copy.start if copy else start),
+            max(end + _AHEAD, copy.end if copy else end),
         )
         with suppress(SpxDataError):  # it only saves time
             copy.write(path)
