@@ -156,29 +156,49 @@ def read(path: Path) -> list[Event]:
     What is no event is left out. Every event has `at` with a zone, `event`, `stage` and `run` as text, and
     the fields that belong to its kind.
     """
-    values = _values(archive.read(path).splitlines())
-    return [event for value in values if (event := _checked(value))]
+    return list(_events(_values(archive.read(path))))
 
 
 def parse(line: bytes) -> Event | None:
     """The event in one line of a journal, as `read` gives it; None where it is none."""
-    return _checked(_values([line])[0])
+    return _checked(_value(line))
 
 
-def _values(lines: list[bytes]) -> list[Any]:
-    """What is on each of *lines* as JSON; None where that is nothing."""
+def _values(content: bytes) -> list[Any]:
+    """What is on each line of *content* as JSON; None where that is nothing."""
+    body = content.removesuffix(b"\n")
     with suppress(ValueError, RecursionError):
         # All at one go, which takes half the time; where one of them is torn, one by one.
-        found: list[Any] = files.parsed(b"[" + b",".join(lines) + b"]")
-        if len(found) == len(lines):
+        found: list[Any] = files.parsed(b"[" + body.replace(b"\n", b",") + b"]")
+        if len(found) == body.count(b"\n") + 1 and b"\r" not in body:  # which ends a line as well
             return found
-    return [_value(line) for line in lines]
+    return [_value(line) for line in content.splitlines()]
 
 
 def _value(line: bytes) -> Any:
     with suppress(ValueError, RecursionError):
         return files.parsed(line)
     return None
+
+
+def _events(values: list[Any]) -> Iterator[Event]:
+    """Those of *values* that are events, with all the fields of their kinds."""
+    # Nearly all are of a few kinds that have no fields of their own, in the same stages of the same runs:
+    # what has been found to be text in one of them needs no look in the next.
+    usual: set[tuple[Any, Any, Any]] = set()
+    moment_of = dt.datetime.fromisoformat
+    for value in values:
+        try:
+            words = value["event"], value["stage"], value["run"]
+            if words in usual and moment_of(value["at"]).tzinfo is not None:
+                yield value
+                continue
+        except (ValueError, TypeError, LookupError):
+            pass  # `_checked` knows what to do
+        if event := _checked(value):
+            yield event
+            if event["event"] not in _CHECKS:
+                usual.add((event["event"], event["stage"], event["run"]))
 
 
 def _checked(event: Any) -> Event | None:

@@ -18,6 +18,7 @@ DATASET = "dataset.json"
 COMPRESSED = ".gz"
 # Where Snakemake keeps its locks, in the folder it is called from.
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+_BENCHMARK = ".tsv"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
@@ -140,10 +141,11 @@ class Layout:
 
     def benchmark_pattern(self, rule: str) -> Path:
         """Snakemake's benchmark of *rule* for a date, with wildcards."""
-        return self._benchmarks / f"{rule}.tsv"
+        return self.benchmarks_pattern / f"{rule}{_BENCHMARK}"
 
     @cached_property
-    def _benchmarks(self) -> Path:
+    def benchmarks_pattern(self) -> Path:
+        """The folder of a date's benchmarks, with wildcards."""
         return self.data / "benchmarks" / _FOLDER
 
     # A date's files -------------------------------------------------------------------------------------
@@ -200,6 +202,11 @@ class Layout:
     def benchmark(self, rule: str, date: dt.date) -> Path:
         """Snakemake's benchmark of *rule* for *date*."""
         return _fill(self.benchmark_pattern(rule), date)
+
+    def benchmark_names(self, rules: Iterable[str], date: dt.date) -> list[str]:
+        """The benchmarks of *rules* for *date*, as text: for who reads thousands of them."""
+        (folder,) = names([str(self.benchmarks_pattern)], date)
+        return [f"{folder}/{rule}{_BENCHMARK}" for rule in rules]
 
     # The lake's files -----------------------------------------------------------------------------------
 
@@ -281,6 +288,11 @@ class Layout:
                     named = {name[12:22] for name in _names(f"{root}/{year}/{month}/{day}", _NAME)}
                     found |= named & {f"{year}-{month}-{day}"}
         return sorted(date for text in found if (date := _iso_date(text)))
+
+    def sealed_names(self, date: dt.date) -> list[str]:
+        """`sealed_files` as text: for who looks at thousands of them."""
+        found = (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)
+        return names(map(str, found), date)
 
     def parquets(self) -> list[Path]:
         """Every Parquet in the output tree that has a date's name and place, oldest first."""

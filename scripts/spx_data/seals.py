@@ -20,10 +20,9 @@ def sealed_checksum(target: Path) -> str:
         MissingFileError: there is no sidecar.
         FileCorruptionError: the sidecar is not one line that names *target*.
     """
-    sidecar = layout.sidecar_of(target)
-    with files.explained(sidecar, "read"):
-        words = sidecar.read_text(errors="replace").split()
+    words = files.content(layout.sidecar_name(str(target))).decode(errors="replace").split()
     if len(words) != 2 or len(words[0]) != 64 or words[1] != target.name:
+        sidecar = layout.sidecar_of(target)
         raise FileCorruptionError(
             f"{sidecar} is not a sidecar of {target.name}",
             cure="Run the workflow again: the date counts as not done and is fetched anew",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def write_compact(target: Path, document: Mapping[str, Any]) -> None:
         stream.write(body + checksum.encode() + end)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A document, and the file it was read from."""
+
+    document: dict[str, Any]
+    size: int  # bytes
+    sha256: str  # of all bytes of the file, the document's own digest among them
+
+
 def read(path: Path) -> dict[str, Any]:
     """The document at *path*, byte for byte as it was written, so its fields need no second look.
 
@@ -46,9 +56,14 @@ def read(path: Path) -> dict[str, Any]:
         MissingFileError: there is none.
         FileCorruptionError: it does not vouch for its own bytes.
     """
-    with files.reading(path) as stream:
-        content = stream.read()
-    if not holds(content):
+    return read_whole(path).document
+
+
+def read_whole(path: Path) -> Reading:
+    """The document at *path* like `read`, with the size and the SHA-256 of its file."""
+    content = files.content(path)
+    checksum = _checksum(content)
+    if checksum is None:
         raise FileCorruptionError(
             f"{path} does not have the SHA-256 in its {FIELD}",
             cure="snakemake verify says what is damaged",
@@ -56,14 +71,22 @@ def read(path: Path) -> dict[str, Any]:
             expected="a document that vouches for its own bytes",
             actual=f"{len(content)} bytes that do not",
         )
-    document: dict[str, Any] = files.parsed(content)
-    return document
+    return Reading(files.parsed(content), len(content), checksum)
 
 
 def holds(content: bytes) -> bool:
     """Whether *content* ends in a digest of its own that is right."""
+    return _checksum(content) is not None
+
+
+def _checksum(content: bytes) -> str | None:
+    """The SHA-256 of *content*; None where the digest at its end is not its own."""
     match = _END.fullmatch(content, max(0, len(content) - _END_LENGTH))
     if match is None:
-        return False
-    blank = content[: match.start(1)] + _BLANK.encode() + content[match.end(1) :]
-    return hashlib.sha256(blank).hexdigest() == match[1].decode()
+        return None
+    # What stands before the digest is most of it, and is hashed once for both.
+    blank = hashlib.sha256(content[: match.start(1)])
+    whole = blank.copy()
+    blank.update(_BLANK.encode() + content[match.end(1) :])
+    whole.update(content[match.start(1) :])
+    return whole.hexdigest() if blank.hexdigest() == match[1].decode() else None

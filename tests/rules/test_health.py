@@ -473,7 +473,8 @@ def test_a_lost_identity_is_a_warning_once_dates_are_sealed(filled):
 def test_a_damaged_status_log_is_a_failure_with_its_cure(filled):
     path = filled.settings.layout.database
     content = bytearray(path.read_bytes())
-    content[4096:8192] = bytes(4096)
+    page = int.from_bytes(content[16:18], "big")  # its size, as SQLite's header has it
+    content[page : 2 * page] = bytes(page)
     path.write_bytes(content)
 
     row = filled.checks()["database"]

@@ -85,6 +85,24 @@ def test_a_line_torn_at_the_end_costs_no_later_event(torn, log):
     assert events(log) == ["started", "failed", "started"]
 
 
+@pytest.mark.parametrize("at", ['"2024-01-02"', '"soon"', "7", "null"])
+def test_a_line_like_the_one_before_is_looked_at_all_the_same(at, log):
+    log.record("request", url="one")
+    line = log.path.read_text()
+    moment = json.dumps(json.loads(line)["at"])
+    log.path.write_text(line + line.replace(moment, at) + line.replace('"one"', '"two"'))
+
+    assert [event["url"] for event in journal.read(log.path)] == ["one", "two"]
+
+
+def test_a_line_may_end_as_other_systems_end_it(log):
+    log.record("started")
+    log.record("finished")
+    log.path.write_bytes(log.path.read_bytes().replace(b"\n", b"\r\n") + b"[1,\n2]\n3,4\n")
+
+    assert events(log) == ["started", "finished"]
+
+
 def test_bytes_that_are_no_text_are_skipped(log):
     log.record("started")
     with log.path.open("ab") as stream:

@@ -59,8 +59,8 @@ def sealed(tmp_path, at_once):
 @pytest.fixture
 def reads(monkeypatch):
     """The passports that are read from now on."""
-    seen, read = [], vouched.read
-    monkeypatch.setattr(vouched, "read", lambda path: (seen.append(path), read(path))[1])
+    seen, read = [], vouched.read_whole
+    monkeypatch.setattr(vouched, "read_whole", lambda path: (seen.append(path), read(path))[1])
     return seen
 
 
@@ -141,6 +141,26 @@ def benchmark(settings, date):
     path.write_text(f"s\tmax_rss\n1.0\t{peak}.5\n")
 
 
+def run_again(settings, date):
+    """What a job that runs once more leaves: a benchmark, in place of the last one, and a longer journal."""
+    record(settings, date, journal.STARTED, at=MOMENT.isoformat())
+    benchmark(settings, date)
+
+
+def replace_benchmark(settings, date):
+    settings.layout.benchmark("merge_date", date).unlink(missing_ok=True)
+    benchmark(settings, date)
+
+
+def first_benchmark(settings, date):
+    if not settings.layout.benchmark("merge_date", date).exists():
+        benchmark(settings, date)
+
+
+def lose_benchmark(settings, date):
+    settings.layout.benchmark("merge_date", date).unlink(missing_ok=True)
+
+
 def compress(settings, date):
     if settings.layout.journal(date).exists():
         archive.pack(settings.layout.journal(date), lambda lines: (lines, {}))
@@ -158,7 +178,10 @@ EDITS = [
     append_seal,
     change_in_place,
     damage,
-    benchmark,
+    run_again,
+    replace_benchmark,
+    first_benchmark,
+    lose_benchmark,
     compress,
     *map(without, ("sidecar", "parquet", "passport", "journal")),
 ]
@@ -194,7 +217,7 @@ def test_a_memory_that_is_not_ours_is_ignored(what, sealed):
         case "a flipped figure":
             path.write_bytes(content.replace(b"1000", b"1001", 1))
         case "another form":
-            older = json.loads(content.replace(b'"format":1', b'"format":0'))
+            older = json.loads(content.replace(b'"format":2', b'"format":1'))
             vouched.write(path, {name: older[name] for name in ("form", "dates")})
         case "a folder":
             path.unlink()

@@ -45,3 +45,14 @@ def test_other_bytes_do_not_hold(content):
 def test_what_follows_counts_too(content):
     assert not vouched.holds(content + b" ")
     assert not vouched.holds(content[:-1])
+
+
+def test_a_document_is_read_with_size_and_digest_of_its_file(content, tmp_path):
+    path = tmp_path / "document.json"
+    path.write_bytes(content)
+
+    reading = vouched.read_whole(path)
+
+    assert reading.document == json.loads(content) == vouched.read(path)
+    assert reading.size == len(content)
+    assert reading.sha256 == hashlib.sha256(content).hexdigest()

@@ -15,9 +15,11 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from spx_data import config, config_rules, configuring, files, settings_table
+from spx_data import config, files
+from spx_data.config import editing, rulebook, table
 from spx_data.errors import (
     DatabaseConnectionError,
     DatabaseSchemaError,
@@ -86,9 +88,10 @@ CREATE INDEX inventory_date ON inventory (date);
 _APPLICATION = 0x53505844
 _HEAD = struct.Struct(">16s 52x I")
 _PRAGMAS = f"""
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1;
 """
+_TOGETHER = 10  # rows in one statement
 _CURE = "Delete it, or set database.path elsewhere: it is rebuilt from the tree"
 
 
@@ -114,7 +117,7 @@ def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> No
                 for history in histories():
                     for table, its_rows in rows.of(history):
                         _insert(connection, table, its_rows)
-                changes = configuring.history(settings.layout)
+                changes = editing.history(settings.layout)
                 _insert(connection, "configuration", list(_configuration(settings, changes)))
                 _insert(
                     connection,
@@ -197,15 +200,21 @@ def look(path: Path) -> Look | None:
 
 
 def _insert(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> None:
-    if its_rows:
-        places = ", ".join("?" * len(its_rows[0]))
-        connection.executemany(f"INSERT INTO {table} VALUES ({places})", its_rows)
+    if not its_rows:
+        return
+    places = f"({', '.join('?' * len(its_rows[0]))})"
+    # So many rows in one statement take a third less time than a statement for each.
+    whole = len(its_rows) // _TOGETHER * _TOGETHER
+    for start in range(0, whole, _TOGETHER):
+        values = list(chain.from_iterable(its_rows[start : start + _TOGETHER]))
+        connection.execute(f"INSERT INTO {table} VALUES {', '.join([places] * _TOGETHER)}", values)
+    connection.executemany(f"INSERT INTO {table} VALUES {places}", its_rows[whole:])
 
 
 def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row]:
     last = {change["key"]: change for change in changes}
     at = config.changed_at()
-    for key, rule in config_rules.rules():
+    for key, rule in rulebook.rules():
         *section, name = key.split(".")
         value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
         source, change = config.origin(key), last.get(key)
@@ -215,7 +224,7 @@ def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row
             key,
             value,
             rule["description"],
-            settings_table.type_of(rule),
+            table.type_of(rule),
             int("default" not in rule),
             *((change["at"], change["by"]) if change and known else (at, source)),
         )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from spx_data import journal, ledger, staging, vouched
+from spx_data import files, journal, ledger, staging, vouched
 from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
@@ -19,8 +20,21 @@ from spx_data.ledger import Evidence, Kind, State
 
 RULES = ("fetch_expirations", "download_expirations", "merge_date")
 
-_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]*)?")
+_NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]*)?")
+_ENDS = frozenset({journal.FINISHED, journal.FAILED})
 _TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
+
+
+class Chain(NamedTuple):
+    """What became of one chain of a date."""
+
+    root: str
+    expiration: str
+    status: str  # success, no-data, staged or failed
+    rows: int
+    bytes: int  # of its checkpoint
+    attempts: int
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class History:
     date: dt.date
     state: State
     events: Sequence[Event]
-    passport: dict[str, Any] | None  # of a sealed date
+    passport_file: vouched.Reading | None  # of a sealed date
 
     @classmethod
     def of(cls, layout: Layout, date: dt.date, evidence: Evidence, state: State) -> History:
@@ -40,14 +54,19 @@ class History:
             return cls(layout, date, state, evidence.events, None)
         passport = None
         with suppress(SpxDataError):  # `verify` names a lost passport; the log goes on without it
-            passport = vouched.read(layout.passport(date))
+            passport = vouched.read_whole(layout.passport(date))
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
+
+    @property
+    def passport(self) -> dict[str, Any] | None:
+        """The passport of a sealed date; None where it is lost or damaged."""
+        return self.passport_file.document if self.passport_file else None
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Event]]:
-        found: dict[str, list[Event]] = {}
+        found: dict[str, list[Event]] = defaultdict(list)
         for event in self.events:
-            found.setdefault(event["event"], []).append(event)
+            found[event["event"]].append(event)
         return found
 
     def of_kind(self, kind: str) -> list[Event]:
@@ -86,32 +105,44 @@ class History:
     @cached_property
     def duration_ms(self) -> int | None:
         """Working time of the last run's stages."""
-        seconds = [
-            event["seconds"]
-            for event in self.last_run
-            if event["event"] in {journal.FINISHED, journal.FAILED}
-        ]
+        seconds = [event["seconds"] for event in self.last_run if event["event"] in _ENDS]
         return round(1000 * sum(seconds)) if seconds else None
 
     @cached_property
-    def chains(self) -> list[dict[str, Any]]:
-        """The date's chains: root, expiration, status, rows, bytes, attempts, error."""
-        found = self._sealed_chains() if self.passport else self._staged_chains()
-        return sorted(found, key=lambda chain: (chain["root"], chain["expiration"]))
+    def chains(self) -> list[Chain]:
+        """The date's chains, by root and expiration."""
+        found = self._sealed_chains(self.passport) if self.passport else self._staged_chains()
+        return sorted(found, key=itemgetter(0, 1))  # several times as fast as by their names
 
-    def _sealed_chains(self) -> Iterator[dict[str, Any]]:
-        for chain in self.passport["chains"] if self.passport else ():
-            yield {
-                "root": chain["root"],
-                "expiration": chain["expiration"],
-                "status": "no-data" if chain["explained"] else "success",
-                "rows": chain["rows"],
-                "bytes": chain["checkpoint"]["bytes"],
-                "attempts": chain["attempts"],
-                "error": chain["explained"],
-            }
+    @cached_property
+    def chain_rows(self) -> int:
+        """The rows of all chains."""
+        return sum(chain.rows for chain in self.chains)
 
-    def _staged_chains(self) -> Iterator[dict[str, Any]]:
+    @cached_property
+    def chain_bytes(self) -> int:
+        """The bytes of all chains' checkpoints."""
+        return sum(chain.bytes for chain in self.chains)
+
+    @cached_property
+    def chains_with_rows(self) -> int:
+        """How many chains have rows."""
+        return sum(chain.rows > 0 for chain in self.chains)
+
+    def _sealed_chains(self, passport: dict[str, Any]) -> Iterator[Chain]:
+        for chain in passport["chains"]:
+            explained = chain["explained"]
+            yield Chain(
+                chain["root"],
+                chain["expiration"],
+                "no-data" if explained else "success",
+                chain["rows"],
+                chain["checkpoint"]["bytes"],
+                chain["attempts"],
+                explained,
+            )
+
+    def _staged_chains(self) -> Iterator[Chain]:
         failures = self.of_kind(journal.EXPIRATION_FAILED)
         attempts = Counter((event["root"], event["expiration"]) for event in failures)
         failed = {
@@ -121,40 +152,27 @@ class History:
         for receipt in filter(None, receipts):
             key = (receipt.root, receipt.expiration.isoformat())
             failed.pop(key, None)
-            yield {
-                "root": key[0],
-                "expiration": key[1],
-                "status": "staged" if receipt.rows else "no-data",
-                "rows": receipt.rows,
-                "bytes": receipt.bytes,
-                "attempts": receipt.attempts,
-                "error": None,
-            }
-        for (root, expiration), cause in failed.items():
-            yield {
-                "root": root,
-                "expiration": expiration,
-                "status": "failed",
-                "rows": 0,
-                "bytes": 0,
-                "attempts": attempts[root, expiration],
-                "error": cause,
-            }
+            status = "staged" if receipt.rows else "no-data"
+            yield Chain(*key, status, receipt.rows, receipt.bytes, receipt.attempts, None)
+        for key, cause in failed.items():
+            yield Chain(*key, "failed", 0, 0, attempts[key], cause)
 
     @cached_property
     def memory_peak_mb(self) -> float | None:
         """The largest resident set of the date's jobs, from Snakemake's benchmarks."""
-        peaks = [peak for rule in RULES if (peak := self._peak(rule)) is not None]
-        return max(peaks, default=None)
+        peaks = map(_peak, self.layout.benchmark_names(RULES, self.date))
+        return max((peak for peak in peaks if peak is not None), default=None)
 
-    def _peak(self, rule: str) -> float | None:
-        try:
-            text = self.layout.benchmark(rule, self.date).read_text(errors="replace")
-        except OSError:
-            return None
-        head, *rows = (line.split("\t") for line in text.splitlines() or [""])
-        if "max_rss" not in head:
-            return None
-        column = head.index("max_rss")
-        values = [row[column] for row in rows if len(row) > column]
-        return max((float(value) for value in values if _NUMBER.fullmatch(value)), default=None)
+
+def _peak(benchmark: str) -> float | None:
+    """The largest resident set, in MB, in one of Snakemake's benchmarks; None where it says none."""
+    try:
+        content = files.content(benchmark)
+    except (OSError, SpxDataError):
+        return None
+    head, *rows = (line.split(b"\t") for line in content.splitlines() or [b""])
+    if b"max_rss" not in head:
+        return None
+    column = head.index(b"max_rss")
+    values = [row[column] for row in rows if len(row) > column]
+    return max((float(value) for value in values if _NUMBER.fullmatch(value)), default=None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from spx_data import files
+from spx_data import files, vouched
 from spx_data.errors import MissingFileError
 from spx_data.layout import Layout
 
@@ -17,7 +18,7 @@ from spx_data.layout import Layout
 class Item:
     """One file of a sealed date; *rows* and the *checksum* of a Parquet are what its passport vouches for."""
 
-    path: Path
+    path: str
     date: dt.date
     kind: str  # parquet, passport or sidecar
     size: int  # bytes
@@ -26,12 +27,29 @@ class Item:
     created: str | None  # when the date was sealed (UTC, ISO 8601)
 
 
-def items(layout: Layout, date: dt.date, checksum: str, rows: int, created: str | None) -> Iterator[Item]:
-    """The files of a sealed *date* that are there; *checksum* and *rows* are its Parquet's."""
-    for kind, path, known, count in (
-        ("parquet", layout.parquet(date), checksum, rows),
-        ("passport", layout.passport(date), None, None),
-        ("sidecar", layout.sidecar(date), None, None),
-    ):
-        with suppress(FileNotFoundError, MissingFileError):
-            yield Item(path, date, kind, path.stat().st_size, known or files.digest(path), count, created)
+def items(
+    layout: Layout,
+    date: dt.date,
+    checksum: str,
+    rows: int,
+    created: str | None,
+    passport: vouched.Reading | None = None,
+) -> Iterator[Item]:
+    """The files of a sealed *date* that are there.
+
+    *checksum* and *rows* are its Parquet's. A *passport* that has been read already is not read again.
+    """
+    sidecar, parquet, its_passport = layout.sealed_names(date)
+    with suppress(FileNotFoundError):
+        size = os.stat(parquet).st_size  # noqa: PTH116  # no Path for each of thousands
+        yield Item(parquet, date, "parquet", size, checksum, rows, created)
+    for kind, path in (("passport", its_passport), ("sidecar", sidecar)):
+        if passport is not None and kind == "passport":
+            size, found = passport.size, passport.sha256
+        else:
+            try:
+                content = files.content(path)
+            except MissingFileError:
+                continue
+            size, found = len(content), hashlib.sha256(content).hexdigest()
+        yield Item(path, date, kind, size, found, None, created)

@@ -47,8 +47,8 @@ def _processing(history: History) -> Row:
         history.state.kind.value,
         history.started_at,
         history.completed_at,
-        passport.get("rows") if passport else sum(chain["rows"] for chain in history.chains),
-        len([chain for chain in history.chains if chain["rows"]]),
+        passport.get("rows") if passport else history.chain_rows,
+        history.chains_with_rows,
         parquet.get("bytes"),
         parquet.get("sha256"),
         history.state.reason if history.state.error else None,
@@ -56,7 +56,7 @@ def _processing(history: History) -> Row:
         len(history.of_kind(journal.FAILED)),
         history.duration_ms,
         len(history.of_kind(journal.REQUEST)),
-        sum(chain["bytes"] for chain in history.chains),
+        history.chain_bytes,
         history.memory_peak_mb,
         history.events[0]["at"] if history.events else None,
         history.events[-1]["at"] if history.events else None,
@@ -65,19 +65,7 @@ def _processing(history: History) -> Row:
 
 def _expirations(history: History) -> list[Row]:
     date = history.date.isoformat()
-    return [
-        (
-            date,
-            chain["root"],
-            chain["expiration"],
-            chain["status"],
-            chain["rows"],
-            chain["bytes"],
-            chain["attempts"],
-            chain["error"],
-        )
-        for chain in history.chains
-    ]
+    return [(date, *chain) for chain in history.chains]
 
 
 def _errors(history: History) -> Iterator[Row]:
@@ -117,8 +105,9 @@ def _metrics(history: History) -> Iterator[Row]:
 
 
 def _inventory(history: History) -> Iterator[Row]:
-    if history.passport is None:
+    passport = history.passport_file
+    if passport is None:
         return
-    checksum, rows = history.passport["parquet"]["sha256"], history.passport["rows"]
-    for item in items(history.layout, history.date, checksum, rows, history.sealed_at):
-        yield (str(item.path), item.date.isoformat(), item.size, item.checksum, item.rows, item.created)
+    checksum, rows = passport.document["parquet"]["sha256"], passport.document["rows"]
+    for item in items(history.layout, history.date, checksum, rows, history.sealed_at, passport):
+        yield (item.path, item.date.isoformat(), item.size, item.checksum, item.rows, item.created)

@@ -63,12 +63,12 @@ class Facts:
         underlying = passport.get("underlying") or {}
         requests = history.of_kind(journal.REQUEST)
         return cls(
-            chains=len([chain for chain in history.chains if chain["rows"]]),
+            chains=history.chains_with_rows,
             contracts=completeness.get("contracts_received"),
             contracts_missing=completeness.get("contracts_missing"),
-            rows=sum(chain["rows"] for chain in history.chains),
+            rows=history.chain_rows,
             bytes=parquet.get("bytes", 0),
-            staged_bytes=sum(chain["bytes"] for chain in history.chains),
+            staged_bytes=history.chain_bytes,
             sha256=parquet.get("sha256"),
             started_at=history.started_at,
             completed_at=history.completed_at,
@@ -78,7 +78,7 @@ class Facts:
             duration_ms=history.duration_ms,
             requests=len(requests),
             requests_failed=sum(event.get("status") not in _ANSWERS for event in requests),
-            runs=len({event["run"] for event in history.events if event["event"] == journal.STARTED}),
+            runs=len({event["run"] for event in history.of_kind(journal.STARTED)}),
             memory_peak_mb=history.memory_peak_mb,
             underlying_open=underlying.get("open"),
             underlying_high=underlying.get("high"),
