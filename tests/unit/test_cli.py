@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from tests.sealed_days import seal
 
-from spx_data import cli
+from spx_data import cli, config
 from spx_data.cli import output
 from spx_data.cli.output import Column
 from spx_data.errors import DeviceError
+from spx_data.settings import Settings
 
 ROWS = [
     {"date": "2024-01-02", "rows": 1234, "whole": True, "reason": 'a "word", and\nmore', "notes": ["a"]},
@@ -128,6 +130,71 @@ def test_every_error_is_one_line(call, monkeypatch, error, code, says):
     assert found == code
     assert err.startswith(says)
     assert err.count("\n") == 1
+
+
+# A lake without a terminal ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(call, tmp_path):
+    """The four sessions of the range, sealed."""
+    settings = Settings.of(config.resolve(config.load(config.FILE), {}))
+    for day in (2, 3, 4, 5):
+        seal(settings, dt.date(2024, 1, day))
+    return settings
+
+
+def test_a_whole_lake_leaves_nothing_to_do(call, sealed):
+    assert call("process-gaps") == (0, "nothing to do: no session is due\n", "")
+    assert call("process-range", "2024-01-01", "2024-01-07")[:2] == (
+        0,
+        "nothing to do: all of them are sealed\n",
+    )
+    assert call("retry", "--all-failed") == (0, "nothing to retry: no date has failed\n", "")
+
+
+def test_what_needs_no_retry_is_a_wrong_call(call, sealed):
+    code, _, err = call("retry", "2024-01-02")
+
+    assert code == 2
+    assert "2024-01-02 is sealed: there is nothing to retry" in err
+
+
+def test_a_date_is_accepted_left_alone_and_opened_again(call, monkeypatch):
+    monkeypatch.setenv("THETADATA_BASE_URL", "http://127.0.0.1:9")
+
+    accepted = call("accept", "2024-01-02", "--reason", "the vendor lost it")
+    left, retried = call("process", "2024-01-02"), call("retry", "2024-01-02")
+    opened = call("accept", "2024-01-02", "--undo")
+    planned = call("process", "2024-01-02", "--dry-run", "--format", "csv")
+
+    assert accepted[0] == opened[0] == 0
+    assert left[0] == 1
+    assert "(the vendor lost it). spx-data accept 2024-01-02 --undo takes that back" in left[2]
+    assert retried[0] == 2
+    assert "was accepted" in retried[2]
+    assert planned[1].splitlines()[1].startswith("2024-01-02,missing,true")
+
+
+def test_a_sealed_date_is_not_accepted(call, sealed):
+    code, _, err = call("accept", "2024-01-02", "--reason", "it is ugly")
+
+    assert code == 2
+    assert "is sealed: there is nothing to accept" in err
+
+
+def test_a_plan_names_the_lock_of_a_killed_run(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("THETADATA_BASE_URL", "http://127.0.0.1:9")
+    (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
+    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
+
+    code, out, _ = call("process-gaps", "--dry-run", "--format", "json")
+
+    conflicts = {conflict["what"]: conflict for conflict in json.loads(out)["conflicts"]}
+    assert code == 1
+    assert set(conflicts) == {"terminal", "lock"}
+    assert conflicts["terminal"]["blocking"] and not conflicts["lock"]["blocking"]
+    assert (tmp_path / ".snakemake" / "locks" / "0.input.lock").exists()
 
 
 # Help ---------------------------------------------------------------------------------------------------
