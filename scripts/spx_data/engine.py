@@ -23,6 +23,7 @@ from spx_data.errors import LeftoverLockError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
 from spx_data.runs import Run
+from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     import psutil
@@ -54,17 +55,26 @@ class Started:
 
 
 def start(
-    layout: Layout, configfiles: Sequence[Path], dates: Sequence[dt.date], cores: int, *, more: bool = False
+    settings: Settings,
+    configfiles: Sequence[Path],
+    dates: Sequence[dt.date],
+    cores: int,
+    *,
+    more: bool = False,
 ) -> Started:
     """Start Snakemake on *dates* with the settings of *configfiles*; what it says goes into a log.
 
-    *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal reaches
-    whoever called this, and nobody else.
+    *dates* are all inside of the settings' range, or all outside: these Snakemake does when it is given their
+    files. *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal
+    reaches whoever called this, and nobody else.
     """
     name = journal.new_run()
-    log = layout.run_log(name)
-    named = ",".join(date.isoformat() for date in dates)
-    command = [*_snakemake(configfiles), "--cores", str(cores), "--config", f"dates={named}"]
+    log = settings.layout.run_log(name)
+    command = [*_snakemake(configfiles), "--cores", str(cores)]
+    if all(settings.covers(date) for date in dates):
+        command += ["--config", f"dates={','.join(date.isoformat() for date in dates)}"]
+    else:
+        command += ["--until", *(str(settings.layout.parquet(date)) for date in dates)]
     with files.output(log) as descriptor:
         process = subprocess.Popen(
             command,

@@ -153,6 +153,10 @@ class Settings:
     layout: Layout
     document: Mapping[str, Any]
 
+    def covers(self, date: dt.date) -> bool:
+        """Whether *date* lies between the start and the end date."""
+        return self.start_date <= date <= (self.end_date or dt.date.max)
+
     @classmethod
     def of(cls, resolved: Mapping[str, Any]) -> Settings:
         """The settings in a document that `resolve` returned."""

@@ -81,13 +81,16 @@ def test_a_date_is_processed_once_and_a_range_for_the_rest(v3, new_lake):
     again = lake.spx_data("process", "2024-12-02")
     rest = lake.spx_data("process-range", "2024-11-28", "2024-12-02")
 
+    outside = lake.spx_data("process", "2024-11-22")
+
     assert first.returncode == 0, first.stderr
     assert "1 date sealed" in first.stdout
+    assert (outside.returncode, lake.spx_data("process", "2024-11-22").returncode) == (0, 0), outside.stderr
     assert (again.returncode, again.stdout) == (0, "nothing to do: it is sealed\n")
     assert rest.returncode == 0, rest.stderr
-    assert lake.sealed() == ["2024-11-29", "2024-12-02"]
+    assert lake.sealed() == ["2024-11-22", "2024-11-29", "2024-12-02"]
     note = json.loads((lake.folder / "data" / "run.json").read_text())
-    assert note["dates"] == ["2024-11-29"]  # what the last run set out to do
+    assert note["dates"] == ["2024-11-22"]  # what the last run set out to do
 
 
 def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(v3, new_lake, begin):

@@ -37,8 +37,9 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
     Raises:
         AnotherRunError: a run is filling this lake already.
     """
-    _check_alone(call)
-    batches = list(_batches(dates, batch_size))
+    check_alone(call)
+    parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
+    batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
         if len(batches) > 1:
             first, last = min(batch), max(batch)
@@ -46,7 +47,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
                 f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True
             )
         more = number < len(batches)
-        started = engine.start(call.settings.layout, call.files, batch, cores, more=more)
+        started = engine.start(call.settings, call.files, batch, cores, more=more)
         stopped = _watched(call, started)
         summary = _summarised(call, started)
         if stopped:
@@ -77,8 +78,12 @@ def states_of(call: Call, dates: Sequence[dt.date]) -> Mapping[dt.date, State]:
     }
 
 
-def _check_alone(call: Call) -> None:
-    """Nothing else is filling this lake; a lock that a killed run left behind is taken away."""
+def check_alone(call: Call) -> None:
+    """Make sure that nothing else is filling this lake, and take away a lock that a killed run left behind.
+
+    Raises:
+        AnotherRunError: something is.
+    """
     layout = call.settings.layout
     if run := runs.current(layout):
         raise AnotherRunError(

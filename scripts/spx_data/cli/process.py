@@ -19,7 +19,7 @@ _dry_run = click.option(
 )
 
 # What no run can do, whoever asks; the calendar says so.
-_IMPOSSIBLE = frozenset({"no-session", "future", "trading", "outside"})
+_IMPOSSIBLE = frozenset({"no-session", "future", "trading"})
 # What a person has to decide first.
 _UNDECIDED = frozenset({"parked", "accepted"})
 
@@ -108,7 +108,7 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
 
 def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, form: Format) -> None:
     """Fill the dates that were *asked* for, or show what that would mean."""
-    from spx_data.cli.filling import fill
+    from spx_data.cli.filling import check_alone, fill
     from spx_data.gaps import plan
 
     call: Call = ctx.obj
@@ -122,6 +122,7 @@ def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores:
     undecided = [conflict for conflict in planned.conflicts if conflict.what in _UNDECIDED]
     for conflict in [*wrong, *undecided]:
         click.echo(f"spx-data: {_words(conflict)}", err=True)
+    check_alone(call)
     _ask_again(call, planned)
     left_out = {date for conflict in undecided for date in conflict.dates}
     dates = [date for date in planned.dates if date not in left_out]

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
@@ -172,7 +173,7 @@ class Shown:
         """End the display; what it changed is as it was."""
 
 
-class _Moving(Shown):
+class _Moving(Shown, ABC):
     """A display that a thread keeps up to date, until it is closed or something goes wrong with it."""
 
     def __init__(self, console: Console, seconds: float) -> None:
@@ -200,9 +201,9 @@ class _Moving(Shown):
                 self._restored = True
                 self._restore()
 
+    @abstractmethod
     def _show(self) -> None:
         """Show how things are now."""
-        raise NotImplementedError
 
     def _restore(self) -> None:
         """Put back what the display changed."""
