@@ -162,10 +162,21 @@ def gather(layout: Layout, date: dt.date) -> Evidence:
 
 def states(settings: Settings, moment: dt.datetime) -> dict[Session, State]:
     """The state of every wanted session, oldest first."""
-    return {
-        session: state(gather(settings.layout, session.date), session, moment, settings.patience)
-        for session in sessions.wanted(settings, moment)
-    }
+    wanted = sessions.wanted(settings, moment)
+    return {session: current_state(settings, session.date, session, moment) for session in wanted}
+
+
+def states_of(settings: Settings, dates: Sequence[dt.date], moment: dt.datetime) -> dict[dt.date, State]:
+    """The state of each of *dates*, in their order, whether the settings want them or not."""
+    if not dates:
+        return {}
+    known = {session.date: session for session in sessions.known(settings, min(dates), max(dates))}
+    return {date: current_state(settings, date, known.get(date), moment) for date in dates}
+
+
+def current_state(settings: Settings, date: dt.date, session: Session | None, moment: dt.datetime) -> State:
+    """The state of *date* as its files say at *moment*; *session* is None where the calendar knows none."""
+    return state(gather(settings.layout, date), session, moment, settings.patience)
 
 
 def missing_dates(states: Mapping[Session, State], within: Dates | None = None) -> list[dt.date]:

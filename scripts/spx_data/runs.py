@@ -109,10 +109,15 @@ def excluded(layout: Layout) -> Iterator[None]:
         yield
 
 
-def check_idle(layout: Layout) -> None:
-    """Raise `AnotherRunError` where a run is at work, or a job that outlived one."""
+def check_none(layout: Layout) -> None:
+    """Raise `AnotherRunError` where a run is at work."""
     if current(layout):
         raise _taken(layout)
+
+
+def check_idle(layout: Layout) -> None:
+    """Raise `AnotherRunError` where a run is at work, or a job that outlived one."""
+    check_none(layout)
     run = last(layout)
     jobs = [process.pid for process in processes(layout, run)] if run else []
     if left := [pid for pid in jobs if pid != os.getpid()]:
@@ -182,7 +187,7 @@ def _taken(layout: Layout) -> AnotherRunError:
     run = last(layout)
     who = f"process {run.pid}, since {run.started_at:%Y-%m-%d %H:%M} UTC" if run else "nobody said which"
     return AnotherRunError(
-        f"another run is filling this lake ({who})",
+        f"another run is filling this lake already ({who})",
         cure="spx-data status --watch shows it, spx-data stop ends it",
         pid=run.pid if run else None,
     )

@@ -22,13 +22,12 @@ def accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) ->
       spx-data accept 2024-06-03 --reason "the vendor lost that day"
       spx-data accept 2024-06-03 --undo
     """
-    from spx_data import acceptance
-    from spx_data.cli.filling import states_of
+    from spx_data import acceptance, ledger
     from spx_data.errors import DateValidationError
-    from spx_data.ledger import Kind
 
     call: Call = ctx.obj
-    accepted = states_of(call, [date])[date].kind is Kind.ACCEPTED
+    now = ledger.states_of(call.settings, [date], call.moment)[date]
+    accepted = now.kind is ledger.Kind.ACCEPTED
     try:
         if undo:
             if not accepted:

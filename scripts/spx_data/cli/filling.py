@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from spx_data import engine, ledger, runs
+from spx_data import engine, ledger, runs, sessions
 from spx_data.cli.call import Call
 from spx_data.cli.progress import Shown, print_summary, progress_shown
 from spx_data.engine import Started
-from spx_data.errors import AnotherRunError
-from spx_data.ledger import Kind, State
+from spx_data.ledger import Kind
 from spx_data.progress import Summary, summary_of
 
 if TYPE_CHECKING:
@@ -63,19 +62,8 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
                 err=True,
             )
             return 1
-    return int(any(state.kind in _NEEDS_YOU for state in states_of(call, dates).values()))
-
-
-def states_of(call: Call, dates: Sequence[dt.date]) -> Mapping[dt.date, State]:
-    """The states of *dates* now."""
-    from spx_data import sessions
-
-    moment, settings = sessions.now(), call.settings
-    known = {session.date: session for session in sessions.known(settings, min(dates), max(dates))}
-    return {
-        date: ledger.state(ledger.gather(settings.layout, date), known.get(date), moment, settings.patience)
-        for date in dates
-    }
+    states = ledger.states_of(call.settings, dates, sessions.now())
+    return int(any(state.kind in _NEEDS_YOU for state in states.values()))
 
 
 def check_alone(call: Call) -> None:
@@ -85,12 +73,7 @@ def check_alone(call: Call) -> None:
         AnotherRunError: something is.
     """
     layout = call.settings.layout
-    if run := runs.current(layout):
-        raise AnotherRunError(
-            f"a run is filling this lake already (process {run.pid}, since {run.started_at:%H:%M} UTC)",
-            cure="spx-data status --watch shows it, spx-data stop ends it",
-            pid=run.pid,
-        )
+    runs.check_none(layout)
     if lock := engine.stale_lock(layout):
         engine.unlock(layout, call.files)
         click.echo(

@@ -133,11 +133,11 @@ def _prepare(call: Call, chosen: Sequence[Summary]) -> None:
 
 def _print_outcome(call: Call, chosen: Sequence[Summary]) -> None:
     """Each date with the reason it was tried for, and what became of it."""
-    from spx_data.cli.filling import states_of
+    from spx_data import ledger, sessions
     from spx_data.cli.output import Column, print_table
     from spx_data.cli.tables import STYLES, state_words
 
-    now = states_of(call, [line.date for line in chosen])
+    now = ledger.states_of(call.settings, [line.date for line in chosen], sessions.now())
     rows = [
         {
             "date": line.date.isoformat(),

@@ -93,14 +93,13 @@ def _nothing_runs(call: Call, now: bool) -> None:
 
 
 def _say_what_is_left(call: Call, run: Run) -> None:
-    from spx_data import ledger
-    from spx_data.cli.filling import states_of
+    from spx_data import ledger, sessions
     from spx_data.cli.progress import print_summary
     from spx_data.progress import summary_of
 
     layout = call.settings.layout
     print_summary(summary_of(layout, run))
-    states = states_of(call, run.dates) if run.dates else {}
+    states = ledger.states_of(call.settings, run.dates, sessions.now())
     begun = [date for date, state in states.items() if state.kind is ledger.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)
     if staged:

@@ -67,7 +67,7 @@ def find(
     last = min(end or settings.end_date or today, today)
     trading = _trading(settings, moment, first, known)
     for session in trading:
-        if first <= session.date <= last and not _in_range(settings, session.date):
+        if first <= session.date <= last and not settings.covers(session.date):
             known[session.date] = _outside(settings, session, moment, known.get(session.date))
     return [gap for gap in assess(settings, trading, known) if first <= gap.date <= last]
 
@@ -118,9 +118,7 @@ def assess(settings: Settings, trading: Sequence[Session], known: Mapping[dt.dat
     due = {
         date
         for date, summary in known.items()
-        if summary.state.due
-        and _in_range(settings, date)
-        and (settings.dates is None or date in settings.dates)
+        if summary.state.due and settings.covers(date) and (settings.dates is None or date in settings.dates)
     }
     scale = Scale(due, market(trading, known), settings.priority)
     costs = Costs(_costs(trading, known))
@@ -163,7 +161,7 @@ def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
             words = f"{words}, asked again after {settings.patience.no_data_recheck_days:g} days"
     if due or not state.due:
         return words
-    return f"{words}; {_NOT_NAMED if _in_range(settings, date) else _OUTSIDE}"
+    return f"{words}; {_NOT_NAMED if settings.covers(date) else _OUTSIDE}"
 
 
 def _cure(date: dt.date, state: State) -> str | None:
@@ -173,16 +171,11 @@ def _cure(date: dt.date, state: State) -> str | None:
     return f"spx-data process {date}" if state.due else None
 
 
-def _in_range(settings: Settings, date: dt.date) -> bool:
-    return settings.start_date <= date <= (settings.end_date or dt.date.max)
-
-
 def _outside(settings: Settings, session: Session, moment: dt.datetime, summary: Summary | None) -> Summary:
     """The summary of a session that is not wanted: the status knows it as a date without hours, or not."""
     from spx_data.status import Facts, Summary
 
-    evidence = ledger.gather(settings.layout, session.date)
-    state = ledger.state(evidence, session, moment, settings.patience)
+    state = ledger.current_state(settings, session.date, session, moment)
     return Summary(session.date, state, summary.facts if summary else Facts())
 
 
