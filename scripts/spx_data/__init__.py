@@ -15,6 +15,7 @@ and none above:
     fill                    what a job does: list, download, merge
     ledger · acceptance     the state of each session; a person's word about one
     config.editing          settings changed, checked and recorded (`config.mistakes`, `config.table`)
+    quality                 judgements on a day's records, and its score
     sessions                the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
     dataset · runs          what the lake holds; the run at work

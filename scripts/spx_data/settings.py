@@ -130,6 +130,17 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """When bad records fail a date; when a day's score (0 to 100) or its distance from others says so."""
+
+    rejected_percent: float
+    warn_below: float
+    fail_below: float
+    outlier_z: float
+    weights: Mapping[str, float]  # of the parts of a score
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of one lake, as everything inside the library sees them."""
 
@@ -145,6 +156,7 @@ class Settings:
     priority: Weights
     alerts: Alerts
     retention: Retention
+    quality: Quality
     patience: Patience
     owner_only: bool
     verify_depth: Literal["pages", "bytes"]
@@ -179,6 +191,7 @@ class Settings:
             priority=Weights(**resolved["priority"]),
             alerts=Alerts(**resolved["alerts"]),
             retention=Retention(**resolved["retention"]),
+            quality=Quality(**resolved["quality"], weights=resolved["score"]),
             patience=Patience(**{name: processing[name] for name in Patience.__dataclass_fields__}),
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],

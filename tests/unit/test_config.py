@@ -11,6 +11,7 @@ import yaml
 from spx_data import config
 from spx_data.config import rulebook
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
+from spx_data.quality.checks import Part
 from spx_data.settings import Alerts, Retention, Settings, Window
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -117,6 +118,11 @@ MISTAKES = [
     ("alerts", "consecutive_missing", 2.5),
     *[("retention", key, -1) for key in Retention.__dataclass_fields__],
     ("retention", "logs_days", "forever"),
+    ("quality", "rejected_percent", 101),
+    ("quality", "warn_below", -1),
+    ("quality", "fail_below", "low"),
+    ("quality", "outlier_z", 0),
+    *[("score", part.value, -1) for part in Part],
     ("thetadata", "base_url", "127.0.0.1:25503"),
     ("thetadata", "base_url", "ftp://127.0.0.1"),
     ("thetadata", "base_url", "http://127.0.0.1:25503/v3"),

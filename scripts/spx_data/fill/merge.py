@@ -19,6 +19,7 @@ from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport, passport
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.quality.judgement import Judge, Rules
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
@@ -48,9 +49,10 @@ def merge_date(
     with log.attempt():
         staged = _current(settings, manifest)
         dataset.claim(settings, staged.listing.dataset)
-        reports, written = _write(settings, staged, manifest, target)
+        judge = Judge(date, _rules(settings, staged, session))
+        reports, written = _write(settings, staged, manifest, target, judge)
         size, checksum = target.stat().st_size, files.digest(target)
-        document = passport(staged.listing, reports, written, session, settings.window)
+        document = passport(staged.listing, reports, written, session, settings.window, judge.finish({}))
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
@@ -60,6 +62,15 @@ def merge_date(
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
     if not settings.keep_ndjson:
         _clear(settings.layout.staging(date))
+
+
+def _rules(settings: Settings, staged: Manifest, session: Session | None) -> Rules:
+    return Rules(
+        greeks_version=staged.listing.dataset["greeks_version"],
+        step_ms=settings.window.step_ms,
+        closes_ms=int(session.closes.timestamp()) * 1000 if session else None,
+        weights=settings.quality.weights,
+    )
 
 
 def _clear(staged: Path) -> None:
@@ -93,7 +104,7 @@ def _current(settings: Settings, path: Path) -> Manifest:
 
 
 def _write(
-    settings: Settings, staged: Manifest, path: Path, target: Path
+    settings: Settings, staged: Manifest, path: Path, target: Path, judge: Judge
 ) -> tuple[list[ChainReport], Written]:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
@@ -103,7 +114,7 @@ def _write(
 
     with files.atomic(target, check=check) as stream:
         try:
-            reports, written = _merge(settings, staged, stream)
+            reports, written = _merge(settings, staged, stream, judge)
         except (FileCorruptionError, MissingFileError):
             # The damaged checkpoint has lost its receipt; without the manifest the download takes it up.
             files.remove(path)
@@ -111,7 +122,9 @@ def _write(
     return reports, written
 
 
-def _merge(settings: Settings, staged: Manifest, stream: BinaryIO) -> tuple[list[ChainReport], Written]:
+def _merge(
+    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge
+) -> tuple[list[ChainReport], Written]:
     listing = staged.listing
     metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
     reports = []
@@ -122,6 +135,7 @@ def _merge(settings: Settings, staged: Manifest, stream: BinaryIO) -> tuple[list
                 chain = entry.chain
                 rows = schema.day_table(chain.date, chain.root, chain.expiration, records)
                 writer.add(chain.root, chain.expiration, rows)
+                judge.add(chain.root, chain.expiration, records)
             reports.append(ChainReport.of(entry, receipt, records))
         return reports, writer.close()
 

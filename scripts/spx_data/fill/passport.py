@@ -19,6 +19,7 @@ from spx_data.fill import underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.underlying import Underlying
 from spx_data.parquet import Written
+from spx_data.quality.judgement import Judgement
 from spx_data.sessions import Session
 from spx_data.settings import Window
 from spx_data.staging import Receipt
@@ -27,7 +28,8 @@ from spx_data.theta.chains import ListedChain
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = 2  # since then a passport vouches for its own bytes (`spx_data.vouched`)
+# Since 2 a passport vouches for its own bytes (`spx_data.vouched`); since 3 it says what the day is worth.
+FORMAT = 3
 
 _ZONE = ZoneInfo(schema.ZONE)
 
@@ -58,6 +60,11 @@ class ChainReport:
     def listed(self) -> frozenset[tuple[str, float]]:
         """The listed contracts as (right, strike)."""
         return frozenset([("C", k) for k in self.entry.calls] + [("P", k) for k in self.entry.puts])
+
+    @property
+    def key(self) -> tuple[str, dt.date]:
+        """What tells the chain from the day's others."""
+        return self.entry.chain.root, self.entry.chain.expiration
 
     @property
     def has_data(self) -> bool:
@@ -94,6 +101,7 @@ def passport(
     written: Written,
     session: Session | None,
     window: Window,
+    judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
     expected = sum(len(report.listed) for report in reports)
@@ -115,10 +123,11 @@ def passport(
             "contracts_missing": expected - received - explained,
         },
         "underlying": prices and prices.as_json(),
+        "quality": judgement.day,
         "rows": written.rows,
         "records_sha256": written.records_sha256,
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
-        "chains": [report.as_json() for report in reports],
+        "chains": [report.as_json() | {"quality": judgement.of(report.key)} for report in reports],
     }
 
 

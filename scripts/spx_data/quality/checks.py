@@ -1,0 +1,66 @@
+"""What a check is, and what came of it: every judgement of this room speaks in these two.
+
+A check never changes a record. It counts what it finds, chain by chain and stamp by stamp, among what it could
+look at; what it could not look at (no quote, no underlying, no implied volatility) counts on neither side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Part(StrEnum):
+    """The parts of a score; each has a weight in the config (`quality.weights`)."""
+
+    COMPLETENESS = "completeness"
+    QUOTES = "quotes"
+    UNDERLYING = "underlying"
+    ARBITRAGE = "arbitrage"
+    PARITY = "parity"
+    SMILE = "smile"
+    GREEKS = "greeks"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that is looked for.
+
+    *tolerated* is the share of what was looked at that costs nothing, *ruinous* the share at which nothing
+    is left of its part's score; between them the score falls in a straight line. A check whose *ruinous* is
+    None tells a fact of markets (a quote without a bid) and is counted alone.
+    """
+
+    code: str
+    part: Part
+    unit: str  # what is counted: quotes, stamps, pairs of strikes, values
+    meaning: str  # when it is found, as a formula in words
+    source: str  # where the formula or the fact comes from
+    tolerated: float = 0.0
+    ruinous: float | None = 0.05
+
+    def score(self, share: float) -> float | None:
+        """What is left of 100 points at *share*; None where the check does not score."""
+        if self.ruinous is None:
+            return None
+        lost = (share - self.tolerated) / (self.ruinous - self.tolerated)
+        return 100.0 * (1.0 - min(1.0, max(0.0, lost)))
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one check found in one chain; where it tells when, *stamps* and *by_stamp* belong together."""
+
+    check: Check
+    hits: int
+    of: int  # how many could be looked at
+    first: str | None = None  # the first of them by name: "C 4700 at 10:31"
+    stamps: Ints | None = None  # ms since the epoch
+    by_stamp: Ints | None = None  # how many of the hits were at each of them

@@ -1,0 +1,197 @@
+"""A trading date, judged chain by chain in sealed order, in memory bounded by one chain.
+
+Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them); the
+greeks are cross-examined at the end on samples, because their rate is the day's and not a chain's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spx_data.quality import arbitrage, figures, greeks, parity, quotes, score, smile, underlying
+from spx_data.quality.checks import Check, Count, Ints
+from spx_data.quality.panel import Panel, clock
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from spx_data.quality.parity import Fit
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a date is judged by."""
+
+    greeks_version: str  # the vendor's model: latest or 1
+    step_ms: int  # of the stamps
+    closes_ms: int | None  # when the stock market closed, ms since the epoch; None where no calendar says
+    weights: Mapping[str, float]  # of the parts of a score
+
+
+@dataclass
+class _Chain:
+    root: str
+    expiration: dt.date
+    counts: list[Count]
+    figures: dict[str, float | None]
+    sample: greeks.Sample
+
+    def __str__(self) -> str:
+        return f"{self.root} {self.expiration}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a date's checks found: for the day, and for each chain by (root, expiration)."""
+
+    day: dict[str, Any]
+    chains: Mapping[tuple[str, dt.date], dict[str, Any]] = field(default_factory=dict)
+
+    def of(self, chain: tuple[str, dt.date]) -> dict[str, Any] | None:
+        """What was found in one chain; None where there was nothing to judge."""
+        return self.chains.get(chain)
+
+
+class Judge:
+    """Takes a date's chains in sealed order; `finish` says what they are worth."""
+
+    def __init__(self, date: dt.date, rules: Rules) -> None:
+        self._date, self._rules = date, rules
+        self._chains: list[_Chain] = []
+        self._before: tuple[Panel, Fit] | None = None
+
+    def add(self, root: str, expiration: dt.date, records: pl.DataFrame) -> None:
+        """Judge one chain by its *records* (`schema.RECORD`, sorted, each contract once at a stamp)."""
+        panel = Panel(root, expiration, self._date, records, self._rules.step_ms)
+        fit = parity.fit(panel)
+        before = self._before if self._before and self._before[0].root == root else None
+        counts = [
+            *quotes.judge(panel),
+            *underlying.judge(panel, self._rules.closes_ms),
+            *arbitrage.judge(panel, fit, before),
+            *parity.judge(panel, fit),
+            *smile.judge(panel, fit),
+        ]
+        figured = figures.of_chain(panel, fit)
+        self._chains.append(_Chain(root, expiration, counts, figured, greeks.sample(panel)))
+        self._before = panel, fit
+
+    def finish(self, more: Mapping[tuple[str, dt.date], Iterable[Count]]) -> Judgement:
+        """The judgement on the date; *more* are counts from elsewhere, by (root, expiration)."""
+        examined = greeks.examine([chain.sample for chain in self._chains], self._rules.greeks_version)
+        for chain, counts in zip(self._chains, examined.counts, strict=True):
+            chain.counts.extend(counts)
+        known = {(chain.root, chain.expiration): chain for chain in self._chains}
+        every = {
+            key: [*(known[key].counts if key in known else ()), *more.get(key, ())]
+            for key in [*known, *(key for key in more if key not in known)]
+        }
+        chains = {
+            key: self._of_chain(counts, known[key].figures if key in known else {})
+            for key, counts in every.items()
+        }
+        figured = figures.of_day([(chain.expiration, chain.figures) for chain in self._chains], self._date)
+        return Judgement(self._of_day(every, figured | examined.figures), chains)
+
+    def _of_chain(self, counts: list[Count], figured: Mapping[str, float | None]) -> dict[str, Any]:
+        points = score.parts(counts)
+        return {
+            "score": score.weighted(points, self._rules.weights),
+            "parts": points,
+            "hits": {count.check.code: count.hits for count in counts if count.hits},
+            "figures": figured,
+        }
+
+    def _of_day(
+        self, every: Mapping[tuple[str, dt.date], list[Count]], figured: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        sums = _sums(every)
+        points = score.parts(sums)
+        weights = self._rules.weights
+        return {
+            "format": FORMAT,
+            "score": score.weighted(points, weights),
+            "parts": {part: {"score": value, "weight": weights.get(part)} for part, value in points.items()},
+            "checks": [_as_json(count) for count in sums],
+            "minutes": _minutes(sums, max(self._rules.step_ms, 60_000)),
+            "figures": figured,
+        }
+
+
+def _sums(every: Mapping[tuple[str, dt.date], list[Count]]) -> list[Count]:
+    """Each check's counts over all chains, in the order in which the checks first appear."""
+    by_check: dict[Check, list[tuple[str, Count]]] = {}
+    for (root, expiration), counts in every.items():
+        for count in counts:
+            by_check.setdefault(count.check, []).append((f"{root} {expiration}", count))
+    return [_sum(check, counts) for check, counts in by_check.items()]
+
+
+def _sum(check: Check, counts: list[tuple[str, Count]]) -> Count:
+    named = next((f"{chain} {count.first}" for chain, count in counts if count.first), None)
+    timed = [
+        (count.stamps, count.by_stamp)
+        for _, count in counts
+        if count.stamps is not None and count.by_stamp is not None and count.hits
+    ]
+    stamps, by_stamp = _joined(timed)
+    return Count(
+        check,
+        sum(count.hits for _, count in counts),
+        sum(count.of for _, count in counts),
+        named,
+        stamps,
+        by_stamp,
+    )
+
+
+def _joined(timed: list[tuple[Ints, Ints]]) -> tuple[Ints | None, Ints | None]:
+    if not timed:
+        return None, None
+    every = np.concatenate([stamps for stamps, _ in timed])
+    stamps, place = np.unique(every, return_inverse=True)
+    by_stamp = np.zeros(len(stamps), dtype=np.int64)
+    np.add.at(by_stamp, place, np.concatenate([hits for _, hits in timed]))
+    return stamps, by_stamp
+
+
+def _as_json(count: Count) -> dict[str, Any]:
+    share = count.hits / count.of if count.of else None
+    points = count.check.score(share) if share is not None else None
+    return {
+        "check": count.check.code,
+        "part": count.check.part.value,
+        "unit": count.check.unit,
+        "hits": count.hits,
+        "of": count.of,
+        "share": share and float(f"{share:.6g}"),
+        "score": points if points is None else round(points, score.DIGITS),
+        "first": count.first,
+    }
+
+
+def _minutes(sums: list[Count], step_ms: int) -> dict[str, Any] | None:
+    """The hits of every check at each stamp of the day, from the first to the last stamp that any knows."""
+    timed = [
+        (count.check.code, count.stamps, count.by_stamp)
+        for count in sums
+        if count.stamps is not None and count.by_stamp is not None
+    ]
+    if not timed:
+        return None
+    first = min(int(stamps[0]) for _, stamps, _ in timed)
+    last = max(int(stamps[-1]) for _, stamps, _ in timed)
+    places = (last - first) // step_ms + 1
+    lines = {}
+    for code, stamps, hits in timed:
+        line = np.zeros(places, dtype=np.int64)
+        line[(stamps - first) // step_ms] = hits
+        lines[code] = line.tolist()
+    return {"first": clock(first), "step_seconds": step_ms // 1000, "hits": lines}

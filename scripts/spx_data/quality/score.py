@@ -1,0 +1,33 @@
+"""Points from 0 to 100: of a check, of a part, of a chain and of a day.
+
+A check's points fall with its share of hits (`Check.score`); a part has the points of its worst check; a
+chain or a day has the mean of its parts, weighted as the config says, over those parts that could be judged.
+So a score is always its parts and the weights, and can be had anew from a passport when weights change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from spx_data.quality.checks import Count
+
+DIGITS = 2  # of a score
+
+
+def parts(counts: Iterable[Count]) -> dict[str, float]:
+    """The points of each part among *counts*, one for each check: the worst of its checks."""
+    found: dict[str, float] = {}
+    for count in counts:
+        points = count.check.score(count.hits / count.of) if count.of else None
+        if points is not None:
+            part = count.check.part.value
+            found[part] = min(found.get(part, 100.0), round(points, DIGITS))
+    return found
+
+
+def weighted(points: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
+    """The score of *points* by part; None where no part with a weight was judged."""
+    total = sum(weights.get(part, 0.0) for part in points)
+    if not total:
+        return None
+    return round(sum(weights.get(part, 0.0) * value for part, value in points.items()) / total, DIGITS)
