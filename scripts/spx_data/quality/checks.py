@@ -1,7 +1,7 @@
 """What a check is, and what came of it: every judgement of this room speaks in these two.
 
-A check never changes a record. It counts what it finds, chain by chain and stamp by stamp, among what it could
-look at; what it could not look at (no quote, no underlying, no implied volatility) counts on neither side.
+A check never changes a record. It counts what it finds, chain by chain and stamp by stamp, among what it
+could look at; what it could not look at (no quote, no underlying, no volatility) counts on neither side.
 """
 
 from __future__ import annotations
