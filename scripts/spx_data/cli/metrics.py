@@ -11,8 +11,6 @@ from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import (
     Column,
     Format,
-    Row,
-    console,
     count,
     duration,
     emit,
@@ -20,10 +18,11 @@ from spx_data.cli.output import (
     minute,
     size,
 )
+from spx_data.cli.periods import Heading, emit_periods, emit_trends
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates
-    from spx_data.status.performance import Period, Step, Trend
+    from spx_data.status.trends import Step
 
 _EMPTY = "no sealed dates"
 _HEADINGS = {
@@ -68,60 +67,14 @@ def metrics(
         emit(rows, _columns(), form, fields=names, empty=_EMPTY)
         return
     periods = performance.periods(found, step or "month")[-limit if limit else 0 :]
+    headings = [
+        Heading(measure.name, _HEADINGS[measure.name], _shown(measure.name))
+        for measure in performance.MEASURES
+    ]
     if not trend or form == "table":
-        _emit_periods(periods, step or "month", form)
+        emit_periods(periods, headings, step or "month", form, empty=_EMPTY)
     if trend and (form != "table" or periods):
-        _emit_trends(performance.trends(periods), form)
-
-
-def _emit_periods(found: list[Period], step: Step, form: Format) -> None:
-    from spx_data.status.performance import MEASURES
-
-    names = ["period", "dates", "rows"]
-    names += [name for measure in MEASURES for name in (measure.name, f"{measure.name}_change_percent")]
-    columns = [
-        Column("period", step),
-        Column("dates", "dates", count, right=True),
-        Column("rows", "rows", count, right=True),
-    ]
-    for measure in MEASURES:
-        columns.append(Column(measure.name, _HEADINGS[measure.name], _shown(measure.name), right=True))
-        columns.append(Column(f"{measure.name}_change_percent", "change", _change, right=True))
-    emit([_period_row(period) for period in found], columns, form, fields=names, empty=_EMPTY)
-
-
-def _period_row(period: Period) -> Row:
-    row: dict[str, Any] = {"period": period.name, "dates": period.dates, "rows": period.rows}
-    for name, median in period.medians.items():
-        row |= {name: median, f"{name}_change_percent": period.changes[name]}
-    return row
-
-
-def _emit_trends(found: list[Trend], form: Format) -> None:
-    rows = [
-        {
-            "metric": line.measure.name,
-            "unit": line.measure.unit,
-            "periods": line.periods,
-            "first": line.first,
-            "last": line.last,
-            "slope": line.slope,
-            "slope_percent": line.slope_percent,
-            "verdict": line.verdict,
-        }
-        for line in found
-    ]
-    if form == "table":
-        console().print()
-    columns = [
-        Column("metric", "metric", lambda name: _HEADINGS[name]),
-        Column("periods", "periods", count, right=True),
-        Column("first", "first", lambda value: f"{value:,.6g}", right=True),
-        Column("last", "last", lambda value: f"{value:,.6g}", right=True),
-        Column("slope_percent", "a period", _change, right=True),
-        Column("verdict", "verdict", fold=True),
-    ]
-    emit(rows, columns, form, empty=_EMPTY)
+        emit_trends(performance.trends(periods), headings, form)
 
 
 def _columns() -> list[Column]:
@@ -149,7 +102,3 @@ def _shown(name: str) -> Any:
         "requests_failed_percent": lambda value: f"{value:.1f} %",
         "memory_peak_mb": count,
     }[name]
-
-
-def _change(percent: float) -> str:
-    return f"{percent:+.1f} %"
