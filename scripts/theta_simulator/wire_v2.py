@@ -24,7 +24,13 @@ STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
 QUOTED = "/v2/list/contracts/option/quote"
 TRADED = "/v2/list/contracts/option/trade"
 HISTORY = "/v2/bulk_hist/option/greeks"
-SUBJECTS: dict[str, Subject] = {QUOTED: "contracts", TRADED: "contracts", HISTORY: "history"}
+SINGLE = "/v2/hist/option/greeks"
+SUBJECTS: dict[str, Subject] = {
+    QUOTED: "contracts",
+    TRADED: "contracts",
+    HISTORY: "history",
+    SINGLE: "history",
+}
 
 _CONTRACT = ("root", "expiration", "strike", "right")
 _PRICES = ("bid", "ask", "underlying_price")
@@ -49,7 +55,8 @@ class V2:
             "/v2/list/dates/option/trade": self._dates,
             QUOTED: partial(self._contracts, traded=False),
             TRADED: partial(self._contracts, traded=True),
-            HISTORY: self._greeks,
+            HISTORY: partial(self._greeks, single=False),
+            SINGLE: partial(self._greeks, single=True),
         }
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer | Paged:
@@ -103,7 +110,8 @@ class V2:
         rows = frame.select(spelling.fill('["%s", %s, %s, "%s"]', *_CONTRACT)).to_series()
         return Paged(answers.JSON, _CONTRACT, (_joined(rows.to_list()),), "")
 
-    def _greeks(self, request: Arguments) -> Paged:
+    def _greeks(self, request: Arguments, single: bool) -> Paged:
+        """Return a chain's rows contract by contract, or one contract's without its name."""
         root, label = request.required("root"), self._expiration(request)
         first, last = request.day("start_date"), request.day("end_date")
         if first > last:
@@ -111,13 +119,19 @@ class V2:
         step = request.number("ivl", 0)
         use_csv, pretty = request.flag("use_csv", default=False), request.flag("pretty_time", default=False)
         frame = self._rows(root, label, first, last, step, *_window(request, step))
+        if single:
+            frame = _one_contract(frame, request)
         frame = _spelt(frame, root, label, pretty)
         size = self._settings.page_size
         slices = [frame.slice(offset, size) for offset in range(0, len(frame), size)]
         if use_csv:
             filename = f"GREEKS.O-{root}.{label:%Y%m%d}.{first:%Y%m%d}-{last:%Y%m%d}.{step}.csv"
-            return Paged(answers.CSV, TICK, tuple(spelling.csv(part) for part in slices), filename)
-        return Paged(answers.JSON, TICK, tuple(_ticks(part, _TIMES if pretty else ()) for part in slices), "")
+            names = TICK if single else (*_CONTRACT, *TICK)
+            return Paged(
+                answers.CSV, TICK, tuple(spelling.csv(part.select(names)) for part in slices), filename
+            )
+        write = _lists if single else _ticks
+        return Paged(answers.JSON, TICK, tuple(write(part, _TIMES if pretty else ()) for part in slices), "")
 
     def _rows(
         self, root: str, label: date, first: date, last: date, step: int, start: int, end: int
@@ -181,13 +195,34 @@ def _spelt(frame: pl.DataFrame, root: str, label: date, pretty: bool) -> pl.Data
     return frame.with_columns(**clocks, date=pl.col("date").str.to_date("%Y%m%d").cast(pl.String))
 
 
-def _ticks(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
-    """Return one page's contracts, each with its rows; numbers in their shortest form."""
+def _one_contract(frame: pl.DataFrame, request: Arguments) -> pl.DataFrame:
+    """Return the rows of the contract that a request names: strike in 1/1000 dollar, right C or P."""
+    strike, right = request.number("strike"), request.choice("right", ("", "C", "P"))
+    if not right:
+        raise request.refuse("Missing required parameter: right")
+    frame = frame.filter((pl.col("strike") * 1000).round() == strike, pl.col("right") == right)
+    if frame.is_empty():
+        raise Refusal(472, answers.V2_NO_DATA)
+    return frame
+
+
+def _row(frame: pl.DataFrame, texts: Sequence[str]) -> pl.Expr:
+    """Return each row as a list; numbers in their shortest form."""
     fields = [
         spelling.fill('"%s"', name) if name in texts else spelling.shortest(name, frame.schema[name])
         for name in TICK
     ]
-    row = pl.concat_str(pl.lit("["), pl.concat_str(fields, separator=", "), pl.lit("]"))
+    return pl.concat_str(pl.lit("["), pl.concat_str(fields, separator=", "), pl.lit("]"))
+
+
+def _lists(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
+    """Return one page's rows of one contract."""
+    return _joined(frame.select(_row(frame, texts)).to_series().to_list())
+
+
+def _ticks(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
+    """Return one page's contracts, each with its rows."""
+    row = _row(frame, texts)
     contracts = frame.group_by(_CONTRACT, maintain_order=True).agg(row.alias("ticks").str.join(",\n  "))
     each = spelling.fill(
         '{"ticks": [%s], "contract": {"root": "%s", "expiration": %s, "strike": %s, "right": "%s"}}',

@@ -1,7 +1,8 @@
 """The Theta Terminal behind one small interface, whichever API version it speaks.
 
-`connect` finds the terminal and its version and returns a `Source`: which chains had quotes on a date, and
-one chain's history for that date. Facts of the wire: `../shared/thetadata/wire-facts.md` of the project.
+`connect` finds the terminal and its version and returns a `Source`: which chains had quotes on a date, the
+history of one chain or one contract for that date, and the vendor's calendar. Facts of the wire:
+`../shared/thetadata/wire-facts.md` of the project.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from spx_data.theta import errors, health
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from spx_data.theta.calendar import VendorHours
     from spx_data.theta.chains import Chain, ListedChain
     from spx_data.theta.transport import Exchange
 
@@ -61,6 +63,16 @@ class Source(Protocol):
 
     def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
         """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`."""
+        ...
+
+    def contract_history(
+        self, chain: Chain, right: str, strike: float, window: Window
+    ) -> Iterator[pa.RecordBatch]:
+        """Like `history`, of one contract of *chain* asked for by itself; *right* is C or P."""
+        ...
+
+    def hours(self, date: dt.date, /) -> VendorHours | None:
+        """The stock market's hours on *date* by the vendor's calendar; None where the API has none."""
         ...
 
     def close(self) -> None:

@@ -149,6 +149,13 @@ def records(batch: pa.RecordBatch, columns: dict[str, pa.Array], chain: Chain, u
     return pa.RecordBatch.from_arrays(arrays, schema=schema.RECORD)
 
 
+def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -> None:
+    """Raise ApiResponseInvalidError if *batch* (`schema.RECORD`) has rows of any other contract."""
+    found = [*pc.unique(batch["right"]).to_pylist(), *pc.unique(batch["strike"]).to_pylist()]
+    if found != [right, strike]:
+        raise errors.invalid(url, f"holds rows of {found[:4]}", f"only {right} {strike:g}")
+
+
 def _only(column: pa.Array, expected: str, what: str, url: str) -> None:
     found = pc.unique(column).to_pylist()
     if found != [expected]:

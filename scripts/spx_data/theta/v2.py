@@ -14,6 +14,7 @@ from spx_data import schema
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.settings import Terminal, Window
 from spx_data.theta import chains, errors, health, tables
+from spx_data.theta.calendar import VendorHours
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Answer, Transport
 
@@ -28,14 +29,14 @@ _CONTRACT: dict[str, pa.DataType] = {
     "strike": pa.int32(),  # up to two million dollars
     "right": tables.WORD,
 }
-_GREEKS: dict[str, pa.DataType] = {
-    **_CONTRACT,
+_TICK: dict[str, pa.DataType] = {
     "ms_of_day": pa.int64(),
     **dict.fromkeys(schema.MEASURES, pa.float64()),
     "ms_of_day2": pa.int64(),
     "underlying_price": pa.float64(),
     "date": pa.int64(),
 }
+_GREEKS = _CONTRACT | _TICK
 
 
 class V2:
@@ -75,7 +76,40 @@ class V2:
 
     def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        parameters: dict[str, str | int] = {
+        path, form = "/v2/bulk_hist/option/greeks", self._terminal.format
+        for url, batch in self._tables(path, self._asked(chain, window), _GREEKS, form):
+            yield _records(batch, chain, url)
+
+    def contract_history(
+        self, chain: Chain, right: str, strike: float, window: Window
+    ) -> Iterator[pa.RecordBatch]:
+        """Like `history`, of one contract of *chain*; *right* is C or P.
+
+        Rows of this endpoint do not say whose they are (wire-facts, section 2).
+        """
+        thousandths = round(strike * _THOUSANDTHS)
+        contract = {
+            "root": chain.root,
+            "expiration": _number(chain.listed),
+            "strike": thousandths,
+            "right": right,
+        }
+        parameters = self._asked(chain, window) | {"strike": thousandths, "right": right}
+        path, form = "/v2/hist/option/greeks", self._terminal.format
+        for url, batch in self._tables(path, parameters, _TICK, form):
+            constant = [
+                pa.repeat(pa.scalar(contract[name], _plain(kind)), len(batch)).cast(kind)
+                for name, kind in _CONTRACT.items()
+            ]
+            whole = pa.RecordBatch.from_arrays([*constant, *batch.columns], names=list(_GREEKS))
+            yield _records(whole, chain, url)
+
+    def hours(self, _: dt.date, /) -> VendorHours | None:
+        """None: this API has no calendar (wire-facts, section 7)."""
+        return None
+
+    def _asked(self, chain: Chain, window: Window) -> dict[str, str | int]:
+        return {
             "root": chain.root,
             "exp": _number(chain.listed),
             "start_date": _number(chain.date),
@@ -85,9 +119,6 @@ class V2:
             "end_time": window.end_ms,
             "use_csv": "true" if self._terminal.format == "csv" else "false",
         }
-        path, form = "/v2/bulk_hist/option/greeks", self._terminal.format
-        for url, batch in self._tables(path, parameters, _GREEKS, form):
-            yield _records(batch, chain, url)
 
     def _tables(
         self, path: str, parameters: dict[str, str | int], columns: tables.Columns, form: str
@@ -166,6 +197,11 @@ def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
         "underlying_ms_of_day": batch["ms_of_day2"],
     }
     return chains.records(batch, columns, chain, url)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of a column's values, encoded or not."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _number(date: dt.date) -> int:

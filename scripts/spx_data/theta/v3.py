@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.settings import Terminal, Window
-from spx_data.theta import chains, health, tables
+from spx_data.theta import chains, errors, health, tables
+from spx_data.theta.calendar import VendorHours
 from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Transport
 
+_HISTORY = "/v3/option/history/greeks/first_order"
 _STAMP = pa.timestamp("ms")
 _CONTRACT: dict[str, pa.DataType] = {
     "symbol": tables.WORD,
@@ -28,6 +30,8 @@ _FIRST_ORDER: dict[str, pa.DataType] = {
     "underlying_timestamp": _STAMP,
     "underlying_price": pa.float64(),
 }
+_CALENDAR: dict[str, pa.DataType] = {"type": tables.WORD, "open": tables.WORD, "close": tables.WORD}
+_RIGHTS = {"C": "call", "P": "put"}
 
 
 class V3:
@@ -71,6 +75,32 @@ class V3:
 
     def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
+        yield from self._first_order(chain, window, {})
+
+    def contract_history(
+        self, chain: Chain, right: str, strike: float, window: Window
+    ) -> Iterator[pa.RecordBatch]:
+        """Like `history`, of one contract of *chain*; *right* is C or P."""
+        only = {"strike": f"{strike:.3f}", "right": _RIGHTS[right]}
+        for batch in self._first_order(chain, window, only):
+            chains.check_contract(batch, right, strike, self.base_url + _HISTORY)
+            yield batch
+
+    def hours(self, date: dt.date, /) -> VendorHours | None:
+        """The stock market's hours on *date* by the vendor's calendar."""
+        with self._transport.get(
+            "/v3/calendar/on_date",
+            {"date": date.isoformat()},
+            silence_seconds=self._terminal.timeout_seconds,
+        ) as answer:
+            rows = [row for batch in tables.read(answer, _CALENDAR, asked="csv") for row in batch.to_pylist()]
+            try:
+                (row,) = rows
+                return VendorHours.of(row["type"], row["open"], row["close"])
+            except ValueError as error:
+                raise errors.invalid(answer.url, f"is no calendar: {error}", "one date's hours") from error
+
+    def _first_order(self, chain: Chain, window: Window, only: dict[str, str]) -> Iterator[pa.RecordBatch]:
         parameters = {
             "symbol": chain.root,
             "expiration": chain.listed.isoformat(),
@@ -80,9 +110,10 @@ class V3:
             "end_time": window.end.isoformat(),
             "version": self._terminal.greeks_version,
             "format": self._terminal.format,
+            **only,
         }
         with self._transport.get(
-            "/v3/option/history/greeks/first_order",
+            _HISTORY,
             parameters,
             silence_seconds=self._terminal.history_timeout_seconds,
         ) as answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 def history(source: Source, chain: Chain, windows: list[Window]) -> Iterator[pa.RecordBatch]:
-    """The records of *chain* in each of *windows* in turn, joined.
+    """The records of *chain* in each of *windows* in turn, joined; see `joined`."""
+    return joined(lambda window: source.history(chain, window), windows)
+
+
+def joined(
+    ask: Callable[[Window], Iterator[pa.RecordBatch]], windows: list[Window]
+) -> Iterator[pa.RecordBatch]:
+    """What *ask* gives for each of *windows* in turn.
 
     A window that is too large for one answer is replaced in *windows* by its halves, so that whoever asks
     again does not ask for the whole once more.
@@ -28,7 +35,7 @@ def history(source: Source, chain: Chain, windows: list[Window]) -> Iterator[pa.
     position, empty = 0, 0
     while position < len(windows):
         try:
-            yield from source.history(chain, windows[position])
+            yield from ask(windows[position])
         except LargeRequestError:
             # It comes instead of an answer, so no record of this window was given yet.
             if not (halves := windows[position].halves()):
