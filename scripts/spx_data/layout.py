@@ -135,6 +135,11 @@ class Layout:
         """The append-only events of a date, with wildcards."""
         return self.data / "journal" / "{year}" / "{year}-{month}-{day}.jsonl"
 
+    @cached_property
+    def rejects_pattern(self) -> Path:
+        """The bad records of a date, with wildcards."""
+        return self.data / "rejects" / "{year}" / "{year}-{month}-{day}.ndjson"
+
     def log_pattern(self, rule: str) -> Path:
         """The log of *rule* for a date, with wildcards."""
         return self.data / "logs" / _FOLDER / f"{rule}.log"
@@ -186,6 +191,10 @@ class Layout:
     def journal(self, date: dt.date) -> Path:
         """The append-only events of *date*."""
         return _fill(self.journal_pattern, date)
+
+    def rejects(self, date: dt.date) -> Path:
+        """The bad records of *date*, with their reasons; absent where there are none."""
+        return _fill(self.rejects_pattern, date)
 
     def quarantine(self, date: dt.date) -> Path:
         """The folder of what was found damaged of *date*: a folder for each time, with a report."""
