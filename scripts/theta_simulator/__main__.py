@@ -3,6 +3,7 @@
 python -m theta_simulator --size tiny --port 25503
 python -m theta_simulator --size tiny -- make demo
 python -m theta_simulator --size tiny --faults 7 -- make demo
+python -m theta_simulator --size tiny --blemish withheld-contract,crossed --blemish-seed 3
 """
 
 import argparse
@@ -16,6 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import get_args
 
+from theta_simulator.blemishes import Blemish
+from theta_simulator.blemishes import Kind as Defect
 from theta_simulator.faults import ALL, Faults
 from theta_simulator.server import Server
 from theta_simulator.settings import Api, Settings, Size, Style
@@ -37,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ready_file: Path | None = options.pop("ready_file")
     try:
         options["faults"] = _faults(options["faults"], options["fault_rate"], options["fault_kinds"])
+        options["blemishes"] = tuple(
+            Blemish(kind, options["blemish_seed"]) for kind in options.pop("blemish")
+        )
     except ValueError as error:
         parser.error(str(error))
     settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
@@ -73,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KIND,KIND",
         help=f"only these; all but refused-tier if none are named: {', '.join(ALL)}",
     )
+    parser.add_argument(
+        "--blemish",
+        type=lambda names: tuple(names.split(",")),
+        default=(),
+        metavar="KIND,KIND",
+        help=f"have these defects in the data, on every date: {', '.join(Defect)}",
+    )
+    parser.add_argument("--blemish-seed", type=int, default=0, help="where they are")
     parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
     parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
     return parser
@@ -92,6 +106,7 @@ async def _serve(settings: Settings, ready_file: Path | None, command: list[str]
     server = Server(settings)
     url = await server.start()
     faults = f", faults {settings.faults.seed}" if settings.faults else ""
+    faults += "".join(f", {blemish.kind}" for blemish in settings.blemishes)
     print(
         f"Theta Terminal simulator ({settings.api}) on {url} "
         f"(size {settings.size}, seed {settings.seed}{faults})",

@@ -8,8 +8,10 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, TypeVar
 
+from theta_simulator.blemishes import Place
 from theta_simulator.market import Market
 from theta_simulator.server import Server
 from theta_simulator.settings import Settings
@@ -29,8 +31,12 @@ class Terminal:
 
     @property
     def market(self) -> Market:
-        """The market it serves: the truth to compare with."""
+        """The market it serves, without blemishes: the truth to compare with."""
         return self._server.market
+
+    def places(self, day: date) -> list[Place]:
+        """Return where its blemishes sit on *day*."""
+        return self._server.places(day)
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the finished requests, in order of arrival.

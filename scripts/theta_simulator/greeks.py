@@ -112,6 +112,17 @@ def first_order(rows: Inputs, deviation: Floats, guess: float) -> Greeks:
     )
 
 
+def at(rows: Inputs, vol: Floats) -> Greeks:
+    """Differentiate at volatilities that were not solved for; the error says how far off their prices are."""
+    side = np.where(rows.call, 1.0, -1.0)
+    discounted = rows.strike * np.exp(-rows.rate * rows.years)
+    columns = _textbook(rows, side, discounted, np.log(rows.spot / discounted), vol)
+    error = columns.pop("model") / rows.mid - 1.0
+    return Greeks(
+        **{name: cut(column) for name, column in columns.items()}, implied_vol=cut(vol), iv_error=cut(error)
+    )
+
+
 def cut(column: Floats) -> Floats:
     """Truncate toward zero to four decimals; a negative zero becomes plain zero."""
     return np.asarray(np.trunc(column * 1e4) / 1e4 + 0.0)

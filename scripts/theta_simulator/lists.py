@@ -8,6 +8,7 @@ import polars as pl
 
 from theta_simulator import chance, listing, sessions, spelling
 from theta_simulator.chance import Floats
+from theta_simulator.flawed import FlawedMarket
 from theta_simulator.market import Market
 
 SYMBOLS = list(listing.ROOTS)
@@ -49,9 +50,9 @@ def contracts(market: Market, roots: Sequence[str], day: date, traded: bool, tod
     return pl.concat(frames)
 
 
-def calendar(days: Sequence[date]) -> pl.DataFrame:
+def calendar(market: FlawedMarket, days: Sequence[date]) -> pl.DataFrame:
     """Return the stock market's hours on each of *days*."""
-    kinds = [_kind(day) for day in days]
+    kinds = [market.calendar_kind(day, _kind(day)) for day in days]
     hours = {"open": "16:00:00", "early_close": "13:00:00"}
     return spelling.table(
         date=[day.isoformat() for day in days],
@@ -61,12 +62,13 @@ def calendar(days: Sequence[date]) -> pl.DataFrame:
     )
 
 
-def holidays(year: int) -> pl.DataFrame:
+def holidays(market: FlawedMarket, year: int) -> pl.DataFrame:
     """Return the weekdays of *year* on which the stock market closes all day, or early."""
     if not sessions.FIRST.year <= year <= sessions.LAST.year:
-        return calendar([])
+        return calendar(market, [])
     days = (date(year, 1, 1) + timedelta(days=offset) for offset in range(366))
-    return calendar([day for day in days if day.year == year and _kind(day) in ("full_close", "early_close")])
+    closed = [day for day in days if day.year == year and _kind(day) in ("full_close", "early_close")]
+    return calendar(market, closed)
 
 
 def _kind(day: date) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from theta_simulator import sessions
+from theta_simulator.blemishes import Blemish
 from theta_simulator.faults import Faults
 
 Api = Literal["v3", "v2"]
@@ -15,7 +16,7 @@ Style = Literal["live", "docs"]
 
 @dataclass(frozen=True)
 class Settings:
-    """One terminal: its market, its dialect, its limits, its misbehaviour."""
+    """One terminal: its market, its dialect, its limits, its misbehaviour, its bad data."""
 
     api: Api = "v3"
     port: int = 0
@@ -32,6 +33,7 @@ class Settings:
     status: str = "CONNECTED"
     cache_mb: int = 4000
     faults: Faults | None = None
+    blemishes: tuple[Blemish, ...] = ()
 
     def trading_today(self) -> date:
         """Return the date the terminal believes it is in New York."""

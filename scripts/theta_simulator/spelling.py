@@ -36,7 +36,7 @@ def shortest(name: str, kind: pl.DataType) -> pl.Expr:
     """Return a column of that type as text in its shortest form: 0, 1, 114.95."""
     if not isinstance(kind, pl.Decimal):
         return pl.col(name).cast(pl.String)
-    return pl.col(name).cast(pl.Float64).cast(pl.String).str.strip_suffix(".0")
+    return pl.col(name).cast(pl.Float64).cast(pl.String).str.strip_suffix(".0").fill_null("null")
 
 
 def fill(template: str, *columns: str) -> pl.Expr:

@@ -13,8 +13,10 @@ import polars as pl
 from theta_simulator import answers, chance, lists, sessions, spelling
 from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.arguments import Arguments
+from theta_simulator.bad_rows import Wire
 from theta_simulator.faults import Subject
-from theta_simulator.market import MOST_ROWS, Market, TooMuch
+from theta_simulator.flawed import FlawedMarket
+from theta_simulator.market import MOST_ROWS, TooMuch
 from theta_simulator.settings import Settings
 
 MDDS_STATUS = "/v2/system/mdds/status"
@@ -44,7 +46,7 @@ _TICK_MS = 1000
 class V2:
     """Answers v2 requests; holds nothing but its settings and the market."""
 
-    def __init__(self, settings: Settings, market: Market) -> None:
+    def __init__(self, settings: Settings, market: FlawedMarket) -> None:
         self._settings = settings
         self._market = market
         self._paths: dict[str, Callable[[Arguments], Paged]] = {
@@ -121,7 +123,8 @@ class V2:
         frame = self._rows(root, label, first, last, step, *_window(request, step))
         if single:
             frame = _one_contract(frame, request)
-        frame = _spelt(frame, root, label, pretty)
+        frame = self._spelt(frame, root, label, first, last, use_csv=use_csv, alone=False)
+        frame = _pretty(frame) if pretty else frame
         size = self._settings.page_size
         slices = [frame.slice(offset, size) for offset in range(0, len(frame), size)]
         if use_csv:
@@ -150,6 +153,31 @@ class V2:
             raise Refusal(472, answers.V2_NO_DATA)
         return pl.concat(parts).sort("strike", "right", maintain_order=True)
 
+    def _spelt(
+        self,
+        frame: pl.DataFrame,
+        root: str,
+        label: date,
+        first: date,
+        last: date,
+        *,
+        use_csv: bool,
+        alone: bool,
+    ) -> pl.DataFrame:
+        """Return the rows as the columns of the endpoint, with what is wrong in their spelling."""
+        wire = Wire(
+            alone=alone,
+            not_a_number=use_csv,
+            right=str,
+            stamp="ms_of_day",
+            moment=lambda _, ms: ms,
+            label=lambda day: f"{day:%Y%m%d}",
+            date="date",
+        )
+        return self._market.on_the_wire(
+            _spelt(frame, root, label), root, label, sessions.between(first, last), wire
+        )
+
     def _expiration(self, request: Arguments) -> date:
         """Return the one expiration greeks can be asked for."""
         if request.query.get("exp") == "0":
@@ -175,17 +203,19 @@ def _window(request: Arguments, step: int) -> tuple[int, int]:
     return request.number("start_time", start), request.number("end_time", end)
 
 
-def _spelt(frame: pl.DataFrame, root: str, label: date, pretty: bool) -> pl.DataFrame:
+def _spelt(frame: pl.DataFrame, root: str, label: date) -> pl.DataFrame:
     """Return the rows as the columns of the endpoint; prices and Greeks have four decimals."""
-    frame = frame.rename({"underlying_ms": "ms_of_day2"}).select(
+    return frame.rename({"underlying_ms": "ms_of_day2"}).select(
         pl.lit(root).alias("root"),
         pl.lit(f"{label:%Y%m%d}").alias("expiration"),
         (pl.col("strike") * 1000).round().cast(pl.Int64),
         "right",
         *(spelling.fixed(name, 4) if name in (*_PRICES, *_GREEKS) else pl.col(name) for name in TICK),
     )
-    if not pretty:
-        return frame
+
+
+def _pretty(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with times and dates as people write them."""
     clocks = {
         name: pl.col(name).replace_strict(
             {ms: spelling.clock(ms, "live") for ms in frame[name].unique()}, return_dtype=pl.String

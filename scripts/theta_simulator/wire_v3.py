@@ -10,8 +10,10 @@ import polars as pl
 from theta_simulator import answers, arguments, chance, lists, sessions, spelling
 from theta_simulator.answers import Answer, Refusal
 from theta_simulator.arguments import Arguments
+from theta_simulator.bad_rows import Wire
 from theta_simulator.faults import Subject
-from theta_simulator.market import Market, TooMuch
+from theta_simulator.flawed import FlawedMarket
+from theta_simulator.market import TooMuch
 from theta_simulator.settings import Settings
 
 MDDS_STATUS = "/v3/terminal/mdds/status"
@@ -92,7 +94,7 @@ _LINE_KEYS = (
 class V3:
     """Answers v3 requests; holds nothing but its settings and the market."""
 
-    def __init__(self, settings: Settings, market: Market) -> None:
+    def __init__(self, settings: Settings, market: FlawedMarket) -> None:
         self._style = settings.style
         self._settings = settings
         self._market = market
@@ -180,13 +182,15 @@ class V3:
         asked = _asked(request)
         kind = request.choice("format", tuple(_TYPES))
         parts = []
-        for day in sessions.between(asked.first, min(asked.last, self._settings.trading_today())):
+        days = sessions.between(asked.first, min(asked.last, self._settings.trading_today()))
+        for day in days:
             rows = self._rows(asked, day)
             if len(rows):
                 parts.append(self._spelt(rows, asked, day))
         if not parts:
             raise Refusal(472, answers.V3_NO_DATA)
         frame = _in_wire_order(pl.concat(parts), asked, several_days=len(parts) > 1)
+        frame = self._market.on_the_wire(frame, asked.symbol, asked.label, days, self._wire(asked, kind))
         return Answer(200, _TYPES[kind], (self._chain(frame, kind),))
 
     def _rows(self, asked: "_Asked", day: date) -> pl.DataFrame:
@@ -223,6 +227,17 @@ class V3:
             spelling.fixed("underlying_price", prices),
         )
 
+    def _wire(self, asked: "_Asked", kind: str) -> Wire:
+        """Return how the rows are spelled, for what is wrong with their spelling."""
+        return Wire(
+            alone=asked.strike is not None,
+            not_a_number=kind == "csv",
+            right=lambda letter: {"C": "CALL", "P": "PUT"}[letter],
+            stamp="timestamp",
+            moment=lambda day, ms: f"{day.isoformat()}T{spelling.clock(ms, self._style)}",
+            label=date.isoformat,
+        )
+
     def _chain(self, frame: pl.DataFrame, kind: str) -> bytes:
         """Return contract data in the format asked for."""
         if kind == "csv":
@@ -249,16 +264,18 @@ class V3:
         return Answer(200, _TYPES[kind], (write(lines, self._style),))
 
     def _calendar_today(self, request: Arguments) -> Answer:
-        return self._table(request, lists.calendar([self._settings.trading_today()]).drop("date"))
+        return self._table(
+            request, lists.calendar(self._market, [self._settings.trading_today()]).drop("date")
+        )
 
     def _calendar_on_date(self, request: Arguments) -> Answer:
         day = request.day("date")
         if not sessions.FIRST <= day <= sessions.LAST:
             raise Refusal(472, answers.V3_NO_DATA)
-        return self._table(request, lists.calendar([day]).drop("date"))
+        return self._table(request, lists.calendar(self._market, [day]).drop("date"))
 
     def _year_holidays(self, request: Arguments) -> Answer:
-        return self._table(request, lists.holidays(request.number("year")))
+        return self._table(request, lists.holidays(self._market, request.number("year")))
 
 
 @dataclass(frozen=True)
