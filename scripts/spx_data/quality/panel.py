@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -90,6 +91,14 @@ class Panel:
     def mid(self) -> Floats:
         """The midpoint of bid and ask (dollars)."""
         return (self.grid("bid") + self.grid("ask")) / 2
+
+    def some(self, where: Mask, most: int) -> pl.DataFrame:
+        """At most *most* of the records in the cells *where*, spread over contracts and stamps."""
+        rows = np.flatnonzero(where.reshape(-1)[self._cell])
+        step = max(1, math.ceil(len(rows) / most))
+        while math.gcd(step, len(self.stamps)) > 1:  # or only few of the stamps would ever be met
+            step += 1
+        return self._records[rows[::step]]
 
     def contract(self, right: int, strike: int) -> str:
         """The contract at an index: like C 4700."""
