@@ -18,6 +18,8 @@ and none above:
     quality                 judgements on a day's records, and its score
     sessions                the exchange calendar
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
+    evidence                what the source said of contracts one by one
+    records                 which rows of the wire are records, and what becomes of the others
     dataset · runs          what the lake holds; the run at work
     journal · archive       append-only events; those of old, compressed
     parquet · schema        the sealed file's format; columns, in one place

@@ -13,12 +13,13 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spx_data import files
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.evidence import Evidence
 from spx_data.layout import Checkpoint
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Receipt:
     sha256: str | None
     attempts: int
     seconds: float
+    evidence: Evidence = field(default_factory=Evidence)  # what came of asking for contracts by themselves
 
     def as_json(self) -> dict[str, Any]:
         """The receipt as a JSON document."""
@@ -57,7 +59,9 @@ class Receipt:
     def of_json(cls, document: Any) -> Receipt:
         """The receipt in *document*; raises SchemaValidationError where it is none."""
         try:
-            receipt = cls(**document | {"expiration": dt.date.fromisoformat(document["expiration"])})
+            expiration = dt.date.fromisoformat(document["expiration"])
+            evidence = Evidence.of_json(document["evidence"])
+            receipt = cls(**document | {"expiration": expiration, "evidence": evidence})
             receipt._check()
             return receipt
         except (TypeError, KeyError, ValueError) as error:

@@ -19,11 +19,14 @@ from spx_data.errors import (
     ConfigurationValidationError,
     SpxDataError,
 )
+from spx_data.evidence import Evidence
 from spx_data.fill import room
+from spx_data.fill.inquiry import Inquiry
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
+from spx_data.quality.hours import of_vendor
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
@@ -78,7 +81,7 @@ def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int)
             raise CancelledError
         entry = listed.chains[position]
         try:
-            return _stage(settings, line, entry, listed.identity(entry))
+            return _stage(settings, line, listed, entry)
         except SpxDataError as error:
             if _meets_all(error):
                 stop.set()
@@ -99,16 +102,21 @@ def _meets_all(error: BaseException) -> bool:
     )
 
 
-def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) -> Receipt:
+def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) -> Receipt:
     """Fetch one chain into its checkpoint; a chain without data gets a receipt alone."""
     chain, checkpoint = entry.chain, _checkpoint(settings, entry)
     about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
     begun, attempts, windows = time.monotonic(), 0, [settings.window]
+    evidence = Evidence()
 
     def fetch() -> tuple[int, int, int, str | None]:
-        nonlocal attempts
+        nonlocal attempts, evidence
         attempts += 1
-        return staging.write_records(checkpoint, history(line.source, chain, windows))
+        inquiry = Inquiry(line, entry, windows, of_vendor(listed.vendor))
+        try:
+            return staging.write_records(checkpoint, inquiry.completed(history(line.source, chain, windows)))
+        finally:
+            evidence = inquiry.evidence()
 
     try:
         contracts, rows, size, checksum = line.ask(fetch, **about)
@@ -122,13 +130,14 @@ def _stage(settings: Settings, line: Line, entry: ListedChain, identity: str) ->
     receipt = Receipt(
         root=chain.root,
         expiration=chain.expiration,
-        listing=identity,
+        listing=listed.identity(entry),
         contracts=contracts,
         rows=rows,
         bytes=size,
         sha256=checksum,
         attempts=attempts,
         seconds=round(time.monotonic() - begun, 3),
+        evidence=evidence,
     )
     staging.write_receipt(checkpoint, receipt)
     if rows:

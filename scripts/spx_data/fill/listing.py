@@ -10,20 +10,26 @@ from typing import Any
 
 from spx_data import dataset, files, staging
 from spx_data.dataset import Identity
-from spx_data.errors import ApiDataNotFoundError, SchemaValidationError
+from spx_data.errors import ApiDataNotFoundError, SchemaValidationError, SpxDataError
 from spx_data.fill.source import Line
 from spx_data.settings import Settings
+from spx_data.theta.calendar import VendorHours
 from spx_data.theta.chains import Chain, ListedChain
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What the source lists for *date*: the chains, and the data set and API they are listed for."""
+    """What the source lists for *date*: the chains, and the data set and API they are listed for.
+
+    *vendor* is what the vendor's calendar says about the date; where it says nothing, *unknown* tells why.
+    """
 
     date: dt.date
     api: str
     dataset: Identity
     chains: tuple[ListedChain, ...]
+    vendor: VendorHours | None = None
+    unknown: str | None = None
 
     def identity(self, entry: ListedChain) -> str:
         """Tells checkpoints of *entry* under this data set and API from all others."""
@@ -35,6 +41,8 @@ class Listing:
             "date": self.date.isoformat(),
             "api": self.api,
             "dataset": self.dataset,
+            "vendor_hours": self.vendor and self.vendor.as_json(),
+            "vendor_hours_unknown": self.unknown,
             "chains": [_chain_json(entry) for entry in self.chains],
         }
 
@@ -44,7 +52,9 @@ class Listing:
         try:
             date = dt.date.fromisoformat(document["date"])
             chains = tuple(_chain_of_json(date, entry) for entry in document["chains"])
-            return cls(date, document["api"], document["dataset"], chains)
+            told, unknown = document["vendor_hours"], document["vendor_hours_unknown"]
+            vendor = None if told is None else VendorHours.of_json(told)
+            return cls(date, document["api"], document["dataset"], chains, vendor, unknown)
         except (TypeError, KeyError, ValueError) as error:
             raise SchemaValidationError(
                 f"this is no listing: {document!r:.200}", what="expirations.json", reason=str(error)
@@ -105,7 +115,16 @@ def _ask(settings: Settings, line: Line, date: dt.date) -> Listing:
             date=date,
         )
     wanted = dataset.identity(settings, line.source.greeks_version)
-    return Listing(date, line.source.api, wanted, tuple(chains))
+    return Listing(date, line.source.api, wanted, tuple(chains), *_vendor_hours(line, date))
+
+
+def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | None]:
+    """What the vendor's calendar says, or why nothing is known: asked once, and no date waits for it."""
+    try:
+        told = line.source.hours(date)
+    except SpxDataError as error:
+        return None, error.cause
+    return told, None if told else f"API {line.source.api} has no calendar"
 
 
 def _listed(line: Line, settings: Settings, root: str, date: dt.date) -> list[ListedChain]:

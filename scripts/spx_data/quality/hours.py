@@ -1,0 +1,181 @@
+"""Session truth: when the market was open by the exchange's calendar, by the vendor's, and by the records.
+
+Calendars can be wrong: for 2024-12-24 one of index options has a close at 16:15, the stock exchange's has
+13:00. What two of the three say is believed; where all differ, or the vendor has no calendar, the exchange's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from spx_data.quality.checks import Check, Count, Part
+from spx_data.sessions import Session
+from spx_data.settings import Window
+from spx_data.theta.calendar import VendorHours
+from spx_data.theta.chains import midnight_ms
+
+_MINUTE_MS = 60_000
+_OPTIONS_LONGER_MS = 15 * _MINUTE_MS
+
+DISAGREES = Check(
+    "session-disagrees",
+    Part.COMPLETENESS,
+    "chains",
+    "the exchange's calendar, the vendor's and the records do not tell the same hours for the date; the "
+    "passport's session.findings say how",
+    "design: 2024-12-24 closes at 16:15 in one calendar and at 13:00 in another; wire-facts, section 11.4",
+    ruinous=None,
+)
+CHECKS = (DISAGREES,)
+
+
+@dataclass(frozen=True)
+class Hours:
+    """From when to when stocks trade, in ms since midnight; index options go on for a quarter of an hour."""
+
+    opens_ms: int
+    closes_ms: int
+
+    def span(self, window: Window, *, expiring: bool) -> range:
+        """The places of *window*'s stamps at which a contract is quoted; *expiring* ones stop with stocks."""
+        first = max(0, -((window.start_ms - self.opens_ms) // window.step_ms))
+        closes = self.closes_ms + (0 if expiring else _OPTIONS_LONGER_MS)
+        last = (min(window.end_ms, closes) - window.start_ms) // window.step_ms
+        return range(first, max(first, last + 1))
+
+
+REGULAR = Hours(opens_ms=570 * _MINUTE_MS, closes_ms=960 * _MINUTE_MS)
+
+
+def of_vendor(told: VendorHours | None) -> Hours | None:
+    """The hours in the vendor's calendar; None where it tells none."""
+    if told is None or told.opens is None or told.closes is None:
+        return None
+    return Hours(_ms(told.opens), _ms(told.closes))
+
+
+def _of_session(session: Session | None) -> Hours | None:
+    if session is None:
+        return None
+    midnight = midnight_ms(session.date)
+    return Hours(*(int(moment.timestamp()) * 1000 - midnight for moment in (session.opens, session.closes)))
+
+
+def _ms(time: dt.time) -> int:
+    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What most chains of a date have as their first and their last stamp, in ms since midnight."""
+
+    first: int | None
+    last: int | None  # of chains that live on
+    last_expiring: int | None  # of those that expire on the date
+
+    @classmethod
+    def of(cls, date: dt.date, chains: Iterable[tuple[dt.date, int | None, int | None]]) -> Observed:
+        """What the *chains* have: each with its expiration and its stamps in ms since the epoch."""
+        firsts, lasts = Counter[int](), {True: Counter[int](), False: Counter[int]()}
+        midnight = midnight_ms(date)
+        for expiration, first, last in chains:
+            if first is not None and last is not None:
+                firsts[first - midnight] += 1
+                lasts[expiration == date][last - midnight] += 1
+        return cls(_usual(firsts, -1), _usual(lasts[False], 1), _usual(lasts[True], 1))
+
+    @property
+    def kinds(self) -> list[tuple[bool, int]]:
+        """Whether expiring, and the last stamp: of each kind of chain that there is."""
+        both = ((False, self.last), (True, self.last_expiring))
+        return [(expiring, last) for expiring, last in both if last is not None]
+
+
+def _usual(counts: Counter[int], sign: int) -> int | None:
+    """The most frequent value; of several the greatest where *sign* is 1, the smallest where it is -1."""
+    return max(counts, key=lambda value: (counts[value], sign * value), default=None)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The hours by which a date is judged, and what speaks against them."""
+
+    hours: Hours
+    findings: tuple[str, ...]
+
+    def count(self) -> Count:
+        """The check of one chain of the date."""
+        return Count(DISAGREES, int(bool(self.findings)), 1)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What each of the three says about the hours of one date."""
+
+    calendar: str  # the exchange's, by name
+    session: Session | None
+    vendor: VendorHours | None
+    observed: Observed
+
+    def truth(self, window: Window, api: str) -> Truth:
+        """The hours that most of them tell, and their disagreement in words."""
+        exchange, vendor = _of_session(self.session), of_vendor(self.vendor)
+        candidates = [hours for hours in (exchange, vendor) if hours is not None]
+        ends = [self._ends(hours, window) for hours in candidates]
+        seen = tuple(last for _, last in self.observed.kinds)
+        votes = [ends.count(end) + (end == seen) for end in ends]
+        chosen = candidates[votes.index(max(votes))] if candidates else REGULAR
+        judged = replace(chosen, opens_ms=self._quoted_from(chosen.opens_ms, api))
+        findings = [*self._about_closed(), *self._about_late_records(judged, window)]
+        if any(end != seen for end in [*ends, self._ends(chosen, window)]):
+            findings.append(self._about_closes(exchange, vendor, chosen))
+        return Truth(judged, tuple(findings))
+
+    def _ends(self, hours: Hours, window: Window) -> tuple[int, ...]:
+        """The last stamps that *hours* lead to, for each kind of chain that there is."""
+        return tuple(
+            window.start_ms + (hours.span(window, expiring=expiring).stop - 1) * window.step_ms
+            for expiring, _ in self.observed.kinds
+        )
+
+    def _quoted_from(self, opens_ms: int, api: str) -> int:
+        """From when on there can be records: v2 has none before the index's first print (section 2.1)."""
+        first = self.observed.first
+        if api != "v2":
+            return opens_ms
+        if first is not None and opens_ms <= first <= opens_ms + _MINUTE_MS:
+            return first
+        return opens_ms + 1
+
+    def _about_closed(self) -> Iterator[str]:
+        if self.session is None:
+            yield f"the exchange calendar {self.calendar} has no session on the date, and there are records"
+        if self.vendor is not None and of_vendor(self.vendor) is None:
+            yield f"the vendor's calendar says {self.vendor.kind}, and there are records"
+
+    def _about_late_records(self, hours: Hours, window: Window) -> Iterator[str]:
+        first = window.start_ms + hours.span(window, expiring=False).start * window.step_ms
+        if self.observed.first not in (None, first):
+            yield f"the records begin at {clock(self.observed.first)}, {clock(first)} was expected"
+
+    def _about_closes(self, exchange: Hours | None, vendor: Hours | None, chosen: Hours) -> str:
+        told = [
+            f"{who} has the close at {clock(hours.closes_ms)}"
+            for who, hours in ((f"the exchange calendar {self.calendar}", exchange), ("the vendor's", vendor))
+            if hours is not None
+        ]
+        seen = " and ".join(
+            f"those of {'expiring' if expiring else 'other'} chains end at {clock(last)}"
+            for expiring, last in self.observed.kinds
+        )
+        by = clock(chosen.closes_ms)
+        return f"{', '.join(told) or 'no calendar has the date'}; of the records, {seen}: judged by {by}"
+
+
+def clock(ms: int) -> str:
+    """A time of day: minutes, and seconds where there are any."""
+    text = f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}"
+    return f"{text}:{ms // 1000 % 60:02}" if ms % 60_000 else text
