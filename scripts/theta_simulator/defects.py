@@ -31,6 +31,8 @@ DAYS = {
     Kind.RHO_PER_PERCENT: (1, 10_000),
     Kind.EPSILON_FLIPPED: (1, 10_000),
     Kind.UNLISTED_EXPIRATION: (1, 60),
+    # Later than that, interest and dividends blur what an option is worth exercised.
+    Kind.BOUNDS: (0, 30),
 }
 
 
@@ -161,12 +163,12 @@ def _out_of_the_money(here: pl.DataFrame, site: Site) -> bool:
 
 
 def _in_the_money(here: pl.DataFrame, _: Site) -> bool:
-    return _between(here, 0.7, 0.999) and float(_inside(here).min()) > 20.0
+    return _between(here, 0.7, 0.999) and float(_inside(here).min()) > 40.0
 
 
 def _has_one_before(here: pl.DataFrame, site: Site) -> bool:
     bids = site.scene.chain_before().filter(site.cells)["bid"].to_numpy()
-    return len(bids) == len(here) and float(bids.min()) > 3.0
+    return _between(here, 0.15, 0.6) and len(bids) == len(here) and float(bids.min()) > 3.0
 
 
 _SHOWS: dict[Kind, Callable[[pl.DataFrame, Site], bool]] = {
@@ -331,7 +333,7 @@ def _calendar(site: Site) -> pl.DataFrame:
 
 def _bounds(site: Site) -> pl.DataFrame:
     """Offer the contract for less than it is worth exercised."""
-    ask = 0.9 * _inside(site.here)
+    ask = 0.5 * _inside(site.here)
     return _requoted(site, ask - site.spread, ask)
 
 
