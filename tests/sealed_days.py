@@ -5,11 +5,72 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from spx_data import files, journal, seals, vouched
 from spx_data.settings import Settings
 
+_ZONE = ZoneInfo("America/New_York")
 LISTED = 4  # chains of a day
+STAMPS = 391
+
+# A check of each part: what it counts, and among how many.
+CHECKS = {
+    "completeness": ("missing", "contract-stamps", 39_100),
+    "quotes": ("crossed", "quotes", 4_000),
+    "underlying": ("underlying-missing", "stamps", 390),
+    "arbitrage": ("butterfly", "quotes", 4_000),
+    "parity": ("parity", "pairs", 2_000),
+    "smile": ("iv-range", "quotes", 4_000),
+    "greeks": ("delta", "values", 800),
+}
+
+
+def judged(*, spread: float = 0.01, level: float = 0.15, **points: float) -> dict[str, Any]:
+    """A passport's `quality` of a day whose parts have 100 points, or those given by *points*."""
+    points = dict.fromkeys(CHECKS, 100.0) | points
+    return {
+        "format": 1,
+        "score": 100.0,  # by the weights of another day: nobody reads it
+        "parts": {part: {"score": value, "weight": 1} for part, value in points.items()},
+        "checks": [_check(part, value) for part, value in points.items()],
+        "minutes": {"first": "09:30", "step_seconds": 60, "hits": _minutes(points)},
+        "figures": {"spread_median": spread, "iv_level": level, "rate": 0.05},
+    }
+
+
+def _minutes(points: Mapping[str, float]) -> dict[str, list[int]]:
+    """The hits of the checks that found something, all of them at 10:31."""
+    hits = {check["check"]: check["hits"] for check in map(_check, points, points.values())}
+    return {code: [0] * 61 + [n] + [0] * (STAMPS - 62) for code, n in hits.items() if n}
+
+
+def _of_chain(quality: Mapping[str, Any]) -> dict[str, Any]:
+    """A chain's `quality` where every chain is like the day."""
+    return {
+        "score": 100.0,
+        "parts": {part: points["score"] for part, points in quality["parts"].items()},
+        "hits": {check["check"]: check["hits"] for check in quality["checks"] if check["hits"]},
+        "figures": {"forward": 4712.5, "discount": 0.998},
+    }
+
+
+def _check(part: str, points: float) -> dict[str, Any]:
+    """A check that lost so many points, with 5 % as the share at which none is left."""
+    code, unit, of = CHECKS[part]
+    hits = round(of * 0.05 * (100 - points) / 100)
+    return {
+        "check": code,
+        "part": part,
+        "unit": unit,
+        "hits": hits,
+        "of": of,
+        "share": hits / of,
+        "score": points,
+        "first": "SPX 2024-01-19 C 4700 at 10:31" if hits else None,
+    }
 
 
 def seal(
@@ -19,41 +80,86 @@ def seal(
     *,
     rows: int = 4_000,
     seconds: float = 60.0,
+    closes: dt.time = dt.time(16),
+    **sections: Any,
 ) -> None:
     """Seal *date* with so many *rows*, of 10 bytes in the Parquet and 200 in a checkpoint.
 
-    *prices* are the underlying's open, high, low and close; *seconds* what the date's run took.
+    *prices* are the underlying's open, high, low and close; *seconds* what the date's run took; *closes* when
+    trading ended. *sections* are laid over those of the passport: `quality=judged()` makes a judged day.
     """
     layout, at = settings.layout, dt.datetime(date.year, date.month, date.day, 23, tzinfo=dt.UTC).isoformat()
     content = b"PAR1" + date.isoformat().encode() + b"PAR1"
     checksum = hashlib.sha256(content).hexdigest()
     parquet = files.make_directory(layout.parquet(date).parent) / layout.parquet(date).name
     parquet.write_bytes(content)
+    friday = date + dt.timedelta((4 - date.weekday()) % 7)
     chains = [
         {
             "root": "SPX",
-            "expiration": (date + dt.timedelta(7 * number)).isoformat(),
+            "expiration": (friday + dt.timedelta(7 * number)).isoformat(),
             "explained": None,
             "rows": rows // LISTED,
             "checkpoint": {"bytes": 200 * rows // LISTED, "sha256": "0" * 64},
             "attempts": 1,
+            "contracts_listed": 25,
+            "contracts_received": 25,
+            "contracts_missing": [],
+            "quality": sections.get("quality") and _of_chain(sections["quality"]),
         }
         for number in range(LISTED)
     ]
     document = {
-        "format": 2,
+        "format": 3,
         "date": date.isoformat(),
-        "completeness": {"contracts_received": 100, "contracts_missing": 0},
+        "session": _session(date, closes),
+        "dataset": {"interval": "1m", "start_time": "09:30:00", "end_time": "16:15:00"},
+        "source": {"api": "v3", "greeks_version": "latest"},
+        "completeness": {
+            "chains_listed": LISTED,
+            "chains_received": LISTED,
+            "contracts_expected": 100,
+            "contracts_received": 100,
+            "contracts_explained": 0,
+            "contracts_missing": 0,
+            "stamps_expected": 39_100,
+            "stamps_received": 39_000,
+            "stamps_explained": 100,
+            "stamps_missing": 0,
+            "complete": True,
+        },
+        "rejects": {"rows": 0, "reasons": {}, "duplicates_dropped": 0, "conflicts": 0, "sha256": None},
+        "quality": None,
         "underlying": prices and dict(zip(("open", "high", "low", "close"), prices, strict=True)),
         "rows": rows,
+        "records_sha256": "1" * 64,
+        "written_by": {"spx-data": "0.1.0"},
         "chains": chains,
         "parquet": {"bytes": 10 * rows, "sha256": checksum},
+        "sealed_at": at,
     }
+    for name, section in sections.items():
+        known = document.get(name)
+        document[name] = {**known, **section} if isinstance(known, dict) and section else section
     vouched.write(layout.passport(date), document)
     seals.seal(parquet, checksum)
     record(settings, date, journal.STARTED, at=at)
     record(settings, date, journal.SEALED, at=at, rows=rows)
     record(settings, date, journal.FINISHED, at=at, seconds=seconds)
+
+
+def _session(date: dt.date, closes: dt.time) -> Mapping[str, Any]:
+    opens = dt.datetime.combine(date, dt.time(9, 30), _ZONE).isoformat()
+    last = dt.datetime.combine(date, closes, _ZONE).isoformat()
+    return {
+        "opens": opens,
+        "closes": last,
+        "early_close": closes < dt.time(16),
+        "last_stamp_expected": last,
+        "last_stamp_received": last,
+        "vendor": None,
+        "findings": [],
+    }
 
 
 def fail(settings: Settings, date: dt.date, runs: int = 1) -> None:

@@ -30,6 +30,7 @@ _COMMANDS = {
     "retry": "spx_data.cli.retry:retry",
     "stop": "spx_data.cli.stop:stop",
     "errors": "spx_data.cli.troubles:errors",
+    "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
     "inventory": "spx_data.cli.inventory:inventory",
     "verify": "spx_data.cli.verify:verify",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, count, emit, format_option, size
+from spx_data.cli.output import Column, Format, console, count, counted, emit, format_option, size
 
 if TYPE_CHECKING:
     from spx_data.upkeep import Choice, Done, Report
@@ -89,7 +89,7 @@ def _confirm(call: Call, choice: Choice) -> None:
         if done.task.reason == upkeep.STAGED
     ]
     if going:
-        dates, total = _times(len(going), "date"), size(sum(task.bytes for task in going))
+        dates, total = counted(len(going), "date"), size(sum(task.bytes for task in going))
         click.confirm(
             f"Drop what is staged of {dates} ({total})? It would be fetched again", abort=True, err=True
         )
@@ -141,7 +141,7 @@ def _summary(report: Report, removed: str, compressed: str, quarantined: str) ->
     for action, words in said.items():
         tasks = [done.task for done in well if done.task.action is action]
         if tasks:
-            files = _times(sum(task.files for task in tasks), "file")
+            files = counted(sum(task.files for task in tasks), "file")
             yield f"{words}: {files}, {size(sum(task.bytes for task in tasks))}"
     if freed := [done.freed for done in well if done.freed is not None]:
         yield f"{size(sum(freed))} freed"
@@ -151,9 +151,5 @@ def _summary(report: Report, removed: str, compressed: str, quarantined: str) ->
 
 def _kept(report: Report, staged: bool) -> Iterator[str]:
     if report.staged_dates and not staged:
-        dates = _times(report.staged_dates, "date")
+        dates = counted(report.staged_dates, "date")
         yield f"kept: {dates}, {size(report.staged_bytes)} staged for the next run; --staged drops them too"
-
-
-def _times(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -186,6 +186,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 date, 2 dates."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def size(value: float) -> str:
     """Bytes as a person reads them, in decimal units."""
     for unit in ("bytes", "kB", "MB", "GB"):

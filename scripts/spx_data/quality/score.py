@@ -8,8 +8,10 @@ So a score is always its parts and the weights, and can be had anew from a passp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from spx_data.quality.checks import Count
+if TYPE_CHECKING:  # lists weigh scores without a need for arrays
+    from spx_data.quality.checks import Count
 
 DIGITS = 2  # of a score
 

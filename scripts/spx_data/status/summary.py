@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from spx_data import journal
 from spx_data.ledger import State
+from spx_data.status import digest
+from spx_data.status.digest import Digest
 from spx_data.status.history import History
 
 
@@ -53,6 +55,7 @@ class Facts:
     underlying_high: float | None = None
     underlying_low: float | None = None
     underlying_close: float | None = None
+    quality: Digest | None = None  # what `status.digest` says of a sealed date that was judged
     troubles: tuple[Trouble, ...] = field(default=())
 
     @classmethod
@@ -84,6 +87,7 @@ class Facts:
             underlying_high=underlying.get("high"),
             underlying_low=underlying.get("low"),
             underlying_close=underlying.get("close"),
+            quality=digest.of(passport),
             troubles=tuple(_troubles(history)),
         )
 

@@ -39,6 +39,7 @@ class Measure:
     unit: str
     up: str
     down: str
+    digits: int = 3  # of a median
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _name(day: dt.date, step: Step) -> str:
 
 def _median(members: Sequence[Line], measure: Measure) -> float | None:
     values = [value for line in members if (value := getattr(line, measure.name)) is not None]
-    return round(statistics.median(values), 3) if values else None
+    return round(statistics.median(values), measure.digits) if values else None
 
 
 def _change(before: float | None, value: float | None) -> float | None:
@@ -114,7 +115,7 @@ def _trend(measure: Measure, medians: Sequence[float | None]) -> Trend:
     middle = statistics.median(values)
     percent = round(100 * slope / middle, 1) if middle else None
     verdict = _verdict(measure, slope, percent, values)
-    return Trend(measure, len(points), first, last, round(slope, 4), percent, verdict)
+    return Trend(measure, len(points), first, last, round(slope, measure.digits + 1), percent, verdict)
 
 
 def _verdict(measure: Measure, slope: float, percent: float | None, values: Sequence[float]) -> str:

@@ -1,0 +1,243 @@
+"""`spx-data quality`: what sealed days are worth, where that is going, and one day in full."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spx_data.cli.call import DATES, Call
+from spx_data.cli.output import Column, Format, Row, console, count, counted, emit, format_option
+from spx_data.cli.periods import Heading, emit_periods, emit_trends
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from spx_data.dates import Dates
+    from spx_data.status import Summary
+    from spx_data.status.outliers import Distance
+    from spx_data.status.quality import Day
+    from spx_data.status.trends import Step
+
+STYLES = {"good": "green", "warn": "yellow", "fail": "bold red"}
+_EMPTY = "no sealed dates that were judged"
+_SHORT = {"completeness": "complete", "underlying": "underl.", "arbitrage": "arbitr."}
+
+
+@click.command(short_help="Show what sealed days are worth, and why.")
+@click.argument("dates", type=DATES, required=False)
+@click.option("--below", type=click.FloatRange(0, 100), help="Only days with a lower score.")
+@click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
+@click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many days or periods, the newest.")
+@format_option()
+@click.pass_context
+def quality(
+    ctx: click.Context,
+    dates: Dates | None,
+    below: float | None,
+    step: Step | None,
+    trend: bool,
+    limit: int | None,
+    form: Format,
+) -> None:
+    r"""Show what sealed days are worth: score, parts, what cost points, and what stands out.
+
+    DATES are trading dates: a day, a month, a year, a range, or several with commas. One day by itself is
+    told in full: every check, its chains, the proof of its completeness. docs/quality.md says how days are
+    judged. The exit code is 1 where a day among DATES has the verdict fail.
+
+    \b
+    spx-data quality
+    spx-data quality 2024-01-02
+    spx-data quality 2024 --below 99
+    spx-data quality --trend --by week
+    """
+    from spx_data.status import quality as status_quality
+    from spx_data.status import summaries
+
+    call: Call = ctx.obj
+    lines = summaries(call.settings, call.moment)
+    every = status_quality.days(lines, call.settings.quality)
+    if dates is not None and _is_one(dates) and not (step or trend or limit or below is not None):
+        ctx.exit(_tell(call, lines, every, dates.first, form))
+    chosen = [
+        place
+        for place, day in enumerate(every)
+        if (dates is None or day.date in dates)
+        and (below is None or (day.score is not None and day.score < below))
+    ]
+    if step or trend:
+        _emit_over_time([every[place] for place in chosen], step or "month", trend, limit, form)
+        return
+    _emit_days(call, lines, every, chosen[-limit if limit else 0 :], form)
+    if form == "table" and chosen:
+        _print_totals([every[place] for place in chosen])
+    ctx.exit(int(dates is not None and any(every[place].verdict == "fail" for place in chosen)))
+
+
+def _is_one(dates: Dates) -> bool:
+    return len(dates.ranges) == 1 and dates.first == dates.last
+
+
+def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.date, form: Format) -> int:
+    """Print the report on one day; returns the exit code."""
+    from spx_data.cli.quality_report import print_report
+    from spx_data.status import report
+
+    settings = call.settings
+    _check_sealed(lines, date)
+    found = report.of(settings, lines, every, date)
+    if form == "json":
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    elif form == "csv":
+        emit(found["checks"], [], form)
+    else:
+        print_report(found, settings.quality)
+    return int(found["verdict"] == "fail")
+
+
+def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
+    """Raise unless *date* is sealed."""
+    from spx_data.cli.tables import state_words
+    from spx_data.errors import DateValidationError
+    from spx_data.ledger import Kind
+
+    state = next((line.state for line in lines if line.date == date), None)
+    if state is None:
+        raise click.BadParameter(f"{date} is no session of this lake", param_hint="'DATES'")
+    if state.kind is not Kind.SEALED:
+        raise DateValidationError(
+            f"{date} is not sealed ({state_words(state)}), and only sealed days are judged",
+            cure=f"spx-data process {date} fills it; spx-data gaps says what is in the way",
+            what="dates",
+            reason=f"{date} is {state.kind}",
+        )
+
+
+def _emit_days(
+    call: Call, lines: Sequence[Summary], every: Sequence[Day], chosen: Sequence[int], form: Format
+) -> None:
+    from spx_data.status.listings import Listings
+    from spx_data.status.outliers import Neighbourhood
+    from spx_data.status.quality import Day
+
+    among, listings = Neighbourhood(every), Listings(lines)
+    threshold = call.settings.quality.outlier_z
+    rows = [
+        row(every[place], listings.lost(place), among.outliers(place, threshold))
+        for place in reversed(chosen)
+    ]
+    names = [*(field.name for field in fields(Day)), "expirations_lost", "outliers"]
+    if form == "table":
+        rows = [{**each, "told": _told(each)} for each in rows]
+    emit(rows, _columns(), form, fields=names, empty=_EMPTY)
+
+
+def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
+    """One day as an object: flat but for its last three fields."""
+    return {
+        **asdict(day),
+        "date": day.date.isoformat(),
+        "findings": list(day.findings),
+        "expirations_lost": list(lost),
+        "outliers": [asdict(each) for each in outliers],
+    }
+
+
+def _columns() -> list[Column]:
+    from spx_data.status.quality import PARTS
+
+    columns = [
+        Column("date", "date"),
+        Column("score", "score", points, right=True, style=lambda row: STYLES.get(row["verdict"], "")),
+        Column("verdict", "verdict", style=lambda row: STYLES.get(row["verdict"], "")),
+    ]
+    columns += [
+        Column(part, _SHORT.get(part, part), points, right=True, style=_part_style(part)) for part in PARTS
+    ]
+    return [
+        *columns,
+        Column("outliers", "stands out", _outliers, fold=True),
+        Column("told", "found", fold=True),
+    ]
+
+
+def _part_style(part: str) -> Any:
+    """Dim where nothing was lost, so that the eye finds what was."""
+    return lambda row: "dim" if row[part] == 100 else ""
+
+
+def points(value: float) -> str:
+    """Points with one digit, never rounded up: 100 is nothing lost."""
+    return "100" if value == 100 else f"{math.floor(value * 10) / 10:.1f}"
+
+
+def _outliers(found: Sequence[Row]) -> str:
+    return ", ".join(map(_outlier, found)) or "–"
+
+
+def _outlier(each: Row) -> str:
+    """A figure against those around it: of a score by how many points, else by which factor."""
+    value, median, words = each["value"], each["median"], MEASURES[each["measure"]]
+    return (
+        f"{words} {value - median:+.1f}" if each["measure"] == "score" else f"{words} ×{value / median:.3g}"
+    )
+
+
+def _told(row: Row) -> str:
+    """What a person must know of a day: the first of it, and how much more there is."""
+    lost = [f"lost {', '.join(row['expirations_lost'])}"] if row["expirations_lost"] else []
+    first, *others = [*lost, *row["findings"]] or [""]
+    return f"{first}, and {len(others)} more" if others else first
+
+
+MEASURES = {
+    "rows_per_minute": "rows/min",
+    "contracts": "contracts",
+    "spread_median": "spread",
+    "iv_level": "iv level",
+    "score": "score",
+}
+
+
+def _print_totals(found: Sequence[Day]) -> None:
+    words = [
+        f"{number:,} {verdict}"
+        for verdict in STYLES
+        if (number := sum(day.verdict == verdict for day in found))
+    ]
+    days = counted(len(found), "day")
+    console().print(f"{days}: {', '.join(words) or 'none with a score'}", markup=False, soft_wrap=True)
+
+
+def _emit_over_time(found: list[Day], step: Step, trend: bool, limit: int | None, form: Format) -> None:
+    from spx_data.status import quality as status_quality
+
+    periods = status_quality.periods(found, step)[-limit if limit else 0 :]
+    if not trend or form == "table":
+        emit_periods(periods, _headings(), step, form, empty=_EMPTY)
+    if trend and (form != "table" or periods):
+        emit_trends(status_quality.trends(periods), _headings(), form)
+
+
+def _headings() -> list[Heading]:
+    from spx_data.status.quality import PARTS
+
+    return [
+        Heading("score", "score", points, change=False),
+        *(Heading(part, _SHORT.get(part, part), points, change=False) for part in PARTS),
+        Heading("rows_per_minute", MEASURES["rows_per_minute"], count),
+        Heading("contracts", MEASURES["contracts"], count),
+        Heading("spread_median", MEASURES["spread_median"], share),
+        Heading("iv_level", MEASURES["iv_level"], share),
+    ]
+
+
+def share(value: float) -> str:
+    """A fraction in percent, with three digits that count."""
+    return f"{100 * value:.3g} %"

@@ -1,0 +1,262 @@
+"""One day's report as a person reads it: the score, what cost points, where, and what proves the rest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spx_data.cli.output import Column, Row, console, count, counted, minute, print_table
+from spx_data.cli.quality import MEASURES, STYLES, points, share
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spx_data.settings import Quality
+
+_WORST_CHAINS, _GAPS = 5, 12
+_SHARES = frozenset({"spread_median", "iv_level"})
+
+
+def print_report(found: Mapping[str, Any], rules: Quality) -> None:
+    """Print the report that `status.report.of` gives."""
+    to = console()
+    _head(found, rules, to)
+    _section("parts", to)
+    print_table(_part_rows(found), _PART_COLUMNS, to)
+    _checks(found, to)
+    _chains(found["chains"], to)
+    _completeness(found, to)
+    _figures(found, to)
+    _provenance(found, to)
+    _cure(found, to)
+
+
+def _line(text: str, to: Console, style: str = "") -> None:
+    to.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _section(name: str, to: Console) -> None:
+    to.print()
+    to.print(name, style="bold underline")
+
+
+def _head(found: Mapping[str, Any], rules: Quality, to: Console) -> None:
+    score, verdict = found["score"], found["verdict"]
+    told = f"{points(score)} of 100, {verdict}" if score is not None else "no score: nothing could be judged"
+    _line(f"{found['date']}  {told}", to, STYLES.get(verdict, "bold"))
+    limits = f"warn below {rules.warn_below:g}, fail below {rules.fail_below:g}"
+    _line(f"sealed {minute(found['provenance']['sealed_at'])} UTC; {limits}", to, "dim")
+
+
+# Parts and checks -----------------------------------------------------------------------------------------
+
+
+def _part_rows(found: Mapping[str, Any]) -> list[Row]:
+    """Each part with the check that it has its points from."""
+    return [{**part, "because": _because(found["checks"], part)} for part in found["parts"]]
+
+
+def _because(checks: Sequence[Row], part: Row) -> str | None:
+    scored = [check for check in checks if check["part"] == part["part"] and check["score"] is not None]
+    worst = min(scored, key=lambda check: float(check["score"]), default=None)
+    return f"{worst['check']}: {worst['first']}" if worst and worst["first"] else None
+
+
+_PART_COLUMNS = [
+    Column("part", "part"),
+    Column("score", "points", points, right=True),
+    Column("weight", "weight", lambda value: f"{value:g}", right=True),
+    Column("because", "first of what cost most", fold=True),
+]
+
+
+def _checks(found: Mapping[str, Any], to: Console) -> None:
+    """The checks that found something, the costliest first; the others by name."""
+    hit = [check for check in found["checks"] if check["hits"]]
+    hit.sort(key=lambda check: (check["score"] is None, check["score"]))
+    _section("checks that found something", to)
+    if hit:
+        most = found["minutes"] and _busiest(found["minutes"])
+        print_table(
+            [{**check, "most": (most or {}).get(check["check"])} for check in hit], _CHECK_COLUMNS, to
+        )
+    else:
+        _line("none", to)
+    clean = [check["check"] for check in found["checks"] if check["of"] and not check["hits"]]
+    blind = [check["check"] for check in found["checks"] if not check["of"]]
+    if clean:
+        _line(f"nothing found by {', '.join(clean)}", to, "dim")
+    if blind:
+        _line(f"nothing to look at for {', '.join(blind)}", to, "dim")
+
+
+def _busiest(minutes: Mapping[str, Any]) -> dict[str, str]:
+    """The stamp at which each check found most, and how much that was."""
+    first = dt.datetime.strptime(minutes["first"][:5], "%H:%M")  # noqa: DTZ007  # a time of day
+    step = dt.timedelta(seconds=minutes["step_seconds"])
+    return {
+        code: f"{first + hits.index(max(hits)) * step:%H:%M} ({max(hits):,})"
+        for code, hits in minutes["hits"].items()
+        if any(hits)
+    }
+
+
+def _check_style(row: Row) -> str:
+    return "dim" if row["score"] is None else "" if row["score"] == 100 else "yellow"
+
+
+_CHECK_COLUMNS = [
+    Column("check", "check", style=_check_style),
+    Column("part", "part"),
+    Column("hits", "hits", count, right=True),
+    Column("of", "of", count, right=True),
+    Column("unit", "unit"),
+    Column("share", "share", lambda value: f"{100 * value:.2g} %", right=True),
+    Column("score", "points", points, right=True, style=_check_style),
+    Column("most", "most at"),
+    Column("first", "first", fold=True),
+]
+
+
+# Chains ---------------------------------------------------------------------------------------------------
+
+
+def _chains(chains: Sequence[Mapping[str, Any]], to: Console) -> None:
+    judged = [chain for chain in chains if chain["quality"] and chain["quality"]["score"] is not None]
+    worst = sorted(judged, key=lambda chain: chain["quality"]["score"])[:_WORST_CHAINS]
+    _section(f"chains with the lowest scores, of {len(judged):,}", to)
+    if all(chain["quality"]["score"] == 100 for chain in worst):
+        _line("all have 100 points" if judged else "none was judged", to)
+        return
+    print_table([_chain_row(chain) for chain in worst], _CHAIN_COLUMNS, to)
+
+
+def _chain_row(chain: Mapping[str, Any]) -> Row:
+    quality = chain["quality"]
+    lost = sorted((value, part) for part, value in quality["parts"].items() if value < 100)
+    hits = sorted(quality["hits"].items(), key=lambda item: -item[1])
+    return {
+        "chain": f"{chain['root']} {chain['expiration']}",
+        "score": quality["score"],
+        "lost": ", ".join(f"{part} {points(value)}" for value, part in lost),
+        "hits": ", ".join(f"{code} {number:,}" for code, number in hits),
+    }
+
+
+_CHAIN_COLUMNS = [
+    Column("chain", "chain"),
+    Column("score", "score", points, right=True),
+    Column("lost", "parts that lost points"),
+    Column("hits", "hits", fold=True),
+]
+
+
+# Completeness ---------------------------------------------------------------------------------------------
+
+
+def _completeness(found: Mapping[str, Any], to: Console) -> None:
+    balance, rejects = found["completeness"], found["rejects"]
+    _section("completeness", to)
+    rows = [
+        {"what": words, **{name: balance.get(f"{what}_{name}") for name in _BALANCE}}
+        for what, words in (("contracts", "contracts"), ("stamps", "stamps of contracts"))
+    ]
+    columns = [Column("what", "")] + [Column(name, name, count, right=True) for name in _BALANCE]
+    print_table(rows, columns, to)
+    if balance.get("complete"):
+        _line("complete: expected - received - explained = 0", to, "green")
+    else:
+        _line("not complete: expected - received - explained is more than 0", to, "yellow")
+    for lost in found["expirations_lost"]:
+        _line(f"lost: {lost} was listed the session before, and not on this date", to, "yellow")
+    for gap in _capped(list(_gaps(found["chains"]))):
+        _line(gap, to)
+    for finding in (found["session"] or {}).get("findings") or ():
+        _line(f"session: {finding}", to, "yellow")
+    if rejects["rows"] or rejects["conflicts"] or rejects["duplicates_dropped"]:
+        reasons = ", ".join(f"{reason} {number:,}" for reason, number in rejects["reasons"].items())
+        told = (
+            f"{counted(rejects['rows'], 'bad record')} rejected ({reasons})"
+            if rejects["rows"]
+            else "none rejected"
+        )
+        duplicates = counted(rejects["duplicates_dropped"], "duplicate")
+        twice = f"{duplicates} dropped, {counted(rejects['conflicts'], 'conflict')}"
+        _line(f"records: {told}; {twice}", to, "yellow")
+    if rejects["path"]:
+        _line(f"→ {rejects['path']}", to)
+
+
+_BALANCE = ("expected", "received", "explained", "missing")
+
+
+def _gaps(chains: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is missing, by name."""
+    for chain in chains:
+        name = f"{chain['root']} {chain['expiration']}"
+        if chain["contracts_missing"]:
+            yield f"missing: {name} {', '.join(chain['contracts_missing'])}"
+
+
+def _capped(lines: list[str]) -> list[str]:
+    more = [f"… and {len(lines) - _GAPS:,} more: --format json has all"] if len(lines) > _GAPS else []
+    return lines[:_GAPS] + more
+
+
+# Figures and provenance -----------------------------------------------------------------------------------
+
+
+def _figures(found: Mapping[str, Any], to: Console) -> None:
+    _section("figures, among the days around", to)
+    told = {each["measure"] for each in found["outliers"]}
+    rows = [_distance_row(each) for each in found["outliers"]]
+    if rows:
+        print_table(rows, _FIGURE_COLUMNS, to)
+    else:
+        _line("too few days around to compare with", to, "dim")
+    others = {name: value for name, value in found["figures"].items() if name not in told}
+    _line(", ".join(f"{name} {_figure(name, value)}" for name, value in others.items()), to, "dim")
+
+
+def _distance_row(each: Mapping[str, Any]) -> Row:
+    name = each["measure"]
+    shown = {key: _figure(name, each[key]) for key in ("value", "median")}
+    return {**each, **shown, "figure": MEASURES[name]}
+
+
+def _figure(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if name in _SHARES:
+        return share(value)
+    return f"{value:,.5g}" if isinstance(value, int | float) else str(value)
+
+
+_FIGURE_COLUMNS = [
+    Column("figure", "figure"),
+    Column("value", "this day", right=True),
+    Column("median", "median", right=True),
+    Column(
+        "z", "z", lambda value: f"{value:+.1f}", right=True, style=lambda row: "yellow" * row["stands_out"]
+    ),
+]
+
+
+def _provenance(found: Mapping[str, Any], to: Console) -> None:
+    known = found["provenance"]
+    source, written = known["source"], known["written_by"]
+    _section("provenance", to)
+    by = ", ".join(f"{name} {version}" for name, version in written.items())
+    api = f"API {source['api']}, greeks {source['greeks_version']}"
+    _line(f"{known['rows']:,} rows from {api}; written by {by}", to)
+    _line(f"sha256 {known['parquet']['sha256']}", to, "dim")
+
+
+def _cure(found: Mapping[str, Any], to: Console) -> None:
+    """What a person may do about a day that is not as it should be."""
+    if found["verdict"] == "good" and found["completeness"].get("complete"):
+        return
+    to.print()
+    again = f"snakemake --cores 4 recheck --config dates={found['date']}"
+    _line(f"→ {again} asks the source whether it has mended it since", to)

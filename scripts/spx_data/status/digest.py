@@ -1,0 +1,79 @@
+"""What lists, trends and alerts need of a passport's judgement: little enough to be kept for ten years.
+
+A digest is JSON, so that it is the same whether it was read just now or remembered.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Digest = Mapping[str, Any]
+
+_BALANCE = ("expected", "received", "explained", "missing")
+_WHOLE = 100.0  # points
+
+
+def of(passport: Mapping[str, Any]) -> Digest | None:
+    """The digest of a *passport*; None where it is of a day that nobody judged.
+
+    `parts` has the points of each part; `lost` the checks that cost any, the costliest first, as code, hits,
+    of how many, unit and points; `contracts` and `stamps` what was expected, received, explained and missing;
+    `rejects` bad rows, duplicates dropped and conflicts; `expirations` what `expirations` understands.
+    """
+    quality = passport.get("quality")
+    if quality is None:
+        return None
+    completeness, rejects = passport["completeness"], passport.get("rejects") or {}
+    figures = quality["figures"]
+    return {
+        "parts": {name: part["score"] for name, part in quality["parts"].items()},
+        "lost": _lost(quality["checks"]),
+        "contracts": [completeness.get(f"contracts_{name}") for name in _BALANCE],
+        "stamps": [completeness.get(f"stamps_{name}") for name in _BALANCE],
+        "complete": completeness.get("complete"),
+        "rejects": [rejects.get(name) for name in ("rows", "duplicates_dropped", "conflicts")],
+        "spread_median": figures.get("spread_median"),
+        "iv_level": figures.get("iv_level"),
+        "minutes": _minutes(passport),
+        "findings": (passport.get("session") or {}).get("findings") or [],
+        "expirations": _expirations(passport),
+    }
+
+
+def _lost(checks: list[dict[str, Any]]) -> list[list[Any]]:
+    costly = [check for check in checks if check["score"] is not None and check["score"] < _WHOLE]
+    costly.sort(key=lambda check: (check["score"], check["check"]))
+    return [[check[name] for name in ("check", "hits", "of", "unit", "score")] for check in costly]
+
+
+def _minutes(passport: Mapping[str, Any]) -> float | None:
+    """From the first stamp that the session and the lake's window allow to the last one, in minutes."""
+    session = passport.get("session")
+    if session is None:
+        return None
+    opens = dt.datetime.fromisoformat(session["opens"])
+    begins = dt.time.fromisoformat(passport["dataset"]["start_time"])
+    first = max(opens, opens.replace(hour=begins.hour, minute=begins.minute, second=begins.second))
+    last = dt.datetime.fromisoformat(session["last_stamp_expected"])
+    minutes = (last - first).total_seconds() / 60
+    return minutes if minutes > 0 else None
+
+
+def _expirations(passport: Mapping[str, Any]) -> str:
+    """The listed expirations as root and days to them: `SPX 14 42;SPXW 0 1 2`, a fifth of their dates."""
+    date = dt.date.fromisoformat(passport["date"]).toordinal()
+    found: dict[str, list[int]] = {}
+    for chain in passport["chains"]:
+        days = dt.date.fromisoformat(chain["expiration"]).toordinal() - date
+        found.setdefault(chain["root"], []).append(days)
+    return ";".join(f"{root} {' '.join(map(str, sorted(days)))}" for root, days in sorted(found.items()))
+
+
+def expirations(digest: Digest, date: dt.date) -> Iterator[tuple[str, dt.date]]:
+    """The root and the expiration of each chain that was listed on *date*."""
+    for line in filter(None, digest["expirations"].split(";")):
+        root, *days = line.split(" ")
+        for number in days:
+            yield root, date + dt.timedelta(int(number))

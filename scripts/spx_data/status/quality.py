@@ -1,0 +1,150 @@
+"""What sealed days are worth: score and verdict by the settings of now, and where their figures are going.
+
+A passport keeps the points of each part; the score is made of them anew, so edited weights count at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spx_data.ledger import Kind
+from spx_data.quality import score
+from spx_data.settings import Quality
+from spx_data.status import trends as over_time
+from spx_data.status.digest import Digest
+from spx_data.status.summary import Summary
+from spx_data.status.trends import Measure, Period, Step, Trend
+
+Verdict = Literal["good", "warn", "fail"]
+
+PARTS = ("completeness", "quotes", "underlying", "arbitrage", "parity", "smile", "greeks")
+
+_BALANCE = ("expected", "received", "explained", "missing")
+_CONTRACTS = tuple(f"contracts_{name}" for name in _BALANCE)
+_STAMPS = tuple(f"stamps_{name}" for name in _BALANCE)
+_REJECTS = ("rejected", "duplicates_dropped", "conflicts")
+
+
+@dataclass(frozen=True)
+class Day:
+    """One sealed date that was judged: points are of 100, None is what could not be judged or told."""
+
+    date: dt.date
+    score: float | None
+    verdict: Verdict | None
+    completeness: float | None
+    quotes: float | None
+    underlying: float | None
+    arbitrage: float | None
+    parity: float | None
+    smile: float | None
+    greeks: float | None
+    complete: bool | None  # nothing was expected, not received and not explained
+    contracts_expected: int | None
+    contracts_received: int | None
+    contracts_explained: int | None
+    contracts_missing: int | None
+    stamps_expected: int | None  # stamps of contracts: a contract at a stamp is one
+    stamps_received: int | None
+    stamps_explained: int | None
+    stamps_missing: int | None
+    rejected: int | None  # bad records
+    duplicates_dropped: int | None
+    conflicts: int | None
+    rows: int
+    rows_per_minute: float | None  # of the session
+    contracts: int | None
+    spread_median: float | None  # of the mid
+    iv_level: float | None  # at 30 days
+    findings: tuple[str, ...]  # in words: checks that cost points, the costliest first; then the session's
+
+
+MEASURES = (
+    Measure("score", "points", "days get better", "days get worse"),
+    *(Measure(part, "points", f"{part} gets better", f"{part} gets worse") for part in PARTS),
+    Measure("rows_per_minute", "rows/min", "days have more rows", "days have fewer rows"),
+    Measure("contracts", "contracts", "days have more contracts", "days have fewer contracts"),
+    Measure("spread_median", "fraction", "spreads get wider", "spreads get narrower", digits=5),
+    Measure("iv_level", "fraction", "implied volatility rises", "implied volatility falls", digits=5),
+)
+
+
+def days(summaries: Iterable[Summary], rules: Quality) -> list[Day]:
+    """The sealed dates that were judged, oldest first."""
+    return [_day(summary, digest, rules) for summary, digest in judged(summaries)]
+
+
+def judged(summaries: Iterable[Summary]) -> list[tuple[Summary, Digest]]:
+    """Each sealed date that was judged, oldest first, with the digest of its judgement."""
+    return [
+        (summary, digest)
+        for summary in summaries
+        if summary.state.kind is Kind.SEALED and (digest := summary.facts.quality) is not None
+    ]
+
+
+def _day(summary: Summary, digest: Digest, rules: Quality) -> Day:
+    facts, points = summary.facts, digest["parts"]
+    found = score.weighted(points, rules.weights)
+    per_minute = facts.rows / digest["minutes"] if digest["minutes"] else None
+    values: dict[str, Any] = {
+        **{part: points.get(part) for part in PARTS},
+        **dict(zip(_CONTRACTS, digest["contracts"], strict=True)),
+        **dict(zip(_STAMPS, digest["stamps"], strict=True)),
+        **dict(zip(_REJECTS, digest["rejects"], strict=True)),
+    }
+    return Day(
+        date=summary.date,
+        score=found,
+        verdict=verdict(found, points, rules),
+        complete=digest["complete"],
+        rows=facts.rows,
+        rows_per_minute=per_minute and round(per_minute, 1),
+        contracts=facts.contracts,
+        spread_median=digest["spread_median"],
+        iv_level=digest["iv_level"],
+        findings=(*map(words, digest["lost"]), *digest["findings"]),
+        **values,
+    )
+
+
+def verdict(found: float | None, points: Mapping[str, float], rules: Quality) -> Verdict | None:
+    """What a score means by the thresholds of the settings; None where there is no score.
+
+    A part of which so little is left that a day would fail is a warning whatever its weight: the mean of the
+    parts must not hide one.
+    """
+    if found is None:
+        return None
+    if found < rules.fail_below:
+        return "fail"
+    ruined = any(rules.weights.get(part) and value < rules.fail_below for part, value in points.items())
+    return "warn" if found < rules.warn_below or ruined else "good"
+
+
+def words(lost: Sequence[Any]) -> str:
+    """A check that cost points, as a person reads it: like `crossed: 12 of 4,000 quotes (0.3 %)`."""
+    code, hits, of, unit, _ = lost
+    return f"{code}: {hits:,} of {of:,} {unit} ({percent(hits / of)})"
+
+
+def percent(share: float) -> str:
+    """A share as percent with two digits that count, however small it is."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def periods(found: Iterable[Day], step: Step) -> list[Period]:
+    """The days by the month or the week (ISO 8601) of their trading date, oldest first."""
+    return over_time.periods(found, MEASURES, _date, step)
+
+
+def _date(line: Day) -> dt.date:
+    return line.date
+
+
+def trends(found: Sequence[Period]) -> list[Trend]:
+    """Where each measure is going over the periods *found*, oldest first."""
+    return over_time.trends(found, MEASURES)

@@ -1,0 +1,99 @@
+"""All that is known of what one sealed day is worth: its passport's judgement among its neighbours'."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from spx_data import vouched
+from spx_data.errors import SchemaValidationError
+from spx_data.layout import Layout
+from spx_data.quality import score
+from spx_data.settings import Settings
+from spx_data.status import outliers
+from spx_data.status.listings import Listings
+from spx_data.status.quality import Day
+from spx_data.status.summary import Summary
+
+Document = Mapping[str, Any]
+
+
+def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], date: dt.date) -> Document:
+    """The report on *date*, one of the sealed dates; *days* are those of *summaries*, oldest first.
+
+    Raises:
+        SchemaValidationError: it was sealed without a judgement.
+        FileCorruptionError, MissingFileError: its passport is not what was sealed with it.
+    """
+    layout, rules = settings.layout, settings.quality
+    passport = vouched.read(layout.passport(date))
+    place = next((number for number, day in enumerate(days) if day.date == date), None)
+    if place is None:
+        raise SchemaValidationError(
+            f"{layout.passport(date)} holds no judgement: a version before judged nothing",
+            cure=f"Move {layout.parquet(date).parent} away and fill it again: spx-data process {date}",
+            what=str(layout.passport(date)),
+            reason="no quality",
+        )
+    day, quality = days[place], passport["quality"]
+    return {
+        "date": date.isoformat(),
+        "score": day.score,
+        "verdict": day.verdict,
+        "parts": [
+            {"part": part, "score": points["score"], "weight": rules.weights.get(part, 0.0)}
+            for part, points in quality["parts"].items()
+        ],
+        "checks": quality["checks"],
+        "findings": list(day.findings),
+        "expirations_lost": Listings(summaries).lost(place),
+        "outliers": distances(days, place, rules.outlier_z),
+        "chains": [_chain(chain, rules.weights) for chain in passport["chains"]],
+        "completeness": passport["completeness"],
+        "rejects": {**passport["rejects"], "path": rejects_path(layout, date, passport["rejects"])},
+        "session": passport["session"],
+        "figures": quality["figures"],
+        "underlying": passport["underlying"],
+        "minutes": quality["minutes"],
+        "provenance": _provenance(passport),
+    }
+
+
+def distances(days: Sequence[Day], place: int, threshold: float) -> list[dict[str, Any]]:
+    """How far each figure of a day is from those around it, and whether it stands out."""
+    return [
+        {
+            "measure": each.measure,
+            "value": each.value,
+            "median": each.median,
+            "z": each.z,
+            "stands_out": abs(each.z) >= threshold,
+        }
+        for each in outliers.Neighbourhood(days).distances(place)
+    ]
+
+
+def rejects_path(layout: Layout, date: dt.date, rejects: Mapping[str, Any]) -> str | None:
+    """Where the bad records of a date stand; None where there are none."""
+    return str(layout.rejects(date)) if rejects["sha256"] else None
+
+
+def _chain(chain: Mapping[str, Any], weights: Mapping[str, float]) -> dict[str, Any]:
+    """A chain's part of the passport, with its score by the weights of now."""
+    quality = chain.get("quality")
+    points = score.weighted(quality["parts"], weights) if quality else None
+    return {**chain, "quality": quality and {**quality, "score": points}}
+
+
+def _provenance(passport: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the day's records came from, and what vouches for them."""
+    return {
+        "source": passport["source"],
+        "sealed_at": passport["sealed_at"],
+        "written_by": passport["written_by"],
+        "rows": passport["rows"],
+        "records_sha256": passport["records_sha256"],
+        "parquet": passport["parquet"],
+        "judgement": passport["quality"]["format"],
+    }
