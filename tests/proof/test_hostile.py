@@ -74,15 +74,15 @@ def group_of_whatever_comes(real):
     return group
 
 
-def tables_of_every_page(source, path, parameters, columns, form):
+def tables_of_every_page(source, path, parameters, read):
     for answer in source._pages(path, parameters):
-        for batch in tables.read(answer, columns, asked=form):
+        for batch in read(answer):
             yield answer.url, batch
 
 
 WITHOUT = {
-    "its look at contracts": (chains, "_only", lambda *_: None, "wrong-contract", "rests on a spoilt answer"),
-    "its look at values": (tables, "_check_values", lambda *_: None, "not-a-number", "wrong"),
+    "its rules about contracts": (chains, "broken", lambda *_: {}, "wrong-contract", "a spoilt answer"),
+    "its rules about values": (chains, "broken", lambda *_: {}, "not-a-number", "wrong"),
     "its look for an end": (transport, "_says_where_it_ends", lambda _: True, "no-end", "wrong records"),
     "its look at the last line": (
         tables,

@@ -222,7 +222,7 @@ def test_v2_bulk_greeks_become_records(source, wire, samples):
     wire.says((samples / "v2_bulk_hist_option_greeks.AAPL_20230915.json").read_bytes(), "application/json")
     chain = Chain("AAPL", dt.date(2023, 9, 15), dt.date(2023, 9, 11), dt.date(2023, 9, 15))
 
-    batches = list(source("v2", format="json").history(chain, REGULAR))
+    batches = list(source("v2", format="json").history(chain, Window(dt.time(9, 30), dt.time(16), "30s")))
 
     rows = [row for batch in batches for row in batch.to_pylist()]
     assert [(row["strike"], row["right"]) for row in rows] == [(65, "C"), (65, "C"), (70, "C"), (70, "C")]

@@ -24,7 +24,7 @@ class Source:
     def __init__(self, most, quoted=range(86_400_000), troubles=()):
         self.most, self.quoted, self.troubles, self.asked = most, quoted, list(troubles), []
 
-    def history(self, _, window):
+    def history(self, _, window, __):
         self.asked.append(window)
         found = [stamp for stamp in stamps(window) if stamp in self.quoted]
         if window.stamps > self.most:

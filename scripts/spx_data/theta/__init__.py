@@ -21,6 +21,7 @@ from spx_data.theta import errors, health
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from spx_data.records import Rejects
     from spx_data.theta.calendar import VendorHours
     from spx_data.theta.chains import Chain, ListedChain
     from spx_data.theta.transport import Exchange
@@ -61,12 +62,17 @@ class Source(Protocol):
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
         ...
 
-    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
-        """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`."""
+    def history(
+        self, chain: Chain, window: Window, rejects: Rejects | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`.
+
+        Bad rows are added to *rejects*; without it, an answer that holds one raises ApiResponseInvalidError.
+        """
         ...
 
     def contract_history(
-        self, chain: Chain, right: str, strike: float, window: Window
+        self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Like `history`, of one contract of *chain* asked for by itself; *right* is C or P."""
         ...

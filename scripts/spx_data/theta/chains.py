@@ -1,14 +1,15 @@
 """What is asked of the terminal and what it lists, in our terms; and rows of the wire as our records.
 
-Parse at the edge: roots and dates from the wire become real types here, and an answer about another
-contract, another date or an impossible right is refused, so nothing behind this room looks twice.
+Parse at the edge: roots and dates from the wire become real types here. A listing about another root or an
+impossible contract is refused, and a row of a history that breaks a rule (`spx_data.records`) is set aside,
+so nothing behind this room looks twice.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -16,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
+from spx_data.records import RIGHTS, Asked, Rows, broken
 from spx_data.theta import errors
 
-_DAY_MS = 86_400_000
 _ZONE = ZoneInfo(schema.ZONE)
-_RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
+_VALUES = (*schema.MEASURES, "underlying_price")
 
 
 @dataclass(frozen=True, order=True)
@@ -79,12 +80,12 @@ def group(
     strikes: dict[dt.date, dict[str, set[float]]] = defaultdict(lambda: {"C": set(), "P": set()})
     for found, expiration, strike, right in contracts:
         listed = _date(expiration)
-        impossible = found != root or right not in _RIGHTS or strike <= 0
+        impossible = found != root or right not in RIGHTS or strike <= 0
         if impossible or listed is None or true_expiration(listed) < date:
             raise errors.invalid(
                 url, f"lists the contract {found} {expiration} {strike} {right}", f"live contracts of {root}"
             )
-        strikes[listed][_RIGHTS[right]].add(strike)
+        strikes[listed][RIGHTS[right]].add(strike)
     return sorted(
         (
             ListedChain(
@@ -118,35 +119,40 @@ def naive_midnight_ms(date: dt.date) -> int:
     return int(dt.datetime.combine(date, dt.time(), dt.UTC).timestamp()) * 1000
 
 
-def records(batch: pa.RecordBatch, columns: dict[str, pa.Array], chain: Chain, url: str) -> pa.RecordBatch:
-    """Rows of the wire as `schema.RECORD`, after the checks that no row may fail.
+def sifted(
+    batch: pa.RecordBatch, columns: Mapping[str, pa.Array], chain: Chain, asked: Asked
+) -> tuple[pa.RecordBatch, Mapping[int, str]]:
+    """Rows of the wire as `schema.RECORD`, without the bad ones; and those, by number, with their reasons.
 
     Args:
-        batch: rows with the wire's measures under their common names.
-        columns: root and expiration (words as `Chain` spells them), strike (dollars), right,
-            ms_of_day and underlying_ms_of_day (int64 ms since midnight in New York).
+        batch: readable rows with the wire's measures under their common names.
+        columns: root, expiration and right (words), strike (dollars), ms_of_day and underlying_ms_of_day
+            (int64 ms since midnight in New York of the chain's date).
         chain: what was asked for.
-        url: where the rows came from, for errors.
-
-    Raises:
-        ApiResponseInvalidError: a row of another contract or another date.
+        asked: the same as rows spell it, with the stamps that were asked for.
     """
-    _only(columns["root"], chain.root, "root", url)
-    _only(columns["expiration"], chain.listed.isoformat(), "expiration", url)
-    bounds = pc.min_max(columns["ms_of_day"])
-    if bounds["min"].as_py() < 0 or bounds["max"].as_py() > _DAY_MS:
-        raise errors.invalid(url, "holds stamps of another date", f"stamps of {chain.date}")
-    if pc.min(columns["strike"]).as_py() <= 0:
-        raise errors.invalid(url, "holds a strike of zero or less", "strikes above zero")
+    rows = Rows(
+        root=columns["root"],
+        expiration=columns["expiration"],
+        right=columns["right"],
+        strike=columns["strike"].to_numpy(),
+        stamp=columns["ms_of_day"].to_numpy(),
+        underlying_stamp=columns["underlying_ms_of_day"].to_numpy(),
+        values={name: batch[name].to_numpy() for name in _VALUES},
+    )
     midnight = pa.scalar(midnight_ms(chain.date), pa.int64())
     values = {
         "strike": columns["strike"],
-        "right": _letters(columns["right"], url),
+        "right": _letters(columns["right"]),
         "timestamp": pc.add(columns["ms_of_day"], midnight),
         "underlying_timestamp": pc.add(columns["underlying_ms_of_day"], midnight),
     }
+    bad = broken(rows, asked)
     arrays = [values[name] if name in values else batch[name] for name in schema.RECORD.names]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema.RECORD)
+    if not bad:
+        return pa.RecordBatch.from_arrays(arrays, schema=schema.RECORD), bad
+    good = pa.array([number not in bad for number in range(batch.num_rows)], pa.bool_())
+    return pa.RecordBatch.from_arrays([array.filter(good) for array in arrays], schema=schema.RECORD), bad
 
 
 def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -> None:
@@ -156,16 +162,7 @@ def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -
         raise errors.invalid(url, f"holds rows of {found[:4]}", f"only {right} {strike:g}")
 
 
-def _only(column: pa.Array, expected: str, what: str, url: str) -> None:
-    found = pc.unique(column).to_pylist()
-    if found != [expected]:
-        other = next(value for value in found if value != expected)
-        raise errors.invalid(url, f"holds rows of {what} {other}", f"only {what} {expected}")
-
-
-def _letters(column: pa.Array, url: str) -> pa.Array:
-    """The column of rights as C and P."""
+def _letters(column: pa.DictionaryArray) -> pa.Array:
+    """The column of rights as C and P; null where it has neither."""
     words = column.dictionary.to_pylist()
-    if unknown := [word for word in words if word not in _RIGHTS]:
-        raise errors.invalid(url, f"holds the right {unknown[0]!r}", "call or put")
-    return pc.take(pa.array([_RIGHTS[word] for word in words], pa.string()), column.indices)
+    return pc.take(pa.array([RIGHTS.get(word) for word in words], pa.string()), column.indices)

@@ -2,28 +2,30 @@
 
 CSV, NDJSON and both layouts of JSON come out alike: the wire's columns under the wire's names, in the types
 that a `Columns` declares, a few megabytes at a time. Content type, then shape, are checked here: an answer
-whose columns, types or end are not those of a complete table raises `ApiResponseInvalidError`.
+whose columns or end are not those of a complete table raises `ApiResponseInvalidError`. Of single bad rows
+`read` thinks alike, while `sifted` sets them aside.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import ijson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spx_data import files
-from spx_data.theta import errors
+from spx_data import files, records
+from spx_data.records import Rejects
+from spx_data.theta import errors, layouts
+from spx_data.theta.blocks import WORD as WORD
+from spx_data.theta.blocks import Block, CsvBlock, JsonBlock, NdjsonBlock, header_of
+from spx_data.theta.blocks import Columns as Columns
 from spx_data.theta.transport import Answer
 
-Columns = Mapping[str, pa.DataType]
-
-WORD = pa.dictionary(pa.int32(), pa.string())
+# Rows of the wire as records, and those among them that are none: their numbers, each with its reason.
+Sift = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[int, str]]]
 
 _BLOCK = 8 << 20
 _ROWS = 1 << 16
@@ -45,30 +47,74 @@ def read(answer: Answer, columns: Columns, *, asked: str) -> Iterator[pa.RecordB
         asked: the format that was asked for: csv, json or ndjson.
 
     Raises:
-        ApiResponseInvalidError: the body is not such a table, or ends in the middle of one.
+        ApiResponseInvalidError: the body is not such a table, one of its rows is none, or it is cut short.
     """
-    parse = _PARSERS[_format(answer, asked)]
     rows = 0
-    try:
-        for batch in parse(answer, columns):
-            _check_values(answer, batch)
-            rows += batch.num_rows
-            yield batch
-    except (pa.ArrowInvalid, csv.Error, ijson.JSONError, ValueError) as error:
-        raise _invalid(
-            answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}"
-        ) from error
+    for block in _blocks(answer, columns, asked):
+        try:
+            batch = block.typed()
+        except ValueError as error:
+            raise _unreadable(answer, columns, error) from error
+        _check_finite(answer, batch)
+        rows += batch.num_rows
+        yield batch
     if not rows:
         raise _invalid(answer, "holds no rows", "rows, or status 472 where there are none")
 
 
-def _check_values(answer: Answer, batch: pa.RecordBatch) -> None:
-    """Absent values are 0 on this wire (wire-facts, section 0), never null, NaN or infinite."""
+def _check_finite(answer: Answer, batch: pa.RecordBatch) -> None:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if column.null_count:
-            raise _invalid(answer, f"lacks values of {name}", "every field of every row")
         if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
             raise _invalid(answer, f"holds a {name} that is no number", "finite numbers")
+
+
+def sifted(
+    answer: Answer, columns: Columns, sift: Sift, rejects: Rejects, *, asked: str
+) -> Iterator[pa.RecordBatch]:
+    """The records that *sift* makes of the table in *answer*; its bad rows are added to *rejects*.
+
+    A block that is well is parsed as a whole, and only one that is not is looked at row by row.
+
+    Raises:
+        ApiResponseInvalidError: the body is not such a table or is cut short, it has more bad rows than
+            *rejects* puts up with, or not one good one.
+    """
+    good, bad = 0, len(rejects)
+    for block in _blocks(answer, columns, asked):
+        batch = _sifted(answer, block, sift, rejects)
+        good += batch.num_rows
+        if batch.num_rows:
+            yield batch
+    if not good:
+        finding = f"holds no good row: {_described(rejects)}" if len(rejects) > bad else "holds no rows"
+        raise _invalid(answer, finding, "rows, or status 472 where there are none")
+
+
+def _sifted(answer: Answer, block: Block, sift: Sift, rejects: Rejects) -> pa.RecordBatch:
+    """The records in one block; its bad rows go to *rejects*."""
+    try:
+        found, bad = sift(block.typed())
+        if not bad:
+            return found
+    except ValueError:
+        pass  # it says that a row is bad, and not which
+    rows, unreadable = block.parted(records.MOST_REJECTS)
+    _set_aside(answer, rejects, unreadable)
+    found, bad = sift(rows.typed())
+    _set_aside(answer, rejects, [(reason, rows.raw(number)) for number, reason in bad.items()])
+    return found
+
+
+def _set_aside(answer: Answer, rejects: Rejects, rows: Iterable[tuple[str, str]]) -> None:
+    for reason, raw in rows:
+        rejects.add(reason, raw)
+    if rejects.too_many:
+        raise _invalid(answer, f"holds bad rows: {_described(rejects)}", "a complete table of good ones")
+
+
+def _described(rejects: Rejects) -> str:
+    first = rejects.found[0]
+    return f"{len(rejects):,}, like {first.raw!r:.200} ({records.MEANINGS[first.reason]})"
 
 
 def _format(answer: Answer, asked: str) -> str:
@@ -84,34 +130,35 @@ def _invalid(answer: Answer, finding: str, expected: str) -> Exception:
     return errors.invalid(answer.url, finding, expected, answer.body.read(4 * errors.EXCERPT))
 
 
-# CSV ----------------------------------------------------------------------------------------------------
+def _unreadable(answer: Answer, columns: Columns, error: Exception) -> Exception:
+    return _invalid(answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}")
 
 
-def _read_csv(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
-    import pyarrow.csv
+# Bodies as blocks ---------------------------------------------------------------------------------------
 
-    first = answer.body.readline(_ROWS).decode(errors="replace")
-    names = next(csv.reader([first]), [])
+
+def _blocks(answer: Answer, columns: Columns, asked: str) -> Iterator[Block]:
+    """The body of *answer* in pieces, each of which parses by itself."""
+    try:
+        yield from _BODIES[_format(answer, asked)](answer, columns)
+    except (ijson.JSONError, ValueError) as error:
+        raise _unreadable(answer, columns, error) from error
+
+
+def _csv(answer: Answer, columns: Columns) -> Iterator[Block]:
+    names = header_of(answer.body.readline(_ROWS))
     if missing := [name for name in columns if name not in names]:
         raise _invalid(
             answer, f"lacks the columns {', '.join(missing)}", f"a CSV header with {', '.join(columns)}"
         )
+    begin = answer.body.tell()
     if not _ends_with_newline(answer.body):
         raise _invalid(
             answer, "ends in the middle of a line", "a line end after the last row (wire-facts, section 0)"
         )
-    answer.body.seek(0)
-    if not _has_second_line(answer.body):
-        return
-    answer.body.seek(0)
-    yield from pyarrow.csv.open_csv(
-        answer.body,
-        read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK),
-        # Nothing stands for an absent value on this wire: an empty field is damage.
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=columns, include_columns=list(columns), null_values=[], strings_can_be_null=False
-        ),
-    )
+    answer.body.seek(begin)
+    for lines in files.blocks_of_lines(answer.body, _BLOCK):
+        yield CsvBlock(lines, columns, names)
 
 
 def _ends_with_newline(body: BinaryIO) -> bool:
@@ -119,33 +166,29 @@ def _ends_with_newline(body: BinaryIO) -> bool:
     return body.read(1) == b"\n"
 
 
-def _has_second_line(body: BinaryIO) -> bool:
-    body.readline()
-    return bool(body.readline())
-
-
-# JSON ---------------------------------------------------------------------------------------------------
-
-
-def _read_ndjson(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
-    # Polars reads lines faster than Arrow does, and Arrow's reader ends the process at a line `null`.
-    import polars as pl
-
-    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64}
-    types = {name: kinds.get(kind, pl.String) for name, kind in columns.items()}
+def _ndjson(answer: Answer, columns: Columns) -> Iterator[Block]:
     for lines in files.blocks_of_lines(answer.body, _BLOCK):
-        try:
-            frame = pl.read_ndjson(io.BytesIO(lines), schema=types)
-        except pl.exceptions.PolarsError as error:
-            raise ValueError(str(error)) from error
-        arrays = [_typed(frame[name].to_arrow(), kind) for name, kind in columns.items()]
-        yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.items()))
+        block = NdjsonBlock(lines, columns)
+        if not lines.endswith(b"\n"):
+            block.check_last()
+        yield block
 
 
-def _read_json(answer: Answer, columns: Columns) -> Iterator[pa.RecordBatch]:
-    names = _header(answer).get("format")
-    items = ijson.items(answer.body, "response.item", use_float=True)
-    yield from _in_batches(itertools.chain.from_iterable(_rows(item, names) for item in items), columns)
+def _json(answer: Answer, columns: Columns) -> Iterator[Block]:
+    names = layouts.names(_header(answer))
+    body = layouts.Words(answer.body)
+    rows = itertools.chain.from_iterable(
+        layouts.rows(item, names) for item in ijson.items(body, "response.item", use_float=True)
+    )
+    while chunk := list(itertools.islice(rows, _ROWS)):
+        yield JsonBlock(chunk, columns)
+
+
+_BODIES: Mapping[str, Callable[[Answer, Columns], Iterator[Block]]] = {
+    "csv": _csv,
+    "json": _json,
+    "ndjson": _ndjson,
+}
 
 
 def next_page_of(answer: Answer) -> str | None:
@@ -157,58 +200,9 @@ def next_page_of(answer: Answer) -> str | None:
     return None if page in (None, "", "null") else str(page)
 
 
-def _header(answer: Answer) -> Mapping[str, Any]:
-    """The header object of a v2 answer; empty for v3, which has none and is not searched for it."""
-    answer.body.seek(0)
-    keys = (value for prefix, event, value in ijson.parse(answer.body) if (prefix, event) == ("", "map_key"))
-    first = next(keys, None)
-    answer.body.seek(0)
-    header = next(ijson.items(answer.body, "header", use_float=True), None) if first == "header" else None
-    answer.body.seek(0)
-    return header if isinstance(header, dict) else {}
-
-
-def _rows(item: Any, names: list[str] | None) -> Iterable[Mapping[str, Any]]:
-    """The rows in one element of `response`, whichever of the layouts it has (wire-facts, 1.1 and 11.1)."""
-    if isinstance(item, list) and names:  # v2: a row of a listing or of a single contract
-        return [dict(zip(names, item, strict=True))]
-    if not isinstance(item, dict):
-        raise ValueError(f"an element of the response is {item!r:.80}")
-    if "contract" not in item:  # v3: a flat row
-        return [item]
-    if "ticks" in item and names:  # v2 bulk
-        return ({**item["contract"], **dict(zip(names, tick, strict=True))} for tick in item["ticks"])
-    return ({**item["contract"], **row} for row in item["data"])  # v3
-
-
-def _in_batches(rows: Iterable[Mapping[str, Any]], columns: Columns) -> Iterator[pa.RecordBatch]:
-    stream = iter(rows)
+def _header(answer: Answer) -> layouts.Row:
+    """The header object of a v2 answer; empty for v3, which has none. Rewinds the body."""
     try:
-        while chunk := list(itertools.islice(stream, _ROWS)):
-            arrays = [_array([row[name] for row in chunk], kind) for name, kind in columns.items()]
-            yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.items()))
-    except KeyError as error:
-        raise ValueError(f"a row lacks {error}") from error
-    except (pa.ArrowTypeError, TypeError) as error:
-        raise ValueError(f"a value has the wrong type: {error}") from error
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    # A wrong kind of value must not be bent into the right one: only a float may be written as an integer.
-    return _typed(pa.array(values, kind if pa.types.is_floating(kind) else None), kind)
-
-
-def _typed(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The column in its declared type: words encoded, stamps read from text."""
-    if kind == WORD:
-        return array.cast(pa.string()).dictionary_encode()
-    if pa.types.is_timestamp(kind):
-        return array.cast(pa.string()).cast(kind)
-    return array.cast(kind)
-
-
-_PARSERS: Mapping[str, Callable[[Answer, Columns], Iterator[pa.RecordBatch]]] = {
-    "csv": _read_csv,
-    "json": _read_json,
-    "ndjson": _read_ndjson,
-}
+        return layouts.header(answer.body)
+    finally:
+        answer.body.seek(0)

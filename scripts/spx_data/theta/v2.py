@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
+from spx_data.records import DAY_MS, Asked, Rejects
 from spx_data.settings import Terminal, Window
 from spx_data.theta import chains, errors, health, tables
 from spx_data.theta.calendar import VendorHours
@@ -19,10 +20,12 @@ from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.transport import Answer, Transport
 
 _Address = tuple[str, frozenset[tuple[str, str]]]
+_Reader = Callable[[Answer], Iterator[pa.RecordBatch]]
 
 GREEKS_VERSION = "1"  # v2 knows no other (wire-facts, section 3.2)
 
 _THOUSANDTHS = 1000.0
+_NEVER_DAYS = 1_000_000
 _CONTRACT: dict[str, pa.DataType] = {
     "root": tables.WORD,
     "expiration": pa.int64(),
@@ -69,19 +72,21 @@ class V2:
         parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
         rows = [
             (row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
-            for _, batch in self._tables("/v2/list/contracts/option/quote", parameters, _CONTRACT, "csv")
+            for _, batch in self._tables("/v2/list/contracts/option/quote", parameters, _listed)
             for row in batch.to_pylist()
         ]
         return chains.group(root, date, rows, f"{self.base_url}/v2/list/contracts/option/quote")
 
-    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
+    def history(
+        self, chain: Chain, window: Window, rejects: Rejects | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        path, form = "/v2/bulk_hist/option/greeks", self._terminal.format
-        for url, batch in self._tables(path, self._asked(chain, window), _GREEKS, form):
-            yield _records(batch, chain, url)
+        read = self._reader(_GREEKS, lambda batch: _sifted(batch, chain, window), rejects)
+        for _, batch in self._tables("/v2/bulk_hist/option/greeks", self._asked(chain, window), read):
+            yield batch
 
     def contract_history(
-        self, chain: Chain, right: str, strike: float, window: Window
+        self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Like `history`, of one contract of *chain*; *right* is C or P.
 
@@ -95,14 +100,18 @@ class V2:
             "right": right,
         }
         parameters = self._asked(chain, window) | {"strike": thousandths, "right": right}
-        path, form = "/v2/hist/option/greeks", self._terminal.format
-        for url, batch in self._tables(path, parameters, _TICK, form):
+
+        def sift(ticks: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[int, str]]:
             constant = [
-                pa.repeat(pa.scalar(contract[name], _plain(kind)), len(batch)).cast(kind)
+                pa.repeat(pa.scalar(contract[name], _plain(kind)), len(ticks)).cast(kind)
                 for name, kind in _CONTRACT.items()
             ]
-            whole = pa.RecordBatch.from_arrays([*constant, *batch.columns], names=list(_GREEKS))
-            yield _records(whole, chain, url)
+            whole = pa.RecordBatch.from_arrays([*constant, *ticks.columns], names=list(_GREEKS))
+            return _sifted(whole, chain, window)
+
+        read = self._reader(_TICK, sift, rejects)
+        for _, batch in self._tables("/v2/hist/option/greeks", parameters, read):
+            yield batch
 
     def hours(self, _: dt.date, /) -> VendorHours | None:
         """None: this API has no calendar (wire-facts, section 7)."""
@@ -120,13 +129,22 @@ class V2:
             "use_csv": "true" if self._terminal.format == "csv" else "false",
         }
 
+    def _reader(self, columns: tables.Columns, sift: tables.Sift, rejects: Rejects | None) -> _Reader:
+        """What reads the records on a page of history."""
+
+        def read(answer: Answer) -> Iterator[pa.RecordBatch]:
+            put_up_with = Rejects(most=0) if rejects is None else rejects
+            return tables.sifted(answer, columns, sift, put_up_with, asked=self._terminal.format)
+
+        return read
+
     def _tables(
-        self, path: str, parameters: dict[str, str | int], columns: tables.Columns, form: str
+        self, path: str, parameters: dict[str, str | int], read: _Reader
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """The rows on every page of an answer, with the page's address; no page may come twice."""
+        """What *read* finds on every page of an answer, with the page's address; no page may come twice."""
         beginnings: set[tuple[object, ...]] = set()
         for answer in self._pages(path, parameters):
-            for number, batch in enumerate(tables.read(answer, columns, asked=form)):
+            for number, batch in enumerate(read(answer)):
                 if number == 0:
                     beginning = tuple(column[0].as_py() for column in batch.columns)
                     if beginning in beginnings:
@@ -173,30 +191,48 @@ class V2:
             raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
 
 
+def _listed(answer: Answer) -> Iterator[pa.RecordBatch]:
+    """The contracts on a page of a listing."""
+    return tables.read(answer, _CONTRACT, asked="csv")
+
+
 def _address(url: str) -> _Address:
     """What *url* asks for, whatever the order of its parameters."""
     parts = urlsplit(url)
     return parts.path, frozenset(parse_qsl(parts.query))
 
 
-def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
-    dates = pc.unique(batch["date"]).to_pylist()
-    if dates != [_number(chain.date)]:
-        raise errors.invalid(url, f"holds rows of the dates {dates[:3]}", f"only {_number(chain.date)}")
-    expirations = pc.unique(batch["expiration"]).to_pylist()
-    if expirations != [_number(chain.listed)]:
-        raise errors.invalid(
-            url, f"holds rows of the expirations {expirations[:3]}", f"only {_number(chain.listed)}"
-        )
+def _sifted(batch: pa.RecordBatch, chain: Chain, window: Window) -> tuple[pa.RecordBatch, Mapping[int, str]]:
     columns = {
         "root": batch["root"],
-        "expiration": pa.repeat(pa.scalar(chain.listed.isoformat()), len(batch)),
+        "expiration": _words(batch["expiration"]),
         "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
         "right": batch["right"],
-        "ms_of_day": batch["ms_of_day"],
+        "ms_of_day": pc.add(batch["ms_of_day"], _days_later(batch["date"], chain.date)),
         "underlying_ms_of_day": batch["ms_of_day2"],
     }
-    return chains.records(batch, columns, chain, url)
+    return chains.sifted(batch, columns, chain, Asked(chain.root, str(_number(chain.listed)), window))
+
+
+def _words(column: pa.Array) -> pa.DictionaryArray:
+    """A column of whole numbers as words."""
+    encoded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
+
+
+def _days_later(column: pa.Array, date: dt.date) -> pa.Array:
+    """How many ms after *date* each date in a column begins, as if all days were alike."""
+    encoded = column.dictionary_encode()
+    days = [_days_between(date, number) for number in encoded.dictionary.to_pylist()]
+    return pc.take(pa.array([days_ * DAY_MS for days_ in days], pa.int64()), encoded.indices)
+
+
+def _days_between(date: dt.date, number: int) -> int:
+    """The days from *date* to the date that *number* is; a million where it is none."""
+    try:
+        return (dt.date.fromisoformat(str(number)) - date).days
+    except ValueError:
+        return _NEVER_DAYS
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
+from spx_data.records import Asked, Rejects
 from spx_data.settings import Terminal, Window
 from spx_data.theta import chains, errors, health, tables
 from spx_data.theta.calendar import VendorHours
@@ -73,16 +74,18 @@ class V3:
             ]
             return chains.group(root, date, rows, answer.url)
 
-    def history(self, chain: Chain, window: Window) -> Iterator[pa.RecordBatch]:
+    def history(
+        self, chain: Chain, window: Window, rejects: Rejects | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        yield from self._first_order(chain, window, {})
+        yield from self._first_order(chain, window, {}, rejects)
 
     def contract_history(
-        self, chain: Chain, right: str, strike: float, window: Window
+        self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Like `history`, of one contract of *chain*; *right* is C or P."""
         only = {"strike": f"{strike:.3f}", "right": _RIGHTS[right]}
-        for batch in self._first_order(chain, window, only):
+        for batch in self._first_order(chain, window, only, rejects):
             chains.check_contract(batch, right, strike, self.base_url + _HISTORY)
             yield batch
 
@@ -100,7 +103,9 @@ class V3:
             except ValueError as error:
                 raise errors.invalid(answer.url, f"is no calendar: {error}", "one date's hours") from error
 
-    def _first_order(self, chain: Chain, window: Window, only: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    def _first_order(
+        self, chain: Chain, window: Window, only: dict[str, str], rejects: Rejects | None
+    ) -> Iterator[pa.RecordBatch]:
         parameters = {
             "symbol": chain.root,
             "expiration": chain.listed.isoformat(),
@@ -117,11 +122,16 @@ class V3:
             parameters,
             silence_seconds=self._terminal.history_timeout_seconds,
         ) as answer:
-            for batch in tables.read(answer, _FIRST_ORDER, asked=self._terminal.format):
-                yield _records(batch, chain, answer.url)
+            yield from tables.sifted(
+                answer,
+                _FIRST_ORDER,
+                lambda batch: _sifted(batch, chain, window),
+                Rejects(most=0) if rejects is None else rejects,
+                asked=self._terminal.format,
+            )
 
 
-def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
+def _sifted(batch: pa.RecordBatch, chain: Chain, window: Window) -> tuple[pa.RecordBatch, Mapping[int, str]]:
     zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
     columns = {
         "root": batch["symbol"],
@@ -131,4 +141,4 @@ def _records(batch: pa.RecordBatch, chain: Chain, url: str) -> pa.RecordBatch:
         "ms_of_day": pc.subtract(batch["timestamp"].cast(pa.int64()), zero),
         "underlying_ms_of_day": pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero),
     }
-    return chains.records(batch, columns, chain, url)
+    return chains.sifted(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))

@@ -11,13 +11,16 @@ from spx_data.settings import Window
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from spx_data.records import Rejects
     from spx_data.theta import Source
     from spx_data.theta.chains import Chain
 
 
-def history(source: Source, chain: Chain, windows: list[Window]) -> Iterator[pa.RecordBatch]:
-    """The records of *chain* in each of *windows* in turn, joined; see `joined`."""
-    return joined(lambda window: source.history(chain, window), windows)
+def history(
+    source: Source, chain: Chain, windows: list[Window], rejects: Rejects | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The records of *chain* in each of *windows* in turn, joined; see `joined` and `Source.history`."""
+    return joined(lambda window: source.history(chain, window, rejects), windows)
 
 
 def joined(

@@ -1,0 +1,288 @@
+"""Which rows of the wire are records, which are not and why, and what becomes of a record that comes twice.
+
+A row that breaks a rule is set aside with the rule's code and its text as it came; the others go on. The
+sentinels of the vendor (wire-facts, section 2.2: zeros, an `iv_error` of 100, an absurd lambda) are values
+like any other here: what they are worth is judged in `quality`.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spx_data import schema
+from spx_data.settings import Window
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# A call or a put, as the APIs spell it.
+RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
+
+# More bad rows than this in one chain are no blemish: its answer is refused.
+MOST_REJECTS = 10_000
+# Characters that are kept of a row which may not be one.
+RAW_LENGTH = 4096
+
+DAY_MS = 86_400_000
+# An underlying's time is judged in `quality`; here it only has to be one.
+_CENTURIES_MS = 200 * 365 * DAY_MS
+
+_PRICES = ("bid", "ask", "underlying_price")
+
+
+# Reasons that need no rule: such a row has no values that could break one.
+FIELDS, MISSING, UNREADABLE = "fields", "missing", "unreadable"
+NOT_FINITE = "not-finite"
+# Two good records that contradict each other.
+CONFLICT = "conflict"
+
+
+# Rules --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What rows must be about: a chain, as rows spell it, and the stamps that were asked for."""
+
+    root: str
+    expiration: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Readable rows of the wire, column by column, in units that all APIs share."""
+
+    root: pa.DictionaryArray
+    expiration: pa.DictionaryArray
+    right: pa.DictionaryArray
+    strike: Floats  # dollars
+    stamp: Ints  # ms since midnight in New York of the date asked for
+    underlying_stamp: Ints  # likewise
+    values: Mapping[str, Floats]  # the measures and underlying_price, by name
+
+    def floats(self) -> Iterator[Floats]:
+        """Every column of floats."""
+        yield self.strike
+        yield from self.values.values()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that makes a row bad: *broken* says where, one value a row."""
+
+    code: str
+    meaning: str
+    broken: Callable[[Rows, Asked], Mask]
+
+
+def _other(column: pa.DictionaryArray, allowed: frozenset[str]) -> Mask:
+    """Where a column of words holds none of the *allowed* ones."""
+    strange = np.array([word not in allowed for word in column.dictionary.to_pylist()], dtype=np.bool_)
+    return np.asarray(strange[column.indices.to_numpy(zero_copy_only=False)])
+
+
+def _outside_window(rows: Rows, asked: Asked) -> Mask:
+    # The last stamp of a whole day is its full length, a moment after its end (wire-facts, section 0).
+    whole = asked.window.end_ms + 1000 >= DAY_MS
+    end = DAY_MS if whole else asked.window.end_ms
+    return (rows.stamp < asked.window.start_ms) | (rows.stamp > end)
+
+
+def _any_of(masks: Iterator[Mask]) -> Mask:
+    return functools.reduce(operator.or_, masks)
+
+
+RULES = (
+    Rule("root", "it is of another root", lambda rows, asked: _other(rows.root, frozenset({asked.root}))),
+    Rule(
+        "expiration",
+        "it is of another expiration",
+        lambda rows, asked: _other(rows.expiration, frozenset({asked.expiration})),
+    ),
+    Rule("right", "its right is neither call nor put", lambda rows, _: _other(rows.right, frozenset(RIGHTS))),
+    Rule("strike", "its strike is not above zero", lambda rows, _: rows.strike <= 0),
+    Rule(
+        "date",
+        "its stamp is of another date",
+        lambda rows, _: (rows.stamp < 0) | (rows.stamp > DAY_MS),
+    ),
+    Rule("outside-window", "its stamp is outside of the window that was asked for", _outside_window),
+    Rule(
+        "off-grid",
+        "its stamp is not a whole number of intervals after the window's start (wire-facts, section 2.1)",
+        lambda rows, asked: (rows.stamp - asked.window.start_ms) % asked.window.step_ms != 0,
+    ),
+    Rule(
+        "underlying-stamp",
+        "its underlying has a time that no price can have: more than a day later, or centuries ago",
+        lambda rows, _: (rows.underlying_stamp < -_CENTURIES_MS) | (rows.underlying_stamp > 2 * DAY_MS),
+    ),
+    Rule(
+        NOT_FINITE,
+        "one of its values is no finite number (absent values are 0 on the wire: wire-facts, section 0)",
+        lambda rows, _: _any_of(~np.isfinite(column) for column in rows.floats()),
+    ),
+    Rule(
+        "negative-price",
+        "its bid, its ask or its underlying's price is below zero",
+        lambda rows, _: _any_of(rows.values[name] < 0 for name in _PRICES),
+    ),
+    Rule(
+        "negative-volatility",
+        "its implied volatility is below zero",
+        lambda rows, _: rows.values["implied_vol"] < 0,
+    ),
+)
+
+
+MEANINGS: Mapping[str, str] = {
+    FIELDS: "it has another number of fields than the header, or is no row at all",
+    MISSING: "one of its fields is absent, null or empty",
+    UNREADABLE: "one of its fields is not of its column's type",
+    **{rule.code: rule.meaning for rule in RULES},
+    CONFLICT: "the same contract has another record at the same stamp",
+}
+
+
+def broken(rows: Rows, asked: Asked) -> Mapping[int, str]:
+    """The bad ones among *rows* by their number, each with the code of the first rule that it breaks."""
+    found: dict[int, str] = {}
+    for rule in RULES:
+        where = rule.broken(rows, asked)
+        if where.any():
+            found |= {int(row): rule.code for row in np.flatnonzero(where) if int(row) not in found}
+    return found
+
+
+# Rejects ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Reject:
+    """A bad row: the code of its reason, and its text as it came."""
+
+    reason: str
+    raw: str
+
+
+class Rejects:
+    """The bad rows of one chain, at most *most* of them; none where bad rows are not put up with."""
+
+    def __init__(self, most: int = MOST_REJECTS) -> None:
+        self._most = most
+        self._found: list[Reject] = []
+
+    def add(self, reason: str, raw: str) -> None:
+        """Set a row aside."""
+        self._found.append(Reject(reason, raw[:RAW_LENGTH]))
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more than can be put up with."""
+        return len(self._found) > self._most
+
+    @property
+    def found(self) -> tuple[Reject, ...]:
+        """The bad rows, whatever the order of their arrival."""
+        return tuple(sorted(self._found))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+# Records that come twice --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The records of a chain, sorted, each contract once at a stamp, and what was left out for that.
+
+    *conflicts* holds every record (`schema.RECORD`) of a contract and stamp that the source gives in several
+    versions; its last column, `sealed`, says which of them stands in *records*.
+    """
+
+    records: pl.DataFrame
+    duplicates: int  # records that repeat another one to the last bit
+    conflicts: pl.DataFrame
+
+    @property
+    def conflicting(self) -> int:
+        """How many contracts and stamps have several versions."""
+        return int(self.conflicts["sealed"].sum())
+
+
+def settle(records: pl.DataFrame) -> Settled:
+    """*records* (`schema.RECORD`) in the order of `schema.RECORD_KEY`, one for each contract and stamp.
+
+    The vendor has sent records twice (wire-facts, section 13). Those that are the same in every column are
+    one record. Of several versions the one with the latest underlying_timestamp is kept, then with the
+    smallest iv_error by amount, then the first in the order of the remaining columns: a rule about what they
+    say, so that the order of arrival leaves no trace.
+    """
+    import polars as pl
+
+    ordered = records.sort(schema.RECORD_KEY)
+    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in schema.RECORD_KEY)
+    repeats = ordered.select(again.fill_null(value=False)).to_series()
+    if not repeats.any():
+        return Settled(ordered, 0, _conflicts(ordered.head(0), []))
+    several = repeats | repeats.shift(-1, fill_value=False)
+    versions = _ranked(ordered.filter(several))
+    distinct = versions.filter(~_same_as_before(versions))
+    first = ~(distinct.select(again.fill_null(value=False)).to_series())
+    kept = pl.concat([ordered.filter(~several), distinct.filter(first)]).sort(schema.RECORD_KEY)
+    disputed = ~first | (~first).shift(-1, fill_value=False)
+    conflicts = _conflicts(distinct.filter(disputed), first.filter(disputed).to_list())
+    return Settled(kept, len(versions) - len(distinct), conflicts)
+
+
+def _conflicts(versions: pl.DataFrame, sealed: list[bool]) -> pl.DataFrame:
+    import polars as pl
+
+    return versions.with_columns(pl.Series("sealed", sealed, dtype=pl.Boolean))
+
+
+def _ranked(versions: pl.DataFrame) -> pl.DataFrame:
+    """Versions of the same records, the best of each first; those that are the same stand together."""
+    import polars as pl
+
+    others = [name for name in schema.RECORD.names if name not in schema.RECORD_KEY]
+    order = [
+        *(pl.col(name) for name in schema.RECORD_KEY),
+        -pl.col("underlying_timestamp"),
+        pl.col("iv_error").abs(),
+        *(pl.col(name) for name in others),
+        *(pl.Series(_bits(versions[name])) for name in others),  # 0.0 and -0.0 are equal, and not the same
+    ]
+    return versions.sort(order)
+
+
+def _same_as_before(versions: pl.DataFrame) -> pl.Series:
+    """Where a version is the one before it, to the last bit."""
+    import polars as pl
+
+    same = np.ones(len(versions), dtype=np.bool_)
+    same[:1] = False
+    for name in versions.columns:
+        values = _bits(versions[name])
+        same[1:] &= values[1:] == values[:-1]
+    return pl.Series(same)
+
+
+def _bits(column: pl.Series) -> npt.NDArray[np.generic]:
+    """A column as values that are equal only where they are the same: floats as their bits."""
+    values = column.to_numpy()
+    return values.view(np.int64) if values.dtype == np.float64 else values
