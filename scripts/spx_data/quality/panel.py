@@ -126,6 +126,11 @@ class Panel:
         return Count(check, int(np.count_nonzero(found)), of, first, self.stamps, found.astype(np.int64))
 
 
+def close_ms(date: dt.date) -> float:
+    """16:00 in New York on *date* (ms since the epoch), which the vendor counts to on half days too."""
+    return dt.datetime.combine(date, dt.time(16), _ZONE).timestamp() * 1000.0
+
+
 def clock(ms: int) -> str:
     """The New York time of day of a stamp (ms since the epoch): minutes, and seconds where there are any."""
     moment = dt.datetime.fromtimestamp(ms / 1000, _ZONE)
