@@ -111,7 +111,7 @@ def _stale(panel: Panel, spread: Floats) -> tuple[Mask, Mask]:
     """Which quotes stood still though the underlying moved, among those that its moves concern."""
     weight = _weights(panel)
     looked_at = panel.two_sided & (weight >= LEAST_DELTA) & np.isfinite(panel.underlying)
-    least = max(STALE_MS // panel.step_ms + 1, STALE_RECORDS)
+    least = max(-(-STALE_MS // panel.step_ms) + 1, STALE_RECORDS)
     begin, length = _unchanged(panel.grid("bid"), panel.grid("ask"), least)
     judged, summed = _sums(begin, length, looked_at, np.where(looked_at, weight, 0.0))
     begin, length, delta = begin[judged > 0], length[judged > 0], summed[judged > 0] / judged[judged > 0]

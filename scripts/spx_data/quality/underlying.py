@@ -114,7 +114,7 @@ def _frozen(panel: Panel, hours: Mask) -> Mask:
     line = np.where(hours, panel.underlying, np.nan)
     places = np.append(np.flatnonzero(np.append(True, line[1:] != line[:-1])), len(line))
     lengths = np.diff(places)
-    least = max(FROZEN_MS // panel.step_ms + 1, FROZEN_RECORDS)
+    least = max(-(-FROZEN_MS // panel.step_ms) + 1, FROZEN_RECORDS)
     return np.repeat(lengths >= least, lengths)
 
 
