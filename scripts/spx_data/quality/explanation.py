@@ -92,11 +92,16 @@ class Rate:
     error: float
 
 
+# Where no rate can be told, as on a last day: short times hardly need one.
+ANY_RATE = Rate(0.03, 0.03)
+
+
 @dataclass(frozen=True)
 class Explanation:
     """What explains most of the values of a day's chains."""
 
-    rate: Rate | None  # None where nothing tells it
+    rate: Rate  # the day's, or `ANY_RATE`
+    told: bool  # whether the day's records tell the rate
     chain_rates: Sequence[Rate | None]  # what each chain tells alone
     conventions: Sequence[int | None]  # of each chain: UNKNOWN where none fits, None where there is no record
 
@@ -107,24 +112,23 @@ def explain(chains: Sequence[Rows], most: int = 48) -> Explanation:
     rows = Rows.joined(few)
     bounds = np.cumsum([0, *(len(part) for part in few)])
     years = rows.years()
-    best = None
-    for witness in (_by_delta, _by_price):
-        for line in years:
-            rate = _agreed(_each(witness(rows, line), bounds))
-            if rate is None:
-                continue
-            share = _shares(rows, years, rate, bounds)
-            explained = float(share.sum(axis=1).max(axis=0).sum())
-            if best is None or explained > best[0] * (1.0 + 1e-9):
-                best = explained, rate, witness, share
-    if best is None:
-        return Explanation(None, [None] * len(chains), [UNKNOWN if len(part) else None for part in few])
-    _, rate, witness, share = best
+    told = [
+        (witness, rate)
+        for witness in (_by_delta, _by_price)
+        for line in years
+        if (rate := _agreed(_each(witness(rows, line), bounds))) is not None
+    ]
+    tried = [(witness, rate, _shares(rows, years, rate, bounds)) for witness, rate in told]
+    witness, rate, share = max(
+        tried or [(_by_delta, ANY_RATE, _shares(rows, years, ANY_RATE, bounds))],
+        key=lambda one: round(float(one[2].sum(axis=1).max(axis=0).sum()), 6),
+    )
     choice = share.sum(axis=1).argmax(axis=0)
     chosen = years[np.repeat(choice, np.diff(bounds)), np.arange(len(rows))]
     answers = share.max(axis=1).max(axis=0) >= _ANSWERS
     return Explanation(
         rate,
+        bool(told),
         _each(witness(rows, chosen), bounds),
         [(int(choice[at]) if answers[at] else UNKNOWN) if len(part) else None for at, part in enumerate(few)],
     )

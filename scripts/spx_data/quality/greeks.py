@@ -6,15 +6,12 @@ agree with it. Samples are kept per chain, because short chains cannot tell the 
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from spx_data import schema
 from spx_data.quality import explanation
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.explanation import (
@@ -27,15 +24,14 @@ from spx_data.quality.explanation import (
     Rate,
     Rows,
 )
-from spx_data.quality.panel import RIGHTS, Panel, clock
+from spx_data.quality.panel import RIGHTS, Panel, clock, close_ms
 
 MOST = 2_000  # records of a chain that are examined
 LATEST = "latest"  # the model of version 3 that counts the time left; version 1 and v2 do not
 FAILED = 100.0  # iv_error of a volatility that was not found
-_CLOSE, _EARLY_CLOSE = dt.time(16), dt.time(13, 15)
+_EARLIER_MS = 2.75 * 3_600_000  # index options end at 13:15 on half days
 _PLAUSIBLE = (-0.01, 0.12)  # yearly rates
 _SLIGHT = 1e-4  # what rates may differ by for no reason of ours: a basis point
-_NO_RATE = Rate(0.03, 0.03)  # to judge by where none can be told: values are merely of the right size
 
 _MODEL = "Black & Scholes (1973) without dividends; wire-facts, section 3, re-computed from genuine rows"
 _TRUNCATED = "by more than truncation to four decimals (of the volatility too) and the rate's error explain"
@@ -119,7 +115,6 @@ def sample(panel: Panel) -> Sample:
     solved = judged & (panel.grid("implied_vol") > 0.0)
     some = panel.some(solved, MOST)
     column = {name: some[name].to_numpy() for name in some.columns if name != "right"}
-    ends = dt.datetime.combine(panel.expiration, _CLOSE, ZoneInfo(schema.ZONE)).timestamp() * 1000.0
     return Sample(
         days=panel.days,
         rows=Rows(
@@ -127,7 +122,7 @@ def sample(panel: Panel) -> Sample:
             strike=column["strike"],
             call=(some["right"] == "C").to_numpy(),
             days=np.full(len(some), float(panel.days)),
-            left=ends - column["timestamp"],
+            left=close_ms(panel.expiration) - column["timestamp"],
             early=np.full(len(some), panel.days > 0 or _ended_early(panel)),
             mid=0.5 * (column["bid"] + column["ask"]),
             iv=column["implied_vol"],
@@ -148,7 +143,7 @@ def examine(samples: Sequence[Sample], greeks_version: str) -> Examined:
     return Examined(
         counts,
         {
-            "rate": round(found.rate.value, 5) if found.rate else None,
+            "rate": round(found.rate.value, 5) + 0.0 if found.told else None,
             "greeks_convention": _named(samples, found.conventions),
         },
     )
@@ -160,12 +155,11 @@ def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Co
     if convention is None:
         return [Count(check, 0, 0) for check in CHECKS if check is not ZEROED]
     used = convention if convention != UNKNOWN else _own(one.days, version)
-    fits = explanation.explained(one.rows, one.rows.years()[used], found.rate or _NO_RATE)
-    told = found.chain_rates[at]
-    contradicts = found.rate is None or (told is not None and _contradicts(told, found.rate))
+    fits = explanation.explained(one.rows, one.rows.years()[used], found.rate)
+    told = found.chain_rates[at] if found.told else None
     foreign = convention not in _allowed(one.days, version)
     return [
-        Count(RATE, int(contradicts), int(contradicts or told is not None)),
+        Count(RATE, int(told is not None and _contradicts(told, found.rate)), int(told is not None)),
         Count(CONVENTION, int(foreign), 1),
         *(one.count(check, ~fits[place]) for place, check in enumerate(BY_VALUE.values())),
     ]
@@ -190,11 +184,10 @@ def _allowed(days: int, version: str) -> tuple[int, ...]:
 
 
 def _ended_early(panel: Panel) -> bool:
-    """Whether the last record is from before a half day's last minutes."""
+    """Whether the last record is from a half day's hours."""
     if not len(panel.stamps):
         return False
-    last = dt.datetime.fromtimestamp(int(panel.stamps[-1]) / 1000.0, ZoneInfo(schema.ZONE))
-    return last.time() <= _EARLY_CLOSE
+    return float(panel.stamps[-1]) <= close_ms(panel.date) - _EARLIER_MS
 
 
 def _named(samples: Sequence[Sample], conventions: Sequence[int | None]) -> str | None:

@@ -1,14 +1,149 @@
-"""The smile: implied volatilities in range and smooth across strikes, delta falling with the strike."""
+"""The smile: implied volatilities in range and smooth across strikes, delta falling with the strike.
+
+Only options out of the money with both sides quoted are looked at: in the money, the vendor's volatility is
+solved on what little its intrinsic value leaves, and says as much about dividends as about the market.
+Neighbours are strikes next to each other in the chain, calls among calls and puts among puts.
+"""
 
 from __future__ import annotations
 
-from spx_data.quality.checks import Check, Count
-from spx_data.quality.panel import Panel
+import numpy as np
+
+from spx_data.quality.black_scholes import DAYS, d1_of
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.panel import CALL, PUT, Panel, close_ms
 from spx_data.quality.parity import Fit
 
-CHECKS: tuple[Check, ...] = ()
+_RANGE = (0.005, 5.0)  # annualised fractions
+_FAILED = 100.0
+_LEAST_MS, _MOST_MS = 3_600_000, 0.15 * 86_400_000  # what the vendor counts on the last day
+_PRINTED = 1e-4  # the last decimal of a volatility and of a delta
+_SOLVER = 0.005  # dollars: what the vendor's search for a volatility leaves
+_NEAR = 0.5  # of a standard deviation: neighbours further apart may differ by the smile's own bend
+_BEND = 0.02  # of the volatility: what a smile bends within that distance
+
+IV_RANGE = Check(
+    "iv-range",
+    Part.SMILE,
+    "quotes",
+    "the volatility of an option out of the money with both sides is outside of 0.005 to 5, though it did "
+    "not fail",
+    "wire-facts, section 2.2, without its sentinels",
+    tolerated=0.001,
+    ruinous=0.05,
+)
+IV_KINK = Check(
+    "iv-kink",
+    Part.SMILE,
+    "quotes",
+    "the volatility is off the straight line between its neighbours' by more than half of the three spreads "
+    "over their vegas, the solver's half cent and 2 % explain, and by more than its neighbours are; strikes "
+    "within half a standard deviation",
+    "a smile without kinks: Gatheral & Jacquier (2014), Arbitrage-free SVI Volatility Surfaces",
+    tolerated=0.001,
+    ruinous=0.05,
+)
+DELTA_RISES = Check(
+    "delta-rises",
+    Part.SMILE,
+    "pairs of strikes",
+    "delta rises from a strike to the next, by more than its last two decimals and what half of both spreads "
+    "can move it",
+    "N(d1) falls with the strike: Black & Scholes (1973); d delta / d price = -d2 / (S iv sqrt T)",
+    tolerated=0.001,
+    ruinous=0.05,
+)
+CHECKS: tuple[Check, ...] = (IV_RANGE, IV_KINK, DELTA_RISES)
 
 
 def judge(panel: Panel, fit: Fit) -> list[Count]:
     """What the implied volatilities and deltas of a chain show."""
-    return []
+    outside = out_of_the_money(panel, fit)
+    iv = panel.grid("implied_vol")
+    solved = outside & panel.two_sided & (panel.grid("iv_error") < _FAILED)
+    good = solved & (iv >= _RANGE[0]) & (iv <= _RANGE[1])
+    return [
+        panel.count(IV_RANGE, solved & ~good, solved),
+        _kinks(panel, good),
+        _rises(panel, good),
+    ]
+
+
+def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
+    """Calls at and above the forward, puts below it; the underlying stands in where there is no forward."""
+    centre = np.where(np.isfinite(fit.forward), fit.forward, panel.underlying)
+    above = panel.strikes[:, np.newaxis] >= centre
+    outside = np.zeros(panel.shape, dtype=np.bool_)
+    outside[CALL] = above
+    outside[PUT] = ~above & np.isfinite(centre)
+    return outside
+
+
+def _kinks(panel: Panel, good: Mask) -> Count:
+    iv, vega, strikes = panel.grid("implied_vol"), panel.grid("vega"), panel.strikes
+    if len(strikes) < 3:
+        return Count(IV_KINK, 0, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        loose = (0.5 * (panel.grid("ask") - panel.grid("bid")) + _SOLVER) / vega
+    deviation = iv * np.sqrt(_years(panel))
+    weight = ((strikes[1:-1] - strikes[:-2]) / (strikes[2:] - strikes[:-2]))[:, np.newaxis]
+    width = np.log(strikes[2:] / strikes[:-2])[:, np.newaxis]
+
+    middle, below, above = iv[:, 1:-1], iv[:, :-2], iv[:, 2:]
+    off = np.abs(middle - (below + weight * (above - below)))
+    allowed = loose[:, 1:-1] + (1.0 - weight) * loose[:, :-2] + weight * loose[:, 2:]
+    near = width <= _NEAR * np.maximum(deviation[:, :-2], deviation[:, 2:])
+    compared = good[:, 1:-1] & good[:, :-2] & good[:, 2:] & near & np.isfinite(allowed)
+    kinked = compared & (off > allowed + _BEND * middle + 2.0 * _PRINTED)
+
+    found, looked_at = np.zeros(panel.shape, dtype=np.bool_), np.zeros(panel.shape, dtype=np.bool_)
+    looked_at[:, 1:-1] = compared
+    found[:, 1:-1] = kinked & _sharpest(np.where(compared, off, 0.0))
+    return panel.count(IV_KINK, found, looked_at)
+
+
+def _sharpest(off: Floats) -> Mask:
+    """Where nothing beside is further off: the neighbours of a kink are off too, for its sake."""
+    most = np.ones(off.shape, dtype=np.bool_)
+    most[:, 1:] &= off[:, 1:] >= off[:, :-1]
+    most[:, :-1] &= off[:, :-1] >= off[:, 1:]
+    return most
+
+
+def _rises(panel: Panel, good: Mask) -> Count:
+    delta = panel.grid("delta")
+    pairs = good[:, 1:] & good[:, :-1]
+    right, strike, stamp = np.nonzero(pairs & (delta[:, 1:] - delta[:, :-1] > 2.0 * _PRINTED))
+    excess = delta[right, strike + 1, stamp] - delta[right, strike, stamp] - 2.0 * _PRINTED
+    movable = _movable(panel, right, strike, stamp) + _movable(panel, right, strike + 1, stamp)
+    rises = excess > movable
+    right, strike, stamp = right[rises], strike[rises], stamp[rises]
+    found = np.zeros(panel.shape, dtype=np.bool_)
+    found[right, strike + _upper_is_off(delta, good, right, strike, stamp), stamp] = True
+    return panel.count(DELTA_RISES, found, int(np.count_nonzero(pairs)))
+
+
+def _movable(panel: Panel, right: Ints, strike: Ints, stamp: Ints) -> Floats:
+    """How far half of the spread can move the delta: half a spread times |d2| / (S iv sqrt T)."""
+    at = (right, strike, stamp)
+    deviation = panel.grid("implied_vol")[at] * np.sqrt(_years(panel)[stamp])
+    d1 = d1_of(panel.grid("delta")[at], right == CALL)
+    half = 0.5 * (panel.grid("ask")[at] - panel.grid("bid")[at]) + _SOLVER
+    with np.errstate(invalid="ignore"):
+        movable = half * np.abs(d1 - deviation) / (panel.underlying[stamp] * deviation)
+    return np.where(np.isfinite(movable), movable, 0.0)
+
+
+def _upper_is_off(delta: Floats, good: Mask, right: Ints, strike: Ints, stamp: Ints) -> Ints:
+    """1 where the upper of two strikes is out of line with the one below both, 0 where the lower seems so."""
+    below = np.maximum(strike - 1, 0)
+    known = (strike > 0) & good[right, below, stamp]
+    return (known & (delta[right, strike + 1, stamp] > delta[right, below, stamp])).astype(np.int64)
+
+
+def _years(panel: Panel) -> Floats:
+    """About the time that the vendor counts until the expiration, at each stamp: rather too little."""
+    if panel.days > 0:
+        return np.full(len(panel.stamps), panel.days / DAYS)
+    left = close_ms(panel.expiration) - panel.stamps
+    return np.asarray(np.clip(left, _LEAST_MS, _MOST_MS) / (86_400_000 * DAYS))
