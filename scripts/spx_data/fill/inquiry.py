@@ -168,12 +168,10 @@ class Inquiry:
         A stamp that no contract has (*common* is false) is a hole of the chain and none of theirs.
         """
         census, received = self._census, self._census.received
-        if not received.any():
-            return []
         first, last = first_and_last(census.there)
         before = np.concatenate([[0], np.cumsum(common)])
-        end = int(np.flatnonzero(common)[-1])
-        ragged = (last < end) | (census.there.sum(axis=2) < before[end + 1] - before[first])
+        end = max(np.flatnonzero(common), default=-1)
+        ragged = (last < end) | (census.there.sum(axis=2) < before[-1] - before[first])
         lacking = census.listed(self._entry.calls, self._entry.puts) & ~received
         return [
             (RIGHTS[right], float(census.strikes[strike]))

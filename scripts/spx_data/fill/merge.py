@@ -10,20 +10,24 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
+from spx_data.fill import passport
 from spx_data.fill.manifest import Manifest
-from spx_data.fill.passport import ChainReport, passport
+from spx_data.fill.passport import ChainReport
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.quality.checks import Count
+from spx_data.quality.hours import Observed, Told, Truth
 from spx_data.quality.judgement import Judge, Rules
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
-from spx_data.theta.chains import Chain
+from spx_data.theta.chains import Chain, midnight_ms
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,10 +53,14 @@ def merge_date(
     with log.attempt():
         staged = _current(settings, manifest)
         dataset.claim(settings, staged.listing.dataset)
-        judge = Judge(date, _rules(settings, staged, session))
-        reports, written = _write(settings, staged, manifest, target, judge)
+        told = _told(settings, staged, session)
+        truth = told.truth(settings.window, staged.listing.api)
+        judge = Judge(date, _rules(settings, staged, truth))
+        reports, written = _write(settings, staged, manifest, target, judge, truth)
         size, checksum = target.stat().st_size, files.digest(target)
-        document = passport(staged.listing, reports, written, session, settings.window, judge.finish({}))
+        hours = passport.session(staged.listing, reports, told, truth, settings.window)
+        judgement = judge.finish(_completeness(reports, truth))
+        document = passport.passport(staged.listing, reports, written, hours, judgement)
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
@@ -64,11 +72,27 @@ def merge_date(
         _clear(settings.layout.staging(date))
 
 
-def _rules(settings: Settings, staged: Manifest, session: Session | None) -> Rules:
+def _told(settings: Settings, staged: Manifest, session: Session | None) -> Told:
+    """What the exchange's calendar, the vendor's and the staged records say of the date's hours."""
+    stamps = (
+        (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
+        for receipt in staged.receipts
+    )
+    observed = Observed.of(staged.listing.date, stamps)
+    return Told(settings.calendar, session, staged.listing.vendor, observed)
+
+
+def _completeness(reports: list[ChainReport], truth: Truth) -> Mapping[tuple[str, dt.date], Sequence[Count]]:
+    return {
+        report.key: [*report.completeness.counts(), truth.count()] for report in reports if report.has_data
+    }
+
+
+def _rules(settings: Settings, staged: Manifest, truth: Truth) -> Rules:
     return Rules(
         greeks_version=staged.listing.dataset["greeks_version"],
         step_ms=settings.window.step_ms,
-        closes_ms=int(session.closes.timestamp()) * 1000 if session else None,
+        closes_ms=midnight_ms(staged.listing.date) + truth.hours.closes_ms,
         weights=settings.quality.weights,
     )
 
@@ -104,7 +128,7 @@ def _current(settings: Settings, path: Path) -> Manifest:
 
 
 def _write(
-    settings: Settings, staged: Manifest, path: Path, target: Path, judge: Judge
+    settings: Settings, staged: Manifest, path: Path, target: Path, judge: Judge, truth: Truth
 ) -> tuple[list[ChainReport], Written]:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
@@ -114,7 +138,7 @@ def _write(
 
     with files.atomic(target, check=check) as stream:
         try:
-            reports, written = _merge(settings, staged, stream, judge)
+            reports, written = _merge(settings, staged, stream, judge, truth)
         except (FileCorruptionError, MissingFileError):
             # The damaged checkpoint has lost its receipt; without the manifest the download takes it up.
             files.remove(path)
@@ -123,7 +147,7 @@ def _write(
 
 
 def _merge(
-    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge
+    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge, truth: Truth
 ) -> tuple[list[ChainReport], Written]:
     listing = staged.listing
     metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
@@ -136,7 +160,7 @@ def _merge(
                 rows = schema.day_table(chain.date, chain.root, chain.expiration, records)
                 writer.add(chain.root, chain.expiration, rows)
                 judge.add(chain.root, chain.expiration, records)
-            reports.append(ChainReport.of(entry, receipt, records))
+            reports.append(ChainReport.of(entry, receipt, records, settings.window, truth.quoted))
         return reports, writer.close()
 
 

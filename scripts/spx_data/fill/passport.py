@@ -1,8 +1,4 @@
-"""A day's passport: where its records came from, what was expected, what was received.
-
-Expected is what the source listed; received is what it sent; explained is what it answered with "no data".
-What is left over is named, contract by contract.
-"""
+"""A day's passport: where its records came from, what was expected, what was received, what it is worth."""
 
 from __future__ import annotations
 
@@ -15,15 +11,19 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from spx_data import __version__, schema
+from spx_data.evidence import Evidence
 from spx_data.fill import underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.underlying import Underlying
 from spx_data.parquet import Written
+from spx_data.quality import completeness
+from spx_data.quality.completeness import Balance, Completeness
+from spx_data.quality.hours import Hours, Told, Truth
 from spx_data.quality.judgement import Judgement
-from spx_data.sessions import Session
+from spx_data.quality.presence import Presence
 from spx_data.settings import Window
 from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain
+from spx_data.theta.chains import ListedChain, midnight_ms
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,26 +40,25 @@ class ChainReport:
 
     entry: ListedChain
     receipt: Receipt
-    received: frozenset[tuple[str, float]]  # contracts as (right, strike)
-    first_stamp: dt.datetime | None
-    last_stamp: dt.datetime | None
+    completeness: Completeness
+    first_stamp: dt.datetime | None = None
+    last_stamp: dt.datetime | None = None
     underlying: Underlying | None = None
 
     @classmethod
-    def of(cls, entry: ListedChain, receipt: Receipt, records: pl.DataFrame | None) -> ChainReport:
+    def of(
+        cls, entry: ListedChain, receipt: Receipt, records: pl.DataFrame | None, window: Window, hours: Hours
+    ) -> ChainReport:
         """The report on *records* (`schema.RECORD`); None where the source had no data."""
         if records is None:
-            return cls(entry, receipt, frozenset(), None, None)
-        contracts = records.select("right", "strike").unique().rows()
+            return cls(entry, receipt, completeness.without_data(entry))
+        chain = entry.chain
+        census = Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts})
+        census.add_records(records)
+        span = hours.span(window, expiring=chain.expiration == chain.date)
+        found = completeness.of_chain(entry, census, span, receipt.evidence)
         first, last = records["timestamp"].min(), records["timestamp"].max()
-        return cls(
-            entry, receipt, frozenset(contracts), _moment(first), _moment(last), Underlying.of(records)
-        )
-
-    @property
-    def listed(self) -> frozenset[tuple[str, float]]:
-        """The listed contracts as (right, strike)."""
-        return frozenset([("C", k) for k in self.entry.calls] + [("P", k) for k in self.entry.puts])
+        return cls(entry, receipt, found, _moment(first), _moment(last), Underlying.of(records))
 
     @property
     def key(self) -> tuple[str, dt.date]:
@@ -73,15 +72,20 @@ class ChainReport:
 
     def as_json(self) -> dict[str, Any]:
         """The report as a JSON document."""
-        missing = sorted(self.listed - self.received) if self.has_data else []
+        contracts, evidence = self.completeness.contracts, self.receipt.evidence
         return {
             "root": self.entry.chain.root,
             "expiration": self.entry.chain.expiration.isoformat(),
-            "contracts_listed": len(self.listed),
-            "contracts_received": len(self.received),
-            "contracts_missing": [f"{right} {strike:g}" for right, strike in missing],
-            "contracts_unlisted": len(self.received - self.listed),
-            "explained": None if self.has_data else "the source has no data for it on this date",
+            "contracts_listed": contracts.expected,
+            "contracts_received": contracts.received + self.completeness.unlisted,
+            "explained": None if self.has_data else _explained(evidence),
+            **self.completeness.as_json(),
+            "second_opinion": {
+                "asked": evidence.asked,
+                "recovered": evidence.recovered,
+                "left_out": evidence.left_out,
+                "unanswered": list(evidence.unanswered),
+            },
             "rows": self.receipt.rows,
             "first_stamp": self.first_stamp and self.first_stamp.isoformat(),
             "last_stamp": self.last_stamp and self.last_stamp.isoformat(),
@@ -89,6 +93,16 @@ class ChainReport:
             "attempts": self.receipt.attempts,
             "seconds": self.receipt.seconds,
         }
+
+
+def _explained(evidence: Evidence) -> str:
+    """Why a whole chain is not there."""
+    said = "the source has no data for it on this date (status 472)"
+    return (
+        f"{said}, nor for {', '.join(evidence.unquoted)} asked for by themselves"
+        if evidence.unquoted
+        else said
+    )
 
 
 def _moment(ms: Any) -> dt.datetime:
@@ -99,28 +113,25 @@ def passport(
     listing: Listing,
     reports: Sequence[ChainReport],
     written: Written,
-    session: Session | None,
-    window: Window,
+    session: dict[str, Any] | None,
     judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
-    expected = sum(len(report.listed) for report in reports)
-    received = sum(len(report.listed & report.received) for report in reports)
-    explained = sum(len(report.listed) for report in reports if not report.has_data)
+    contracts = sum((report.completeness.contracts for report in reports), Balance())
+    stamps = sum((report.completeness.stamps for report in reports), Balance())
     prices = underlying.of_day(report.underlying for report in reports)
     return {
         "format": FORMAT,
         "date": listing.date.isoformat(),
-        "session": _session(session, reports, window),
+        "session": session,
         "dataset": listing.dataset,
         "source": {"api": listing.api, "greeks_version": listing.dataset["greeks_version"]},
         "completeness": {
             "chains_listed": len(reports),
             "chains_received": sum(report.has_data for report in reports),
-            "contracts_expected": expected,
-            "contracts_received": received,
-            "contracts_explained": explained,
-            "contracts_missing": expected - received - explained,
+            **contracts.as_json("contracts"),
+            **stamps.as_json("stamps"),
+            "complete": not contracts.missing and not stamps.missing,
         },
         "underlying": prices and prices.as_json(),
         "quality": judgement.day,
@@ -131,19 +142,25 @@ def passport(
     }
 
 
-def _session(
-    session: Session | None, reports: Sequence[ChainReport], window: Window
+def session(
+    listing: Listing, reports: Sequence[ChainReport], told: Told, truth: Truth, window: Window
 ) -> dict[str, Any] | None:
-    """The exchange's hours, and whether the day's last stamp is the one they lead to."""
-    if session is None:
+    """The hours that were told and those the date is judged by, and the stamps that they lead to."""
+    document = told.as_json(truth)
+    if document is None:
         return None
-    stamps = [report.last_stamp for report in reports if report.last_stamp]
-    lives_on = any(r.has_data and r.entry.chain.expiration > session.date for r in reports)
-    expected = session.last_stamp(window, expiring=not lives_on)
-    return {
-        "opens": session.opens.isoformat(),
-        "closes": session.closes.isoformat(),
-        "early_close": session.early_close,
-        "last_stamp_expected": expected.isoformat(),
-        "last_stamp_received": max(stamps).isoformat() if stamps else None,
+    midnight = midnight_ms(listing.date)
+    lives_on = any(r.has_data and r.entry.chain.expiration > listing.date for r in reports)
+    span = truth.quoted.span(window, expiring=not lives_on)
+    first, last = (midnight + window.start_ms + at * window.step_ms for at in (span.start, span.stop - 1))
+    begun = [report.first_stamp for report in reports if report.first_stamp]
+    ended = [report.last_stamp for report in reports if report.last_stamp]
+    return document | {
+        "opens": _moment(midnight + truth.hours.opens_ms).isoformat(),
+        "closes": _moment(midnight + truth.hours.closes_ms).isoformat(),
+        "vendor_unknown": listing.unknown,
+        "first_stamp_expected": _moment(first).isoformat(),
+        "first_stamp_received": min(begun).isoformat() if begun else None,
+        "last_stamp_expected": _moment(last).isoformat(),
+        "last_stamp_received": max(ended).isoformat() if ended else None,
     }

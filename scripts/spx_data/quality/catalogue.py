@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from spx_data.quality import arbitrage, greeks, parity, quotes, smile, underlying
+from spx_data.quality import arbitrage, completeness, greeks, hours, parity, quotes, smile, underlying
 from spx_data.quality.checks import Check
 
 CHECKS: tuple[Check, ...] = (
+    *completeness.CHECKS,
+    *hours.CHECKS,
     *quotes.CHECKS,
     *underlying.CHECKS,
     *arbitrage.CHECKS,

@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spx_data.quality.checks import Check, Count, Part
 from spx_data.sessions import Session
@@ -104,6 +105,7 @@ class Truth:
     """The hours by which a date is judged, and what speaks against them."""
 
     hours: Hours
+    quoted: Hours  # the same, but from when on there can be records
     findings: tuple[str, ...]
 
     def count(self) -> Count:
@@ -128,11 +130,25 @@ class Told:
         seen = tuple(last for _, last in self.observed.kinds)
         votes = [ends.count(end) + (end == seen) for end in ends]
         chosen = candidates[votes.index(max(votes))] if candidates else REGULAR
-        judged = replace(chosen, opens_ms=self._quoted_from(chosen.opens_ms, api))
-        findings = [*self._about_closed(), *self._about_late_records(judged, window)]
+        quoted = replace(chosen, opens_ms=self._quoted_from(chosen.opens_ms, api))
+        findings = [*self._about_closed(), *self._about_late_records(quoted, window)]
         if any(end != seen for end in [*ends, self._ends(chosen, window)]):
             findings.append(self._about_closes(exchange, vendor, chosen))
-        return Truth(judged, tuple(findings))
+        return Truth(chosen, quoted, tuple(findings))
+
+    def as_json(self, truth: Truth) -> dict[str, Any] | None:
+        """The hours that were told and those that are believed; None where no calendar has the date."""
+        if self.session is None and self.vendor is None:
+            return None
+        exchange = (
+            None if self.session is None else dict(zip(("opens", "closes"), self.session.hours, strict=True))
+        )
+        return {
+            "exchange": exchange and {"calendar": self.calendar} | exchange,
+            "vendor": self.vendor and self.vendor.as_json(),
+            "early_close": truth.hours.closes_ms < REGULAR.closes_ms,
+            "findings": list(truth.findings),
+        }
 
     def _ends(self, hours: Hours, window: Window) -> tuple[int, ...]:
         """The last stamps that *hours* lead to, for each kind of chain that there is."""
@@ -158,7 +174,7 @@ class Told:
 
     def _about_late_records(self, hours: Hours, window: Window) -> Iterator[str]:
         first = window.start_ms + hours.span(window, expiring=False).start * window.step_ms
-        if self.observed.first not in (None, first):
+        if self.observed.first is not None and self.observed.first != first:
             yield f"the records begin at {clock(self.observed.first)}, {clock(first)} was expected"
 
     def _about_closes(self, exchange: Hours | None, vendor: Hours | None, chosen: Hours) -> str:

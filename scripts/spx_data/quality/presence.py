@@ -8,13 +8,17 @@ that a chain can have, not by its records.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spx_data.evidence import contract
 from spx_data.quality.checks import Floats, Ints, Mask
-from spx_data.quality.panel import RIGHTS
+from spx_data.quality.panel import PUT, RIGHTS
 from spx_data.settings import Window
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Presence:
@@ -25,6 +29,11 @@ class Presence:
         self.step_ms, self.stamps = window.step_ms, window.stamps
         self.strikes: Floats = np.unique(np.fromiter(strikes, dtype=np.float64))
         self.there: Mask = np.zeros((len(RIGHTS), len(self.strikes), self.stamps), dtype=np.bool_)
+
+    def add_records(self, records: pl.DataFrame) -> None:
+        """Count *records* (`schema.RECORD`) in."""
+        put = (records["right"] == RIGHTS[PUT]).to_numpy()
+        self.add(records["strike"].to_numpy(), put, records["timestamp"].to_numpy())
 
     def add(self, strike: Floats, put: Mask, timestamp: Ints) -> Mask:
         """Count records in, by column: strike in dollars, whether a put, ms since the epoch.
@@ -79,6 +88,9 @@ class Presence:
 def first_and_last(there: Mask) -> tuple[Ints, Ints]:
     """The first and the last place along the stamps where each contract is; nonsense where it never is."""
     stamps = there.shape[-1]
+    if not stamps:
+        nowhere = np.zeros(there.shape[:-1], dtype=np.int64)
+        return nowhere, nowhere
     return np.argmax(there, axis=-1), stamps - 1 - np.argmax(there[..., ::-1], axis=-1)
 
 

@@ -1,0 +1,236 @@
+"""The proof that a date is complete, chain by chain: expected, received, explained, and what is left over.
+
+For contracts, expected is what the source listed, and explained what it has no data for when the contract is
+asked for by itself. For contract-stamps, expected is every stamp of the session for every received contract
+(a row appears for every stamp once a contract has had a quote: wire-facts, section 2.1), and explained what
+lies before the contract's first quote. What is left over is missing, and named. Nothing is missing where both
+differences are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spx_data.evidence import Evidence
+from spx_data.quality.checks import Check, Count, Ints, Mask, Part
+from spx_data.quality.panel import MINUTE_MS, clock
+from spx_data.quality.presence import Presence, first_and_last, runs
+from spx_data.theta.chains import ListedChain
+
+MOST_NAMED = 200  # of each list and chain
+
+MISSING = Check(
+    "missing",
+    Part.COMPLETENESS,
+    "contract-stamps",
+    "a stamp of the session that a listed contract lacks although it was quoted before, or that all of its "
+    "chain lack, or any stamp of a listed contract without a record, unless the source has none for it",
+    "wire-facts, section 2.1: a row appears for every stamp once the contract has had a quote that day",
+    ruinous=0.05,
+)
+LATE = Check(
+    "late-first-quote",
+    Part.COMPLETENESS,
+    "contracts",
+    "a contract whose first record comes after the first stamp of its chain's session",
+    "wire-facts, section 2.1: before the first quote of the day there is no row",
+    ruinous=None,
+)
+CHECKS = (MISSING, LATE)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Stamps that are missing without a break, from *first* to *last*; no contract means all of the chain."""
+
+    contract: str | None
+    first: int  # ms since the epoch
+    last: int
+    stamps: int  # contract-stamps
+    asked: bool  # the contract's own answer lacks them too
+
+    def as_json(self) -> dict[str, Any]:
+        """The gap as a JSON document."""
+        return {
+            "contract": self.contract,
+            "first": clock(self.first),
+            "last": clock(self.last),
+            "stamps": self.stamps,
+            "asked": self.asked,
+        }
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Of contracts or of contract-stamps."""
+
+    expected: int = 0
+    received: int = 0
+    explained: int = 0
+
+    @property
+    def missing(self) -> int:
+        """What is left over."""
+        return self.expected - self.received - self.explained
+
+    def __add__(self, other: Balance) -> Balance:
+        return Balance(
+            self.expected + other.expected, self.received + other.received, self.explained + other.explained
+        )
+
+    def as_json(self, what: str) -> dict[str, int]:
+        """The four numbers under names like `contracts_missing`."""
+        return {
+            f"{what}_{name}": getattr(self, name) for name in ("expected", "received", "explained", "missing")
+        }
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What one chain should have, has, and lacks."""
+
+    contracts: Balance
+    stamps: Balance = Balance()
+    grid: int = 0  # stamps of the session that a contract of this chain can have
+    unlisted: int = 0  # contracts received that were not listed
+    unexpected: int = 0  # records outside of the session
+    explained_contracts: Sequence[str] = ()
+    missing_contracts: Sequence[str] = ()
+    late: Sequence[tuple[str, int, int]] = ()  # contract, first stamp, stamps before it
+    gaps: Sequence[Gap] = ()
+    missing_at: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64),) * 2)
+
+    def as_json(self) -> dict[str, Any]:
+        """What stands in the passport for the chain; lists are cut off, `more` tells the rest of each."""
+        lists: Mapping[str, Sequence[Any]] = {
+            "contracts_explained": self.explained_contracts,
+            "contracts_missing": self.missing_contracts,
+            "late_first_quotes": [
+                {"contract": name, "first": clock(first), "stamps": stamps}
+                for name, first, stamps in self.late[:MOST_NAMED]
+            ],
+            "gaps": [gap.as_json() for gap in self.gaps[:MOST_NAMED]],
+        }
+        lengths = (self.explained_contracts, self.missing_contracts, self.late, self.gaps)
+        return {
+            "contracts_unlisted": self.unlisted,
+            **self.stamps.as_json("stamps"),
+            "stamps_unexpected": self.unexpected,
+            "grid": self.grid,
+            **{name: list(found[:MOST_NAMED]) for name, found in lists.items()},
+            "more": {
+                name: len(found) - MOST_NAMED
+                for name, found in zip(lists, lengths, strict=True)
+                if len(found) > MOST_NAMED
+            },
+        }
+
+    def counts(self) -> list[Count]:
+        """The checks of this room; a contract that is missing lacks every stamp."""
+        lost = len(self.missing_contracts) * self.grid
+        stamps, hits = self.missing_at
+        first = next((f"{gap.contract or 'every contract'} at {clock(gap.first)}" for gap in self.gaps), None)
+        first = self.missing_contracts[0] if self.missing_contracts else first
+        late = next((f"{name} at {clock(stamp)}" for name, stamp, _ in self.late), None)
+        received = self.contracts.received + self.unlisted
+        return [
+            Count(MISSING, self.stamps.missing + lost, self.stamps.expected + lost, first, stamps, hits),
+            Count(LATE, len(self.late), received, late),
+        ]
+
+
+def without_data(entry: ListedChain) -> Completeness:
+    """A chain that the source has no data for: all of it is explained by that answer."""
+    return Completeness(Balance(expected=entry.contracts, explained=entry.contracts))
+
+
+def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Evidence) -> Completeness:
+    """What a chain lacks of the stamps at the places *span* of its *census*."""
+    listed, received = census.listed(entry.calls, entry.puts), census.received
+    names = {at: census.name(*at) for at in _indices(listed & ~received)}
+    unquoted = set(evidence.unquoted)
+    explained = [name for name in names.values() if name in unquoted]
+    missing = [name for name in names.values() if name not in unquoted]
+    session = _Session(census, span, received, evidence)
+    stamps = Balance(
+        expected=int(received.sum()) * len(span),
+        received=int(session.there.sum()),
+        explained=int(session.late.sum()),
+    )
+    return Completeness(
+        contracts=Balance(int(listed.sum()), int((listed & received).sum()), len(explained)),
+        stamps=stamps,
+        grid=len(span),
+        unlisted=int((received & ~listed).sum()),
+        unexpected=int(census.there.sum()) - stamps.received,
+        explained_contracts=explained,
+        missing_contracts=missing,
+        late=session.late_first_quotes(),
+        gaps=[*session.chain_gaps(), *session.contract_gaps()],
+        missing_at=session.missing_at(len(missing)),
+    )
+
+
+class _Session:
+    """A census within the session: what is there, what may be absent, what is missing."""
+
+    def __init__(self, census: Presence, span: range, received: Mask, evidence: Evidence) -> None:
+        self._census, self._span, self._received, self._evidence = census, span, received, evidence
+        self.there = census.there[:, :, span.start : span.stop]
+        self._all_lack: Mask = np.asarray(~self.there.any(axis=(0, 1)) & received.any())
+        first, _ = first_and_last(self.there)
+        quoted = self.there.any(axis=2)
+        before = np.arange(len(span)) < first[..., np.newaxis]
+        self.late: Mask = before & quoted[..., np.newaxis] & ~self._all_lack
+        self._first = first
+        self._missing: Mask = ~self.there & ~self.late & received[..., np.newaxis]
+
+    def late_first_quotes(self) -> list[tuple[str, int, int]]:
+        """The contracts whose first quote came late: name, first stamp, stamps before it."""
+        stamps = self.late.sum(axis=2)
+        return [
+            (self._census.name(*at), self._stamp(int(self._first[at])), int(stamps[at]))
+            for at in _indices(stamps > 0)
+        ]
+
+    def chain_gaps(self) -> list[Gap]:
+        """What every contract of the chain lacks; had one of those that were asked it, it would be here."""
+        contracts, asked = int(self._received.sum()), bool(self._evidence.confirmed)
+        return [
+            Gap(None, self._stamp(first), self._stamp(last), contracts * (last - first + 1), asked)
+            for first, last in runs(self._all_lack)
+        ]
+
+    def contract_gaps(self) -> list[Gap]:
+        """What single contracts lack beyond that."""
+        own = self._missing & ~self._all_lack
+        asked = {*self._evidence.confirmed, *self._evidence.unquoted}
+        found = []
+        for at in _indices(own.any(axis=2)):
+            name = self._census.name(*at)
+            found += [
+                Gap(name, self._stamp(first), self._stamp(last), last - first + 1, name in asked)
+                for first, last in runs(own[at])
+            ]
+        return found
+
+    def missing_at(self, contracts: int) -> tuple[Ints, Ints]:
+        """At which stamps how many contract-stamps are missing, *contracts* of them at each; by minutes."""
+        hits = self._missing.sum(axis=(0, 1), dtype=np.int64) + contracts
+        stamps = self._stamp(0) + np.arange(len(self._span), dtype=np.int64) * self._census.step_ms
+        if self._census.step_ms >= MINUTE_MS:
+            return stamps, hits
+        minutes, place = np.unique(stamps // MINUTE_MS * MINUTE_MS, return_inverse=True)
+        return minutes, np.bincount(place, weights=hits, minlength=len(minutes)).astype(np.int64)
+
+    def _stamp(self, place: int) -> int:
+        return self._census.stamp(self._span.start + place)
+
+
+def _indices(found: Mask) -> Iterable[tuple[int, int]]:
+    """Where *found* is true: right and strike."""
+    return [(int(right), int(strike)) for right, strike in np.argwhere(found)]
