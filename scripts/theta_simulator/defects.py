@@ -20,6 +20,7 @@ from theta_simulator.market import COLUMNS, Market
 _ORDER = ["strike", "right", "ms_of_day"]
 _TEN_MINUTES = 10 * sessions.MINUTE
 _TYPICAL_VOL = 0.2
+_ABSURD_VOL = 5.5
 # Days to expiration of the chains in which a defect could be seen at all.
 DAYS = {
     Kind.OTHER_CONVENTION: (0, 0),
@@ -33,6 +34,11 @@ DAYS = {
     Kind.UNLISTED_EXPIRATION: (1, 60),
     # Later than that, interest and dividends blur what an option is worth exercised.
     Kind.BOUNDS: (0, 30),
+    # The last day's time is counted in several ways.
+    Kind.IV_KINK: (1, 10_000),
+    Kind.DELTA_RISING: (1, 10_000),
+    # On its last days a chain has too few two-sided quotes for a line through them.
+    Kind.FORWARD_OFF: (7, 10_000),
 }
 
 
@@ -103,6 +109,12 @@ class Site:
         return [strikes[number] for number in (at - 1, at + 1) if 0 <= number < len(strikes)]
 
     @property
+    def outer(self) -> float | None:
+        """The next strike that is further out of the money, if there is one."""
+        beyond = [k for k in self.neighbours if (k > (self.where.strike or 0.0)) is (self.where.right == "C")]
+        return beyond[0] if beyond else None
+
+    @property
     def spread(self) -> Floats:
         """The spreads of `here`."""
         return (self.here["ask"] - self.here["bid"]).to_numpy()
@@ -158,8 +170,21 @@ def _has_neighbours(here: pl.DataFrame, site: Site) -> bool:
     return _near_the_money(here, site) and len(site.neighbours) == 2
 
 
-def _out_of_the_money(here: pl.DataFrame, site: Site) -> bool:
-    return _between(here, 0.1, 0.45) and len(site.neighbours) == 2
+def _on_a_smooth_smile(here: pl.DataFrame, site: Site) -> bool:
+    """Say whether the strikes beside are out of the money too, and so near that the smile is straight."""
+    if len(site.neighbours) < 2 or not _between(here, 0.1, 0.4):
+        return False
+    below, above = site.neighbours
+    years = (site.scene.expiration - site.scene.day).days / 365.0
+    forward = here["underlying_price"].to_numpy() * np.exp(
+        (surface.rate(site.scene.day) - surface.DIVIDEND_YIELD) * years
+    )
+    outside = below > 1.002 * forward.max() if site.where.right == "C" else above < 0.998 * forward.min()
+    bids = [site.of(strike=strike).here["bid"].to_numpy() for strike in site.neighbours]
+    deviation = float(here["implied_vol"].to_numpy().min()) * np.sqrt(years)
+    return bool(outside and all(len(bid) and bid.min() > 0.0 for bid in bids)) and bool(
+        np.log(above / below) < 0.4 * deviation
+    )
 
 
 def _in_the_money(here: pl.DataFrame, _: Site) -> bool:
@@ -167,19 +192,42 @@ def _in_the_money(here: pl.DataFrame, _: Site) -> bool:
 
 
 def _has_one_before(here: pl.DataFrame, site: Site) -> bool:
-    bids = site.scene.chain_before().filter(site.cells)["bid"].to_numpy()
-    return _between(here, 0.15, 0.6) and len(bids) == len(here) and float(bids.min()) > 3.0
+    """Say whether the chain before has the next strike outwards, out of the money and worth something.
+
+    The moneyness is what is comparable, and the forward moves: one strike more leaves room for that.
+    """
+    outer = site.outer
+    if outer is None or not _near_the_money(here, site):
+        return False
+    before = replace(site, rows=site.scene.chain_before()).of(strike=outer).here
+    return (
+        len(before) == len(here)
+        and _between(before, 0.05, 0.4)
+        and float(before["bid"].to_numpy().min()) > 2.0
+    )
+
+
+def _among_many(here: pl.DataFrame, site: Site) -> bool:
+    """Say whether enough strikes have both quotes to tell which one breaks parity."""
+    quoted = site.rows.filter(site.window & (pl.col("bid") > 0.0)).group_by("strike").len()
+    return _near_the_money(here, site) and (quoted["len"] == 2 * len(here)).sum() >= 4
+
+
+def _worth_something(here: pl.DataFrame, _: Site) -> bool:
+    """Say whether an absurd volatility gives a price less than a hundred times the quote."""
+    return _between(here, 0.15, 0.45) and float(here["bid"].to_numpy().min()) >= 25.0
 
 
 _SHOWS: dict[Kind, Callable[[pl.DataFrame, Site], bool]] = {
     Kind.STALE: _moves_away,
     Kind.VERTICAL: _has_neighbours,
     Kind.BUTTERFLY: _has_neighbours,
-    Kind.DELTA_RISING: _has_neighbours,
+    Kind.DELTA_RISING: _on_a_smooth_smile,
     Kind.BOUNDS: _in_the_money,
     Kind.CALENDAR: _has_one_before,
-    Kind.IV_KINK: _out_of_the_money,
-    Kind.IV_OUT_OF_RANGE: _out_of_the_money,
+    Kind.IV_KINK: _on_a_smooth_smile,
+    Kind.IV_OUT_OF_RANGE: _worth_something,
+    Kind.PARITY_BROKEN: _among_many,
 }
 
 
@@ -326,8 +374,8 @@ def _butterfly(site: Site) -> pl.DataFrame:
 
 
 def _calendar(site: Site) -> pl.DataFrame:
-    """Offer the contract for less than the one that expires before it is bid at."""
-    bid, _ = _quote(replace(site, rows=site.scene.chain_before()))
+    """Offer the contract for less than one further out, which expires before it, is bid at."""
+    bid, _ = _quote(replace(site, rows=site.scene.chain_before()).of(strike=site.outer))
     return _requoted(site, np.maximum(0.8 * bid - site.spread, 0.05), 0.8 * bid)
 
 
@@ -351,7 +399,7 @@ def _kinked(site: Site) -> pl.DataFrame:
 
 
 def _out_of_range(site: Site) -> pl.DataFrame:
-    return site.with_rows(site.cells, _at_vol(site.here, site.scene, np.full(len(site.here), 12.0)))
+    return site.with_rows(site.cells, _at_vol(site.here, site.scene, np.full(len(site.here), _ABSURD_VOL)))
 
 
 def _delta_rising(site: Site) -> pl.DataFrame:
