@@ -121,6 +121,12 @@ class LargeRequestError(ApiResponseInvalidError):
     retry = NEVER
 
 
+class TooManyRejectsError(SpxDataError):
+    """More of a date's rows are bad than the settings allow. Fields: date, rejected, rows, path."""
+
+    retry = NEVER
+
+
 # The files ----------------------------------------------------------------------------------------------
 
 

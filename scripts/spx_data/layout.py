@@ -88,10 +88,24 @@ def named_date(path: Path) -> dt.date | None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The two files of one staged expiration: its records and the receipt that vouches for them."""
+    """The files of one staged expiration: its records and the receipt that vouches for them.
+
+    Beside them, where there are any, the bad rows that are no records.
+    """
 
     records: Path
     receipt: Path
+
+    @property
+    def rejects(self) -> Path:
+        """The bad rows of the expiration's answers."""
+        return self.records.with_suffix(".rejects.ndjson")
+
+    @classmethod
+    def of(cls, path: Path) -> Checkpoint:
+        """The checkpoint that a file in a date's staging folder belongs to."""
+        stem = path.name.partition(".")[0]
+        return cls(path.with_name(f"{stem}.ndjson"), path.with_name(f"{stem}.receipt.json"))
 
 
 @dataclass(frozen=True)
@@ -180,9 +194,8 @@ class Layout:
         return _fill(self.manifest_pattern, date)
 
     def checkpoint(self, date: dt.date, root: str, expiration: dt.date) -> Checkpoint:
-        """The records and the receipt of one staged expiration."""
-        stem = f"{root}-{expiration.isoformat()}"
-        return Checkpoint(self.staging(date) / f"{stem}.ndjson", self.staging(date) / f"{stem}.receipt.json")
+        """The files of one staged expiration."""
+        return Checkpoint.of(self.staging(date) / f"{root}-{expiration.isoformat()}")
 
     def receipts(self, date: dt.date) -> list[Path]:
         """The receipts of every staged expiration of *date*, by name."""

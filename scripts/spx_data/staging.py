@@ -1,8 +1,9 @@
 """NDJSON checkpoints: one staged expiration, whole or not there.
 
-A checkpoint is two files. The records, one JSON object a line (`schema.RECORD`), are published first; the
-receipt, which vouches for them, last: without it the records do not count and are fetched again. What the
-source answered with "no data" has a receipt and no records. A receipt also says which listing it belongs to,
+A checkpoint is two files, or three. The records, one JSON object a line (`schema.RECORD`), are published
+first, then the bad rows that the answers held besides, if any (`records.Reject`); the receipt, which vouches
+for both, last: without it they do not count and are fetched again. What the source answered with "no data"
+has a receipt and no records. A receipt also says which listing it belongs to,
 so that checkpoints of other settings or another API never end up in one day.
 """
 
@@ -12,7 +13,7 @@ import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from spx_data import files
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.evidence import Evidence
 from spx_data.layout import Checkpoint
+from spx_data.records import Reject
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +44,8 @@ class Receipt:
     sha256: str | None
     attempts: int
     seconds: float
+    rejected: int = 0  # bad rows
+    rejects_sha256: str | None = None
     evidence: Evidence = field(default_factory=Evidence)  # what came of asking for contracts by themselves
 
     def as_json(self) -> dict[str, Any]:
@@ -49,11 +53,12 @@ class Receipt:
         return asdict(self) | {"expiration": self.expiration.isoformat()}
 
     def _check(self) -> None:
-        texts, counts = (self.root, self.listing), (self.contracts, self.rows, self.bytes, self.attempts)
-        if not all(isinstance(text, str) for text in (*texts, self.sha256 or "")):
-            raise TypeError("root, listing and sha256 are text")
+        texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "")
+        counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("root, listing and checksums are text")
         if not all(isinstance(count, int) and 0 <= count < 1 << 62 for count in counts):
-            raise TypeError("contracts, rows, bytes and attempts are counts")
+            raise TypeError("contracts, rows, bytes, attempts and rejected are counts")
 
     @classmethod
     def of_json(cls, document: Any) -> Receipt:
@@ -109,6 +114,20 @@ def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> 
     return contracts, tally.rows, tally.bytes, checksum.hexdigest()
 
 
+def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | None:
+    """Write the bad rows of a checkpoint, atomically; where there are none, no file is left.
+
+    Returns:
+        The SHA-256 of the file, if there is one.
+    """
+    if not rejects:
+        files.remove(checkpoint.rejects)
+        return None
+    text = "".join(json.dumps(asdict(reject)) + "\n" for reject in rejects)
+    files.write_text(checkpoint.rejects, text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def write_receipt(checkpoint: Checkpoint, receipt: Receipt) -> None:
     """Commit a checkpoint: from now on it counts."""
     files.write_json(checkpoint.receipt, receipt.as_json())
@@ -126,6 +145,7 @@ def staged(checkpoint: Checkpoint, listing: str) -> Receipt | None:
         return receipt
     try:
         whole = checkpoint.records.stat().st_size == receipt.bytes
+        whole = whole and checkpoint.rejects.exists() == bool(receipt.rejected)
     except FileNotFoundError:
         return None
     return receipt if whole else None
@@ -159,11 +179,26 @@ def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=kinds)
     if checksum.hexdigest() != receipt.sha256 or len(frame) != receipt.rows:
         raise _damaged(
-            checkpoint,
+            checkpoint.records,
             f"sha256 {receipt.sha256}, {receipt.rows} rows",
             f"sha256 {checksum.hexdigest()}, {len(frame)} rows",
         )
     return frame
+
+
+def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
+    """The bad rows of a checkpoint, after every byte was checked against the receipt.
+
+    Raises:
+        MissingFileError: they are gone.
+        FileCorruptionError: they are not the bytes that were staged.
+    """
+    if not receipt.rejected:
+        return []
+    content = files.content(checkpoint.rejects)
+    if (found := hashlib.sha256(content).hexdigest()) != receipt.rejects_sha256:
+        raise _damaged(checkpoint.rejects, f"sha256 {receipt.rejects_sha256}", f"sha256 {found}")
+    return [Reject(**files.parsed(line)) for line in content.splitlines()]
 
 
 def _parse(checkpoint: Checkpoint, lines: bytes, kinds: dict[str, Any]) -> pl.DataFrame:
@@ -172,14 +207,14 @@ def _parse(checkpoint: Checkpoint, lines: bytes, kinds: dict[str, Any]) -> pl.Da
     try:
         return pl.read_ndjson(io.BytesIO(lines), schema=kinds)
     except pl.exceptions.PolarsError as error:
-        raise _damaged(checkpoint, "records as JSON lines", str(error)) from error
+        raise _damaged(checkpoint.records, "records as JSON lines", str(error)) from error
 
 
-def _damaged(checkpoint: Checkpoint, expected: str, actual: str) -> FileCorruptionError:
+def _damaged(path: Path, expected: str, actual: str) -> FileCorruptionError:
     return FileCorruptionError(
-        f"{checkpoint.records} is not what was staged: expected {expected}, found {actual}",
+        f"{path} is not what was staged: expected {expected}, found {actual}",
         cure="Run the workflow again: the expiration is fetched anew",
-        path=checkpoint.records,
+        path=path,
         expected=expected,
         actual=actual,
     )

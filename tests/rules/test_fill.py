@@ -300,10 +300,10 @@ def test_a_failed_expiration_costs_the_date_and_not_its_neighbours(simulated, da
     date.fetch()
     broken, history = dt.date(2024, 1, 3), theta.v3.V3.history
 
-    def breaking(source, chain, window):
+    def breaking(source, chain, window, rejects):
         if chain.expiration == broken:
             raise ApiResponseInvalidError("nonsense", cure="Report it")
-        return history(source, chain, window)
+        return history(source, chain, window, rejects)
 
     monkeypatch.setattr(theta.v3.V3, "history", breaking)
     with pytest.raises(ApiResponseInvalidError, match="nonsense"):

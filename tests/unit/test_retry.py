@@ -18,6 +18,7 @@ POLICIES = {
     errors.PageExpiredError: (2, 5),
     errors.LargeRequestError: (0, 0),
     errors.TerminalSessionTakenError: (0, 0),
+    errors.TooManyRejectsError: (0, 0),
     errors.ApiDataNotFoundError: (0, 0),
     errors.WrongApiError: (0, 0),
     errors.RequestRefusedError: (0, 0),

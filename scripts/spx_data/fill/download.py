@@ -20,13 +20,15 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.evidence import Evidence
-from spx_data.fill import room
+from spx_data.fill import rejects, room
 from spx_data.fill.inquiry import Inquiry
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
+from spx_data.fill.rejects import Doubt
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
 from spx_data.quality.hours import of_vendor
+from spx_data.records import Rejects
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
@@ -44,6 +46,7 @@ def download_expirations(
         InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
         SpxDataError: the first failure, after the other chains were staged where that made sense.
         ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
+        TooManyRejectsError: more of the rows are bad than the settings allow.
     """
     with Line.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
@@ -54,6 +57,7 @@ def download_expirations(
                 cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
                 date=date,
             )
+        rejects.check(settings, listed, receipts)
         files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
 
 
@@ -107,14 +111,16 @@ def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) 
     chain, checkpoint = entry.chain, _checkpoint(settings, entry)
     about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
     begun, attempts, windows = time.monotonic(), 0, [settings.window]
-    evidence = Evidence()
+    evidence, bad, doubt = Evidence(), Rejects(), Doubt(chain)
 
     def fetch() -> tuple[int, int, int, str | None]:
-        nonlocal attempts, evidence
+        nonlocal attempts, evidence, bad
         attempts += 1
-        inquiry = Inquiry(line, entry, windows, of_vendor(listed.vendor))
+        bad = Rejects()
+        inquiry = Inquiry(line, entry, windows, of_vendor(listed.vendor), bad)
+        answered = inquiry.completed(history(line.source, chain, windows, bad))
         try:
-            return staging.write_records(checkpoint, inquiry.completed(history(line.source, chain, windows)))
+            return staging.write_records(checkpoint, doubt.resolved(answered, bad))
         finally:
             evidence = inquiry.evidence()
 
@@ -127,6 +133,7 @@ def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) 
         _log.error("%s: %s", chain, error)
         line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(error))
         raise
+    rejects_checksum = staging.write_rejects(checkpoint, bad.found)
     receipt = Receipt(
         root=chain.root,
         expiration=chain.expiration,
@@ -137,12 +144,20 @@ def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) 
         sha256=checksum,
         attempts=attempts,
         seconds=round(time.monotonic() - begun, 3),
+        rejected=len(bad),
+        rejects_sha256=rejects_checksum,
         evidence=evidence,
     )
     staging.write_receipt(checkpoint, receipt)
     if rows:
         line.journal.record(
-            journal.STAGED, **about, contracts=contracts, rows=rows, bytes=size, attempts=attempts
+            journal.STAGED,
+            **about,
+            contracts=contracts,
+            rows=rows,
+            rejected=len(bad),
+            bytes=size,
+            attempts=attempts,
         )
     _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
     return receipt

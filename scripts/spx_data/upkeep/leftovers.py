@@ -17,6 +17,7 @@ from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
 from spx_data.fill.manifest import Manifest
 from spx_data.integrity import Damage, Examination, Finding, Standing, examine, quarantine
+from spx_data.layout import Checkpoint
 from spx_data.settings import Settings
 from spx_data.upkeep.task import Action, Task, removal, weight
 
@@ -59,7 +60,7 @@ def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
         yield removal(path, "its writing was cut short", top=there.temp)
     if not sealed:
         for path in sorted(folder.glob("*.ndjson")):
-            if not path.with_name(f"{path.stem}.receipt.json").exists():
+            if not Checkpoint.of(path).receipt.exists():
                 yield removal(path, "without a receipt it does not count", top=there.temp)
 
 
@@ -166,9 +167,10 @@ def _stale(settings: Settings, date: dt.date) -> Iterator[Task]:
         receipt = staging.read_receipt(path)
         if receipt is None or receipt.listing not in known:
             yield removal(path, _STALE, top=there.temp)
-            records = path.with_name(path.name.replace(".receipt.json", ".ndjson"))
-            if records.exists():
-                yield removal(records, _STALE, top=there.temp)
+            vouched_for = Checkpoint.of(path)
+            for other in (vouched_for.records, vouched_for.rejects):
+                if other.exists():
+                    yield removal(other, _STALE, top=there.temp)
 
 
 def _is_todays(settings: Settings, listing: Listing) -> bool:

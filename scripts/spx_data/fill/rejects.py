@@ -1,0 +1,146 @@
+"""The bad records of a date: which are believed, how many are too many, and the file that keeps them.
+
+A bad row may be the source's or damage on the way. What the source says twice is its own: it is set aside
+and the rest goes on. The file has a line for each bad row, and for each version of a record that the source
+gives in several (`records.settle`): its reason, its chain, the API, and its text as it came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spx_data import files, staging
+from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
+from spx_data.records import CONFLICT, MEANINGS, Reject, Rejects
+from spx_data.theta.chains import Chain
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from spx_data.fill.listing import Listing
+    from spx_data.settings import Settings
+    from spx_data.staging import Receipt
+
+
+class Doubt:
+    """Bad rows of one chain are believed when two tries have brought the very same."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._before: set[tuple[Reject, ...]] = set()
+
+    def resolved(self, batches: Iterator[pa.RecordBatch], rejects: Rejects) -> Iterator[pa.RecordBatch]:
+        """*batches* of one try, which adds its bad rows to *rejects* meanwhile.
+
+        Raises:
+            ApiResponseInvalidError: at their end, where there are bad rows that no try before had brought.
+        """
+        yield from batches
+        found = rejects.found
+        if found and found not in self._before:
+            self._before.add(found)
+            raise ApiResponseInvalidError(
+                f"the answer about {self._chain} has {len(found):,} bad rows, like {found[0].raw!r:.200} "
+                f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
+                cure="If it stays, the terminal garbles its answers: restart it",
+                expected="no bad rows",
+                excerpt=found[0].raw[:200],
+            )
+
+
+# The file -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a date's file of bad records holds; *sha256* is None where there is no such file."""
+
+    reasons: Mapping[str, int]
+    sha256: str | None
+
+    @property
+    def rows(self) -> int:
+        """Its lines."""
+        return sum(self.reasons.values())
+
+
+class Kept:
+    """Collects the bad records of a date, chain by chain, for `write`."""
+
+    def __init__(self, api: str) -> None:
+        self._api = api
+        self._lines: list[dict[str, Any]] = []
+
+    def add(self, chain: Chain, rejects: Sequence[Reject], conflicts: pl.DataFrame | None = None) -> None:
+        """Take in a chain's bad rows and the records of which it has several versions."""
+        for reject in rejects:
+            self._lines.append(self._line(chain, reject.reason, reject.raw))
+        if conflicts is not None and len(conflicts):
+            text = io.BytesIO()
+            conflicts.drop("sealed").write_ndjson(text)
+            versions = text.getvalue().decode().splitlines()
+            for raw, sealed in zip(versions, conflicts["sealed"], strict=True):
+                self._lines.append(self._line(chain, CONFLICT, raw) | {"sealed": sealed})
+
+    def _line(self, chain: Chain, reason: str, raw: str) -> dict[str, Any]:
+        about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
+        return {"reason": reason, **about, "api": self._api, "raw": raw}
+
+    def write(self, path: Path) -> Written:
+        """Write all to *path*, atomically and in order; where there is nothing, no file is left."""
+        reasons = Counter(line["reason"] for line in self._lines)
+        counts = {code: reasons[code] for code in MEANINGS if code in reasons}
+        if not self._lines:
+            files.remove(path)
+            return Written(counts, None)
+        order = ("root", "expiration", "reason", "raw")
+        self._lines.sort(key=lambda line: [line[name] for name in order])
+        text = "".join(json.dumps(line) + "\n" for line in self._lines)
+        files.write_text(path, text)
+        return Written(counts, hashlib.sha256(text.encode()).hexdigest())
+
+
+# Too many -----------------------------------------------------------------------------------------------
+
+
+def check(settings: Settings, listing: Listing, receipts: Sequence[Receipt]) -> None:
+    """Raise TooManyRejectsError if more of a date's staged rows are bad than the settings allow.
+
+    The bad ones are written down for a person to look at, and their chains are asked for again by the next
+    run.
+    """
+    rejected = sum(receipt.rejected for receipt in receipts)
+    rows = rejected + sum(receipt.rows for receipt in receipts)
+    if 100 * rejected <= settings.quality.rejected_percent * rows:
+        return
+    kept, path = Kept(listing.api), settings.layout.rejects(listing.date)
+    bad = [(entry.chain, receipt) for entry, receipt in zip(listing.chains, receipts, strict=True)]
+    for chain, receipt in bad:
+        checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+        kept.add(chain, staging.read_rejects(checkpoint, receipt))
+    reasons = kept.write(path).reasons
+    for chain, receipt in bad:
+        if receipt.rejected:
+            files.remove(settings.layout.checkpoint(chain.date, chain.root, chain.expiration).receipt)
+    raise TooManyRejectsError(
+        f"{rejected:,} of {rows:,} rows of {listing.date} are bad ({_counted(reasons)}), and "
+        f"quality.rejected_percent allows {settings.quality.rejected_percent:g} %",
+        cure=f"Look at {path}; if the rest is good enough for you, raise quality.rejected_percent; "
+        "the next run asks for these expirations again",
+        date=listing.date,
+        rejected=rejected,
+        rows=rows,
+        path=path,
+    )
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{code} {count:,}" for code, count in reasons.items())
