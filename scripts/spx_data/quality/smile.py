@@ -1,6 +1,6 @@
 """The smile: implied volatilities in range and smooth across strikes, delta falling with the strike.
 
-Only options out of the money with both sides quoted are looked at: in the money, the vendor's volatility is
+Only options out of the money with both sides quoted are judged: in the money, the vendor's volatility is
 solved on what little its intrinsic value leaves, and says as much about dividends as about the market.
 Neighbours are strikes next to each other in the chain, calls among calls and puts among puts.
 """
@@ -16,7 +16,7 @@ from spx_data.quality.parity import Fit
 
 _RANGE = (0.005, 5.0)  # annualised fractions
 _FAILED = 100.0
-_LEAST_MS, _MOST_MS = 3_600_000, 0.15 * 86_400_000  # what the vendor counts on the last day
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _PRINTED = 1e-4  # the last decimal of a volatility and of a delta
 _SOLVER = 0.005  # dollars: what the vendor's search for a volatility leaves
 _NEAR = 0.5  # of a standard deviation: neighbours further apart may differ by the smile's own bend
@@ -60,12 +60,12 @@ def judge(panel: Panel, fit: Fit) -> list[Count]:
     """What the implied volatilities and deltas of a chain show."""
     outside = out_of_the_money(panel, fit)
     iv = panel.grid("implied_vol")
-    solved = outside & panel.two_sided & (panel.grid("iv_error") < _FAILED)
+    solved = panel.two_sided & (panel.grid("iv_error") < _FAILED)
     good = solved & (iv >= _RANGE[0]) & (iv <= _RANGE[1])
     return [
-        panel.count(IV_RANGE, solved & ~good, solved),
-        _kinks(panel, good),
-        _rises(panel, good),
+        panel.count(IV_RANGE, solved & outside & ~good, solved & outside),
+        _kinks(panel, good, outside),
+        _rises(panel, good & outside),
     ]
 
 
@@ -79,7 +79,8 @@ def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
     return outside
 
 
-def _kinks(panel: Panel, good: Mask) -> Count:
+def _kinks(panel: Panel, good: Mask, outside: Mask) -> Count:
+    """Kinks out of the money; neighbours may be in it or far apart, and their kinks are not laid to it."""
     iv, vega, strikes = panel.grid("implied_vol"), panel.grid("vega"), panel.strikes
     if len(strikes) < 3:
         return Count(IV_KINK, 0, 0)
@@ -92,13 +93,14 @@ def _kinks(panel: Panel, good: Mask) -> Count:
     middle, below, above = iv[:, 1:-1], iv[:, :-2], iv[:, 2:]
     off = np.abs(middle - (below + weight * (above - below)))
     allowed = loose[:, 1:-1] + (1.0 - weight) * loose[:, :-2] + weight * loose[:, 2:]
-    near = width <= _NEAR * np.maximum(deviation[:, :-2], deviation[:, 2:])
-    compared = good[:, 1:-1] & good[:, :-2] & good[:, 2:] & near & np.isfinite(allowed)
+    near = width <= _NEAR * np.fmin(deviation[:, :-2], deviation[:, 2:])
+    known = good[:, 1:-1] & good[:, :-2] & good[:, 2:] & np.isfinite(allowed)
+    compared = known & near & outside[:, 1:-1]
     kinked = compared & (off > allowed + _BEND * middle + 2.0 * _PRINTED)
 
     found, looked_at = np.zeros(panel.shape, dtype=np.bool_), np.zeros(panel.shape, dtype=np.bool_)
     looked_at[:, 1:-1] = compared
-    found[:, 1:-1] = kinked & _sharpest(np.where(compared, off, 0.0))
+    found[:, 1:-1] = kinked & _sharpest(np.where(known, off, 0.0))
     return panel.count(IV_KINK, found, looked_at)
 
 
@@ -142,8 +144,8 @@ def _upper_is_off(delta: Floats, good: Mask, right: Ints, strike: Ints, stamp: I
 
 
 def _years(panel: Panel) -> Floats:
-    """About the time that the vendor counts until the expiration, at each stamp: rather too little."""
+    """About the time that the vendor counts until the expiration, at each stamp: an hour at least."""
     if panel.days > 0:
         return np.full(len(panel.stamps), panel.days / DAYS)
     left = close_ms(panel.expiration) - panel.stamps
-    return np.asarray(np.clip(left, _LEAST_MS, _MOST_MS) / (86_400_000 * DAYS))
+    return np.asarray(np.maximum(left, _HOUR_MS) / (_DAY_MS * DAYS))

@@ -1,0 +1,348 @@
+"""The greeks, cross-examined: clean days explained in full, each kind of defect found by its own check."""
+
+import csv
+import datetime as dt
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.chains import DATE, cell, panels, records, spoilt
+
+from spx_data import schema
+from spx_data.quality import explanation, greeks
+from spx_data.quality.explanation import GREEKS, VALUES, Rate, Rows
+from spx_data.quality.panel import Panel
+from spx_data.theta.chains import midnight_ms
+from theta_simulator import Market
+
+MARKET = Market(1, "small")
+STEP = 900_000
+LAST_DAY = ("SPXW", DATE)
+HALF_DAY = dt.date(2024, 7, 3)
+CLOCK_CHANGES = (dt.date(2024, 3, 8), dt.date(2024, 3, 11), dt.date(2024, 11, 1), dt.date(2024, 11, 4))
+
+
+@pytest.fixture(scope="module")
+def day():
+    """Return every chain of one date, by root and expiration."""
+    return {
+        (root, found.label): records(MARKET, root, found.label, step_ms=STEP)
+        for root in ("SPX", "SPXW")
+        for found in MARKET.expirations(root, DATE)
+    }
+
+
+def examined(day, version="latest"):
+    """Return the hits of every check that has any, the first by name, and the figures."""
+    samples = [
+        greeks.sample(Panel(root, expiration, DATE, frame, STEP)) for (root, expiration), frame in day.items()
+    ]
+    found = greeks.examine(samples, version)
+    hits, first = {}, {}
+    for counts in found.counts:
+        for count in counts:
+            if count.hits:
+                hits[count.check.code] = hits.get(count.check.code, 0) + count.hits
+                first.setdefault(count.check.code, count.first)
+    return hits, first, found.figures
+
+
+def everywhere(day, **values):
+    return {chain: frame.with_columns(**values) for chain, frame in day.items()}
+
+
+# Clean --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("date", [DATE, HALF_DAY, *CLOCK_CHANGES, dt.date(2018, 3, 28)])
+@pytest.mark.parametrize("model, last_day", [("latest", "time-left"), ("1", "fixed"), ("v2", "fixed")])
+def test_a_clean_day_is_explained_to_the_last_value(date, model, last_day):
+    samples = [greeks.sample(panel) for panel in panels(MARKET, date, model, STEP)]
+
+    found = greeks.examine(samples, "latest" if model == "latest" else "1")
+
+    assert [count for counts in found.counts for count in counts if count.hits] == []
+    assert (
+        min(
+            sum(count.of for counts in found.counts for count in counts if count.check is check)
+            for check in greeks.CHECKS
+        )
+        > 0
+    )
+    assert found.figures["greeks_convention"] == f"whole-days; last day {last_day}"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("size", ["tiny", "small"])
+def test_no_market_is_accused_without_reason(seed, size):
+    samples = [greeks.sample(panel) for panel in panels(Market(seed, size), step_ms=STEP)]
+
+    found = greeks.examine(samples, "latest")
+
+    assert [count for counts in found.counts for count in counts if count.hits] == []
+
+
+@pytest.mark.parametrize(
+    "date, rate", [(DATE, 0.0531), (dt.date(2024, 11, 4), 0.0483), (dt.date(2018, 3, 28), 0.0)]
+)
+def test_the_rate_of_the_day_comes_back(date, rate):
+    samples = [greeks.sample(panel) for panel in panels(MARKET, date, step_ms=STEP)]
+
+    assert greeks.examine(samples, "latest").figures["rate"] == pytest.approx(rate, abs=2e-5)
+
+
+def test_a_last_day_alone_tells_no_rate_and_is_explained_without(day):
+    hits, _, figures = examined({LAST_DAY: day[LAST_DAY].filter(pl.col("strike") < 4600)})
+
+    assert hits == {}
+    assert figures == {"rate": None, "greeks_convention": "last day time-left"}
+
+
+def test_nothing_to_examine_is_nothing_found():
+    empty = Panel("SPXW", DATE, DATE, pl.DataFrame(schema=schema.polars_record()), STEP)
+
+    found = greeks.examine([greeks.sample(empty)], "latest")
+
+    assert {(count.hits, count.of) for count in found.counts[0]} == {(0, 0)}
+    assert [count.check for count in found.counts[0]] == list(greeks.CHECKS)
+    assert found.figures == {"rate": None, "greeks_convention": None}
+    assert greeks.examine([], "latest").counts == []
+
+
+def test_a_sample_is_bounded_and_meets_every_stamp_and_strike():
+    frame = records(MARKET)
+    panel = Panel("SPXW", dt.date(2024, 1, 19), DATE, frame)
+
+    found = greeks.sample(panel)
+
+    assert 1_000 < len(found.rows) <= greeks.MOST
+    assert len(np.unique(found.stamps)) == 390
+    assert len(np.unique(found.rows.strike)) == len(panel.strikes)
+
+
+# Defects, each found by its own check -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "column, factor",
+    [
+        ("delta", 100),
+        ("delta", -1),
+        ("delta", 1.002),
+        ("theta", 365),
+        ("theta", 365 / 252),
+        ("theta", -1),
+        ("vega", 0.01),
+        ("vega", 1.001),
+        ("rho", 0.01),
+        ("epsilon", 0.01),
+        ("lambda", 1.01),
+    ],
+)
+def test_another_unit_of_one_greek_is_found_by_its_own_check_alone(column, factor, day):
+    hits, first, figures = examined(everywhere(day, **{column: pl.col(column) * factor}))
+
+    assert set(hits) == {f"greeks-{column}"}
+    assert first[f"greeks-{column}"].startswith(("C ", "P "))
+    assert figures["rate"] == pytest.approx(0.0531, abs=5e-4)
+
+
+def test_one_chain_in_another_unit_is_found_in_that_chain(day):
+    chain = ("SPXW", dt.date(2024, 1, 19))
+    samples = [
+        greeks.sample(
+            Panel(*key, DATE, frame.with_columns(vega=pl.col("vega") / 100) if key == chain else frame, STEP)
+        )
+        for key, frame in day.items()
+    ]
+
+    found = greeks.examine(samples, "latest")
+
+    accused = {
+        key: [count.check.code for count in counts if count.hits]
+        for key, counts in zip(day, found.counts, strict=True)
+    }
+    assert {key: codes for key, codes in accused.items() if codes} == {chain: ["greeks-vega"]}
+
+
+def test_zeroed_greeks_of_a_single_quote_are_named(day):
+    strikes = day[LAST_DAY]["strike"].unique().to_list()
+    strike = min(strikes, key=lambda value: abs(value - 4700))
+    bad = cell(strike, "C", "11:15")
+    nought = dict.fromkeys([*GREEKS, "implied_vol"], 0.0)
+
+    hits, first, _ = examined(day | {LAST_DAY: spoilt(day[LAST_DAY], bad, **nought)})
+
+    assert hits == {"greeks-zeroed": 1}
+    assert first["greeks-zeroed"] == f"C {strike:g} at 11:15"
+
+
+def test_zeroed_greeks_under_a_volatility_are_zeroed_and_wrong_one_by_one(day):
+    hits, _, figures = examined(everywhere(day, **dict.fromkeys(GREEKS, pl.lit(0.0))))
+
+    assert hits["greeks-zeroed"] > 1_000
+    assert {"greeks-delta", "greeks-theta", "greeks-vega", "greeks-rho"} <= set(hits)
+    assert "greeks-price" not in hits and "greeks-convention" not in hits
+    assert figures["rate"] == pytest.approx(0.0531, abs=5e-4)  # told by prices
+
+
+def test_quotes_of_another_moment_do_not_fit_their_volatility(day):
+    hits, _, _ = examined(everywhere(day, bid=pl.col("bid") * 1.05, ask=pl.col("ask") * 1.05))
+
+    assert hits.pop("greeks-price") > 1_000
+    assert set(hits) <= {"greeks-lambda"}
+
+
+@pytest.mark.parametrize("sent, wanted", [("latest", "1"), ("1", "latest")])
+def test_a_change_of_the_vendor_s_model_is_a_foreign_convention(sent, wanted):
+    samples = [greeks.sample(panel) for panel in panels(MARKET, DATE, sent, STEP)]
+
+    found = greeks.examine(samples, wanted)
+
+    hits = {count.check.code: count.hits for counts in found.counts for count in counts if count.hits}
+    assert hits == {"greeks-convention": 1}
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_stamps_an_hour_off_answer_to_no_convention(hours, day):
+    moved = day[LAST_DAY].with_columns(timestamp=pl.col("timestamp") + hours * 3_600_000)
+
+    hits, _, figures = examined(day | {LAST_DAY: moved})
+
+    assert hits["greeks-convention"] == 1
+    assert figures["greeks_convention"] == "whole-days; last day unknown"
+
+
+def test_a_chain_under_another_rate_is_found():
+    spot, strike = np.full(200, 5000.0), np.linspace(4700, 5300, 200)
+    call, years, iv = strike >= 5000, np.full(200, 30 / 365), np.full(200, 0.15)
+
+    def printed(rate):
+        found = explanation._modelled(
+            Rows(spot, strike, call, 30 + 0 * spot, 0 * spot, call, spot, iv, 0 * spot, spot), years, rate, iv
+        )
+        values = np.trunc(found * 1e4) / 1e4
+        rows = Rows(
+            spot,
+            strike,
+            call,
+            np.full(200, 30.0),
+            np.full(200, 30 * 864e5),
+            call,
+            found[-1],
+            iv,
+            0 * spot,
+            values[:-1],
+        )
+        stamps = np.full(200, midnight_ms(DATE))
+        return greeks.Sample(30, rows, stamps, greeks.Count(greeks.ZEROED, 0, 200))
+
+    found = greeks.examine([printed(0.05), printed(0.05), printed(0.052)], "1")
+    insane = greeks.examine([printed(0.2)], "1")
+
+    codes = [{count.check.code for count in counts if count.hits} for counts in found.counts]
+    assert codes[:2] == [set(), set()]
+    assert "greeks-rate" in codes[2]
+    assert {count.check.code for count in insane.counts[0] if count.hits} == {"greeks-rate"}
+
+
+# Genuine payloads ---------------------------------------------------------------------------------------
+
+
+def genuine(rows, expiration):
+    """Return rows that a terminal sent, as `Rows`; they name their date, strike (dollars) and right."""
+    solved = [row for row in rows if float(row["implied_vol"]) > 0 and float(row["iv_error"]) < 100]
+
+    def column(name):
+        return np.array([float(row[name]) for row in solved])
+
+    days = np.array([(expiration - date_of(row)).days for row in solved])
+    return Rows(
+        spot=column("underlying_price"),
+        strike=column("strike"),
+        call=np.array([row["right"] == "C" for row in solved]),
+        days=days.astype(float),
+        left=days * 86_400_000 + 57_600_000 - column("ms_of_day"),
+        early=days > 0,
+        mid=(column("bid") + column("ask")) / 2,
+        iv=column("implied_vol"),
+        iv_error=column("iv_error"),
+        printed=np.stack([column(name) for name in GREEKS]),
+    )
+
+
+def date_of(row):
+    return dt.date.fromisoformat(str(row["date"]))
+
+
+def bulk(path):
+    document = json.loads(path.read_text())
+    return [
+        dict(zip(document["header"]["format"], tick, strict=True))
+        | {"strike": chain["contract"]["strike"] / 1000, "right": chain["contract"]["right"]}
+        for chain in document["response"]
+        for tick in chain["ticks"]
+    ]
+
+
+def spxw(samples):
+    lines = (samples / "v2_hist_option_greeks.SPXW_20241024_5850C_1h.csv").read_text().splitlines()
+    return [row | {"strike": 5850, "right": "C"} for row in csv.DictReader(lines)]
+
+
+@pytest.mark.parametrize("date", ["20241021", "20241022", "20241023", "20241024"])
+def test_genuine_spxw_rows_are_explained_by_whole_days_and_the_rate_of_their_week(date, samples):
+    rows = genuine([row for row in spxw(samples) if row["date"] == date], dt.date(2024, 10, 24))
+
+    found = explanation.explain([rows])
+
+    assert len(rows) == 15
+    assert found.conventions == [explanation.WHOLE_DAYS]
+    assert explanation.explained(rows, rows.years()[0], found.rate).all()
+    if found.told:
+        assert found.rate.value == pytest.approx(0.0483, abs=5e-4)  # SOFR was 4.82 to 4.85 %
+
+
+@pytest.mark.parametrize("greek", GREEKS)
+def test_a_genuine_row_that_is_off_by_half_a_percent_is_not_explained(greek, samples):
+    rows = genuine([row for row in spxw(samples) if row["date"] == "20241021"], dt.date(2024, 10, 24))
+    rows.printed[GREEKS.index(greek)] *= 1.005
+
+    accepted = explanation.explained(rows, rows.years()[0], Rate(0.0483, 2e-4))
+
+    share = dict(zip(VALUES, accepted.mean(axis=1), strict=True))
+    assert share.pop(greek) < 0.2
+    assert set(share.values()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    "name, expiration, rate",
+    [
+        ("v2_bulk_hist_option_greeks.AAPL_20230915.json", dt.date(2023, 9, 15), 0.053),
+        ("v2_bulk_hist_option_all_greeks.AAPL_20231117.json", dt.date(2023, 11, 17), 0.0532),
+    ],
+)
+def test_genuine_aapl_rows_of_v2_are_explained(name, expiration, rate, samples):
+    rows = genuine(bulk(samples / name), expiration)
+
+    accepted = explanation.explained(rows, rows.years()[0], Rate(rate, 1e-3))
+
+    assert len(rows) >= 2
+    assert accepted.all()
+
+
+def test_genuine_aapl_rows_of_v3_are_explained(samples):
+    # Bids of 0 and volatilities on pennies: the full tolerance of the solver is needed here.
+    lines = (samples / "v3_option_history_greeks_first_order.AAPL_20241108.csv").read_text().splitlines()
+    rows = []
+    for row in csv.DictReader(lines):
+        stamp = dt.datetime.fromisoformat(row["timestamp"])
+        ms = (stamp.hour * 60 + stamp.minute) * 60_000
+        rows.append(row | {"right": row["right"][0], "date": f"{stamp:%Y%m%d}", "ms_of_day": ms})
+
+    found = genuine(rows, dt.date(2024, 11, 8))
+    accepted = explanation.explained(found, found.years()[0], Rate(0.048, 1e-3))
+
+    assert len(found) == 4
+    assert accepted.all()
