@@ -178,17 +178,19 @@ class Told:
             yield f"the records begin at {clock(self.observed.first)}, {clock(first)} was expected"
 
     def _about_closes(self, exchange: Hours | None, vendor: Hours | None, chosen: Hours) -> str:
-        told = [
-            f"{who} has the close at {clock(hours.closes_ms)}"
-            for who, hours in ((f"the exchange calendar {self.calendar}", exchange), ("the vendor's", vendor))
+        told = ", ".join(
+            f"{who} closes at {clock(hours.closes_ms)}"
+            for who, hours in (
+                (f"the exchange calendar {self.calendar}", exchange),
+                ("the vendor's calendar", vendor),
+            )
             if hours is not None
-        ]
-        seen = " and ".join(
-            f"those of {'expiring' if expiring else 'other'} chains end at {clock(last)}"
+        )
+        seen = ", ".join(
+            f"{'those of expiring chains' if expiring else 'records'} end at {clock(last)}"
             for expiring, last in self.observed.kinds
         )
-        by = clock(chosen.closes_ms)
-        return f"{', '.join(told) or 'no calendar has the date'}; of the records, {seen}: judged by {by}"
+        return f"{told or 'no calendar has the date'}; {seen}; judged by {clock(chosen.closes_ms)}"
 
 
 def clock(ms: int) -> str:
