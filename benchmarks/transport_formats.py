@@ -107,7 +107,7 @@ def digests(api: str, kind: str, url: str) -> dict[str, str]:
     answer = {}
     for name, rows in {"all": records, "common": common}.items():
         digest = schema.RecordsDigest()
-        digest.add(ROOT, EXPIRATION, schema.day_table(DATE, ROOT, EXPIRATION, rows))
+        digest.add(ROOT, EXPIRATION, schema.day_table(DATE, ROOT, EXPIRATION, rows.sort(schema.RECORD_KEY)))
         answer[name] = digest.hexdigest()
     return answer
 

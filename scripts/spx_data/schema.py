@@ -77,15 +77,8 @@ def polars_record() -> dict[str, Any]:
 
 
 def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
-    """The records of one expiration as rows of `DAY`, in the order of the sealed file.
-
-    Ties of the key (a contract twice at one stamp, which the vendor has sent: wire-facts, section 13) are
-    ordered by the remaining columns, so that the order of arrival leaves no trace.
-    """
-    ordered = records.sort(RECORD_KEY)
-    if ordered.select(RECORD_KEY).is_duplicated().any():
-        ordered = records.sort([*RECORD_KEY, *(name for name in RECORD.names if name not in RECORD_KEY)])
-    rows = ordered.to_arrow()
+    """The records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of `DAY`."""
+    rows = records.to_arrow()
     constant = {
         "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
         "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),

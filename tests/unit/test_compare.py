@@ -48,7 +48,11 @@ def day(tmp_path):
         path = tmp_path / f"day-{next(numbers)}.parquet"
         with path.open("wb") as stream, DayWriter(stream, metadata) as writer:
             for (root, expiration), records in sorted(chains.items()):
-                writer.add(root, expiration, schema.day_table(DATE, root, expiration, frame(records)))
+                writer.add(
+                    root,
+                    expiration,
+                    schema.day_table(DATE, root, expiration, frame(records).sort(schema.RECORD_KEY)),
+                )
             writer.close()
         return path
 

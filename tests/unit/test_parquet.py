@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from spx_data import parquet, schema
 from spx_data.errors import FileCorruptionError
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.records import settle
 
 DAY = dt.date(2024, 1, 2)
 CHAINS = [("SPX", dt.date(2024, 1, 19)), ("SPXW", dt.date(2024, 1, 2)), ("SPXW", dt.date(2024, 1, 19))]
@@ -48,7 +49,7 @@ def frame(seed, strikes=4, stamps=20):
 def write(stream, frames, **metadata):
     writer = DayWriter(stream, {"source_api": "v3"} | metadata)
     for (root, expiration), records in zip(CHAINS, frames, strict=True):
-        writer.add(root, expiration, schema.day_table(DAY, root, expiration, records))
+        writer.add(root, expiration, schema.day_table(DAY, root, expiration, settle(records).records))
     return writer.close()
 
 
@@ -198,13 +199,13 @@ def test_nor_do_they_where_a_contract_comes_twice_at_one_stamp():
     twice = frame(1, strikes=1, stamps=2)
     twice = pl.concat([twice, twice.with_columns(bid=pl.col("bid") + 1), twice])
     day = [
-        schema.day_table(DAY, *CHAINS[0], records)
+        schema.day_table(DAY, *CHAINS[0], settle(records).records)
         for records in (twice, twice.reverse(), twice.sample(fraction=1, shuffle=True, seed=3))
     ]
 
     assert day[0].equals(day[1])
     assert day[0].equals(day[2])
-    assert day[0].num_rows == 12
+    assert day[0].num_rows == 4
 
 
 # The digest ---------------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ def test_records_are_the_same_set_after_the_way_through_parquet(seed, strikes, s
     stream = io.BytesIO()
 
     writer = DayWriter(stream, {})
-    writer.add(*CHAINS[0], schema.day_table(DAY, *CHAINS[0], records))
+    writer.add(*CHAINS[0], schema.day_table(DAY, *CHAINS[0], settle(records).records))
     writer.close()
 
     found = in_ms(pl.read_parquet(stream.getvalue())).with_columns(pl.col("right").cast(pl.String))

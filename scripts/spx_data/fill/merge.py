@@ -1,8 +1,8 @@
 """Stage three of a date: its checkpoints become one sealed Parquet.
 
 Publication order, each step on the device before the next begins: the Parquet as `.part`, read back; its
-rename; the passport; the sidecar, which is the commit. A crash between any two leaves a date that is simply
-not done.
+rename; the bad records, if any; the passport; the sidecar, which is the commit. A crash
+between any two leaves a date that is simply not done.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import passport
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport
+from spx_data.fill.rejects import Kept
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
 from spx_data.quality.checks import Count
 from spx_data.quality.hours import Observed, Told, Truth
 from spx_data.quality.judgement import Judge, Rules
+from spx_data.records import Settled, settle
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import Chain, midnight_ms
-
-if TYPE_CHECKING:
-    import polars as pl
 
 _log = logging.getLogger(__name__)
 
@@ -55,12 +54,13 @@ def merge_date(
         dataset.claim(settings, staged.listing.dataset)
         told = _told(settings, staged, session)
         truth = told.truth(settings.window, staged.listing.api)
-        judge = Judge(date, _rules(settings, staged, truth))
-        reports, written = _write(settings, staged, manifest, target, judge, truth)
+        judge, kept = Judge(date, _rules(settings, staged, truth)), Kept(staged.listing.api)
+        reports, written = _write(settings, staged, manifest, target, judge, kept, truth)
         size, checksum = target.stat().st_size, files.digest(target)
         hours = passport.session(staged.listing, reports, told, truth, settings.window)
         judgement = judge.finish(_completeness(reports, truth))
-        document = passport.passport(staged.listing, reports, written, hours, judgement)
+        rejects = kept.write(settings.layout.rejects(date))
+        document = passport.passport(staged.listing, reports, written, hours, rejects, judgement)
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
@@ -83,9 +83,7 @@ def _told(settings: Settings, staged: Manifest, session: Session | None) -> Told
 
 
 def _completeness(reports: list[ChainReport], truth: Truth) -> Mapping[tuple[str, dt.date], Sequence[Count]]:
-    return {
-        report.key: [*report.completeness.counts(), truth.count()] for report in reports if report.has_data
-    }
+    return {report.key: [*report.counts(), truth.count()] for report in reports if report.has_data}
 
 
 def _rules(settings: Settings, staged: Manifest, truth: Truth) -> Rules:
@@ -128,7 +126,13 @@ def _current(settings: Settings, path: Path) -> Manifest:
 
 
 def _write(
-    settings: Settings, staged: Manifest, path: Path, target: Path, judge: Judge, truth: Truth
+    settings: Settings,
+    staged: Manifest,
+    path: Path,
+    target: Path,
+    judge: Judge,
+    kept: Kept,
+    truth: Truth,
 ) -> tuple[list[ChainReport], Written]:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
@@ -138,7 +142,7 @@ def _write(
 
     with files.atomic(target, check=check) as stream:
         try:
-            reports, written = _merge(settings, staged, stream, judge, truth)
+            reports, written = _merge(settings, staged, stream, judge, kept, truth)
         except (FileCorruptionError, MissingFileError):
             # The damaged checkpoint has lost its receipt; without the manifest the download takes it up.
             files.remove(path)
@@ -147,28 +151,33 @@ def _write(
 
 
 def _merge(
-    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge, truth: Truth
+    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge, kept: Kept, truth: Truth
 ) -> tuple[list[ChainReport], Written]:
     listing = staged.listing
     metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
     reports = []
     with DayWriter(stream, metadata) as writer:
         for entry, receipt in staged.chains():
-            records = _records(settings, entry.chain, receipt) if receipt.rows else None
-            if records is not None:
-                chain = entry.chain
+            settled = _settled(settings, entry.chain, receipt, kept) if receipt.rows else None
+            if settled is not None:
+                chain, records = entry.chain, settled.records
                 rows = schema.day_table(chain.date, chain.root, chain.expiration, records)
                 writer.add(chain.root, chain.expiration, rows)
                 judge.add(chain.root, chain.expiration, records)
-            reports.append(ChainReport.of(entry, receipt, records, settings.window, truth.quoted))
+            reports.append(ChainReport.of(entry, receipt, settled, settings.window, truth.quoted))
         return reports, writer.close()
 
 
-def _records(settings: Settings, chain: Chain, receipt: Receipt) -> pl.DataFrame:
-    """The records of a checkpoint; one that is damaged loses its receipt, so that it is fetched anew."""
+def _settled(settings: Settings, chain: Chain, receipt: Receipt, kept: Kept) -> Settled:
+    """The records of a checkpoint; what is bad of it goes to *kept*.
+
+    A checkpoint that is damaged loses its receipt, so that it is fetched anew.
+    """
     checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
     try:
-        return staging.read_records(checkpoint, receipt)
+        settled = settle(staging.read_records(checkpoint, receipt))
+        kept.add(chain, staging.read_rejects(checkpoint, receipt), settled.conflicts)
+        return settled
     except (FileCorruptionError, MissingFileError):
         files.remove(checkpoint.receipt)
         raise

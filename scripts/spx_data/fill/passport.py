@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -14,19 +14,19 @@ from spx_data import __version__, schema
 from spx_data.evidence import Evidence
 from spx_data.fill import underlying
 from spx_data.fill.listing import Listing
+from spx_data.fill.rejects import KeptFile
 from spx_data.fill.underlying import Underlying
 from spx_data.parquet import Written
-from spx_data.quality import completeness
+from spx_data.quality import completeness, row_counts
+from spx_data.quality.checks import Count
 from spx_data.quality.completeness import Balance, Completeness
 from spx_data.quality.hours import Hours, Told, Truth
 from spx_data.quality.judgement import Judgement
 from spx_data.quality.presence import Presence
+from spx_data.records import Settled
 from spx_data.settings import Window
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain, midnight_ms
-
-if TYPE_CHECKING:
-    import polars as pl
 
 # Since 2 a passport vouches for its own bytes (`spx_data.vouched`); since 3 it says what the day is worth.
 FORMAT = 3
@@ -44,21 +44,40 @@ class ChainReport:
     first_stamp: dt.datetime | None = None
     last_stamp: dt.datetime | None = None
     underlying: Underlying | None = None
+    rows: int = 0  # as they are sealed
+    duplicates: int = 0  # dropped, because they repeat another one
+    conflicts: int = 0  # rows of which the source has several versions
+    row_counts: Sequence[Count] = ()
 
     @classmethod
     def of(
-        cls, entry: ListedChain, receipt: Receipt, records: pl.DataFrame | None, window: Window, hours: Hours
+        cls, entry: ListedChain, receipt: Receipt, settled: Settled | None, window: Window, hours: Hours
     ) -> ChainReport:
-        """The report on *records* (`schema.RECORD`); None where the source had no data."""
-        if records is None:
+        """The report on a chain's records; None where the source had no data."""
+        if settled is None:
             return cls(entry, receipt, completeness.without_data(entry))
-        chain = entry.chain
+        chain, records = entry.chain, settled.records
         census = Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts})
         census.add_records(records)
         span = hours.span(window, expiring=chain.expiration == chain.date)
         found = completeness.of_chain(entry, census, span, receipt.evidence)
         first, last = records["timestamp"].min(), records["timestamp"].max()
-        return cls(entry, receipt, found, _moment(first), _moment(last), Underlying.of(records))
+        return cls(
+            entry,
+            receipt,
+            found,
+            _moment(first),
+            _moment(last),
+            Underlying.of(records),
+            len(records),
+            settled.duplicates,
+            settled.conflicting,
+            row_counts.counts(receipt.rows, receipt.rejected, settled),
+        )
+
+    def counts(self) -> list[Count]:
+        """How complete the chain is, and how good its rows."""
+        return [*self.completeness.counts(), *self.row_counts]
 
     @property
     def key(self) -> tuple[str, dt.date]:
@@ -86,7 +105,10 @@ class ChainReport:
                 "left_out": evidence.left_out,
                 "unanswered": list(evidence.unanswered),
             },
-            "rows": self.receipt.rows,
+            "rows": self.rows,
+            "rejected": self.receipt.rejected,
+            "duplicates_dropped": self.duplicates,
+            "conflicts": self.conflicts,
             "first_stamp": self.first_stamp and self.first_stamp.isoformat(),
             "last_stamp": self.last_stamp and self.last_stamp.isoformat(),
             "checkpoint": {"bytes": self.receipt.bytes, "sha256": self.receipt.sha256},
@@ -114,6 +136,7 @@ def passport(
     reports: Sequence[ChainReport],
     written: Written,
     session: dict[str, Any] | None,
+    rejects: KeptFile,
     judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
@@ -132,6 +155,13 @@ def passport(
             **contracts.as_json("contracts"),
             **stamps.as_json("stamps"),
             "complete": not contracts.missing and not stamps.missing,
+        },
+        "rejects": {
+            "rows": rejects.rows,
+            "reasons": dict(rejects.reasons),
+            "duplicates_dropped": sum(report.duplicates for report in reports),
+            "conflicts": sum(report.conflicts for report in reports),
+            "sha256": rejects.sha256,
         },
         "underlying": prices and prices.as_json(),
         "quality": judgement.day,

@@ -60,7 +60,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Written:
+class KeptFile:
     """What a date's file of bad records holds; *sha256* is None where there is no such file."""
 
     reasons: Mapping[str, int]
@@ -94,18 +94,18 @@ class Kept:
         about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
         return {"reason": reason, **about, "api": self._api, "raw": raw}
 
-    def write(self, path: Path) -> Written:
+    def write(self, path: Path) -> KeptFile:
         """Write all to *path*, atomically and in order; where there is nothing, no file is left."""
         reasons = Counter(line["reason"] for line in self._lines)
         counts = {code: reasons[code] for code in MEANINGS if code in reasons}
         if not self._lines:
             files.remove(path)
-            return Written(counts, None)
+            return KeptFile(counts, None)
         order = ("root", "expiration", "reason", "raw")
         self._lines.sort(key=lambda line: [line[name] for name in order])
         text = "".join(json.dumps(line) + "\n" for line in self._lines)
         files.write_text(path, text)
-        return Written(counts, hashlib.sha256(text.encode()).hexdigest())
+        return KeptFile(counts, hashlib.sha256(text.encode()).hexdigest())
 
 
 # Too many -----------------------------------------------------------------------------------------------

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from spx_data.quality import arbitrage, completeness, greeks, hours, parity, quotes, smile, underlying
+from spx_data.quality import (
+    arbitrage,
+    completeness,
+    greeks,
+    hours,
+    parity,
+    quotes,
+    row_counts,
+    smile,
+    underlying,
+)
 from spx_data.quality.checks import Check
 
 CHECKS: tuple[Check, ...] = (
     *completeness.CHECKS,
     *hours.CHECKS,
+    *row_counts.CHECKS,
     *quotes.CHECKS,
     *underlying.CHECKS,
     *arbitrage.CHECKS,

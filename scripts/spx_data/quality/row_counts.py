@@ -1,0 +1,41 @@
+"""Rows that are no records and records that come twice, as counts of a chain (`spx_data.records`)."""
+
+from __future__ import annotations
+
+from spx_data.quality.checks import Check, Count, Part
+from spx_data.records import Settled
+
+REJECTED = Check(
+    "rejected",
+    Part.COMPLETENESS,
+    "rows",
+    "a row that breaks a rule of ingest, and that the source sends again when it is asked again",
+    "spx_data.records; wire-facts, sections 0 and 2.1",
+    ruinous=0.01,
+)
+CONFLICTING = Check(
+    "conflicting",
+    Part.COMPLETENESS,
+    "records",
+    "a contract of which the source has several records at one stamp, which are not the same",
+    "wire-facts, section 13: the vendor has sent records twice",
+    ruinous=0.01,
+)
+REPEATED = Check(
+    "repeated",
+    Part.COMPLETENESS,
+    "records",
+    "a record that repeats another one in every column, and is dropped",
+    "wire-facts, section 13: the vendor has sent records twice",
+    ruinous=None,
+)
+CHECKS = (REJECTED, CONFLICTING, REPEATED)
+
+
+def counts(rows: int, rejected: int, settled: Settled) -> list[Count]:
+    """What came of a chain's good *rows*, and of those that were *rejected* beside them."""
+    return [
+        Count(REJECTED, rejected, rows + rejected),
+        Count(CONFLICTING, settled.conflicting, len(settled.records)),
+        Count(REPEATED, settled.duplicates, rows),
+    ]
