@@ -128,6 +128,9 @@ ALL = [
     "parked",
     "corrupt",
     "completeness",
+    "quality",
+    "rejects",
+    "outliers",
 ]
 
 
@@ -231,7 +234,10 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             0,
             "dates",
         ),
-        ("completeness", "ok", "0 of 0 contracts of sealed dates missing", None, 100, 99.9, "%"),
+        ("completeness", "ok", "nothing is missing in 0 sealed dates", None, 0, 0, "dates"),
+        ("quality", "ok", "0 dates judged, none below 95", None, None, 95, "points"),
+        ("rejects", "ok", "no bad record in the newest 0 dates", None, 0, None, "records"),
+        ("outliers", "ok", "none of the newest 0 dates stands out", None, None, 6, "z"),
     ]
 
 
@@ -257,7 +263,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "18 ok, 1 warn, 1 fail"
+    assert lines[-1] == "21 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):

@@ -1,4 +1,4 @@
-"""`list`, `errors`, `metrics`, `inventory` and `gaps` on a lake of files: what they print, byte for byte.
+"""The lists (`list`, `errors`, `quality` and the like) on a lake of files: what they print, byte for byte.
 
 The JSON and CSV of each stand in `tests/golden`; `GOLDEN=write pytest tests/rules/test_lists.py` writes them.
 """
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +19,12 @@ import yaml
 from click.testing import CliRunner
 from rich.console import Console
 from rich.text import Text
-from tests.sealed_days import fail, record, seal
+from tests.sealed_days import fail, judged, record, seal
 
-from spx_data import config, journal
+from spx_data import config, journal, vouched
 from spx_data.cli import commands, output
 from spx_data.cli.output import Column
+from spx_data.errors import SpxDataError
 from spx_data.ledger import Kind
 from spx_data.settings import Settings
 
@@ -30,6 +32,25 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 NOW = "2024-02-20T08:00:00-05:00"
 # By the moment of the seal, which `seal` puts on the trading date itself.
 SEALED = [dt.date(2024, 1, day) for day in (2, 3, 5)] + [dt.date(2024, 2, day) for day in (1, 2)]
+# What is wrong with them: the second has a bad part, the third a bad score; the last was never judged.
+JUDGED = [
+    {},
+    {"parity": 0.0},
+    {"completeness": 99.97, "quotes": 40.0, "parity": 20.0, "greeks": 0.0},
+    {},
+    None,
+]
+BAD = {
+    "completeness": {"contracts_missing": 2, "stamps_missing": 3, "complete": False},
+    "rejects": {
+        "rows": 14,
+        "reasons": {"strike": 14},
+        "duplicates_dropped": 1,
+        "conflicts": 2,
+        "sha256": "a" * 64,
+    },
+    "session": {"findings": ["the vendor says that it closed at 13:00"]},
+}
 FAILED, PARKED = dt.date(2024, 1, 4), dt.date(2024, 1, 8)
 CALLS = {
     "list": ("list", "--to", "2024-02-02"),
@@ -38,6 +59,10 @@ CALLS = {
     "metrics": ("metrics",),
     "metrics-by-month": ("metrics", "--by", "month"),
     "metrics-trend": ("metrics", "--trend"),
+    "quality": ("quality",),
+    "quality-of-a-day": ("quality", "2024-01-05"),
+    "quality-by-month": ("quality", "--by", "month"),
+    "quality-trend": ("quality", "--trend"),
     "inventory": ("inventory", "2024-01-02,2024-02"),
 }
 
@@ -56,8 +81,9 @@ def project(tmp_path, monkeypatch):
     record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:00+00:00", status=500)
     record(settings, SEALED[0], journal.RETRIED, at="2024-01-02T14:30:01+00:00", attempt=1, **about)
     record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:02+00:00", status=200)
-    for number, date in enumerate(SEALED, start=1):
-        seal(settings, date, rows=4000 * number, seconds=30.0 * number + 30)
+    for number, (date, points) in enumerate(zip(SEALED, JUDGED, strict=True), start=1):
+        sections = {"quality": None if points is None else judged(**points), **(BAD if number == 3 else {})}
+        seal(settings, date, rows=4000 * number, seconds=30.0 * number + 30, **sections)
     benchmark = settings.layout.benchmark("download_expirations", SEALED[1])
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\tmax_rss\n61.0\t512.25\n")
@@ -76,17 +102,16 @@ def printed(*arguments, code=0):
     return result.stdout
 
 
-def rows(*arguments):
-    return json.loads(printed(*arguments, "--format", "json"))
+def rows(*arguments, code=0):
+    return json.loads(printed(*arguments, "--format", "json", code=code))
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])
 @pytest.mark.parametrize("name", [*CALLS, "gaps"])
 def test_what_programs_read_stays_as_it_is(name, form, project):
-    if name == "gaps":
-        found = printed("gaps", "--format", form, code=1)  # one of them is parked
-    else:
-        found = printed(*CALLS[name], "--format", form)
+    # One of them is parked; the day is a bad one.
+    code = int(name in {"gaps", "quality-of-a-day"})
+    found = printed(*CALLS.get(name, (name,)), "--format", form, code=code)
 
     golden = GOLDEN / f"{name}.{form}"
     if os.environ.get("GOLDEN") == "write":
@@ -95,22 +120,40 @@ def test_what_programs_read_stays_as_it_is(name, form, project):
     assert found == golden.read_text()
 
 
-@pytest.mark.parametrize("name", CALLS)
+LISTS = [name for name in CALLS if name != "quality-of-a-day"]
+
+
+@pytest.mark.parametrize("name", LISTS)
 def test_csv_and_json_say_the_same(name, project):
     objects = rows(*CALLS[name])
     lines = list(csv.DictReader(io.StringIO(printed(*CALLS[name], "--format", "csv"))))
 
     assert [list(line) for line in lines] == [list(each) for each in objects]
     for line, each in zip(lines, objects, strict=True):
-        expected = {key: "" if value is None else str(value).lower() for key, value in each.items()}
+        texts = {key: json.dumps(value) if isinstance(value, list) else value for key, value in each.items()}
+        expected = {key: "" if value is None else str(value).lower() for key, value in texts.items()}
         assert {key: text.lower() for key, text in line.items()} == expected
+
+
+def fields_of(document):
+    """The names of all fields of a JSON document, but for those whose names are data."""
+    if isinstance(document, list):
+        return {name for each in document for name in fields_of(each)}
+    if not isinstance(document, dict):
+        return set()
+    inner = (
+        value for name, value in document.items() if name not in {"hits", "reasons", "figures", "written_by"}
+    )
+    return {*document, *(name for value in inner for name in fields_of(value))}
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_every_field_is_documented(name, project):
     manual = (Path(__file__).parents[2] / "docs" / "output.md").read_text()
 
-    assert [field for field in rows(*CALLS[name])[0] if f"`{field}`" not in manual] == []
+    found = json.loads(call(*CALLS[name], "--format", "json").stdout)
+
+    assert sorted(field for field in fields_of(found) if f"`{field}`" not in manual) == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +183,7 @@ def test_every_field_of_what_other_commands_print_is_documented(arguments, code,
     assert {field for each in objects for field in each if f"`{field}`" not in manual} == set()
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", LISTS)
 def test_an_empty_list_is_a_header_an_empty_array_or_words(name, project):
     command, *options = CALLS[name]
     kept = [word for word in options if not word.startswith("2024")]
@@ -148,7 +191,7 @@ def test_an_empty_list_is_a_header_an_empty_array_or_words(name, project):
     header = (GOLDEN / f"{name}.csv").read_text().splitlines()[0]
 
     assert "no s" in printed(*arguments)
-    if name != "metrics-trend":  # it says of each figure that nothing can be said
+    if not name.endswith("-trend"):  # it says of each figure that nothing can be said
         assert json.loads(printed(*arguments, "--format", "json")) == []
         assert printed(*arguments, "--format", "csv").splitlines() == [header]
 
@@ -193,6 +236,8 @@ def test_list_shows_people_what_went_wrong(project):
         ("errors", "2024-13"),
         ("errors", "--by", "weather"),
         ("metrics", "--by", "year"),
+        ("quality", "2024-01-06"),
+        ("quality", "--below", "101"),
         ("inventory", "--format", "xml"),
     ],
 )
@@ -256,6 +301,112 @@ def test_an_inventory_has_every_sealed_file_as_the_system_sees_it(project):
     assert all(row["size"] == Path(row["path"]).stat().st_size for row in found)
     assert all(row["checksum"] == hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest() for row in found)
     assert f"{len(on_disk)} files of {len(SEALED)} dates" in printed("inventory")
+
+
+# quality --------------------------------------------------------------------------------------------------
+
+
+def test_quality_lists_judged_days_and_what_cost_points(project):
+    found = {row["date"]: row for row in rows("quality")}
+
+    assert list(found) == ["2024-02-01", "2024-01-05", "2024-01-03", "2024-01-02"]
+    assert [row["verdict"] for row in found.values()] == ["good", "fail", "warn", "good"]
+    assert found["2024-01-05"]["findings"][0] == "delta: 40 of 800 values (5 %)"
+    assert found["2024-01-05"]["findings"][-1] == "the vendor says that it closed at 13:00"
+
+
+@pytest.mark.parametrize(
+    ("options", "dates", "code"),
+    [
+        (("--below", "90"), ["2024-01-05", "2024-01-03"], 0),
+        (("--limit", "1"), ["2024-02-01"], 0),
+        (("2024-01", "--limit", "2"), ["2024-01-05", "2024-01-03"], 1),
+        (("2024-01-02,2024-01-03",), ["2024-01-03", "2024-01-02"], 0),
+        (("2024-01-05", "--below", "10"), [], 0),
+    ],
+)
+def test_quality_takes_only_what_was_asked_for_and_ends_with_1_for_a_bad_date_that_was_named(
+    options, dates, code, project
+):
+    assert [row["date"] for row in rows("quality", *options, code=code)] == dates
+
+
+def test_quality_shows_people_the_worst_first_and_how_many_days_there_are(project):
+    shown = printed("quality")
+
+    assert "delta: 40 of 800 values (5 %), and 4 more" in shown
+    assert "4 days: 2 good, 1 warn, 1 fail" in shown
+    assert "2024-01" in printed("quality", "--trend")
+    assert "67.0" not in shown  # points are never rounded up
+
+
+def test_days_that_stand_out_and_expirations_that_are_lost_are_shown(project):
+    days = [dt.date(2024, 1, day) for day in (*range(9, 13), *range(16, 20), *range(22, 25))]
+    for date in days:
+        seal(project, date, rows=20_000, quality=judged(spread=0.04 if date == days[-1] else 0.01))
+    listed = vouched.read(project.layout.passport(days[5]))
+    vouched.write(project.layout.passport(days[5]), listed | {"chains": listed["chains"][:-1]})
+
+    found = {row["date"]: row for row in rows("quality")}
+    shown = printed("quality")
+
+    assert [each["measure"] for each in found["2024-01-24"]["outliers"]] == ["spread_median"]
+    assert "spread ×4" in shown
+    assert found["2024-01-17"]["expirations_lost"] == ["SPX 2024-02-09"]
+    assert "lost SPX 2024-02-09" in shown
+    assert "lost: SPX 2024-02-09 was listed the session before" in printed("quality", "2024-01-17")
+    assert re.search(r"spread +4 % +1 % +\+27\.7", printed("quality", "2024-01-24"))
+
+
+def test_a_bad_day_is_told_in_full(project):
+    shown = printed("quality", "2024-01-05", code=1)
+
+    for words in (
+        "2024-01-05  66.9 of 100, fail",
+        "delta: SPX 2024-01-19 C 4700 at 10:31",
+        "10:31 (40)",
+        "nothing found by underlying-missing, butterfly, iv-range",
+        "greeks 0.0, parity 20.0, quotes 40.0",
+        "not complete",
+        "missing: SPX 2024-01-05 C 4700, P 4705",
+        "session: the vendor says that it closed at 13:00",
+        "14 bad records rejected (strike 14); 1 duplicate dropped, 2 conflicts",
+        "→ data/rejects/2024/2024-01-05.ndjson",
+        "too few days around to compare with",
+        "12,000 rows from API v3, greeks latest",
+        "recheck --config dates=2024-01-05",
+    ):
+        assert words in shown
+
+
+def test_a_good_day_is_told_without_a_cure(project):
+    shown = printed("quality", "2024-01-02")
+
+    assert "100 of 100, good" in shown
+    assert "checks that found something\nnone\n" in shown
+    assert "all have 100 points" in shown
+    assert "complete: expected - received - explained = 0" in shown
+    assert "recheck" not in shown
+
+
+@pytest.mark.parametrize(
+    ("date", "says"),
+    [
+        (
+            "2024-01-09",
+            "2024-01-09 is not sealed (missing), and only sealed days are judged. spx-data process",
+        ),
+        (
+            "2024-02-02",
+            "holds no judgement: a version before judged nothing. Move data/parquet/2024/02/02 away",
+        ),
+    ],
+)
+def test_a_day_without_a_judgement_is_one_line_with_the_cure(date, says, project):
+    result = call("quality", date)
+
+    assert isinstance(result.exception, SpxDataError)
+    assert says in str(result.exception)
 
 
 # Long tables and short readers ----------------------------------------------------------------------------

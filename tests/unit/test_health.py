@@ -12,7 +12,6 @@ from spx_data.errors import DeviceError
 from spx_data.health import Answer, Level, Scene, alerts, worst
 from spx_data.health.check import counted, fail, guarded, named, of_these, ok, warn
 from spx_data.health.dates import (
-    completeness,
     connectivity,
     consecutive_missing,
     corrupt,
@@ -20,6 +19,7 @@ from spx_data.health.dates import (
     parked,
 )
 from spx_data.health.machine import disk, memory, permissions
+from spx_data.health.quality import completeness, outliers, quality, rejects
 from spx_data.health.terminal import request_limit
 from spx_data.health.work import run
 from spx_data.ledger import Kind, State
@@ -292,27 +292,95 @@ def test_damaged_dates_are_named_with_what_fetches_them_again(kinds, level, cure
     assert (check.level, check.cure, check.value) == (level, cure, kinds.count(C))
 
 
+# What sealed dates are worth ------------------------------------------------------------------------------
+
+
+def judged(number, *, at=LATELY, expirations="SPXW 30", **digest):
+    """A sealed date that lacks nothing and has 100 points in every part, but for what is given."""
+    whole = {
+        "parts": {"completeness": 100.0, "greeks": 100.0},
+        "lost": [],
+        "contracts": [100, 100, 0, 0],
+        "stamps": [39_100, 39_100, 0, 0],
+        "complete": True,
+        "rejects": [0, 0, 0],
+        "rows": 39_100,
+        "minutes": 391.0,
+        "spread_median": 0.02,
+        "iv_level": 0.15,
+        "findings": [],
+        "expirations": expirations,
+    }
+    return line(dt.date(2023, 12, 1) + dt.timedelta(number), sealed_at=at, quality={**whole, **digest})
+
+
+def test_dates_that_were_never_judged_alarm_nobody(scene):
+    unknown = scene([line(DAYS[0], sealed_at=LATELY), line(DAYS[1], M)])
+
+    assert [look(unknown).level for look in (quality, completeness, rejects, outliers)] == [Level.OK] * 4
+
+
 @pytest.mark.parametrize(
-    "missing, level, dates",
-    [(0, Level.OK, ()), (1, Level.OK, ()), (10, Level.WARN, (DAYS[0],))],
+    ("points", "at", "level", "words"),
+    [
+        (100.0, LATELY, Level.OK, "2 dates judged, none below 95"),
+        (85.0, LATELY, Level.WARN, "1 date to look at: 2023-12-02"),
+        (70.0, LATELY, Level.FAIL, "1 date below 80 of 100: 2023-12-02"),
+        (70.0, LONG_AGO, Level.WARN, "1 date below 80 of 100: 2023-12-02"),
+    ],
 )
-def test_a_date_lacks_contracts_below_the_required_share(missing, level, dates, scene):
+def test_a_low_score_is_an_alert_and_fails_while_it_is_news(points, at, level, words, scene):
+    parts = {"completeness": points, "greeks": points}
+
+    check = quality(scene([judged(0), judged(1, parts=parts, at=at)]))
+
+    assert (check.level, check.found) == (level, words)
+    assert check.value == points
+    if level is not Level.OK:
+        assert check.cure.startswith("spx-data quality 2023-12-02 says why; snakemake --cores 4 recheck")
+
+
+def test_bad_and_doubtful_dates_are_told_together(scene):
+    bad, doubtful = ({"completeness": points, "greeks": points} for points in (10.0, 90.0))
+
+    check = quality(scene([judged(0, parts=doubtful), judged(1, parts=bad)]))
+
+    assert check.found == "1 date below 80 of 100: 2023-12-02; 1 date to look at: 2023-12-01"
+    assert len(check.dates) == 2
+
+
+def test_what_is_missing_is_counted_by_contract_stamp_and_expiration(scene):
     check = completeness(
         scene(
             [
-                line(DAYS[0], contracts=2000 - missing, contracts_missing=missing),
-                line(DAYS[1], contracts=2000, contracts_missing=0),
-                line(DAYS[2], M),
+                judged(0, expirations="SPXW 30 37"),
+                judged(1, expirations="SPXW 29"),  # the other one is not even listed
+                judged(2, expirations="SPXW 28", contracts=[9, 8, 0, 1], stamps=[9, 7, 0, 2], complete=False),
             ]
         )
     )
 
-    assert (check.level, check.dates) == (level, dates)
-    assert check.found.startswith(f"{missing} of 4,000 contracts of sealed dates missing")
+    assert check.level is Level.WARN
+    assert check.found == ("missing in 2 dates: 2023-12-02, 2023-12-03 (1 contract, 2 stamps, 1 expiration)")
 
 
-def test_an_empty_lake_lacks_nothing(scene):
-    assert completeness(scene()).value == 100
+def test_bad_records_are_told_of_the_newest_dates_alone(scene):
+    old = [judged(0, rejects=[5, 0, 0])]
+    check = rejects(
+        scene([*old, *(judged(number) for number in range(1, 30)), judged(30, rejects=[2, 9, 1])])
+    )
+
+    assert check.level is Level.WARN
+    assert check.found == "2 bad records and 1 conflict in 1 date of the newest 30: 2023-12-31"
+
+
+def test_a_day_that_stands_out_is_a_warning_with_its_figures(scene):
+    wild = [judged(number, spread_median=0.08) for number in (30, 31, 33, 34)]
+    check = outliers(scene([judged(number) for number in range(30)] + wild))
+
+    assert check.level is Level.WARN
+    assert check.found.startswith("4 dates of the newest 30 stand out: 2024-01-01 (spread ×4), ")
+    assert check.found.endswith(" and 1 more")
 
 
 def test_alerts_are_what_is_not_ok(scene, monkeypatch):

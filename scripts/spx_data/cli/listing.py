@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, count, duration, emit, format_option, minute, size
+from spx_data.cli.output import (
+    Column,
+    Format,
+    Row,
+    count,
+    duration,
+    emit,
+    format_option,
+    minute,
+    points,
+    size,
+)
 from spx_data.ledger import Kind
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates
+    from spx_data.settings import Quality
     from spx_data.status import Summary
 
 _FAILED = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
@@ -24,6 +36,7 @@ FIELDS = (
     *("rows", "expirations", "contracts", "contracts_missing", "bytes", "staged_bytes"),
     *("started_at", "completed_at", "sealed_at", "updated_at", "duration_seconds"),
     *("requests", "requests_failed", "runs", "memory_peak_mb", "sha256"),
+    *("score", "verdict"),
 )
 
 
@@ -67,7 +80,7 @@ def list_(
     if first > last:
         raise click.BadParameter(f"{last} is before --from {first}", param_hint="'--to'")
     found = [
-        row(line)
+        row(line, call.settings.quality)
         for line in reversed(summaries(call.settings, call.moment))
         if first <= line.date <= last
         and (not failed_only or line.state.kind in _FAILED)
@@ -84,8 +97,9 @@ def _worked_on(line: Summary, since: dt.date) -> bool:
     return at is not None and sessions.today(dt.datetime.fromisoformat(at)) >= since
 
 
-def row(line: Summary) -> Row:
+def row(line: Summary, rules: Quality) -> Row:
     """One date as a flat object."""
+    from spx_data.status.quality import standing
     from spx_data.status.rows import STATUS
 
     state, facts = line.state, line.facts
@@ -103,12 +117,13 @@ def row(line: Summary) -> Row:
         *(facts.started_at, facts.completed_at, facts.sealed_at, facts.updated_at),
         facts.duration_ms / 1000 if facts.duration_ms is not None else None,
         *(facts.requests, facts.requests_failed, facts.runs, facts.memory_peak_mb, facts.sha256),
+        *standing(facts.quality, rules),
     )
     return dict(zip(FIELDS, values, strict=True))
 
 
 def _columns() -> list[Column]:
-    from spx_data.cli.tables import STYLES
+    from spx_data.cli.tables import STYLES, VERDICTS
 
     return [
         Column("date", "date"),
@@ -116,6 +131,7 @@ def _columns() -> list[Column]:
         Column("rows", "rows", _some, right=True),
         Column("expirations", "expirations", _some, right=True),
         Column("bytes", "size", lambda value: size(value) if value else "–", right=True),
+        Column("score", "score", points, right=True, style=lambda row: VERDICTS.get(row["verdict"], "")),
         Column("updated_at", "last activity (UTC)", minute),
         Column("duration_seconds", "took", duration, right=True),
         Column("tries", "tries", _some, right=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -184,6 +185,11 @@ def _style(row: Row, column: Column) -> str:
 def count(value: float) -> str:
     """A whole number with its thousands apart."""
     return f"{value:,.0f}"
+
+
+def points(value: float) -> str:
+    """Points with one digit, never rounded up: 100 is nothing lost."""
+    return "100" if value == 100 else f"{math.floor(value * 10) / 10:.1f}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, console, count, counted, emit, format_option
+from spx_data.cli.output import Column, Format, Row, console, count, counted, emit, format_option, points
 from spx_data.cli.periods import Heading, emit_periods, emit_trends
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from spx_data.status.quality import Day
     from spx_data.status.trends import Step
 
-STYLES = {"good": "green", "warn": "yellow", "fail": "bold red"}
 _EMPTY = "no sealed dates that were judged"
 _SHORT = {"completeness": "complete", "underlying": "underl.", "arbitrage": "arbitr."}
 
@@ -128,13 +126,12 @@ def _emit_days(
 
     among, listings = Neighbourhood(every), Listings(lines)
     threshold = call.settings.quality.outlier_z
-    rows = [
-        row(every[place], listings.lost(place), among.outliers(place, threshold))
-        for place in reversed(chosen)
-    ]
+    standing_out = {place: among.outliers(place, threshold) for place in reversed(chosen)}
+    rows = [row(every[place], listings.lost(place), found) for place, found in standing_out.items()]
     names = [*(field.name for field in fields(Day)), "expirations_lost", "outliers"]
     if form == "table":
-        rows = [{**each, "told": _told(each)} for each in rows]
+        far = [", ".join(map(str, found)) for found in standing_out.values()]
+        rows = [{**each, "told": _told(each), "far": far} for each, far in zip(rows, far, strict=True)]
     emit(rows, _columns(), form, fields=names, empty=_EMPTY)
 
 
@@ -150,19 +147,20 @@ def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
 
 
 def _columns() -> list[Column]:
+    from spx_data.cli.tables import VERDICTS
     from spx_data.status.quality import PARTS
 
     columns = [
         Column("date", "date"),
-        Column("score", "score", points, right=True, style=lambda row: STYLES.get(row["verdict"], "")),
-        Column("verdict", "verdict", style=lambda row: STYLES.get(row["verdict"], "")),
+        Column("score", "score", points, right=True, style=lambda row: VERDICTS.get(row["verdict"], "")),
+        Column("verdict", "verdict", style=lambda row: VERDICTS.get(row["verdict"], "")),
     ]
     columns += [
         Column(part, _SHORT.get(part, part), points, right=True, style=_part_style(part)) for part in PARTS
     ]
     return [
         *columns,
-        Column("outliers", "stands out", _outliers, fold=True),
+        Column("far", "stands out", fold=True),
         Column("told", "found", fold=True),
     ]
 
@@ -172,23 +170,6 @@ def _part_style(part: str) -> Any:
     return lambda row: "dim" if row[part] == 100 else ""
 
 
-def points(value: float) -> str:
-    """Points with one digit, never rounded up: 100 is nothing lost."""
-    return "100" if value == 100 else f"{math.floor(value * 10) / 10:.1f}"
-
-
-def _outliers(found: Sequence[Row]) -> str:
-    return ", ".join(map(_outlier, found)) or "–"
-
-
-def _outlier(each: Row) -> str:
-    """A figure against those around it: of a score by how many points, else by which factor."""
-    value, median, words = each["value"], each["median"], MEASURES[each["measure"]]
-    return (
-        f"{words} {value - median:+.1f}" if each["measure"] == "score" else f"{words} ×{value / median:.3g}"
-    )
-
-
 def _told(row: Row) -> str:
     """What a person must know of a day: the first of it, and how much more there is."""
     lost = [f"lost {', '.join(row['expirations_lost'])}"] if row["expirations_lost"] else []
@@ -196,19 +177,12 @@ def _told(row: Row) -> str:
     return f"{first}, and {len(others)} more" if others else first
 
 
-MEASURES = {
-    "rows_per_minute": "rows/min",
-    "contracts": "contracts",
-    "spread_median": "spread",
-    "iv_level": "iv level",
-    "score": "score",
-}
-
-
 def _print_totals(found: Sequence[Day]) -> None:
+    from spx_data.cli.tables import VERDICTS
+
     words = [
         f"{number:,} {verdict}"
-        for verdict in STYLES
+        for verdict in VERDICTS
         if (number := sum(day.verdict == verdict for day in found))
     ]
     days = counted(len(found), "day")
@@ -226,15 +200,16 @@ def _emit_over_time(found: list[Day], step: Step, trend: bool, limit: int | None
 
 
 def _headings() -> list[Heading]:
+    from spx_data.status.outliers import WORDS
     from spx_data.status.quality import PARTS
 
     return [
         Heading("score", "score", points, change=False),
         *(Heading(part, _SHORT.get(part, part), points, change=False) for part in PARTS),
-        Heading("rows_per_minute", MEASURES["rows_per_minute"], count),
-        Heading("contracts", MEASURES["contracts"], count),
-        Heading("spread_median", MEASURES["spread_median"], share),
-        Heading("iv_level", MEASURES["iv_level"], share),
+        Heading("rows_per_minute", WORDS["rows_per_minute"], count),
+        Heading("contracts_received", WORDS["contracts_received"], count),
+        Heading("spread_median", WORDS["spread_median"], share),
+        Heading("iv_level", WORDS["iv_level"], share),
     ]
 
 

@@ -6,8 +6,10 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spx_data.cli.output import Column, Row, console, count, counted, minute, print_table
-from spx_data.cli.quality import MEASURES, STYLES, points, share
+from spx_data.cli.output import Column, Row, console, count, counted, minute, points, print_table
+from spx_data.cli.quality import share
+from spx_data.cli.tables import VERDICTS
+from spx_data.status.outliers import WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +46,7 @@ def _section(name: str, to: Console) -> None:
 def _head(found: Mapping[str, Any], rules: Quality, to: Console) -> None:
     score, verdict = found["score"], found["verdict"]
     told = f"{points(score)} of 100, {verdict}" if score is not None else "no score: nothing could be judged"
-    _line(f"{found['date']}  {told}", to, STYLES.get(verdict, "bold"))
+    _line(f"{found['date']}  {told}", to, VERDICTS.get(verdict, "bold"))
     limits = f"warn below {rules.warn_below:g}, fail below {rules.fail_below:g}"
     _line(f"sealed {minute(found['provenance']['sealed_at'])} UTC; {limits}", to, "dim")
 
@@ -222,7 +224,7 @@ def _figures(found: Mapping[str, Any], to: Console) -> None:
 def _distance_row(each: Mapping[str, Any]) -> Row:
     name = each["measure"]
     shown = {key: _figure(name, each[key]) for key in ("value", "median")}
-    return {**each, **shown, "figure": MEASURES[name]}
+    return {**each, **shown, "figure": WORDS[name]}
 
 
 def _figure(name: str, value: Any) -> str:

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spx_data.cli.output import points
 from spx_data.ledger import Kind, State
-from spx_data.settings import Settings
+from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
+from spx_data.status.quality import standing
 
 if TYPE_CHECKING:
     from spx_data.health import Check
@@ -29,6 +31,7 @@ STYLES = {
     Kind.CORRUPT: "bold red",
     Kind.ACCEPTED: "cyan",
 }
+VERDICTS = {"good": "green", "warn": "yellow", "fail": "bold red"}
 _ALWAYS_SHOWN = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
 
@@ -51,7 +54,7 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", overflow="fold")
     for line in shown:
-        table.add_row(*_cells(line))
+        table.add_row(*_cells(line, settings.quality))
     console.print(table)
     if len(shown) < len(overview.dates):
         console.print(f"… and {len(overview.dates) - len(shown)} older dates", style="dim")
@@ -69,12 +72,15 @@ def print_alerts(alerts: Iterable[Check], console: Console | None = None) -> Non
         console.print(f"→ {check.cure}", markup=False, soft_wrap=True)
 
 
-def _cells(line: Summary) -> tuple[str, ...]:
+def _cells(line: Summary, rules: Quality) -> tuple[str, ...]:
     state, facts, style = line.state, line.facts, STYLES[line.state.kind]
     words = state_words(state)
-    if state.kind is Kind.SEALED and facts.contracts_missing:
-        words = f"{words}, {facts.contracts_missing:,} contracts missing"
-        style = "yellow"
+    if state.kind is Kind.SEALED:
+        score, verdict = standing(facts.quality, rules)
+        if facts.contracts_missing:
+            words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
+        if score is not None and verdict is not None and verdict != "good":
+            words, style = f"{words}, score {points(score)}", VERDICTS[verdict]
     return (
         line.date.isoformat(),
         f"{facts.chains:,}" if facts.chains else "–",

@@ -35,7 +35,6 @@ _UNREACHED = frozenset(
 )
 # Each is one attempt that got no answer; `failed` only repeats what became of the date.
 _ATTEMPTS = frozenset({journal.RETRIED, journal.EXPIRATION_FAILED})
-_COMPLETE_PERCENT = 99.9  # requirements, E8
 
 Streak = tuple[dt.date, ...]
 
@@ -157,24 +156,3 @@ def corrupt(scene: Scene) -> Check:
     found = f"{damaged}; the next run fetches anew"
     cure = of_these(dates, "spx-data process DATE") if len(dates) < 3 else "spx-data process-gaps"
     return warn("corrupt", found, f"{cure}, and look at the disk's health", **numbers)
-
-
-def completeness(scene: Scene) -> Check:
-    """Contracts that the source listed and never sent, in sealed dates."""
-    sent = sum(line.facts.contracts or 0 for line in scene.sealed)
-    missing = sum(line.facts.contracts_missing or 0 for line in scene.sealed)
-    share = 100 * sent / (sent + missing) if sent + missing else 100.0
-    dates = tuple(line.date for line in scene.sealed if _share(line) < _COMPLETE_PERCENT)
-    numbers = {"value": round(share, 3), "limit": _COMPLETE_PERCENT, "unit": "%", "dates": dates}
-    found = f"{missing:,} of {sent + missing:,} contracts of sealed dates missing"
-    if not dates:
-        return ok("completeness", found, **numbers)
-    words = f"{found}; less than {_COMPLETE_PERCENT} % there in {counted(len(dates), 'date')}: {named(dates)}"
-    cure = of_these(dates, "snakemake --cores 4 recheck --config dates=DATE")
-    return warn("completeness", words, f"{cure} asks the source whether it has them by now", **numbers)
-
-
-def _share(line: Summary) -> float:
-    """The percentage of a date's contracts that were sent."""
-    sent, missing = line.facts.contracts or 0, line.facts.contracts_missing or 0
-    return 100 * sent / (sent + missing) if sent + missing else 100.0

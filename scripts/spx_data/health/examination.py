@@ -14,7 +14,7 @@ from typing import Any
 
 from spx_data import config, files, runs, status
 from spx_data.errors import SpxDataError
-from spx_data.health import dates, lake, machine, terminal, work
+from spx_data.health import dates, lake, machine, quality, terminal, work
 from spx_data.health.check import Check, Level, fail, guarded, ok
 from spx_data.health.scene import Scene
 from spx_data.health.terminal import Asking
@@ -46,7 +46,10 @@ _ALERTS: Mapping[str, _Look] = {
     "connectivity": dates.connectivity,
     "parked": dates.parked,
     "corrupt": dates.corrupt,
-    "completeness": dates.completeness,
+    "completeness": quality.completeness,
+    "quality": quality.quality,
+    "rejects": quality.rejects,
+    "outliers": quality.outliers,
 }
 # In the order in which they are told.
 _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {

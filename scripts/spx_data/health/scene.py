@@ -13,6 +13,7 @@ from spx_data.ledger import Kind
 from spx_data.runs import Run
 from spx_data.settings import Settings
 from spx_data.status import Summary, Trouble
+from spx_data.status.quality import Day, days
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Scene:
     def sealed(self) -> list[Summary]:
         """The sealed dates, oldest first."""
         return self.of_kind(Kind.SEALED)
+
+    @cached_property
+    def judged(self) -> list[Day]:
+        """The sealed dates that were judged, oldest first."""
+        return days(self.summaries, self.settings.quality)
 
     @property
     def last_activity(self) -> dt.datetime | None:

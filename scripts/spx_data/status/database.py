@@ -58,6 +58,22 @@ CREATE TABLE performance_metrics (
     id INTEGER PRIMARY KEY, date TEXT NOT NULL, metric_name TEXT NOT NULL, metric_value REAL NOT NULL,
     unit TEXT NOT NULL, context TEXT, recorded_at TEXT
 );
+CREATE TABLE quality (
+    date TEXT PRIMARY KEY, score REAL, verdict TEXT CHECK (verdict IN ('good', 'warn', 'fail')),
+    completeness REAL, quotes REAL, underlying REAL, arbitrage REAL, parity REAL, smile REAL, greeks REAL,
+    complete INTEGER,
+    contracts_expected INTEGER, contracts_received INTEGER, contracts_explained INTEGER,
+    contracts_missing INTEGER,
+    stamps_expected INTEGER, stamps_received INTEGER, stamps_explained INTEGER, stamps_missing INTEGER,
+    rejected INTEGER, duplicates_dropped INTEGER, conflicts INTEGER,
+    row_count INTEGER, rows_per_minute REAL, spread_median REAL, iv_level REAL,
+    findings TEXT
+) WITHOUT ROWID;
+CREATE TABLE quality_checks (
+    date TEXT NOT NULL, code TEXT NOT NULL, part TEXT NOT NULL, unit TEXT NOT NULL,
+    hits INTEGER NOT NULL, looked_at INTEGER NOT NULL, share REAL, score REAL, first_hit TEXT,
+    PRIMARY KEY (date, code)
+) WITHOUT ROWID;
 CREATE TABLE configuration (
     key TEXT PRIMARY KEY, value TEXT, description TEXT, value_type TEXT, is_required INTEGER NOT NULL,
     updated_at TEXT, updated_by TEXT
@@ -80,6 +96,8 @@ CREATE INDEX expiration_log_status ON expiration_log (status);
 CREATE INDEX error_log_date ON error_log (date);
 CREATE INDEX error_log_error_type ON error_log (error_type);
 CREATE INDEX performance_metrics_date ON performance_metrics (date);
+CREATE INDEX quality_score ON quality (score);
+CREATE INDEX quality_checks_code ON quality_checks (code);
 CREATE INDEX inventory_date ON inventory (date);
 """
 
@@ -115,7 +133,7 @@ def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> No
             connection.executescript(_PRAGMAS + _SCHEMA)
             with connection:
                 for history in histories():
-                    for table, its_rows in rows.of(history):
+                    for table, its_rows in rows.of(history, settings.quality):
                         _insert(connection, table, its_rows)
                 changes = editing.history(settings.layout)
                 _insert(connection, "configuration", list(_configuration(settings, changes)))

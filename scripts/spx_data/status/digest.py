@@ -36,6 +36,7 @@ def of(passport: Mapping[str, Any]) -> Digest | None:
         "rejects": [rejects.get(name) for name in ("rows", "duplicates_dropped", "conflicts")],
         "spread_median": figures.get("spread_median"),
         "iv_level": figures.get("iv_level"),
+        "rows": passport["rows"],
         "minutes": _minutes(passport),
         "findings": (passport.get("session") or {}).get("findings") or [],
         "expirations": _expirations(passport),

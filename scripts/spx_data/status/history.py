@@ -17,6 +17,8 @@ from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.ledger import Evidence, Kind, State
+from spx_data.status import digest
+from spx_data.status.digest import Digest
 
 RULES = ("fetch_expirations", "download_expirations", "merge_date")
 
@@ -61,6 +63,11 @@ class History:
     def passport(self) -> dict[str, Any] | None:
         """The passport of a sealed date; None where it is lost or damaged."""
         return self.passport_file.document if self.passport_file else None
+
+    @cached_property
+    def digest(self) -> Digest | None:
+        """What the passport says the date is worth; None where it was not judged."""
+        return digest.of(self.passport) if self.passport else None
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Event]]:

@@ -27,6 +27,7 @@ class Followed:
     """A figure of `Day` whose outliers are told; *floor* is the least spread that it is held against."""
 
     name: str
+    words: str
     floor: float  # of the logarithm: 0.01 is one percent
     ratio: bool = True  # its logarithm is compared
 
@@ -34,12 +35,15 @@ class Followed:
 # Rows and contracts of neighbouring days differ by a percent or two, spreads and volatilities by several; a
 # point of the score is a point.
 FOLLOWED = (
-    Followed("rows_per_minute", 0.01),
-    Followed("contracts", 0.01),
-    Followed("spread_median", 0.05),
-    Followed("iv_level", 0.03),
-    Followed("score", 0.5, ratio=False),
+    Followed("rows_per_minute", "rows/min", 0.01),
+    Followed("contracts_received", "contracts", 0.01),
+    Followed("spread_median", "spread", 0.05),
+    Followed("iv_level", "iv level", 0.03),
+    Followed("score", "score", 0.5, ratio=False),
 )
+
+
+WORDS = {followed.name: followed.words for followed in FOLLOWED}
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,12 @@ class Distance:
     value: float
     median: float  # of the neighbours
     z: float
+
+    def __str__(self) -> str:
+        """The figure against those around it: of a score by how many points, else by which factor."""
+        if self.measure == "score":
+            return f"score {self.value - self.median:+.1f}"
+        return f"{WORDS[self.measure]} ×{self.value / self.median:.3g}"
 
 
 class Neighbourhood:

@@ -56,7 +56,6 @@ class Day:
     conflicts: int | None
     rows: int
     rows_per_minute: float | None  # of the session
-    contracts: int | None
     spread_median: float | None  # of the mid
     iv_level: float | None  # at 30 days
     findings: tuple[str, ...]  # in words: checks that cost points, the costliest first; then the session's
@@ -66,7 +65,7 @@ MEASURES = (
     Measure("score", "points", "days get better", "days get worse"),
     *(Measure(part, "points", f"{part} gets better", f"{part} gets worse") for part in PARTS),
     Measure("rows_per_minute", "rows/min", "days have more rows", "days have fewer rows"),
-    Measure("contracts", "contracts", "days have more contracts", "days have fewer contracts"),
+    Measure("contracts_received", "contracts", "days have more contracts", "days have fewer contracts"),
     Measure("spread_median", "fraction", "spreads get wider", "spreads get narrower", digits=5),
     Measure("iv_level", "fraction", "implied volatility rises", "implied volatility falls", digits=5),
 )
@@ -74,7 +73,7 @@ MEASURES = (
 
 def days(summaries: Iterable[Summary], rules: Quality) -> list[Day]:
     """The sealed dates that were judged, oldest first."""
-    return [_day(summary, digest, rules) for summary, digest in judged(summaries)]
+    return [day(summary.date, digest, rules) for summary, digest in judged(summaries)]
 
 
 def judged(summaries: Iterable[Summary]) -> list[tuple[Summary, Digest]]:
@@ -86,29 +85,37 @@ def judged(summaries: Iterable[Summary]) -> list[tuple[Summary, Digest]]:
     ]
 
 
-def _day(summary: Summary, digest: Digest, rules: Quality) -> Day:
-    facts, points = summary.facts, digest["parts"]
-    found = score.weighted(points, rules.weights)
-    per_minute = facts.rows / digest["minutes"] if digest["minutes"] else None
+def day(date: dt.date, digest: Digest, rules: Quality) -> Day:
+    """What *date* is worth by the *digest* of its passport."""
+    found, told = standing(digest, rules)
+    per_minute = digest["rows"] / digest["minutes"] if digest["minutes"] else None
     values: dict[str, Any] = {
-        **{part: points.get(part) for part in PARTS},
+        **{part: digest["parts"].get(part) for part in PARTS},
         **dict(zip(_CONTRACTS, digest["contracts"], strict=True)),
         **dict(zip(_STAMPS, digest["stamps"], strict=True)),
         **dict(zip(_REJECTS, digest["rejects"], strict=True)),
     }
     return Day(
-        date=summary.date,
+        date=date,
         score=found,
-        verdict=verdict(found, points, rules),
+        verdict=told,
         complete=digest["complete"],
-        rows=facts.rows,
+        rows=digest["rows"],
         rows_per_minute=per_minute and round(per_minute, 1),
-        contracts=facts.contracts,
         spread_median=digest["spread_median"],
         iv_level=digest["iv_level"],
         findings=(*map(words, digest["lost"]), *digest["findings"]),
         **values,
     )
+
+
+def standing(digest: Digest | None, rules: Quality) -> tuple[float | None, Verdict | None]:
+    """The score and the verdict of a date; None where it was not judged, or nothing of it could be."""
+    if digest is None:
+        return None, None
+    points = digest["parts"]
+    found = score.weighted(points, rules.weights)
+    return found, verdict(found, points, rules)
 
 
 def verdict(found: float | None, points: Mapping[str, float], rules: Quality) -> Verdict | None:

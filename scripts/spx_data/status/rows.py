@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from spx_data import journal
 from spx_data.ledger import Kind
+from spx_data.settings import Quality
+from spx_data.status import quality
 from spx_data.status.history import History
 from spx_data.status.inventory import items
+from spx_data.status.quality import Day
 
 Row = tuple[Any, ...]
 
@@ -26,15 +30,20 @@ STATUS = {
     Kind.ACCEPTED: "failed",
 }
 
+_CHECK = ("check", "part", "unit", "hits", "of", "share", "score", "first")
+_DAY = tuple(field.name for field in fields(Day))[1:-1]  # between the date and the findings
 _CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
 
 
-def of(history: History) -> Iterator[tuple[str, list[Row]]]:
+def of(history: History, rules: Quality) -> Iterator[tuple[str, list[Row]]]:
     """Each table's name and its rows for the date; an id is left to the database, which counts them."""
     yield "processing_log", [_processing(history)]
     yield "expiration_log", _expirations(history)
     yield "error_log", list(_errors(history))
-    yield "performance_metrics", list(_metrics(history))
+    day = quality.day(history.date, history.digest, rules) if history.digest else None
+    yield "performance_metrics", list(_metrics(history, day))
+    yield "quality", [_quality(day)] if day else []
+    yield "quality_checks", list(_checks(history)) if day else []
     yield "inventory", list(_inventory(history))
 
 
@@ -87,7 +96,7 @@ def _errors(history: History) -> Iterator[Row]:
         )
 
 
-def _metrics(history: History) -> Iterator[Row]:
+def _metrics(history: History, day: Day | None) -> Iterator[Row]:
     date, at = history.date.isoformat(), history.sealed_at
     if at is None or history.passport is None:
         return
@@ -102,6 +111,20 @@ def _metrics(history: History) -> Iterator[Row]:
         yield (None, date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
     if history.memory_peak_mb is not None:
         yield (None, date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
+    if day is not None and day.score is not None:
+        yield (None, date, "quality_score", day.score, "points", day.verdict, at)
+
+
+def _quality(day: Day) -> Row:
+    """The date's judgement; its findings as JSON."""
+    values = [getattr(day, name) for name in _DAY]
+    return (day.date.isoformat(), *values, json.dumps(day.findings, ensure_ascii=False))
+
+
+def _checks(history: History) -> Iterator[Row]:
+    date, passport = history.date.isoformat(), history.passport or {}
+    for check in passport["quality"]["checks"]:
+        yield (date, *(check[name] for name in _CHECK))
 
 
 def _inventory(history: History) -> Iterator[Row]:

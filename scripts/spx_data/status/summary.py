@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from spx_data import journal
 from spx_data.ledger import State
-from spx_data.status import digest
 from spx_data.status.digest import Digest
 from spx_data.status.history import History
 
@@ -87,7 +86,7 @@ class Facts:
             underlying_high=underlying.get("high"),
             underlying_low=underlying.get("low"),
             underlying_close=underlying.get("close"),
-            quality=digest.of(passport),
+            quality=history.digest,
             troubles=tuple(_troubles(history)),
         )
 
