@@ -178,6 +178,16 @@ def test_zeroed_greeks_of_a_single_quote_are_named(day):
     assert first["greeks-zeroed"] == f"C {strike:g} at 11:15"
 
 
+def test_a_record_without_an_underlying_is_not_zeroed_though_others_of_its_stamp_have_one(day):
+    bad = (pl.col("right") == "C") & (pl.col("strike") == 5020)
+    nought = dict.fromkeys([*GREEKS, "implied_vol", "underlying_price"], 0.0)
+    chain = ("SPXW", dt.date(2024, 1, 19))
+
+    hits, _, _ = examined(day | {chain: spoilt(day[chain], bad, **nought)})
+
+    assert hits == {}
+
+
 def test_zeroed_greeks_under_a_volatility_are_zeroed_and_wrong_one_by_one(day):
     hits, _, figures = examined(everywhere(day, **dict.fromkeys(GREEKS, pl.lit(0.0))))
 

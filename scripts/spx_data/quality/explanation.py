@@ -3,7 +3,8 @@
 Neither is on the wire. The rate is inferred from deltas and, should these be what is wrong, from prices; of
 the rates and the ways to count time that are found so, those are taken that explain most values. Every value
 is printed truncated to four decimals, the volatility too, so one is explained when it lies in the range that
-the volatilities printed alike allow.
+the volatilities printed alike allow. What a vendor got absurdly wrong may overflow on the way: it is then not
+explained, which is all there is to say about it.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class Explanation:
     conventions: Sequence[int | None]  # of each chain: UNKNOWN where none fits, None where there is no record
 
 
+@np.errstate(all="ignore")
 def explain(chains: Sequence[Rows], most: int = 48) -> Explanation:
     """Find the rate and the conventions that explain most, by at most *most* records of each chain."""
     few = [rows.some(most) for rows in chains]
@@ -134,6 +136,7 @@ def explain(chains: Sequence[Rows], most: int = 48) -> Explanation:
     )
 
 
+@np.errstate(all="ignore")
 def explained(rows: Rows, years: Floats, rate: Rate) -> Mask:
     """Which of the `VALUES` of each record the model explains: (values, records)."""
     low, high, moved = (
@@ -186,12 +189,10 @@ def _by_price(rows: Rows, years: Floats) -> tuple[Floats, Floats]:
     sigma, rate = rows.iv + 0.5 * PRINTED, np.full(len(rows), _START)
     for _ in range(_STEPS):
         found = black_scholes.values(rows.spot, rows.strike, rows.call, years, rate, sigma)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.clip(rate - (found.price - target) / found.rho, -_WIDEST, _WIDEST)
+        rate = np.clip(rate - (found.price - target) / found.rho, -_WIDEST, _WIDEST)
     tells = (np.abs(found.rho) > _LEVERS[0] * rows.strike * years) & (np.abs(rate) < _WIDEST)
     loose = np.where(rows.mid < _CHEAP, _SOLVER, _EXACT)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = (0.5 * PRINTED * (found.vega + rows.mid) + loose) / np.abs(found.rho)
+    off = (0.5 * PRINTED * (found.vega + rows.mid) + loose) / np.abs(found.rho)
     return np.where(tells, rate, np.nan), off
 
 

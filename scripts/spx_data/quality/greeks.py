@@ -110,7 +110,7 @@ class Examined:
 def sample(panel: Panel) -> Sample:
     """The records of *panel* that are examined."""
     error = panel.grid("iv_error")
-    judged = panel.two_sided & (panel.underlying > 0.0) & (error < FAILED)
+    judged = panel.two_sided & (panel.grid("underlying_price") > 0.0) & (error < FAILED)
     nought = (panel.grid("delta") == 0.0) & (panel.grid("theta") == 0.0) & (panel.grid("vega") == 0.0)
     solved = judged & (panel.grid("implied_vol") > 0.0)
     some = panel.some(solved, MOST)

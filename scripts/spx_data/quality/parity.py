@@ -148,7 +148,8 @@ def _line(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Floats
     zeroth, first, second = moments
     weighted = weights * y
     sum_y, sum_xy = weighted.sum(axis=0), x @ weighted
-    determinant = np.where(enough, zeroth * second - first * first, np.nan)
+    determinant = zeroth * second - first * first
+    determinant[~enough | (determinant <= 0.0)] = np.nan
     slope = (zeroth * sum_xy - first * sum_y) / determinant
     return (second * sum_y - first * sum_xy) / determinant, slope, moments
 

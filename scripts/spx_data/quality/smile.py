@@ -84,8 +84,8 @@ def _kinks(panel: Panel, good: Mask, outside: Mask) -> Count:
     iv, vega, strikes = panel.grid("implied_vol"), panel.grid("vega"), panel.strikes
     if len(strikes) < 3:
         return Count(IV_KINK, 0, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        loose = (0.5 * (panel.grid("ask") - panel.grid("bid")) + _SOLVER) / vega
+    half = 0.5 * (panel.grid("ask") - panel.grid("bid"))
+    loose = (half + _SOLVER) / np.where(vega > 0.0, vega, np.nan)
     deviation = iv * np.sqrt(_years(panel))
     weight = ((strikes[1:-1] - strikes[:-2]) / (strikes[2:] - strikes[:-2]))[:, np.newaxis]
     width = np.log(strikes[2:] / strikes[:-2])[:, np.newaxis]
@@ -131,8 +131,7 @@ def _movable(panel: Panel, right: Ints, strike: Ints, stamp: Ints) -> Floats:
     deviation = panel.grid("implied_vol")[at] * np.sqrt(_years(panel)[stamp])
     d1 = d1_of(panel.grid("delta")[at], right == CALL)
     half = 0.5 * (panel.grid("ask")[at] - panel.grid("bid")[at]) + _SOLVER
-    with np.errstate(invalid="ignore"):
-        movable = half * np.abs(d1 - deviation) / (panel.underlying[stamp] * deviation)
+    movable = half * np.abs(d1 - deviation) / (panel.underlying[stamp] * deviation)
     return np.where(np.isfinite(movable), movable, 0.0)
 
 
