@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test bench proof soak lint audit coverage lock rulegraph clean
+.PHONY: help env demo test bench proof soak lint audit coverage lock rulegraph checks clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -23,6 +23,7 @@ help:
 	@echo "make env       the environment alone, in $(VENV)"
 	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
 	@echo "make rulegraph the picture of the rules in README.md"
+	@echo "make checks    the tables of checks in docs/quality.md"
 	@echo "make clean     remove the environment and the demo's data"
 
 env: $(READY)
@@ -84,6 +85,9 @@ lock: $(READY)
 
 rulegraph: $(READY)
 	$(BIN)/python docs/rulegraph.py
+
+checks: $(READY)
+	$(BIN)/python docs/checks.py
 
 clean:
 	rm -rf $(VENV) data/demo .coverage .coverage.*

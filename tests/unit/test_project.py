@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import spx_data
+from spx_data.quality.catalogue import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "envs" / "requirements.lock").read_text()
@@ -149,13 +150,25 @@ def test_the_simulator_never_imports_the_library():
     assert lines_matching(r"\bspx_data\b", simulator) == []
 
 
-def test_the_readmes_picture_is_the_rules_of_today(tmp_path):
+@pytest.mark.parametrize(
+    ("script", "page"),
+    [("rulegraph", "README.md"), ("checks", "docs/quality.md")],
+)
+def test_what_is_drawn_into_a_page_is_that_of_today(script, page):
     drawn = subprocess.run(
-        [sys.executable, "-c", "import rulegraph; print(rulegraph.drawn(), end='')"],
+        [sys.executable, "-c", f"import {script}; print({script}.drawn(), end='')"],
         cwd=ROOT / "docs",
         capture_output=True,
         text=True,
         check=True,
     ).stdout
 
-    assert drawn in (ROOT / "README.md").read_text()
+    assert drawn in (ROOT / page).read_text()
+
+
+def test_every_check_has_a_code_of_its_own_and_says_what_it_is():
+    assert len({check.code for check in CHECKS}) == len(CHECKS)
+    for check in CHECKS:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", check.code)
+        assert check.unit and check.meaning and check.source
+        assert check.ruinous is None or 0 <= check.tolerated < check.ruinous <= 1
