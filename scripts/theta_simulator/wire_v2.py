@@ -120,10 +120,9 @@ class V2:
             raise request.refuse(":Start must be before end.")
         step = request.number("ivl", 0)
         use_csv, pretty = request.flag("use_csv", default=False), request.flag("pretty_time", default=False)
-        frame = self._rows(root, label, first, last, step, *_window(request, step))
-        if single:
-            frame = _one_contract(frame, request)
-        frame = self._spelt(frame, root, label, first, last, use_csv=use_csv, alone=False)
+        strike, right = _one_contract(request) if single else (None, None)
+        frame = self._rows(root, label, first, last, step, *_window(request, step), strike, right)
+        frame = self._spelt(frame, root, label, first, last, use_csv=use_csv, alone=single)
         frame = _pretty(frame) if pretty else frame
         size = self._settings.page_size
         slices = [frame.slice(offset, size) for offset in range(0, len(frame), size)]
@@ -137,15 +136,25 @@ class V2:
         return Paged(answers.JSON, TICK, tuple(write(part, _TIMES if pretty else ()) for part in slices), "")
 
     def _rows(
-        self, root: str, label: date, first: date, last: date, step: int, start: int, end: int
+        self,
+        root: str,
+        label: date,
+        first: date,
+        last: date,
+        step: int,
+        start: int,
+        end: int,
+        strike: float | None,
+        right: str | None,
     ) -> pl.DataFrame:
-        """Return the rows of all dates, contract by contract."""
+        """Return the rows of all dates, contract by contract; of one contract where it is named."""
         parts, total = [], 0
         for day in sessions.between(first, min(last, self._settings.trading_today())):
             try:
-                rows = self._market.history(root, label, day, step or _TICK_MS, start, end, "v2")
+                rows = self._market.history(root, label, day, step or _TICK_MS, start, end, "v2", strike)
             except TooMuch:
                 raise Refusal(570, f":{answers.TOO_MUCH}.") from None
+            rows = rows if right is None else rows.filter(pl.col("right") == right)
             if (total := total + len(rows)) > MOST_ROWS:
                 raise Refusal(570, f":{answers.TOO_MUCH}.")
             parts.append(rows.with_columns(date=pl.lit(f"{day:%Y%m%d}")))
@@ -225,15 +234,12 @@ def _pretty(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(**clocks, date=pl.col("date").str.to_date("%Y%m%d").cast(pl.String))
 
 
-def _one_contract(frame: pl.DataFrame, request: Arguments) -> pl.DataFrame:
-    """Return the rows of the contract that a request names: strike in 1/1000 dollar, right C or P."""
+def _one_contract(request: Arguments) -> tuple[float, str]:
+    """Return the contract that a request names: strike in 1/1000 dollar on the wire, right C or P."""
     strike, right = request.number("strike"), request.choice("right", ("", "C", "P"))
     if not right:
         raise request.refuse("Missing required parameter: right")
-    frame = frame.filter((pl.col("strike") * 1000).round() == strike, pl.col("right") == right)
-    if frame.is_empty():
-        raise Refusal(472, answers.V2_NO_DATA)
-    return frame
+    return strike / 1000, right
 
 
 def _row(frame: pl.DataFrame, texts: Sequence[str]) -> pl.Expr:
