@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
@@ -47,6 +47,11 @@ class SpxDataError(Exception):
             name: _without_userinfo(value) if isinstance(value, str) else value
             for name, value in fields.items()
         }
+
+    def final(self) -> Self:
+        """The same error, not to be retried again: whoever raises it has used up the patience there is."""
+        self.__dict__["retry"] = NEVER
+        return self
 
     def __str__(self) -> str:
         return f"{self.cause}. {self.cure}".strip() if self.cure else self.cause

@@ -18,6 +18,7 @@ from spx_data.errors import (
     ApiDataNotFoundError,
     ApiResponseInvalidError,
     RequestRefusedError,
+    SpxDataError,
     SubscriptionError,
     WrongApiError,
 )
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_ASKED = 40  # contracts of one chain
-_MIDDLE_TENTHS = (4, 5, 6)  # where an empty chain is tried, in tenths of its contracts
+_APART = 10  # an empty chain is tried at its middle and a tenth of its contracts to either side
 _FIRST_PRINT_MS = 60_000  # the index has printed by then
 # A question that the terminal will not hear leaves a contract missing; it does not cost the chain.
 _UNANSWERED = (ApiResponseInvalidError, RequestRefusedError, SubscriptionError, WrongApiError)
@@ -119,8 +120,8 @@ class Inquiry:
         listed = sorted(
             [*((strike, "C") for strike in entry.calls), *((strike, "P") for strike in entry.puts)]
         )
-        places = {len(listed) * tenths // 10 for tenths in _MIDDLE_TENTHS}
-        for strike, right in [listed[place] for place in sorted(places)]:
+        middle, apart = len(listed) // 2, max(1, len(listed) // _APART)
+        for strike, right in listed[max(0, middle - apart) : middle + apart + 1 : apart]:
             if self._answer(right, strike):
                 raise self._contradicted(right, strike)
 
@@ -210,6 +211,8 @@ class Inquiry:
             self._unquoted.append(name)
         except _UNANSWERED as error:
             self._unanswered.append(f"{name}: {error.cause}")
+        except SpxDataError as error:
+            raise error.final() from None
         return []
 
     def _set_aside(self, right: str, strike: float, bad: Rejects) -> None:

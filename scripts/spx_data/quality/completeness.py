@@ -180,10 +180,10 @@ class _Session:
 
     def __init__(self, census: Presence, span: range, received: Mask, evidence: Evidence) -> None:
         self._census, self._span, self._received, self._evidence = census, span, received, evidence
-        self.there = census.there[:, :, span.start : span.stop]
+        self.there: Mask = census.there[:, :, span.start : span.stop]
         self._all_lack: Mask = np.asarray(~self.there.any(axis=(0, 1)) & received.any())
         first, _ = first_and_last(self.there)
-        quoted = self.there.any(axis=2)
+        quoted = np.asarray(self.there.any(axis=2))
         before = np.arange(len(span)) < first[..., np.newaxis]
         self.late: Mask = before & quoted[..., np.newaxis] & ~self._all_lack
         self._first = first
@@ -210,7 +210,7 @@ class _Session:
         own = self._missing & ~self._all_lack
         asked = {*self._evidence.confirmed, *self._evidence.unquoted}
         found = []
-        for at in _indices(own.any(axis=2)):
+        for at in _indices(np.asarray(own.any(axis=2))):
             name = self._census.name(*at)
             found += [
                 Gap(name, self._stamp(first), self._stamp(last), last - first + 1, name in asked)
