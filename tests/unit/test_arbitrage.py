@@ -229,22 +229,25 @@ def calendars(near, near_fit, far, far_fit):
     return found, looked_at
 
 
+@pytest.mark.parametrize("half", [0.05, 1.5])
 @pytest.mark.parametrize("seed", range(10))
-def test_calendar_spreads_are_those_that_all_pairs_show(seed):
+def test_calendar_spreads_are_those_that_all_pairs_show(seed, half):
     chance = np.random.default_rng(seed)
     near_strikes = np.sort(chance.choice(np.arange(4_500.0, 4_900.0, 5), 14, replace=False))
     far_strikes = np.sort(chance.choice(np.arange(4_500.0, 4_900.0, 5), 11, replace=False))
-    bumps = chance.choice([0.0, 0.0, 0.0, 3.0, 12.0], (2, 14, 6))
+    bumps = chance.choice([0.0, 0.0, 0.0, 3.0, 40.0], (2, 14, 6))
     shape = np.ones((1, 1, 6))
     near = quoted(
         near_strikes,
         priced(near_strikes, 4_700.0, 0.999, 0.03)[..., np.newaxis] * shape,
+        half,
         bumps=bumps,
         there=chance.random((2, 14, 6)) > 0.1,
     )
     far = quoted(
         far_strikes,
         priced(far_strikes, 4_712.0, 0.996, 0.034)[..., np.newaxis] * shape,
+        half,
         there=chance.random((2, 11, 6)) > 0.1,
         begins=dt.time(9, 33),
         expiration=LATER,

@@ -63,11 +63,17 @@ def test_every_state_of_a_quote_has_one_name(bid, ask, expected):
     [
         (0.05, 0.15),  # a tick or two are much of a small price
         (1.0, 2.0),  # a dollar, not more
+        (3.0, 5.0),  # half of the midpoint, not more
         (98.0, 102.0),  # dollars, but few of many
     ],
 )
 def test_a_quote_is_wide_in_dollars_and_in_proportion_or_not_at_all(bid, ask):
     assert one(bid, ask)["wide"].hits == 0
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(1.0, 2.05), (3.0, 5.05)])
+def test_a_nickel_more_is_wide(bid, ask):
+    assert one(bid, ask)["wide"].hits == 1
 
 
 def test_states_are_counted_among_those_that_could_have_them():
@@ -111,11 +117,30 @@ def test_a_put_falls_as_well_as_a_call_rises():
     assert still(delta=-0.5)["stale"].hits == 120
 
 
-def test_without_a_delta_moneyness_decides():
-    found = still(delta=0.0, underlying_price=np.linspace(4_710.0, 4_730.0, 60))["stale"]
+@pytest.mark.parametrize(("level", "moving"), [(4_710.0, "C"), (4_640.0, "P")])
+def test_without_a_delta_moneyness_decides(level, moving):
+    found = still(delta=0.0, underlying_price=np.linspace(level, level + 20.0, 60))["stale"]
 
     assert (found.hits, found.of) == (60, 60)
-    assert found.first == "C 4700 at 09:31"
+    assert found.first == f"{moving} 4700 at 09:31"
+
+
+@pytest.mark.parametrize(("moves", "hits"), [(0.18, 0), (0.22, 120)])
+def test_a_locked_quote_is_given_a_tick_of_spread(moves, hits):
+    shape = (2, 1, 60)
+    price = np.linspace(4_700.0, 4_700.0 + moves, 60)
+    panel = panels.panel([4_700], np.full(shape, 20.0), np.full(shape, 20.0), underlying_price=price)
+
+    assert judged(panel)["stale"].hits == hits
+
+
+@pytest.mark.parametrize("minutes", [31, 32, 33, 63, 64, 65, 100])
+def test_a_move_is_seen_wherever_it_falls_in_a_run(minutes):
+    for minute in range(minutes):
+        price = np.full(minutes, 4_700.0)
+        price[minute] += 5.0
+
+        assert still(minutes, underlying_price=price)["stale"].hits == 2 * minutes
 
 
 def test_a_row_without_an_underlying_hides_no_stale_quote():
@@ -154,8 +179,8 @@ def test_no_market_is_not_stale():
     assert (found.hits, found.of) == (0, 0)
 
 
-@pytest.mark.parametrize(("step", "records"), [(15, 3), (20, 3), (60, 3)])
-def test_with_rarer_stamps_it_takes_thirty_minutes_and_three_records(step, records):
+@pytest.mark.parametrize(("step", "records"), [(5, 7), (15, 5), (60, 5)])
+def test_with_rarer_stamps_it_takes_thirty_minutes_and_five_records(step, records):
     def hits(count):
         shape = (2, 1, count)
         price = 4_700.0 + 20.0 * np.arange(count)

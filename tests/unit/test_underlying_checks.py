@@ -195,6 +195,37 @@ def test_a_failed_volatility_of_a_good_quote_is_named():
     assert found["failed-iv"].first == "C 4700 at 09:33"
 
 
+# A year at 7 % makes 4,382.25 of 4,700: what a call is worth at least is 317.75, what a put at most 4,382.25.
+@pytest.mark.parametrize(
+    ("right", "bid", "ask", "looked_at"),
+    [
+        ("C", 317.0, 325.0, 0),
+        ("C", 318.0, 325.0, 1),
+        ("C", 4_600.0, 4_699.0, 1),
+        ("C", 4_600.0, 4_701.0, 0),
+        ("P", 4_300.0, 4_382.0, 1),
+        ("P", 4_300.0, 4_383.0, 0),
+    ],
+)
+def test_a_volatility_must_be_found_between_the_bounds_whatever_the_rate(right, bid, ask, looked_at):
+    there = np.array([right == "C", right == "P"]).reshape(2, 1, 1)
+    bids, asks = (np.full((2, 1, 1), price) for price in (bid, ask))
+    year = panels.DATE + dt.timedelta(365)
+    found = judged(panels.panel([4_700], bids, asks, there=there, expiration=year, iv_error=100.0))
+
+    assert (found["failed-iv"].hits, found["failed-iv"].of) == (looked_at, looked_at)
+
+
+@pytest.mark.parametrize(("strike", "looked_at"), [(4_740, 1), (4_741, 0)])
+def test_a_put_is_worth_its_exercise_at_least(strike, looked_at):
+    there = np.array([False, True]).reshape(2, 1, 1)
+    bid = np.full((2, 1, 1), 40.5)
+
+    found = judged(panels.panel([strike], bid, bid + 1.0, there=there))
+
+    assert found["failed-iv"].of == looked_at
+
+
 def test_a_price_that_no_volatility_explains_may_fail():
     found = chain([4_700.0], implied_vol=0.25, iv_error=100.0, bid=5_000.0)
 

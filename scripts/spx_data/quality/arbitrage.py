@@ -186,7 +186,7 @@ def _butterfly(panel: Panel, book: _Book) -> tuple[Mask, Mask]:
     """Bids above the chord of two asks: the slope down to some ask below exceeds that to some ask above."""
     lower, upper = np.full(panel.shape, -np.inf), np.full(panel.shape, np.inf)
     sold = book.bid - TOLERANCE
-    for wing in range(1, min(WINGS, len(panel.strikes) - 1) + 1):
+    for wing in range(1, min(WINGS + 1, len(panel.strikes))):
         per_dollar = 1.0 / (panel.strikes[wing:] - panel.strikes[:-wing])[:, np.newaxis]
         below, above = lower[:, wing:], upper[:, :-wing]
         np.maximum(below, (sold[:, wing:] - book.ask[:, :-wing]) * per_dollar, out=below)

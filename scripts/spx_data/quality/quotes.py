@@ -16,7 +16,7 @@ WIDE_DOLLARS = 1.0
 WIDE_FROM_MID = 1.0  # dollars; below it a tick or two are half of the price
 
 STALE_MS = 30 * MINUTE_MS
-STALE_RECORDS = 3  # at least, where stamps are far apart
+STALE_RECORDS = 5  # at least, where stamps are far apart
 STALE_SPREADS = 2.0
 LEAST_DELTA = 0.1
 TICK = 0.05  # dollars: the narrowest spread that SPX options can have
