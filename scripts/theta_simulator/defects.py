@@ -187,8 +187,8 @@ def _on_a_smooth_smile(here: pl.DataFrame, site: Site) -> bool:
     )
 
 
-def _in_the_money(here: pl.DataFrame, _: Site) -> bool:
-    return _between(here, 0.7, 0.999) and float(_inside(here).min()) > 40.0
+def _in_the_money(here: pl.DataFrame, site: Site) -> bool:
+    return _between(here, 0.7, 0.999) and float(_inside(here).min()) > 40.0 and _twins(site) >= 4
 
 
 def _has_one_before(here: pl.DataFrame, site: Site) -> bool:
@@ -209,8 +209,14 @@ def _has_one_before(here: pl.DataFrame, site: Site) -> bool:
 
 def _among_many(here: pl.DataFrame, site: Site) -> bool:
     """Say whether enough strikes have both quotes to tell which one breaks parity."""
-    quoted = site.rows.filter(site.window & (pl.col("bid") > 0.0)).group_by("strike").len()
-    return _near_the_money(here, site) and (quoted["len"] == 2 * len(here)).sum() >= 4
+    return _near_the_money(here, site) and _twins(site) >= 4
+
+
+def _twins(site: Site) -> int:
+    """Return how many strikes have a bid for the call and for the put at every stamp of the place."""
+    bids = site.rows.filter(site.window & (pl.col("bid") > 0.0))
+    quoted = bids.group_by("strike").len()["len"]
+    return int((quoted == 2 * bids["ms_of_day"].n_unique()).sum())
 
 
 def _worth_something(here: pl.DataFrame, _: Site) -> bool:
