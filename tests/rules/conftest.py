@@ -27,7 +27,7 @@ class Date:
         download_expirations(self.settings, self.date, listing, manifest, concurrent=concurrent)
 
     def merge(self):
-        (session,) = sessions.between("NYSE", self.date, self.date) or (None,)
+        (session,) = sessions.between(self.settings.calendar, self.date, self.date) or (None,)
         manifest, parquet = self.layout.manifest(self.date), self.layout.parquet(self.date)
         merge_date(self.settings, self.date, manifest, parquet, session=session)
 
