@@ -221,7 +221,7 @@ def calendars(near, near_fit, far, far_fit):
         error1 = off1(forward) / (discount - tilt1) if discount > tilt1 else math.nan
         error2 = off2(farther) / (later - tilt2) if later > tilt2 else math.nan
         least = sold * (farther - error2) / (forward + error1)
-        most = sold * (farther + error2) / (forward - error1)
+        most = sold * (farther + error2) / (forward - error1) if forward > error1 else math.nan
         partners = [asks[k] for k in asks if (k <= least if right == CALL else k >= most)]
         dollar = (later * farther - off2(0.0)) / (discount * forward + off1(0.0))
         looked_at += bool(partners)
@@ -258,6 +258,19 @@ def test_calendar_spreads_are_those_that_all_pairs_show(seed, half):
 
     assert (count.hits, count.of) == calendars(near, near_fit, far, far_fit)
     assert count.hits
+
+
+@pytest.mark.parametrize("half", [30.0, 200.0, 2_000.0])
+def test_where_quotes_leave_a_forward_in_doubt_no_calendar_is_looked_at(half):
+    strikes = np.array([4_600.0, 4_700.0, 4_800.0])
+    value = priced(strikes, 4_700.0, 0.999, 0.9)[..., np.newaxis]
+    near, far = quoted(strikes, value, half), quoted(strikes, value / 8.0, 0.05, expiration=LATER)
+    near_fit, far_fit = fitted(near, 4_700.0, 0.999), fitted(far, 4_712.0, 0.996)
+
+    count = judged(far, far_fit, (near, near_fit))["calendar"]
+
+    assert (count.hits, count.of) == calendars(near, near_fit, far, far_fit)
+    assert count.hits == 0
 
 
 @given(st.integers(0, 2**32 - 1))

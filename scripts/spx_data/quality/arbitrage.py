@@ -218,7 +218,8 @@ def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit])
     _, mine, other = np.intersect1d(panel.stamps, near.stamps, assume_unique=True, return_indices=True)
     far, first = line.pick(mine), _Line.of(near, near_fit).pick(other)
     least = (far.forward - far.doubt_of_forward) / (first.forward + first.doubt_of_forward)
-    most = (far.forward + far.doubt_of_forward) / (first.forward - first.doubt_of_forward)
+    lowest = first.forward - first.doubt_of_forward
+    most = (far.forward + far.doubt_of_forward) / np.where(lowest > 0, lowest, np.nan)
     worth = (far.discount * far.forward - far.doubt_at_zero) / (
         first.discount * first.forward + first.doubt_at_zero
     )
@@ -230,11 +231,9 @@ def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit])
         outside = strikes >= first.forward if right == CALL else strikes <= first.forward
         rows = np.flatnonzero(outside.any(axis=1))
         cells = np.ix_(rows, other)
-        bid, cheapest = (
-            sold[right][cells],
-            _cheapest(panel.strikes, asks[right], strikes[rows] * ratio, right),
-        )
-        judged = outside[rows] & np.isfinite(bid) & np.isfinite(cheapest) & np.isfinite(worth)
+        bid = sold[right][cells]
+        cheapest = _cheapest(panel.strikes, asks[right], strikes[rows] * ratio, right)
+        judged = outside[rows] & np.isfinite(bid) & np.isfinite(cheapest) & np.isfinite(worth * ratio)
         looked_at[right][cells] = judged
         found[right][cells] = judged & ((bid - TOLERANCE) * worth > cheapest)
     count = near.count(CALENDAR, found, looked_at)
