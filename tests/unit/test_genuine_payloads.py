@@ -15,6 +15,7 @@ from spx_data.errors import (
     TerminalDisconnectedError,
     WrongApiError,
 )
+from spx_data.records import Rejects
 from spx_data.settings import Window
 from spx_data.theta import errors, tables, v2, v3
 from spx_data.theta.chains import Chain
@@ -283,6 +284,44 @@ def test_the_last_stamp_of_a_whole_day_is_its_full_length(table):
     rows = table(name, {"ms_of_day": pa.int64(), "date": pa.int64(), "ask": pa.float64()})
 
     assert {"ms_of_day": 86_400_000, "date": 20_241_021, "ask": 21.2} in rows
+
+
+def test_a_v2_contract_by_itself_becomes_records(source, wire, samples):
+    wire.says((samples / "v2_hist_option_greeks.AAPL_20230915_170C.json").read_bytes(), "application/json")
+    chain = Chain("AAPL", dt.date(2023, 9, 15), dt.date(2023, 9, 11), dt.date(2023, 9, 15))
+    window = Window(dt.time(9, 30), dt.time(16), "30s")
+
+    (batch,) = source("v2", format="json").contract_history(chain, "C", 170.0, window)
+
+    assert batch.select(["strike", "right", "timestamp", "bid", "ask", "underlying_price"]).to_pylist() == [
+        {
+            "strike": 170.0,
+            "right": "C",
+            "timestamp": 1_694_439_090_000 + 90_000 * number,
+            "bid": bid,
+            "ask": ask,
+            "underlying_price": price,
+        }
+        for number, (bid, ask, price) in enumerate([(10.3, 10.4, 179.94), (10.35, 10.5, 180.06)])
+    ]
+    assert "strike=170000&right=C" in wire.asked[0]
+    assert wire.asked[0].startswith("/v2/hist/option/greeks?root=AAPL&exp=20230915")
+
+
+def test_a_v2_contract_in_csv_keeps_its_strike_and_right(source, wire, samples):
+    lines = (samples / "v2_hist_option_greeks.SPXW_20241024_5850C_1h.csv").read_text().splitlines()
+    first_day = [lines[0], *(line for line in lines if line.endswith(",20241021"))]
+    wire.says("".join(f"{line}\r\n" for line in first_day))
+    chain = Chain("SPXW", dt.date(2024, 10, 24), dt.date(2024, 10, 21), dt.date(2024, 10, 24))
+
+    (batch,) = source("v2").contract_history(
+        chain, "C", 5850.0, Window(dt.time(10), dt.time(23), "1h"), Rejects()
+    )
+
+    assert batch.num_rows == 14
+    assert set(batch["strike"].to_pylist()) == {5850.0}
+    assert set(batch["right"].to_pylist()) == {"C"}
+    assert batch["implied_vol"][0].as_py() == 0.1133
 
 
 # Listings -----------------------------------------------------------------------------------------------
