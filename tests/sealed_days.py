@@ -106,6 +106,9 @@ def seal(
             "contracts_listed": 25,
             "contracts_received": 25,
             "contracts_missing": ["C 4700", "P 4705"] if not number and missing else [],
+            "contracts_explained": [],
+            "gaps": [],
+            "more": {},
             "quality": sections.get("quality") and _of_chain(sections["quality"]),
         }
         for number in range(LISTED)
@@ -114,7 +117,6 @@ def seal(
         "format": 3,
         "date": date.isoformat(),
         "session": _session(date, closes),
-        "dataset": {"interval": "1m", "start_time": "09:30:00", "end_time": "16:15:00"},
         "source": {"api": "v3", "greeks_version": "latest"},
         "completeness": {
             "chains_listed": LISTED,
@@ -158,6 +160,7 @@ def _session(date: dt.date, closes: dt.time) -> Mapping[str, Any]:
         "early_close": closes < dt.time(16),
         "last_stamp_expected": last,
         "last_stamp_received": last,
+        "first_stamp_expected": opens,
         "vendor": None,
         "findings": [],
     }

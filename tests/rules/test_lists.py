@@ -44,7 +44,7 @@ BAD = {
     "completeness": {"contracts_missing": 2, "stamps_missing": 3, "complete": False},
     "rejects": {
         "rows": 14,
-        "reasons": {"strike": 14},
+        "reasons": {"strike": 10, "conflict": 4},
         "duplicates_dropped": 1,
         "conflicts": 2,
         "sha256": "a" * 64,
@@ -370,13 +370,30 @@ def test_a_bad_day_is_told_in_full(project):
         "not complete",
         "missing: SPX 2024-01-05 C 4700, P 4705",
         "session: the vendor says that it closed at 13:00",
-        "14 bad records rejected (strike 14); 1 duplicate dropped, 2 conflicts",
+        "set aside: 14 records (10 strike, 4 conflict)",
+        "1 repeated record dropped",
         "→ data/rejects/2024/2024-01-05.ndjson",
         "too few days around to compare with",
         "12,000 rows from API v3, greeks latest",
         "recheck --config dates=2024-01-05",
     ):
         assert words in shown
+
+
+def test_gaps_are_named_up_to_what_a_person_reads(project):
+    path = project.layout.passport(SEALED[0])
+    gap = {"contract": None, "first": "10:31", "last": "10:31", "stamps": 8, "asked": False}
+    listed = vouched.read(path)
+    listed["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
+    listed["chains"][1]["explained"] = "the source has no data for it"
+    vouched.write(path, listed)
+
+    shown = printed("quality", "2024-01-02")
+
+    assert shown.count("missing: SPX 2024-01-05 every contract at 10:31 (8 stamps)") == 11
+    assert "… and 40 more of SPX 2024-01-05: gaps" in shown
+    assert "… and 1 more: --format json has all" in shown
+    assert "explained: " not in shown
 
 
 def test_a_good_day_is_told_without_a_cure(project):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.sealed_days import judged, seal
 
-from spx_data import status
+from spx_data import records, status
 from spx_data.ledger import Kind, State
 from spx_data.quality.checks import Part
 from spx_data.settings import Quality
@@ -68,7 +68,12 @@ def test_a_day_says_what_its_passport_says(judge):
         rows=3_910_000,
         quality=judged(spread=0.03, level=0.2, quotes=50.0, greeks=80.0),
         completeness={"contracts_missing": 2, "stamps_missing": 7, "complete": False},
-        rejects={"rows": 3, "duplicates_dropped": 4, "conflicts": 5},
+        rejects={
+            "rows": 13,
+            "reasons": {"strike": 3, records.CONFLICT: 10},
+            "duplicates_dropped": 4,
+            "conflicts": 5,
+        },
         session={"findings": ["the vendor says 13:00"]},
     )
 
@@ -102,7 +107,8 @@ def test_a_day_that_nobody_judged_is_left_out(judge):
 
 def test_rows_are_those_of_a_minute_of_the_session(judge):
     half = judge(dt.date(2024, 1, 3), rows=2_100_000, closes=dt.time(13))
-    narrow = judge(dt.date(2024, 1, 4), rows=3_600_000, dataset={"start_time": "10:00:00"}, quality=judged())
+    hours = {"first_stamp_expected": "2024-01-04T10:00:00-05:00"}
+    narrow = judge(dt.date(2024, 1, 4), rows=3_600_000, session=hours)
     unknown = judge(dt.date(2024, 1, 5), session=None)
 
     found = quality.days([half, narrow, unknown], RULES)

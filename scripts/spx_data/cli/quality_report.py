@@ -10,6 +10,7 @@ from spx_data.cli.output import Column, Row, console, count, counted, minute, po
 from spx_data.cli.quality import share
 from spx_data.cli.tables import VERDICTS
 from spx_data.status.outliers import WORDS
+from spx_data.status.quality import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,8 +114,7 @@ _CHECK_COLUMNS = [
     Column("part", "part"),
     Column("hits", "hits", count, right=True),
     Column("of", "of", count, right=True),
-    Column("unit", "unit"),
-    Column("share", "share", lambda value: f"{100 * value:.2g} %", right=True),
+    Column("share", "share", percent, right=True),
     Column("score", "points", points, right=True, style=_check_style),
     Column("most", "most at"),
     Column("first", "first", fold=True),
@@ -158,15 +158,15 @@ _CHAIN_COLUMNS = [
 
 
 def _completeness(found: Mapping[str, Any], to: Console) -> None:
-    balance, rejects = found["completeness"], found["rejects"]
+    balance = found["completeness"]
     _section("completeness", to)
     rows = [
-        {"what": words, **{name: balance.get(f"{what}_{name}") for name in _BALANCE}}
+        {"what": words, **{name: balance[f"{what}_{name}"] for name in _BALANCE}}
         for what, words in (("contracts", "contracts"), ("stamps", "stamps of contracts"))
     ]
     columns = [Column("what", "")] + [Column(name, name, count, right=True) for name in _BALANCE]
     print_table(rows, columns, to)
-    if balance.get("complete"):
+    if balance["complete"]:
         _line("complete: expected - received - explained = 0", to, "green")
     else:
         _line("not complete: expected - received - explained is more than 0", to, "yellow")
@@ -174,18 +174,17 @@ def _completeness(found: Mapping[str, Any], to: Console) -> None:
         _line(f"lost: {lost} was listed the session before, and not on this date", to, "yellow")
     for gap in _capped(list(_gaps(found["chains"]))):
         _line(gap, to)
-    for finding in (found["session"] or {}).get("findings") or ():
+    for finding in (found["session"] or {}).get("findings", ()):
         _line(f"session: {finding}", to, "yellow")
-    if rejects["rows"] or rejects["conflicts"] or rejects["duplicates_dropped"]:
-        reasons = ", ".join(f"{reason} {number:,}" for reason, number in rejects["reasons"].items())
-        told = (
-            f"{counted(rejects['rows'], 'bad record')} rejected ({reasons})"
-            if rejects["rows"]
-            else "none rejected"
-        )
-        duplicates = counted(rejects["duplicates_dropped"], "duplicate")
-        twice = f"{duplicates} dropped, {counted(rejects['conflicts'], 'conflict')}"
-        _line(f"records: {told}; {twice}", to, "yellow")
+    _rejects(found["rejects"], to)
+
+
+def _rejects(rejects: Mapping[str, Any], to: Console) -> None:
+    if rejects["rows"]:
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in rejects["reasons"].items())
+        _line(f"set aside: {counted(rejects['rows'], 'record')} ({reasons})", to, "yellow")
+    if rejects["duplicates_dropped"]:
+        _line(f"{counted(rejects['duplicates_dropped'], 'repeated record')} dropped", to, "yellow")
     if rejects["path"]:
         _line(f"→ {rejects['path']}", to)
 
@@ -194,11 +193,27 @@ _BALANCE = ("expected", "received", "explained", "missing")
 
 
 def _gaps(chains: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What is missing, by name."""
+    """What is missing, and what is explained, by name."""
     for chain in chains:
         name = f"{chain['root']} {chain['expiration']}"
         if chain["contracts_missing"]:
             yield f"missing: {name} {', '.join(chain['contracts_missing'])}"
+        yield from (f"missing: {name} {_gap(gap)}" for gap in chain["gaps"])
+        for what, number in chain["more"].items():
+            yield f"… and {number:,} more of {name}: {what.replace('_', ' ')}"
+    for chain in chains:
+        name = f"{chain['root']} {chain['expiration']}"
+        if chain["explained"]:
+            yield f"explained: {name}: {chain['explained']}"
+        elif chain["contracts_explained"]:
+            yield f"explained: {name} {', '.join(chain['contracts_explained'])}: no data for it by itself"
+
+
+def _gap(gap: Mapping[str, Any]) -> str:
+    contract, first, last = gap["contract"] or "every contract", gap["first"], gap["last"]
+    when = f"at {first}" if first == last else f"from {first} to {last}"
+    proof = "; asked for by itself, it lacks them too" if gap["asked"] else ""
+    return f"{contract} {when} ({counted(gap['stamps'], 'stamp')}{proof})"
 
 
 def _capped(lines: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ Digest = Mapping[str, Any]
 
 _BALANCE = ("expected", "received", "explained", "missing")
 _WHOLE = 100.0  # points
+CONFLICT = "conflict"  # what `records` calls records that contradict each other
 
 
 def of(passport: Mapping[str, Any]) -> Digest | None:
@@ -33,7 +34,7 @@ def of(passport: Mapping[str, Any]) -> Digest | None:
         "contracts": [completeness.get(f"contracts_{name}") for name in _BALANCE],
         "stamps": [completeness.get(f"stamps_{name}") for name in _BALANCE],
         "complete": completeness.get("complete"),
-        "rejects": [rejects.get(name) for name in ("rows", "duplicates_dropped", "conflicts")],
+        "rejects": _rejects(rejects),
         "spread_median": figures.get("spread_median"),
         "iv_level": figures.get("iv_level"),
         "rows": passport["rows"],
@@ -49,15 +50,21 @@ def _lost(checks: list[dict[str, Any]]) -> list[list[Any]]:
     return [[check[name] for name in ("check", "hits", "of", "unit", "score")] for check in costly]
 
 
+def _rejects(rejects: Mapping[str, Any]) -> list[int | None]:
+    """Bad records, duplicates dropped and conflicts, of which both versions stand among the rejects."""
+    rows = rejects.get("rows")
+    bad = None if rows is None else rows - rejects["reasons"].get(CONFLICT, 0)
+    return [bad, rejects.get("duplicates_dropped"), rejects.get("conflicts")]
+
+
 def _minutes(passport: Mapping[str, Any]) -> float | None:
     """From the first stamp that the session and the lake's window allow to the last one, in minutes."""
     session = passport.get("session")
     if session is None:
         return None
-    opens = dt.datetime.fromisoformat(session["opens"])
-    begins = dt.time.fromisoformat(passport["dataset"]["start_time"])
-    first = max(opens, opens.replace(hour=begins.hour, minute=begins.minute, second=begins.second))
-    last = dt.datetime.fromisoformat(session["last_stamp_expected"])
+    first, last = (
+        dt.datetime.fromisoformat(session[name]) for name in ("first_stamp_expected", "last_stamp_expected")
+    )
     minutes = (last - first).total_seconds() / 60
     return minutes if minutes > 0 else None
 

@@ -13,7 +13,7 @@ from spx_data.quality import score
 from spx_data.settings import Settings
 from spx_data.status import outliers
 from spx_data.status.listings import Listings
-from spx_data.status.quality import Day
+from spx_data.status.quality import PARTS, Day
 from spx_data.status.summary import Summary
 
 Document = Mapping[str, Any]
@@ -42,8 +42,9 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
         "score": day.score,
         "verdict": day.verdict,
         "parts": [
-            {"part": part, "score": points["score"], "weight": rules.weights.get(part, 0.0)}
-            for part, points in quality["parts"].items()
+            {"part": part, "score": quality["parts"][part]["score"], "weight": rules.weights.get(part, 0.0)}
+            for part in PARTS
+            if part in quality["parts"]
         ],
         "checks": quality["checks"],
         "findings": list(day.findings),
