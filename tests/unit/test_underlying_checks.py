@@ -295,3 +295,34 @@ def test_a_chain_without_a_stamp_on_a_whole_minute_shows_nothing():
     empty = Panel("SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record()))
 
     assert {(count.hits, count.of) for count in underlying.judge(empty, 0)} == {(0, 0)}
+
+
+# Chains beside each other --------------------------------------------------------------------------------
+
+
+def lines(*prices, begins=0):
+    stamps = panels.at(dt.time(10)) + panels.MINUTE * np.arange(len(prices[0]), dtype=np.int64)
+    return [underlying.Line(stamps + begins, np.array(each, dtype=np.float64)) for each in prices]
+
+
+def test_a_chain_whose_underlying_is_not_the_days_is_named_with_the_first_stamp():
+    found = underlying.across(lines([4700, 4701, 4702], [4700, 4650, 4650], [4700, 4701, 4702]))
+
+    assert [count.hits for count in found] == [0, 2, 0]
+    assert [count.of for count in found] == [3, 3, 3]
+    assert found[1].first == "at 10:01"
+    assert found[1].by_stamp.tolist() == [0, 1, 1]
+
+
+def test_a_stamp_of_one_chain_alone_is_compared_with_nothing():
+    alone, other = lines([4700, 4701]), lines([4700, 4701], begins=2 * panels.MINUTE)
+
+    assert [count.of for count in underlying.across([*alone, *other])] == [0, 0]
+    assert [count.of for count in underlying.across(alone)] == [0]
+    assert underlying.across([]) == []
+
+
+def test_a_stamp_without_a_price_is_no_disagreement():
+    found = underlying.across(lines([np.nan, 4701], [4700, 4701], [4700, 4701]))
+
+    assert [(count.hits, count.of) for count in found] == [(0, 1), (0, 2), (0, 2)]

@@ -1,7 +1,8 @@
 """A trading date, judged chain by chain in sealed order, in memory bounded by one chain.
 
-Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them); the
-greeks are cross-examined at the end on samples, because their rate is the day's and not a chain's.
+Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them). What
+only the whole day can tell is asked at its end, of what each chain leaves behind: its underlying, stamp by
+stamp, and a sample of its greeks, whose rate is the day's and not a chain's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from spx_data.quality import arbitrage, figures, greeks, parity, quotes, score, smile, underlying
 from spx_data.quality.checks import Check, Count, Ints
 from spx_data.quality.panel import Panel, clock
+from spx_data.quality.underlying import Line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +43,7 @@ class _Chain:
     expiration: dt.date
     counts: list[Count]
     figures: dict[str, float | None]
+    underlying: Line
     sample: greeks.Sample
 
     def __str__(self) -> str:
@@ -80,14 +83,15 @@ class Judge:
             *smile.judge(panel, fit),
         ]
         figured = figures.of_chain(panel, fit)
-        self._chains.append(_Chain(root, expiration, counts, figured, greeks.sample(panel)))
+        self._chains.append(_Chain(root, expiration, counts, figured, Line.of(panel), greeks.sample(panel)))
         self._before = panel, fit
 
     def finish(self, more: Mapping[tuple[str, dt.date], Iterable[Count]]) -> Judgement:
         """The judgement on the date; *more* are counts from elsewhere, by (root, expiration)."""
         examined = greeks.examine([chain.sample for chain in self._chains], self._rules.greeks_version)
-        for chain, counts in zip(self._chains, examined.counts, strict=True):
-            chain.counts.extend(counts)
+        compared = underlying.across([chain.underlying for chain in self._chains])
+        for chain, differing, counts in zip(self._chains, compared, examined.counts, strict=True):
+            chain.counts.extend((differing, *counts))
         known = {(chain.root, chain.expiration): chain for chain in self._chains}
         every = {
             key: [*(known[key].counts if key in known else ()), *more.get(key, ())]

@@ -7,13 +7,15 @@ feed stood still. After the stock market's close it stands still by nature (the 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from spx_data import schema
-from spx_data.quality.checks import Check, Count, Floats, Mask, Part
-from spx_data.quality.panel import CALL, MINUTE_MS, PUT, Panel
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.panel import CALL, MINUTE_MS, PUT, Panel, clock
 
 OPENS = dt.time(9, 30)
 CLOSES_AT_THE_EARLIEST = dt.time(13, 0)  # where no calendar says: a half day's close
@@ -51,6 +53,15 @@ DISAGREES = Check(
     tolerated=0.001,
     ruinous=0.1,
 )
+DIFFERS = Check(
+    "underlying-differs",
+    Part.UNDERLYING,
+    "stamps that other chains have as well",
+    "a chain's underlying price differs from the median of the day's chains at the same stamp",
+    "one underlying, whichever expiration asks (the terminal's wire facts §2)",
+    tolerated=0.001,
+    ruinous=0.1,
+)
 OLD = Check(
     "underlying-stale",
     Part.UNDERLYING,
@@ -79,7 +90,7 @@ NO_IV = Check(
     ruinous=None,
 )
 
-CHECKS: tuple[Check, ...] = (MISSING, FROZEN, DISAGREES, OLD, FAILED_IV, NO_IV)
+CHECKS: tuple[Check, ...] = (MISSING, FROZEN, DISAGREES, DIFFERS, OLD, FAILED_IV, NO_IV)
 
 
 def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
@@ -102,6 +113,40 @@ def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
         panel.count(FAILED_IV, solvable & failed, solvable),
         panel.count(NO_IV, failed | (panel.grid("implied_vol") == 0), panel.there),
     ]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A chain's underlying: one price (dollars, NaN where there is none) at each stamp (ms)."""
+
+    stamps: Ints
+    prices: Floats
+
+    @classmethod
+    def of(cls, panel: Panel) -> Line:
+        """The underlying of *panel*."""
+        return cls(panel.stamps, panel.underlying)
+
+
+def across(lines: Sequence[Line]) -> list[Count]:
+    """Where each chain's underlying is not the day's: one count a chain, in their order."""
+    stamps = np.unique(np.concatenate([line.stamps for line in lines])) if lines else np.empty(0, np.int64)
+    prices = np.full((len(lines), len(stamps)), np.nan)
+    for row, line in zip(prices, lines, strict=True):
+        row[np.searchsorted(stamps, line.stamps)] = line.prices
+    common = np.flatnonzero(np.count_nonzero(np.isfinite(prices), axis=0) > 1)
+    middle = np.full(len(stamps), np.nan)
+    middle[common] = np.nanmedian(prices[:, common], axis=0)
+    known = np.isfinite(prices) & np.isfinite(middle)
+    return [
+        _differing(stamps, found, int(np.count_nonzero(of)))
+        for found, of in zip(known & (prices != middle), known, strict=True)
+    ]
+
+
+def _differing(stamps: Ints, found: Mask, of: int) -> Count:
+    first = f"at {clock(int(stamps[np.argmax(found)]))}" if found.any() else None
+    return Count(DIFFERS, int(np.count_nonzero(found)), of, first, stamps, found.astype(np.int64))
 
 
 def _at(date: dt.date, time: dt.time) -> int:
