@@ -60,7 +60,7 @@ def test_pretty_times_are_text(v2):
     assert (row[0], row[-1]) == ("09:31:00.000", "2024-01-02")
 
 
-@pytest.mark.parametrize("change", [{"strike": "4935500"}, {"exp": "20240103"}, {"start_date": "20231230"}])
+@pytest.mark.parametrize("change", [{"strike": "4935500"}, {"exp": "20240104"}, {"start_date": "20231230"}])
 def test_no_such_contract_is_472(v2, change):
     change |= {"end_date": change["start_date"]} if "start_date" in change else {}
 
