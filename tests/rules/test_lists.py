@@ -312,7 +312,7 @@ def test_quality_lists_judged_days_and_what_cost_points(project):
     assert list(found) == ["2024-02-01", "2024-01-05", "2024-01-03", "2024-01-02"]
     assert [row["verdict"] for row in found.values()] == ["good", "fail", "warn", "good"]
     assert found["2024-01-05"]["findings"][0] == "delta: 40 of 800 values (5 %)"
-    assert found["2024-01-05"]["findings"][-1] == "the vendor says that it closed at 13:00"
+    assert found["2024-01-05"]["session_findings"] == ["the vendor says that it closed at 13:00"]
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_a_day_says_what_its_passport_says(judge):
     assert found.findings == (
         "crossed: 100 of 4,000 quotes (2.5 %)",
         "delta: 8 of 800 values (1 %)",
-        "the vendor says 13:00",
     )
+    assert found.session_findings == ("the vendor says 13:00",)
 
 
 def test_a_digest_is_the_same_when_it_is_remembered(judge):
@@ -175,7 +175,10 @@ def test_the_status_log_has_what_each_day_is_worth_check_by_check(lake):
         assert ask(
             "SELECT date, hits, looked_at, share, first_hit FROM quality_checks WHERE score < 100"
         ) == [("2024-01-03", 100, 4000, 0.025, "SPX 2024-01-19 C 4700 at 10:31")]
-        assert ask("SELECT json_array_length(findings) FROM quality") == [(1,), (2,)]
+        assert ask("SELECT json_array_length(findings), session_findings FROM quality") == [
+            (0, '["the vendor says 13:00"]'),
+            (1, '["the vendor says 13:00"]'),
+        ]
         assert ask(
             "SELECT metric_value, context FROM performance_metrics WHERE metric_name = 'quality_score'"
         ) == [

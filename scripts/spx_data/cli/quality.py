@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from spx_data.status.trends import Step
 
 _EMPTY = "no sealed dates that were judged"
-_SHORT = {"completeness": "complete", "underlying": "underl.", "arbitrage": "arbitr."}
 
 
 @click.command(short_help="Show what sealed days are worth, and why.")
@@ -130,17 +129,21 @@ def _emit_days(
     rows = [row(every[place], listings.lost(place), found) for place, found in standing_out.items()]
     names = [*(field.name for field in fields(Day)), "expirations_lost", "outliers"]
     if form == "table":
-        far = [", ".join(map(str, found)) for found in standing_out.values()]
-        rows = [{**each, "told": _told(each), "far": far} for each, far in zip(rows, far, strict=True)]
+        told = [", ".join(map(str, found)) for found in standing_out.values()]
+        rows = [
+            {**each, "points": _points(each), "far": far, "told": _told(each)}
+            for each, far in zip(rows, told, strict=True)
+        ]
     emit(rows, _columns(), form, fields=names, empty=_EMPTY)
 
 
 def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
-    """One day as an object: flat but for its last three fields."""
+    """One day as an object: flat but for its last fields, which are arrays."""
     return {
         **asdict(day),
         "date": day.date.isoformat(),
         "findings": list(day.findings),
+        "session_findings": list(day.session_findings),
         "expirations_lost": list(lost),
         "outliers": [asdict(each) for each in outliers],
     }
@@ -148,32 +151,30 @@ def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
 
 def _columns() -> list[Column]:
     from spx_data.cli.tables import VERDICTS
-    from spx_data.status.quality import PARTS
 
-    columns = [
+    return [
         Column("date", "date"),
         Column("score", "score", points, right=True, style=lambda row: VERDICTS.get(row["verdict"], "")),
         Column("verdict", "verdict", style=lambda row: VERDICTS.get(row["verdict"], "")),
-    ]
-    columns += [
-        Column(part, _SHORT.get(part, part), points, right=True, style=_part_style(part)) for part in PARTS
-    ]
-    return [
-        *columns,
+        Column("points", "parts below 100", fold=True),
+        Column("told", "because", fold=True),
         Column("far", "stands out", fold=True),
-        Column("told", "found", fold=True),
     ]
 
 
-def _part_style(part: str) -> Any:
-    """Dim where nothing was lost, so that the eye finds what was."""
-    return lambda row: "dim" if row[part] == 100 else ""
+def _points(row: Row) -> str:
+    """The parts that lost points, the worst first."""
+    from spx_data.status.quality import PARTS
+
+    lost = sorted((row[part], part) for part in PARTS if row[part] is not None and row[part] < 100)
+    return ", ".join(f"{part} {points(value)}" for value, part in lost)
 
 
 def _told(row: Row) -> str:
     """What a person must know of a day: the first of it, and how much more there is."""
     lost = [f"lost {', '.join(row['expirations_lost'])}"] if row["expirations_lost"] else []
-    first, *others = [*lost, *row["findings"]] or [""]
+    hours = ["hours disagree"] if row["session_findings"] else []
+    first, *others = [*lost, *row["findings"], *hours] or [""]
     return f"{first}, and {len(others)} more" if others else first
 
 
@@ -205,8 +206,8 @@ def _headings() -> list[Heading]:
 
     return [
         Heading("score", "score", points, change=False),
-        *(Heading(part, _SHORT.get(part, part), points, change=False) for part in PARTS),
-        Heading("rows_per_minute", WORDS["rows_per_minute"], count),
+        *(Heading(part, part, points, shown=False) for part in PARTS),
+        Heading("rows_per_minute", WORDS["rows_per_minute"], count, shown=False),
         Heading("contracts_received", WORDS["contracts_received"], count),
         Heading("spread_median", WORDS["spread_median"], share),
         Heading("iv_level", WORDS["iv_level"], share),

@@ -111,7 +111,6 @@ def _check_style(row: Row) -> str:
 
 _CHECK_COLUMNS = [
     Column("check", "check", style=_check_style),
-    Column("part", "part"),
     Column("hits", "hits", count, right=True),
     Column("of", "of", count, right=True),
     Column("share", "share", percent, right=True),

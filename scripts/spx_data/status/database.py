@@ -67,7 +67,7 @@ CREATE TABLE quality (
     stamps_expected INTEGER, stamps_received INTEGER, stamps_explained INTEGER, stamps_missing INTEGER,
     rejected INTEGER, duplicates_dropped INTEGER, conflicts INTEGER,
     row_count INTEGER, rows_per_minute REAL, spread_median REAL, iv_level REAL,
-    findings TEXT
+    findings TEXT, session_findings TEXT
 ) WITHOUT ROWID;
 CREATE TABLE quality_checks (
     date TEXT NOT NULL, code TEXT NOT NULL, part TEXT NOT NULL, unit TEXT NOT NULL,

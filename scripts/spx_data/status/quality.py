@@ -58,7 +58,8 @@ class Day:
     rows_per_minute: float | None  # of the session
     spread_median: float | None  # of the mid
     iv_level: float | None  # at 30 days
-    findings: tuple[str, ...]  # in words: checks that cost points, the costliest first; then the session's
+    findings: tuple[str, ...]  # checks that cost points, in words, the costliest first
+    session_findings: tuple[str, ...]  # where calendars and records disagree
 
 
 MEASURES = (
@@ -104,7 +105,8 @@ def day(date: dt.date, digest: Digest, rules: Quality) -> Day:
         rows_per_minute=per_minute and round(per_minute, 1),
         spread_median=digest["spread_median"],
         iv_level=digest["iv_level"],
-        findings=(*map(words, digest["lost"]), *digest["findings"]),
+        findings=tuple(map(words, digest["lost"])),
+        session_findings=tuple(digest["findings"]),
         **values,
     )
 

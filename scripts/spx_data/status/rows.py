@@ -31,7 +31,7 @@ STATUS = {
 }
 
 _CHECK = ("check", "part", "unit", "hits", "of", "share", "score", "first")
-_DAY = tuple(field.name for field in fields(Day))[1:-1]  # between the date and the findings
+_DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and the findings
 _CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
 
 
@@ -118,7 +118,8 @@ def _metrics(history: History, day: Day | None) -> Iterator[Row]:
 def _quality(day: Day) -> Row:
     """The date's judgement; its findings as JSON."""
     values = [getattr(day, name) for name in _DAY]
-    return (day.date.isoformat(), *values, json.dumps(day.findings, ensure_ascii=False))
+    findings = (json.dumps(each, ensure_ascii=False) for each in (day.findings, day.session_findings))
+    return (day.date.isoformat(), *values, *findings)
 
 
 def _checks(history: History) -> Iterator[Row]:
