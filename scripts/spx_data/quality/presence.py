@@ -43,8 +43,9 @@ class Presence:
             counted, and are news to nobody.
         """
         self._admit(strike)
-        place, off = np.divmod(timestamp - self.first_ms, self.step_ms)
-        on_grid = (off == 0) & (place >= 0) & (place < self.stamps)
+        later = timestamp - self.first_ms
+        place = later // self.step_ms
+        on_grid = (place * self.step_ms == later) & (place >= 0) & (place < self.stamps)
         row = put * len(self.strikes) + np.searchsorted(self.strikes, strike)
         cell = (row * self.stamps + place)[on_grid]
         flat = self.there.reshape(-1)
