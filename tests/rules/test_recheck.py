@@ -176,7 +176,7 @@ def test_the_report_says_which_version_is_which(source, day):
     assert event["folder"] == str(outcome.folder)
 
 
-def test_a_row_sent_twice_is_one_row_added(source, day):
+def test_a_row_sent_twice_is_one_row_and_no_change(source, day):
     proxy = source()
     date = day(proxy.url)
     date.fill()
@@ -187,9 +187,8 @@ def test_a_row_sent_twice_is_one_row_added(source, day):
     proxy.edit = twice
     (outcome,) = asked_again(date)
 
-    records = report_of(outcome)["records"]
-    assert (records["rows_added"], records["rows_changed"], records["rows_removed"]) == (1, 0, 0)
-    assert records["columns"] == {}
+    assert outcome.finding.kind is Kind.UNCHANGED
+    assert outcome.finding.after["rejects"]["duplicates_dropped"] == 1
 
 
 def test_duckdb_finds_the_same_rows_between_the_two_versions(source, day):

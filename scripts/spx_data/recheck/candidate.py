@@ -70,8 +70,8 @@ def _is_current(there: Settings, passport: Passport) -> bool:
 def drop(layout: Layout, date: dt.date) -> None:
     """Remove from the lake aside all that is about *date*."""
     _drop_sealed(layout, date)
-    files.remove(layout.staging(date))
-    files.remove(layout.journal(date))
+    for path in (layout.staging(date), layout.rejects(date), layout.journal(date)):
+        files.remove(path)
 
 
 def _drop_sealed(layout: Layout, date: dt.date) -> None:

@@ -19,11 +19,12 @@ BEFORE, AFTER = "before", "after"
 
 
 def keep(lake: Layout, date: dt.date, folder: Path) -> None:
-    """Copy the sealed files of *date* in *lake* to *folder*: Parquet, passport, and last the sidecar.
+    """Copy what *lake* holds of *date* to *folder*: its bad records, Parquet, passport, and last the sidecar.
 
     Raises:
         FileCorruptionError: the copy is not what the sidecar vouches for.
     """
+    _copy_rejects(lake.rejects(date), folder / lake.rejects(date).name)
     _publish(lake.sealed_files(date), folder)
 
 
@@ -33,8 +34,17 @@ def replace(lake: Layout, date: dt.date, folder: Path) -> None:
     _move_checkpoints(lake, date, folder / BEFORE / "checkpoints")
     sidecar, parquet, passport = lake.sealed_files(date)
     files.move(sidecar, folder / BEFORE / sidecar.name)  # onto its copy: from here on the date is not sealed
+    _copy_rejects(folder / AFTER / lake.rejects(date).name, lake.rejects(date))
     new = [folder / AFTER / path.name for path in (sidecar, parquet, passport)]
     _publish((new[0], new[1], new[2]), parquet.parent)
+
+
+def _copy_rejects(source: Path, target: Path) -> None:
+    """Let *target* hold the bad records that *source* holds; none where there are none."""
+    if source.exists():
+        files.copy(source, target)
+    else:
+        files.remove(target)
 
 
 def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:

@@ -29,6 +29,7 @@ Sift = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[int, str]]]
 
 _BLOCK = 8 << 20
 _ROWS = 1 << 16
+_LONGEST_HEADER = 1 << 16
 _FORMATS = {
     "text/csv": "csv",
     "application/json": "json",
@@ -146,7 +147,7 @@ def _blocks(answer: Answer, columns: Columns, asked: str) -> Iterator[Block]:
 
 
 def _csv(answer: Answer, columns: Columns) -> Iterator[Block]:
-    names = header_of(answer.body.readline(_ROWS))
+    names = header_of(answer.body.readline(_LONGEST_HEADER))
     if missing := [name for name in columns if name not in names]:
         raise _invalid(
             answer, f"lacks the columns {', '.join(missing)}", f"a CSV header with {', '.join(columns)}"

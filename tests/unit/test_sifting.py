@@ -1,0 +1,308 @@
+"""Bodies with bad rows in them: each is set aside with its reason and its text, and the others are read."""
+
+import io
+import json
+import math
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spx_data.errors import ApiResponseInvalidError
+from spx_data.records import Reject, Rejects
+from spx_data.theta import blocks, layouts, tables
+from spx_data.theta.transport import Answer
+
+COLUMNS = {"symbol": tables.WORD, "strike": pa.float64(), "size": pa.int64(), "timestamp": pa.timestamp("ms")}
+GOOD = {"symbol": "SPX", "strike": 4700.0, "size": 3, "timestamp": "2024-01-02T09:30:00"}
+TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
+FORMS = [*TYPES, "v2", "v3"]
+MOST = 50
+
+
+def good(number):
+    return GOOD | {"size": number}
+
+
+def line(form, row):
+    """Return a row as it is written, and as a reject keeps it."""
+    if isinstance(row, str):
+        return row
+    return ",".join("" if v is None else str(v) for v in row.values()) if form == "csv" else json.dumps(row)
+
+
+def body(form, found):
+    lines = [line(form, row) for row in found]
+    if form == "csv":
+        return "".join(f"{text}\r\n" for text in [",".join(GOOD), *lines])
+    if form == "ndjson":
+        return "".join(f"{text}\n" for text in lines)
+    if form == "json":
+        return f'{{"response": [{", ".join(lines)}]}}'
+    contracts = [json.dumps({"symbol": "SPX"})] * len(lines)
+    inner = [
+        "{" + f'"contract": {contract}, "{"ticks" if form == "v2" else "data"}": [{text}]' + "}"
+        for contract, text in zip(contracts, lines, strict=True)
+    ]
+    header = '"header": {"format": ["strike", "size", "timestamp"]}, ' if form == "v2" else ""
+    return f'{{{header}"response": [{", ".join(inner)}]}}'
+
+
+def nested(form, row):
+    """Return a row without its contract, as a list of values where the header names them."""
+    values = {name: row[name] for name in row if name != "symbol"}
+    return json.dumps(list(values.values())) if form == "v2" else json.dumps(values)
+
+
+def spelt(form, *found):
+    if form in TYPES:
+        return body(form, found)
+    return body(form, [row if isinstance(row, str) else nested(form, row) for row in found])
+
+
+def sift(batch):
+    """Take every row of a size below zero for bad, and every strike that is no number."""
+    bad = {number: "right" for number, size in enumerate(batch["size"].to_pylist()) if size < 0}
+    strikes = enumerate(batch["strike"].to_pylist())
+    bad |= {number: "not-finite" for number, strike in strikes if not math.isfinite(strike)}
+    return batch.filter(pa.array([number not in bad for number in range(len(batch))], pa.bool_())), bad
+
+
+def sifted(form, text, most=MOST):
+    raw = text.encode() if isinstance(text, str) else text
+    answer = Answer("http://127.0.0.1/asked", TYPES.get(form, "application/json"), None, io.BytesIO(raw))
+    rejects = Rejects(most)
+    batches = list(tables.sifted(answer, COLUMNS, sift, rejects, asked=form if form in TYPES else "json"))
+    return [size for batch in batches for size in batch["size"].to_pylist()], rejects.found
+
+
+# Kinds of bad rows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"strike": None}, "missing"),
+        ({"strike": ""}, "missing"),
+        ({"timestamp": None}, "missing"),
+        ({"timestamp": ""}, "missing"),
+        ({"strike": "much"}, "unreadable"),
+        ({"size": 1.5}, "unreadable"),
+        ({"size": "3 000"}, "unreadable"),
+        ({"timestamp": "noon"}, "unreadable"),
+        ({"timestamp": "2024-13-45T09:30:00"}, "unreadable"),
+        ({"strike": float("nan")}, "not-finite"),
+        ({"strike": float("inf")}, "not-finite"),
+        ({"strike": -float("inf")}, "not-finite"),
+        ({"size": -5}, "right"),
+    ],
+    ids=str,
+)
+def test_a_bad_row_is_set_aside_with_its_reason_and_its_text(form, change, reason):
+    bad = GOOD | change
+
+    sizes, found = sifted(form, spelt(form, good(1), bad, good(2)))
+
+    assert sizes == [1, 2]
+    (reject,) = found
+    assert reject.reason == reason
+    if form in ("csv", "ndjson"):
+        assert reject.raw == line(form, bad)
+    else:
+        kept = json.loads(reject.raw)
+        no_json = isinstance(bad["strike"], float) and reason == "not-finite"
+        assert kept == (bad | {"strike": json.dumps(bad["strike"])} if no_json else bad)
+
+
+@pytest.mark.parametrize(
+    "form, text",
+    [
+        ("csv", "SPX,4700.0"),
+        ("csv", "SPX,4700.0,3,2024-01-02T09:30:00,5"),
+        ("csv", "No data for the specified request"),
+        ("csv", 'SPX,"4700.0,3'),
+        ("csv", f"SPX,{'x' * 140_000},3,2024-01-02T09:30:00"),
+        ("ndjson", "null"),
+        ("ndjson", "5"),
+        ("ndjson", '{"symbol": "SPX"'),
+        ("ndjson", "[" * 100_000),
+        ("v2", "[4700.0, 3]"),
+        ("v2", "5"),
+        ("v2", "null"),
+        ("v3", "5"),
+        ("v3", "[4700.0]"),
+        ("v3", "null"),
+    ],
+)
+def test_what_is_no_row_among_rows_is_set_aside(form, text):
+    sizes, (reject,) = sifted(form, spelt(form, good(1), text, good(2)))
+
+    assert sizes == [1, 2]
+    assert reject.reason == "fields"
+    assert text[:4000] in reject.raw or json.loads(reject.raw).keys() & {"tick", "row"}
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_number_beyond_all_measure_spoils_its_row(form):
+    sizes, (reject,) = sifted(form, spelt(form, good(1), good(1 << 63), good(2)))
+
+    assert (sizes, reject.reason) == ([1, 2], "unreadable")
+
+
+@pytest.mark.parametrize("form", ["json", "v2", "v3"])
+def test_a_number_beyond_all_measure_spoils_a_whole_body_of_json(form):
+    # Its parser goes no further.
+    with pytest.raises(ApiResponseInvalidError, match="integer overflow"):
+        sifted(form, spelt(form, good(1), good(1 << 63), good(2)))
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson", "v3"])
+def test_a_row_that_lacks_a_column_misses_its_value(form):
+    lacking = {name: value for name, value in GOOD.items() if name != "strike"}
+
+    sizes, (reject,) = sifted(form, spelt(form, good(1), lacking, good(2)))
+
+    assert (sizes, reject.reason) == ([1, 2], "missing")
+
+
+def test_bytes_that_are_no_text_are_kept_in_a_form_that_is():
+    text = spelt("csv", good(1)).encode() + b"SPX,\xff\xfe,3,2024-01-02T09:30:00\r\n"
+
+    sizes, (reject,) = sifted("csv", text)
+
+    assert (sizes, reject.reason, reject.raw) == ([1], "unreadable", "SPX,\\xff\\xfe,3,2024-01-02T09:30:00")
+
+
+def test_a_line_end_within_a_line_spoils_that_line_alone():
+    text = spelt("csv", good(1), "SPX,4700.0,7,2024-01-02T09:30:00\rSPX,much,8,2024-01-02T09:30:00", good(2))
+
+    sizes, (reject,) = sifted("csv", text)
+
+    assert (sizes, reject.reason) == ([1, 2], "fields")
+
+
+def test_blank_lines_are_no_rows():
+    assert sifted("csv", spelt("csv", good(1), "", good(-2), "")) == (
+        [1],
+        (Reject("right", line("csv", good(-2))),),
+    )
+    assert sifted("ndjson", spelt("ndjson", good(1), "", good(2), "", "")) == ([1, 2], ())
+
+
+DAMAGES = {
+    "strike": [None, "", "much", float("nan")],
+    "size": [None, -1, 1.5, "3 000"],
+    "timestamp": [None, "", "soon"],
+}
+
+
+@given(form=st.sampled_from(FORMS), data=st.data(), block=st.sampled_from([150, 400, 1 << 20]))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_good_rows_are_read_and_bad_ones_kept_however_they_are_mixed(form, data, block):
+    rows, expected = [], []
+    for number in range(data.draw(st.integers(1, 30))):
+        row = good(number)
+        if data.draw(st.integers(0, 3)) == 0:
+            name = data.draw(st.sampled_from(sorted(DAMAGES)))
+            row = row | {name: data.draw(st.sampled_from(DAMAGES[name]))}
+        else:
+            expected.append(number)
+        rows.append(row)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables, "_BLOCK", block)
+        patched.setattr(tables, "_ROWS", max(block // 50, 4))
+        if not expected:
+            with pytest.raises(ApiResponseInvalidError, match="no good row"):
+                sifted(form, spelt(form, *rows))
+            return
+        sizes, found = sifted(form, spelt(form, *rows))
+
+    assert sizes == expected
+    assert len(found) == len(rows) - len(expected)
+
+
+# Whole answers ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_answer_without_a_good_row_is_refused(form):
+    with pytest.raises(ApiResponseInvalidError, match=r"no good row: 2, like .* is absent, null or empty"):
+        sifted(form, spelt(form, GOOD | {"strike": None}, GOOD | {"strike": None}))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("damage", [{"strike": "much"}, {"strike": None}, {"size": -1}], ids=str)
+def test_more_bad_rows_than_can_be_put_up_with_are_refused(form, damage):
+    bad = [GOOD | damage] * (MOST + 1)
+
+    with pytest.raises(ApiResponseInvalidError, match="bad rows: 51, like"):
+        sifted(form, spelt(form, good(1), *bad))
+    assert len(sifted(form, spelt(form, good(1), *bad[1:]))[1]) == MOST
+
+
+def test_bad_rows_are_not_looked_for_without_end(monkeypatch):
+    monkeypatch.setattr(tables.records, "MOST_REJECTS", 3)
+    asked = []
+    reads = blocks.Block._reads
+    monkeypatch.setattr(blocks.Block, "_reads", lambda block, some: asked.append(some) or reads(block, some))
+
+    with pytest.raises(ApiResponseInvalidError):
+        sifted("csv", spelt("csv", good(1), *[GOOD | {"strike": "much"}] * 2000), most=3)
+
+    assert len(asked) < 40
+
+
+@pytest.mark.parametrize("ending", TYPES)
+def test_a_table_cut_in_a_line_is_refused_and_no_bad_row(ending):
+    whole = spelt(ending, good(1), good(2))
+
+    for length in range(len(whole) - 30, len(whole) - 3):
+        with pytest.raises(ApiResponseInvalidError):
+            sifted(ending, whole[:length])
+
+
+def test_a_last_line_of_ndjson_may_lack_its_end():
+    assert sifted("ndjson", spelt("ndjson", good(1), good(2)).rstrip("\n")) == ([1, 2], ())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_rows_are_none(form):
+    with pytest.raises(ApiResponseInvalidError, match=r"holds no rows|lacks the columns"):
+        sifted(form, spelt(form))
+
+
+# Words that are no JSON ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+def test_bare_words_are_quoted_wherever_a_piece_ends(word, step):
+    text = f'{{"a": [{word}, 1,{word} ,"{word}", {word}], "b {word}": {word}, "c": "x,{word}y", "d":{word}}}'
+    stream = layouts.Words(io.BytesIO(text.encode()))
+
+    pieces = []
+    while piece := stream.read(step):
+        pieces.append(piece)
+
+    assert json.loads(b"".join(pieces)) == {
+        "a": [word, 1, word, word, word],
+        f"b {word}": word,
+        "c": f"x,{word}y",
+        "d": word,
+    }
+
+
+def test_json_without_such_words_is_left_as_it_is():
+    text = spelt("v2", *map(good, range(40))).encode()
+    stream = layouts.Words(io.BytesIO(text))
+
+    assert b"".join(iter(lambda: stream.read(64), b"")) == text
+
+
+def test_a_header_after_which_a_word_comes_is_still_read(tmp_path):
+    text = '{"header": {"format": ["a"], "next_page": "http://127.0.0.1/2"}, "response": [[NaN]]}'
+    answer = Answer("http://127.0.0.1/asked", "application/json", None, io.BytesIO(text.encode()))
+
+    assert tables.next_page_of(answer) == "http://127.0.0.1/2"
