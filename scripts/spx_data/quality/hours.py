@@ -27,7 +27,7 @@ DISAGREES = Check(
     "chains",
     "the exchange's calendar, the vendor's and the records do not tell the same hours for the date; the "
     "passport's session.findings say how",
-    "design: 2024-12-24 closes at 16:15 in one calendar and at 13:00 in another; wire-facts, section 11.4",
+    "calendars err: of 2024-12-24 CBOE_Index_Options says 16:15 and NYSE 13:00; wire-facts, section 11.4",
     ruinous=None,
 )
 CHECKS = (DISAGREES,)
