@@ -3,9 +3,9 @@
     PYTHONPATH=scripts python benchmarks/big_lake.py FOLDER [--days 2500] [--failed 50]
 
 Journals, passports, sidecars, receipts, benchmarks and logs are what a run writes, event by event and field
-by field: about 70 chains a date, a request and a checkpoint for each, some retries, now and then a run that
-failed before the one that sealed. The Parquet files hold a few hundred bytes of nothing: what this lake is
-for reads everything but them. Nothing is flushed to the device, so it is made in a minute or two.
+by field: about 70 chains a date, a request, a checkpoint and a judgement for each, some retries, now and then
+a run that failed before the one that sealed. The Parquet files hold a few hundred bytes of nothing: what this
+lake is for reads everything but them. Nothing is flushed to the device, so it is made in a minute or two.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import datetime as dt
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from spx_data import dataset, disk, files, journal, seals, sessions, staging, vouched
@@ -33,7 +34,14 @@ from spx_data.errors import (
 )
 from spx_data.fill.listing import Listing
 from spx_data.fill.passport import ChainReport, passport
+from spx_data.fill.passport import session as described
+from spx_data.fill.rejects import KeptFile
 from spx_data.parquet import Written
+from spx_data.quality.catalogue import CHECKS
+from spx_data.quality.checks import Check, Count, Ints
+from spx_data.quality.completeness import Balance, Completeness
+from spx_data.quality.hours import Observed, Told
+from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
@@ -71,7 +79,13 @@ class Maker:
         listing = Listing(session.date, "v3", dataset.identity(settings, "latest"), chains)
         reports = [_report(entry, session) for entry in chains]
         written = Written(sum(report.receipt.rows for report in reports), "0" * 64)
-        document = passport(listing, reports, written, session, settings.window)
+        hours = _hours(settings, session, reports)
+        truth = hours.truth(settings.window, "v3")
+        told = described(listing, reports, hours, truth, settings.window)
+        document = passport(
+            listing, reports, written, told, KeptFile({}, None), _judgement(settings, reports)
+        )
+        _describe(document)
         return cls(settings, random.Random(1), document, chains)
 
     def sealed(self, date: dt.date) -> None:
@@ -105,10 +119,14 @@ class Maker:
 
     def _passport(self, date: dt.date, at: dt.datetime) -> dict[str, Any]:
         document = copy.deepcopy(self.template)
-        shift, busy = date - LAST, 0.5 + self.chance.random()
-        for chain in document["chains"]:
-            chain["expiration"] = (dt.date.fromisoformat(chain["expiration"]) + shift).isoformat()
+        day = document["quality"]["figures"]
+        day |= {name: day[name] * self.chance.uniform(0.97, 1.03) for name in ("iv_level", "spread_median")}
+        busy = 0.5 + self.chance.random()
+        for number, chain in enumerate(document["chains"]):
+            chain["root"], expiration = _listed(date, number)
+            chain["expiration"] = expiration.isoformat()
             chain["rows"] = round(chain["rows"] * busy)
+            chain["quality"]["figures"]["records"] = chain["rows"]
             chain["checkpoint"]["bytes"] = chain["rows"] * 230
             chain["checkpoint"]["sha256"] = _sha256(date, chain["root"], chain["expiration"])
             chain["seconds"] = round(self.chance.uniform(1, 9), 3)
@@ -203,12 +221,17 @@ class _Log:
 
 
 def _chains(date: dt.date) -> Iterator[ListedChain]:
-    """Seventy chains: a weekly every day, monthlies every fourth week."""
+    """Seventy chains, one of SPX after four of SPXW."""
     for number in range(CHAINS):
-        root = "SPX" if number % 5 == 4 else "SPXW"
-        expiration = date + dt.timedelta(days=number * 4)
+        root, expiration = _listed(date, number)
         strikes = tuple(float(4000 + 5 * (number % 7) + 10 * step) for step in range(STRIKES))
         yield ListedChain(Chain(root, expiration, date, expiration), strikes, strikes)
+
+
+def _listed(date: dt.date, number: int) -> tuple[str, dt.date]:
+    """The root and the expiration of a date's chain of that *number*: every fourth day, whatever the date."""
+    place = -(-date.toordinal() // 4) + number
+    return "SPX" if place % 5 == 4 else "SPXW", dt.date.fromordinal(4 * place)
 
 
 def _receipt(entry: ListedChain) -> Receipt:
@@ -220,8 +243,57 @@ def _receipt(entry: ListedChain) -> Receipt:
 
 
 def _report(entry: ListedChain, session: Session) -> ChainReport:
-    received = frozenset([("C", k) for k in entry.calls] + [("P", k) for k in entry.puts])
-    return ChainReport(entry, _receipt(entry), received, session.opens, session.closes)
+    whole = Completeness(
+        Balance(entry.contracts, entry.contracts), Balance(entry.contracts * STAMPS, entry.contracts * STAMPS)
+    )
+    receipt = _receipt(entry)
+    return ChainReport(entry, receipt, whole, session.opens, session.closes, rows=receipt.rows)
+
+
+def _hours(settings: Settings, session: Session, reports: Sequence[ChainReport]) -> Told:
+    """The hours of a session about which everybody agrees."""
+    first, closes, later = (
+        int(moment.timestamp()) * 1000 for moment in (session.opens, session.closes, session.options_close)
+    )
+    expirations = [report.key[1] for report in reports]
+    seen = Observed.of(
+        session.date, [(each, first, closes if each == session.date else later) for each in expirations]
+    )
+    return Told(settings.calendar, session, None, seen)
+
+
+def _judgement(settings: Settings, reports: Sequence[ChainReport]) -> Judgement:
+    """What every check found: facts of markets at every stamp, and here and there what costs points."""
+    rules = Rules("latest", settings.window.step_ms, None, settings.quality.weights)
+    first = int(reports[0].first_stamp.timestamp()) * 1000 if reports[0].first_stamp else 0
+    stamps = first + 60_000 * np.arange(STAMPS, dtype=np.int64)
+    counts = {report.key: [_count(check, stamps) for check in CHECKS] for report in reports}
+    return Judge(reports[0].entry.chain.date, rules).finish(counts)
+
+
+def _count(check: Check, stamps: Ints) -> Count:
+    """A fact at every stamp; of some other checks a hit or two."""
+    each = 20 if check.ruinous is None else int(check.code in {"crossed", "iv-kink", "missing"})
+    by_stamp = np.full(len(stamps), each, dtype=np.int64)
+    if check.ruinous is not None:
+        by_stamp[2:] = 0
+    hits = int(by_stamp.sum())
+    named = "C 4700 at 09:30" if hits else None
+    return Count(check, hits, 200 * STAMPS, named, stamps, by_stamp)
+
+
+def _describe(document: dict[str, Any]) -> None:
+    """Give the day and its chains the figures that records would have given them."""
+    document["quality"]["figures"] = {
+        "rows": document["rows"], "contracts": 14_000, "iv_level": 0.131234, "spread_median": 0.0214321,
+        "rate": 0.05321, "greeks_convention": "time-left",
+    }  # fmt: skip
+    for chain in document["chains"]:
+        chain["quality"]["figures"] = {
+            "contracts": 200, "records": chain["rows"], "forward": 4731.25, "discount": 0.997688,
+            "parity_r_squared": 0.999999, "parity_residual": 0.0184199, "iv_atm": 0.12985,
+            "spread_median": 0.015596, "spread_atm_dollars": 0.65,
+        }  # fmt: skip
 
 
 def _url(date: dt.date, root: str, expiration: str) -> str:

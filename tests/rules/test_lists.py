@@ -353,8 +353,8 @@ def test_days_that_stand_out_and_expirations_that_are_lost_are_shown(project):
     assert [each["measure"] for each in found["2024-01-24"]["outliers"]] == ["spread_median"]
     assert "spread ×4" in shown
     assert found["2024-01-17"]["expirations_lost"] == ["SPX 2024-02-09"]
-    assert "lost SPX 2024-02-09" in shown
-    assert "lost: SPX 2024-02-09 was listed the session before" in printed("quality", "2024-01-17")
+    assert "SPX 2024-02-09 is not listed" in shown
+    assert "not on this one: SPX 2024-02-09\n" in printed("quality", "2024-01-17")
     assert re.search(r"spread +4 % +1 % +\+27\.7", printed("quality", "2024-01-24"))
 
 

@@ -172,7 +172,7 @@ def _points(row: Row) -> str:
 
 def _told(row: Row) -> str:
     """What a person must know of a day: the first of it, and how much more there is."""
-    lost = [f"lost {', '.join(row['expirations_lost'])}"] if row["expirations_lost"] else []
+    lost = [f"{name} is not listed" for name in row["expirations_lost"]]
     hours = ["hours disagree"] if row["session_findings"] else []
     first, *others = [*lost, *row["findings"], *hours] or [""]
     return f"{first}, and {len(others)} more" if others else first

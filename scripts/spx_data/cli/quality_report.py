@@ -169,8 +169,9 @@ def _completeness(found: Mapping[str, Any], to: Console) -> None:
         _line("complete: expected - received - explained = 0", to, "green")
     else:
         _line("not complete: expected - received - explained is more than 0", to, "yellow")
-    for lost in found["expirations_lost"]:
-        _line(f"lost: {lost} was listed the session before, and not on this date", to, "yellow")
+    if found["expirations_lost"]:
+        names = ", ".join(_capped(found["expirations_lost"]))
+        _line(f"lost: listed on the days beside, and not on this one: {names}", to, "yellow")
     for gap in _capped(list(_gaps(found["chains"]))):
         _line(gap, to)
     for finding in (found["session"] or {}).get("findings", ()):
@@ -215,9 +216,9 @@ def _gap(gap: Mapping[str, Any]) -> str:
     return f"{contract} {when} ({counted(gap['stamps'], 'stamp')}{proof})"
 
 
-def _capped(lines: list[str]) -> list[str]:
+def _capped(lines: Sequence[str]) -> list[str]:
     more = [f"… and {len(lines) - _GAPS:,} more: --format json has all"] if len(lines) > _GAPS else []
-    return lines[:_GAPS] + more
+    return [*lines[:_GAPS], *more]
 
 
 # Figures and provenance -----------------------------------------------------------------------------------
