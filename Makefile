@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test bench proof soak lint audit coverage lock rulegraph checks clean
+.PHONY: help env demo test bench proof defects soak lint audit coverage lock rulegraph checks clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
 	@echo "make bench     what each command costs on a lake of 2,500 dates (DAYS=…, RUNS=…)"
 	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
+	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
 	@echo "make lint      ruff, snakefmt, mypy, audit"
 	@echo "make audit     known vulnerabilities of the pinned dependencies"
@@ -59,6 +60,13 @@ SEED ?= 0
 proof: $(READY)
 	$(BIN)/python -m tests.proof stops --trials $(TRIALS) --seed $(SEED)
 	$(BIN)/python -m tests.proof damage --trials $(TRIALS) --seed $(SEED)
+
+DEFECTS ?= 1100
+CLEAN ?= 500
+
+defects: $(READY)
+	$(BIN)/python -m tests.proof seeded --trials $(DEFECTS) --seed $(SEED)
+	$(BIN)/python -m tests.proof clean --trials $(CLEAN) --seed $(SEED)
 
 soak: $(READY)
 	$(BIN)/python -m tests.proof hostile --trials $(HISTORIES) --seed $(SEED)

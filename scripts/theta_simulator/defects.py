@@ -26,7 +26,7 @@ DAYS = {
     Kind.OTHER_CONVENTION: (0, 0),
     Kind.CLOCK_SHIFTED: (0, 0),
     Kind.DAY_COUNT_OFF: (2, 60),
-    Kind.RATE_CHANGED: (14, 10_000),
+    Kind.RATE_CHANGED: (14, 60),
     Kind.THETA_PER_YEAR: (1, 10_000),
     Kind.VEGA_PER_PERCENT: (1, 10_000),
     Kind.RHO_PER_PERCENT: (1, 10_000),
