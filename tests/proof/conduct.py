@@ -3,7 +3,12 @@
 A request has no cause if its answer was had already. A chain is fetched as a whole, all its windows and pages
 in turn, so an answer that was served well counts as had until a later one of the same chain is spoilt; then
 the chain begins anew. What was had stays had in later runs, but for the listing of one root if the run failed
-to get the other's. A window that was refused as too large is not asked for again in the same run.
+to get the other's. A window that was refused as too large is not asked for again in the same run. Bad rows in
+an answer do not end a try: the rest of the chain is fetched, because what is bad twice is the source's own,
+and then the chain begins anew.
+
+A contract asked for by itself has an answer of its own: one that is spoilt is asked for again alone, or the
+chain begins anew.
 
 Spoilt is an answer with a fault that changes more than its pace, one that did not leave whole, one with any
 status but 200 and 472 ("no data"), and the page behind `page-twice`, which is the wrong one. What is sealed
@@ -17,6 +22,8 @@ from urllib.parse import parse_qsl, urlsplit
 from theta_simulator.faults import Kind
 
 _PACE = frozenset({Kind.SLOW_START, Kind.DRIP})
+# These leave good rows in an answer.
+_BAD_ROWS = frozenset({Kind.WRONG_CONTRACT, Kind.WRONG_DATE, Kind.NOT_A_NUMBER})
 # What one chain may ask in an outage: once for data, then how the terminal is until patience is over.
 _QUESTIONS = 7
 
@@ -43,6 +50,11 @@ def chain_of(request):
     return None
 
 
+def about_a_contract(request):
+    """Whether a request asks for one contract by itself."""
+    return "right=" in (request["page_of"] or request["identity"])
+
+
 class Had:
     """The answers of one chain that were had, as its requests go by."""
 
@@ -51,11 +63,17 @@ class Had:
         self.asked = set()
         self._too_large = set()
         self._behind_a_twin = False
+        self._questions = set()
+        self._doubted = False
 
     def take(self, request):
         """Take the next request in; returns what is wrong with it."""
         name = request["identity"]
         finding = None
+        if about_a_contract(request):
+            return self._take_question(request)
+        if name in self.good and self._doubted:
+            self._begin_anew()
         if name in self.good:
             finding = f"asked again without cause: {name}"
         if name in self._too_large:
@@ -67,14 +85,35 @@ class Had:
         self.asked.add(name)
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.good.clear()
+            self._doubted = request["fault"] in _BAD_ROWS
         else:
             self.good.add(name)
         self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
         return finding
 
+    def _take_question(self, request):
+        """Take a request about a contract by itself in; returns what is wrong with it."""
+        name = request["identity"]
+        finding = f"asked again without cause: {name}" if name in self.good else None
+        self.asked.add(name)
+        self._questions.add(name)
+        if spoilt(request):
+            self.good.discard(name)
+            self._doubted = True
+        else:
+            self.good.add(name)
+        return finding
+
+    def _begin_anew(self):
+        self.asked -= self._questions
+        self.good.clear()
+        self._questions.clear()
+        self._doubted = False
+
     def end_run(self, lasting):
         """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
         self._too_large.clear()
+        self._doubted = False
         if not lasting:
             self.good.clear()
 

@@ -11,7 +11,12 @@ from tests.rules.conftest import DAY
 from tests.rules.test_fill import market_day, sealed_rows
 
 from spx_data import journal, schema, theta
-from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, ApiResponseInvalidError
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiDataNotFoundError,
+    ApiResponseInvalidError,
+    SubscriptionError,
+)
 from spx_data.fill import inquiry
 from spx_data.theta.chains import Chain
 from theta_simulator import Faults
@@ -330,7 +335,7 @@ def test_contracts_beyond_the_limit_stay_missing_and_are_counted(edited, day, mo
 # Questions that are not answered ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status, tries", [(404, 1), (400, 1), (403, 1), (470, 3)])
+@pytest.mark.parametrize("status, tries", [(404, 1), (400, 1), (470, 3)])
 def test_a_question_that_is_refused_leaves_its_contract_missing(status, tries, edited, day, monkeypatch):
     terminal = edited("v3", editing(lambda name, _: name == "C 4935"))
     answer = terminal.answer
@@ -350,22 +355,19 @@ def test_a_question_that_is_refused_leaves_its_contract_missing(status, tries, e
     assert singles(terminal) == tries
 
 
-def test_a_terminal_that_breaks_under_questions_fails_the_chain(edited, day, monkeypatch):
+@pytest.mark.parametrize("status, kind, tries", [(500, ApiConnectionError, 6), (403, SubscriptionError, 1)])
+def test_a_terminal_that_fails_a_question_fails_the_chain(status, kind, tries, edited, day, monkeypatch):
     terminal = edited("v3", editing(lambda name, _: name == "C 4935"))
-    answer = terminal.answer
-    monkeypatch.setattr(
-        terminal,
-        "answer",
-        lambda target: (500, {"Content-Type": "text/plain"}, b"no") if "right=" in target else answer(target),
-    )
+    answer, refusal = terminal.answer, (status, {"Content-Type": "text/plain"}, b"no")
+    monkeypatch.setattr(terminal, "answer", lambda target: refusal if "right=" in target else answer(target))
     date = day(terminal.url, max_dte=1)
     date.fetch()
 
-    with pytest.raises(ApiConnectionError):
+    with pytest.raises(kind):
         date.download()
 
     # Its own patience, and not once more for each try at the chain.
-    assert sum("right=" in event["url"] for event in date.events(journal.REQUEST)) == 6
+    assert sum("right=" in event["url"] for event in date.events(journal.REQUEST)) == tries
     assert not date.layout.manifest(DAY).exists()
 
 

@@ -17,12 +17,10 @@ import numpy as np
 from spx_data.errors import (
     ApiDataNotFoundError,
     ApiResponseInvalidError,
-    RequestRefusedError,
     SpxDataError,
-    SubscriptionError,
-    WrongApiError,
 )
 from spx_data.evidence import Evidence, contract
+from spx_data.fill.rejects import Doubt
 from spx_data.fill.source import Line
 from spx_data.quality.checks import Mask
 from spx_data.quality.hours import REGULAR, Hours
@@ -41,8 +39,8 @@ _log = logging.getLogger(__name__)
 MOST_ASKED = 40  # contracts of one chain
 _APART = 10  # an empty chain is tried at its middle and a tenth of its contracts to either side
 _FIRST_PRINT_MS = 60_000  # the index has printed by then
-# A question that the terminal will not hear leaves a contract missing; it does not cost the chain.
-_UNANSWERED = (ApiResponseInvalidError, RequestRefusedError, SubscriptionError, WrongApiError)
+# Statuses of a question that the terminal will not hear: they leave a contract missing, and fail no chain.
+_UNHEARD = (400, 404, 410, 473, 475)
 
 Contract = tuple[str, float]  # right and strike
 
@@ -194,13 +192,15 @@ class Inquiry:
         chain, name, source = self._entry.chain, contract(right, strike), self._line.source
         about = {"root": chain.root, "expiration": chain.expiration.isoformat(), "contract": name}
 
+        doubt = Doubt(f"{name} of {chain}")
+
         def ask() -> tuple[list[pa.RecordBatch], Rejects]:
             bad = Rejects()
 
             def history(window: Window) -> Iterator[pa.RecordBatch]:
                 return source.contract_history(chain, right, strike, window, bad)
 
-            return list(joined(history, self._windows)), bad
+            return list(doubt.resolved(joined(history, self._windows), bad)), bad
 
         self._asked += 1
         try:
@@ -209,10 +209,10 @@ class Inquiry:
             return batches
         except ApiDataNotFoundError:
             self._unquoted.append(name)
-        except _UNANSWERED as error:
-            self._unanswered.append(f"{name}: {error.cause}")
         except SpxDataError as error:
-            raise error.final() from None
+            if not isinstance(error, ApiResponseInvalidError) and error.fields.get("status") not in _UNHEARD:
+                raise error.final() from None
+            self._unanswered.append(f"{name}: {error.cause}")
         return []
 
     def _set_aside(self, right: str, strike: float, bad: Rejects) -> None:
