@@ -14,7 +14,7 @@ CORES ?= 4
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
-	@echo "make bench     what each command costs on a lake of 2,500 dates (DAYS=…, RUNS=…)"
+	@echo "make bench     what each command costs on a lake of 2,500 dates, and judging a date (DAYS=…, RUNS=…, CHAINS=…)"
 	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
@@ -49,9 +49,11 @@ test: $(READY)
 
 DAYS ?= 2500
 RUNS ?= 5
+CHAINS ?= 54
 
 bench: $(READY)
 	PYTHONPATH=scripts $(BIN)/python benchmarks/commands.py --days $(DAYS) --runs $(RUNS) --record benchmarks/RESULTS.md
+	PYTHONPATH=scripts $(BIN)/python benchmarks/judging.py --chains $(CHAINS) --record benchmarks/RESULTS.md
 
 TRIALS ?= 10000
 HISTORIES ?= 1000

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,10 +20,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import big_lake
+import results
 
 from spx_data import acceptance, config, ledger, sessions
 from spx_data.settings import Settings
@@ -131,12 +130,10 @@ def accept_failed(settings: Settings) -> None:
 def report(measured: Sequence[Command], days: int, failed: int, runs: int) -> str:
     """The results as a table in Markdown."""
     empty = statistics.median(measured[0].seconds)
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    versions = f"Python {platform.python_version()}, Snakemake {version('snakemake')}"
     lines = [
         f"{days:,} sealed and {failed} failed dates; medians of {runs} cold runs.",
         "",
-        f"{machine}, load {os.getloadavg()[0]:.1f} at the end; {versions}.",
+        results.machine("snakemake"),
         "",
         "| command | seconds | fastest | CPU seconds | target | × empty Python |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -174,8 +171,7 @@ def main() -> None:
     print(f"\n{table}", end="")
     if given.record:
         call = f"benchmarks/commands.py --days {given.days} --failed {given.failed} --runs {given.runs}"
-        head = f"# What the commands cost\n\nMade with `make bench` (`{call}`), on {dt.date.today()}.\n\n"  # noqa: DTZ011
-        given.record.write_text(head + table)
+        results.keep(given.record, "What the commands cost", f"`make bench` (`{call}`)", table)
 
 
 if __name__ == "__main__":
