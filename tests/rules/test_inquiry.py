@@ -96,7 +96,8 @@ def chain(passport):
 
 def assert_is_the_market(date, terminal, truth):
     found = sealed_rows(date.layout.parquet(DAY))
-    assert_frame_equal(found, market_day(terminal, DAY, truth).select(found.columns), check_exact=True)
+    expected = market_day(terminal, DAY, truth).filter(pl.col("expiration") <= EXPIRATION)
+    assert_frame_equal(found, expected.select(found.columns), check_exact=True)
 
 
 # A contract by itself -----------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def test_what_the_chains_answer_alone_lacks_is_taken_from_its_contracts(
 ):
     drop, questions = WITHHELD[what]
     terminal = edited(api, editing(drop))
-    date = day(terminal.url)
+    date = day(terminal.url, max_dte=1)
 
     date.fill()
 
@@ -167,7 +168,7 @@ def test_what_the_chains_answer_alone_lacks_is_taken_from_its_contracts(
 def test_where_nothing_is_missing_nothing_is_asked(edited, day):
     terminal = edited("v3", None)
 
-    day(terminal.url).fill()
+    day(terminal.url, max_dte=1).fill()
 
     assert singles(terminal) == 0
 
@@ -175,13 +176,34 @@ def test_where_nothing_is_missing_nothing_is_asked(edited, day):
 @pytest.mark.parametrize("api", APIS)
 def test_a_half_day_is_not_asked_about_where_the_vendor_tells_its_hours(api, edited, day):
     terminal = edited(api, None)
-    date = day(terminal.url, dt.date(2024, 7, 3))
+    date = day(terminal.url, dt.date(2024, 7, 3), max_dte=1)
 
     date.fill()
 
     # v2 has no calendar: one contract of each chain is asked whether the day was that short.
     assert singles(terminal) == {"v3": 0, "v2": len(date.passport()["chains"])}[api]
     assert date.passport()["completeness"]["complete"]
+
+
+def test_bad_rows_of_a_contract_that_the_chain_lacked_are_set_aside_once(edited, day):
+    withheld = editing(lambda name, _: name == "C 4935")
+
+    def edit(path, query, rows):
+        rows = withheld(path, query, rows)
+        for row in rows if is_single(path, query) else []:
+            row["bid"] = "-1.0000" if minute_of(row) == "11:00" else row["bid"]
+        return rows
+
+    date = day(edited("v3", edit).url, max_dte=1)
+
+    date.fill()
+
+    passport = date.passport()
+    assert passport["rejects"]["reasons"] == {"negative-price": 1}
+    assert [(gap["contract"], gap["first"], gap["last"]) for gap in chain(passport)["gaps"]] == [
+        ("C 4935", "11:00", "11:00")
+    ]
+    assert chain(passport)["second_opinion"]["recovered"] == 390
 
 
 # What the source has not --------------------------------------------------------------------------------
@@ -284,7 +306,7 @@ def test_an_answer_that_its_contracts_contradict_is_asked_for_again(api, what, e
         about_chain = expiration_of(query) == EXPIRATION.isoformat() and not is_single(path, query)
         return next(answers, editing(lambda *_: False))(path, query, rows) if about_chain else rows
 
-    date = day(edited(api, once).url)
+    date = day(edited(api, once).url, max_dte=1)
 
     date.fill()
 
@@ -386,7 +408,7 @@ def test_a_chain_in_pieces_is_asked_about_in_pieces(simulated, day, truth):
     terminal = simulated(faults=Faults(seed=1, rate=0.0, large=200))
     with restating(terminal.url) as restater:
         restater.edit = editing(lambda name, minute: name == "C 4935" and minute > "12:00")
-        date = day(restater.url)
+        date = day(restater.url, max_dte=1)
 
         date.fill()
 
