@@ -26,7 +26,7 @@ DAYS = {
     Kind.OTHER_CONVENTION: (0, 0),
     Kind.CLOCK_SHIFTED: (0, 0),
     Kind.DAY_COUNT_OFF: (2, 60),
-    Kind.RATE_CHANGED: (14, 60),
+    Kind.RATE_CHANGED: (14, 10_000),
     Kind.THETA_PER_YEAR: (1, 10_000),
     Kind.VEGA_PER_PERCENT: (1, 10_000),
     Kind.RHO_PER_PERCENT: (1, 10_000),
@@ -37,8 +37,9 @@ DAYS = {
     # The last day's time is counted in several ways.
     Kind.IV_KINK: (1, 10_000),
     Kind.DELTA_RISING: (1, 10_000),
-    # On its last days a chain has too few two-sided quotes for a line through them.
-    Kind.FORWARD_OFF: (7, 10_000),
+    # On its last days a chain has too few two-sided quotes for a line through them; in a year rates and
+    # dividends may move the forward nearly as far.
+    Kind.FORWARD_OFF: (7, 120),
 }
 
 

@@ -16,12 +16,15 @@ must rest on the others alone: every window and page of a chain was served well 
 """
 
 import datetime as dt
+import re
 from collections import Counter, defaultdict
 from urllib.parse import parse_qsl, urlsplit
 
 from theta_simulator.faults import Kind
 
 _PACE = frozenset({Kind.SLOW_START, Kind.DRIP})
+# What tells the parts of a question about one contract from each other.
+_WINDOW = re.compile(r"(start|end)_time=[^&]*&?")
 # These leave good rows in an answer.
 _BAD_ROWS = frozenset({Kind.WRONG_CONTRACT, Kind.WRONG_DATE, Kind.NOT_A_NUMBER})
 # What one chain may ask in an outage: once for data, then how the terminal is until patience is over.
@@ -64,6 +67,8 @@ class Had:
         self._too_large = set()
         self._behind_a_twin = False
         self._questions = set()
+        self._tried = set()  # in the try at hand
+        self._doubted_questions = set()
         self._doubted = False
 
     def take(self, request):
@@ -72,7 +77,7 @@ class Had:
         finding = None
         if about_a_contract(request):
             return self._take_question(request)
-        if name in self.good and self._doubted:
+        if self._doubted and name in self._tried:
             self._begin_anew()
         if name in self.good:
             finding = f"asked again without cause: {name}"
@@ -83,9 +88,13 @@ class Had:
             self.asked.discard(name)
             return finding
         self.asked.add(name)
+        self._tried.add(name)
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.good.clear()
-            self._doubted = request["fault"] in _BAD_ROWS
+            if request["fault"] in _BAD_ROWS:
+                self._doubted = True
+            else:
+                self._tried.clear()
         else:
             self.good.add(name)
         self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
@@ -93,13 +102,21 @@ class Had:
 
     def _take_question(self, request):
         """Take a request about a contract by itself in; returns what is wrong with it."""
-        name = request["identity"]
+        name, window = request["identity"], _WINDOW.sub("", request["page_of"] or request["identity"])
+        same = {other for other in self._questions if _WINDOW.sub("", other.partition("#")[0]) == window}
+        if window in self._doubted_questions and name in self._tried:
+            self.good -= same
+            self._tried -= same
+            self._doubted_questions.discard(window)
         finding = f"asked again without cause: {name}" if name in self.good else None
         self.asked.add(name)
         self._questions.add(name)
+        self._tried.add(name)
         if spoilt(request):
-            self.good.discard(name)
+            self.good -= same | {name}
             self._doubted = True
+            if request["fault"] in _BAD_ROWS:
+                self._doubted_questions.add(window)
         else:
             self.good.add(name)
         return finding
@@ -108,14 +125,16 @@ class Had:
         self.asked -= self._questions
         self.good.clear()
         self._questions.clear()
+        self._tried.clear()
+        self._doubted_questions.clear()
         self._doubted = False
 
     def end_run(self, lasting):
         """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
+        if self._doubted or not lasting:
+            self._begin_anew()
         self._too_large.clear()
-        self._doubted = False
-        if not lasting:
-            self.good.clear()
+        self._tried.clear()
 
 
 def asked_without_cause(runs, sealed):

@@ -21,7 +21,7 @@ from tests.proof import expected, fills
 import theta_simulator
 from spx_data.errors import SpxDataError
 from theta_simulator import Blemish
-from theta_simulator.blemishes import V3_ONLY, Kind
+from theta_simulator.blemishes import V3_ONLY, Kind, Scope
 from theta_simulator.flawed import FlawedMarket, place
 
 KINDS = [*expected.JUDGED, *expected.PROVEN]
@@ -54,6 +54,7 @@ class World:
     format: str = "csv"
     page_size: int = 500_000
     blemish: Blemish | None = None
+    everywhere: bool = False  # one in each chain of the date
 
     @property
     def model(self):
@@ -63,12 +64,19 @@ class World:
     @property
     def source(self):
         """The market as its source has it, the blemish included."""
-        return FlawedMarket(self.market, self.size, (self.blemish,) if self.blemish else ())
+        if not self.everywhere:
+            return FlawedMarket(self.market, self.size, (self.blemish,) if self.blemish else ())
+        clean = FlawedMarket(self.market, self.size)
+        chains = [
+            (root, item.label) for root in ("SPX", "SPXW") for item in clean.expirations(root, self.date)
+        ]
+        each = (replace(self.blemish, root=root, expiration=label) for root, label in chains)
+        return replace(clean, blemishes=tuple(each))
 
     @property
     def clean(self):
         """The same world without the blemish; how it is spelled makes no difference."""
-        return replace(self, format="csv", page_size=500_000, blemish=None)
+        return replace(self, format="csv", page_size=500_000, blemish=None, everywhere=False)
 
 
 def draw(seed, *, narrow=False):
@@ -100,8 +108,15 @@ def _drawn(kind, chance, narrow):
         if dear
         else chance.choice(("csv", "json", "ndjson") if api == "v3" else ("csv", "json")),
         page_size=chance.choice((1_000, 500_000)),
-        blemish=Blemish(kind, chance.getrandbits(32)),
+        blemish=(blemish := Blemish(kind, chance.getrandbits(32))),
+        everywhere=not narrow and _lies_in_chains(blemish) and chance.random() < 0.3,
     )
+
+
+def _lies_in_chains(blemish):
+    """Whether each chain may have a blemish of its own; another rate everywhere is the day's rate."""
+    widely = blemish.scope in (Scope.CHAIN, Scope.STAMPS) and blemish.kind is not Kind.RATE_CHANGED
+    return widely and blemish.kind in expected.JUDGED
 
 
 # The tally ----------------------------------------------------------------------------------------------
@@ -210,9 +225,19 @@ def complaints(world, where, result, clean):
     case = expected.Case(world, where, result, clean)
     if result.error and where.kind is not Kind.FALSE_NO_DATA:
         return [f"ended in {result.error!r}"], ()
+    if world.everywhere:
+        return list(_everywhere(world, result, clean)), ()
     if where.kind in expected.PROVEN:
         return list(expected.PROVEN[where.kind](case)), case.codes
     return list(_judged(case)), case.codes - expected.JUDGED[where.kind].must
+
+
+def _everywhere(world, result, clean):
+    for where in world.source.places(world.date):
+        case = expected.Case(world, where, result, clean)
+        # Where all chains are wrong alike, none differs from the others.
+        for code in sorted(expected.JUDGED[where.kind].must - case.codes - {"underlying-differs"}):
+            yield f"{code} does not find it in {where.root} {where.expiration}; found: {sorted(case.codes)}"
 
 
 def _judged(case):

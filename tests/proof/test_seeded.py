@@ -25,6 +25,21 @@ def test_every_defect_at_the_source_is_found_and_nothing_else_is(part):
     assert tally.found.total() == size
 
 
+OF_EVERY_CHAIN = (Kind.UNDERLYING_FROZEN, Kind.FORWARD_OFF, Kind.GREEKS_ZEROED, Kind.OTHER_CONVENTION)
+
+
+@pytest.mark.parametrize("kind", OF_EVERY_CHAIN)
+def test_a_defect_of_every_chain_is_found_in_every_chain(kind, tmp_path):
+    world, where = world_of(kind)
+    world = replace(world, everywhere=True)
+
+    wrong, _ = seeded.complaints(
+        world, where, seeded.fill(world, tmp_path), seeded.fill(world.clean, tmp_path)
+    )
+
+    assert wrong == []
+
+
 def test_clean_days_raise_no_alarm():
     tally = clean.share(14, SEED, narrow=True)
 
