@@ -185,6 +185,25 @@ def test_a_half_day_is_not_asked_about_where_the_vendor_tells_its_hours(api, edi
     assert date.passport()["completeness"]["complete"]
 
 
+def test_a_false_last_page_loses_nothing(simulated, day, truth, monkeypatch):
+    terminal = simulated(api="v2", page_size=1000)
+    with restating(terminal.url) as restater:
+        answer = restater.answer
+
+        def ending_early(target):
+            status, headers, body = answer(target)
+            return status, headers | ({"Next-Page": "null"} if "exp=20240103" in target else {}), body
+
+        monkeypatch.setattr(restater, "answer", ending_early)
+        date = day(restater.url, max_dte=1)
+
+        date.fill()
+
+        assert_is_the_market(date, terminal, truth)
+        # The first page has two contracts, and a part of the third.
+        assert singles(restater) == 6
+
+
 def test_bad_rows_of_a_contract_that_the_chain_lacked_are_set_aside_once(edited, day):
     withheld = editing(lambda name, _: name == "C 4935")
 

@@ -67,3 +67,11 @@ def test_errors_of_files_are_the_systems_kinds_too():
     assert issubclass(errors.MissingFileError, FileNotFoundError)
     assert issubclass(errors.PermissionDeniedError, PermissionError)
     assert issubclass(errors.InsufficientDiskSpaceError, OSError)
+
+
+def test_a_final_error_is_itself_and_not_retried():
+    error = errors.ApiConnectionError("the line broke")
+
+    assert error.final() is error
+    assert error.retry == errors.NEVER
+    assert errors.ApiConnectionError("the line broke").retry != errors.NEVER
