@@ -277,6 +277,8 @@ def test_a_bad_row_stands_once_in_every_format(wire, kind, v3, v2):
     with blemished(api, kind, **TARGET) as terminal:
         found = records(get(terminal, asked(api, spelling)))
         again = records(get(terminal, asked(api, spelling)))
+        [where] = terminal.places(DAY)
+        assert (where.strike, where.right) == (TARGET["strike"], TARGET["right"])
     truth = records(get({"v3": v3, "v2": v2}[api], asked(api, spelling)))
 
     assert found == again
