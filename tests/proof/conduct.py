@@ -69,7 +69,7 @@ class Had:
         self._questions = set()
         self._tried = set()  # in the try at hand
         self._doubted_questions = set()
-        self._doubted = False
+        self._doubted = self._bad_rows = False
 
     def take(self, request):
         """Take the next request in; returns what is wrong with it."""
@@ -92,9 +92,10 @@ class Had:
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.good.clear()
             if request["fault"] in _BAD_ROWS:
-                self._doubted = True
+                self._doubted = self._bad_rows = True
             else:
                 self._tried.clear()
+                self._doubted = self._bad_rows = False
         else:
             self.good.add(name)
         self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
@@ -127,11 +128,11 @@ class Had:
         self._questions.clear()
         self._tried.clear()
         self._doubted_questions.clear()
-        self._doubted = False
+        self._doubted = self._bad_rows = False
 
     def end_run(self, lasting):
         """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
-        if self._doubted or not lasting:
+        if self._bad_rows or self._questions - self.good or not lasting:
             self._begin_anew()
         self._too_large.clear()
         self._tried.clear()

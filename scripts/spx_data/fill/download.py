@@ -118,9 +118,9 @@ def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) 
         attempts += 1
         bad = Rejects()
         inquiry = Inquiry(line, entry, windows, of_vendor(listed.vendor), bad)
-        answered = inquiry.completed(history(line.source, chain, windows, bad))
+        answered = doubt.resolved(history(line.source, chain, windows, bad), bad)
         try:
-            return staging.write_records(checkpoint, doubt.resolved(answered, bad))
+            return staging.write_records(checkpoint, inquiry.completed(answered))
         finally:
             evidence = inquiry.evidence()
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class Doubt:
-    """Bad rows of one chain are believed when two tries have brought the very same."""
+    """Bad rows in the answer about *what* are believed when two tries have brought the very same."""
 
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
+    def __init__(self, what: object) -> None:
+        self._what = what
         self._before: set[tuple[Reject, ...]] = set()
 
     def resolved(self, batches: Iterator[pa.RecordBatch], rejects: Rejects) -> Iterator[pa.RecordBatch]:
@@ -48,7 +48,7 @@ class Doubt:
         if found and found not in self._before:
             self._before.add(found)
             raise ApiResponseInvalidError(
-                f"the answer about {self._chain} has {len(found):,} bad rows, like {found[0].raw!r:.200} "
+                f"the answer about {self._what} has {len(found):,} bad rows, like {found[0].raw!r:.200} "
                 f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
                 cure="If it stays, the terminal garbles its answers: restart it",
                 expected="no bad rows",
