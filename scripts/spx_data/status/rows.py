@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import fields
+from operator import itemgetter
 from typing import Any
 
 from spx_data import journal
@@ -30,7 +31,7 @@ STATUS = {
     Kind.ACCEPTED: "failed",
 }
 
-_CHECK = ("check", "part", "unit", "hits", "of", "share", "score", "first")
+_check_of = itemgetter("check", "part", "unit", "hits", "of", "share", "score", "first")
 _DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and the findings
 _CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
 
@@ -123,9 +124,11 @@ def _quality(day: Day) -> Row:
 
 
 def _checks(history: History) -> Iterator[Row]:
+    """The checks that found something: of the others there are a hundred thousand, and nothing to tell."""
     date, passport = history.date.isoformat(), history.passport or {}
     for check in passport["quality"]["checks"]:
-        yield (date, *(check[name] for name in _CHECK))
+        if check["hits"]:
+            yield (date, *_check_of(check))
 
 
 def _inventory(history: History) -> Iterator[Row]:
