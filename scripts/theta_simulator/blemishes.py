@@ -152,8 +152,8 @@ V3_ONLY = (*CALENDARS, Kind.UNDERLYING_MISSING, Kind.CLOCK_SHIFTED)
 class Blemish:
     """One defect; what it sits on is drawn from the seed, date by date, unless it is named.
 
-    *first* and *last* are stamps (New York time), both included; *day* None means every date. Windows are drawn
-    among whole minutes: whoever samples every hour may not see what sits on one of them.
+    *first* and *last* are stamps (New York time), both included; *day* None means every date. Windows
+    are drawn among whole minutes: whoever samples every hour may not see what sits on one of them.
     """
 
     kind: str
