@@ -132,10 +132,15 @@ class Had:
 
     def end_run(self, lasting):
         """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
-        if self._bad_rows or self._questions - self.good or not lasting:
+        if self._bad_rows or not lasting:
             self._begin_anew()
+        unanswered = self._questions - self.good
+        self.asked -= unanswered
+        # The run took the chain without them, or failed over them: only the client can tell.
+        self._doubted = bool(unanswered)
+        self._tried = set(self.asked) if unanswered else set()
+        self._questions.clear()
         self._too_large.clear()
-        self._tried.clear()
 
 
 def asked_without_cause(runs, sealed):
