@@ -386,6 +386,7 @@ def test_gaps_are_named_up_to_what_a_person_reads(project):
     listed = vouched.read(path)
     listed["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
     listed["chains"][1]["explained"] = "the source has no data for it"
+    listed["quality"]["figures"]["rate"] = None
     vouched.write(path, listed)
 
     shown = printed("quality", "2024-01-02")
@@ -394,6 +395,7 @@ def test_gaps_are_named_up_to_what_a_person_reads(project):
     assert "… and 40 more of SPX 2024-01-05: gaps" in shown
     assert "… and 1 more: --format json has all" in shown
     assert "explained: " not in shown
+    assert "rate –" in shown
 
 
 def test_a_good_day_is_told_without_a_cure(project):

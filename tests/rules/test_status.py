@@ -241,6 +241,16 @@ def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):
     assert "older dates" in text.getvalue()
 
 
+def test_a_sealed_day_that_is_not_good_says_so(lake):
+    parts = {"parts": {"greeks": 60.0}}
+    line = Summary(SEALED, State(Kind.SEALED), Facts(contracts_missing=3, quality=parts))
+    text = io.StringIO()
+
+    print_overview(Overview((line,)), lake(), Console(file=text, width=200))
+
+    assert "sealed, 3 contracts missing, score 60.0" in text.getvalue()
+
+
 def test_a_reason_with_brackets_is_shown_as_it_is(lake):
     state = State(Kind.FAILED, True, "[Errno 28] No space left on device: [/x]", 1, "OSError")
     line = Summary(SEALED, state, Facts())
