@@ -213,6 +213,10 @@ def report(judged: list[Mapping[str, Any]], bare: list[Mapping[str, Any]], timed
     ]
     for part, seconds in sorted(timed["parts"].items(), key=lambda item: -item[1]):
         lines.append(f"| {part} | {seconds:.2f} | {seconds / rows * 1e6:.3f} |")
+    together = sum(timed["parts"].values())
+    lines.append(
+        f"| together, {together / base:.0%} of merging | {together:.2f} | {together / rows * 1e6:.3f} |"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -171,16 +171,21 @@ def _has_neighbours(here: pl.DataFrame, site: Site) -> bool:
     return _near_the_money(here, site) and len(site.neighbours) == 2
 
 
+def _beyond_the_forward(here: pl.DataFrame, site: Site, strike: float) -> bool:
+    """Say whether *strike* is out of the money by what the market expects, and clearly so."""
+    years = (site.scene.expiration - site.scene.day).days / 365.0
+    carry = np.exp((surface.rate(site.scene.day) - surface.DIVIDEND_YIELD) * years)
+    forward = here["underlying_price"].to_numpy() * carry
+    return bool(strike > 1.002 * forward.max() if site.where.right == "C" else strike < 0.998 * forward.min())
+
+
 def _on_a_smooth_smile(here: pl.DataFrame, site: Site) -> bool:
     """Say whether the strikes beside are out of the money too, and so near that the smile is straight."""
     if len(site.neighbours) < 2 or not _between(here, 0.1, 0.4):
         return False
     below, above = site.neighbours
+    outside = _beyond_the_forward(here, site, below if site.where.right == "C" else above)
     years = (site.scene.expiration - site.scene.day).days / 365.0
-    forward = here["underlying_price"].to_numpy() * np.exp(
-        (surface.rate(site.scene.day) - surface.DIVIDEND_YIELD) * years
-    )
-    outside = below > 1.002 * forward.max() if site.where.right == "C" else above < 0.998 * forward.min()
     bids = [site.of(strike=strike).here["bid"].to_numpy() for strike in site.neighbours]
     deviation = float(here["implied_vol"].to_numpy().min()) * np.sqrt(years)
     return bool(outside and all(len(bid) and bid.min() > 0.0 for bid in bids)) and bool(
@@ -220,9 +225,10 @@ def _twins(site: Site) -> int:
     return int((quoted == 2 * bids["ms_of_day"].n_unique()).sum())
 
 
-def _worth_something(here: pl.DataFrame, _: Site) -> bool:
+def _worth_something(here: pl.DataFrame, site: Site) -> bool:
     """Say whether an absurd volatility gives a price less than a hundred times the quote."""
-    return _between(here, 0.15, 0.45) and float(here["bid"].to_numpy().min()) >= 25.0
+    outside = _beyond_the_forward(here, site, site.where.strike or 0.0)
+    return outside and _between(here, 0.15, 0.45) and float(here["bid"].to_numpy().min()) >= 25.0
 
 
 _SHOWS: dict[Kind, Callable[[pl.DataFrame, Site], bool]] = {
