@@ -22,9 +22,10 @@ from spx_data import files
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.evidence import Evidence
 from spx_data.layout import Checkpoint
-from spx_data.records import Reject
 
 if TYPE_CHECKING:
+    from spx_data.records import Reject
+
     import polars as pl
     import pyarrow as pa
 
@@ -198,6 +199,8 @@ def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
     content = files.content(checkpoint.rejects)
     if (found := hashlib.sha256(content).hexdigest()) != receipt.rejects_sha256:
         raise _damaged(checkpoint.rejects, f"sha256 {receipt.rejects_sha256}", f"sha256 {found}")
+    from spx_data.records import Reject  # here, because lists of dates need neither rejects nor arrays
+
     return [Reject(**files.parsed(line)) for line in content.splitlines()]
 
 
