@@ -24,10 +24,10 @@ from spx_data.evidence import Evidence
 from spx_data.layout import Checkpoint
 
 if TYPE_CHECKING:
-    from spx_data.records import Reject
-
     import polars as pl
     import pyarrow as pa
+
+    from spx_data.records import Reject
 
 _SLICE = 32 << 20
 
