@@ -49,7 +49,7 @@ test: $(READY)
 
 DAYS ?= 2500
 RUNS ?= 5
-CHAINS ?= 54
+CHAINS ?= 73
 
 bench: $(READY)
 	PYTHONPATH=scripts $(BIN)/python benchmarks/commands.py --days $(DAYS) --runs $(RUNS) --record benchmarks/RESULTS.md

@@ -1,6 +1,6 @@
 """What judging a date costs beside merging it: CPU seconds and the largest resident set, on a real-size date.
 
-    PYTHONPATH=scripts python benchmarks/judging.py [--chains 54] [--runs 3] [--record FILE]
+    PYTHONPATH=scripts python benchmarks/judging.py [--chains 73] [--runs 3] [--record FILE]
 
 The date is staged once from the simulated terminal, as the workflow stages it. Then it is merged again and
 again, each time in a process of its own: with the judgement, without it (here, not in the product: nothing
@@ -223,7 +223,7 @@ def report(judged: list[Mapping[str, Any]], bare: list[Mapping[str, Any]], timed
 def main() -> None:
     """Stage the date, merge it so many times in either way, print and, where asked, keep the tables."""
     parser = argparse.ArgumentParser(description="What judging a date costs beside merging it.")
-    parser.add_argument("--chains", type=int, default=54, help="of the date's; 54 are all of them")
+    parser.add_argument("--chains", type=int, default=73, help="of the date's 73")
     parser.add_argument("--size", choices=get_args(Size), default="real", help="of the simulated market")
     parser.add_argument("--runs", type=int, default=3, help="measured merges of each kind")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep the tables here")
