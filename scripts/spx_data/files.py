@@ -350,13 +350,8 @@ def content(path: str | Path) -> bytes:
 
 def blocks_of_lines(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """The bytes of *stream*, whole lines at a time, about *size* bytes each; the last may lack its end."""
-    rest = b""
     while block := stream.read(size):
-        whole, newline, rest = (rest + block).rpartition(b"\n")
-        if newline:
-            yield whole + newline
-    if rest:
-        yield rest
+        yield block if block.endswith(b"\n") else block + stream.readline()
 
 
 def digest(path: Path) -> str:

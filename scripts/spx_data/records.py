@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,8 @@ class Rule:
 def _other(column: pa.DictionaryArray, allowed: frozenset[str]) -> Mask:
     """Where a column of words holds none of the *allowed* ones."""
     strange = np.array([word not in allowed for word in column.dictionary.to_pylist()], dtype=np.bool_)
+    if not strange.any():
+        return np.zeros(len(column), dtype=np.bool_)
     return np.asarray(strange[column.indices.to_numpy(zero_copy_only=False)])
 
 
@@ -101,8 +103,19 @@ def _outside_window(rows: Rows, asked: Asked) -> Mask:
     return (rows.stamp < asked.window.start_ms) | (rows.stamp > end)
 
 
-def _any_of(masks: Iterator[Mask]) -> Mask:
-    return functools.reduce(operator.or_, masks)
+def _not_finite(rows: Rows, _: Asked) -> Mask:
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What is no number makes a sum of it none either.
+        doubtful = [column for column in rows.floats() if not np.isfinite(column.sum())]
+    return _any_of(len(rows.stamp), (~np.isfinite(column) for column in doubtful))
+
+
+def _negative_price(rows: Rows, _: Asked) -> Mask:
+    return _any_of(len(rows.stamp), (rows.values[name] < 0 for name in _PRICES))
+
+
+def _any_of(length: int, masks: Iterable[Mask]) -> Mask:
+    return functools.reduce(operator.or_, masks, np.zeros(length, dtype=np.bool_))
 
 
 RULES = (
@@ -133,12 +146,12 @@ RULES = (
     Rule(
         NOT_FINITE,
         "one of its values is no finite number (absent values are 0 on the wire: wire-facts, section 0)",
-        lambda rows, _: _any_of(~np.isfinite(column) for column in rows.floats()),
+        _not_finite,
     ),
     Rule(
         "negative-price",
         "its bid, its ask or its underlying's price is below zero",
-        lambda rows, _: _any_of(rows.values[name] < 0 for name in _PRICES),
+        _negative_price,
     ),
     Rule(
         "negative-volatility",

@@ -124,11 +124,12 @@ def test_records_without_a_receipt_go_and_the_next_run_takes_up_the_rest(lake_at
     day.download()
     unfinished = day.checkpoint(0)
     unfinished.receipt.unlink()
+    unfinished.rejects.write_text("{}")
     day.layout.manifest(DAY).unlink()
 
     report = clean(day.settings, NOW, Choice())
 
-    assert paths(report) == [unfinished.records]
+    assert sorted(paths(report)) == sorted([unfinished.records, unfinished.rejects])
     assert (report.staged_dates, report.staged_bytes) == (1, sum(map(len, tree_of(day.layout.staging(DAY)))))
     day.download()
     day.merge()
@@ -273,10 +274,12 @@ def test_a_receipt_that_does_not_belong_to_the_listing_goes_with_its_records(lak
     stale.receipt.write_text(json.dumps(receipt | {"listing": "another"}))
     garbled = day.checkpoint(1)
     garbled.receipt.write_text("{")
+    stale.rejects.write_text("{}")
 
     report = clean(day.settings, NOW, OUTPUTS)
 
-    assert sorted(paths(report)) == sorted([stale.records, stale.receipt, garbled.records, garbled.receipt])
+    removed = [stale.records, stale.rejects, stale.receipt, garbled.records, garbled.receipt]
+    assert sorted(paths(report)) == sorted(removed)
     day.download()
 
 

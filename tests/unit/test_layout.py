@@ -24,7 +24,9 @@ def test_a_dates_files_stand_where_a_person_would_look():
             TREE.listing(DAY),
             TREE.manifest(DAY),
             TREE.checkpoint(DAY, "SPX", dt.date(2024, 1, 19)).records,
+            TREE.checkpoint(DAY, "SPX", dt.date(2024, 1, 19)).rejects,
             TREE.checkpoint(DAY, "SPX", dt.date(2024, 1, 19)).receipt,
+            TREE.rejects(DAY),
             TREE.journal(DAY),
             TREE.rejects(DAY),
             TREE.log("merge_date", DAY),
@@ -38,13 +40,22 @@ def test_a_dates_files_stand_where_a_person_would_look():
         "tmp/2024-01-02/expirations.json",
         "tmp/2024-01-02/manifest.json",
         "tmp/2024-01-02/SPX-2024-01-19.ndjson",
+        "tmp/2024-01-02/SPX-2024-01-19.rejects.ndjson",
         "tmp/2024-01-02/SPX-2024-01-19.receipt.json",
+        "data/rejects/2024/2024-01-02.ndjson",
         "data/journal/2024/2024-01-02.jsonl",
         "data/rejects/2024/2024-01-02.ndjson",
         "data/logs/2024/01/02/merge_date.log",
         "data/benchmarks/2024/01/02/merge_date.tsv",
         "out/dataset.json",
     ]
+
+
+def test_whatever_stands_beside_a_checkpoint_leads_to_it():
+    checkpoint = TREE.checkpoint(DAY, "SPXW", dt.date(2024, 1, 19))
+
+    for path in (checkpoint.records, checkpoint.rejects, checkpoint.receipt):
+        assert layout.Checkpoint.of(path) == checkpoint
 
 
 @given(st.dates(dt.date(1000, 1, 1)))

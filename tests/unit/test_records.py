@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -129,6 +130,12 @@ def test_every_rule_has_a_code_of_its_own_and_a_meaning():
     assert len(set(codes)) == len(codes)
     assert set(MEANINGS) == {*codes, "fields", "missing", "unreadable", "conflict"}
     assert all(MEANINGS.values())
+
+
+def test_every_reason_stands_in_the_documentation():
+    documented = (Path(__file__).resolve().parents[2] / "docs" / "quality.md").read_text()
+
+    assert [line for code, line in MEANINGS.items() if f"| `{code}` | {line} |" not in documented] == []
 
 
 @given(st.lists(st.sampled_from([("", {}), *BAD]), min_size=1, max_size=30))
