@@ -34,6 +34,8 @@ DAYS = {
     Kind.UNLISTED_EXPIRATION: (1, 60),
     # Later than that, interest and dividends blur what an option is worth exercised.
     Kind.BOUNDS: (0, 30),
+    # In longer times the forward moves by more than a strike.
+    Kind.CALENDAR: (1, 60),
     # The last day's time is counted in several ways.
     Kind.IV_KINK: (1, 10_000),
     Kind.DELTA_RISING: (1, 10_000),

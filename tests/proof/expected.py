@@ -68,8 +68,9 @@ JUDGED = {
     Kind.CALENDAR: _finds("calendar", *_OF_PRICE),
     Kind.BOUNDS: _finds("bounds", *_OF_PRICE),
     Kind.PARITY_BROKEN: _finds("parity", *_OF_PRICE),
+    # Its deltas say that its quotes should move more than they do.
     Kind.FORWARD_OFF: _finds(
-        "forward-off underlying-differs", "iv-range", "iv-kink", "delta-rises", "failed-iv"
+        "forward-off underlying-differs", "iv-range", "iv-kink", "delta-rises", "failed-iv", "stale"
     ),
     Kind.IV_KINK: _finds("iv-kink", "delta-rises"),
     Kind.IV_OUT_OF_RANGE: _finds("iv-range"),

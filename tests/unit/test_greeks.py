@@ -257,6 +257,15 @@ def test_a_chain_under_another_rate_is_found():
     assert {count.check.code for count in insane.counts[0] if count.hits} == {"greeks-rate"}
 
 
+def test_one_precise_chain_does_not_outvote_the_others():
+    years = Rate(0.0106, 1e-5)
+    others = [Rate(0.0006, 5e-5), Rate(0.0009, 1e-3), None, Rate(0.0002, 2e-3)]
+
+    found = explanation._agreed([years, *others])
+
+    assert found.value == pytest.approx(0.0006, abs=1e-5)
+
+
 # Genuine payloads ---------------------------------------------------------------------------------------
 
 
