@@ -373,6 +373,33 @@ def test_contracts_beyond_the_limit_stay_missing_and_are_counted(edited, day, mo
     assert check["hits"] == 2 * 391
 
 
+def test_a_few_contracts_that_confirm_their_holes_speak_for_the_others(edited, day, monkeypatch):
+    monkeypatch.setattr(inquiry, "ENOUGH", 2)
+    terminal = edited("v3", everywhere(lambda name, minute: name in CONTRACTS and minute == "10:31"))
+    date = day(terminal.url, max_dte=1)
+
+    date.fill()
+
+    found = chain(date.passport())
+    assert [(gap["first"], gap["stamps"]) for gap in found["gaps"]] == [("10:31", 1)] * len(CONTRACTS)
+    assert [gap["asked"] for gap in found["gaps"]] == [True, True, *[False] * (len(CONTRACTS) - 2)]
+    assert singles(terminal) == found["second_opinion"]["asked"] == 2
+    assert found["second_opinion"]["left_out"] == len(CONTRACTS) - 2
+
+
+def test_holes_are_asked_about_to_the_end_once_one_of_them_was_false(
+    edited, terminals, day, truth, monkeypatch
+):
+    monkeypatch.setattr(inquiry, "ENOUGH", 1)
+    terminal = edited("v3", editing(lambda name, minute: name in CONTRACTS and minute == "10:31"))
+    date = day(terminal.url, max_dte=1)
+
+    date.fill()
+
+    assert singles(terminal) == len(CONTRACTS)
+    assert_is_the_market(date, terminals["v3"], truth)
+
+
 # Questions that are not answered ------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MOST_ASKED = 40  # contracts of one chain
+ENOUGH = 5  # contracts that have the holes of their chain's answer: the others' are believed too
 _APART = 10  # an empty chain is tried at its middle and a tenth of its contracts to either side
 _FIRST_PRINT_MS = 60_000  # the index has printed by then
 # Statuses of a question that the terminal will not hear: they leave a contract missing, and fail no chain.
@@ -140,6 +141,9 @@ class Inquiry:
         some = _spread(doubtful, MOST_ASKED)
         self._left_out = len(doubtful) - len(some)
         for right, strike in {**dict.fromkeys(self._witness(common)), **dict.fromkeys(some)}:
+            if self._believed(right, strike):
+                self._left_out += 1
+                continue
             news = [self._news(batch) for batch in self._answer(right, strike)]
             found = sum(map(len, news))
             if found and (self._left_out or (self._common() & ~common).any()):
@@ -155,6 +159,17 @@ class Inquiry:
                 *(self._entry.chain, self._asked, len(self._unquoted), self._recovered),
             )
 
+    def _believed(self, right: str, strike: float) -> bool:
+        """Whether the holes of a contract need no asking: a source with holes has them in many contracts."""
+        return (
+            len(self._confirmed) >= ENOUGH
+            and not self._recovered
+            and bool(self._census.received[self._place(right, strike)])
+        )
+
+    def _place(self, right: str, strike: float) -> tuple[int, int]:
+        return RIGHTS.index(right), int(np.searchsorted(self._census.strikes, strike))
+
     def _news(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The records of *batch* that the chain's answer lacked."""
         import pyarrow as pa
@@ -162,7 +177,7 @@ class Inquiry:
         return batch.filter(pa.array(self._take(batch)))
 
     def _doubtful(self, common: Mask) -> list[Contract]:
-        """The contracts that are listed and have no stamp, or that have holes or end before the chain.
+        """The contracts that are listed and have no stamp; then those with holes or an early end.
 
         A stamp that no contract has (*common* is false) is a hole of the chain and none of theirs.
         """
@@ -174,7 +189,7 @@ class Inquiry:
         lacking = census.listed(self._entry.calls, self._entry.puts) & ~received
         return [
             (RIGHTS[right], float(census.strikes[strike]))
-            for right, strike in np.argwhere((ragged & received) | lacking)
+            for right, strike in (*np.argwhere(lacking), *np.argwhere(ragged & received))
         ]
 
     def _witness(self, common: Mask) -> list[Contract]:
@@ -217,8 +232,7 @@ class Inquiry:
 
     def _set_aside(self, right: str, strike: float, bad: Rejects) -> None:
         """Keep the bad rows of a contract unless the chain's answer brought them before."""
-        place = np.searchsorted(self._census.strikes, strike)
-        if self._rejects is not None and not self._census.received[RIGHTS.index(right), place]:
+        if self._rejects is not None and not self._census.received[self._place(right, strike)]:
             for reject in bad.found:
                 self._rejects.add(reject.reason, reject.raw)
 
