@@ -221,6 +221,7 @@ def test_the_rows_of_these_tests_are_good(wire, connected):
         ("v2", {"right": "X"}),
         ("v2", {"strike": "0"}),
         ("v2", {"date": "20240103"}),
+        ("v2", {"date": "20241399"}),
         ("v2", {"ms_of_day": "86400001"}),
         ("v2", {"ms_of_day": "-1"}),
     ],

@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 from spx_data import schema, staging
 from spx_data.errors import ApiConnectionError, FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.records import Reject
 from spx_data.staging import Receipt
 
 RECEIPT = Receipt(
@@ -202,6 +203,34 @@ def test_a_receipt_with_other_fields_is_none(change):
 
     with pytest.raises(SchemaValidationError, match="no receipt"):
         Receipt.of_json(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"root": 7}, {"rejects_sha256": 7}, {"rows": -1}, {"rejected": "1"}, {"rejected": 1 << 62}],
+    ids=str,
+)
+def test_a_receipt_with_fields_of_another_kind_is_none(change):
+    with pytest.raises(SchemaValidationError, match="no receipt"):
+        Receipt.of_json(RECEIPT.as_json() | change)
+
+
+def test_bad_rows_come_back(checkpoint):
+    rejects = [Reject("fields", "a,b\r\n\u2028"), Reject("right", '{"right": "X"}')]
+
+    checksum = staging.write_rejects(checkpoint, rejects)
+
+    receipt = replace(RECEIPT, rejected=2, rejects_sha256=checksum)
+    assert staging.read_rejects(checkpoint, receipt) == rejects
+    assert checksum == hashlib.sha256(checkpoint.rejects.read_bytes()).hexdigest()
+
+
+def test_where_no_row_is_bad_no_file_is_left(checkpoint):
+    staging.write_rejects(checkpoint, [Reject("fields", "a,b")])
+
+    assert staging.write_rejects(checkpoint, []) is None
+    assert not checkpoint.rejects.exists()
+    assert staging.read_rejects(checkpoint, RECEIPT) == []
 
 
 def test_a_receipt_comes_back():
