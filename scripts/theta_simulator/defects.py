@@ -227,10 +227,14 @@ def _twins(site: Site) -> int:
     return int((quoted == 2 * bids["ms_of_day"].n_unique()).sum())
 
 
+def _out_of_the_money(here: pl.DataFrame, site: Site) -> bool:
+    """Say whether all of the quote is time value, which some volatility must explain."""
+    return _beyond_the_forward(here, site, site.where.strike or 0.0) and _between(here, 0.15, 0.45)
+
+
 def _worth_something(here: pl.DataFrame, site: Site) -> bool:
     """Say whether an absurd volatility gives a price less than a hundred times the quote."""
-    outside = _beyond_the_forward(here, site, site.where.strike or 0.0)
-    return outside and _between(here, 0.15, 0.45) and float(here["bid"].to_numpy().min()) >= 25.0
+    return _out_of_the_money(here, site) and float(here["bid"].to_numpy().min()) >= 25.0
 
 
 _SHOWS: dict[Kind, Callable[[pl.DataFrame, Site], bool]] = {
@@ -243,6 +247,7 @@ _SHOWS: dict[Kind, Callable[[pl.DataFrame, Site], bool]] = {
     Kind.IV_KINK: _on_a_smooth_smile,
     Kind.IV_OUT_OF_RANGE: _worth_something,
     Kind.PARITY_BROKEN: _among_many,
+    Kind.FAILED_IV: _out_of_the_money,
 }
 
 
