@@ -69,7 +69,7 @@ class Had:
         self._questions = set()
         self._tried = set()  # in the try at hand
         self._doubted_questions = set()
-        self._doubted = self._bad_rows = False
+        self._doubted = self._bad_rows = self._owed = False
 
     def take(self, request):
         """Take the next request in; returns what is wrong with it."""
@@ -77,7 +77,7 @@ class Had:
         finding = None
         if about_a_contract(request):
             return self._take_question(request)
-        if self._doubted and name in self._tried:
+        if (self._doubted or self._owed) and name in self._tried:
             self._begin_anew()
         if name in self.good:
             finding = f"asked again without cause: {name}"
@@ -128,7 +128,7 @@ class Had:
         self._questions.clear()
         self._tried.clear()
         self._doubted_questions.clear()
-        self._doubted = self._bad_rows = False
+        self._doubted = self._bad_rows = self._owed = False
 
     def end_run(self, lasting):
         """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
@@ -137,8 +137,9 @@ class Had:
         unanswered = self._questions - self.good
         self.asked -= unanswered
         # The run took the chain without them, or failed over them: only the client can tell.
-        self._doubted = bool(unanswered)
-        self._tried = set(self.asked) if unanswered else set()
+        self._owed = self._owed or bool(unanswered)
+        self._doubted = False
+        self._tried = set(self.asked) if self._owed else set()
         self._questions.clear()
         self._too_large.clear()
 
