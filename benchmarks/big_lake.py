@@ -33,10 +33,11 @@ from spx_data.errors import (
     ThetaTerminalNotRunningError,
 )
 from spx_data.fill.listing import Listing
-from spx_data.fill.passport import ChainReport, passport
+from spx_data.fill.passport import ChainReport, details, passport
 from spx_data.fill.passport import session as described
 from spx_data.fill.rejects import KeptFile
 from spx_data.parquet import Written
+from spx_data.quality import DETAILS
 from spx_data.quality.catalogue import CHECKS
 from spx_data.quality.checks import Check, Count, Ints
 from spx_data.quality.completeness import Balance, Completeness
@@ -82,9 +83,9 @@ class Maker:
         hours = _hours(settings, session, reports)
         truth = hours.truth(settings.window, "v3")
         told = described(listing, reports, hours, truth, settings.window)
-        document = passport(
-            listing, reports, written, told, KeptFile({}, None), _judgement(settings, reports)
-        )
+        judgement = _judgement(settings, reports)
+        document = passport(listing, reports, written, told, KeptFile({}, None), judgement)
+        document[DETAILS] = details(reports, judgement)
         _describe(document)
         return cls(settings, random.Random(1), document, chains)
 
@@ -122,11 +123,13 @@ class Maker:
         day = document["quality"]["figures"]
         day |= {name: day[name] * self.chance.uniform(0.97, 1.03) for name in ("iv_level", "spread_median")}
         busy = 0.5 + self.chance.random()
-        for number, chain in enumerate(document["chains"]):
+        for number, (chain, judged) in enumerate(
+            zip(document["chains"], document[DETAILS]["chains"], strict=True)
+        ):
             chain["root"], expiration = _listed(date, number)
             chain["expiration"] = expiration.isoformat()
             chain["rows"] = round(chain["rows"] * busy)
-            chain["quality"]["figures"]["records"] = chain["rows"]
+            judged["quality"]["figures"]["records"] = chain["rows"]
             chain["checkpoint"]["bytes"] = chain["rows"] * 230
             chain["checkpoint"]["sha256"] = _sha256(date, chain["root"], chain["expiration"])
             chain["seconds"] = round(self.chance.uniform(1, 9), 3)
@@ -135,6 +138,7 @@ class Maker:
         document["parquet"] = {"bytes": rows * 14, "sha256": _sha256(date, "parquet")}
         document["sealed_at"] = (at + dt.timedelta(minutes=8)).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(self.chance.uniform(20, 60), 3)
+        document[DETAILS] = document.pop(DETAILS)  # the last field
         return document
 
     def _sealing_run(self, log: _Log, date: dt.date, document: dict[str, Any]) -> None:
@@ -288,8 +292,8 @@ def _describe(document: dict[str, Any]) -> None:
         "rows": document["rows"], "contracts": 14_000, "iv_level": 0.131234, "spread_median": 0.0214321,
         "rate": 0.05321, "greeks_convention": "time-left",
     }  # fmt: skip
-    for chain in document["chains"]:
-        chain["quality"]["figures"] = {
+    for chain, judged in zip(document["chains"], document[DETAILS]["chains"], strict=True):
+        judged["quality"]["figures"] = {
             "contracts": 200, "records": chain["rows"], "forward": 4731.25, "discount": 0.997688,
             "parity_r_squared": 0.999999, "parity_residual": 0.0184199, "iv_atm": 0.12985,
             "spread_median": 0.015596, "spread_atm_dollars": 0.65,

@@ -36,7 +36,6 @@ def judged(*, spread: float = 0.01, level: float = 0.15, **points: float) -> dic
         "score": 100.0,  # by the weights of another day: nobody reads it
         "parts": {part: {"score": value, "weight": 1} for part, value in points.items()},
         "checks": [_check(part, value) for part, value in points.items()],
-        "minutes": {"first": "09:30", "step_seconds": 60, "hits": _minutes(points)},
         "figures": {"spread_median": spread, "iv_level": level, "rate": 0.05},
     }
 
@@ -45,6 +44,23 @@ def _minutes(points: Mapping[str, float]) -> dict[str, list[int]]:
     """The hits of the checks that found something, all of them at 10:31."""
     hits = {check["check"]: check["hits"] for check in map(_check, points, points.values())}
     return {code: [0] * 61 + [n] + [0] * (STAMPS - 62) for code, n in hits.items() if n}
+
+
+def _details(quality: Mapping[str, Any], missing: int) -> dict[str, Any]:
+    """The `details` of a day whose chains are all like it."""
+    points = {part: points["score"] for part, points in quality["parts"].items()}
+    minutes = {"first": "09:30", "step_seconds": 60, "hits": _minutes(points)}
+    chains = [
+        {
+            "contracts_missing": ["C 4700", "P 4705"] if not number and missing else [],
+            "contracts_explained": [],
+            "gaps": [],
+            "more": {},
+            "quality": _of_chain(quality),
+        }
+        for number in range(LISTED)
+    ]
+    return {"minutes": minutes, "chains": chains}
 
 
 def _of_chain(quality: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +110,6 @@ def seal(
     parquet = files.make_directory(layout.parquet(date).parent) / layout.parquet(date).name
     parquet.write_bytes(content)
     friday = date + dt.timedelta((4 - date.weekday()) % 7)
-    missing = sections.get("completeness", {}).get("contracts_missing")
     chains = [
         {
             "root": "SPX",
@@ -105,11 +120,6 @@ def seal(
             "attempts": 1,
             "contracts_listed": 25,
             "contracts_received": 25,
-            "contracts_missing": ["C 4700", "P 4705"] if not number and missing else [],
-            "contracts_explained": [],
-            "gaps": [],
-            "more": {},
-            "quality": sections.get("quality") and _of_chain(sections["quality"]),
         }
         for number in range(LISTED)
     ]
@@ -144,6 +154,8 @@ def seal(
     for name, section in sections.items():
         known = document.get(name)
         document[name] = {**known, **section} if isinstance(known, dict) and section else section
+    if document["quality"]:
+        document["details"] = _details(document["quality"], document["completeness"]["contracts_missing"])
     vouched.write(layout.passport(date), document)
     seals.seal(parquet, checksum)
     record(settings, date, journal.STARTED, at=at)

@@ -183,7 +183,7 @@ class Case:
         """Each minute of the day, and how many more hits *code* has there than on the clean day."""
         lines = {}
         for sign, passport in ((1, self.result.passport), (-1, self.clean.passport)):
-            minutes = passport["quality"]["minutes"] or {"first": "00:00", "hits": {}}
+            minutes = passport["details"]["minutes"] or {"first": "00:00", "hits": {}}
             begin = dt.datetime.strptime(minutes["first"], "%H:%M")  # noqa: DTZ007
             for number, hits in enumerate(minutes["hits"].get(code, ())):
                 minute = f"{begin + dt.timedelta(minutes=number):%H:%M}"

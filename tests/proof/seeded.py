@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.table import Table
+from tests.passports import unfolded
 from tests.proof import expected, fills
 
 import theta_simulator
@@ -212,7 +213,7 @@ def fill(world, folder):
         rejects = lake.layout.rejects(world.date)
         return Result(
             None,
-            json.loads(lake.layout.passport(world.date).read_text()),
+            unfolded(json.loads(lake.layout.passport(world.date).read_text())),
             tuple(map(json.loads, rejects.read_text().splitlines())) if rejects.exists() else (),
             fills.sealed_rows(lake.layout.parquet(world.date)),
         )

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import pytest
+from tests.passports import unfolded
 
 from spx_data import journal, ledger, sessions
 from spx_data.fill.download import download_expirations
@@ -41,7 +42,7 @@ class Date:
         return [event for event in found if event["event"] in names] if names else found
 
     def passport(self):
-        return json.loads(self.layout.passport(self.date).read_text())
+        return unfolded(json.loads(self.layout.passport(self.date).read_text()))
 
     def listing(self):
         return json.loads(self.layout.listing(self.date).read_text())

@@ -345,7 +345,9 @@ def test_days_that_stand_out_and_expirations_that_are_lost_are_shown(project):
     for date in days:
         seal(project, date, rows=20_000, quality=judged(spread=0.04 if date == days[-1] else 0.01))
     listed = vouched.read(project.layout.passport(days[5]))
-    vouched.write(project.layout.passport(days[5]), listed | {"chains": listed["chains"][:-1]})
+    details = listed["details"] | {"chains": listed["details"]["chains"][:-1]}
+    listed |= {"chains": listed["chains"][:-1], "details": details}
+    vouched.write(project.layout.passport(days[5]), listed)
 
     found = {row["date"]: row for row in rows("quality")}
     shown = printed("quality")
@@ -384,7 +386,7 @@ def test_gaps_are_named_up_to_what_a_person_reads(project):
     path = project.layout.passport(SEALED[0])
     gap = {"contract": None, "first": "10:31", "last": "10:31", "stamps": 8, "asked": False}
     listed = vouched.read(path)
-    listed["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
+    listed["details"]["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
     listed["chains"][1]["explained"] = "the source has no data for it"
     listed["quality"]["figures"]["rate"] = None
     vouched.write(path, listed)

@@ -54,7 +54,7 @@ def test_a_chains_hits_are_in_the_days_sum_and_in_its_minute():
 
     day = {each["check"]: each for each in found.day["checks"]}["crossed"]
     chains = [found.of(key)["hits"].get("crossed", 0) for key in found.chains]
-    minutes = found.day["minutes"]
+    minutes = found.minutes
     assert day["hits"] == sum(chains) > 0
     assert day["first"].endswith("at 10:00")
     assert minutes["hits"]["crossed"][30] == day["hits"]
@@ -89,7 +89,7 @@ def test_a_day_without_records_has_no_score():
     found = Judge(DATE, Rules("latest", 60_000, None, WEIGHTS)).finish({})
 
     assert found.day["score"] is None
-    assert found.day["minutes"] is None
+    assert found.minutes is None
     assert found.of(("SPX", DATE)) is None
 
 

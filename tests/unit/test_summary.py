@@ -60,7 +60,9 @@ def sealed(tmp_path, at_once):
 def reads(monkeypatch):
     """The passports that are read from now on."""
     seen, read = [], vouched.read_whole
-    monkeypatch.setattr(vouched, "read_whole", lambda path: (seen.append(path), read(path))[1])
+    monkeypatch.setattr(
+        vouched, "read_whole", lambda path, **until: (seen.append(path), read(path, **until))[1]
+    )
     return seen
 
 

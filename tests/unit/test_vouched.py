@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spx_data import vouched
+from spx_data.errors import FileCorruptionError
 
 DOCUMENT = {"date": "2024-01-02", "rows": 3, "share": 1e-05, "name": "é", "zeros": "0" * 64}
 
@@ -56,3 +57,24 @@ def test_a_document_is_read_with_size_and_digest_of_its_file(content, tmp_path):
     assert reading.document == json.loads(content) == vouched.read(path)
     assert reading.size == len(content)
     assert reading.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_fields_from_one_on_can_be_left_unread(tmp_path):
+    path = tmp_path / "document.json"
+    document = {"first": {"long": 1}, "second": [{"long": 2}], "long": {"first": 3}, "last": 4}
+    vouched.write(path, document)
+
+    found = vouched.read_whole(path, until="long")
+
+    assert found.document == {"first": {"long": 1}, "second": [{"long": 2}]}
+    assert found.size == path.stat().st_size
+    assert vouched.read_whole(path, until="no such field").document.keys() >= document.keys()
+
+
+def test_a_change_in_what_is_left_unread_is_seen(tmp_path):
+    path = tmp_path / "document.json"
+    vouched.write(path, {"first": 1, "long": 2})
+    path.write_bytes(path.read_bytes().replace(b'"long": 2', b'"long": 3'))
+
+    with pytest.raises(FileCorruptionError):
+        vouched.read_whole(path, until="long")

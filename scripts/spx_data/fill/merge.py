@@ -22,6 +22,7 @@ from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import Kept
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.quality import DETAILS
 from spx_data.quality.checks import Count
 from spx_data.quality.hours import Observed, Told, Truth
 from spx_data.quality.judgement import Judge, Rules
@@ -64,6 +65,7 @@ def merge_date(
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
+        document[DETAILS] = passport.details(reports, judgement)
         vouched.write(settings.layout.passport(date), document)
         seals.seal(target, checksum)
         log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)

@@ -91,20 +91,13 @@ class ChainReport:
 
     def as_json(self) -> dict[str, Any]:
         """The report as a JSON document."""
-        contracts, evidence = self.completeness.contracts, self.receipt.evidence
+        contracts = self.completeness.contracts
         return {
             "root": self.entry.chain.root,
             "expiration": self.entry.chain.expiration.isoformat(),
             "contracts_listed": contracts.expected,
             "contracts_received": contracts.received + self.completeness.unlisted,
-            "explained": None if self.has_data else _explained(evidence),
-            **self.completeness.as_json(),
-            "second_opinion": {
-                "asked": evidence.asked,
-                "recovered": evidence.recovered,
-                "left_out": evidence.left_out,
-                "unanswered": list(evidence.unanswered),
-            },
+            "explained": None if self.has_data else _explained(self.receipt.evidence),
             "rows": self.rows,
             "rejected": self.receipt.rejected,
             "duplicates_dropped": self.duplicates,
@@ -114,6 +107,19 @@ class ChainReport:
             "checkpoint": {"bytes": self.receipt.bytes, "sha256": self.receipt.sha256},
             "attempts": self.receipt.attempts,
             "seconds": self.receipt.seconds,
+        }
+
+    def proof(self) -> dict[str, Any]:
+        """What is there, what is not, and who was asked about it: the chain's part of the details."""
+        evidence = self.receipt.evidence
+        return {
+            **self.completeness.as_json(),
+            "second_opinion": {
+                "asked": evidence.asked,
+                "recovered": evidence.recovered,
+                "left_out": evidence.left_out,
+                "unanswered": list(evidence.unanswered),
+            },
         }
 
 
@@ -168,7 +174,15 @@ def passport(
         "rows": written.rows,
         "records_sha256": written.records_sha256,
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
-        "chains": [report.as_json() | {"quality": judgement.of(report.key)} for report in reports],
+        "chains": [report.as_json() for report in reports],
+    }
+
+
+def details(reports: Sequence[ChainReport], judgement: Judgement) -> dict[str, Any]:
+    """The passport's `DETAILS`: the hits at each stamp, and each chain's proof and judgement, in order."""
+    return {
+        "minutes": judgement.minutes,
+        "chains": [report.proof() | {"quality": judgement.of(report.key)} for report in reports],
     }
 
 

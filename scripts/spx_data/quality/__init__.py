@@ -4,3 +4,7 @@ Nothing here changes, drops or invents a record: sealed rows are what the source
 one thing and says which checks it makes (`CHECKS`); `catalogue` lists them all; `judgement` puts a day's
 together.
 """
+
+# What a passport says of single chains and minutes stands in this field, its last: who needs the day alone
+# leaves it unread (`vouched.read_whole`).
+DETAILS = "details"

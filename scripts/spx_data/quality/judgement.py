@@ -16,7 +16,7 @@ import numpy as np
 
 from spx_data.quality import arbitrage, figures, greeks, parity, quotes, score, smile, underlying
 from spx_data.quality.checks import Check, Count, Ints
-from spx_data.quality.panel import Panel, clock
+from spx_data.quality.panel import MINUTE_MS, Panel, clock
 from spx_data.quality.underlying import Line
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ class _Chain:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a date's checks found: for the day, and for each chain by (root, expiration)."""
+    """What a date's checks found: for the day, at each stamp, and for each chain by (root, expiration)."""
 
     day: dict[str, Any]
+    minutes: dict[str, Any] | None = None
     chains: Mapping[tuple[str, dt.date], dict[str, Any]] = field(default_factory=dict)
 
     def of(self, chain: tuple[str, dt.date]) -> dict[str, Any] | None:
@@ -102,7 +103,9 @@ class Judge:
             for key, counts in every.items()
         }
         figured = figures.of_day([(chain.expiration, chain.figures) for chain in self._chains], self._date)
-        return Judgement(self._of_day(every, figured | examined.figures), chains)
+        sums = _sums(every)
+        day = self._of_day(sums, figured | examined.figures)
+        return Judgement(day, _minutes(sums, max(self._rules.step_ms, MINUTE_MS)), chains)
 
     def _of_chain(self, counts: list[Count], figured: Mapping[str, float | None]) -> dict[str, Any]:
         points = score.parts(counts)
@@ -113,10 +116,7 @@ class Judge:
             "figures": figured,
         }
 
-    def _of_day(
-        self, every: Mapping[tuple[str, dt.date], list[Count]], figured: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        sums = _sums(every)
+    def _of_day(self, sums: list[Count], figured: Mapping[str, Any]) -> dict[str, Any]:
         points = score.parts(sums)
         weights = self._rules.weights
         return {
@@ -124,7 +124,6 @@ class Judge:
             "score": score.weighted(points, weights),
             "parts": {part: {"score": value, "weight": weights.get(part)} for part, value in points.items()},
             "checks": [_as_json(count) for count in sums],
-            "minutes": _minutes(sums, max(self._rules.step_ms, 60_000)),
             "figures": figured,
         }
 

@@ -17,6 +17,7 @@ from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.ledger import Evidence, Kind, State
+from spx_data.quality import DETAILS
 from spx_data.status import digest
 from spx_data.status.digest import Digest
 
@@ -56,12 +57,12 @@ class History:
             return cls(layout, date, state, evidence.events, None)
         passport = None
         with suppress(SpxDataError):  # `verify` names a lost passport; the log goes on without it
-            passport = vouched.read_whole(layout.passport(date))
+            passport = vouched.read_whole(layout.passport(date), until=DETAILS)
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 
     @property
     def passport(self) -> dict[str, Any] | None:
-        """The passport of a sealed date; None where it is lost or damaged."""
+        """The passport of a sealed date without its details; None where it is lost or damaged."""
         return self.passport_file.document if self.passport_file else None
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import Any
 from spx_data import vouched
 from spx_data.errors import SchemaValidationError
 from spx_data.layout import Layout
-from spx_data.quality import score
+from spx_data.quality import DETAILS, score
 from spx_data.settings import Settings
 from spx_data.status import outliers
 from spx_data.status.listings import Listings
@@ -36,7 +36,7 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
             what=str(layout.passport(date)),
             reason="no quality",
         )
-    day, quality = days[place], passport["quality"]
+    day, quality, details = days[place], passport["quality"], passport[DETAILS]
     return {
         "date": date.isoformat(),
         "score": day.score,
@@ -50,13 +50,16 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
         "findings": list(day.findings),
         "expirations_lost": Listings(summaries).lost(place),
         "outliers": distances(days, place, rules.outlier_z),
-        "chains": [_chain(chain, rules.weights) for chain in passport["chains"]],
+        "chains": [
+            _chain(chain, detail, rules.weights)
+            for chain, detail in zip(passport["chains"], details["chains"], strict=True)
+        ],
         "completeness": passport["completeness"],
         "rejects": {**passport["rejects"], "path": rejects_path(layout, date, passport["rejects"])},
         "session": passport["session"],
         "figures": quality["figures"],
         "underlying": passport["underlying"],
-        "minutes": quality["minutes"],
+        "minutes": details["minutes"],
         "provenance": _provenance(passport),
     }
 
@@ -80,11 +83,13 @@ def rejects_path(layout: Layout, date: dt.date, rejects: Mapping[str, Any]) -> s
     return str(layout.rejects(date)) if rejects["sha256"] else None
 
 
-def _chain(chain: Mapping[str, Any], weights: Mapping[str, float]) -> dict[str, Any]:
-    """A chain's part of the passport, with its score by the weights of now."""
-    quality = chain.get("quality")
+def _chain(
+    chain: Mapping[str, Any], detail: Mapping[str, Any], weights: Mapping[str, float]
+) -> dict[str, Any]:
+    """Both parts of the passport that are about a chain, with its score by the weights of now."""
+    quality = detail["quality"]
     points = score.weighted(quality["parts"], weights) if quality else None
-    return {**chain, "quality": quality and {**quality, "score": points}}
+    return {**chain, **detail, "quality": quality and {**quality, "score": points}}
 
 
 def _provenance(passport: Mapping[str, Any]) -> dict[str, Any]:
