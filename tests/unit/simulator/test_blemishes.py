@@ -15,7 +15,7 @@ from theta_simulator.flawed import FlawedMarket, place
 from theta_simulator.market import Market
 
 DAY = date(2024, 1, 2)
-OF_THE_WIRE = {
+OF_THE_WIRE = (
     Kind.CUT_ANSWER,
     Kind.NEGATIVE_PRICE,
     Kind.NOT_A_NUMBER,
@@ -25,7 +25,7 @@ OF_THE_WIRE = {
     Kind.WRONG_RIGHT,
     Kind.ZERO_STRIKE,
     Kind.OTHER_EXPIRATION,
-}
+)
 OF_ROWS = [kind for kind in Kind if kind not in {*OF_THE_WIRE, *CALENDARS, Kind.ENDS_EARLY}]
 # A tiny market's strikes are too far apart for these.
 CLOSE_STRIKES = (Kind.IV_KINK, Kind.DELTA_RISING)
