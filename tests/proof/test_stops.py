@@ -42,5 +42,6 @@ def test_a_sidecar_written_too_early_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setattr(merge.files, "write_json", early)
     monkeypatch.setattr(merge.seals, "seal", lambda *_: None)
 
+    # Few of a fill's operations lie between the two, and not every hundred stops falls among them.
     with Proof(tmp_path) as proof:
-        assert proof.run(100, SEED).wrong
+        assert any(proof.run(100, SEED + 1_000_000 * number).wrong for number in range(6))
