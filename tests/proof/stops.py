@@ -125,9 +125,9 @@ class Proof:
         self._stack.close()
 
     def run(self, trials, seed):
-        """At least *trials* stops and errors, those of *seed* and the seeds after it; returns the tally."""
-        number = 0
-        while self._tally.kinds.total() < trials:
+        """At least *trials* more stops and errors, of *seed* and the seeds after it; the tally of all so far."""
+        number, enough = 0, self._tally.kinds.total() + trials
+        while self._tally.kinds.total() < enough:
             if number % _TRIALS_OF_A_TERMINAL == 0:
                 self._new_terminals()
             (self._fail if number % 4 == 3 else self._stop)(seed + number)
