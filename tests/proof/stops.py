@@ -125,7 +125,7 @@ class Proof:
         self._stack.close()
 
     def run(self, trials, seed):
-        """At least *trials* more stops and errors, of *seed* and the seeds after it; the tally of all so far."""
+        """At least *trials* more stops and errors, of *seed* and the seeds after it; the tally of all yet."""
         number, enough = 0, self._tally.kinds.total() + trials
         while self._tally.kinds.total() < enough:
             if number % _TRIALS_OF_A_TERMINAL == 0:
