@@ -18,15 +18,10 @@ HALF_DAY = "2024-11-29"
 RESTATED = cells("SPXW", HALF_DAY, {(7, "ask"): "99.7500", (8, "bid"): "98.2500"})
 
 
-@pytest.fixture(params=["v3", "v2"])
-def terminal(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture
-def source(terminal):
-    """Return a source of each API whose answers can be edited."""
-    with restating(terminal.url) as restater:
+def source(v3):
+    """Return a source whose answers can be edited; `tests/rules` has one of each API."""
+    with restating(v3.url) as restater:
         yield restater
 
 
