@@ -1,8 +1,8 @@
 """Stage three of a date: its checkpoints become one sealed Parquet.
 
 Publication order, each step on the device before the next begins: the Parquet as `.part`, read back; its
-rename; the bad records, if any; the passport; the sidecar, which is the commit. A crash
-between any two leaves a date that is simply not done.
+rename; the bad records, if any; the passport; the sidecar, which is the commit. A crash between any two
+leaves a date that is simply not done.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
@@ -23,9 +22,8 @@ from spx_data.fill.rejects import Kept
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
 from spx_data.quality import DETAILS
-from spx_data.quality.checks import Count
-from spx_data.quality.hours import Observed, Told, Truth
-from spx_data.quality.judgement import Judge, Rules
+from spx_data.quality.hours import Observed, Told
+from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.records import Settled, settle
 from spx_data.sessions import Session
 from spx_data.settings import Settings
@@ -53,48 +51,23 @@ def merge_date(
     with log.attempt():
         staged = _current(settings, manifest)
         dataset.claim(settings, staged.listing.dataset)
-        told = _told(settings, staged, session)
-        truth = told.truth(settings.window, staged.listing.api)
-        judge, kept = Judge(date, _rules(settings, staged, truth)), Kept(staged.listing.api)
-        reports, written = _write(settings, staged, manifest, target, judge, kept, truth)
+        merge = _Merge(settings, staged, session)
+        written = _write(merge, manifest, target)
         size, checksum = target.stat().st_size, files.digest(target)
-        hours = passport.session(staged.listing, reports, told, truth, settings.window)
-        judgement = judge.finish(_completeness(reports, truth))
-        rejects = kept.write(settings.layout.rejects(date))
-        document = passport.passport(staged.listing, reports, written, hours, rejects, judgement)
+        rejects, judgement = merge.kept.write(settings.layout.rejects(date)), merge.judgement()
+        document = passport.passport(
+            staged.listing, merge.reports, written, merge.hours(), rejects, judgement
+        )
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
-        document[DETAILS] = passport.details(reports, judgement)
+        document[DETAILS] = passport.details(merge.reports, judgement)
         vouched.write(settings.layout.passport(date), document)
         seals.seal(target, checksum)
         log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
     if not settings.keep_ndjson:
         _clear(settings.layout.staging(date))
-
-
-def _told(settings: Settings, staged: Manifest, session: Session | None) -> Told:
-    """What the exchange's calendar, the vendor's and the staged records say of the date's hours."""
-    stamps = (
-        (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
-        for receipt in staged.receipts
-    )
-    observed = Observed.of(staged.listing.date, stamps)
-    return Told(settings.calendar, session, staged.listing.vendor, observed)
-
-
-def _completeness(reports: list[ChainReport], truth: Truth) -> Mapping[tuple[str, dt.date], Sequence[Count]]:
-    return {report.key: [*report.counts(), truth.count()] for report in reports if report.has_data}
-
-
-def _rules(settings: Settings, staged: Manifest, truth: Truth) -> Rules:
-    return Rules(
-        greeks_version=staged.listing.dataset["greeks_version"],
-        step_ms=settings.window.step_ms,
-        closes_ms=midnight_ms(staged.listing.date) + truth.hours.closes_ms,
-        weights=settings.quality.weights,
-    )
 
 
 def _clear(staged: Path) -> None:
@@ -127,15 +100,7 @@ def _current(settings: Settings, path: Path) -> Manifest:
     return manifest
 
 
-def _write(
-    settings: Settings,
-    staged: Manifest,
-    path: Path,
-    target: Path,
-    judge: Judge,
-    kept: Kept,
-    truth: Truth,
-) -> tuple[list[ChainReport], Written]:
+def _write(merge: _Merge, manifest: Path, target: Path) -> Written:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
 
@@ -144,42 +109,84 @@ def _write(
 
     with files.atomic(target, check=check) as stream:
         try:
-            reports, written = _merge(settings, staged, stream, judge, kept, truth)
+            written = merge.write(stream)
         except (FileCorruptionError, MissingFileError):
             # The damaged checkpoint has lost its receipt; without the manifest the download takes it up.
-            files.remove(path)
+            files.remove(manifest)
             raise
-    return reports, written
+    return written
 
 
-def _merge(
-    settings: Settings, staged: Manifest, stream: BinaryIO, judge: Judge, kept: Kept, truth: Truth
-) -> tuple[list[ChainReport], Written]:
-    listing = staged.listing
-    metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
-    reports = []
-    with DayWriter(stream, metadata) as writer:
-        for entry, receipt in staged.chains():
-            settled = _settled(settings, entry.chain, receipt, kept) if receipt.rows else None
-            if settled is not None:
-                chain, records = entry.chain, settled.records
-                rows = schema.day_table(chain.date, chain.root, chain.expiration, records)
-                writer.add(chain.root, chain.expiration, rows)
-                judge.add(chain.root, chain.expiration, records)
-            reports.append(ChainReport.of(entry, receipt, settled, settings.window, truth.quoted))
-        return reports, writer.close()
+class _Merge:
+    """A date on its way into one file; what is known of its chains gathers here, chain by chain."""
 
+    def __init__(self, settings: Settings, staged: Manifest, session: Session | None) -> None:
+        self._settings, self._staged = settings, staged
+        self._told = self._what_was_told(session)
+        self._truth = self._told.truth(settings.window, staged.listing.api)
+        self._judge = Judge(staged.listing.date, self._rules())
+        self.kept = Kept(staged.listing.api)
+        self.reports: list[ChainReport] = []
 
-def _settled(settings: Settings, chain: Chain, receipt: Receipt, kept: Kept) -> Settled:
-    """The records of a checkpoint; what is bad of it goes to *kept*.
+    def _what_was_told(self, session: Session | None) -> Told:
+        """What the exchange's calendar, the vendor's and the staged records say of the date's hours."""
+        stamps = (
+            (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
+            for receipt in self._staged.receipts
+        )
+        listing = self._staged.listing
+        return Told(self._settings.calendar, session, listing.vendor, Observed.of(listing.date, stamps))
 
-    A checkpoint that is damaged loses its receipt, so that it is fetched anew.
-    """
-    checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
-    try:
-        settled = settle(staging.read_records(checkpoint, receipt))
-        kept.add(chain, staging.read_rejects(checkpoint, receipt), settled.conflicts)
-        return settled
-    except (FileCorruptionError, MissingFileError):
-        files.remove(checkpoint.receipt)
-        raise
+    def _rules(self) -> Rules:
+        listing = self._staged.listing
+        return Rules(
+            greeks_version=listing.dataset["greeks_version"],
+            step_ms=self._settings.window.step_ms,
+            closes_ms=midnight_ms(listing.date) + self._truth.hours.closes_ms,
+            weights=self._settings.quality.weights,
+        )
+
+    def write(self, stream: BinaryIO) -> Written:
+        """Write the chains to *stream* in sealed order; each is judged while it is in memory."""
+        listing = self._staged.listing
+        metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
+        with DayWriter(stream, metadata) as writer:
+            for entry, receipt in self._staged.chains():
+                chain = entry.chain
+                settled = self._settled(chain, receipt) if receipt.rows else None
+                if settled is not None:
+                    rows = schema.day_table(chain.date, chain.root, chain.expiration, settled.records)
+                    writer.add(chain.root, chain.expiration, rows)
+                    self._judge.add(chain.root, chain.expiration, settled.records)
+                window, hours = self._settings.window, self._truth.quoted
+                self.reports.append(ChainReport.of(entry, receipt, settled, window, hours))
+            return writer.close()
+
+    def _settled(self, chain: Chain, receipt: Receipt) -> Settled:
+        """The records of a checkpoint; what is bad of it is kept.
+
+        A checkpoint that is damaged loses its receipt, so that it is fetched anew.
+        """
+        checkpoint = self._settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+        try:
+            settled = settle(staging.read_records(checkpoint, receipt))
+            self.kept.add(chain, staging.read_rejects(checkpoint, receipt), settled.conflicts)
+            return settled
+        except (FileCorruptionError, MissingFileError):
+            files.remove(checkpoint.receipt)
+            raise
+
+    def hours(self) -> dict[str, Any] | None:
+        """The passport's word on the date's hours."""
+        listing, window = self._staged.listing, self._settings.window
+        return passport.session(listing, self.reports, self._told, self._truth, window)
+
+    def judgement(self) -> Judgement:
+        """What the date is worth, once it is written."""
+        return self._judge.finish(
+            {
+                report.key: [*report.counts(), self._truth.count()]
+                for report in self.reports
+                if report.has_data
+            }
+        )
