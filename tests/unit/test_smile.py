@@ -66,6 +66,13 @@ def test_a_volatility_out_of_range_is_named(volatility, small):
     assert found["iv-range"].hits == 1
 
 
+@pytest.mark.parametrize("volatility, hits", [(0.0, 1), (0.0011, 0), (14.5, 1)])
+def test_on_its_last_day_an_option_may_have_next_to_no_volatility(volatility, hits, small):
+    found = judged(spoilt(small, cell(ABOVE, "C", "10:30"), implied_vol=volatility), DATE)
+
+    assert found["iv-range"].hits == hits
+
+
 @pytest.mark.parametrize("values", [{"iv_error": 100.0}, {"bid": 0.0}, {"ask": 0.0}])
 def test_a_volatility_that_nobody_vouches_for_is_not_looked_at(values, small):
     bad = cell(ABOVE, "C", "10:30")
