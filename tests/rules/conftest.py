@@ -1,6 +1,7 @@
 """One date of one lake, stage by stage, without Snakemake."""
 
 import datetime as dt
+import functools
 import json
 
 import pytest
@@ -12,6 +13,15 @@ from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
 
 DAY = dt.date(2024, 1, 2)
+
+
+_between = functools.cache(sessions.between)
+
+
+@pytest.fixture
+def calendar_loaded_once(monkeypatch):
+    """Spare a test the fifth of a second that the exchange calendar takes."""
+    monkeypatch.setattr(sessions, "between", _between)
 
 
 class Date:

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import datetime as dt
 import errno
-import functools
 import hashlib
 import io
 import itertools
@@ -25,7 +24,7 @@ from tests.proof.disk import Disk
 from tests.restating import cells, expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 
-from spx_data import disk, files, integrity, journal, ledger, recheck, seals, sessions
+from spx_data import disk, files, integrity, journal, ledger, recheck, seals
 from spx_data.cli.restatements import print_outcomes
 from spx_data.dates import Dates
 from spx_data.errors import (
@@ -46,13 +45,7 @@ HALF_DAY = dt.date(2024, 7, 3)
 WEEKLY = ("SPXW", "2024-01-03")
 
 
-_between = functools.cache(sessions.between)
-
-
-@pytest.fixture(autouse=True)
-def calendar_loaded_once(monkeypatch):
-    """Spare every test the fifth of a second that the exchange calendar takes."""
-    monkeypatch.setattr(sessions, "between", _between)
+pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Bad rows of a source, from its answer to the file of the date; and records that it sends twice."""
 
 import datetime as dt
-import functools
 import hashlib
 import json
 from collections import Counter
@@ -13,7 +12,7 @@ import pytest
 from tests.restating import expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 
-from spx_data import files, journal, recheck, seals, sessions
+from spx_data import files, journal, recheck, seals
 from spx_data.dates import Dates
 from spx_data.errors import (
     ApiResponseInvalidError,
@@ -39,13 +38,7 @@ PLACE = {
     "last": dt.time(12),
 }
 
-_between = functools.cache(sessions.between)
-
-
-@pytest.fixture(autouse=True)
-def calendar_loaded_once(monkeypatch):
-    """Spare every test the fifth of a second that the exchange calendar takes."""
-    monkeypatch.setattr(sessions, "between", _between)
+pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
 
 
 @pytest.fixture

@@ -7,26 +7,15 @@ could look at; what it could not look at (no quote, no underlying, no volatility
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from spx_data.quality.score import Part as Part
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-
-class Part(StrEnum):
-    """The parts of a score; each has a weight in the config (`quality.weights`)."""
-
-    COMPLETENESS = "completeness"
-    QUOTES = "quotes"
-    UNDERLYING = "underlying"
-    ARBITRAGE = "arbitrage"
-    PARITY = "parity"
-    SMILE = "smile"
-    GREEKS = "greeks"
 
 
 @dataclass(frozen=True)

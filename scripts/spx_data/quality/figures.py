@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from spx_data.quality.checks import Floats
-from spx_data.quality.panel import CALL, PUT, Panel
+from spx_data.quality.panel import CALL, FAILED, PUT, Panel
 from spx_data.quality.parity import Fit
-from spx_data.quality.smile import out_of_the_money
+from spx_data.quality.smile import centre_of, out_of_the_money
 
 TENOR = 30  # days: of the volatility level
 _SPREADS_OF = (7, 60)  # days to expiration of the chains whose spreads make the day's
 _NEAR = 0.025  # of the forward: what is near the money
-_FAILED = 100.0
 _DIGITS = 6
 
 
@@ -29,12 +28,12 @@ def of_chain(panel: Panel, fit: Fit) -> dict[str, float | None]:
     """
     quoted = panel.two_sided
     spread = panel.grid("ask") - panel.grid("bid")
-    centre = np.where(np.isfinite(fit.forward), fit.forward, panel.underlying)
+    centre = centre_of(panel, fit)
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.abs(panel.strikes[:, np.newaxis] / centre - 1.0) <= _NEAR
         relative = np.where(quoted, spread / panel.mid, np.nan)
         off = np.abs(fit.residual) / fit.half
-    solved = quoted & (panel.grid("iv_error") < _FAILED) & (panel.grid("implied_vol") > 0.0)
+    solved = quoted & (panel.grid("iv_error") < FAILED) & (panel.grid("implied_vol") > 0.0)
     return {
         "contracts": int(np.count_nonzero(panel.there.any(axis=2))),
         "records": int(np.count_nonzero(panel.there)),

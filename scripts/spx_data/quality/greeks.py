@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from spx_data.evidence import contract
 from spx_data.quality import explanation
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.explanation import (
@@ -24,11 +25,10 @@ from spx_data.quality.explanation import (
     Rate,
     Rows,
 )
-from spx_data.quality.panel import RIGHTS, Panel, clock, close_ms
+from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms
 
 MOST = 2_000  # records of a chain that are examined
 LATEST = "latest"  # the model of version 3 that counts the time left; version 1 and v2 do not
-FAILED = 100.0  # iv_error of a volatility that was not found
 _EARLIER_MS = 2.75 * 3_600_000  # index options end at 13:15 on half days
 _PLAUSIBLE = (-0.01, 0.12)  # yearly rates
 _SLIGHT = 1e-4  # what rates may differ by for no reason of ours: a basis point
@@ -94,8 +94,8 @@ class Sample:
             return Count(check, 0, len(found))
         stamps, hits = np.unique(self.stamps[found], return_counts=True)
         at = int(np.flatnonzero(found & (self.stamps == stamps[0]))[0])
-        contract = f"{RIGHTS[int(not self.rows.call[at])]} {self.rows.strike[at]:g}"
-        first = f"{contract} at {clock(int(stamps[0]))}"
+        named = contract(RIGHTS[CALL if self.rows.call[at] else PUT], float(self.rows.strike[at]))
+        first = f"{named} at {clock(int(stamps[0]))}"
         return Count(check, int(hits.sum()), len(found), first, stamps, hits.astype(np.int64))
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from spx_data import schema
+from spx_data.evidence import contract
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CALL, PUT = 0, 1
 RIGHTS = ("C", "P")
 MINUTE_MS = 60_000
+FAILED = 100.0  # iv_error of a volatility that was not found (wire-facts, section 2.3)
 _ZONE = ZoneInfo(schema.ZONE)
 
 
@@ -102,7 +104,7 @@ class Panel:
 
     def contract(self, right: int, strike: int) -> str:
         """The contract at an index: like C 4700."""
-        return f"{RIGHTS[right]} {self.strikes[strike]:g}"
+        return contract(RIGHTS[right], float(self.strikes[strike]))
 
     def clock(self, stamp: int) -> str:
         """The time of day at an index, New York: like 10:31."""
@@ -126,9 +128,14 @@ class Panel:
         return Count(check, int(np.count_nonzero(found)), of, first, self.stamps, found.astype(np.int64))
 
 
+def moment_ms(date: dt.date, time: dt.time) -> int:
+    """A New York time of day of *date*, ms since the epoch."""
+    return int(dt.datetime.combine(date, time, _ZONE).timestamp()) * 1000
+
+
 def close_ms(date: dt.date) -> float:
     """16:00 in New York on *date* (ms since the epoch), which the vendor counts to on half days too."""
-    return dt.datetime.combine(date, dt.time(16), _ZONE).timestamp() * 1000.0
+    return float(moment_ms(date, dt.time(16)))
 
 
 def clock(ms: int) -> str:

@@ -8,12 +8,25 @@ So a score is always its parts and the weights, and can be had anew from a passp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # lists weigh scores without a need for arrays
     from spx_data.quality.checks import Count
 
 DIGITS = 2  # of a score
+
+
+class Part(StrEnum):
+    """The parts of a score; each has a weight in the config (`quality.weights`)."""
+
+    COMPLETENESS = "completeness"
+    QUOTES = "quotes"
+    UNDERLYING = "underlying"
+    ARBITRAGE = "arbitrage"
+    PARITY = "parity"
+    SMILE = "smile"
+    GREEKS = "greeks"
 
 
 def parts(counts: Iterable[Count]) -> dict[str, float]:

@@ -11,11 +11,10 @@ import numpy as np
 
 from spx_data.quality.black_scholes import DAYS, d1_of
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
-from spx_data.quality.panel import CALL, PUT, Panel, close_ms
+from spx_data.quality.panel import CALL, FAILED, PUT, Panel, close_ms
 from spx_data.quality.parity import Fit
 
 _RANGE = (0.005, 5.0)  # annualised fractions
-_FAILED = 100.0
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _PRINTED = 1e-4  # the last decimal of a volatility and of a delta
 _SOLVER = 0.005  # dollars: what the vendor's search for a volatility leaves
@@ -60,7 +59,7 @@ def judge(panel: Panel, fit: Fit) -> list[Count]:
     """What the implied volatilities and deltas of a chain show."""
     outside = out_of_the_money(panel, fit)
     iv = panel.grid("implied_vol")
-    solved = panel.two_sided & (panel.grid("iv_error") < _FAILED)
+    solved = panel.two_sided & (panel.grid("iv_error") < FAILED)
     # The vendor's older model gives the last minute more than three hours, and so next to no volatility.
     least = _RANGE[0] if panel.days else _PRINTED
     good = solved & (iv >= least) & (iv <= _RANGE[1])
@@ -71,9 +70,14 @@ def judge(panel: Panel, fit: Fit) -> list[Count]:
     ]
 
 
+def centre_of(panel: Panel, fit: Fit) -> Floats:
+    """The forward at each stamp (dollars); the underlying stands in where there is none."""
+    return np.where(np.isfinite(fit.forward), fit.forward, panel.underlying)
+
+
 def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
-    """Calls at and above the forward, puts below it; the underlying stands in where there is no forward."""
-    centre = np.where(np.isfinite(fit.forward), fit.forward, panel.underlying)
+    """Calls at and above the centre, puts below it."""
+    centre = centre_of(panel, fit)
     above = panel.strikes[:, np.newaxis] >= centre
     outside = np.zeros(panel.shape, dtype=np.bool_)
     outside[CALL] = above

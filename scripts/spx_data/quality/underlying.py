@@ -9,13 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from spx_data import schema
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
-from spx_data.quality.panel import CALL, MINUTE_MS, PUT, Panel, clock
+from spx_data.quality.panel import CALL, FAILED, MINUTE_MS, PUT, Panel, clock, moment_ms
 
 OPENS = dt.time(9, 30)
 CLOSES_AT_THE_EARLIEST = dt.time(13, 0)  # where no calendar says: a half day's close
@@ -23,7 +21,6 @@ CLOSES_AT_THE_EARLIEST = dt.time(13, 0)  # where no calendar says: a half day's 
 FROZEN_MS = 5 * MINUTE_MS
 FROZEN_RECORDS = 3  # at least, where stamps are far apart
 OLD_MS = 2 * MINUTE_MS
-FAILED = 100.0  # the vendor's iv_error of a search that failed
 HIGHEST_RATE = 0.07  # a year; the dollar's overnight rate has stayed below 5.5 % since 2012
 
 MISSING = Check(
@@ -95,8 +92,8 @@ CHECKS: tuple[Check, ...] = (MISSING, FROZEN, DISAGREES, DIFFERS, OLD, FAILED_IV
 
 def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
     """What a chain's underlying and sentinels show; *closes_ms* is the stock market's close."""
-    opened = panel.stamps > _at(panel.date, OPENS)
-    closes_ms = _at(panel.date, CLOSES_AT_THE_EARLIEST) if closes_ms is None else closes_ms
+    opened = panel.stamps > moment_ms(panel.date, OPENS)
+    closes_ms = moment_ms(panel.date, CLOSES_AT_THE_EARLIEST) if closes_ms is None else closes_ms
     hours = opened & (panel.stamps < closes_ms)
     price = panel.grid("underlying_price")
     known = price > 0
@@ -147,11 +144,6 @@ def across(lines: Sequence[Line]) -> list[Count]:
 def _differing(stamps: Ints, found: Mask, of: int) -> Count:
     first = f"at {clock(int(stamps[np.argmax(found)]))}" if found.any() else None
     return Count(DIFFERS, int(np.count_nonzero(found)), of, first, stamps, found.astype(np.int64))
-
-
-def _at(date: dt.date, time: dt.time) -> int:
-    """A New York time of day of *date*, ms since the epoch."""
-    return int(dt.datetime.combine(date, time, ZoneInfo(schema.ZONE)).timestamp()) * 1000
 
 
 def _frozen(panel: Panel, hours: Mask) -> Mask:

@@ -20,7 +20,7 @@ from spx_data.status.trends import Measure, Period, Step, Trend
 
 Verdict = Literal["good", "warn", "fail"]
 
-PARTS = ("completeness", "quotes", "underlying", "arbitrage", "parity", "smile", "greeks")
+PARTS = tuple(part.value for part in score.Part)
 
 _BALANCE = ("expected", "received", "explained", "missing")
 _CONTRACTS = tuple(f"contracts_{name}" for name in _BALANCE)
