@@ -3,6 +3,7 @@
 python -m theta_simulator --size tiny --port 25503
 python -m theta_simulator --size tiny -- make demo
 python -m theta_simulator --size tiny --faults 7 -- make demo
+python -m theta_simulator --size real --today 2024-12-31 --cache bodies --latency-ms 250
 python -m theta_simulator --size tiny --blemish withheld-contract,crossed --blemish-seed 3
 """
 
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--request-log", type=Path, help="JSON line for each request")
     parser.add_argument("--status", help="word of the status endpoints")
     parser.add_argument("--cache-mb", type=int, help="memory for answers")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep answers here, for the next start too")
     parser.add_argument("--faults", type=int, metavar="SEED", help="misbehave, as this seed decides")
     parser.add_argument("--fault-rate", type=float, default=Faults.rate, help="share of data requests hit")
     parser.add_argument(

@@ -21,6 +21,7 @@ from theta_simulator.flawed import FlawedMarket
 from theta_simulator.pages import Page, Pages
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
+from theta_simulator.store import AnswerStore
 
 HOST = "127.0.0.1"
 CONNECTED = "CONNECTED"
@@ -50,6 +51,7 @@ class Server:
         self._admission = Admission(settings.outstanding, None if v2 else settings.queue)
         self._pages = Pages(2 * settings.outstanding, settings.page_expire_ms, settings.latency_ms)
         self._cache = AnswerCache(settings.cache_mb * 1_000_000)
+        self._store = AnswerStore(settings.cache, settings) if settings.cache else None
         self._faults = settings.faults or faults.NONE
         self._lots = Lots(self._faults)
         self._delivery = Delivery(self._faults.stall_seconds)
@@ -148,8 +150,13 @@ class Server:
         loop = asyncio.get_running_loop()
         key = (path, tuple(sorted(query.items())), self.settings.trading_today())
         return await self._cache.get(
-            key, lambda: loop.run_in_executor(self._builders, self._wire.answer, path, query)
+            key, lambda: loop.run_in_executor(self._builders, self._answer, path, query)
         )
+
+    def _answer(self, path: str, query: dict[str, str]) -> Answer | Paged:
+        """Return the answer from the disk, where it is kept there, or build it."""
+        build = self._wire.answer
+        return self._store.get(path, query, build) if self._store else build(path, query)
 
     def _is_too_large(self, entry: Entry) -> bool:
         """Say whether a request for history exceeds the limit set for it."""

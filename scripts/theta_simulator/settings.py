@@ -32,6 +32,7 @@ class Settings:
     request_log: Path | None = None
     status: str = "CONNECTED"
     cache_mb: int = 4000
+    cache: Path | None = None
     faults: Faults | None = None
     blemishes: tuple[Blemish, ...] = ()
 
