@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
+import json
 import statistics
 import tempfile
 import time
@@ -29,7 +31,7 @@ from transport_formats import DATE, EXPIRATION, ROOT, history, machine, simulato
 from spx_data import schema, staging
 from spx_data.layout import Checkpoint
 
-_SLICE = 32 << 20  # as spx_data.staging reads
+_SLICE = 4 << 20  # as spx_data.staging reads
 _ISO = "%Y-%m-%dT%H:%M:%S%.3f%:z"
 _STAMPS = ("timestamp", "underlying_timestamp")
 _RECORD = schema.polars_record()
@@ -65,8 +67,15 @@ class Hashed:
 # Writers ------------------------------------------------------------------------------------------------
 
 
-def write_ndjson(batches: Batches, out: Hashed) -> None:
-    """Write what varies, stamps as milliseconds since the epoch."""
+def write_arrays(batches: Batches, out: Hashed) -> None:
+    """Write what varies as arrays below their names, stamps as milliseconds since the epoch."""
+    out.write(json.dumps(schema.RECORD.names).encode() + b"\n")
+    for batch in batches:
+        out.write(_arrays(batch))
+
+
+def write_objects(batches: Batches, out: Hashed) -> None:
+    """Write the same as objects: every line names its values."""
     for batch in batches:
         out.write(_lines(pl.DataFrame(batch)))
 
@@ -88,12 +97,12 @@ def write_spelt_out(batches: Batches, out: Hashed) -> None:
 
 
 def write_zstd(level: int) -> Callable[[Batches, Hashed], None]:
-    """Write as `write_ndjson`, one zstd frame for each batch."""
+    """Write as `write_arrays` (without the names), one zstd frame for each batch."""
     codec = pa.Codec("zstd", compression_level=level)
 
     def write(batches: Batches, out: Hashed) -> None:
         for batch in batches:
-            out.write(memoryview(codec.compress(_lines(pl.DataFrame(batch)))))
+            out.write(memoryview(codec.compress(_arrays(batch))))
 
     return write
 
@@ -110,6 +119,15 @@ def write_arrow(batches: Batches, out: Hashed) -> None:
     out.write(sink.getvalue())
 
 
+def _arrays(batch: pa.RecordBatch) -> memoryview:
+    lines = io.BytesIO()
+    lines.write(b"[")
+    pl.DataFrame(batch).write_csv(
+        lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric"
+    )
+    return lines.getbuffer()[:-1]
+
+
 def _lines(frame: pl.DataFrame) -> memoryview:
     lines = io.BytesIO()
     frame.write_ndjson(lines)
@@ -119,14 +137,26 @@ def _lines(frame: pl.DataFrame) -> memoryview:
 # Readers ------------------------------------------------------------------------------------------------
 
 
-def read_ndjson(file: Hashed) -> pl.DataFrame:
-    """Read with Polars, a slice at a time, as `spx_data.staging` does."""
+def read_arrays(file: Hashed) -> pl.DataFrame:
+    """Read as CSV with Polars, a slice at a time, as `spx_data.staging` does."""
+    lines = _whole_lines(file.slices())
+    names, _, first = next(lines).partition(b"\n")
+    assert json.loads(names) == schema.RECORD.names
+    return pl.concat([_csv(block) for block in itertools.chain([first], lines)])
+
+
+def _csv(lines: bytes) -> pl.DataFrame:
+    return pl.read_csv(lines[1:-1].replace(b"]\n[", b"\n"), has_header=False, schema=_RECORD)
+
+
+def read_objects(file: Hashed) -> pl.DataFrame:
+    """Read with Polars, a slice at a time."""
     return pl.concat(
         [pl.read_ndjson(io.BytesIO(lines), schema=_RECORD) for lines in _whole_lines(file.slices())]
     )
 
 
-def read_ndjson_by_arrow(file: Hashed) -> pl.DataFrame:
+def read_objects_by_arrow(file: Hashed) -> pl.DataFrame:
     """Read with Arrow's reader."""
     options = pyarrow.json.ParseOptions(explicit_schema=schema.RECORD, unexpected_field_behavior="error")
     tables = [
@@ -151,7 +181,7 @@ def read_zstd(file: Hashed) -> pl.DataFrame:
     compressed = pa.BufferReader(b"".join(file.slices()))
     stream = pa.CompressedInputStream(compressed, "zstd")
     plain = iter(lambda: stream.read(_SLICE), b"")
-    return pl.concat([pl.read_ndjson(io.BytesIO(lines), schema=_RECORD) for lines in _whole_lines(plain)])
+    return pl.concat([_csv(lines) for lines in _whole_lines(plain)])
 
 
 def read_arrow(file: Hashed) -> pl.DataFrame:
@@ -186,11 +216,12 @@ class Variant:
 
 
 VARIANTS = (
-    Variant("NDJSON, what varies, epoch ms", write_ndjson, read_ndjson),
-    Variant("the same, read by pyarrow.json", write_ndjson, read_ndjson_by_arrow),
-    Variant("NDJSON, every column, ISO stamps", write_spelt_out, read_spelt_out),
-    Variant("NDJSON in zstd, level 1", write_zstd(1), read_zstd),
-    Variant("NDJSON in zstd, level 3", write_zstd(3), read_zstd),
+    Variant("arrays, what varies, epoch ms", write_arrays, read_arrays),
+    Variant("objects, what varies, epoch ms", write_objects, read_objects),
+    Variant("the same, read by pyarrow.json", write_objects, read_objects_by_arrow),
+    Variant("objects, every column, ISO stamps", write_spelt_out, read_spelt_out),
+    Variant("arrays in zstd, level 1", write_zstd(1), read_zstd),
+    Variant("arrays in zstd, level 3", write_zstd(3), read_zstd),
     Variant("Arrow IPC", write_arrow, read_arrow),
 )
 STAGING = "spx_data.staging, with its checks"

@@ -1,9 +1,9 @@
 """NDJSON checkpoints: one staged expiration, whole or not there.
 
-A checkpoint is two files, or three. The records, one JSON object a line (`schema.RECORD`), are published
-first, then the bad rows that the answers held besides, if any (`records.Reject`); the receipt, which vouches
-for both, last: without it they do not count and are fetched again. What the source answered with "no data"
-has a receipt and no records. A receipt also says which listing it belongs to,
+A checkpoint is two files, or three. The records are published first: one JSON array a line, below a line with
+their names (`schema.RECORD`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
+receipt, which vouches for both, last: without it they do not count and are fetched again. What the source
+answered with "no data" has a receipt and no records. A receipt also says which listing it belongs to,
 so that checkpoints of other settings or another API never end up in one day.
 """
 
@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from spx_data.records import Reject
 
-_SLICE = 32 << 20
+# Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
+_SLICE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,16 @@ class _Tally:
     """What was written so far."""
 
     rows: int = 0
-    bytes: int = 0
     contracts: pl.DataFrame | None = None
 
-    def add(self, frame: pl.DataFrame, size: int) -> None:
+    def add(self, frame: pl.DataFrame) -> None:
         import polars as pl
 
-        seen = frame.select("strike", "right").unique()
+        # Records of a contract mostly follow one another: only where it changes is there a new one to see.
+        changes = pl.any_horizontal(pl.col("strike", "right").ne_missing(pl.col("strike", "right").shift()))
+        seen = frame.select("strike", "right").filter(changes).unique()
         self.contracts = seen if self.contracts is None else pl.concat([self.contracts, seen]).unique()
         self.rows += len(frame)
-        self.bytes += size
 
 
 def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> tuple[int, int, int, str]:
@@ -103,16 +104,34 @@ def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> 
 
     tally, checksum = _Tally(), hashlib.sha256()
     with files.atomic(checkpoint.records) as stream:
+        size = stream.write(names := _names())
+        checksum.update(names)
         for batch in batches:
             frame = pl.DataFrame(batch)
-            lines = io.BytesIO()
-            frame.write_ndjson(lines)
-            block = lines.getbuffer()
+            block = _lines(frame)
             checksum.update(block)
-            stream.write(block)
-            tally.add(frame, len(block))
+            size += stream.write(block)
+            tally.add(frame)
     contracts = 0 if tally.contracts is None else len(tally.contracts)
-    return contracts, tally.rows, tally.bytes, checksum.hexdigest()
+    return contracts, tally.rows, size, checksum.hexdigest()
+
+
+def _names() -> bytes:
+    """The first line of every checkpoint: what stands where in the others."""
+    from spx_data import schema  # here, because lists of dates need no arrays
+
+    return (json.dumps(schema.RECORD.names, separators=(",", ":")) + "\n").encode()
+
+
+def _lines(frame: pl.DataFrame) -> memoryview:
+    """Records as JSON arrays, one a line.
+
+    Numbers and plain quoted words are spelt alike in CSV and in JSON, and CSV is written twice as fast.
+    """
+    lines = io.BytesIO()
+    lines.write(b"[")
+    frame.write_csv(lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric")
+    return lines.getbuffer()[:-1]
 
 
 def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | None:
@@ -161,30 +180,39 @@ def read_receipt(path: Path) -> Receipt | None:
 
 
 def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
-    """The records of a checkpoint, after every byte was checked against the receipt.
+    """The records of a checkpoint as one frame; raises as `read_blocks`."""
+    import polars as pl
+
+    from spx_data import schema
+
+    return pl.concat([pl.DataFrame(schema=schema.polars_record()), *read_blocks(checkpoint, receipt)])
+
+
+def read_blocks(checkpoint: Checkpoint, receipt: Receipt) -> Iterator[pl.DataFrame]:
+    """The records of a checkpoint (`schema.RECORD`) in the order they were staged, a few megabytes at a time.
+
+    Every byte is checked against the receipt. That is known after the last block: until then the blocks may
+    be anything that can be parsed.
 
     Raises:
         MissingFileError: the records are gone.
         FileCorruptionError: they are not the bytes that were staged.
     """
-    import polars as pl
-
-    from spx_data import schema
-
-    kinds = schema.polars_record()
-    frames, checksum = [], hashlib.sha256()
+    rows, checksum, expected = 0, hashlib.sha256(), _names()
     with files.reading(checkpoint.records) as stream:
+        names = stream.readline(len(expected))
+        checksum.update(names)
         for lines in files.blocks_of_lines(stream, _SLICE):
             checksum.update(lines)
-            frames.append(_parse(checkpoint, lines, kinds))
-    frame = pl.concat(frames) if frames else pl.DataFrame(schema=kinds)
-    if checksum.hexdigest() != receipt.sha256 or len(frame) != receipt.rows:
+            frame = _parse(checkpoint, lines)
+            rows += len(frame)
+            yield frame
+    if checksum.hexdigest() != receipt.sha256 or rows != receipt.rows or names != expected:
         raise _damaged(
             checkpoint.records,
             f"sha256 {receipt.sha256}, {receipt.rows} rows",
-            f"sha256 {checksum.hexdigest()}, {len(frame)} rows",
+            f"sha256 {checksum.hexdigest()}, {rows} rows",
         )
-    return frame
 
 
 def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
@@ -204,13 +232,19 @@ def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
     return [Reject(**files.parsed(line)) for line in content.splitlines()]
 
 
-def _parse(checkpoint: Checkpoint, lines: bytes, kinds: dict[str, Any]) -> pl.DataFrame:
+def _parse(checkpoint: Checkpoint, lines: bytes) -> pl.DataFrame:
+    """What `_lines` wrote: without the brackets it is CSV, which is read three times as fast as JSON."""
     import polars as pl
 
+    from spx_data import schema
+
+    if not (lines.startswith(b"[") and lines.endswith(b"]\n")):
+        raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
+    rows = lines[1:-2].replace(b"]\n[", b"\n")
     try:
-        return pl.read_ndjson(io.BytesIO(lines), schema=kinds)
+        return pl.read_csv(rows, has_header=False, schema=schema.polars_record())
     except pl.exceptions.PolarsError as error:
-        raise _damaged(checkpoint.records, "records as JSON lines", str(error)) from error
+        raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error
 
 
 def _damaged(path: Path, expected: str, actual: str) -> FileCorruptionError:

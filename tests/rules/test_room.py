@@ -105,4 +105,4 @@ def test_a_neighbour_of_another_making_tells_nothing(terminals, day):
     window = replace(date.settings.window, interval="1m")
     need = room.estimate(date.layout, listing, window, 10)
 
-    assert need.staged == pytest.approx(10 * 391 * 240)
+    assert need.staged == pytest.approx(10 * 391 * 120)

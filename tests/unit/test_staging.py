@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -98,13 +99,36 @@ def test_records_come_back_bit_by_bit(rows, checkpoint, stage):
     )
 
 
-def test_records_are_json_lines_that_anybody_reads(checkpoint, stage):
-    stage(batch(row(), row(4705.5, "P")), batch(row(4710.0)))
+@given(rows=st.lists(RECORDS, min_size=1, max_size=8))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_records_are_json_lines_that_anybody_reads(rows, checkpoint, stage):
+    stage(batch(*rows), batch(row(4710.0)))
 
-    lines = [json.loads(line) for line in checkpoint.records.read_text().splitlines()]
+    names, *values = [json.loads(line) for line in checkpoint.records.read_text().splitlines()]
 
-    assert lines == [row(), row(4705.5, "P"), row(4710.0)]
-    assert list(lines[0]) == schema.RECORD.names
+    assert names == schema.RECORD.names
+    staged = [[each[name] for name in names] for each in (*rows, row(4710.0))]
+    assert list(map(repr, values)) == list(map(repr, staged))
+
+
+def test_duckdb_reads_the_lines_as_json(checkpoint, stage):
+    stage(batch(row(), row(4705.5, "P")))
+
+    found = duckdb.sql(
+        f"select (json->0)::double, json->>1, (json->14)::double from read_ndjson_objects("
+        f"'{checkpoint.records}') where json->>0 <> 'strike'"
+    )
+
+    assert found.fetchall() == [(4700.0, "C", 4750.12), (4705.5, "P", 4750.12)]
+
+
+def test_lines_of_another_making_are_damage(checkpoint, stage):
+    receipt = stage(batch(row()))
+    text = checkpoint.records.read_bytes().replace(b"strike", b"k", 1)
+    checkpoint.records.write_bytes(text)
+
+    with pytest.raises(FileCorruptionError, match="not what was staged"):
+        staging.read_records(checkpoint, replace(receipt, sha256=hashlib.sha256(text).hexdigest()))
 
 
 def test_a_receipt_counts_what_was_written(checkpoint, stage):
