@@ -23,6 +23,7 @@ and none above:
     dataset · runs          what the lake holds; the run at work
     journal · archive       append-only events; those of old, compressed
     parquet · schema        the sealed file's format; columns, in one place
+    slots                   how many requests are in flight, over all processes
     seals · locks · vouched sidecars; locks that die with their process; documents with a digest of their own
     files                   atomic writes
     config · settings       the config's document, checked; the same as types

@@ -116,6 +116,7 @@ class Layout:
     temp: Path
     data: Path
     database: Path
+    slots_of: Path | None = None  # the lake aside asks the terminal as part of its lake
 
     # Patterns for Snakemake, made once: a date's paths are these, filled in ---------------------------------
 
@@ -258,6 +259,24 @@ class Layout:
         return self.data / "upkeep.lock"
 
     @property
+    def slots(self) -> Path:
+        """The folder of the locks of whoever asks the terminal (`spx_data.slots`)."""
+        return self.slots_of or self.data / "slots"
+
+    def slot(self, number: int) -> Path:
+        """Locked during one request, as one of those that may be in flight; from 1 on."""
+        return self.slots / f"request-{number}.lock"
+
+    def turn(self, name: str) -> Path:
+        """Locked by whoever is next to get a slot in the queue of that *name*."""
+        return self.slots / f"turn-{name}.lock"
+
+    @property
+    def lead(self) -> Path:
+        """Locked by the job whose requests go before those of others."""
+        return self.slots / "lead.lock"
+
+    @property
     def logs(self) -> Path:
         """The folder of all logs."""
         return self.data / "logs"
@@ -293,7 +312,9 @@ class Layout:
     def aside(self, name: str) -> Layout:
         """A lake of its own inside the temp directory, for work that must not touch this one."""
         folder = self.temp / name
-        return Layout(folder / "parquet", folder / "temp", folder / "data", folder / "status.db")
+        return Layout(
+            folder / "parquet", folder / "temp", folder / "data", folder / "status.db", slots_of=self.slots
+        )
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
         """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""

@@ -87,7 +87,7 @@ def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
     Raises:
         ApiDataNotFoundError: the source has nothing for any root: evidence that the date has no data.
     """
-    with Line.open(settings, date, "list") as line:
+    with Line.open(settings, date, "list", brief=True) as line:
         files.write_json(target, _ask(settings, line, date).as_json())
 
 

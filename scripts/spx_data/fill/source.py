@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from spx_data import journal, theta
+from spx_data import journal, slots, theta
 from spx_data.errors import ApiConnectionError, SpxDataError
 from spx_data.fill import outage
 from spx_data.journal import Journal
@@ -32,18 +32,22 @@ class Line:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings, date: dt.date, stage: str) -> Iterator[Line]:
-        """A line while the block lasts; the journal gets the try's start and its end, good or bad."""
-        log = Journal(settings.layout.journal(date), stage)
+    def open(cls, settings: Settings, date: dt.date, stage: str, *, brief: bool = False) -> Iterator[Line]:
+        """A line while the block lasts; the journal gets the try's start and its end, good or bad.
+
+        Whoever is *brief* asks little, and before others who wait for the terminal.
+        """
+        layout, terminal = settings.layout, settings.terminal
+        log = Journal(layout.journal(date), stage)
 
         def audit(exchange: Exchange) -> None:
             log.record(journal.REQUEST, **asdict(exchange))
 
-        with log.attempt():
-            source = theta.connect(settings.terminal, settings.layout.temp, audit)
+        with log.attempt(), slots.shared(layout, terminal.max_concurrent_requests, brief=brief) as shared:
+            source = theta.connect(terminal, layout.temp, audit, shared.slot)
             try:
-                with outage.heeded(settings.layout, source):
-                    yield cls(source, log, settings.terminal.retry_wait_factor)
+                with outage.heeded(layout, source):
+                    yield cls(source, log, terminal.retry_wait_factor)
             finally:
                 source.close()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from spx_data.records import Rejects
     from spx_data.theta.calendar import VendorHours
     from spx_data.theta.chains import Chain, ListedChain
-    from spx_data.theta.transport import Exchange
+    from spx_data.theta.transport import Exchange, Gate
 
 _APIS: tuple[Api, ...] = ("v3", "v2")
 
@@ -158,9 +159,15 @@ def _nothing_found(terminal: Terminal, found: dict[str, SpxDataError]) -> SpxDat
     return errors.not_running(addresses, details)
 
 
-def connect(terminal: Terminal, scratch: Path, observer: Callable[[Exchange], None] | None = None) -> Source:
+def connect(
+    terminal: Terminal,
+    scratch: Path,
+    observer: Callable[[Exchange], None] | None = None,
+    gate: Gate = nullcontext,
+) -> Source:
     """The terminal's API as a `Source`; *scratch* is a folder for bodies on their way.
 
+    *observer* is told every exchange; *gate* is held while the terminal is at work on one.
     A *terminal* that went through `locate` is taken at its word; another is located first.
     """
     from spx_data.theta.transport import Transport, ignore
@@ -174,5 +181,6 @@ def connect(terminal: Terminal, scratch: Path, observer: Callable[[Exchange], No
         scratch=scratch,
         connect_seconds=terminal.timeout_seconds,
         observer=observer or ignore,
+        gate=gate,
     )
     return V3(transport, terminal) if terminal.api == "v3" else V2(transport, terminal)

@@ -2,7 +2,9 @@
 
 The status is judged first, then the length: an answer is complete or it is an error. Content type and shape
 are `spx_data.theta.tables`' business. The body goes to a nameless file, so a large one costs disk and no
-memory. Every exchange is reported to an observer for the audit journal.
+memory. Every exchange is reported to an observer for the audit journal. It passes a gate, which is held while
+the terminal is at work on it and no longer: whoever limits the requests in flight waits there, before the
+clock of any timeout begins.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -25,6 +27,8 @@ from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, SpxDataErr
 from spx_data.theta import errors
 
 Parameters = Mapping[str, str | int]
+# Called with whether the request continues an answer: the terminal soon forgets pages nobody asks for.
+Gate = Callable[[bool], AbstractContextManager[object]]
 
 _CHUNK = 1 << 18
 _SMALL = 1 << 16
@@ -59,6 +63,25 @@ def ignore(_: Exchange) -> None:
     """An observer that looks away."""
 
 
+@dataclass
+class _Asked:
+    """A request on its way: what is known of its `Exchange` so far."""
+
+    url: str
+    status: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def clocked(self) -> Iterator[None]:
+        """Take the time that the block takes."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - begun
+
+
 class Transport:
     """Keep-alive GETs to one base address; one connection for each thread that asks."""
 
@@ -69,11 +92,13 @@ class Transport:
         scratch: Path,
         connect_seconds: float,
         observer: Callable[[Exchange], None] = ignore,
+        gate: Gate = nullcontext,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._scratch = scratch
         self._connect_seconds = connect_seconds
         self._observer = observer
+        self._gate = gate
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -113,28 +138,37 @@ class Transport:
             return False
 
     def _exchange(self, path: str, parameters: Parameters, silence_seconds: float, body: BinaryIO) -> Answer:
-        url = path if path.startswith(("http://", "https://")) else f"{self.base_url}{path}"
+        continues = path.startswith(("http://", "https://"))
+        url = path if continues else f"{self.base_url}{path}"
         prepared = requests.Request("GET", url, params=parameters or None).prepare()
         shown = str(prepared.url)
-        begun, status, received = time.monotonic(), 0, 0
+        asked = _Asked(shown)
         try:
-            with self._session().send(
-                prepared, stream=True, timeout=(self._connect_seconds, silence_seconds), allow_redirects=False
-            ) as response:
-                status = response.status_code
-                if status != errors.OK:
-                    text = response.raw.read(_SMALL)
-                    received = len(text)
-                    raise self._refusal(response, text, shown)
-                if not _says_where_it_ends(response):
-                    raise errors.invalid(shown, "does not say where it ends", "a Content-Length or chunks")
-                shutil.copyfileobj(response.raw, body, _CHUNK)
-                received = body.tell()
-                return _answer(response, shown, body)
+            with self._gate(continues), asked.clocked():
+                return self._answered(prepared, silence_seconds, body, asked)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise self._broken(error, shown) from error
         finally:
-            self._observer(Exchange(shown, status, received, round(time.monotonic() - begun, 3)))
+            # Outside of the gate: the journal waits for the disk, and the terminal need not.
+            self._observer(Exchange(shown, asked.status, asked.bytes, round(asked.seconds, 3)))
+
+    def _answered(
+        self, prepared: requests.PreparedRequest, silence_seconds: float, body: BinaryIO, asked: _Asked
+    ) -> Answer:
+        """The answer to *prepared* with its whole *body*; *asked* learns how far it got."""
+        with self._session().send(
+            prepared, stream=True, timeout=(self._connect_seconds, silence_seconds), allow_redirects=False
+        ) as response:
+            asked.status = response.status_code
+            if asked.status != errors.OK:
+                text = response.raw.read(_SMALL)
+                asked.bytes = len(text)
+                raise self._refusal(response, text, asked.url)
+            if not _says_where_it_ends(response):
+                raise errors.invalid(asked.url, "does not say where it ends", "a Content-Length or chunks")
+            shutil.copyfileobj(response.raw, body, _CHUNK)
+            asked.bytes = body.tell()
+            return _answer(response, asked.url, body)
 
     def _refusal(self, response: requests.Response, text: bytes, url: str) -> SpxDataError:
         retry_after = _seconds_told(response.headers.get("Retry-After", ""))
