@@ -1,6 +1,6 @@
 """What one checkpoint costs to write and to read back in each staging format.
 
-    PYTHONPATH=scripts python benchmarks/staging_formats.py
+    PYTHONPATH=scripts python benchmarks/staging_formats.py [--rounds 7] [--record FILE]
 
 The records of one real-size expiration from the simulator, in the batches in which they arrive. Writing is
 serialising, SHA-256 and the file; reading is the file, SHA-256 and a frame of `schema.RECORD`. The variants
@@ -26,7 +26,8 @@ from typing import BinaryIO
 import polars as pl
 import pyarrow as pa
 import pyarrow.json
-from transport_formats import DATE, EXPIRATION, ROOT, history, machine, simulator, source
+import results
+from transport_formats import DATE, EXPIRATION, ROOT, history, simulator, source
 
 from spx_data import schema, staging
 from spx_data.layout import Checkpoint
@@ -285,9 +286,8 @@ def table(measured: dict[str, list[Figures]]) -> str:
     return "\n".join(lines)
 
 
-def compare(rounds: int) -> None:
-    """Check, then measure every variant in turn, *rounds* times, and print the table."""
-    print(machine("polars", "pyarrow"))
+def compare(rounds: int) -> str:
+    """Check, then measure every variant in turn, *rounds* times; returns what to print."""
     with simulator("v3") as url, source("v3", "csv", url, []) as terminal:
         batches = list(history(terminal))
     wanted = pl.concat([pl.DataFrame(batch) for batch in batches])
@@ -300,17 +300,22 @@ def compare(rounds: int) -> None:
                 assert found.frame.equals(wanted), f"{name}: other records came back"
                 if number:  # the first round checks and warms up
                     measured[name].append(replace(found, frame=wanted))
-    print("every variant gave the same frame back")
-    rows = f"{len(wanted):,} rows in {len(batches)} batches"
-    print(f"{ROOT} {EXPIRATION} on {DATE}, {rows}, medians of {rounds} rounds\n")
-    print(table(measured))
+    shown = f"{ROOT} {EXPIRATION} on {DATE}, {len(wanted):,} records in {len(batches)} batches"
+    shown += f"; medians of {rounds} rounds (fastest-slowest). Every variant gave the same frame back."
+    return "\n\n".join((shown, results.machine("polars", "pyarrow"), table(measured)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each variant")
-    compare(parser.parse_args(argv).rounds)
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep the results in this file")
+    arguments = parser.parse_args(argv)
+    text = compare(arguments.rounds)
+    print(text)
+    if arguments.record:
+        call = f"`benchmarks/staging_formats.py --rounds {arguments.rounds}`"
+        results.keep(arguments.record, "How to stage", call, text)
 
 
 if __name__ == "__main__":
