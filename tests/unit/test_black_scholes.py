@@ -57,6 +57,25 @@ def test_the_worthless_have_no_elasticity():
     assert (found.price[0], found.elasticity[0]) == (0.0, 0.0)
 
 
+def test_the_normal_distribution_is_that_of_the_standard_library():
+    deviations = np.concatenate([np.linspace(-40, 40, 8_001), [-7.0710678118654, 7.0710678118654, -0.0]])
+
+    found = black_scholes.probability(deviations)
+
+    wanted = [0.5 * math.erfc(-deviation / math.sqrt(2)) for deviation in deviations]
+    assert found == pytest.approx(wanted, rel=0, abs=5e-16)
+    assert found[:4_000] == pytest.approx(wanted[:4_000], rel=1e-8, abs=1e-300)
+
+
+def test_what_is_no_probability_has_no_d1():
+    delta = np.array([0.0, 1.0, -0.001, 1.001, np.nan])
+
+    found = black_scholes.d1_of(delta, np.full(5, True))
+
+    assert found.tolist()[:2] == [-math.inf, math.inf]
+    assert np.isnan(found[2:]).all()
+
+
 def test_d1_comes_back_from_its_delta():
     call, delta = np.array([True, True, False]), np.array([0.25, 0.5, -0.25])
 
