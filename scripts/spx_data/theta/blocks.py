@@ -21,6 +21,8 @@ from spx_data.theta.layouts import Row
 
 Columns = Mapping[str, pa.DataType]
 
+_GLANCE = 64  # bytes
+
 WORD = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -112,6 +114,10 @@ class _Lines(Block):
         self._text = lines
         self._split: list[bytes] | None = None
 
+    def _is_blank(self) -> bool:
+        """Whether there is no row at all; the start tells in most blocks, and costs no copy of them."""
+        return not self._text[:_GLANCE].strip() and not self._text.strip()
+
     def _lines(self) -> list[bytes]:
         if self._split is None:
             lines = (line.rstrip(b"\r") for line in self._text.split(b"\n"))
@@ -156,7 +162,7 @@ class CsvBlock(_Lines):
         """The rows, as Arrow's reader of CSV has them."""
         import pyarrow.csv
 
-        if not self._text.strip(b"\r\n"):
+        if self._is_blank():
             return self._batch({name: pa.array([], kind) for name, kind in self._columns.items()})
         table = pyarrow.csv.read_csv(
             pa.BufferReader(self._text),
@@ -196,7 +202,7 @@ class NdjsonBlock(_Lines):
 
         kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64}
         types = {name: kinds.get(kind, pl.String) for name, kind in self._columns.items()}
-        if not self._text.strip():
+        if self._is_blank():
             return self._batch({name: _typed(pa.array([]), kind) for name, kind in self._columns.items()})
         try:
             frame = pl.read_ndjson(io.BytesIO(self._text), schema=types)
