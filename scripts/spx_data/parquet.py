@@ -23,10 +23,13 @@ RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 _ROW_GROUP_ROWS = 1 << 20
 _OPTIONS = {
     "compression": "zstd",
+    "compression_level": 2,
+    # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
+    "use_dictionary": ["date", "root", "expiration", "strike", "right", "iv_error"],
+    "max_rows_per_page": 1 << 17,
     "write_page_checksum": True,
     "write_page_index": True,
     "write_statistics": True,
-    "use_dictionary": True,
     "data_page_version": "1.0",
     "version": "2.6",
 }
