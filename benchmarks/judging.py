@@ -96,7 +96,7 @@ def stage(folder: Path, chains: int, size: Size) -> None:
         some = min(chains, len(known))
         document["chains"] = [known[number * len(known) // some] for number in range(some)]
         files.write_json(listing, document)
-        download_expirations(settings, DATE, listing, manifest, concurrent=2)
+        download_expirations(settings, DATE, listing, manifest)
 
 
 # Merging ------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """One stage of one date, as its job does it but without Snakemake: for whoever measures it alone.
 
-    PYTHONPATH=scripts python benchmarks/stages.py CONFIG list|download|merge DATE [--concurrent 4]
+    PYTHONPATH=scripts python benchmarks/stages.py CONFIG list|download|merge DATE
 
 CONFIG is a whole config in YAML. What a stage reads and writes is where the workflow has it.
 """
@@ -21,7 +21,6 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("stage", choices=("list", "download", "merge"))
     parser.add_argument("date", type=dt.date.fromisoformat)
-    parser.add_argument("--concurrent", type=int, default=4, help="requests in flight")
     given = parser.parse_args()
     settings, date = Settings.of(config.resolve(config.load(given.config), {})), given.date
     layout = settings.layout
@@ -33,7 +32,7 @@ def main() -> None:
         from spx_data.fill.download import download_expirations
 
         listing, manifest = layout.listing(date), layout.manifest(date)
-        download_expirations(settings, date, listing, manifest, concurrent=given.concurrent)
+        download_expirations(settings, date, listing, manifest)
     else:
         from spx_data import sessions
         from spx_data.fill.merge import merge_date

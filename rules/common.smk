@@ -39,15 +39,6 @@ wildcard_constraints:
     **layouts.WILDCARDS,
 
 
-@functools.cache
-def asked_dates():
-    """The dates of files named as targets or with --until; all missing dates where none is named."""
-    named = {*workflow.dag_settings.targets, *workflow.dag_settings.until}
-    return {date for name in named if (date := layouts.date_of(Path(name)))} or set(
-        missing_dates
-    )
-
-
 def sidecars_to_make(wildcards):
     """The seals of all missing dates, and of those named with --until: a person may ask for a parked one."""
     named = {
@@ -63,23 +54,10 @@ def sidecars_to_make(wildcards):
     ] or workflow.configfiles[0]
 
 
-# The limit of requests is written once, in the config: a job takes its share of it (profiles/default).
-limit = settings.terminal.max_concurrent_requests
-
-
-def requests_per_date(wildcards):
-    """Requests that one date's download has in flight."""
-    return sharing.requests_per_date(limit, len(asked_dates()), workflow.cores or 1)
-
-
-def download_share(wildcards):
-    """The share of the terminal that one date's download takes."""
-    return sharing.share(requests_per_date(wildcards), limit)
-
-
-def listing_share(wildcards):
-    """The share of the terminal that one request takes."""
-    return sharing.share(1, limit)
+def terminal_share(wildcards):
+    """What a job that asks the terminal takes of the resource that says how many do so side by side."""
+    limit = settings.terminal.max_concurrent_requests
+    return sharing.share(sharing.side_by_side(limit, workflow.cores or 1))
 
 
 def all_cores(wildcards):

@@ -15,7 +15,7 @@ rule fetch_expirations:
         layout.benchmark_pattern("fetch_expirations")
     priority: gap_priority
     resources:
-        theta_share=listing_share,
+        theta_share=terminal_share,
     script:
         "../scripts/fetch_expirations.py"
 
@@ -32,8 +32,7 @@ rule download_expirations:
         layout.benchmark_pattern("download_expirations")
     priority: gap_priority
     resources:
-        theta_share=download_share,
-        requests=requests_per_date,
+        theta_share=terminal_share,
     script:
         "../scripts/download_expirations.py"
 

@@ -12,8 +12,6 @@ localrules:
 rule recheck:
     """Fetch a few sealed dates again and report what the source changed."""
     resources:
-        # The whole terminal: its dates follow one another, each with all the requests there may be.
-        theta_share=sharing.WHOLE,
-        requests=limit,
+        theta_share=terminal_share,
     script:
         "../scripts/recheck.py"

@@ -18,5 +18,4 @@ if "snakemake" in globals():
             date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
             listing=Path(snakemake.input.listing),
             target=Path(snakemake.output.manifest),
-            concurrent=snakemake.resources.requests,
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     try:
-        outcomes = recheck(Settings.of(snakemake.config), concurrent=snakemake.resources.requests)
+        outcomes = recheck(Settings.of(snakemake.config))
         if not print_outcomes(outcomes):
             sys.exit(1)
     except SpxDataError as error:

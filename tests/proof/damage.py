@@ -111,7 +111,7 @@ def seal(folder: Path, url: str, interval: str, dates: list[dt.date]) -> list[Se
     for session in sessions.between("NYSE", min(dates), max(dates)):
         date = session.date
         fetch_expirations(settings, date, layout.listing(date))
-        download_expirations(settings, date, layout.listing(date), layout.manifest(date), concurrent=4)
+        download_expirations(settings, date, layout.listing(date), layout.manifest(date))
         merge_date(settings, date, layout.manifest(date), layout.parquet(date), session=session)
     return [
         Sealed(

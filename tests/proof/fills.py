@@ -39,19 +39,18 @@ def lake(folder, url, date, **keys):
 class Fill:
     """A fill of one date; `run` is one call of the workflow."""
 
-    def __init__(self, settings, date, concurrent):
-        self.settings, self.date, self.concurrent = settings, date, concurrent
+    def __init__(self, settings, date):
+        self.settings, self.date = settings, date
         self.layout = settings.layout
         self.running = None  # the stage that was begun last
 
     def _stages(self):
         settings, date, layout = self.settings, self.date, self.layout
         listing, manifest, parquet = layout.listing(date), layout.manifest(date), layout.parquet(date)
-        download = functools.partial(download_expirations, concurrent=self.concurrent)
         merge = functools.partial(merge_date, session=session_of(date))
         return (
             (functools.partial(fetch_expirations, settings, date, listing), [listing]),
-            (functools.partial(download, settings, date, listing, manifest), [manifest]),
+            (functools.partial(download_expirations, settings, date, listing, manifest), [manifest]),
             (functools.partial(merge, settings, date, manifest, parquet), layout.sealed_files(date)),
         )
 

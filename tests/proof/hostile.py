@@ -257,7 +257,7 @@ class Trial:
         if history.permanent and history.terminal.faults.rate == 1:
             self._list()
         with self._running(history.terminal):
-            self._fill = fills.Fill(self._settings, history.date, history.concurrent)
+            self._fill = fills.Fill(self._settings, history.date)
             if history.permanent:
                 self._run()
                 self._check_refused()
@@ -284,6 +284,7 @@ class Trial:
                 history_timeout_seconds=history.silence_seconds,
                 interval=history.interval,
                 max_attempts=None,
+                max_concurrent_requests=history.concurrent,
                 keep_ndjson=True,
             )
             yield

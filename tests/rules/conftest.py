@@ -33,9 +33,9 @@ class Date:
     def fetch(self):
         fetch_expirations(self.settings, self.date, self.layout.listing(self.date))
 
-    def download(self, concurrent=4):
+    def download(self):
         listing, manifest = self.layout.listing(self.date), self.layout.manifest(self.date)
-        download_expirations(self.settings, self.date, listing, manifest, concurrent=concurrent)
+        download_expirations(self.settings, self.date, listing, manifest)
 
     def merge(self):
         (session,) = sessions.between(self.settings.calendar, self.date, self.date) or (None,)

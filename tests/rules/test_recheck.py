@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import polars as pl
@@ -55,7 +56,7 @@ def source(terminals):
         yield lambda api="v3": stack.enter_context(restating(terminals[api].url))
 
 
-def asked_again(date, *named, restated="report", sample=3, concurrent=4, **changes):
+def asked_again(date, *named, restated="report", sample=3, **changes):
     """Return the outcomes of a recheck of the date's lake."""
     settings = dataclasses.replace(
         date.settings,
@@ -63,7 +64,7 @@ def asked_again(date, *named, restated="report", sample=3, concurrent=4, **chang
         dates=Dates.of([str(name) for name in named]) if named else None,
         **changes,
     )
-    return list(recheck.recheck(settings, concurrent=concurrent))
+    return list(recheck.recheck(settings))
 
 
 def looks(date):
@@ -410,7 +411,7 @@ def test_a_replacement_that_ends_anywhere_loses_nothing(stride, trouble, restate
     monkeypatch.setattr(disk, "flush", lambda _: None)
     # The candidate is made once; each try then has a copy of the lake, and takes the candidate up.
     there = candidate.aside(date.settings)
-    candidate.fetch(there, DAY, None, concurrent=4)
+    candidate.fetch(there, DAY, None)
     old, new = date.layout.parquet(DAY).read_bytes(), there.layout.parquet(DAY).read_bytes()
     lake, pristine = date.layout.output.parent, tmp_path.with_name(tmp_path.name + "-pristine")
     shutil.copytree(lake, pristine)
@@ -674,7 +675,7 @@ def test_what_was_staged_days_ago_is_asked_again(simulated, day, monkeypatch):
     terminal = simulated()
     date = day(terminal)
     date.fill()
-    candidate.fetch(candidate.aside(date.settings), DAY, None, concurrent=4)
+    candidate.fetch(candidate.aside(date.settings), DAY, None)
     asked = len(terminal.requests())
     days_ago = time.time() - 2 * 86_400
     os.utime(aside(date), (days_ago, days_ago))
@@ -690,7 +691,7 @@ def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, d
     date = day(terminal)
     date.fill()
     other = day(terminal, interval="30m")
-    candidate.fetch(candidate.aside(other.settings), DAY, None, concurrent=4)
+    candidate.fetch(candidate.aside(other.settings), DAY, None)
 
     (outcome,) = asked_again(date)
 
@@ -701,7 +702,7 @@ def test_a_damaged_candidate_is_fetched_anew(simulated, day):
     date = day(simulated())
     date.fill()
     there = candidate.aside(date.settings)
-    candidate.fetch(there, DAY, None, concurrent=4)
+    candidate.fetch(there, DAY, None)
     flip_a_bit(there.layout.parquet(DAY))
 
     (outcome,) = asked_again(date)
@@ -709,17 +710,20 @@ def test_a_damaged_candidate_is_fetched_anew(simulated, day):
     assert outcome.finding.kind is Kind.UNCHANGED
 
 
-@pytest.mark.parametrize("concurrent", [1, 3])
-def test_no_more_requests_are_in_flight_than_allowed(concurrent, simulated, day):
-    terminal = simulated(latency_ms=30, outstanding=16)
-    date = day(terminal)
+def test_no_more_requests_are_in_flight_than_allowed_with_a_download_of_the_same_lake(simulated, day):
+    terminal = simulated(size="small", latency_ms=30, outstanding=16)
+    date, other = (day(terminal, each, max_concurrent_requests=2) for each in DAYS[:2])
     date.fill()
+    other.fetch()
     asked = len(terminal.requests())
 
-    asked_again(date, concurrent=concurrent)
+    with ThreadPoolExecutor() as pool:
+        downloaded, outcomes = pool.submit(other.download), pool.submit(asked_again, date, DAY)
 
-    mine = [request for request in terminal.requests()[asked:] if is_history(request["path"])]
-    assert max(request["in_flight"] for request in mine) == concurrent
+    downloaded.result()
+    assert [outcome.finding.kind for outcome in outcomes.result()] == [Kind.UNCHANGED]
+    mine = [request for request in terminal.requests()[asked:] if request["counted"]]
+    assert max(request["in_flight"] for request in mine) == 2
 
 
 def test_two_rechecks_of_one_lake_follow_one_another(simulated, day, caplog):

@@ -475,7 +475,7 @@ def test_a_restated_day_takes_its_bad_rows_along(source, day):
         return rows
 
     source.edit = edited(change)
-    (outcome,) = list(recheck.recheck(settings, concurrent=2))
+    (outcome,) = list(recheck.recheck(settings))
 
     assert outcome.error is None
     assert [json.loads(line) for line in (outcome.folder / "before" / "2024-01-02.ndjson").open()] == before
@@ -484,6 +484,6 @@ def test_a_restated_day_takes_its_bad_rows_along(source, day):
     seals.verify(date.layout.parquet(DAY))
 
     source.edit = None
-    (outcome,) = list(recheck.recheck(settings, concurrent=2))
+    (outcome,) = list(recheck.recheck(settings))
     assert not date.layout.rejects(DAY).exists()
     assert not list((date.layout.temp / "recheck").rglob("*.ndjson"))

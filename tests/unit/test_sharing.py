@@ -1,4 +1,4 @@
-"""The share of requests: as many jobs as fit, and not one more."""
+"""The share of the terminal: as many jobs as fit, and not one more; and the order of dates."""
 
 import pytest
 from hypothesis import given
@@ -7,37 +7,28 @@ from hypothesis import strategies as st
 from spx_data.fill import sharing
 
 
-def test_exactly_as_many_jobs_fit_as_the_limit_allows():
-    for limit in range(1, 129):
-        for requests in range(1, limit + 1):
-            share, fitting = sharing.share(requests, limit), limit // requests
-            assert fitting * share <= sharing.WHOLE < (fitting + 1) * share, (limit, requests)
+def test_exactly_as_many_jobs_fit_as_may_be_at_work():
+    for jobs in range(1, 129):
+        share = sharing.share(jobs)
+
+        assert jobs * share <= sharing.WHOLE < (jobs + 1) * share, jobs
 
 
-@given(limit=st.integers(1, 128), dates=st.integers(0, 3000), cores=st.integers(1, 256))
-def test_dates_side_by_side_stay_within_the_limit(limit, dates, cores):
-    requests = sharing.requests_per_date(limit, dates, cores)
+@given(limit=st.integers(1, 128), cores=st.integers(2, 256))
+def test_the_next_date_is_ready_when_one_ends(limit, cores):
+    assert 2 <= sharing.side_by_side(limit, cores) <= max(2, limit)
 
-    assert 1 <= requests <= limit
-    fitting = sharing.WHOLE // sharing.share(requests, limit)
-    assert fitting * requests <= limit
+
+@given(limit=st.integers(1, 128), cores=st.integers(3, 256))
+def test_a_core_is_left_for_merging(limit, cores):
+    assert sharing.side_by_side(limit, cores) < cores
 
 
 @pytest.mark.parametrize(
-    "limit, dates, cores, requests",
-    [
-        (4, 1, 8, 4),
-        (4, 0, 8, 4),
-        (4, 2, 8, 2),
-        (4, 3, 8, 1),
-        (4, 2000, 8, 1),
-        (8, 2000, 2, 4),
-        (4, 2000, 1, 4),
-        (1, 5, 8, 1),
-    ],
+    "limit, cores, dates", [(4, 1, 1), (4, 2, 2), (4, 3, 2), (4, 4, 3), (4, 16, 4), (1, 8, 2), (8, 16, 8)]
 )
-def test_few_dates_share_the_limit_and_many_take_one_each(limit, dates, cores, requests):
-    assert sharing.requests_per_date(limit, dates, cores) == requests
+def test_dates_side_by_side_are_few(limit, cores, dates):
+    assert sharing.side_by_side(limit, cores) == dates
 
 
 DATES = st.lists(st.dates(), unique=True)

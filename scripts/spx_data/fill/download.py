@@ -36,11 +36,12 @@ from spx_data.theta.windows import history
 
 _log = logging.getLogger(__name__)
 
+# Threads beyond the limit of requests: what they have fetched they stage while as many others are in flight.
+_AHEAD = 2
 
-def download_expirations(
-    settings: Settings, date: dt.date, listing: Path, target: Path, *, concurrent: int
-) -> None:
-    """Stage every chain of *listing*, at most *concurrent* at a time, and write the manifest to *target*.
+
+def download_expirations(settings: Settings, date: dt.date, listing: Path, target: Path) -> None:
+    """Stage every chain of *listing*, a few at a time, and write the manifest to *target*.
 
     Raises:
         InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
@@ -50,7 +51,7 @@ def download_expirations(
     """
     with Line.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
-        receipts = _stage_all(settings, line, listed, concurrent)
+        receipts = _stage_all(settings, line, listed)
         if not any(receipt.rows for receipt in receipts):
             raise ApiDataNotFoundError(
                 f"the source lists {len(receipts)} chains on {date} and has records of none",
@@ -61,7 +62,7 @@ def download_expirations(
         files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
 
 
-def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int) -> list[Receipt]:
+def _stage_all(settings: Settings, line: Line, listed: Listing) -> list[Receipt]:
     """The receipts of all chains, in the listing's order."""
     receipts: dict[int, Receipt] = {}
     waiting: list[int] = []
@@ -91,7 +92,8 @@ def _stage_all(settings: Settings, line: Line, listed: Listing, concurrent: int)
                 stop.set()
             raise
 
-    with ThreadPoolExecutor(max_workers=concurrent, thread_name_prefix="chain") as pool:
+    threads = settings.terminal.max_concurrent_requests + _AHEAD
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="chain") as pool:
         futures = {position: pool.submit(stage, position) for position in waiting}
     if errors := [error for future in futures.values() if (error := future.exception())]:
         raise next(filter(_meets_all, errors), errors[0])

@@ -6,9 +6,10 @@ lake that holds another data set: each is one clear message before the first job
 
 from __future__ import annotations
 
-from spx_data import dataset, files, theta
+from spx_data import dataset, files, slots, theta
 from spx_data.errors import ConfigurationValidationError
 from spx_data.settings import Settings, Terminal
+from spx_data.theta import Source
 
 
 def preflight(settings: Settings) -> Terminal:
@@ -24,17 +25,22 @@ def preflight(settings: Settings) -> Terminal:
     for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
         files.check_writable(directory)
     terminal = theta.locate(settings.terminal)
-    source = theta.connect(terminal, layout.temp)
-    try:
-        dataset.check(settings, dataset.identity(settings, source.greeks_version))
-        for root in settings.roots:
-            if not source.knows_root(root):
-                raise ConfigurationValidationError(
-                    f"config: processing.roots: {source.base_url} knows no option root {root}",
-                    cure="SPX and SPXW are the roots of SPX options",
-                    what="processing.roots",
-                    reason=f"unknown root {root}",
-                )
-    finally:
-        source.close()
+    with slots.shared(layout, terminal.max_concurrent_requests, brief=True) as shared:
+        source = theta.connect(terminal, layout.temp, gate=shared.slot)
+        try:
+            dataset.check(settings, dataset.identity(settings, source.greeks_version))
+            for root in settings.roots:
+                _check_root(source, root)
+        finally:
+            source.close()
     return terminal
+
+
+def _check_root(source: Source, root: str) -> None:
+    if not source.knows_root(root):
+        raise ConfigurationValidationError(
+            f"config: processing.roots: {source.base_url} knows no option root {root}",
+            cure="SPX and SPXW are the roots of SPX options",
+            what="processing.roots",
+            reason=f"unknown root {root}",
+        )

@@ -1,8 +1,8 @@
-"""How the terminal's limit of requests is shared out, and in which order dates are filled.
+"""How many dates are at work at the terminal side by side, and in which order dates are filled.
 
-The limit N is one number in the config. Dates run side by side; inside a date k requests are in flight.
-Snakemake holds the total with a resource of `WHOLE` parts, of which a job takes ⌊WHOLE·k/N⌋: that many jobs
-fit exactly, and one more does not, for every N a terminal allows.
+How many requests are in flight is no business of the schedule (`spx_data.slots`). Snakemake holds the number
+of jobs that may ask with a resource of `WHOLE` parts, of which each takes its share: that many jobs fit, and
+one more does not.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 WHOLE = 100_000
 
 
-def requests_per_date(limit: int, dates: int, cores: int) -> int:
-    """Requests a date may have in flight, so that the dates running side by side use the *limit* up.
+def side_by_side(limit: int, cores: int) -> int:
+    """Dates whose jobs may ask the terminal at the same time, with a *limit* of requests on so many *cores*.
 
-    A long backfill runs many dates with one request each, a single date gets the whole limit.
+    One uses the whole limit up, the others are ready to go on when it ends. A core is left for merging; where
+    there are but two, a merge goes before the next date by its priority.
     """
-    side_by_side = max(1, min(dates, cores))
-    return max(1, limit // side_by_side)
+    return min(cores, max(2, min(cores - 1, limit)))
 
 
-def share(requests: int, limit: int) -> int:
-    """The parts of `WHOLE` that a job with so many *requests* in flight takes."""
-    return WHOLE * requests // limit
+def share(jobs: int) -> int:
+    """The parts of `WHOLE` that each takes where so many *jobs* may be at work."""
+    return WHOLE // jobs
 
 
 def priorities(order: Sequence[dt.date]) -> dict[dt.date, int]:

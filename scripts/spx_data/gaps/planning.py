@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files
+from spx_data.fill import sharing
 from spx_data.fill.room import MARGIN
 from spx_data.gaps import conflicts
 from spx_data.gaps.conflicts import Conflict
@@ -100,8 +101,8 @@ def _in_turn(gaps: Sequence[Gap]) -> list[Gap]:
 
 def _sum(settings: Settings, gaps: Sequence[Gap], cores: int) -> Plan:
     """The plan of *gaps* with its totals, and with a conflict for every disk that is too small."""
-    # No more dates than requests can be in flight, however many cores there are (`fill.sharing`).
-    side_by_side = max(1, min(len(gaps), cores, settings.terminal.max_concurrent_requests))
+    asking = sharing.side_by_side(settings.terminal.max_concurrent_requests, cores)
+    side_by_side = max(1, min(len(gaps), asking))
     estimates = [gap.estimate for gap in gaps if gap.estimate]
     times = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
     sealed = sum(estimate.bytes for estimate in estimates) if estimates else None

@@ -47,8 +47,8 @@ class Outcome:
     error: Exception | None = None
 
 
-def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
-    """Look at each due date again, *concurrent* requests at a time; one bad date never stops the others.
+def recheck(settings: Settings) -> Iterator[Outcome]:
+    """Look at each due date again; one bad date never stops the others.
 
     What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
     last one.
@@ -60,7 +60,7 @@ def recheck(settings: Settings, *, concurrent: int) -> Iterator[Outcome]:
         dates = dates_due(settings)
         hours = _sessions(settings, dates)
         for date in dates:
-            outcome = _outcome(settings, there, date, hours.get(date), concurrent)
+            outcome = _outcome(settings, there, date, hours.get(date))
             failed = failed or outcome.error is not None
             if not _ends_all(outcome.error):
                 log.mention(journal.RECHECKED, date=date.isoformat(), **_event(outcome))
@@ -111,11 +111,9 @@ def _event(outcome: Outcome) -> dict[str, object]:
     return {**outcome.finding.summary(), "action": outcome.action, "folder": outcome.folder}
 
 
-def _outcome(
-    settings: Settings, there: Settings, date: dt.date, session: Session | None, concurrent: int
-) -> Outcome:
+def _outcome(settings: Settings, there: Settings, date: dt.date, session: Session | None) -> Outcome:
     try:
-        finding = _look(settings, there, date, session, concurrent)
+        finding = _look(settings, there, date, session)
         action, folder = None, None
         if finding.kind is not Kind.UNCHANGED:
             folder = _new_folder(settings, date)
@@ -129,13 +127,11 @@ def _outcome(
         return Outcome(date, error=error)
 
 
-def _look(
-    settings: Settings, there: Settings, date: dt.date, session: Session | None, concurrent: int
-) -> Finding:
+def _look(settings: Settings, there: Settings, date: dt.date, session: Session | None) -> Finding:
     """Fetch a sealed date again and compare; the sealed day's own bytes are checked before anything else."""
     before, sealed = _sealed_passport(settings, date), settings.layout.parquet(date)
     try:
-        after = candidate.fetch(there, date, session, concurrent=concurrent)
+        after = candidate.fetch(there, date, session)
     except ApiDataNotFoundError as error:
         return Finding(date, before, None, compare(sealed, None), Listing((), (), {}), error.cause)
     dataset.check(settings, after["dataset"])

@@ -31,8 +31,8 @@ def aside(settings: Settings) -> Settings:
     return replace(settings, layout=settings.layout.aside("recheck"), keep_ndjson=False)
 
 
-def fetch(there: Settings, date: dt.date, session: Session | None, *, concurrent: int) -> Passport:
-    """Seal *date* in the lake aside, with at most *concurrent* requests in flight; returns its passport.
+def fetch(there: Settings, date: dt.date, session: Session | None) -> Passport:
+    """Seal *date* in the lake aside; returns its passport.
 
     Raises:
         ApiDataNotFoundError: the source has nothing for the date.
@@ -49,7 +49,7 @@ def fetch(there: Settings, date: dt.date, session: Session | None, *, concurrent
     if not listing.exists():
         fetch_expirations(there, date, listing)
     # Also where there is a manifest: it may be about the API of another terminal.
-    download_expirations(there, date, listing, manifest, concurrent=concurrent)
+    download_expirations(there, date, listing, manifest)
     merge_date(there, date, manifest, layout.parquet(date), session=session)
     return _sealed(layout, date)
 
