@@ -147,7 +147,7 @@ def read_arrays(file: Hashed) -> pl.DataFrame:
 
 
 def _csv(lines: bytes) -> pl.DataFrame:
-    return pl.read_csv(lines[1:-1].replace(b"]\n[", b"\n"), has_header=False, schema=_RECORD)
+    return pl.read_csv(lines.translate(None, b"[]"), has_header=False, schema=_RECORD)
 
 
 def read_objects(file: Hashed) -> pl.DataFrame:
