@@ -27,7 +27,8 @@ from spx_data.theta.transport import Answer
 # Rows of the wire as records, and those among them that are none: their numbers, each with its reason.
 Sift = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[int, str]]]
 
-_BLOCK = 8 << 20
+# As many bytes at a time as parse well: several threads parse at once, and each has its block in memory.
+_BLOCK = 2 << 20
 _ROWS = 1 << 16
 _LONGEST_HEADER = 1 << 16
 _FORMATS = {
