@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, gaps, journal, ledger, runs, seals, sessions
+from spx_data import files, gaps, journal, lean, ledger, runs, seals, sessions
 from spx_data import layout as layouts
 from spx_data.settings import Settings
 from spx_data.errors import SpxDataError
@@ -33,6 +33,7 @@ missing_dates = ledger.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
 # `spx-data`, which may have started this call, has named it already.
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
+os.environ.update({**lean.ENVIRONMENT, **os.environ})
 
 
 wildcard_constraints:

@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spx_data import rulelog
+from spx_data import lean, rulelog
 from spx_data.fill.download import download_expirations
 from spx_data.settings import Settings
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 if "snakemake" in globals():
-    with rulelog.to(Path(snakemake.log[0])):
+    with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
         download_expirations(
             Settings.of(snakemake.config),
             date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),

@@ -30,7 +30,7 @@ and none above:
     disk · layout           each operation on the disk; every path
     dates · retry · errors  the dates a person names; asking again; what can go wrong and the cure
 
-`rulelog` is the jobs' log file, for the scripts of the rules.
+`rulelog` is the jobs' log file and `lean` what they go without, for the rules and their scripts.
 """
 
 from __future__ import annotations

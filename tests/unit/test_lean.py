@@ -1,0 +1,32 @@
+"""Jobs load what they need and no more."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_ARRAY_OF_A_LIST = "import pyarrow; pyarrow.array(['a', 'list'])"
+
+
+def loaded(statements):
+    """Return the modules in a process of its own after *statements*."""
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{statements}\nprint(*sys.modules)"],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stdout.split())
+
+
+def test_arrays_of_lists_are_made_without_pandas():
+    assert "pandas" in loaded(_ARRAY_OF_A_LIST)
+
+    assert "pandas" not in loaded(
+        f"from spx_data import lean\nwith lean.without_pandas():\n    {_ARRAY_OF_A_LIST}"
+    )
+
+
+def test_pandas_is_back_after_the_block():
+    assert "pandas" in loaded("from spx_data import lean\nwith lean.without_pandas(): pass\nimport pandas")
