@@ -49,7 +49,7 @@ def write(path: Path, version: str) -> None:
             elif version == "fewer":
                 records = records.filter(pl.int_range(pl.len()) % 10 != 0)
             expiration = DATE + dt.timedelta(days=number)
-            writer.add("SPXW", expiration, schema.day_table(DATE, "SPXW", expiration, records))
+            writer.add("SPXW", expiration, [schema.day_table(DATE, "SPXW", expiration, records)])
         written = writer.close()
     print(f"{version}: {written.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB", flush=True)
 

@@ -7,10 +7,11 @@ never spans two expirations, so a question about one expiration reads nothing el
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +21,7 @@ from spx_data.errors import FileCorruptionError
 
 RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 
-_ROW_GROUP_ROWS = 1 << 20
-_OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 2,
     # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
@@ -50,18 +50,24 @@ class DayWriter:
         sorting = pq.SortingColumn.from_ordering(
             schema.DAY, [(name, "ascending") for name in schema.SORTED_BY]
         )
-        self._writer = pq.ParquetWriter(stream, schema.DAY, sorting_columns=sorting, **_OPTIONS)
+        self._writer = pq.ParquetWriter(stream, schema.DAY, sorting_columns=sorting, **OPTIONS)
         self._writer.add_key_value_metadata(
             {"spx_data.schema_version": schema.VERSION} | {f"spx_data.{k}": v for k, v in metadata.items()}
         )
         self._digest = schema.RecordsDigest()
         self._rows = 0
 
-    def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
-        """Append the sorted rows (`schema.DAY`) of one chain, in row groups of their own."""
-        self._writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
-        self._digest.add(root, expiration, rows)
-        self._rows += rows.num_rows
+    def add(self, root: str, expiration: dt.date, tables: Iterable[pa.Table]) -> None:
+        """Append one chain, in row groups of its own: *tables* have its sorted rows (`schema.DAY`) in turn.
+
+        Where one table ends and the next begins leaves no trace in the file.
+        """
+        for piece in schema.pieces(tables):
+            # In one chunk, because pages end where chunks do.
+            self._writer.write_table(piece.combine_chunks(), row_group_size=schema.PIECE_ROWS)
+            self._digest.add(root, expiration, piece)
+            self._rows += piece.num_rows
+            del piece  # or it would stay in memory while the next one is made
 
     def __enter__(self) -> DayWriter:
         return self
@@ -95,13 +101,15 @@ def contents(file: pq.ParquetFile, progress: Callable[[int], None] | None = None
     Raises:
         OSError, pyarrow.ArrowException: a page is damaged.
     """
-    digest, rows, dates = schema.RecordsDigest(), 0, set()
-    for root, expiration, table in chains(file):
-        digest.add(root, expiration, table)
-        rows += table.num_rows
-        dates.update(table["date"].unique().to_pylist())
-        if progress:
-            progress(rows)
+    digest, rows, dates = schema.RecordsDigest(), 0, set[dt.date]()
+    for root, expiration, tables in chains(file):
+        for piece in schema.pieces(tables):
+            digest.add(root, expiration, piece)
+            rows += piece.num_rows
+            dates.update(piece["date"].unique().to_pylist())
+            if progress:
+                progress(rows)
+            del piece  # or it would stay in memory while the next one is read
     return Contents(Written(rows, digest.hexdigest()), frozenset(dates))
 
 
@@ -122,20 +130,18 @@ def read_back(path: Path, written: Written) -> None:
         raise _differs(path, "records", str(written), str(found))
 
 
-def chains(file: pq.ParquetFile) -> Iterator[tuple[str, dt.date, pa.Table]]:
-    """The chains of a sealed file with their rows (`schema.DAY`), one after the other, in its order."""
-    parts: list[pa.Table] = []
-    key: tuple[str, dt.date] | None = None
-    for number in range(file.num_row_groups):
-        table = file.read_row_group(number)
-        found = (table["root"][0].as_py(), table["expiration"][0].as_py())
-        if key is not None and found != key:
-            yield *key, pa.concat_tables(parts)
-            parts = []
-        key = found
-        parts.append(table)
-    if key is not None:
-        yield *key, pa.concat_tables(parts)
+def chains(file: pq.ParquetFile) -> Iterator[tuple[str, dt.date, Iterator[pa.Table]]]:
+    """The chains of a sealed file in its order, each with its rows (`schema.DAY`), a row group at a time.
+
+    A chain's rows are read as they are asked for, and gone when the next chain is.
+    """
+    groups = map(file.read_row_group, range(file.num_row_groups))
+    for key, tables in groupby(groups, _chain_of):
+        yield *key, tables
+
+
+def _chain_of(rows: pa.Table) -> tuple[str, dt.date]:
+    return rows["root"][0].as_py(), rows["expiration"][0].as_py()
 
 
 def _differs(path: Path, what: str, expected: str, actual: str) -> FileCorruptionError:

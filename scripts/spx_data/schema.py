@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -49,6 +50,7 @@ RECORD = pa.schema(
 
 _STAMP = pa.timestamp("ms", tz=ZONE)
 _WORD = pa.dictionary(pa.int32(), pa.string())
+_RIGHTS = pa.array(["C", "P"])
 
 DAY = pa.schema(
     [
@@ -67,6 +69,10 @@ DAY = pa.schema(
 SORTED_BY = ("root", "expiration", "strike", "right", "timestamp")
 RECORD_KEY = ["strike", "right", "timestamp"]
 
+# Of a chain that has more, so many rows at a time are in memory, in a row group and in the digest: 1,300
+# contracts at 1-minute stamps, or 21 at every second, and 60 MB.
+PIECE_ROWS = 1 << 19
+
 
 def polars_record() -> dict[str, Any]:
     """`RECORD` in Polars' types."""
@@ -77,7 +83,7 @@ def polars_record() -> dict[str, Any]:
 
 
 def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
-    """The records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of `DAY`."""
+    """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of `DAY`."""
     rows = records.to_arrow()
     constant = {
         "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
@@ -91,27 +97,62 @@ def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFra
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if pa.types.is_dictionary(kind):
-        return column.cast(pa.string()).dictionary_encode().cast(kind)
-    return column.cast(kind)
+    """A column of records in the type of `DAY`; of rights, the dictionary is the same whichever there are."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    import pyarrow.compute as pc
+
+    places = pc.index_in(column.cast(pa.string()), _RIGHTS).chunks
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk, _RIGHTS) for chunk in places], kind)
+
+
+def pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of one chain (`DAY`), whatever *tables* they come in, `PIECE_ROWS` at a time; then the rest.
+
+    No table is asked for before what the others make was taken, so memory holds a piece and a table.
+    """
+    held: list[pa.Table] = []
+    lacking = PIECE_ROWS
+    for table in tables:
+        while len(table) >= lacking:
+            held.append(table.slice(0, lacking))
+            table = table.slice(lacking)
+            lacking = PIECE_ROWS
+            yield _taken(held)
+        if len(table):
+            held.append(table)
+            lacking -= len(table)
+        del table
+    if held:
+        yield _taken(held)
+
+
+def _taken(held: list[pa.Table]) -> pa.Table:
+    """All rows that are *held*, which are held no more."""
+    table = pa.concat_tables(held)
+    held.clear()
+    return table
 
 
 class RecordsDigest:
     """SHA-256 over what the records say, whatever file format or library holds them.
 
-    Over the day's rows in sealed order, chain by chain: the text `root expiration rows` and a newline, then
-    each column of `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or
-    milliseconds since the epoch), the right as one byte `C` or `P`.
+    Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
+    then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
+    `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or milliseconds since
+    the epoch), the right as one byte `C` or `P`. A smaller chain is one piece; of a larger one, nobody needs
+    more than a piece in memory to compute its digest.
     """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
     def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
-        """Add one expiration's sorted rows (`DAY`)."""
-        self._hash.update(f"{root} {expiration.isoformat()} {rows.num_rows}\n".encode())
-        for name in RECORD.names:
-            self._hash.update(_little_endian(rows[name]))
+        """Add one expiration's sorted rows (`DAY`): all of them, or the next whole pieces."""
+        for piece in pieces([rows]):
+            self._hash.update(f"{root} {expiration.isoformat()} {piece.num_rows}\n".encode())
+            for name in RECORD.names:
+                self._hash.update(_little_endian(piece[name]))
 
     def hexdigest(self) -> str:
         """The digest so far."""

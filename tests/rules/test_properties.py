@@ -51,7 +51,7 @@ def test_any_records_are_the_same_after_ndjson_and_parquet(chains):
         with files.atomic(target) as stream, DayWriter(stream, {}) as writer:
             for number, (chain, rows) in enumerate(sorted(chains.items())):
                 checkpoint = Checkpoint(Path(folder) / f"{number}.ndjson", Path(folder) / f"{number}.json")
-                writer.add(*chain, schema.day_table(DAY, *chain, through_ndjson(checkpoint, *chain, rows)))
+                writer.add(*chain, [schema.day_table(DAY, *chain, through_ndjson(checkpoint, *chain, rows))])
             writer.close()
         columns = ", ".join(f'"{name}"' for name in schema.RECORD.names)
         for name in ("timestamp", "underlying_timestamp"):

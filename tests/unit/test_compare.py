@@ -51,7 +51,7 @@ def day(tmp_path):
                 writer.add(
                     root,
                     expiration,
-                    schema.day_table(DATE, root, expiration, frame(records).sort(schema.RECORD_KEY)),
+                    [schema.day_table(DATE, root, expiration, frame(records).sort(schema.RECORD_KEY))],
                 )
             writer.close()
         return path

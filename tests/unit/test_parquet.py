@@ -3,12 +3,14 @@
 import datetime as dt
 import hashlib
 import io
+import itertools
 import random
 import struct
 
 import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -49,7 +51,7 @@ def frame(seed, strikes=4, stamps=20):
 def write(stream, frames, **metadata):
     writer = DayWriter(stream, {"source_api": "v3"} | metadata)
     for (root, expiration), records in zip(CHAINS, frames, strict=True):
-        writer.add(root, expiration, schema.day_table(DAY, root, expiration, settle(records).records))
+        writer.add(root, expiration, [schema.day_table(DAY, root, expiration, settle(records).records)])
     return writer.close()
 
 
@@ -141,7 +143,7 @@ def test_a_row_group_belongs_to_one_expiration(sealed, monkeypatch):
 
 
 def test_a_long_chain_has_several_groups_and_reads_back_as_one(tmp_path, frames, monkeypatch):
-    monkeypatch.setattr(parquet, "_ROW_GROUP_ROWS", 50)
+    monkeypatch.setattr(schema, "PIECE_ROWS", 50)
     path = tmp_path / "day.parquet"
 
     with path.open("wb") as stream:
@@ -149,7 +151,9 @@ def test_a_long_chain_has_several_groups_and_reads_back_as_one(tmp_path, frames,
 
     with pq.ParquetFile(path) as file:
         assert file.num_row_groups == 4 * len(CHAINS)
-        assert [(root, expiration) for root, expiration, _ in parquet.chains(file)] == CHAINS
+        found = [(root, expiration, list(tables)) for root, expiration, tables in parquet.chains(file)]
+    assert [(root, expiration) for root, expiration, _ in found] == CHAINS
+    assert [table.num_rows for *_, tables in found for table in tables] == [50, 50, 50, 10] * len(CHAINS)
     read_back(path, written)
 
 
@@ -208,10 +212,45 @@ def test_nor_do_they_where_a_contract_comes_twice_at_one_stamp():
     assert day[0].num_rows == 4
 
 
+@given(cuts=st.lists(st.integers(0, 160), max_size=6), piece=st.sampled_from([7, 50, 160, 1000]))
+@settings(max_examples=40, deadline=None)
+def test_nor_on_the_tables_that_a_chain_comes_in(cuts, piece):
+    records = settle(frame(2)).records
+    tables = [
+        schema.day_table(DAY, *CHAINS[0], records[begin:end])
+        for begin, end in itertools.pairwise([0, *sorted(cuts), len(records)])
+    ]
+    one, other = io.BytesIO(), io.BytesIO()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "PIECE_ROWS", piece)
+        for stream, parts in ((one, [pa.concat_tables(tables).combine_chunks()]), (other, tables)):
+            writer = DayWriter(stream, {})
+            writer.add(*CHAINS[0], parts)
+            writer.close()
+
+    assert one.getvalue() == other.getvalue()
+
+
+def test_a_table_is_asked_for_when_what_the_others_make_was_taken(monkeypatch):
+    monkeypatch.setattr(schema, "PIECE_ROWS", 100)
+    table = schema.day_table(DAY, *CHAINS[0], settle(frame(2)).records)
+    asked = []
+
+    def tables():
+        for number in range(3):
+            asked.append(number)
+            yield table
+
+    found = [(piece.num_rows, len(asked)) for piece in schema.pieces(tables())]
+
+    assert found == [(100, 1), (100, 2), (100, 2), (100, 3), (80, 3)]
+
+
 # The digest ---------------------------------------------------------------------------------------------
 
 
-def independent_digest(path):
+def independent_digest(path, piece=524_288):
     """Derive the digest from its description, with DuckDB and the standard library alone."""
     found = hashlib.sha256()
     fields = ", ".join(f'"{name}"' for name in COLUMNS[3:])
@@ -225,14 +264,14 @@ def independent_digest(path):
             f"select {fields} from {source} where root = '{root}' and expiration = '{expiration}' "
             f'order by strike, "right", timestamp'
         ).fetchall()
-        found.update(f"{root} {expiration} {len(rows)}\n".encode())
-        for column in zip(*rows, strict=True):
-            if isinstance(column[0], str):
-                found.update("".join(column).encode())
-            else:
-                found.update(
-                    struct.pack(f"<{len(column)}{'d' if isinstance(column[0], float) else 'q'}", *column)
-                )
+        for some in (rows[begin : begin + piece] for begin in range(0, len(rows), piece)):
+            found.update(f"{root} {expiration} {len(some)}\n".encode())
+            for column in zip(*some, strict=True):
+                if isinstance(column[0], str):
+                    found.update("".join(column).encode())
+                else:
+                    kind = "d" if isinstance(column[0], float) else "q"
+                    found.update(struct.pack(f"<{len(column)}{kind}", *column))
     return found.hexdigest()
 
 
@@ -240,6 +279,16 @@ def test_the_digest_is_what_its_description_says(sealed):
     path, written = sealed
 
     assert independent_digest(path) == written.records_sha256
+
+
+def test_and_so_it_is_of_a_chain_in_pieces(tmp_path, frames, monkeypatch):
+    monkeypatch.setattr(schema, "PIECE_ROWS", 50)
+    path = tmp_path / "day.parquet"
+
+    with path.open("wb") as stream:
+        written = write(stream, frames)
+
+    assert independent_digest(path, piece=50) == written.records_sha256
 
 
 def test_the_digest_notices_one_changed_cell(frames):
@@ -251,11 +300,16 @@ def test_the_digest_notices_one_changed_cell(frames):
     assert write(io.BytesIO(), frames).records_sha256 != write(io.BytesIO(), changed).records_sha256
 
 
-def test_the_digest_does_not_depend_on_row_groups(frames, monkeypatch):
-    whole = write(io.BytesIO(), frames)
-    monkeypatch.setattr(parquet, "_ROW_GROUP_ROWS", 7)
+@pytest.mark.parametrize("row_group", [7, 64, 1000])
+def test_the_digest_does_not_depend_on_row_groups(row_group, sealed, tmp_path, monkeypatch):
+    path, written = sealed
+    other = tmp_path / "other.parquet"
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(other, schema.DAY) as writer:
+        for number in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(number), row_group_size=row_group)
 
-    assert write(io.BytesIO(), frames) == whole
+    with pq.ParquetFile(other) as file:
+        assert parquet.contents(file).written == written
 
 
 @given(seed=st.integers(0, 10_000), strikes=st.integers(1, 3), stamps=st.integers(1, 5))
@@ -265,7 +319,7 @@ def test_records_are_the_same_set_after_the_way_through_parquet(seed, strikes, s
     stream = io.BytesIO()
 
     writer = DayWriter(stream, {})
-    writer.add(*CHAINS[0], schema.day_table(DAY, *CHAINS[0], settle(records).records))
+    writer.add(*CHAINS[0], [schema.day_table(DAY, *CHAINS[0], settle(records).records)])
     writer.close()
 
     found = in_ms(pl.read_parquet(stream.getvalue())).with_columns(pl.col("right").cast(pl.String))

@@ -10,25 +10,31 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import passport
+from spx_data.fill.account import Account
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import Kept
+from spx_data.fill.slabs import slabs
 from spx_data.journal import Journal
 from spx_data.parquet import DayWriter, Written, read_back
-from spx_data.quality import DETAILS
+from spx_data.quality import DETAILS, panel
 from spx_data.quality.hours import Observed, Told
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.records import Settled, settle
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
-from spx_data.theta.chains import Chain, midnight_ms
+from spx_data.theta.chains import ListedChain, midnight_ms
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
@@ -152,26 +158,44 @@ class _Merge:
         metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
         with DayWriter(stream, metadata) as writer:
             for entry, receipt in self._staged.chains():
-                chain = entry.chain
-                settled = self._settled(chain, receipt) if receipt.rows else None
-                if settled is not None:
-                    rows = schema.day_table(chain.date, chain.root, chain.expiration, settled.records)
-                    writer.add(chain.root, chain.expiration, rows)
-                    self._judge.add(chain.root, chain.expiration, settled.records)
+                account = self._write_chain(writer, entry, receipt) if receipt.rows else None
                 window, hours = self._settings.window, self._truth.quoted
-                self.reports.append(ChainReport.of(entry, receipt, settled, window, hours))
+                self.reports.append(ChainReport.of(entry, receipt, account, window, hours))
             return writer.close()
 
-    def _settled(self, chain: Chain, receipt: Receipt) -> Settled:
-        """The records of a checkpoint; what is bad of it is kept.
+    def _write_chain(self, writer: DayWriter, entry: ListedChain, receipt: Receipt) -> Account:
+        """Write one chain, slab by slab; of each slab only what judges and reports need stays in memory."""
+        import polars as pl
+
+        chain, window = entry.chain, self._settings.window
+        account, judged = Account(entry, window), list[pl.DataFrame]()
+
+        def tables() -> Iterator[pa.Table]:
+            for settled in self._settled(entry, receipt):
+                account.add(settled)
+                judged.append(panel.judged(settled.records, window.step_ms))
+                yield schema.day_table(chain.date, chain.root, chain.expiration, settled.records)
+                del settled  # or it would stay in memory while the next one is made
+
+        writer.add(chain.root, chain.expiration, tables())
+        self._judge.add(chain.root, chain.expiration, pl.concat(judged))
+        return account
+
+    def _settled(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
+        """The records of a checkpoint, slab by slab; what is bad of it is kept.
 
         A checkpoint that is damaged loses its receipt, so that it is fetched anew.
         """
-        checkpoint = self._settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+        chain, layout, window = entry.chain, self._settings.layout, self._settings.window
+        checkpoint = layout.checkpoint(chain.date, chain.root, chain.expiration)
+        expected = dict.fromkeys({*entry.calls, *entry.puts}, 2 * window.stamps)
         try:
-            settled = settle(staging.read_records(checkpoint, receipt))
-            self.kept.add(chain, staging.read_rejects(checkpoint, receipt), settled.conflicts)
-            return settled
+            self.kept.add(chain, staging.read_rejects(checkpoint, receipt))
+            blocks = staging.read_blocks(checkpoint, receipt)
+            for settled in map(settle, slabs(blocks, expected, layout.temp, schema.PIECE_ROWS)):
+                self.kept.add(chain, [], settled.conflicts)
+                yield settled
+                del settled
         except (FileCorruptionError, MissingFileError):
             files.remove(checkpoint.receipt)
             raise

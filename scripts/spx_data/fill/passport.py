@@ -13,6 +13,7 @@ import pyarrow as pa
 from spx_data import __version__, schema
 from spx_data.evidence import Evidence
 from spx_data.fill import underlying
+from spx_data.fill.account import Account
 from spx_data.fill.listing import Listing
 from spx_data.fill.rejects import KeptFile
 from spx_data.fill.underlying import Underlying
@@ -22,8 +23,6 @@ from spx_data.quality.checks import Count
 from spx_data.quality.completeness import Balance, Completeness
 from spx_data.quality.hours import Hours, Told, Truth
 from spx_data.quality.judgement import Judgement
-from spx_data.quality.presence import Presence
-from spx_data.records import Settled
 from spx_data.settings import Window
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain, midnight_ms
@@ -51,28 +50,29 @@ class ChainReport:
 
     @classmethod
     def of(
-        cls, entry: ListedChain, receipt: Receipt, settled: Settled | None, window: Window, hours: Hours
+        cls, entry: ListedChain, receipt: Receipt, account: Account | None, window: Window, hours: Hours
     ) -> ChainReport:
-        """The report on a chain's records; None where the source had no data."""
-        if settled is None:
+        """The report on a chain by the account of its records; None where the source had no data."""
+        if account is None:
             return cls(entry, receipt, completeness.without_data(entry))
-        chain, records = entry.chain, settled.records
-        census = Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts})
-        census.add_records(records)
-        span = hours.span(window, expiring=chain.expiration == chain.date)
-        found = completeness.of_chain(entry, census, span, receipt.evidence)
-        first, last = records["timestamp"].min(), records["timestamp"].max()
+        span = hours.span(window, expiring=entry.chain.expiration == entry.chain.date)
         return cls(
             entry,
             receipt,
-            found,
-            _moment(first),
-            _moment(last),
-            Underlying.of(records),
-            len(records),
-            settled.duplicates,
-            settled.conflicting,
-            row_counts.counts(receipt.rows, receipt.rejected, settled),
+            completeness.of_chain(entry, account.census, span, receipt.evidence),
+            _moment(account.first_stamp),
+            _moment(account.last_stamp),
+            account.underlying,
+            account.rows,
+            account.duplicates,
+            account.conflicts,
+            row_counts.counts(
+                receipt.rows,
+                receipt.rejected,
+                sealed=account.rows,
+                conflicts=account.conflicts,
+                duplicates=account.duplicates,
+            ),
         )
 
     def counts(self) -> list[Count]:
@@ -148,7 +148,7 @@ def passport(
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
     contracts = sum((report.completeness.contracts for report in reports), Balance())
     stamps = sum((report.completeness.stamps for report in reports), Balance())
-    prices = underlying.of_day(report.underlying for report in reports)
+    prices = underlying.together(report.underlying for report in reports)
     return {
         "format": FORMAT,
         "date": listing.date.isoformat(),

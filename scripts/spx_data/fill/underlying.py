@@ -1,7 +1,7 @@
 """The underlying's prices over a trading date, as its records carry them.
 
-Every record says what the underlying cost at its stamp; 0.0 means that the source did not know yet. Chains
-are looked at one by one and their answers joined, so no chain waits in memory for another.
+Every record says what the underlying cost at its stamp; 0.0 means that the source did not know yet. Records
+are looked at some at a time and the answers joined, so none wait in memory for others.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Underlying:
         return {"open": self.first[2], "high": self.high, "low": self.low, "close": self.last[2]}
 
 
-def of_day(chains: Iterable[Underlying | None]) -> Underlying | None:
-    """The prices of a date from those of its chains; None where no chain has any."""
-    known = [chain for chain in chains if chain is not None]
+def together(parts: Iterable[Underlying | None]) -> Underlying | None:
+    """The prices of a date or a chain from those of its parts; None where no part has any."""
+    known = [part for part in parts if part is not None]
     return functools.reduce(Underlying.joined, known) if known else None

@@ -35,13 +35,9 @@ class Panel:
     def __init__(
         self, root: str, expiration: dt.date, date: dt.date, records: pl.DataFrame, step_ms: int = MINUTE_MS
     ) -> None:
-        import polars as pl
-
         self.root, self.expiration, self.date = root, expiration, date
         self.step_ms = max(step_ms, MINUTE_MS)
-        if step_ms < MINUTE_MS:
-            records = records.filter(pl.col("timestamp") % MINUTE_MS == 0)
-        self._records = records
+        self._records = records = judged(records, step_ms)
         stamp, strike = records["timestamp"].to_numpy(), records["strike"].to_numpy()
         self.strikes: Floats = np.unique(strike)
         first, last = (int(stamp.min()), int(stamp.max())) if len(stamp) else (0, -1)
@@ -126,6 +122,13 @@ class Panel:
         of = looked_at if isinstance(looked_at, int) else int(np.count_nonzero(looked_at))
         first = f"at {self.clock(int(np.argmax(found)))}" if found.any() else None
         return Count(check, int(np.count_nonzero(found)), of, first, self.stamps, found.astype(np.int64))
+
+
+def judged(records: pl.DataFrame, step_ms: int) -> pl.DataFrame:
+    """Those of *records* at stamps *step_ms* apart that a panel has: all, or those on whole minutes."""
+    import polars as pl
+
+    return records.filter(pl.col("timestamp") % MINUTE_MS == 0) if step_ms < MINUTE_MS else records
 
 
 def moment_ms(date: dt.date, time: dt.time) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from spx_data.quality.checks import Check, Count, Part
-from spx_data.records import Settled
 
 REJECTED = Check(
     "rejected",
@@ -32,10 +31,14 @@ REPEATED = Check(
 CHECKS = (REJECTED, CONFLICTING, REPEATED)
 
 
-def counts(rows: int, rejected: int, settled: Settled) -> list[Count]:
-    """What came of a chain's good *rows*, and of those that were *rejected* beside them."""
+def counts(rows: int, rejected: int, *, sealed: int, conflicts: int, duplicates: int) -> list[Count]:
+    """What came of a chain's good *rows*, and of those that were *rejected* beside them.
+
+    Of the good ones *sealed* are left, because *duplicates* repeat another one; *conflicts* contracts and
+    stamps have several versions (`records.Settled`).
+    """
     return [
         Count(REJECTED, rejected, rows + rejected),
-        Count(CONFLICTING, settled.conflicting, len(settled.records)),
-        Count(REPEATED, settled.duplicates, rows),
+        Count(CONFLICTING, conflicts, sealed),
+        Count(REPEATED, duplicates, rows),
     ]

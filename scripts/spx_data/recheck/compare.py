@@ -85,7 +85,8 @@ def _chains(path: Path) -> Iterator[_ChainRows]:
     """The chains of *path*, each page checked against its checksum."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from parquet.chains(file)
+            for root, expiration, tables in parquet.chains(file):
+                yield root, expiration, pa.concat_tables(tables)
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
 

@@ -1,0 +1,36 @@
+"""What the records of one chain say together, taken in slab by slab."""
+
+from __future__ import annotations
+
+from spx_data.fill import underlying
+from spx_data.fill.underlying import Underlying
+from spx_data.quality.presence import Presence
+from spx_data.records import Settled
+from spx_data.settings import Window
+from spx_data.theta.chains import ListedChain, midnight_ms
+
+
+class Account:
+    """An account of a chain's records that needs none of them any more."""
+
+    def __init__(self, entry: ListedChain, window: Window) -> None:
+        self.census = Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts})
+        self.rows = 0  # as they are sealed
+        self.duplicates = 0  # dropped, because they repeat another one
+        self.conflicts = 0  # of which the source has several versions
+        self.first_stamp: int | None = None  # ms since the epoch
+        self.last_stamp: int | None = None
+        self.underlying: Underlying | None = None
+
+    def add(self, settled: Settled) -> None:
+        """Take in one slab, which has at least one record."""
+        records = settled.records
+        self.census.add_records(records)
+        self.rows += len(records)
+        self.duplicates += settled.duplicates
+        self.conflicts += settled.conflicting
+        self.underlying = underlying.together([self.underlying, Underlying.of(records)])
+        stamps = records["timestamp"].to_numpy()
+        first, last = int(stamps.min()), int(stamps.max())
+        self.first_stamp = first if self.first_stamp is None else min(first, self.first_stamp)
+        self.last_stamp = last if self.last_stamp is None else max(last, self.last_stamp)
