@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import lean, rulelog
-from spx_data.fill.listing import fetch_expirations
 from spx_data.settings import Settings
 
 if TYPE_CHECKING:
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+        from spx_data.fill.listing import fetch_expirations
+
         fetch_expirations(
             Settings.of(snakemake.config),
             date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import lean, rulelog
-from spx_data.fill.merge import merge_date
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+        from spx_data.fill.merge import merge_date
+
         merge_date(
             Settings.of(snakemake.config),
             date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),

@@ -6,15 +6,17 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spx_data import dataset, files, staging
 from spx_data.dataset import Identity
 from spx_data.errors import ApiDataNotFoundError, SchemaValidationError, SpxDataError
-from spx_data.fill.source import Line
 from spx_data.settings import Settings
 from spx_data.theta.calendar import VendorHours
 from spx_data.theta.chains import Chain, ListedChain
+
+if TYPE_CHECKING:
+    from spx_data.fill.source import Line
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
     Raises:
         ApiDataNotFoundError: the source has nothing for any root: evidence that the date has no data.
     """
+    from spx_data.fill.source import Line  # here, because a merge reads listings and asks nobody
+
     with Line.open(settings, date, "list", brief=True) as line:
         files.write_json(target, _ask(settings, line, date).as_json())
 

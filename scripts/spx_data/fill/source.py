@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from spx_data import journal, slots, theta
 from spx_data.errors import ApiConnectionError, SpxDataError
@@ -15,7 +15,9 @@ from spx_data.journal import Journal
 from spx_data.retry import retrying
 from spx_data.settings import Settings
 from spx_data.theta import Source
-from spx_data.theta.transport import Exchange
+
+if TYPE_CHECKING:
+    from spx_data.theta.transport import Exchange
 
 T = TypeVar("T")
 
