@@ -137,8 +137,11 @@ def lakes() -> list[list[Sealed]]:
     return made
 
 
+Plain = tuple[Readers, dict[Path, dict[str, str]]]
+
+
 @functools.cache
-def plain_readers() -> tuple[Readers, dict[Path, dict[str, str]]]:
+def plain_readers() -> Plain:
     """The plain readers, and what each of them reads in whole files."""
     readers = Readers()
     util.Finalize(None, readers.close, exitpriority=20)
@@ -321,6 +324,7 @@ KINDS: dict[Damaging, int] = {
 def share(trials: int, seed: int) -> Tally:
     """The tally of *trials* damages, one for each seed from *seed* on."""
     tally = Tally()
+    plain = plain_readers()  # before anything is damaged: they begin with whole files
     for own in range(seed, seed + trials):
         chance = random.Random(own)
         day, other = chance.sample(lakes()[chance.random() < 0.15], 2)
@@ -328,7 +332,7 @@ def share(trials: int, seed: int) -> Tally:
         change, named = kind(chance, day, other)
         with_journal = chance.random() < 0.75 or kind is lose
         with damaged(day, change, with_journal):
-            wrong = _trial(tally.rows[kind.__name__], day, change, named)
+            wrong = _trial(tally.rows[kind.__name__], plain, day, change, named)
         if wrong:
             tally.wrong.append(f"seed {own}, {kind.__name__} of {day.date}: {wrong}")
     return tally
@@ -353,9 +357,9 @@ def damaged(day: Sealed, change: Change, with_journal: bool) -> Iterator[None]:
         journal.write_bytes(day.journal)
 
 
-def _trial(row: Row, day: Sealed, change: Change, named: set[Damage]) -> str | None:
+def _trial(row: Row, plain: Plain, day: Sealed, change: Change, named: set[Damage]) -> str | None:
     """Count one trial; returns what was expected and found where these differ."""
-    readers, whole = plain_readers()
+    readers, whole = plain
     parquet = day.paths[1]
     shown = change.get(parquet)
     if shown is not None:
