@@ -1,8 +1,10 @@
 """One request over real sockets: an answer is complete, or it is an error that says why."""
 
+import contextlib
 import datetime as dt
 import socket
 import threading
+import time
 from email.utils import format_datetime
 
 import pytest
@@ -70,6 +72,52 @@ def test_every_exchange_is_told_to_the_observer(transport, wire, exchanges):
         (f"{wire.url}/v3/table", 472, len("No data")),
     ]
     assert all(0 <= exchange.seconds < 5 for exchange in exchanges)
+
+
+@pytest.mark.parametrize("status", [200, 472])
+def test_the_gate_is_held_while_the_terminal_is_at_work_and_no_longer(status, wire, tmp_path):
+    events = []
+
+    @contextlib.contextmanager
+    def gate(_):
+        time.sleep(0.3)  # longer than the silence that is allowed
+        assert not wire.asked
+        events.append("in")
+        try:
+            yield
+        finally:
+            assert wire.asked
+            events.append("out")
+
+    transport = Transport(
+        wire.url, scratch=tmp_path, connect_seconds=5, observer=lambda _: events.append("told"), gate=gate
+    )
+    wire.says(ROW, "text/csv", status)
+
+    with (
+        contextlib.closing(transport),
+        contextlib.suppress(ApiDataNotFoundError),
+        transport.get("/v3/table", {}, silence_seconds=0.2),
+    ):
+        events.append("read")
+
+    assert events == ["in", "out", "told", "read"][: 4 if status == 200 else 3]
+
+
+def test_the_gate_is_told_that_a_request_continues_an_answer(wire, tmp_path):
+    told = []
+    transport = Transport(
+        wire.url,
+        scratch=tmp_path,
+        connect_seconds=5,
+        gate=lambda continues: contextlib.nullcontext(told.append(continues)),
+    )
+    wire.says(ROW)
+
+    get(transport, f"{wire.url}/v2/page/7")
+    transport.close()
+
+    assert told == [True]
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "text/html", "application/json", None])

@@ -1,0 +1,275 @@
+"""Request slots: never more than the limit over threads and processes, the right ones first, none lost."""
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import TODAY
+
+import theta_simulator
+from spx_data import disk, locks, slots
+from spx_data.errors import InsufficientDiskSpaceError, PermissionDeniedError
+from spx_data.layout import Layout
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+HOLDER = """
+import sys
+from pathlib import Path
+from spx_data import slots
+from spx_data.layout import Layout
+
+with slots.shared(Layout(*map(Path, sys.argv[1:5])), 1) as shared, shared.slot():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+ASKER = """
+import sys, threading
+from pathlib import Path
+from spx_data import slots
+from spx_data.layout import Layout
+from spx_data.theta.transport import Transport
+
+layout, url = Layout(*map(Path, sys.argv[1:5])), sys.argv[5]
+with slots.shared(layout, 2) as shared:
+    transport = Transport(url, scratch=layout.temp, connect_seconds=5, gate=shared.slot)
+
+    def ask():
+        for _ in range(4):
+            transport.has_data("/v3/option/list/expirations", {"symbol": "SPX"}, silence_seconds=20)
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(tmp_path / "out", tmp_path / "temp", tmp_path / "data", tmp_path / "db")
+
+
+@pytest.fixture
+def job(layout):
+    """Return a maker of a job's way to the slots; each is a stranger to the others, as in a process."""
+    with contextlib.ExitStack() as stack:
+        yield lambda limit=1, **keys: stack.enter_context(slots.shared(layout, limit, **keys))
+
+
+class Asking:
+    """A thread that takes a slot, says so in *order*, and keeps it until it is told to end."""
+
+    def __init__(self, shared, name, order, urgent):
+        self._arguments = shared, name, order, urgent
+        self._end, self._thread = threading.Event(), threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        shared, name, order, urgent = self._arguments
+        with shared.slot(urgent):
+            order.append(name)
+            self._end.wait(20)
+
+    def end(self):
+        self._end.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def asking(job):
+    """Return a starter of `Asking`; at the end of the test all of them are told."""
+    threads = []
+
+    def start(shared, name="", order=None, urgent=False):
+        threads.append(Asking(shared, name, [] if order is None else order, urgent))
+        return threads[-1]
+
+    yield start
+    for thread in threads:
+        thread.end()
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def python(script, layout, *arguments, **keys):
+    folders = [layout.output, layout.temp, layout.data, layout.database]
+    command = [sys.executable, "-c", script, *map(str, [*folders, *arguments])]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SCRIPTS)}, **keys)
+
+
+# The limit ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_as_many_hold_a_slot_as_the_limit_says_and_not_one_more(limit, job):
+    jobs = [job(limit), job(limit), job(limit, brief=True)]
+    guard, holders, counts = threading.Lock(), set(), []
+
+    def ask(shared):
+        for number in range(10):
+            with shared.slot(urgent=number % 5 == 0):
+                with guard:
+                    holders.add(threading.get_ident())
+                    counts.append(len(holders))
+                time.sleep(0.001)
+                with guard:
+                    holders.remove(threading.get_ident())
+
+    threads = [threading.Thread(target=ask, args=(shared,)) for shared in jobs for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(counts) == 120
+    assert max(counts) == limit
+
+
+def test_processes_together_reach_the_limit_and_never_exceed_it(layout):
+    slow = theta_simulator.Settings(size="tiny", today=TODAY, latency_ms=20)
+    with theta_simulator.running(slow) as terminal:
+        processes = [python(ASKER, layout, terminal.url) for _ in range(2)]
+
+        assert [process.wait(60) for process in processes] == [0, 0]
+
+        in_flight = [request["in_flight"] for request in terminal.requests()]
+        assert len(in_flight) == 24
+        assert max(in_flight) == 2
+
+
+def test_a_lake_aside_has_the_slots_of_its_lake(layout, asking):
+    with slots.shared(layout, 1) as here, slots.shared(layout.aside("recheck"), 1) as there:
+        order = []
+        first = asking(here, "here", order)
+        until(lambda: order)
+        second = asking(there, "there", order)
+        until(lambda: locks.is_held(layout.turn("back")))
+        assert order == ["here"]
+
+        first.end()
+        until(lambda: order == ["here", "there"])
+        second.end()
+
+
+# Lost and found -----------------------------------------------------------------------------------------
+
+
+def test_a_killed_process_gives_its_slot_back(layout, job):
+    process = python(HOLDER, layout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline() == b"held\n"
+        assert locks.is_held(layout.slot(1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+        with job().slot():
+            assert locks.is_held(layout.slot(1))
+
+
+def test_a_request_that_fails_gives_its_slot_back(layout, job):
+    shared = job()
+
+    with pytest.raises(ConnectionError), shared.slot():
+        raise ConnectionError
+
+    assert not locks.is_held(layout.slot(1))
+    with shared.slot():
+        pass
+
+
+def test_a_child_process_keeps_no_slot(job):
+    with job().slot():
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    try:
+        with job().slot():
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+# Who is next --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["of the leading job", "of a brief job", "that is urgent"])
+def test_a_request_goes_before_those_at_the_back(kind, layout, job, asking):
+    lead, other, order = job(), job(), []
+    with lead.slot():
+        pass
+    before = asking(lead, "before", order)
+    until(lambda: order)
+    back = asking(other, "back", order)
+    until(lambda: locks.is_held(layout.turn("back")))
+    shared = {"of the leading job": lead, "of a brief job": job(brief=True), "that is urgent": other}[kind]
+    front = asking(shared, "front", order, urgent=kind == "that is urgent")
+    until(lambda: locks.is_held(layout.turn("front")))
+
+    before.end()
+    until(lambda: len(order) > 1)
+    front.end()
+    until(lambda: len(order) > 2)
+    back.end()
+
+    assert order == ["before", "front", "back"]
+
+
+def test_slots_that_the_leading_job_does_not_want_are_for_the_others(job):
+    lead, other = job(2), job(2)
+
+    with lead.slot(), other.slot():
+        pass
+
+
+def test_when_the_leading_job_ends_another_leads(layout, job):
+    other = job()
+    with slots.shared(layout, 1) as lead:
+        for shared in (lead, other):
+            with shared.slot():
+                pass
+        assert locks.is_held(layout.lead)
+    assert not locks.is_held(layout.lead)
+
+    with other.slot():
+        assert locks.is_held(layout.lead)
+
+
+def test_a_brief_job_never_leads(layout, job):
+    with job(brief=True).slot():
+        assert not locks.is_held(layout.lead)
+
+
+# Trouble ------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_that_cannot_be_opened_is_named_before_anything_is_asked(layout):
+    layout.slot(2).mkdir(parents=True)
+
+    with pytest.raises(PermissionDeniedError, match=r"request-2\.lock"), slots.shared(layout, 4):
+        pytest.fail("it went on")
+
+
+def test_a_full_disk_is_said_to_be_full(layout, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(disk, "open_to_append", full)
+
+    with pytest.raises(InsufficientDiskSpaceError), slots.shared(layout, 4):
+        pytest.fail("it went on")
