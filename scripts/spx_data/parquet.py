@@ -62,12 +62,13 @@ class DayWriter:
 
         Where one table ends and the next begins leaves no trace in the file.
         """
-        for piece in schema.pieces(tables):
-            # In one chunk, because pages end where chunks do.
-            self._writer.write_table(piece.combine_chunks(), row_group_size=schema.PIECE_ROWS)
+        for rows in schema.pieces(tables):
+            # In one chunk, because pages end where chunks do; the digest is spared to join them once more.
+            piece = rows.combine_chunks()
+            self._writer.write_table(piece, row_group_size=schema.PIECE_ROWS)
             self._digest.add(root, expiration, piece)
             self._rows += piece.num_rows
-            del piece  # or it would stay in memory while the next one is made
+            del rows, piece  # or they would stay in memory while the next one is made
 
     def __enter__(self) -> DayWriter:
         return self

@@ -159,14 +159,14 @@ class RecordsDigest:
         return self._hash.hexdigest()
 
 
-def _little_endian(column: pa.ChunkedArray) -> bytes:
+def _little_endian(column: pa.ChunkedArray) -> memoryview:
     import numpy as np
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
         is_call = pc.equal(column.cast(pa.string()), "C").to_numpy()
-        return bytes(np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))))
+        return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).data
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     wanted = "<i8" if pa.types.is_integer(column.type) else "<f8"
-    return bytes(column.to_numpy().astype(wanted, copy=False))
+    return memoryview(column.to_numpy().astype(wanted, copy=False))
