@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import TODAY
 
-import theta_simulator
 from spx_data import disk, locks, slots
 from spx_data.errors import InsufficientDiskSpaceError, PermissionDeniedError
 from spx_data.layout import Layout
@@ -29,28 +27,6 @@ from spx_data.layout import Layout
 with slots.shared(Layout(*map(Path, sys.argv[1:5])), 1) as shared, shared.slot():
     print("held", flush=True)
     sys.stdin.read()
-"""
-
-ASKER = """
-import sys, threading
-from pathlib import Path
-from spx_data import slots
-from spx_data.layout import Layout
-from spx_data.theta.transport import Transport
-
-layout, url = Layout(*map(Path, sys.argv[1:5])), sys.argv[5]
-with slots.shared(layout, 2) as shared:
-    transport = Transport(url, scratch=layout.temp, connect_seconds=5, gate=shared.slot)
-
-    def ask():
-        for _ in range(4):
-            transport.has_data("/v3/option/list/expirations", {"symbol": "SPX"}, silence_seconds=20)
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 """
 
 
@@ -106,12 +82,6 @@ def until(condition):
         time.sleep(0.002)
 
 
-def python(script, layout, *arguments, **keys):
-    folders = [layout.output, layout.temp, layout.data, layout.database]
-    command = [sys.executable, "-c", script, *map(str, [*folders, *arguments])]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SCRIPTS)}, **keys)
-
-
 # The limit ----------------------------------------------------------------------------------------------
 
 
@@ -140,18 +110,6 @@ def test_as_many_hold_a_slot_as_the_limit_says_and_not_one_more(limit, job):
     assert max(counts) == limit
 
 
-def test_processes_together_reach_the_limit_and_never_exceed_it(layout):
-    slow = theta_simulator.Settings(size="tiny", today=TODAY, latency_ms=20)
-    with theta_simulator.running(slow) as terminal:
-        processes = [python(ASKER, layout, terminal.url) for _ in range(2)]
-
-        assert [process.wait(60) for process in processes] == [0, 0]
-
-        in_flight = [request["in_flight"] for request in terminal.requests()]
-        assert len(in_flight) == 24
-        assert max(in_flight) == 2
-
-
 def test_a_lake_aside_has_the_slots_of_its_lake(layout, asking):
     with slots.shared(layout, 1) as here, slots.shared(layout.aside("recheck"), 1) as there:
         order = []
@@ -170,8 +128,13 @@ def test_a_lake_aside_has_the_slots_of_its_lake(layout, asking):
 
 
 def test_a_killed_process_gives_its_slot_back(layout, job):
-    process = python(HOLDER, layout, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with process:
+    folders = map(str, [layout.output, layout.temp, layout.data, layout.database])
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, *folders],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         assert process.stdout.readline() == b"held\n"
         assert locks.is_held(layout.slot(1))
         process.send_signal(signal.SIGKILL)
