@@ -2,7 +2,7 @@
 
 A run locks a file of the lake for as long as its process lives, so the answer needs no guessing: the system
 drops the lock with the process, however that ends. Beside it lies a note with what others want to know.
-One lake has one run at a time that asks the terminal: two would exceed its limit of requests.
+One lake has one run at a time that asks the terminal: two would fetch the same dates.
 """
 
 from __future__ import annotations
