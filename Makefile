@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test bench proof defects soak lint audit coverage lock rulegraph checks clean
+.PHONY: help env demo test bench bench-fill proof defects soak lint audit coverage lock rulegraph checks clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
-	@echo "make bench     what each command costs on a lake of 2,500 dates, and judging a date (DAYS=…, RUNS=…, CHAINS=…)"
+	@echo "make bench     what everything costs, in about an hour: commands, a fill, its stages, memory (DAYS=…, CHAINS=…, RUNS=…)"
+	@echo "make bench-fill  a fill beside the network's floor and other scripts (DATES=20 SERVICE_MS=250,1000 takes three hours)"
 	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
@@ -25,7 +26,7 @@ help:
 	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
 	@echo "make rulegraph the picture of the rules in README.md"
 	@echo "make checks    the tables of checks in docs/quality.md"
-	@echo "make clean     remove the environment and the demo's data"
+	@echo "make clean     remove the environment, the demo's data and the benchmarks' bodies"
 
 env: $(READY)
 
@@ -50,10 +51,23 @@ test: $(READY)
 DAYS ?= 2500
 RUNS ?= 5
 CHAINS ?= 73
+DATES ?= 1
+SERVICE_MS ?= 0,250,1000
+# Where the simulated terminal keeps its answers: 0.9 GB for the first date, 0.45 GB for each other one.
+BODIES ?= data/bodies
+BENCH := PYTHONPATH=scripts $(BIN)/python benchmarks
+RECORD := --record benchmarks/RESULTS.md
 
-bench: $(READY)
-	PYTHONPATH=scripts $(BIN)/python benchmarks/commands.py --days $(DAYS) --runs $(RUNS) --record benchmarks/RESULTS.md
-	PYTHONPATH=scripts $(BIN)/python benchmarks/judging.py --chains $(CHAINS) --record benchmarks/RESULTS.md
+bench: bench-fill
+	$(BENCH)/commands.py --days $(DAYS) --runs $(RUNS) $(RECORD)
+	$(BENCH)/judging.py --chains $(CHAINS) $(RECORD)
+	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
+	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
+	$(BENCH)/staging_formats.py $(RECORD)
+	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)
+
+bench-fill: $(READY)
+	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 
 TRIALS ?= 10000
 HISTORIES ?= 1000
@@ -100,4 +114,4 @@ checks: $(READY)
 	$(BIN)/python docs/checks.py
 
 clean:
-	rm -rf $(VENV) data/demo .coverage .coverage.*
+	rm -rf $(VENV) data/demo data/bodies .coverage .coverage.*

@@ -390,8 +390,9 @@ def main() -> None:
     text = report(found, requests, given.dates, given.runs)
     print(f"\n{text}", end="")
     if given.record:
-        title = f"What a fill of {given.dates} date(s) costs"
-        results.keep(given.record, title, f"`{' '.join(sys.argv)}`", text)
+        call = f"benchmarks/fill.py --dates {given.dates} --runs {given.runs} --size {given.size}"
+        call += f" --service-ms {','.join(map(str, given.service_ms))} --only {','.join(given.only)}"
+        results.keep(given.record, f"What a fill of {given.dates} date(s) costs", f"`{call}`", text)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,7 +131,7 @@ def main() -> None:
     text = report(cases, given)
     print(text, end="")
     if given.record:
-        call = f"`{' '.join(sys.argv)}`"
+        call = f"`benchmarks/memory.py --size {given.size} --interval {given.interval} --rows {given.rows}`"
         results.keep(given.record, "The memory that a huge chain takes", call, text)
 
 

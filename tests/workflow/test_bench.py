@@ -11,18 +11,26 @@ ROOT = Path(__file__).resolve().parents[2]
 _LONG = {"process", "process-range", "process-gaps", "retry", "stop", "verify", "accept", "cleanup"}
 
 
+def bench(script: str, kept: Path, *words: object) -> str:
+    """What a benchmark prints; it keeps its results in *kept*."""
+    command = [sys.executable, ROOT / "benchmarks" / script, "--record", kept, *map(str, words)]
+    environment = {"PYTHONPATH": str(ROOT / "scripts")}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def first_cells(table: str) -> list[str]:
+    return [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
+
+
 def test_the_benchmark_runs_and_has_every_command_that_only_looks(tmp_path):
     kept = tmp_path / "RESULTS.md"
-    command = [sys.executable, ROOT / "benchmarks" / "commands.py", "--record", kept]
-    sizes = ["--days", "3", "--failed", "1", "--runs", "1"]
 
-    ended = subprocess.run(
-        [*command, *sizes], env={"PYTHONPATH": str(ROOT / "scripts")}, capture_output=True, text=True
-    )
+    told = bench("commands.py", kept, "--days", 3, "--failed", 1, "--runs", 1)
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
     table = kept.read_text()
-    assert table.endswith(ended.stdout[ended.stdout.index("3 sealed and 1 failed dates; medians") :])
+    assert table.endswith(told[told.index("3 sealed and 1 failed dates; medians") :])
     shown = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     words = {name.split()[1] for name in shown if name.startswith("spx-data ")}
     assert words == set(_COMMANDS) - _LONG - {"completion"}
@@ -32,18 +40,40 @@ def test_the_benchmark_runs_and_has_every_command_that_only_looks(tmp_path):
 def test_the_cost_of_a_judgement_is_kept_beside_that_of_the_commands(tmp_path):
     kept = tmp_path / "RESULTS.md"
     kept.write_text("# What the commands cost\n\nThis.\n\n# What a judgement costs\n\nThat.\n")
-    command = [sys.executable, ROOT / "benchmarks" / "judging.py", "--record", kept]
-    sizes = ["--size", "tiny", "--chains", "2", "--runs", "1"]
 
-    ended = subprocess.run(
-        [*command, *sizes], env={"PYTHONPATH": str(ROOT / "scripts")}, capture_output=True, text=True
-    )
+    told = bench("judging.py", kept, "--size", "tiny", "--chains", 2, "--runs", 1)
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = kept.read_text()
-    assert told.startswith("# What the commands cost\n\nThis.\n\n# What a judgement costs\n\nMade with")
-    assert told.endswith(ended.stdout[ended.stdout.index("records; medians") :])
-    assert "That." not in told
-    shown = [line.split(" | ")[0].removeprefix("| ") for line in told.splitlines() if line.startswith("| ")]
+    table = kept.read_text()
+    assert table.startswith("# What the commands cost\n\nThis.\n\n# What a judgement costs\n\nMade with")
+    assert table.endswith(told[told.index("records; medians") :])
+    assert "That." not in table
     parts = {"panel", "quotes", "underlying", "arbitrage", "parity", "smile", "greeks", "completeness"}
-    assert {*parts, "merged without a judgement", "merged and judged"} <= set(shown)
+    assert {*parts, "merged without a judgement", "merged and judged"} <= set(first_cells(table))
+
+
+def test_a_fill_and_its_rivals_have_the_same_records_and_a_line_each(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+
+    told = bench("fill.py", kept, "--size", "tiny", "--runs", 1)
+
+    table = kept.read_text()
+    assert table.endswith(told[told.index("1 date(s), 12,512 records; 4 requests in flight") :])
+    assert first_cells(table)[1:] == [
+        "---",
+        "network floor",
+        "ours: Snakemake, all checks",
+        "ours: the three jobs alone",
+        "straight script, Polars",
+        "script with pandas",
+    ]
+    assert table.count("\n- ") == 4
+
+
+def test_the_memory_of_a_chain_in_pages_is_told_for_each_stage(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+    sizes = ["--size", "tiny", "--interval", "1m", "--rows", 3000, "--pages", 10, "--only", "v2"]
+
+    bench("memory.py", kept, *sizes)
+
+    rows = [line.split(" | ")[:4] for line in kept.read_text().splitlines() if line.startswith("| v2")]
+    assert rows == [["| v2", "3,120", "11", stage] for stage in ("list", "download", "merge")]
