@@ -1,0 +1,23 @@
+"""The benchmark of the output on three dates of three chains: all ways to ask agree, and the tables are kept."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_question_is_asked_of_both_formats_in_both_engines(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+    command = [sys.executable, ROOT / "benchmarks" / "output.py", "--brief", "--runs", "1", "--record", kept]
+
+    ended = subprocess.run(command, env={"PYTHONPATH": str(ROOT / "scripts")}, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = kept.read_text()
+    assert told.startswith("# What the sealed files buy\n\nMade with")
+    rows = [line.strip("| ").split(" | ") for line in told.splitlines() if line.startswith("| ")]
+    assert [row[0] for row in rows[:3]] == ["lake", "---", "day"]
+    assert [(row[1], row[2]) for row in rows if row[2] in ("DuckDB", "Polars")] == [
+        (lake, engine) for lake in ("day", "month", "month") for engine in ("DuckDB", "Polars")
+    ]
