@@ -1,4 +1,4 @@
-"""The benchmark of the output on three dates of three chains: all ways to ask agree, and the tables are kept."""
+"""The benchmark of the output on three dates of three chains: all ways to ask agree; the tables are kept."""
 
 import subprocess
 import sys
