@@ -1,15 +1,17 @@
 """Two versions of a date, compared: every count against a comparison somebody else made."""
 
 import datetime as dt
+import itertools
 import json
 import math
 import struct
+import sys
 from collections import Counter, defaultdict
 
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spx_data import schema
@@ -36,13 +38,13 @@ def frame(records):
 
 
 def compared(before, after):
-    return compare_chain(*CHAIN, frame(before), frame(after))
+    return compare_chain(*CHAIN, frame(before), frame(after)) or None
 
 
 @pytest.fixture
 def day(tmp_path):
     """Return a writer of sealed files: chains by (root, expiration), each a list of records."""
-    numbers = iter(range(100))
+    numbers = itertools.count()
 
     def write(chains, **metadata):
         path = tmp_path / f"day-{next(numbers)}.parquet"
@@ -141,6 +143,25 @@ def test_the_other_way_round_added_is_removed(before, after):
         assert there.rows_changed == back.rows_changed
         assert there.columns == back.columns
         assert there.contracts_added == back.contracts_removed
+
+
+@given(records, records, st.integers(1, 9), st.integers(1, 9), st.booleans())
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_large_chain_is_compared_like_one_that_fits(day, before, after, piece, at_once, across_apis):
+    others = [record(strike, right) for strike in (4690.0, 4702.5, 4710.0) for right in "PC"]
+    after = [*after, *({**other, "ask": 2.5} for other in others[:-1])]
+
+    def found():
+        old, new = (day({CHAIN: rows}) for rows in ([*before, *others], after))
+        return compare(old, new, across_apis=across_apis).as_json()
+
+    whole = found()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "PIECE_ROWS", piece)
+        patched.setattr(sys.modules[compare.__module__], "_AT_ONCE", at_once)
+        parts = found()
+
+    assert json.dumps(parts) == json.dumps(whole)
 
 
 # What a difference is -----------------------------------------------------------------------------------

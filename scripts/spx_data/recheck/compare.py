@@ -1,15 +1,19 @@
 """Two sealed Parquets of one trading date, cell by cell: what the second says differently from the first.
 
-Chain by chain, so memory holds two versions of a chain and never a day. A row that both have, bit for bit,
-is unchanged; the others are matched by contract and stamp, and where a contract has several rows at one
-stamp, in their order. Values are compared bit for bit, without any tolerance: the source's text is the
-truth. So 0.0 and -0.0 differ; two NaN are one value, whatever their bits.
+Chain by chain, and of a large chain some strikes after the others, so memory holds a row group of each
+version and never a day. A row that both have, bit for bit, is unchanged; the others are matched by contract
+and stamp, and where a contract has several rows at one stamp, in their order. Values are compared bit for
+bit, without any tolerance: the source's text is the truth. So 0.0 and -0.0 differ; two NaN are one value,
+whatever their bits.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import operator
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +25,17 @@ import pyarrow.parquet as pq
 
 from spx_data import parquet, schema
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
-from spx_data.recheck.differences import EXAMPLES, ChainChange, ColumnChange, Differences, Example
+from spx_data.recheck.differences import (
+    ADDED,
+    EXAMPLES,
+    REMOVED,
+    ChainChange,
+    ColumnChange,
+    Differences,
+    Example,
+)
 from spx_data.recheck.pairing import VALUES, bits, pair
+from spx_data.recheck.stretches import ChainRows, side_by_side, stretches
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -33,8 +46,8 @@ if TYPE_CHECKING:
 
 _KEY = schema.RECORD_KEY
 _MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
+_AT_ONCE = 1 << 16  # rows: to match one with its counterpart takes several times its own memory
 _NO_VOLATILITY = 100.0  # iv_error's mark of failure
-_ChainRows = tuple[str, dt.date, pa.Table]
 
 
 def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> Differences:
@@ -53,8 +66,11 @@ def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> D
     found = Differences(old_rows, new_rows)
     if old_digest is not None and old_digest == new_digest:
         return found
-    for root, expiration, old, new in _side_by_side(_chains(before), _chains(after) if after else iter(())):
-        if change := compare_chain(root, expiration, _frame(old), _frame(new), across_apis=across_apis):
+    for root, expiration, old, new in side_by_side(_chains(before), _chains(after) if after else iter(())):
+        changes = (
+            compare_chain(root, expiration, *rows, across_apis=across_apis) for rows in stretches(old, new)
+        )
+        if change := functools.reduce(operator.add, changes):
             found.chains.append(change)
     return found
 
@@ -81,12 +97,26 @@ def _footer(path: Path) -> tuple[bytes | None, int]:
     return metadata.metadata.get(parquet.RECORDS_DIGEST_KEY.encode()), metadata.num_rows
 
 
-def _chains(path: Path) -> Iterator[_ChainRows]:
+def _chains(path: Path) -> Iterator[ChainRows]:
     """The chains of *path*, each page checked against its checksum."""
+    with _explained(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for root, expiration, tables in parquet.chains(file):
+            yield root, expiration, _records(path, tables)
+
+
+def _records(path: Path, tables: Iterator[pa.Table]) -> Iterator[pl.DataFrame]:
+    """A chain's rows as `schema.RECORD`, some at a time."""
+    with _explained(path):
+        for rows in tables:
+            yield from pl.DataFrame(rows.select(schema.RECORD.names).cast(schema.RECORD)).iter_slices(
+                _AT_ONCE
+            )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for root, expiration, tables in parquet.chains(file):
-                yield root, expiration, pa.concat_tables(tables)
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
 
@@ -101,31 +131,6 @@ def _unreadable(path: Path, error: Exception) -> FileCorruptionError:
     )
 
 
-def _side_by_side(
-    before: Iterator[_ChainRows], after: Iterator[_ChainRows]
-) -> Iterator[tuple[str, dt.date, pa.Table | None, pa.Table | None]]:
-    """Every chain of either, in sealed order, with its rows in each; None where it has none."""
-    old, new = next(before, None), next(after, None)
-    while old is not None or new is not None:
-        if new is None or (old is not None and old[:2] < new[:2]):
-            assert old is not None
-            yield *old, None
-            old = next(before, None)
-        elif old is None or new[:2] < old[:2]:
-            yield new[0], new[1], None, new[2]
-            new = next(after, None)
-        else:
-            yield *old, new[2]
-            old, new = next(before, None), next(after, None)
-
-
-def _frame(rows: pa.Table | None) -> pl.DataFrame:
-    """The rows as `schema.RECORD`; an empty frame where there are none."""
-    if rows is None:
-        return pl.DataFrame(schema=schema.polars_record())
-    return pl.DataFrame(rows.select(schema.RECORD.names).cast(schema.RECORD))
-
-
 # One chain ----------------------------------------------------------------------------------------------
 
 
@@ -136,8 +141,8 @@ def compare_chain(
     after: pl.DataFrame,
     *,
     across_apis: bool = False,
-) -> ChainChange | None:
-    """What became of one chain, *before* and *after* in `schema.RECORD`; None where both say the same.
+) -> ChainChange:
+    """What became of one chain, or of some strikes of it, *before* and *after* in `schema.RECORD`.
 
     With *across_apis*, rows without an underlying are left out, which v3 sends and v2 does not, and what a
     model says where both versions found no volatility (wire-facts, sections 2.1 and 2.2).
@@ -161,12 +166,13 @@ def compare_chain(
         columns[name] = ColumnChange(int(differs.sum()), _largest(old[differs], new[differs]))
         for at in np.flatnonzero(differs)[:EXAMPLES]:
             examples.append(here.example(pairs.old[at], name, old[at].item(), new[at].item()))
-    if not columns and not len(pairs.removed) and not len(pairs.added):
-        return None
-    examples += [here.example(row, "row removed") for row in pairs.removed[:EXAMPLES]]
+    examples += [here.example(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
     there = _Place(root, expiration, after)
-    examples += [there.example(row, "row added") for row in pairs.added[:EXAMPLES]]
-    contracts_before, contracts_after = _contracts(before), _contracts(after)
+    examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
+    moved = len(pairs.added) or len(pairs.removed)
+    contracts_before, contracts_after = (
+        _contracts(rows) if moved else frozenset() for rows in (before, after)
+    )
     return ChainChange(
         root=root,
         expiration=expiration,

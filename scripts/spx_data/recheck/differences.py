@@ -6,7 +6,9 @@ Units are those of the columns (`spx_data.schema`); stamps are milliseconds.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ from zoneinfo import ZoneInfo
 from spx_data import schema
 
 EXAMPLES = 3  # of each column, and of added and removed rows
+REMOVED, ADDED = "row removed", "row added"
 
+_KINDS = (*schema.RECORD.names, REMOVED, ADDED)
 _ZONE = ZoneInfo(schema.ZONE)
 _STAMPS = frozenset({"timestamp", "underlying_timestamp"})
 
@@ -94,6 +98,34 @@ class ChainChange:
     contracts_changed: Mapping[str, int]  # cells changed in each
     examples: tuple[Example, ...]
 
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.rows_added or self.rows_removed)
+
+    def __add__(self, other: ChainChange) -> ChainChange:
+        """What became of two ranges of strikes together; *other* is the higher one."""
+        columns = {
+            name: functools.reduce(
+                operator.add, (part.columns[name] for part in (self, other) if name in part.columns)
+            )
+            for name in schema.RECORD.names
+            if name in self.columns or name in other.columns
+        }
+        contracts = {**self.contracts_changed, **other.contracts_changed}
+        return ChainChange(
+            self.root,
+            self.expiration,
+            self.rows_before + other.rows_before,
+            self.rows_after + other.rows_after,
+            self.rows_added + other.rows_added,
+            self.rows_removed + other.rows_removed,
+            self.rows_changed + other.rows_changed,
+            columns,
+            _by_right([*self.contracts_added, *other.contracts_added]),
+            _by_right([*self.contracts_removed, *other.contracts_removed]),
+            {name: contracts[name] for name in _by_right(contracts)},
+            tuple(first_of_each_kind(sorted((*self.examples, *other.examples), key=_kind))),
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The change as a JSON document, without the examples."""
         return {
@@ -109,6 +141,16 @@ class ChainChange:
             "contracts_removed": list(self.contracts_removed),
             "contracts_changed": dict(self.contracts_changed),
         }
+
+
+def _by_right(contracts: Iterable[str]) -> tuple[str, ...]:
+    """Names of contracts (like C 4700) that ascend by strike: calls, then puts."""
+    return tuple(sorted(contracts, key=lambda name: name[0]))
+
+
+def _kind(example: Example) -> int:
+    """The place of an example's kind among all."""
+    return _KINDS.index(example.what)
 
 
 @dataclass
