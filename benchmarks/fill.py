@@ -88,9 +88,8 @@ class Requests:
 def ours(task: Task, folder: Path) -> Outcome:
     """The main job, as a user starts it."""
     configure(task, folder)
-    command = [programs.BIN / "snakemake", "--snakefile", programs.ROOT / "Snakefile", "--cores", LIMIT]
     with staged(folder / "data" / "temp") as most:
-        used = programs.run([str(word) for word in command], folder)
+        used = programs.run(programs.snakemake(), folder)
     return left(used, folder, max(most.values(), default=0))
 
 

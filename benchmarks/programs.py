@@ -48,6 +48,11 @@ def python(script: str, *words: object) -> list[str]:
     return [sys.executable, str(ROOT / "benchmarks" / script), *map(str, words)]
 
 
+def snakemake(*words: object) -> list[str]:
+    """The command that runs the workflow as a user does, in the folder of a lake."""
+    return [str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "4", *map(str, words)]
+
+
 def run(command: Sequence[str], folder: Path) -> Usage:
     """Run *command* in *folder* to its end; ends the benchmark where it fails."""
     with tempfile.TemporaryFile() as output:

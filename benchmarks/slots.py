@@ -53,16 +53,7 @@ def fill(given: argparse.Namespace, service_ms: int, folder: Path) -> Use:
         }
         (folder / "config").mkdir()
         (folder / "config" / "config.yaml").write_text(yaml.safe_dump(document))
-        command = [
-            programs.BIN / "snakemake",
-            "--snakefile",
-            programs.ROOT / "Snakefile",
-            "--cores",
-            LIMIT,
-            "--quiet",
-            "all",
-        ]
-        used = programs.run([str(word) for word in command], folder)
+        used = programs.run(programs.snakemake("--quiet", "all"), folder)
     asked = [entry for line in log.open() if (entry := json.loads(line))["counted"] and entry["started"]]
     return Use(
         used.seconds,
