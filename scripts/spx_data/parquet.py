@@ -65,10 +65,11 @@ class DayWriter:
         for rows in schema.pieces(tables):
             # In one chunk, because pages end where chunks do; the digest is spared to join them once more.
             piece = rows.combine_chunks()
+            del rows  # or both would stay in memory
             self._writer.write_table(piece, row_group_size=schema.PIECE_ROWS)
             self._digest.add(root, expiration, piece)
             self._rows += piece.num_rows
-            del rows, piece  # or they would stay in memory while the next one is made
+            del piece  # nor this while the next one is made
 
     def __enter__(self) -> DayWriter:
         return self
