@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
-        from spx_data.fill.download import download_expirations
+        with lean.loading("spx_data.theta.transport", "polars"):
+            from spx_data.fill.download import download_expirations
 
         download_expirations(
             Settings.of(snakemake.config),

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
-        from spx_data.fill.merge import merge_date
+        with lean.loading("polars"):
+            from spx_data.fill.merge import merge_date
 
         merge_date(
             Settings.of(snakemake.config),

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # For whoever starts jobs: threads for linear algebra, which no job does, would be started by each of them.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+
+
+@contextmanager
+def loading(*needed: str) -> Iterator[None]:
+    """Load modules in the block: what they make stays, so nobody looks for garbage in it, then or later.
+
+    The modules *needed* are those that the work would load on its way.
+    """
+    gc.disable()
+    try:
+        for name in needed:
+            importlib.import_module(name)
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

@@ -30,3 +30,13 @@ def test_arrays_of_lists_are_made_without_pandas():
 
 def test_pandas_is_back_after_the_block():
     assert "pandas" in loaded("from spx_data import lean\nwith lean.without_pandas(): pass\nimport pandas")
+
+
+def test_no_garbage_is_looked_for_while_modules_are_loaded():
+    modules = loaded(
+        "import gc\nfrom spx_data import lean\n"
+        "with lean.loading('decimal'): assert not gc.isenabled()\n"
+        "assert gc.isenabled() and gc.get_freeze_count()"
+    )
+
+    assert "decimal" in modules
