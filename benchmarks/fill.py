@@ -288,7 +288,7 @@ def table(measured: Measured, rows: int) -> list[str]:
             f"{spent / rows * 1e6:.2f}",
             _ratio(measured, name, "straight", cpu),
             _ratio(measured, name, "pandas", cpu),
-            f"{rows / 1e6 / (spent / 60):.1f}",
+            f"{rows / 1e6 / (spent / 60):.1f}" if outcomes[0].rows else "",
             f"{max(outcome.used.peak for outcome in outcomes):,.0f}",
             f"{outcomes[0].bytes / rows:.1f}" if outcomes[0].bytes else "",
         ]
