@@ -60,12 +60,7 @@ CHANGES: dict[str, Mapping[str, Any]] = {
         "use_dictionary": ["date", "root", "expiration", "strike", "right"],
         "column_encoding": dict.fromkeys(NUMBERS, "BYTE_STREAM_SPLIT"),
     },
-    **{f"level {level}": {"compression_level": level} for level in (1, 3, 4, 6, 9)},
-    "level 3 for vega, rho, epsilon, lambda": {
-        "compression_level": {
-            name: 3 if name in ("vega", "rho", "epsilon", "lambda") else 2 for name in schema.DAY.names
-        }
-    },
+    **{f"level {level}": {"compression_level": level} for level in (1, 2, 4, 6, 9)},
     "pages of 20,000 rows": {"max_rows_per_page": 20_000},
     "pages of 65,536 rows": {"max_rows_per_page": 1 << 16},
     "pages of 4 MB": {"max_rows_per_page": 1 << 20, "data_page_size": 4 << 20},

@@ -23,7 +23,7 @@ RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
-    "compression_level": 2,
+    "compression_level": 3,
     # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
     "use_dictionary": ["date", "root", "expiration", "strike", "right", "iv_error"],
     "max_rows_per_page": 1 << 17,
