@@ -14,7 +14,7 @@ CORES ?= 4
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
-	@echo "make bench     what everything costs, in about an hour: commands, a fill, its stages, memory (DAYS=…, CHAINS=…, RUNS=…)"
+	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
 	@echo "make bench-fill  a fill beside the network's floor and other scripts (DATES=20 SERVICE_MS=250,1000 takes three hours)"
 	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
@@ -53,6 +53,7 @@ RUNS ?= 5
 CHAINS ?= 73
 DATES ?= 1
 SERVICE_MS ?= 0,250,1000
+TINY_DATES ?= 100,1000
 # Where the simulated terminal keeps its answers: 0.9 GB for the first date, 0.45 GB for each other one.
 BODIES ?= data/bodies
 BENCH := PYTHONPATH=scripts $(BIN)/python benchmarks
@@ -65,6 +66,8 @@ bench: bench-fill
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)
+	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
+	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
 
 bench-fill: $(READY)
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
