@@ -20,7 +20,7 @@ MARGIN = 1.5
 
 # Bytes of one record, where no day of this lake can tell: a little above what real-size simulated days have.
 _STAGED_PER_RECORD = 120.0
-_SEALED_PER_RECORD = 45.0
+_SEALED_PER_RECORD = 27.0
 # A neighbour tells as much as any: chains grow slowly.
 _NEIGHBOURS = sorted((dt.timedelta(days) for days in range(-10, 11)), key=abs)
 
