@@ -181,8 +181,8 @@ def _end(request, silence_seconds):
     return request["finished"]
 
 
-def hammered(runs, outages, limit):
-    """In an outage a chain asks for data once, and each of those at work meets it once before it stops."""
+def hammered(runs, outages, at_work):
+    """In an outage a chain asks for data once, and each of those *at_work* meets it once before it stops."""
     for number, (_, requests) in enumerate(runs, start=1):
         hit = [request for request in requests if (request["fault"] or "").startswith("outage-")]
         chains = Counter(map(chain_of, filter(chain_of, hit)))
@@ -190,14 +190,14 @@ def hammered(runs, outages, limit):
             yield f"run {number} asks for data in an outage, again and again: {chains}"
         # A connection that closes without a word may be the trouble of one chain: the others are still asked.
         down = [request for request in filter(chain_of, hit) if request["fault"] != Kind.OUTAGE_CLOSED]
-        if len(down) > outages * limit:
+        if len(down) > outages * at_work:
             yield f"run {number} begins {len(down)} chains in an outage"
         if len(hit) > (len(set(map(chain_of, requests))) + 1) * outages * _QUESTIONS:
             yield f"run {number} asks {len(hit)} times in an outage"
 
 
-def went_on_refused(log, limit):
-    """A refusal that meets every chain alike is met once by each of those at work."""
+def went_on_refused(log, at_work):
+    """A refusal that meets every chain alike is met once by each of those *at_work*."""
     refused = sum(request["fault"] == Kind.REFUSED_TIER for request in log)
-    if refused > limit:
-        yield f"{refused} requests were refused to {limit} at work"
+    if refused > at_work:
+        yield f"{refused} requests were refused to {at_work} at work"

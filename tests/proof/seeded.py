@@ -208,7 +208,7 @@ def fill(world, folder):
                 greeks_version=world.version,
                 interval="1m",
             )
-            if error := fills.Fill(lake, world.date, 2).run():
+            if error := fills.Fill(lake, world.date).run():
                 return Result(error)
         rejects = lake.layout.rejects(world.date)
         return Result(
