@@ -40,3 +40,14 @@ def test_no_garbage_is_looked_for_while_modules_are_loaded():
     )
 
     assert "decimal" in modules
+
+
+def test_no_stage_loads_what_it_has_no_use_for():
+    stages = {"listing": {"polars"}, "download": set(), "merge": {"requests", "urllib3"}}
+
+    for stage, useless in stages.items():
+        modules = loaded(
+            f"from spx_data import lean\nwith lean.without_pandas(): import spx_data.fill.{stage}"
+        )
+
+        assert modules.isdisjoint({"pandas", "scipy", "pandas_market_calendars", "snakemake", *useless})

@@ -77,3 +77,17 @@ def test_the_memory_of_a_chain_in_pages_is_told_for_each_stage(tmp_path):
 
     rows = [line.split(" | ")[:4] for line in kept.read_text().splitlines() if line.startswith("| v2")]
     assert rows == [["| v2", "3,120", "11", stage] for stage in ("list", "download", "merge")]
+
+
+def test_what_a_date_costs_beside_its_data_is_told_apart(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+    command = [sys.executable, ROOT / "benchmarks" / "jobs.py", "--dates", "1", "--record", kept]
+
+    ended = subprocess.run(command, env={"PYTHONPATH": str(ROOT / "scripts")}, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = kept.read_text()
+    assert told.startswith("# What a date costs beside its data\n\nMade with `benchmarks/jobs.py --dates 1")
+    assert told.endswith(ended.stdout[ended.stdout.index("Tiny dates") :])
+    (figures,) = [line for line in told.splitlines() if line.startswith("| 1 | ")]
+    assert all(float(figure.replace(",", "")) > 0 for figure in figures.strip("| ").split(" | "))
