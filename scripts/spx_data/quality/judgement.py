@@ -1,4 +1,4 @@
-"""A trading date, judged chain by chain in sealed order, in memory bounded by one chain.
+"""A trading date, judged chain by chain in sealed order, in memory bounded by the minutes of one chain.
 
 Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them). What
 only the whole day can tell is asked at its end, of what each chain leaves behind: its underlying, stamp by
