@@ -22,8 +22,8 @@ from pathlib import Path
 from spx_data import disk, files
 from spx_data.layout import Layout
 
-# How long a slot that another process gives back may go unnoticed: little beside what a request takes. Whoever
-# looks oftener pays for it: 3 % of a core at 4 ms, 1 % at 10 ms.
+# How long a slot that another process gives back may go unnoticed: little beside what a request takes.
+# Whoever looks oftener pays for it: 3 % of a core at 4 ms, 1 % at 10 ms.
 _BEAT_SECONDS = 0.01
 
 
