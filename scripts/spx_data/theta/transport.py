@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -101,11 +101,14 @@ class Transport:
         self._gate = gate
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        self._idle: list[BinaryIO] = []  # scratch files that no body is in
+        self._opened = ExitStack()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; no answer can be read any more."""
         while self._sessions:
             self._sessions.pop().close()
+        self._opened.close()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -126,8 +129,24 @@ class Transport:
             ApiConnectionError: the connection broke, or was silent for *silence_seconds*.
             SpxDataError: the error that the status stands for (`errors.of_status`).
         """
-        with files.spool(self._scratch) as body:
+        with files.explained(self._scratch, "write to"), self._spool() as body:
             yield self._exchange(path, parameters, silence_seconds, body)
+
+    @contextmanager
+    def _spool(self) -> Iterator[BinaryIO]:
+        """A scratch file for one body, which may have held others before.
+
+        Written again it costs a third of a new one, whose every page the system has to find first.
+        """
+        try:
+            body = self._idle.pop()
+        except IndexError:
+            body = self._opened.enter_context(files.spool(self._scratch))
+        try:
+            body.seek(0)
+            yield body
+        finally:
+            self._idle.append(body)
 
     def has_data(self, path: str, parameters: Parameters, *, silence_seconds: float) -> bool:
         """Whether the terminal answers *path* with data, and not with "no data" (472)."""
@@ -167,6 +186,7 @@ class Transport:
             if not _says_where_it_ends(response):
                 raise errors.invalid(asked.url, "does not say where it ends", "a Content-Length or chunks")
             shutil.copyfileobj(response.raw, body, _CHUNK)
+            body.truncate()
             asked.bytes = body.tell()
             return _answer(response, asked.url, body)
 
