@@ -146,7 +146,7 @@ def test_the_other_way_round_added_is_removed(before, after):
 
 
 @given(records, records, st.integers(1, 9), st.integers(1, 9), st.booleans())
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_large_chain_is_compared_like_one_that_fits(day, before, after, piece, at_once, across_apis):
     others = [record(strike, right) for strike in (4690.0, 4702.5, 4710.0) for right in "PC"]
     after = [*after, *({**other, "ask": 2.5} for other in others[:-1])]
