@@ -32,7 +32,7 @@ from transport_formats import DATE, EXPIRATION, ROOT, history, simulator, source
 from spx_data import schema, staging
 from spx_data.layout import Checkpoint
 
-_SLICE = 4 << 20  # as spx_data.staging reads
+_SLICE = 2 << 20  # as spx_data.staging reads
 _ISO = "%Y-%m-%dT%H:%M:%S%.3f%:z"
 _STAMPS = ("timestamp", "underlying_timestamp")
 _RECORD = schema.polars_record()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from spx_data.records import Reject
 
 # Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
-_SLICE = 4 << 20
+_SLICE = 2 << 20
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,11 @@ class Presence:
             Which of them are at a contract and a stamp that had none before. Records off the grid are not
             counted, and are news to nobody.
         """
-        self._admit(strike)
+        where = self._admitted(strike)
         later = timestamp - self.first_ms
         place = later // self.step_ms
         on_grid = (place * self.step_ms == later) & (place >= 0) & (place < self.stamps)
-        row = put * len(self.strikes) + np.searchsorted(self.strikes, strike)
+        row = put * len(self.strikes) + where
         cell = (row * self.stamps + place)[on_grid]
         flat = self.there.reshape(-1)
         news = np.zeros(len(strike), dtype=np.bool_)
@@ -54,19 +54,17 @@ class Presence:
         flat[cell] = True
         return news
 
-    def _admit(self, strike: Floats) -> None:
-        """Make room for strikes that were not known."""
-        if not len(strike):
-            return
-        last = max(len(self.strikes) - 1, 0)
+    def _admitted(self, strike: Floats) -> Ints:
+        """Where each strike stands among the census's own; room is made for those that were not known."""
         if len(self.strikes):
-            place = np.minimum(np.searchsorted(self.strikes, strike), last)
+            place = np.minimum(np.searchsorted(self.strikes, strike), len(self.strikes) - 1)
             if (self.strikes[place] == strike).all():
-                return
+                return place
         strikes = np.union1d(self.strikes, strike)
         there = np.zeros((len(RIGHTS), len(strikes), self.stamps), dtype=np.bool_)
         there[:, np.searchsorted(strikes, self.strikes)] = self.there
         self.strikes, self.there = strikes, there
+        return np.searchsorted(strikes, strike)
 
     def listed(self, calls: Iterable[float], puts: Iterable[float]) -> Mask:
         """Which contracts stand in a listing: shape (2, strikes)."""
