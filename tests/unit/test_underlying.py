@@ -35,7 +35,7 @@ def test_a_price_of_zero_is_none_at_all():
 def test_no_price_is_none():
     assert prices() is None
     assert prices((0, 0, 0.0), (60_000, 0, math.nan), (60_000, 0, math.inf)) is None
-    assert underlying.of_day([None, None]) is None
+    assert underlying.together([None, None]) is None
 
 
 @given(RECORDS, st.randoms())
@@ -50,7 +50,7 @@ def test_the_order_of_records_does_not_matter(records, chance):
 def test_chains_one_by_one_say_what_all_records_say(chains):
     every = prices(*(record for chain in chains for record in chain))
 
-    assert underlying.of_day(prices(*chain) for chain in chains) == every
+    assert underlying.together(prices(*chain) for chain in chains) == every
 
 
 @given(RECORDS)

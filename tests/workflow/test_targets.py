@@ -191,8 +191,9 @@ def assert_refused(lake, says):
     assert says in lines[0]
     assert "Traceback" not in result.stdout
     assert result.returncode != 0
-    # The cache and the note of a run that began say nothing about any date.
-    harmless = [lake.settings.layout.cache, lake.settings.layout.run_note, lake.settings.layout.run_lock]
+    # The cache, locks and the note of a run that began say nothing about any date.
+    layout = lake.settings.layout
+    harmless = [layout.cache, layout.run_note, layout.run_lock, layout.slots]
     left = [path for path in (lake.folder / "data").rglob("*") if path.is_file() and path not in before]
     left = [path for path in left if not {path, *path.parents} & set(harmless)]
     assert left == []
