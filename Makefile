@@ -62,6 +62,7 @@ RECORD := --record benchmarks/RESULTS.md
 bench: bench-fill
 	$(BENCH)/commands.py --days $(DAYS) --runs $(RUNS) $(RECORD)
 	$(BENCH)/judging.py --chains $(CHAINS) $(RECORD)
+	$(BENCH)/steps.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import functools
 import json
 import resource
 import statistics
@@ -21,15 +20,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+import clocks
 import results
+from clocks import Parts
 
 import theta_simulator
 from spx_data import config, files, sessions
-from spx_data.fill import merge, passport
+from spx_data.fill import account, merge
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.quality import (
@@ -52,7 +53,7 @@ from theta_simulator.settings import Size
 DATE = dt.date(2024, 1, 3)
 MOST = 0.5  # of the CPU time of merging
 # What each part of a judgement is asked for; the clock of one stands still while another's runs.
-PARTS: dict[str, list[tuple[Any, str]]] = {
+PARTS: Parts = {
     "panel": [(Panel, "__init__"), (Panel, "grid")],
     "quotes": [(quotes, "judge")],
     "underlying": [(underlying, "judge"), (underlying, "across"), (underlying.Line, "of")],
@@ -135,10 +136,10 @@ def measure(folder: Path, way: str) -> None:
     """Merge the staged date in this process and print what it took; *way* is judged, bare or timed."""
     spent: Counter[str] = Counter()
     if way == "bare":
-        merge.Judge, passport.Presence = Unjudged, Unseen  # type: ignore[misc, assignment]
+        merge.Judge, account.Presence = Unjudged, Unseen  # type: ignore[misc, assignment]
         completeness.of_chain = unproved
     if way == "timed":
-        _set_clocks(spent)
+        spent = clocks.start(PARTS)
     settings = settings_of(folder)
     (session,) = sessions.between("NYSE", DATE, DATE)
     begun = time.process_time()
@@ -148,30 +149,6 @@ def measure(folder: Path, way: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     rows = files.read_json(layout.passport(DATE))["rows"]
     print(json.dumps({"seconds": seconds, "peak": peak, "rows": rows, "parts": dict(spent)}))
-
-
-def _set_clocks(spent: Counter[str]) -> None:
-    """Put a clock around whatever the parts of a judgement are asked for."""
-    running: list[float] = []  # what was spent inside of each part that is at work
-
-    def clocked(real: Callable[..., Any], part: str) -> Callable[..., Any]:
-        @functools.wraps(real)
-        def call(*arguments: Any, **named: Any) -> Any:
-            running.append(0.0)
-            begun = time.process_time()
-            try:
-                return real(*arguments, **named)
-            finally:
-                took = time.process_time() - begun
-                spent[part] += took - running.pop()
-                if running:
-                    running[-1] += took
-
-        return call
-
-    for part, places in PARTS.items():
-        for owner, name in places:
-            setattr(owner, name, clocked(getattr(owner, name), part))
 
 
 def run(folder: Path, way: str) -> Mapping[str, Any]:

@@ -72,6 +72,14 @@ def run(command: Sequence[str], folder: Path) -> Usage:
     return Usage(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / _MB)
 
 
+def told(command: Sequence[str], folder: Path) -> str:
+    """What a program prints; it is run in *folder*, and the benchmark ends where it fails."""
+    ended = subprocess.run(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)} ended with {ended.returncode}")
+    return ended.stdout
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a program and all of its group."""
     for number, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):

@@ -51,6 +51,17 @@ def test_the_cost_of_a_judgement_is_kept_beside_that_of_the_commands(tmp_path):
     assert {*parts, "merged without a judgement", "merged and judged"} <= set(first_cells(table))
 
 
+def test_every_step_of_a_date_has_its_line(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+
+    bench("steps.py", kept, "--size", "tiny", "--chains", 2, "--runs", 1)
+
+    table = kept.read_text()
+    steps = [line.split(" | ")[1] for line in table.splitlines() if line.startswith("| download | ")]
+    assert {"parse it", "write records as NDJSON"} < set(steps)
+    assert {"list", "download", "merge"} < set(first_cells(table))
+
+
 def test_a_fill_and_its_rivals_have_the_same_records_and_a_line_each(tmp_path):
     kept = tmp_path / "RESULTS.md"
 
