@@ -22,7 +22,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -188,9 +187,7 @@ def _size(folder: Path) -> int:
 
 def _told(code: str, *words: object) -> str:
     """What a few lines of Python print; in a process of their own, since whoever measures stays small."""
-    command = [sys.executable, "-c", code, *map(str, words)]
-    environment = programs.environment()
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    return programs.told([sys.executable, "-c", code, *map(str, words)], Path.cwd())
 
 
 # Measuring ----------------------------------------------------------------------------------------------
