@@ -85,6 +85,15 @@ def settings_of(folder: Path, url: str = "http://127.0.0.1:1") -> Settings:
     return Settings.of(config.resolve(document, {}))
 
 
+def cut_down(listing: Path, chains: int) -> None:
+    """Leave so many *chains* in a listing, evenly spread over its expirations."""
+    document = files.read_json(listing)
+    known = document["chains"]
+    some = min(chains, len(known))
+    document["chains"] = [known[number * len(known) // some] for number in range(some)]
+    files.write_json(listing, document)
+
+
 def stage(folder: Path, chains: int, size: Size) -> None:
     """Stage so many *chains* of the date, evenly spread over its expirations."""
     terminal = theta_simulator.Settings(size=size, today=dt.date(2024, 12, 31))
@@ -92,11 +101,7 @@ def stage(folder: Path, chains: int, size: Size) -> None:
         settings = settings_of(folder, running.url)
         listing, manifest = settings.layout.listing(DATE), settings.layout.manifest(DATE)
         fetch_expirations(settings, DATE, listing)
-        document = files.read_json(listing)
-        known = document["chains"]
-        some = min(chains, len(known))
-        document["chains"] = [known[number * len(known) // some] for number in range(some)]
-        files.write_json(listing, document)
+        cut_down(listing, chains)
         download_expirations(settings, DATE, listing, manifest)
 
 

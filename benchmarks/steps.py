@@ -103,11 +103,7 @@ def stage(folder: Path, name: str, url: str, chains: int) -> None:
         from spx_data.fill.listing import fetch_expirations
 
         fetch_expirations(settings, date, layout.listing(date))
-        document = files.read_json(layout.listing(date))
-        known = document["chains"]
-        some = min(chains, len(known))
-        document["chains"] = [known[number * len(known) // some] for number in range(some)]
-        files.write_json(layout.listing(date), document)
+        judging.cut_down(layout.listing(date), chains)
     elif name == DOWNLOAD:
         from spx_data.fill import download
 

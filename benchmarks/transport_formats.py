@@ -15,7 +15,6 @@ import contextlib
 import datetime as dt
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -23,9 +22,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import results
 
 if TYPE_CHECKING:
     from spx_data.theta import Source
@@ -171,24 +171,17 @@ def check_equal(urls: dict[str, str]) -> None:
     print(f"equal records in both APIs wherever a volatility was found: digest {same.pop()[:12]}")
 
 
-def machine(*packages: str) -> str:
-    """Name the machine and the versions that figures belong to."""
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {system}, {versions}"
-
-
-def table(results: dict[tuple[str, str], list[dict[str, float]]]) -> str:
+def table(found: dict[tuple[str, str], list[dict[str, float]]]) -> str:
     """Medians of all rounds, with their ratio to the CSV of the same API."""
 
     def median(variant: tuple[str, str], name: str) -> float:
-        return statistics.median(result[name] for result in results[variant])
+        return statistics.median(result[name] for result in found[variant])
 
     lines = ["| variant | rows | MB on the wire | ratio | CPU s (min-max) | ratio | peak MB (idle) |"]
     lines.append("|---" * 7 + "|")
     for api, kind in VARIANTS:
         this, csv = (api, kind), (api, "csv")
-        spent = [result["cpu"] for result in results[this]]
+        spent = [result["cpu"] for result in found[this]]
         cells = [
             f"{api} {kind}",
             f"{median(this, 'rows'):,.0f}",
@@ -204,16 +197,16 @@ def table(results: dict[tuple[str, str], list[dict[str, float]]]) -> str:
 
 def compare(rounds: int) -> None:
     """Check, then measure every variant in turn, *rounds* times, and print the table."""
-    print(machine("pyarrow", "ijson", "requests"))
+    print(results.machine("pyarrow", "ijson", "requests"))
     with simulator("v3") as v3, simulator("v2") as v2:
         urls = {"v3": v3, "v2": v2}
         check_equal(urls)  # this also builds the answers: the terminals send them from memory from now on
-        results: dict[tuple[str, str], list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
+        measured: dict[tuple[str, str], list[dict[str, float]]] = {variant: [] for variant in VARIANTS}
         for _ in range(rounds):
             for api, kind in VARIANTS:
-                results[api, kind].append(ask("measure", api, kind, urls[api]))
+                measured[api, kind].append(ask("measure", api, kind, urls[api]))
     print(f"{ROOT} {EXPIRATION} on {DATE}, medians of {rounds} rounds\n")
-    print(table(results))
+    print(table(measured))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

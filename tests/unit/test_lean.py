@@ -1,23 +1,8 @@
 """Jobs load what they need and no more."""
 
-import subprocess
-import sys
-from pathlib import Path
+from tests.loading import loaded
 
-ROOT = Path(__file__).resolve().parents[2]
 _ARRAY_OF_A_LIST = "import pyarrow; pyarrow.array(['a', 'list'])"
-
-
-def loaded(statements):
-    """Return the modules in a process of its own after *statements*."""
-    ended = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{statements}\nprint(*sys.modules)"],
-        cwd=ROOT / "scripts",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(ended.stdout.split())
 
 
 def test_arrays_of_lists_are_made_without_pandas():

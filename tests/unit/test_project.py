@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.loading import loaded
 
 import spx_data
 from spx_data.quality.catalogue import CHECKS
@@ -168,15 +169,8 @@ def test_what_is_drawn_into_a_page_is_that_of_today(script, page):
 
 def test_what_only_looks_at_dates_loads_no_arrays():
     modules = "spx_data.status, spx_data.health, spx_data.cli.quality_report, spx_data.status.report"
-    loaded = subprocess.run(
-        [sys.executable, "-c", f"import sys, {modules}; print(*sys.modules)"],
-        cwd=ROOT / "scripts",
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
 
-    assert {"numpy", "pyarrow", "polars", "scipy"}.isdisjoint(loaded)
+    assert {"numpy", "pyarrow", "polars", "scipy"}.isdisjoint(loaded(f"import {modules}"))
 
 
 def test_every_check_has_a_code_of_its_own_and_says_what_it_is():

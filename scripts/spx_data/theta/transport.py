@@ -136,7 +136,7 @@ class Transport:
     def _spool(self) -> Iterator[BinaryIO]:
         """A scratch file for one body, which may have held others before.
 
-        Written again it costs a third of a new one, whose every page the system has to find first.
+        Written again it costs a quarter of a new one, whose every page the system has to find first.
         """
         try:
             body = self._idle.pop()
