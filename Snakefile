@@ -12,6 +12,7 @@ include: "rules/common.smk"
 include: "rules/fill.smk"
 include: "rules/integrity.smk"
 include: "rules/recheck.smk"
+include: "rules/report.smk"
 include: "rules/status.smk"
 
 
@@ -20,6 +21,7 @@ rule all:
     default_target: True
     input:
         sidecars_to_make,
+        *pages_to_show(),
 
 
 onstart:

@@ -55,6 +55,30 @@ def sidecars_to_make(wildcards):
     ] or workflow.configfiles[0]
 
 
+# A line must not begin with that name: Snakemake would take it for its keyword.
+shown = report
+
+
+def pages_to_show():
+    """The pages that there are, for `snakemake --report`; no rule makes them for another one."""
+    dashboard = shown(
+        str(layout.dashboard),
+        caption="docs/captions/dashboard.rst",
+        category="Lake",
+        labels={"page": "dashboard"},
+    )
+    days = [
+        shown(
+            str(page),
+            caption="docs/captions/day.rst",
+            category="Days",
+            labels={"trading date": page.stem},
+        )
+        for page in layout.day_pages()
+    ]
+    return [dashboard] * layout.dashboard.exists() + days
+
+
 def terminal_share(wildcards):
     """What a job that asks the terminal takes of the resource that says how many do so side by side."""
     limit = settings.terminal.max_concurrent_requests
@@ -137,8 +161,10 @@ def after_the_last_job():
         return
     from spx_data import upkeep
     from spx_data.cli.tables import print_outcome
+    from spx_data.report import after_a_run as make_pages
     from spx_data.status import rebuild
 
     moment = sessions.now()
     print_outcome(rebuild(settings, moment), settings, moment)
+    make_pages(settings, moment)
     upkeep.after_a_run(settings, moment)

@@ -6,6 +6,7 @@ and none above:
 
     cli                     commands; presentation only
     reader                  sealed days as a frame, for whoever uses the data
+    report                  pages for people to look at: the dashboard, and one for each day
     health · upkeep         checks and alerts; leftovers, and logs that have grown old
     engine                  Snakemake as a process: started, stopped, its folder unlocked
     gaps · progress         what is missing, in which order, at which cost; a run as it goes on
@@ -29,6 +30,7 @@ and none above:
     config · settings       the config's document, checked; the same as types
     disk · layout           each operation on the disk; every path
     dates · retry · errors  the dates a person names; asking again; what can go wrong and the cure
+    words                   numbers and moments as a person reads them
 
 `rulelog` is the jobs' log file and `lean` what they go without, for the rules and their scripts.
 """

@@ -24,6 +24,7 @@ _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
 _YEAR, _TWO_DIGITS = re.compile(r"\d{4}"), re.compile(r"\d{2}")
 _DAY, _JOURNAL = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl(\.gz)?")
+_DAY_PAGE = re.compile(r"\d{4}-\d{2}-\d{2}\.html")
 _NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.(parquet|parquet\.sha256|json)")
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
@@ -293,6 +294,25 @@ class Layout:
     def calendar(self, name: str) -> Path:
         """The sessions of an exchange calendar, kept because loading the calendar takes long."""
         return self.cache / f"calendar-{name.replace('/', '-')}.json"
+
+    @property
+    def dashboard(self) -> Path:
+        """The page that shows the lake."""
+        return self.data / "report" / "dashboard.html"
+
+    def day_page(self, date: dt.date) -> Path:
+        """The page that shows *date*."""
+        return self.data / "report" / "days" / f"{date.isoformat()}.html"
+
+    def day_pages(self) -> list[Path]:
+        """The pages of dates that there are, oldest date first."""
+        folder = self.dashboard.parent / "days"
+        found = (folder / name for name in _names(str(folder), _DAY_PAGE))
+        return sorted(path for path in found if _iso_date(path.stem))
+
+    def charts_library(self, version: str) -> Path:
+        """The script that draws charts, kept because putting it together takes long."""
+        return self.cache / f"charts-{version}.js"
 
     @property
     def summaries(self) -> Path:

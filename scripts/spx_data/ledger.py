@@ -60,6 +60,16 @@ class State:
     tries: int = 0
     error: str | None = None  # the last error's type
 
+    @property
+    def words(self) -> str:
+        """The kind, with what a person should know about it."""
+        if not self.reason or self.kind in {Kind.MISSING, Kind.PARTIAL}:
+            return self.kind.value
+        if self.kind in {Kind.FAILED, Kind.PARKED}:
+            after = f" after {self.tries} failing runs" if self.kind is Kind.PARKED else ""
+            return f"{self.kind.value}{after}: {self.error}: {self.reason}"
+        return f"{self.kind.value}: {self.reason}"
+
 
 def state(evidence: Evidence, session: Session | None, moment: dt.datetime, patience: Patience) -> State:
     """The one state of a session at *moment*.

@@ -100,6 +100,14 @@ class Recheck:
 
 
 @dataclass(frozen=True)
+class Report:
+    """When pages for people to look at are made: after every run, and of how many of the newest dates."""
+
+    after_runs: bool
+    day_pages: int
+
+
+@dataclass(frozen=True)
 class Weights:
     """Points that decide which missing date is filled first."""
 
@@ -161,6 +169,7 @@ class Settings:
     owner_only: bool
     verify_depth: Literal["pages", "bytes"]
     recheck: Recheck
+    report: Report
     dates: Dates | None
     layout: Layout
     document: Mapping[str, Any]
@@ -196,6 +205,7 @@ class Settings:
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],
             recheck=Recheck(**resolved["recheck"]),
+            report=Report(**resolved["report"]),
             dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
             layout=Layout(
                 output=Path(processing["output_directory"]),

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.sealed_days import seal
 
-from spx_data import cli, config
+from spx_data import cli, config, words
 from spx_data.cli import output
 from spx_data.cli.output import Column
 from spx_data.errors import DeviceError
@@ -22,7 +22,7 @@ ROWS = [
     {"date": "2024-01-02", "rows": 1234, "whole": True, "reason": 'a "word", and\nmore', "notes": ["a"]},
     {"date": "2024-01-03", "rows": None, "whole": False, "reason": "[bold]no markup[/]", "notes": []},
 ]
-COLUMNS = [Column("date", "date"), Column("rows", "rows", output.count, right=True), Column("reason", "why")]
+COLUMNS = [Column("date", "date"), Column("rows", "rows", words.count, right=True), Column("reason", "why")]
 NAMES = cli.commands.list_commands(click.Context(cli.commands))
 
 
@@ -279,15 +279,15 @@ def test_a_table_in_a_pipe_neither_wraps_nor_takes_markup_from_data(capsys):
 
 
 @pytest.mark.parametrize(
-    "bytes_, words",
+    "bytes_, told",
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (1_234_567, "1.2 MB"), (2.5e12, "2.50 TB")],
 )
-def test_sizes_are_decimal(bytes_, words):
-    assert output.size(bytes_) == words
+def test_sizes_are_decimal(bytes_, told):
+    assert words.size(bytes_) == told
 
 
 @pytest.mark.parametrize(
-    "seconds, words",
+    "seconds, told",
     [
         (0.4, "0 s"),
         (119, "119 s"),
@@ -297,8 +297,8 @@ def test_sizes_are_decimal(bytes_, words):
         (187_200, "2 d 04 h"),
     ],
 )
-def test_durations_are_as_long_as_they_must_be(seconds, words):
-    assert output.duration(seconds) == words
+def test_durations_are_as_long_as_they_must_be(seconds, told):
+    assert words.duration(seconds) == told
 
 
 def test_a_reader_that_has_had_enough_is_no_error(call):

@@ -10,7 +10,7 @@ import pytest
 from spx_data import files, journal, sessions
 from spx_data.errors import DeviceError
 from spx_data.health import Answer, Level, Scene, alerts, worst
-from spx_data.health.check import counted, fail, guarded, named, of_these, ok, warn
+from spx_data.health.check import fail, guarded, named, of_these, ok, warn
 from spx_data.health.dates import (
     connectivity,
     consecutive_missing,
@@ -25,6 +25,7 @@ from spx_data.health.work import run
 from spx_data.ledger import Kind, State
 from spx_data.runs import Run
 from spx_data.status import Facts, Summary, Trouble
+from spx_data.words import counted
 
 MOMENT = dt.datetime(2024, 2, 1, 12, tzinfo=dt.UTC)
 LATELY, LONG_AGO = "2024-01-30T22:00:00.000+00:00", "2023-06-01T22:00:00.000+00:00"

@@ -168,7 +168,7 @@ def test_what_is_drawn_into_a_page_is_that_of_today(script, page):
 
 
 def test_what_only_looks_at_dates_loads_no_arrays():
-    modules = "spx_data.status, spx_data.health, spx_data.cli.quality_report, spx_data.status.report"
+    modules = "spx_data.status, spx_data.health, spx_data.cli.quality_report, spx_data.status.dossier"
 
     assert {"numpy", "pyarrow", "polars", "scipy"}.isdisjoint(loaded(f"import {modules}"))
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "errors": "spx_data.cli.troubles:errors",
     "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
+    "report": "spx_data.cli.report:report",
     "inventory": "spx_data.cli.inventory:inventory",
     "verify": "spx_data.cli.verify:verify",
     "accept": "spx_data.cli.acceptance:accept",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, count, counted, emit, format_option, size
+from spx_data.cli.output import Column, Format, console, emit, format_option
+from spx_data.words import count, counted, size
 
 if TYPE_CHECKING:
     from spx_data.upkeep import Choice, Done, Report

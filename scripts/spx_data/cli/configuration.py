@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, emit, format_option, minute
+from spx_data.cli.output import Column, Format, console, emit, format_option
 from spx_data.errors import SettingRefusedError, SpxDataError
+from spx_data.words import minute
 
 if TYPE_CHECKING:
     from spx_data.config.editing import Change

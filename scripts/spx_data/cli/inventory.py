@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, console, count, emit, format_option, minute, size
+from spx_data.cli.output import Column, Format, Row, console, emit, format_option
+from spx_data.words import count, minute, size
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates

@@ -8,19 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import (
-    Column,
-    Format,
-    Row,
-    count,
-    duration,
-    emit,
-    format_option,
-    minute,
-    points,
-    size,
-)
+from spx_data.cli.output import Column, Format, Row, emit, format_option
 from spx_data.ledger import Kind
+from spx_data.words import count, duration, minute, points, size
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates

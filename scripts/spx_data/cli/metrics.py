@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import (
-    Column,
-    Format,
-    count,
-    duration,
-    emit,
-    format_option,
-    minute,
-    size,
-)
+from spx_data.cli.output import Column, Format, emit, format_option
 from spx_data.cli.periods import Heading, emit_periods, emit_trends
+from spx_data.words import count, duration, minute, size
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates

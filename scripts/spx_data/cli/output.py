@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import functools
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -180,46 +179,3 @@ def _text(row: Row, column: Column) -> str:
 
 def _style(row: Row, column: Column) -> str:
     return column.style(row) if column.style else ""
-
-
-def count(value: float) -> str:
-    """A whole number with its thousands apart."""
-    return f"{value:,.0f}"
-
-
-def points(value: float) -> str:
-    """Points with one digit, never rounded up: 100 is nothing lost."""
-    return "100" if value == 100 else f"{math.floor(value * 10) / 10:.1f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 date, 2 dates."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def size(value: float) -> str:
-    """Bytes as a person reads them, in decimal units."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if abs(value) < 1000:
-            return f"{value:,.0f} {unit}" if unit in {"bytes", "kB"} else f"{value:,.1f} {unit}"
-        value /= 1000
-    return f"{value:,.2f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: 45 s, 12 min, 3 h 05 min, 2 d 04 h."""
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02} min"
-    return f"{hours // 24} d {hours % 24:02} h"
-
-
-def minute(at: str) -> str:
-    """A moment (ISO 8601, UTC) to the minute."""
-    return at[:16].replace("T", " ")

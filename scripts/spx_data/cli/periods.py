@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spx_data.cli.output import Column, Format, Row, console, count, emit
+from spx_data.cli.output import Column, Format, Row, console, emit
+from spx_data.words import count
 
 if TYPE_CHECKING:
     from spx_data.status.trends import Period, Step, Trend

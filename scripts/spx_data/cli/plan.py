@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spx_data.cli.output import Column, Format, Row, console, count, duration, print_csv, print_table, size
+from spx_data.cli.output import Column, Format, Row, console, print_csv, print_table
+from spx_data.words import count, duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,11 +21,11 @@ import click
 
 from spx_data import runs
 from spx_data.cli.output import console as plain_console
-from spx_data.cli.output import count, duration, size
 from spx_data.cli.progress_view import Picture, line
 from spx_data.layout import Layout
 from spx_data.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.runs import Run
+from spx_data.words import count, duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, console, count, counted, emit, format_option, points
+from spx_data.cli.output import Column, Format, Row, console, emit, format_option
 from spx_data.cli.periods import Heading, emit_periods, emit_trends
+from spx_data.words import count, counted, points
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -84,11 +85,11 @@ def _is_one(dates: Dates) -> bool:
 def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.date, form: Format) -> int:
     """Print the report on one day; returns the exit code."""
     from spx_data.cli.quality_report import print_report
-    from spx_data.status import report
+    from spx_data.status import dossier
 
     settings = call.settings
     _check_sealed(lines, date)
-    found = report.of(settings, lines, every, date)
+    found = dossier.of(settings, lines, every, date)
     if form == "json":
         click.echo(json.dumps(found, ensure_ascii=False, indent=1))
     elif form == "csv":
@@ -100,7 +101,6 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
 
 def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
     """Raise unless *date* is sealed."""
-    from spx_data.cli.tables import state_words
     from spx_data.errors import DateValidationError
     from spx_data.ledger import Kind
 
@@ -109,7 +109,7 @@ def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
         raise click.BadParameter(f"{date} is no session of this lake", param_hint="'DATES'")
     if state.kind is not Kind.SEALED:
         raise DateValidationError(
-            f"{date} is not sealed ({state_words(state)}), and only sealed days are judged",
+            f"{date} is not sealed ({state.words}), and only sealed days are judged",
             cure=f"spx-data process {date} fills it; spx-data gaps says what is in the way",
             what="dates",
             reason=f"{date} is {state.kind}",

@@ -6,11 +6,12 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spx_data.cli.output import Column, Row, console, count, counted, minute, points, print_table
+from spx_data.cli.output import Column, Row, console, print_table
 from spx_data.cli.quality import share
 from spx_data.cli.tables import VERDICTS
 from spx_data.status.outliers import WORDS
 from spx_data.status.quality import percent
+from spx_data.words import count, counted, minute, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,7 @@ _SHARES = frozenset({"spread_median", "iv_level"})
 
 
 def print_report(found: Mapping[str, Any], rules: Quality) -> None:
-    """Print the report that `status.report.of` gives."""
+    """Print the report that `status.dossier.of` gives."""
     to = console()
     _head(found, rules, to)
     _section("parts", to)

@@ -135,14 +135,14 @@ def _print_outcome(call: Call, chosen: Sequence[Summary]) -> None:
     """Each date with the reason it was tried for, and what became of it."""
     from spx_data import ledger, sessions
     from spx_data.cli.output import Column, print_table
-    from spx_data.cli.tables import STYLES, state_words
+    from spx_data.cli.tables import STYLES
 
     now = ledger.states_of(call.settings, [line.date for line in chosen], sessions.now())
     rows = [
         {
             "date": line.date.isoformat(),
-            "was": state_words(line.state),
-            "now": state_words(now[line.date]),
+            "was": line.state.words,
+            "now": now[line.date].words,
             "style": STYLES[now[line.date].kind],
         }
         for line in chosen

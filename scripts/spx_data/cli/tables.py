@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spx_data.cli.output import points
-from spx_data.ledger import Kind, State
+from spx_data.ledger import Kind
 from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.quality import standing
+from spx_data.words import points
 
 if TYPE_CHECKING:
     from spx_data.health import Check
@@ -74,7 +74,7 @@ def print_alerts(alerts: Iterable[Check], console: Console | None = None) -> Non
 
 def _cells(line: Summary, rules: Quality) -> tuple[str, ...]:
     state, facts, style = line.state, line.facts, STYLES[line.state.kind]
-    words = state_words(state)
+    words = state.words
     if state.kind is Kind.SEALED:
         score, verdict = standing(facts.quality, rules)
         if facts.contracts_missing:
@@ -89,16 +89,6 @@ def _cells(line: Summary, rules: Quality) -> tuple[str, ...]:
         f"{facts.bytes / 1e6:,.1f}" if facts.bytes else "–",
         f"[{style}]{escape(words)}[/]",
     )
-
-
-def state_words(state: State) -> str:
-    """A state with what somebody should know about it."""
-    if not state.reason or state.kind in {Kind.MISSING, Kind.PARTIAL}:
-        return state.kind.value
-    if state.kind in {Kind.FAILED, Kind.PARKED}:
-        after = f" after {state.tries} failing runs" if state.kind is Kind.PARKED else ""
-        return f"{state.kind.value}{after}: {state.error}: {state.reason}"
-    return f"{state.kind.value}: {state.reason}"
 
 
 def _totals(overview: Overview) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, count, emit, format_option, minute
+from spx_data.cli.output import Column, Format, Row, emit, format_option
+from spx_data.words import count, minute
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates

@@ -91,11 +91,6 @@ def of_these(dates: Sequence[dt.date], command: str) -> str:
     return f"{told} (and so for the other {len(dates) - 1:,})" if len(dates) > 1 else told
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: 1 date, 2 dates."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def gigabytes(count: float) -> str:
     """Bytes as a person reads them on a disk."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"

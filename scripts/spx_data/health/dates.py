@@ -17,10 +17,11 @@ from spx_data.errors import (
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
 )
-from spx_data.health.check import Check, counted, fail, named, of_these, ok, warn
+from spx_data.health.check import Check, fail, named, of_these, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.ledger import Kind
 from spx_data.status import Summary
+from spx_data.words import counted
 
 _FAILURE_DAYS, _CONNECTION_DAYS = 30, 7
 _HOLES = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind.CORRUPT})

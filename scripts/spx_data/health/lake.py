@@ -9,10 +9,11 @@ from pathlib import Path
 
 from spx_data import dataset, sessions
 from spx_data.errors import ConfigurationValidationError
-from spx_data.health.check import Check, counted, fail, gigabytes, named, ok, warn
+from spx_data.health.check import Check, fail, gigabytes, named, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.ledger import Kind
 from spx_data.status import database
+from spx_data.words import counted
 
 # No exchange is closed for longer.
 _HORIZON = dt.timedelta(days=14)

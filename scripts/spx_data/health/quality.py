@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spx_data.health.check import Check, counted, fail, named, of_these, ok, warn
+from spx_data.health.check import Check, fail, named, of_these, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.status.listings import Listings
 from spx_data.status.outliers import Neighbourhood
 from spx_data.status.quality import Day
+from spx_data.words import counted
 
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates

@@ -1,0 +1,26 @@
+"""The dashboard: what stands where, where it is going, and what needs somebody.
+
+`View` is what it shows, read once; each module here makes one section of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from spx_data.report.dashboard import overview
+from spx_data.report.dashboard.view import View
+from spx_data.report.page import Page
+from spx_data.settings import Settings
+
+_SECTIONS = (overview.section,)
+
+
+def page(settings: Settings, moment: dt.datetime) -> Page:
+    """The dashboard of a lake at *moment*."""
+    view = View.of(settings, moment)
+    return Page(
+        title="SPX options",
+        subtitle=f"{', '.join(settings.roots)} every {settings.window.interval}, from {settings.start_date}",
+        made_at=moment.astimezone(dt.UTC),
+        sections=[section(view) for section in _SECTIONS],
+    )

@@ -1,0 +1,68 @@
+"""What the dashboard shows, read once for all of its sections."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+from spx_data import gaps, runs, status
+from spx_data.errors import SpxDataError
+from spx_data.gaps import Gap
+from spx_data.health import Check, Scene, alerts
+from spx_data.settings import Settings
+from spx_data.status import Overview, Summary
+from spx_data.status.quality import Day
+
+
+@dataclass(frozen=True)
+class View:
+    """One lake at one moment: its dates, the run at work, its gaps by priority."""
+
+    scene: Scene
+    gaps: Sequence[Gap]
+
+    @classmethod
+    def of(cls, settings: Settings, moment: dt.datetime) -> View:
+        """The view of the lake of *settings* at *moment*.
+
+        Raises:
+            ConfigurationValidationError: there is no such calendar.
+        """
+        run = None
+        with suppress(SpxDataError):  # `spx-data health` says what is wrong with its note
+            run = runs.current(settings.layout)
+        summaries = status.summaries(settings, moment)
+        return cls(Scene(settings, moment, summaries, run), gaps.find(settings, moment))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the lake."""
+        return self.scene.settings
+
+    @property
+    def moment(self) -> dt.datetime:
+        """When it is looked at."""
+        return self.scene.moment
+
+    @property
+    def dates(self) -> Sequence[Summary]:
+        """Every wanted session and every other date that the tree knows, oldest first."""
+        return self.scene.summaries
+
+    @property
+    def days(self) -> list[Day]:
+        """The sealed dates that were judged, oldest first."""
+        return self.scene.judged
+
+    @cached_property
+    def overview(self) -> Overview:
+        """The lake at a glance."""
+        return Overview.of(self.dates)
+
+    @cached_property
+    def alerts(self) -> list[Check]:
+        """What needs somebody, or may do so."""
+        return alerts(self.scene)

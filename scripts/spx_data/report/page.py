@@ -1,0 +1,164 @@
+"""One HTML page that needs nothing but itself: text, tables, charts, styles and scripts in one file.
+
+A page is sections, each drawn by a template of its own (`templates/sections`). Charts are Vega-Lite, declared
+with Altair and drawn in the browser; what several of them show stands in the page once, by columns. Whatever
+is put into a template is escaped: errors hold what strangers' servers said.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata, resources
+from typing import Any
+
+import altair as alt
+import jinja2
+from markupsafe import Markup
+
+from spx_data import __version__, files, words
+from spx_data.errors import MissingFileError
+from spx_data.layout import Layout
+
+# Columns of one length: names to values that JSON can spell.
+Columns = Mapping[str, Sequence[Any]]
+
+_ROOM = resources.files(__package__)
+_STYLES, _SCRIPTS = ("page.css",), ("sortable.js", "page.js")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, and what a person reads above it.
+
+    A string of its specification that begins with @ is the name of a colour in `page.css`: `@sealed`. Its
+    data is that of the page where it is `alt.NamedData` of the name of one of the page's `data`.
+    """
+
+    name: str  # of its element on the page
+    title: str
+    chart: alt.TopLevelMixin
+    note: str = ""  # how to read it, in a sentence
+    wide: bool = False  # over both columns of a section
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page, drawn by `templates/sections/<template>.html.j2`, which sees it as `section`."""
+
+    name: str  # of its element on the page, and in the page's contents
+    title: str
+    template: str = "figures"
+    lead: str = ""  # what it says, in a sentence
+    figures: Sequence[Figure] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: *data* are tables that its charts share, *styles* and *scripts* assets of its own."""
+
+    title: str
+    subtitle: str
+    made_at: dt.datetime
+    sections: Sequence[Section]
+    data: Mapping[str, Columns] = field(default_factory=dict)
+    styles: Sequence[str] = ()
+    scripts: Sequence[str] = ()
+    home: str | None = None  # where the dashboard is, seen from the page
+    refresh_seconds: int | None = None  # how often a page that is served loads itself anew
+
+
+def html(page: Page, layout: Layout) -> str:
+    """The whole text of *page*; the charts' library is kept in the cache of *layout*."""
+    scripts = [chart_library(layout), *map(_asset, (*_SCRIPTS, *page.scripts))]
+    template = _templates().get_template("page.html.j2")
+    return template.render(
+        page=page,
+        version=__version__,
+        style=Markup("\n".join(map(_asset, (*_STYLES, *page.styles)))),
+        scripts=[Markup(script) for script in scripts],
+        policy=_policy(scripts),
+    )
+
+
+def chart_library(layout: Layout) -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script, as vl-convert bundles them.
+
+    Putting it together takes a second, so it is kept in the cache, by the version of the package.
+    """
+    kept = layout.charts_library(metadata.version("vl-convert-python"))
+    try:
+        return files.content(kept).decode()
+    except MissingFileError:
+        import vl_convert
+
+        script = _inside(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+        files.write_text(kept, script)
+        return script
+
+
+def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The Vega-Lite of *chart*, without the looks of Altair: the page has its own."""
+    found: dict[str, Any] = chart.to_dict()
+    found.pop("config", None)
+    return found
+
+
+def embedded(value: Any) -> Markup:
+    """*value* as JSON that can stand in a `<script>`: whatever it holds, the element ends after it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spelt)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _spelt(value: Any) -> str:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    raise TypeError(f"{value!r} has no place on a page")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """What the browser lets the page do: run these scripts, and ask nobody for anything.
+
+    Vega makes functions of the expressions in its specifications, which are ours (`unsafe-eval`).
+    """
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
+    rules = (
+        "default-src 'none'",
+        f"script-src {allowed} 'unsafe-eval'",
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+    )
+    return "; ".join(rules)
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return _inside((_ROOM / "assets" / name).read_text(encoding="utf-8"))
+
+
+def _inside(script: str) -> str:
+    """*script* such that an HTML parser does not find its end within it."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    found.filters |= {name: getattr(words, name) for name in words.__all__}
+    found.filters |= {"embedded": embedded, "specification": specification}
+    return found
