@@ -7,20 +7,38 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data.report.dashboard import overview
+from spx_data.report.dashboard import (
+    calendar,
+    coverage,
+    dates,
+    disk,
+    failures,
+    overview,
+    quality,
+    queue,
+    speed,
+    terminal,
+)
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Page
 from spx_data.settings import Settings
 
-_SECTIONS = (overview.section,)
+_SECTIONS = (overview, calendar, queue, coverage, quality, speed, failures, terminal, disk)
 
 
 def page(settings: Settings, moment: dt.datetime) -> Page:
-    """The dashboard of a lake at *moment*."""
+    """The dashboard of a lake at *moment*.
+
+    Raises:
+        ConfigurationValidationError: there is no such calendar.
+    """
     view = View.of(settings, moment)
     return Page(
         title="SPX options",
         subtitle=f"{', '.join(settings.roots)} every {settings.window.interval}, from {settings.start_date}",
         made_at=moment.astimezone(dt.UTC),
-        sections=[section(view) for section in _SECTIONS],
+        sections=[module.section(view) for module in _SECTIONS],
+        data={dates.NAME: dates.columns(view)},
+        styles=["dashboard.css"],
+        scripts=["calendar.js"],
     )

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data.report.day import provenance
+from spx_data.report.day import (
+    chains,
+    findings,
+    presence,
+    provenance,
+    quotes,
+    underlying,
+    verdict,
+    volatility,
+)
 from spx_data.report.day.view import View
 from spx_data.report.page import Page
 from spx_data.settings import Settings
 
-_SECTIONS = (provenance.section,)
+_SECTIONS = (verdict, presence, volatility, quotes, findings, underlying, chains, provenance)
 
 
 def page(settings: Settings, moment: dt.datetime, date: dt.date) -> Page:
@@ -27,6 +36,8 @@ def page(settings: Settings, moment: dt.datetime, date: dt.date) -> Page:
         title=date.isoformat(),
         subtitle=f"{date:%A}",
         made_at=moment.astimezone(dt.UTC),
-        sections=[section(view) for section in _SECTIONS],
+        sections=[module.section(view) for module in _SECTIONS],
+        data=view.market.data,
+        styles=["day.css"],
         home=f"../{settings.layout.dashboard.name}",
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from spx_data import status
 from spx_data.errors import DateValidationError
 from spx_data.ledger import Kind
+from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, dossier, quality
 
@@ -45,3 +47,12 @@ class View:
             )
         days = quality.days(summaries, settings.quality)
         return cls(settings, date, summary, dossier.of(settings, summaries, days, date), days)
+
+    @cached_property
+    def market(self) -> Market:
+        """What the day's records say.
+
+        Raises:
+            FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
+        """
+        return Market.of(self.settings, self.date)
