@@ -1,0 +1,142 @@
+"""The shell of every page: what it holds stays text, what it runs is named, and nothing is fetched."""
+
+import base64
+import datetime as dt
+import hashlib
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import altair as alt
+import pytest
+from tests.loading import loaded
+
+from spx_data import report
+from spx_data.report import page as pages
+from spx_data.report.page import Figure, Page, Section
+
+ASSETS = Path(report.__file__).parent / "assets"
+HOSTILE = "</script><script>alert('x')</script><!-- \u2028 & \"quoted\""
+# What sortable-tablesort 4.1.7 has in its package as dist/standalone/sortable.auto.min.js.
+SORTABLE = "69fe6ba0e4e3ead2ebb5b99c737914c6b5259c60bb0d305108cb1d84c06e5b8f"
+
+
+class Parsed(html.parser.HTMLParser):
+    """The elements of a page, and the texts of its scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.scripts, self._script = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._script = tag == "script"
+        if self._script:
+            self.scripts.append((dict(attrs), ""))
+
+    def handle_endtag(self, tag):
+        self._script = False
+
+    def handle_data(self, data):
+        if self._script:
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    from spx_data.layout import Layout
+
+    folder = tmp_path_factory.mktemp("lake")
+    return Layout(folder / "parquet", folder / "temp", folder, folder / "status.db")
+
+
+@pytest.fixture(scope="module")
+def made(layout):
+    chart = alt.Chart(alt.NamedData("points")).mark_bar(color="@sealed").encode(x="a:Q", y="b:Q")
+    figure = Figure("bars", f"Bars {HOSTILE}", chart, f"A note {HOSTILE}")
+    page = Page(
+        title=f"A title {HOSTILE}",
+        subtitle=HOSTILE,
+        made_at=dt.datetime(2024, 1, 2, 3, 4, tzinfo=dt.UTC),
+        sections=[Section("one", "One", lead=HOSTILE, figures=[figure])],
+        data={"points": {"a": [1, 2], "b": [3, None], "c": [HOSTILE, "d"]}},
+    )
+    return pages.html(page, layout)
+
+
+def test_what_a_page_is_given_stays_text(made):
+    parsed = Parsed(made)
+
+    executable = [text for attributes, text in parsed.scripts if attributes.get("type") != "application/json"]
+    assert len(executable) == 3  # charts, tables, the page's own
+    assert not [text for text in executable if "alert('x')" in text]
+    assert "<h1>A title &lt;/script&gt;" in made
+
+
+def test_data_comes_back_as_it_went_in(made):
+    documents = [text for attributes, text in Parsed(made).scripts if attributes.get("type")]
+    data, specification = (json.loads(text) for text in reversed(documents))
+
+    assert data == {"points": {"a": [1, 2], "b": [3, None], "c": [HOSTILE, "d"]}}
+    assert specification["data"] == {"name": "points"}
+    assert "config" not in specification
+
+
+def test_the_policy_names_every_script_by_its_digest_and_allows_no_address(made):
+    parsed = Parsed(made)
+    policy = next(each["content"] for each in parsed.of("meta") if "http-equiv" in each)
+
+    for attributes, text in parsed.scripts:
+        if attributes.get("type") != "application/json":
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none';")
+    assert not re.search(r"https?:|\*|connect-src|script-src[^;]*unsafe-inline", policy)
+
+
+def test_nothing_on_a_page_leads_elsewhere(made):
+    for tag, attributes in Parsed(made).elements:
+        assert tag not in {"link", "iframe", "img", "object", "embed", "base", "form"}
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+
+
+def test_the_charts_library_is_put_together_once(layout, made, monkeypatch):
+    import vl_convert
+
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda *_: pytest.fail("put together again"))
+
+    assert pages.chart_library(layout) in made
+
+
+def test_numbers_that_json_cannot_spell_are_refused():
+    with pytest.raises(ValueError, match="JSON"):
+        pages.embedded({"a": [float("nan")]})
+
+
+def test_the_library_that_sorts_tables_is_the_one_that_was_published():
+    _, _, script = (ASSETS / "sortable.js").read_bytes().partition(b"\n")
+
+    assert hashlib.sha256(script).hexdigest() == SORTABLE
+
+
+def test_every_colour_that_charts_and_styles_name_has_a_value():
+    styles = {path.name: path.read_text() for path in ASSETS.glob("*.css")}
+    known = {name for text in styles.values() for name in re.findall(r"^\s*--([a-z-]+):", text, re.MULTILINE)}
+    sources = [*ASSETS.parent.rglob("*.py"), *ASSETS.glob("*.js")]
+    named = {name for path in sources for name in re.findall(r"[\"']@([a-z-]+)[\"']", path.read_text())}
+    used = {name for text in styles.values() for name in re.findall(r"var\(--([a-z-]+)", text)}
+
+    assert named | used <= known, sorted((named | used) - known)
+
+
+def test_the_dashboard_loads_no_arrays():
+    arrays = {"numpy", "pyarrow", "polars", "pandas", "scipy"}
+
+    assert arrays.isdisjoint(loaded("import spx_data.report.dashboard, spx_data.report.page"))
