@@ -18,6 +18,7 @@ Step = Literal["month", "week"]
 # A trend is named only where that many periods point one way so clearly that chance would do it in one of
 # twenty cases (Mann-Kendall, two-sided, 5 %), and its slope is more than a trifle.
 _PERIODS, _CRITICAL, _TRIFLE_PERCENT = 6, 1.96, 0.5
+_CHANCE, _STEADY = "no trend beyond chance", "steady"
 
 
 class Line(Protocol):
@@ -64,6 +65,11 @@ class Trend:
     slope: float | None  # units a period: the median of the slopes between any two periods (Theil-Sen)
     slope_percent: float | None  # of the median period
     verdict: str
+
+    @property
+    def moves(self) -> bool:
+        """Whether the periods say that it changes, and by more than a trifle."""
+        return self.slope is not None and self.verdict not in {_CHANCE, _STEADY}
 
 
 def periods(
@@ -120,9 +126,9 @@ def _trend(measure: Measure, medians: Sequence[float | None]) -> Trend:
 
 def _verdict(measure: Measure, slope: float, percent: float | None, values: Sequence[float]) -> str:
     if abs(_mann_kendall(values)) < _CRITICAL:
-        return "no trend beyond chance"
+        return _CHANCE
     if not slope or (percent is not None and abs(percent) < _TRIFLE_PERCENT):
-        return "steady"
+        return _STEADY
     size = (
         f"{abs(percent):g} % a period" if percent is not None else f"{abs(slope):g} {measure.unit} a period"
     )
