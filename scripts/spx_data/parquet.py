@@ -7,7 +7,7 @@ never spans two expirations, so a question about one expiration reads nothing el
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -132,12 +132,16 @@ def read_back(path: Path, written: Written) -> None:
         raise _differs(path, "records", str(written), str(found))
 
 
-def chains(file: pq.ParquetFile) -> Iterator[tuple[str, dt.date, Iterator[pa.Table]]]:
+def chains(
+    file: pq.ParquetFile, columns: Sequence[str] | None = None
+) -> Iterator[tuple[str, dt.date, Iterator[pa.Table]]]:
     """The chains of a sealed file in its order, each with its rows (`schema.DAY`), a row group at a time.
 
-    A chain's rows are read as they are asked for, and gone when the next chain is.
+    A chain's rows are read as they are asked for, and gone when the next chain is. Whoever names *columns*
+    has no others read than these and the two that name the chain.
     """
-    groups = map(file.read_row_group, range(file.num_row_groups))
+    wanted = None if columns is None else ["root", "expiration", *columns]
+    groups = (file.read_row_group(number, wanted) for number in range(file.num_row_groups))
     for key, tables in groupby(groups, _chain_of):
         yield *key, tables
 

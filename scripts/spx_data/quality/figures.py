@@ -26,14 +26,9 @@ def of_chain(panel: Panel, fit: Fit) -> dict[str, float | None]:
     forward, `spread_atm_dollars` the mean of their spreads; `spread_median` is that of the spreads, as a
     share of the midpoint, of options out of the money within 2.5 % of the forward.
     """
-    quoted = panel.two_sided
     spread = panel.grid("ask") - panel.grid("bid")
-    centre = centre_of(panel, fit)
     with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.abs(panel.strikes[:, np.newaxis] / centre - 1.0) <= _NEAR
-        relative = np.where(quoted, spread / panel.mid, np.nan)
         off = np.abs(fit.residual) / fit.half
-    solved = quoted & (panel.grid("iv_error") < FAILED) & (panel.grid("implied_vol") > 0.0)
     return {
         "contracts": int(np.count_nonzero(panel.there.any(axis=2))),
         "records": int(np.count_nonzero(panel.there)),
@@ -41,9 +36,9 @@ def of_chain(panel: Panel, fit: Fit) -> dict[str, float | None]:
         "discount": _median(fit.discount),
         "parity_r_squared": _median(fit.r_squared),
         "parity_residual": _median(off),
-        "iv_atm": _median(_at_the_money(panel, centre, np.where(solved, panel.grid("implied_vol"), np.nan))),
-        "spread_median": _median(relative[out_of_the_money(panel, fit) & near]),
-        "spread_atm_dollars": _median(_at_the_money(panel, centre, np.where(quoted, spread, np.nan))),
+        "iv_atm": _median(volatility_at_the_money(panel, fit)),
+        "spread_median": _median(relative_spreads(panel, fit)),
+        "spread_atm_dollars": _median(_at_the_money(panel, fit, np.where(panel.two_sided, spread, np.nan))),
     }
 
 
@@ -74,16 +69,34 @@ def of_day(
     }
 
 
-def _at_the_money(panel: Panel, centre: Floats, values: Floats) -> Floats:
-    """The mean of call's and put's *values* at the strike nearest to *centre*; NaN where one is missing."""
+def relative_spreads(panel: Panel, fit: Fit) -> Floats:
+    """Spreads as shares of the midpoint, out of the money and near it; NaN everywhere else."""
+    spread = panel.grid("ask") - panel.grid("bid")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.abs(panel.strikes[:, np.newaxis] / centre_of(panel, fit) - 1.0) <= _NEAR
+        relative = spread / panel.mid
+    return np.where(panel.two_sided & out_of_the_money(panel, fit) & near, relative, np.nan)
+
+
+def volatility_at_the_money(panel: Panel, fit: Fit) -> Floats:
+    """The mean volatility of call and put at the strike nearest to the forward, at each stamp."""
+    iv = panel.grid("implied_vol")
+    solved = panel.two_sided & (panel.grid("iv_error") < FAILED) & (iv > 0.0)
+    return _at_the_money(panel, fit, np.where(solved, iv, np.nan))
+
+
+def _at_the_money(panel: Panel, fit: Fit, values: Floats) -> Floats:
+    """The mean of call's and put's *values* at the strike nearest to the forward; NaN where one lacks."""
+    centre, line = centre_of(panel, fit), np.full(len(panel.stamps), np.nan)
     stamps = np.flatnonzero(np.isfinite(centre))
     if not len(stamps) or not len(panel.strikes):
-        return np.array([])
+        return line
     after = np.clip(np.searchsorted(panel.strikes, centre[stamps]), 1, max(1, len(panel.strikes) - 1))
     below, above = panel.strikes[after - 1], panel.strikes[np.minimum(after, len(panel.strikes) - 1)]
     nearest = np.where(centre[stamps] - below <= above - centre[stamps], after - 1, after)
     nearest = np.minimum(nearest, len(panel.strikes) - 1)
-    return np.asarray(0.5 * (values[CALL, nearest, stamps] + values[PUT, nearest, stamps]))
+    line[stamps] = 0.5 * (values[CALL, nearest, stamps] + values[PUT, nearest, stamps])
+    return line
 
 
 def _level(levels: Sequence[tuple[int, float]]) -> float | None:

@@ -95,7 +95,7 @@ def judge(panel: Panel) -> list[Count]:
     worthwhile = panel.two_sided & (panel.mid >= WIDE_FROM_MID)
     spread = ask - bid
     wide = worthwhile & (spread > WIDE_DOLLARS) & (spread > WIDE_SHARE * panel.mid)
-    stale, moving = _stale(panel, spread)
+    still, moving = stale(panel)
     return [
         panel.count(CROSSED, both & (bid > ask), both),
         panel.count(LOCKED, both & (bid == ask), both),
@@ -103,13 +103,13 @@ def judge(panel: Panel) -> list[Count]:
         panel.count(ZERO_BID, offered & (bid == 0), panel.there),
         panel.count(NO_MARKET, (bid == 0) & (ask == 0), panel.there),
         panel.count(WIDE, wide, worthwhile),
-        panel.count(STALE, stale, moving),
+        panel.count(STALE, still, moving),
     ]
 
 
-def _stale(panel: Panel, spread: Floats) -> tuple[Mask, Mask]:
+def stale(panel: Panel) -> tuple[Mask, Mask]:
     """Which quotes stood still though the underlying moved, among those that its moves concern."""
-    weight = _weights(panel)
+    weight, spread = _weights(panel), panel.grid("ask") - panel.grid("bid")
     looked_at = panel.two_sided & (weight >= LEAST_DELTA) & np.isfinite(panel.underlying)
     least = max(-(-STALE_MS // panel.step_ms) + 1, STALE_RECORDS)
     begin, length = _unchanged(panel.grid("bid"), panel.grid("ask"), least)

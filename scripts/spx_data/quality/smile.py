@@ -58,11 +58,7 @@ CHECKS: tuple[Check, ...] = (IV_RANGE, IV_KINK, DELTA_RISES)
 def judge(panel: Panel, fit: Fit) -> list[Count]:
     """What the implied volatilities and deltas of a chain show."""
     outside = out_of_the_money(panel, fit)
-    iv = panel.grid("implied_vol")
-    solved = panel.two_sided & (panel.grid("iv_error") < FAILED)
-    # The vendor's older model gives the last minute more than three hours, and so next to no volatility.
-    least = _RANGE[0] if panel.days else _PRINTED
-    good = solved & (iv >= least) & (iv <= _RANGE[1])
+    solved, good = _solved(panel), in_range(panel)
     return [
         panel.count(IV_RANGE, solved & outside & ~good, solved & outside),
         _kinks(panel, good, outside),
@@ -85,6 +81,26 @@ def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
     return outside
 
 
+def in_range(panel: Panel) -> Mask:
+    """Where a volatility was found, from both sides of a quote, that an option can have."""
+    iv = panel.grid("implied_vol")
+    # The vendor's older model gives the last minute more than three hours, and so next to no volatility.
+    least = _RANGE[0] if panel.days else _PRINTED
+    return _solved(panel) & (iv >= least) & (iv <= _RANGE[1])
+
+
+def years(panel: Panel) -> Floats:
+    """About the time that the vendor counts until the expiration, at each stamp: an hour at least."""
+    if panel.days > 0:
+        return np.full(len(panel.stamps), panel.days / DAYS)
+    left = close_ms(panel.expiration) - panel.stamps
+    return np.asarray(np.maximum(left, _HOUR_MS) / (_DAY_MS * DAYS))
+
+
+def _solved(panel: Panel) -> Mask:
+    return panel.two_sided & (panel.grid("iv_error") < FAILED)
+
+
 def _kinks(panel: Panel, good: Mask, outside: Mask) -> Count:
     """Kinks out of the money; neighbours may be in it or far apart, and their kinks are not laid to it."""
     iv, vega, strikes = panel.grid("implied_vol"), panel.grid("vega"), panel.strikes
@@ -92,7 +108,7 @@ def _kinks(panel: Panel, good: Mask, outside: Mask) -> Count:
         return Count(IV_KINK, 0, 0)
     half = 0.5 * (panel.grid("ask") - panel.grid("bid"))
     loose = (half + _SOLVER) / np.where(vega > 0.0, vega, np.nan)
-    deviation = iv * np.sqrt(_years(panel))
+    deviation = iv * np.sqrt(years(panel))
     weight = ((strikes[1:-1] - strikes[:-2]) / (strikes[2:] - strikes[:-2]))[:, np.newaxis]
     width = np.log(strikes[2:] / strikes[:-2])[:, np.newaxis]
 
@@ -134,7 +150,7 @@ def _rises(panel: Panel, good: Mask) -> Count:
 def _movable(panel: Panel, right: Ints, strike: Ints, stamp: Ints) -> Floats:
     """How far half of the spread can move the delta: half a spread times |d2| / (S iv sqrt T)."""
     at = (right, strike, stamp)
-    deviation = panel.grid("implied_vol")[at] * np.sqrt(_years(panel)[stamp])
+    deviation = panel.grid("implied_vol")[at] * np.sqrt(years(panel)[stamp])
     d1 = d1_of(panel.grid("delta")[at], right == CALL)
     half = 0.5 * (panel.grid("ask")[at] - panel.grid("bid")[at]) + _SOLVER
     movable = half * np.abs(d1 - deviation) / (panel.underlying[stamp] * deviation)
@@ -146,11 +162,3 @@ def _upper_is_off(delta: Floats, good: Mask, right: Ints, strike: Ints, stamp: I
     below = np.maximum(strike - 1, 0)
     known = (strike > 0) & good[right, below, stamp]
     return (known & (delta[right, strike + 1, stamp] > delta[right, below, stamp])).astype(np.int64)
-
-
-def _years(panel: Panel) -> Floats:
-    """About the time that the vendor counts until the expiration, at each stamp: an hour at least."""
-    if panel.days > 0:
-        return np.full(len(panel.stamps), panel.days / DAYS)
-    left = close_ms(panel.expiration) - panel.stamps
-    return np.asarray(np.maximum(left, _HOUR_MS) / (_DAY_MS * DAYS))
