@@ -9,6 +9,7 @@ than the floor of its figure.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import statistics
 from collections.abc import Sequence
@@ -99,6 +100,13 @@ class Neighbourhood:
         spread = _NORMAL * statistics.median([abs(other - median) for other in others])
         z = (value - median) / max(spread, followed.floor)
         return Distance(followed.name, _shown(value, followed), _shown(median, followed), round(z, 1))
+
+
+def standing_out(days: Sequence[Day], threshold: float) -> dict[dt.date, list[Distance]]:
+    """The days, oldest first, with figures *threshold* or more away from those around them."""
+    among = Neighbourhood(days)
+    found = ((day.date, among.outliers(place, threshold)) for place, day in enumerate(days))
+    return {date: far for date, far in found if far}
 
 
 def _value(day: Day, followed: Followed) -> float | None:

@@ -2,10 +2,111 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import altair as alt
+
+from spx_data.report.dashboard import drawing, parts, steps
+from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
-from spx_data.report.page import Section
+from spx_data.report.page import Figure, Section
+from spx_data.status import performance
+from spx_data.status.performance import Performance
+from spx_data.status.trends import Period
+from spx_data.words import count, counted, duration
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A figure of each sealed date that has a chart."""
+
+    column: str  # of the shared dates
+    name: str  # of `Performance`
+    title: str
+    unit: str
+    colour: str
+    form: str  # of its axis
+    wide: bool = False
+
+
+_MEASURES = (
+    _Measure("rows_a_minute", "records_per_minute", "Records a minute", "records/min", "@blue", "~s", True),
+    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "@green", "~s"),
+    _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "@purple", "~s"),
+)
 
 
 def section(view: View) -> Section:
     """The section: how fast dates are filled, and with how much memory."""
-    return Section("speed", "Speed")
+    lines = performance.performances(view.dates)
+    if not lines:
+        return parts.section("speed", "Speed", "Nothing is sealed yet, so nothing was timed.")
+    moments = sorted(dt.datetime.fromisoformat(line.sealed_at).date() for line in lines)
+    step: Literal["month", "week"] = "month" if steps.fitting(moments[0], moments[-1]) == "month" else "week"
+    periods = performance.periods(lines, step)
+    return parts.section(
+        "speed",
+        "Speed",
+        _lead(lines),
+        [_over_time(measure, lines, periods) for measure in _MEASURES],
+        trends=parts.in_words(performance.trends(periods), len(periods), step),
+    )
+
+
+def _lead(lines: Sequence[Performance]) -> str:
+    timed = [line for line in lines if line.duration_seconds is not None and line.records_per_minute]
+    if not timed:
+        return f"{counted(len(lines), 'date')} sealed, and no journal says how long that took."
+    took = statistics.median(line.duration_seconds or 0.0 for line in timed)
+    pace = statistics.median(line.records_per_minute or 0.0 for line in timed)
+    return (
+        f"A date usually takes {duration(took)} of work: {count(pace)} records a minute "
+        f"(median of {counted(len(timed), 'date')})."
+    )
+
+
+def _over_time(measure: _Measure, lines: Sequence[Performance], periods: Sequence[Period]) -> Part:
+    """The measure of each date at the moment of its seal, and the medians of the periods as a line."""
+    values = [value for line in lines if (value := getattr(line, measure.name)) is not None]
+    if len(values) < 2:
+        what = f"{values[0]:,.0f} {measure.unit} of one date" if values else "no date tells"
+        return f"{measure.title}: {what}."
+    shape, scale = drawing.scale(values)
+    axis = alt.Axis(tickCount=5, format=measure.form)
+    each = drawing.points(drawing.shared(f"isValid(datum.{measure.column})"), len(values)).encode(
+        x=drawing.time("moment"),
+        y=alt.Y(f"{measure.column}:Q", title=measure.unit, scale=scale, axis=axis),
+        color=alt.value(measure.colour),
+        tooltip=[
+            drawing.told("date", "date"),
+            drawing.told("sealed", "sealed (UTC)"),
+            drawing.told(measure.column, measure.unit, ",~r" if measure.form == "~s" else measure.form),
+        ],
+    )
+    line = _medians(measure, periods)
+    chart = alt.layer(each, *([line] if line else [])).properties(
+        width="container",
+        height=drawing.TALL if measure.wide else drawing.LOW,
+        usermeta=drawing.CANVAS,
+    )
+    note = "Each date when it was sealed (UTC)" + (
+        ", and the medians of the periods as a line." if line else "."
+    )
+    if shape == "log":
+        note += " Logarithmic."
+    return Figure(f"speed-{measure.column}", measure.title, chart, note, wide=measure.wide)
+
+
+def _medians(measure: _Measure, periods: Sequence[Period]) -> alt.Chart | None:
+    rows = [
+        {"middle": steps.named(period.name).middle.isoformat(), "median": period.medians[measure.name]}
+        for period in periods
+        if period.medians[measure.name] is not None
+    ]
+    if len(rows) < 2:
+        return None
+    return drawing.medians(rows)

@@ -2,10 +2,146 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from spx_data.report.dashboard import drawing, parts, steps
+from spx_data.report.dashboard.parts import Part
+from spx_data.report.dashboard.steps import Step, Stretch
 from spx_data.report.dashboard.view import View
-from spx_data.report.page import Section
+from spx_data.report.page import Figure, Section
+from spx_data.status import traffic
+from spx_data.status.traffic import Traffic
+from spx_data.words import count, counted, size
+
+_HIGH = 0.95
+_LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
 
 
 def section(view: View) -> Section:
     """The section: how soon the terminal answers, and how often it does not."""
-    return Section("terminal", "Terminal")
+    days = traffic.by_day(view.dates)
+    if not days:
+        return parts.section("terminal", "Terminal", "The terminal was not asked for anything yet.")
+    whole = Traffic()
+    for one in days.values():
+        whole.add(one)
+    step = steps.fitting(min(days), max(days))
+    rows = [_row(stretch, one) for stretch, one in _by(step, days).items()]
+    if len(rows) < 2:
+        found: list[Part] = [
+            f"All of it on {rows[0]['name']} (UTC): from two days on there is something to compare."
+        ]
+    else:
+        found = [_latency(rows, step), _requests(rows, step), _failed(rows, step)]
+    return parts.section("terminal", "Terminal", _lead(whole), found)
+
+
+def _lead(whole: Traffic) -> str:
+    asked = (
+        f"{counted(whole.requests, 'request')}, {size(whole.bytes)} of answers; "
+        f"{count(whole.failed) if whole.failed else 'none'} failed"
+    )
+    asked += f" ({whole.failed_percent:.2g} %)" if whole.failed else ""
+    middle, high = whole.latency(0.5), whole.latency(_HIGH)
+    if middle is None or high is None:
+        return f"{asked}."
+    soon = f"Half of the answers take less than {_seconds(middle)}, 95 of 100 less than {_seconds(high)}"
+    return f"{soon}. {asked}."
+
+
+def _seconds(value: float) -> str:
+    """A latency with two digits that count; classes of latencies are not told finer."""
+    return (
+        f"{1000 * value:.2g} ms" if value < 0.995 else f"{value:.2g} s" if value < 99.5 else f"{value:,.0f} s"
+    )
+
+
+def _by(step: Step, days: Mapping[dt.date, Traffic]) -> dict[Stretch, Traffic]:
+    found: dict[Stretch, Traffic] = {}
+    for day, one in days.items():
+        found.setdefault(steps.stretch(day, step), Traffic()).add(one)
+    return found
+
+
+def _row(stretch: Stretch, one: Traffic) -> dict[str, Any]:
+    middle, high = one.latency(0.5), one.latency(_HIGH)
+    return stretch.as_row() | {
+        "middle": stretch.middle.isoformat(),
+        "median": middle and float(f"{middle:.2g}"),
+        "high": high and float(f"{high:.2g}"),
+        "requests": one.requests,
+        "failed": one.failed,
+        "percent": round(one.failed_percent, 2),
+    }
+
+
+def _without(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """The rows without what a chart does not show."""
+    return [{key: value for key, value in row.items() if key not in names} for row in rows]
+
+
+def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
+    answered = [row for row in rows if row["median"] is not None]
+    if len(answered) < 2:
+        return "Too few answers to show how soon they come."
+    shape, scale = drawing.scale([row[name] for row in answered for name in ("median", "high")])
+    chart = (
+        drawing.rows(_without(answered, "from", "to", "failed", "percent"))
+        .transform_calculate(**{"95th percentile": "datum.high"})
+        .transform_fold(list(_LATENCIES), as_=["kind", "seconds"])
+        .mark_line(strokeWidth=1.8, point={"size": 26} if len(answered) < 40 else {"size": 30, "opacity": 0})
+        .encode(
+            x=drawing.time("middle"),
+            y=alt.Y("seconds:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
+            color=drawing.colours(_LATENCIES),
+            tooltip=[
+                drawing.told("name", step),
+                drawing.told("median", "median, s", "~g"),
+                drawing.told("high", "95th percentile, s", "~g"),
+                drawing.told("requests", "requests", ",d"),
+            ],
+        )
+        .properties(width="container", height=drawing.TALL)
+    )
+    note = f"From asking to the last byte, of answered requests, by the {step} they were made (UTC)."
+    if shape == "log":
+        note += " Logarithmic."
+    return Figure("terminal-latency", "Latency", chart, note, wide=True)
+
+
+def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
+    chart = (
+        drawing.bars(drawing.rows(_without(rows, "middle", "median", "high", "percent")))
+        .encode(
+            y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickCount=4, format="~s")),
+            color=alt.value("@blue"),
+            tooltip=[drawing.told("name", step), drawing.told("requests", "requests", ",d")],
+        )
+        .properties(width="container", height=drawing.LOW)
+    )
+    return Figure("terminal-requests", "Requests", chart, f"By the {step} they were made (UTC).")
+
+
+def _failed(rows: list[dict[str, Any]], step: Step) -> Part:
+    if not any(row["failed"] for row in rows):
+        return "No request failed."
+    chart = (
+        drawing.bars(drawing.rows(_without(rows, "middle", "median", "high")))
+        .encode(
+            y=alt.Y("percent:Q", title="% of requests", axis=alt.Axis(tickCount=4)),
+            color=alt.value("@failed"),
+            tooltip=[
+                drawing.told("name", step),
+                drawing.told("percent", "failed, %", ".2~f"),
+                drawing.told("failed", "failed", ",d"),
+                drawing.told("requests", "requests", ",d"),
+            ],
+        )
+        .properties(width="container", height=drawing.LOW)
+    )
+    note = f"Answered with an error, or not at all, by the {step} they were made (UTC)."
+    return Figure("terminal-failed", "Failed requests", chart, note)
