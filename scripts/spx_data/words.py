@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count", "counted", "duration", "minute", "points", "size"]
+__all__ = ["count", "counted", "duration", "large", "minute", "points", "size"]
 
 
 def count(value: float) -> str:
     """A whole number with its thousands apart."""
     return f"{value:,.0f}"
+
+
+def large(value: float) -> str:
+    """A large number in words: 842,000 stays, 17.7 million, 14.6 billion."""
+    for word, unit in (("billion", 1e9), ("million", 1e6)):
+        if value >= unit:
+            return f"{value / unit:,.1f} {word}"
+    return count(value)
 
 
 def points(value: float) -> str:

@@ -106,6 +106,11 @@ def empty(folder: Path) -> Lake:
     return Lake(folder, _big_lake().configure(folder, START))
 
 
+def long(folder: Path, days: int) -> Lake:
+    """Make a lake of so many sealed days, and of some that failed, before `END`."""
+    return Lake(folder, _big_lake().make(folder, days, days // 50))
+
+
 def _big_lake() -> ModuleType:
     """The maker of big lakes, a copy of our own with dates of few chains."""
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "big_lake.py"

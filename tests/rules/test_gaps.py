@@ -80,6 +80,13 @@ def test_the_gaps_are_the_sessions_that_are_not_sealed(all_kinds, moment):
     assert found[FRIDAY].estimate == gaps.Estimate(4_000, 40_000, 800_000, 60.0)
 
 
+def test_what_is_known_already_is_not_read_again(all_kinds, moment, monkeypatch):
+    known, found = status.summaries(all_kinds, moment), find(all_kinds, moment)
+    monkeypatch.delattr(status, "summaries")
+
+    assert find(all_kinds, moment, summaries=known) == found
+
+
 def test_a_range_is_a_window_on_the_same_gaps(all_kinds, moment):
     every = find(all_kinds, moment)
 

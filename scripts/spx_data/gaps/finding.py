@@ -44,24 +44,36 @@ class Gap:
         return self.points.total
 
     @property
+    def command(self) -> str | None:
+        """What does something about it at once; None where waiting is right."""
+        return f"spx-data process {self.date}" if self.due else self.cure
+
+    @property
     def needs_you(self) -> bool:
         """Whether no later run ends it unless a person does something."""
         return self.kind is Kind.PARKED or (self.kind is Kind.CORRUPT and not self.due)
 
 
 def find(
-    settings: Settings, moment: dt.datetime, start: dt.date | None = None, end: dt.date | None = None
+    settings: Settings,
+    moment: dt.datetime,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    *,
+    summaries: Sequence[Summary] | None = None,
 ) -> list[Gap]:
     """The gaps from *start* to *end*, both inclusive, the highest priority first.
 
     The settings' range where nothing else is said; never beyond today. The range has no say in the order.
+    *summaries* are those of `status.summaries` at this moment, for who has read them already.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
     """
     from spx_data import status
 
-    known = {summary.date: summary for summary in status.summaries(settings, moment)}
+    read = status.summaries(settings, moment) if summaries is None else summaries
+    known = {summary.date: summary for summary in read}
     today = sessions.today(moment)
     first = start or settings.start_date
     last = min(end or settings.end_date or today, today)

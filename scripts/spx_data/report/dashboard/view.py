@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from spx_data import gaps, runs, status
 from spx_data.errors import SpxDataError
-from spx_data.gaps import Gap
+from spx_data.gaps import Gap, Plan
 from spx_data.health import Check, Scene, alerts
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
+from spx_data.status.outliers import Distance, Neighbourhood
 from spx_data.status.quality import Day
+
+# Of the run that times are estimated for, as in `spx-data gaps`.
+_CORES = 4
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class View:
         with suppress(SpxDataError):  # `spx-data health` says what is wrong with its note
             run = runs.current(settings.layout)
         summaries = status.summaries(settings, moment)
-        return cls(Scene(settings, moment, summaries, run), gaps.find(settings, moment))
+        return cls(Scene(settings, moment, summaries, run), gaps.find(settings, moment, summaries=summaries))
 
     @property
     def settings(self) -> Settings:
@@ -56,6 +60,28 @@ class View:
     def days(self) -> list[Day]:
         """The sealed dates that were judged, oldest first."""
         return self.scene.judged
+
+    @cached_property
+    def day_of(self) -> Mapping[dt.date, Day]:
+        """The judged days by their date."""
+        return {day.date: day for day in self.days}
+
+    @cached_property
+    def outliers(self) -> Mapping[dt.date, list[Distance]]:
+        """The figures of judged days that stand out from those around them, by date."""
+        among, far = Neighbourhood(self.days), self.settings.quality.outlier_z
+        found = {day.date: among.outliers(place, far) for place, day in enumerate(self.days)}
+        return {date: distances for date, distances in found.items() if distances}
+
+    @cached_property
+    def gap_of(self) -> Mapping[dt.date, Gap]:
+        """The gaps by their date, in the order of their priority."""
+        return {gap.date: gap for gap in self.gaps}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the next run is going to do."""
+        return gaps.plan(self.settings, self.moment, None, _CORES, found=self.gaps)
 
     @cached_property
     def overview(self) -> Overview:
