@@ -1,0 +1,68 @@
+"""Pages made by the real command: the dashboard of a lake, and the page of a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from tests.report.lakes import Lake
+
+import theta_simulator
+from spx_data import config
+from spx_data.fill.download import download_expirations
+from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.merge import merge_date
+from spx_data.sessions import between
+from spx_data.settings import Settings
+
+DAY = dt.date(2024, 1, 2)
+_PATHS = {
+    "processing": ("output_directory", "temp_directory", "data_directory"),
+    "database": ("path",),
+}
+
+
+def dashboard_of(lake: Lake) -> Path:
+    """Make the dashboard of *lake*, whose Parquet files are nothing that a day's page could be made of."""
+    target = lake.folder / "config" / "config.yaml"
+    target.write_text(yaml.safe_dump(config.load(target) | {"report": {"day_pages": 0}}))
+    _spx_data(lake.folder, lake.environment, "report")
+    return lake.settings.layout.dashboard
+
+
+def day_page(folder: Path) -> Path:
+    """Seal one date of a tiny market in a lake of its own, stage by stage, and make its page."""
+    target = folder / "config" / "config.yaml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    only = {"start_date": DAY.isoformat(), "end_date": DAY.isoformat()}
+    target.write_text(yaml.safe_dump({"processing": only}))
+    with theta_simulator.running(theta_simulator.Settings(size="tiny")) as terminal:
+        settings = settings_of(folder, {"THETADATA_BASE_URL": terminal.url})
+        layout = settings.layout
+        fetch_expirations(settings, DAY, layout.listing(DAY))
+        download_expirations(settings, DAY, layout.listing(DAY), layout.manifest(DAY))
+    (session,) = between(settings.calendar, DAY, DAY)
+    merge_date(settings, DAY, layout.manifest(DAY), layout.parquet(DAY), session=session)
+    _spx_data(folder, {}, "report", DAY.isoformat())
+    return layout.day_page(DAY)
+
+
+def settings_of(folder: Path, environment: dict[str, str] | None = None) -> Settings:
+    """The settings of the lake in *folder*, with paths made absolute."""
+    document = config.load(folder / "config" / "config.yaml")
+    defaults = config.resolve(document, {})
+    for section, keys in _PATHS.items():
+        absolute = {key: str(folder / defaults[section][key]) for key in keys}
+        document[section] = document.get(section, {}) | absolute
+    return Settings.of(config.resolve(document, environment or {}))
+
+
+def _spx_data(folder: Path, environment: dict[str, str], *words: str) -> None:
+    """Call the installed command in *folder*."""
+    command = [Path(sys.executable).parent / "spx-data", *words]
+    ended = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

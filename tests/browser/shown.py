@@ -1,0 +1,116 @@
+"""A page in a browser: opened from the disk, with all that it asked for and complained of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+# Nothing of these leaves the page.
+_INWARD = ("data:", "blob:")
+_DRAWN = "figure.chart .plot :is(svg, canvas)"
+_COLOURS = """() => ({
+    ground: getComputedStyle(document.body).backgroundColor,
+    chart: document.querySelector("figure.chart .plot svg text[fill]")?.getAttribute("fill") ?? null,
+})"""
+
+
+@dataclass
+class Shown:
+    """A page in a window of its own, in a browser that has no network."""
+
+    page: Page
+    file: Path
+    complaints: list[str] = field(default_factory=list)  # errors and warnings of the console
+    requests: list[str] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls,
+        browser: Browser,
+        file: Path,
+        width: int = 1280,
+        height: int = 900,
+        theme: str = "light",
+        **context: Any,
+    ) -> Iterator[Shown]:
+        """Open *file* in a window of so many pixels, in the light or in the dark."""
+        size = {"width": width, "height": height}
+        window = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **context)
+        try:
+            window.set_offline(True)
+            shown = cls(window.new_page(), file)
+            shown.page.set_default_timeout(20_000)
+            shown.page.on("console", shown._heard)
+            shown.page.on("pageerror", lambda error: shown.complaints.append(f"error: {error}"))
+            shown.page.on("request", lambda request: shown.requests.append(request.url))
+            shown.page.goto(file.as_uri(), wait_until="load")
+            yield shown
+        finally:
+            window.close()
+
+    def _heard(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    @property
+    def left(self) -> list[str]:
+        """The requests that are for anything but the page itself."""
+        return [url for url in self.requests if url != self.file.as_uri() and not url.startswith(_INWARD)]
+
+    def draw_all(self) -> None:
+        """Scroll to every chart, and wait until each of them is drawn."""
+        self.page.evaluate(
+            """async () => {
+                for (const figure of document.querySelectorAll("figure.chart")) {
+                    figure.scrollIntoView();
+                    await new Promise(requestAnimationFrame);
+                }
+                scrollTo(0, 0);
+            }"""
+        )
+        self.page.wait_for_function(
+            f"document.querySelectorAll('figure.chart').length ==="
+            f" [...document.querySelectorAll('figure.chart')].filter(f => f.querySelector('{_DRAWN}')).length"
+        )
+
+    def undrawn(self) -> list[str]:
+        """The charts without a drawing."""
+        return self.page.evaluate(
+            f"""[...document.querySelectorAll("figure.chart")]
+                .filter(figure => !figure.querySelector("{_DRAWN}")).map(figure => figure.id)"""
+        )
+
+    def colours(self) -> dict[str, str]:
+        """What the page and the words of its charts are painted in."""
+        return self.page.evaluate(_COLOURS)
+
+    def settle(self, other_than: dict[str, str]) -> None:
+        """Wait until all colours are others than those."""
+        self.page.wait_for_function(
+            f"before => Object.entries(({_COLOURS})()).every(([key, now]) => now && now !== before[key])",
+            arg=other_than,
+        )
+
+    # The clipboard, which the window needs the permission to read -------------------------------------------
+
+    def empty_clipboard(self, *, old: bool) -> None:
+        """Forget what was copied before; an *old* browser lets no page from the disk write to it."""
+        self.page.evaluate("navigator.clipboard.writeText('')")
+        if old:
+            refused = "() => Promise.reject(new Error('not here'))"
+            self.page.evaluate(f"() => {{ navigator.clipboard.writeText = {refused}; }}")
+
+    def pasted(self) -> str:
+        """What was copied last, once something was."""
+        self.page.wait_for_function("navigator.clipboard.readText().then(Boolean)")
+        return self.page.evaluate("navigator.clipboard.readText()")
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        return self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
