@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spx_data.cli.output import Column, Row, console, print_table
 from spx_data.cli.quality import share
 from spx_data.cli.tables import VERDICTS
+from spx_data.status import dossier
 from spx_data.status.outliers import WORDS
 from spx_data.status.quality import percent
 from spx_data.words import count, counted, minute, points
@@ -62,8 +62,7 @@ def _part_rows(found: Mapping[str, Any]) -> list[Row]:
 
 
 def _because(checks: Sequence[Row], part: Row) -> str | None:
-    scored = [check for check in checks if check["part"] == part["part"] and check["score"] is not None]
-    worst = min(scored, key=lambda check: float(check["score"]), default=None)
+    worst = dossier.worst(checks, part["part"])
     return f"{worst['check']}: {worst['first']}" if worst and worst["first"] else None
 
 
@@ -81,10 +80,8 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
     hit.sort(key=lambda check: (check["score"] is None, check["score"]))
     _section("checks that found something", to)
     if hit:
-        most = found["minutes"] and _busiest(found["minutes"])
-        print_table(
-            [{**check, "most": (most or {}).get(check["check"])} for check in hit], _CHECK_COLUMNS, to
-        )
+        most = {code: f"{at} ({hits:,})" for code, (at, hits) in dossier.busiest(found["minutes"]).items()}
+        print_table([{**check, "most": most.get(check["check"])} for check in hit], _CHECK_COLUMNS, to)
     else:
         _line("none", to)
     clean = [check["check"] for check in found["checks"] if check["of"] and not check["hits"]]
@@ -93,17 +90,6 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
         _line(f"nothing found by {', '.join(clean)}", to, "dim")
     if blind:
         _line(f"nothing to look at for {', '.join(blind)}", to, "dim")
-
-
-def _busiest(minutes: Mapping[str, Any]) -> dict[str, str]:
-    """The stamp at which each check found most, and how much that was."""
-    first = dt.datetime.strptime(minutes["first"][:5], "%H:%M")  # noqa: DTZ007  # a time of day
-    step = dt.timedelta(seconds=minutes["step_seconds"])
-    return {
-        code: f"{first + hits.index(max(hits)) * step:%H:%M} ({max(hits):,})"
-        for code, hits in minutes["hits"].items()
-        if any(hits)
-    }
 
 
 def _check_style(row: Row) -> str:

@@ -46,3 +46,12 @@ def weighted(points: Mapping[str, float], weights: Mapping[str, float]) -> float
     if not total:
         return None
     return round(sum(weights.get(part, 0.0) * value for part, value in points.items()) / total, DIGITS)
+
+
+def lost(points: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """How many points of the score each part cost; with what is left they are 100."""
+    total = sum(weights.get(part, 0.0) for part in points)
+    return {
+        part: weights.get(part, 0.0) * (100.0 - value) / total if total else 0.0
+        for part, value in points.items()
+    }

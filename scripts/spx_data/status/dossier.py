@@ -78,6 +78,32 @@ def distances(days: Sequence[Day], place: int, threshold: float) -> list[dict[st
     ]
 
 
+def worst(checks: Sequence[Document], part: str) -> Document | None:
+    """The check that a part of the score has its points from; None where none of its checks scored."""
+    scored = (check for check in checks if check["part"] == part and check["score"] is not None)
+    return min(scored, key=lambda check: float(check["score"]), default=None)
+
+
+def stamps(minutes: Mapping[str, Any]) -> list[dt.datetime]:
+    """The stamps at which a dossier's `minutes` counts hits, on a day without a date."""
+    if not minutes:
+        return []
+    first = dt.datetime.combine(dt.date.min, dt.time.fromisoformat(minutes["first"]))
+    step = dt.timedelta(seconds=minutes["step_seconds"])
+    longest = max(map(len, minutes["hits"].values()), default=0)
+    return [first + number * step for number in range(longest)]
+
+
+def busiest(minutes: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """The first stamp at which each check of a dossier's `minutes` found most, and how much that was."""
+    clock = stamps(minutes)
+    return {
+        code: (f"{clock[hits.index(max(hits))]:%H:%M}", max(hits))
+        for code, hits in (minutes["hits"] if minutes else {}).items()
+        if any(hits)
+    }
+
+
 def rejects_path(layout: Layout, date: dt.date, rejects: Mapping[str, Any]) -> str | None:
     """Where the bad records of a date stand; None where there are none."""
     return str(layout.rejects(date)) if rejects["sha256"] else None

@@ -33,11 +33,22 @@ def page(settings: Settings, moment: dt.datetime, date: dt.date) -> Page:
     """
     view = View.of(settings, moment, date)
     return Page(
-        title=date.isoformat(),
-        subtitle=f"{date:%A}",
+        title=f"{min(settings.roots, key=len)} {date}",
+        subtitle=_subtitle(view),
         made_at=moment.astimezone(dt.UTC),
         sections=[module.section(view) for module in _SECTIONS],
         data=view.market.data,
         styles=["day.css"],
         home=f"../{settings.layout.dashboard.name}",
     )
+
+
+def _subtitle(view: View) -> str:
+    """The day in a line: its weekday, its hours, what is sealed of it."""
+    session = view.dossier["session"]
+    hours = "of hours unknown"
+    if session:
+        hours = f"{session['opens'][11:16]} to {session['closes'][11:16]} New York"
+    early = ", an early close" if session and session["early_close"] else ""
+    roots = ", ".join(view.settings.roots)
+    return f"{view.date:%A}, {hours}{early}; {roots} every {view.settings.window.interval}"

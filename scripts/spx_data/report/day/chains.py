@@ -2,10 +2,68 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
+from spx_data.settings import Quality
+from spx_data.words import counted
+
+# What a chain's judgement has in figures; None where there was nothing to judge.
+_FIGURES = ("forward", "discount", "parity_residual", "iv_atm", "spread_median", "spread_atm_dollars")
 
 
 def section(view: View) -> Section:
     """The section: every chain of the day, in figures."""
-    return Section("chains", "Chains")
+    chains = [_line(chain, view.date, view.settings.quality) for chain in view.dossier["chains"]]
+    return Section(
+        "chains",
+        "Chains",
+        template="chains",
+        lead=_lead(chains),
+        context={"chains": sorted(chains, key=lambda chain: (chain["days"], chain["root"]))},
+    )
+
+
+def _lead(chains: Sequence[Mapping[str, Any]]) -> str:
+    roots = Counter(chain["root"] for chain in chains)
+    named = ", ".join(f"{number:,} of {root}" for root, number in sorted(roots.items()))
+    if not chains:
+        return ""
+    days = [chain["days"] for chain in chains]
+    return (
+        f"{counted(len(chains), 'chain')} ({named}), {min(days):,} to {max(days):,} days to expiration. "
+        "A click on a heading sorts."
+    )
+
+
+def _line(chain: Mapping[str, Any], date: dt.date, rules: Quality) -> dict[str, Any]:
+    """What the table says of one chain of the dossier."""
+    quality, expiration = chain["quality"] or {}, dt.date.fromisoformat(chain["expiration"])
+    figures = quality.get("figures", {})
+    return {
+        **chain,
+        "days": (expiration - date).days,
+        "weekday": f"{expiration:%a}",
+        "missing": len(chain["contracts_missing"]) + chain["more"].get("contracts_missing", 0),
+        "score": quality.get("score"),
+        "level": _level(quality.get("score"), rules),
+        "hits": ", ".join(f"{code} {number:,}" for code, number in quality.get("hits", {}).items()),
+        "first": _clock(chain["first_stamp"]),
+        "last": _clock(chain["last_stamp"]),
+        **{name: figures.get(name) for name in _FIGURES},
+    }
+
+
+def _level(score: float | None, rules: Quality) -> str:
+    if score is None or score >= rules.warn_below:
+        return ""
+    return "fail" if score < rules.fail_below else "warn"
+
+
+def _clock(stamp: str | None) -> str | None:
+    """The time of day of a stamp (ISO 8601), without seconds that are none."""
+    return stamp and stamp[11:19].removesuffix(":00")

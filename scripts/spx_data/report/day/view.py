@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spx_data import status
+from spx_data import journal, status
 from spx_data.errors import DateValidationError
+from spx_data.journal import Event
+from spx_data.layout import Layout
 from spx_data.ledger import Kind
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, dossier, quality
+from spx_data.status.inventory import Item, items
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class View:
     summary: Summary
     dossier: Mapping[str, Any]
     others: Sequence[quality.Day]  # every judged day, oldest first
+    summaries: Sequence[Summary] = ()  # every date of the lake, oldest first
 
     @classmethod
     def of(cls, settings: Settings, moment: dt.datetime, date: dt.date) -> View:
@@ -46,7 +50,13 @@ class View:
                 reason=f"{date}: {found}",
             )
         days = quality.days(summaries, settings.quality)
-        return cls(settings, date, summary, dossier.of(settings, summaries, days, date), days)
+        found_of_it = dossier.of(settings, summaries, days, date)
+        return cls(settings, date, summary, found_of_it, days, summaries)
+
+    @property
+    def layout(self) -> Layout:
+        """The paths of the lake."""
+        return self.settings.layout
 
     @cached_property
     def market(self) -> Market:
@@ -56,3 +66,31 @@ class View:
             FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
         """
         return Market.of(self.settings, self.date)
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """What happened to the date, oldest first."""
+        return journal.read(self.layout.journal(self.date))
+
+    @cached_property
+    def rechecks(self) -> list[Event]:
+        """The looks that were taken at the source after the date was sealed, oldest first."""
+        date = self.date.isoformat()
+        return [
+            event
+            for event in journal.read(self.layout.lake_journal)
+            if event["event"] == journal.RECHECKED and event.get("date") == date
+        ]
+
+    @cached_property
+    def files(self) -> list[Item]:
+        """The sealed files of the date."""
+        facts = self.summary.facts
+        return list(items(self.layout, self.date, facts.sha256 or "", facts.rows, facts.sealed_at))
+
+    @cached_property
+    def pages_beside(self) -> tuple[dt.date | None, dt.date | None]:
+        """The dates before and after this one that have a page; None where there is no such."""
+        dates = [dt.date.fromisoformat(path.stem) for path in self.layout.day_pages()]
+        before = max((date for date in dates if date < self.date), default=None)
+        return before, min((date for date in dates if date > self.date), default=None)

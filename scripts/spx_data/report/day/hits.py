@@ -1,0 +1,158 @@
+"""Where checks found something: at which stamps of the day, and in which of its chains."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from spx_data.report.day.drawing import Row, chart_of, clock, layered, moment
+from spx_data.report.day.view import View
+from spx_data.report.page import Figure
+from spx_data.status import dossier
+
+_ROW, _LEAST = 30, 110  # pixels for each check, and for few of them
+_CANVAS = {"embedOptions": {"renderer": "canvas"}}  # for thousands of bars
+_LEGEND = [0.1, 1, 10, 100, 1000]
+_TALL = 0.86  # of its row: the highest bar
+
+
+def figures(view: View, codes: Sequence[str], name: str, title: str) -> Iterator[Figure]:
+    """What the checks *codes* found by stamp and by chain; *title* has a place for which of the two."""
+    hits = (view.dossier["minutes"] or {}).get("hits", {})
+    if most := {code: max(hits[code]) for code in codes if any(hits.get(code, ()))}:
+        yield Figure(
+            f"{name}-by-minute",
+            title.format("minute"),
+            _through_the_day(_by_stamp(view, most), most),
+            f"Each row has a scale of its own; the number is its highest bar.{_colours(view, codes)}",
+            wide=True,
+        )
+    if rows := _by_chain(view, codes):
+        yield Figure(
+            f"{name}-by-chain",
+            title.format("expiration"),
+            _over_the_chains(rows, view, codes),
+            "Hits for each thousand records of the chain; nothing where there are none.",
+            wide=True,
+        )
+
+
+# By stamp -------------------------------------------------------------------------------------------------
+
+
+def _by_stamp(view: View, most: Mapping[str, int]) -> list[dict[str, Any]]:
+    """A row for each check and stamp that has hits: from where to where, and how high."""
+    minutes = view.dossier["minutes"]
+    step = dt.timedelta(seconds=minutes["step_seconds"])
+    at_stamp = [{**moment(at), "until": moment(at + step)["at"]} for at in dossier.stamps(minutes)]
+    costly = _costly(view)
+    return [
+        {
+            **at_stamp[place],
+            "check": code,
+            "hits": number,
+            "costly": code in costly,
+            "top": round(row + 1 - _TALL * number / most[code], 3),
+            "row": row + 1,
+        }
+        for row, code in enumerate(most)
+        for place, number in enumerate(minutes["hits"][code])
+        if number
+    ]
+
+
+def _costly(view: View) -> set[str]:
+    """The checks that cost points."""
+    return {
+        check["check"]
+        for check in view.dossier["checks"]
+        if check["score"] is not None and check["score"] < 100
+    }
+
+
+def _colours(view: View, codes: Sequence[str]) -> str:
+    return " Orange cost points, blue did not." if _costly(view) & set(codes) else ""
+
+
+def _through_the_day(rows: Sequence[Row], most: Mapping[str, int]) -> alt.TopLevelMixin:
+    """Bars through the day, a row for each check; *most* has the highest of each, in their order."""
+    labels = [f"{code}  {number:,}" for code, number in most.items()]
+    axis = alt.Axis(
+        values=[row + 0.6 for row in range(len(most))],
+        labelExpr=f"{json.dumps(labels)}[floor(datum.value)]",
+        labelOverlap=False,
+        labelLimit=220,
+        grid=False,
+        ticks=False,
+        domain=False,
+    )
+    scale = alt.Scale(domain=[0, len(most)], reverse=True, nice=False)
+    lines = chart_of({"row": row + 1} for row in range(len(most)))
+    floor = lines.mark_rule(strokeWidth=1).encode(
+        y=alt.Y("row:Q", title=None, scale=scale, axis=axis), color=alt.value("@grid")
+    )
+    bars = (
+        chart_of(rows)
+        .mark_rect()
+        .encode(
+            x=clock("at"),
+            x2="until:T",
+            y=alt.Y("top:Q", title=None, scale=scale, axis=axis),
+            y2="row:Q",
+            color=alt.condition("datum.costly", alt.value("@vermilion"), alt.value("@blue")),
+            tooltip=["check:N", alt.Tooltip("clock:N", title="at"), alt.Tooltip("hits:Q", format=",")],
+        )
+    )
+    return layered(max(_LEAST, _ROW * len(most)), floor, bars, usermeta=_CANVAS)
+
+
+# By chain -------------------------------------------------------------------------------------------------
+
+
+def _by_chain(view: View, codes: Sequence[str]) -> list[dict[str, Any]]:
+    """A row for each check and chain that has hits."""
+    return [
+        {
+            "chain": f"{chain['expiration']} {chain['root']}",
+            "check": code,
+            "hits": number,
+            "records": chain["rows"],
+            "thousandth": round(1000 * number / chain["rows"], 4) if chain["rows"] else None,
+        }
+        for chain in view.dossier["chains"]
+        if chain["quality"]
+        for code, number in chain["quality"]["hits"].items()
+        if code in codes and number
+    ]
+
+
+def _over_the_chains(rows: Sequence[Row], view: View, codes: Sequence[str]) -> alt.TopLevelMixin:
+    chains = sorted(f"{chain['expiration']} {chain['root']}" for chain in view.dossier["chains"])
+    seen = {row["check"] for row in rows}
+    labels = alt.Axis(labelAngle=-90, ticks=False, domain=False)
+    order = alt.Scale(domain=[code for code in codes if code in seen])
+    cells = (
+        chart_of(rows)
+        .mark_rect()
+        .encode(
+            x=alt.X("chain:O", title=None, scale=alt.Scale(domain=chains), axis=labels),
+            y=alt.Y("check:N", title=None, scale=order, axis=alt.Axis(ticks=False, domain=False)),
+            color=alt.Color(
+                "thousandth:Q",
+                title="per thousand records",
+                scale=alt.Scale(type="symlog", constant=0.1, range=["@few", "@many"], interpolate="rgb"),
+                legend=alt.Legend(format="~r", gradientLength=220, gradientThickness=9, values=_LEGEND),
+            ),
+            tooltip=[
+                "chain:N",
+                "check:N",
+                alt.Tooltip("hits:Q", format=","),
+                alt.Tooltip("records:Q", format=","),
+            ],
+        )
+    )
+    return layered(max(2, len(seen)) * 18, cells)
