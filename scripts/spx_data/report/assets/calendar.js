@@ -17,7 +17,8 @@
 
   // The card ------------------------------------------------------------------------------------------------
 
-  const written = (text, date) => texts[text].replaceAll("DATE", date);
+  const SUBSTITUTE = "\u001a";  // in texts that many sessions share, it stands for the date
+  const written = (text, date) => texts[text].replaceAll(SUBSTITUTE, date);
 
   function longDate(date) {
     const form = { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
@@ -102,7 +103,7 @@
 
   function leave() {
     clearTimeout(leaving);
-    if (!pinned) leaving = setTimeout(hide, BRIDGE);
+    if (!pinned) leaving = setTimeout(() => { if (!card.matches(":hover")) hide(); }, BRIDGE);
   }
 
   // The pointer ---------------------------------------------------------------------------------------------

@@ -34,9 +34,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Month:
-    """A month, week by week, from its first Monday's place on; None is no session."""
+    """A month, week by week: *lead* places are left free in its first one; None is no session."""
 
     name: str
+    lead: int
     slots: Sequence[Cell | None]
 
 
@@ -75,12 +76,9 @@ def section(view: View) -> Section:
 
 
 def _years(cells: Mapping[dt.date, Cell], days: int) -> Iterator[Year]:
-    """The years, newest first; a lake of one year has no months before its first one or after its last."""
-    if not cells:
-        return
+    """The years, newest first, each with the months of which any has sessions: they stand in columns."""
     dates = sorted(cells)
-    alone = dates[0].year == dates[-1].year
-    months = range(dates[0].month, dates[-1].month + 1) if alone else range(1, 13)
+    months = sorted({date.month for date in dates})
     by_year = {year: list(found) for year, found in groupby(dates, key=lambda date: date.year)}
     for year in sorted(by_year, reverse=True):
         of_year = by_year[year]
@@ -91,12 +89,7 @@ def _years(cells: Mapping[dt.date, Cell], days: int) -> Iterator[Year]:
 
 def _month(cells: Mapping[dt.date, Cell], first: dt.date, days: int) -> Month:
     length = calendar.monthrange(first.year, first.month)[1]
-    dates = [date for date in _days(first, length) if date.weekday() < days]
-    slots = [None] * dates[0].weekday() + [cells.get(date) for date in dates]
-    while slots and slots[-1] is None:
-        slots.pop()
-    return Month(f"{first:%b}", slots)
-
-
-def _days(first: dt.date, count: int) -> Iterator[dt.date]:
-    return (first + dt.timedelta(number) for number in range(count))
+    month = (first + dt.timedelta(number) for number in range(length))
+    dates = [date for date in month if date.weekday() < days]
+    slots = [cells.get(date) for date in dates] if not cells.keys().isdisjoint(dates) else []
+    return Month(f"{first:%b}", dates[0].weekday(), slots)

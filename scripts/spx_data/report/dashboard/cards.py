@@ -1,7 +1,7 @@
 """What the calendar says of each session when somebody points at it: small enough for ten years of them.
 
-Texts stand in the page once, and a session has their places in columns. Where a text would name its session,
-it says DATE, and so is that of many.
+Texts stand in the page once, and a session has their places in columns. Where a text would name the date of
+its session, a substitute stands for it, and so the text is that of many.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from spx_data.words import count, counted, duration, minute, points, size
 _LONGEST = 300
 # Of the checks that cost a day points; a good day has but one of them told.
 _TOLD = 3
-_REPORT = "spx-data report DATE"
+# The character that Unicode calls so; no text that people read has it.
+_SUBSTITUTE = "\x1a"
 
 Facts = Mapping[str, str]
 # In the order in which a card tells them.
@@ -71,8 +72,9 @@ class _Texts:
     def all(self) -> list[str]:
         return list(self._places)
 
-    def place(self, text: str) -> int:
-        return self._places.setdefault(text, len(self._places))
+    def place(self, text: str, date: dt.date) -> int:
+        shared = text.replace(date.isoformat(), _SUBSTITUTE)
+        return self._places.setdefault(shared, len(self._places))
 
 
 def _facts(view: View, summary: Summary, gap: Gap | None, place: int | None) -> Facts:
@@ -140,7 +142,7 @@ def _estimated(gap: Gap) -> str:
 def _command(summary: Summary, gap: Gap | None, paged: set[str]) -> str | None:
     """What somebody would type about a session; nothing where its page is there, or waiting is right."""
     if summary.state.kind is Kind.SEALED:
-        return None if summary.date.isoformat() in paged else _REPORT
+        return None if summary.date.isoformat() in paged else f"spx-data report {summary.date}"
     return gap.command if gap else None
 
 
