@@ -45,6 +45,7 @@ class Figure:
     chart: alt.TopLevelMixin
     note: str = ""  # how to read it, in a sentence
     wide: bool = False  # over both columns of a section
+    legend: Mapping[str, str] = field(default_factory=dict)  # what its colours mean: names to @colours
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def reach(summaries: Iterable[Summary]) -> Reach:
         if len(stretch) > len(best):
             best = stretch
     sealed = sum(summary.state.kind is Kind.SEALED for summary in asked)
-    ends = (best[0], best[-1]) if best else (None, None)
-    return Reach(len(asked), sealed, *ends, len(best))
+    first, last = (best[0], best[-1]) if best else (None, None)
+    return Reach(len(asked), sealed, first, last, len(best))
 
 
 def states_by_month(summaries: Iterable[Summary]) -> dict[dt.date, Counter[Kind]]:

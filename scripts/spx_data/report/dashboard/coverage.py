@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
+
 import altair as alt
 
 from spx_data.ledger import Kind
@@ -35,7 +38,13 @@ def section(view: View) -> Section:
 
 def _lead(reach: Reach) -> str:
     if not reach.sessions:
-        return "No session lies in the range."
+        return "No session lies in the range yet."
+    if reach.sessions == 1:
+        return (
+            f"The only session, {reach.first}, is sealed."
+            if reach.sealed
+            else "The only session is not sealed."
+        )
     share = f"{count(reach.sealed)} of {counted(reach.sessions, 'session')} are sealed ({_percent(reach)})"
     if not reach.sealed:
         return f"{share}."
@@ -64,18 +73,19 @@ def _sessions(view: View) -> Part:
         named = ", ".join(
             f"{count(sum(found[kind] for found in months.values()))} {kind.value}" for kind in there
         )
-        return f"The range lies within one month: {named or 'nothing that could be sealed yet'}."
+        return f"All within {_month(months)}: {named or 'nothing that could be sealed yet'}."
     rows = [
         steps.stretch(month, "month").as_row() | {"kind": kind.value, "place": place, "sessions": found[kind]}
         for month, found in months.items()
         for place, kind in enumerate(there)
         if found[kind]
     ]
+    colours = {kind.value: f"@{kind.value}" for kind in there}
     chart = (
         drawing.bars(drawing.rows(rows))
         .encode(
             y=alt.Y("sum(sessions):Q", title="sessions", axis=alt.Axis(tickCount=4, format="d")),
-            color=drawing.colours({kind.value: f"@{kind.value}" for kind in there}),
+            color=drawing.colours(colours),
             order=alt.Order("place:Q"),
             tooltip=[
                 drawing.told("name", "month"),
@@ -86,7 +96,12 @@ def _sessions(view: View) -> Part:
         .properties(width="container", height=drawing.TALL)
     )
     note = "By month of the trading date, sealed ones at the bottom."
-    return Figure("coverage-sessions", "Sessions by state", chart, note, wide=True)
+    return Figure("coverage-sessions", "Sessions by state", chart, note, wide=True, legend=colours)
+
+
+def _month(months: Iterable[dt.date]) -> str:
+    """The only one of *months*."""
+    return f"{next(iter(months)):%B %Y}"
 
 
 def _records(balances: list[Balance]) -> list[Part]:
@@ -106,9 +121,9 @@ def _records(balances: list[Balance]) -> list[Part]:
 
 def _in_a_sentence(one: Balance) -> str:
     return (
-        f"{counted(one.days, 'judged day')} of {one.month:%B %Y}: {count(one.contracts)} contracts a day, "
-        f"{count(one.received)} of {count(one.expected)} expected stamps received, "
-        f"{count(one.explained)} explained by the source, {count(one.missing)} missing."
+        f"{counted(one.days, 'judged day')}, {count(one.contracts)} contracts a day: of "
+        f"{count(one.expected)} stamps that were expected {count(one.received)} were received, "
+        f"{count(one.explained)} explained by the source, and {count(one.missing)} are missing."
     )
 
 
@@ -116,7 +131,7 @@ def _contracts(rows: list[dict[str, object]]) -> Figure:
     chart = (
         drawing.bars(drawing.rows(rows))
         .encode(
-            y=alt.Y("contracts:Q", title="contracts", axis=alt.Axis(tickCount=4, format="~s")),
+            y=drawing.amounts("contracts:Q", "contracts"),
             color=alt.value("@blue"),
             tooltip=[
                 drawing.told("name", "month"),
@@ -143,7 +158,7 @@ def _not_received(rows: list[dict[str, object]]) -> Part:
             .transform_filter("datum.percent > 0")
         )
         .encode(
-            y=alt.Y("percent:Q", title="% of expected", axis=alt.Axis(tickCount=4)),
+            y=alt.Y("percent:Q", title="%", axis=alt.Axis(tickCount=4)),
             color=drawing.colours(kinds),
             tooltip=[
                 drawing.told("name", "month"),
@@ -153,8 +168,8 @@ def _not_received(rows: list[dict[str, object]]) -> Part:
         )
         .properties(width="container", height=drawing.LOW)
     )
-    note = "Stamps of contracts that did not come; explained are those of which the source said so."
-    return Figure("coverage-stamps", "Not received", chart, note)
+    note = "Stamps that did not come, in percent of those expected."
+    return Figure("coverage-stamps", "Not received", chart, note, legend=kinds)
 
 
 def _short(value: float) -> float:

@@ -25,7 +25,7 @@ def section(view: View) -> Section:
     limit = view.settings.alerts.disk_free_percent
     lead = f"{size(view.overview.bytes)} sealed; {free}. {_outlook(view, expected, limit)}"
     room = _room(view, disk)
-    found = [disk_charts.growth(view, expected, room), disk_charts.years(view.scene.sealed)]
+    found = [disk_charts.growth(view, expected, room), *disk_charts.years(view.scene.sealed)]
     return parts.section("disk", "Disk", lead, found)
 
 
@@ -47,30 +47,28 @@ def _forecast(view: View, disk: Disk) -> Forecast | None:
 
 
 def _outlook(view: View, expected: Forecast, limit: float) -> str:
-    """What a session takes, what the gaps take, and until when the disk lasts, in a sentence."""
-    today = sessions.today(view.moment)
+    """What is still to come, and until when the disk lasts, in a sentence."""
+    today, end = sessions.today(view.moment), view.settings.end_date
+    if not expected.gaps and end and end <= today:
+        return f"The range ended on {end}, and nothing more comes."
     words = f"At {size(expected.session)} a session "
     if expected.gaps:
-        words += f"{counted(expected.gaps, 'gap')} take{'s' if expected.gaps == 1 else ''} "
-        words += f"{size(expected.gaps_bytes)}; "
+        words += f"the {counted(expected.gaps, 'gap')} take{'s' if expected.gaps == 1 else ''} "
+        words += f"{size(expected.gaps_bytes)}, and "
     if expected.full_on == today:
-        return f"{words}that is more than there is."
+        return f"{words}the disk is full before that." if expected.gaps else f"{words}the disk is full today."
     if expected.low_on is None:
-        return f"{words}{_lasts(today, view.settings.end_date)}."
-    when = "as soon as the gaps are filled" if expected.low_on == today else f"in {_month(expected.low_on)}"
-    low = f"less than {limit:g} % of it will be free {when}"
-    if expected.full_on is None:
-        return f"{words}the disk lasts, but {low}."
-    return f"{words}the disk lasts until {_month(expected.full_on)}, and {low}."
+        return f"{words}there is room {_as_long_as(today, end)}."
+    when = "as soon as the gaps are filled" if expected.gaps else "now"
+    low = when if expected.low_on == today else f"in {_month(expected.low_on)}"
+    lasts = f"lasts until {_month(expected.full_on)}" if expected.full_on else f"lasts until {end}"
+    return f"{words}the disk {lasts}; less than {limit:g} % of it is free {low}."
 
 
-def _lasts(today: dt.date, end: dt.date | None) -> str:
-    """That there is room for all that comes."""
+def _as_long_as(today: dt.date, end: dt.date | None) -> str:
     if end is None:
-        return "the disk lasts for more than a century"
-    return (
-        f"there is room for all until {end}" if end > today else f"the range ends on {end}, and there is room"
-    )
+        return "for more than a century"
+    return f"for all sessions until {end}" if end > today else f"for them; the range ended on {end}"
 
 
 def _month(day: dt.date) -> str:

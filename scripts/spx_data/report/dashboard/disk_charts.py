@@ -14,7 +14,7 @@ from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Figure
 from spx_data.status import Summary
-from spx_data.words import size
+from spx_data.words import minute, size
 
 _LEAST_AHEAD = dt.timedelta(730)  # that a forecast is drawn
 _LEVELS = {"full": "@fail", "low": "@warn"}
@@ -22,12 +22,12 @@ _LEVELS = {"full": "@fail", "low": "@warn"}
 
 def growth(view: View, expected: Forecast, room: Room) -> Part:
     """The lake's bytes by the moment of the seal, and from now on as the forecast has them."""
-    sealed = [summary for summary in view.scene.sealed if summary.facts.sealed_at]
-    if len(sealed) < 2:
-        return "How the lake grows is drawn from two sealed dates on."
+    moments = {minute(at) for summary in view.scene.sealed if (at := summary.facts.sealed_at)}
+    if len(moments) < 2:
+        return "How the lake grows is drawn from two moments of sealing on."
     now = view.overview.bytes
     unit, per = ("GB", 1e9) if now >= 1e9 else ("MB", 1e6)
-    ahead = _ahead(view, expected, min(summary.facts.sealed_at or "" for summary in sealed))
+    ahead = _ahead(view, expected, min(moments))
     top = max(now + grown for _, grown in ahead)
     layers = [_past(unit), _future(ahead, now, per)]
     levels = {"full": now + room.free, "low": now + room.free - room.kept}
@@ -59,7 +59,7 @@ def _ahead(view: View, expected: Forecast, first: str) -> list[tuple[dt.date, fl
 
 def _past(unit: str) -> alt.Chart:
     whole = "datum.whole / 1000" if unit == "GB" else "datum.whole"
-    y = alt.Y("size:Q", title=unit, stack=None, axis=alt.Axis(tickCount=5, format="~g"))
+    y = alt.Y("size:Q", title=unit, stack=None, axis=alt.Axis(tickCount=4, format=",.3~f"))
     line = {"color": "@sealed", "strokeWidth": 1.8}
     area: alt.Chart = (
         drawing.shared("isValid(datum.mb)")
@@ -86,7 +86,7 @@ def _levels(reached: Mapping[str, float], limit: float) -> list[alt.Chart]:
     words = {"full": "the disk is full", "low": f"{limit:g} % of the disk free"}
     base = drawing.rows(
         {"kind": kind, "size": round(at, 3), "words": words[kind]} for kind, at in reached.items()
-    ).encode(y="size:Q", color=drawing.colours({kind: _LEVELS[kind] for kind in reached}, legend=False))
+    ).encode(y="size:Q", color=drawing.colours({kind: _LEVELS[kind] for kind in reached}))
     said: alt.Chart = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, tooltip=None)
     return [
         base.mark_rule(strokeDash=[2, 3], tooltip=None),
@@ -94,14 +94,14 @@ def _levels(reached: Mapping[str, float], limit: float) -> list[alt.Chart]:
     ]
 
 
-def years(sealed: Sequence[Summary]) -> Part:
-    """The bytes of the sealed dates of each year."""
+def years(sealed: Sequence[Summary]) -> list[Part]:
+    """The bytes of the sealed dates of each year, where there are several."""
     found: dict[int, list[int]] = {}
     for summary in sealed:
         if summary.facts.bytes:
             found.setdefault(summary.date.year, []).append(summary.facts.bytes)
     if len(found) < 2:
-        return f"All sealed dates are of {', '.join(map(str, found))}."
+        return []
     rows = [
         {
             "year": str(year),
@@ -116,7 +116,7 @@ def years(sealed: Sequence[Summary]) -> Part:
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("year:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),
-            y=alt.Y("gb:Q", title="GB", axis=alt.Axis(tickCount=4, format="~g")),
+            y=alt.Y("gb:Q", title="GB", axis=alt.Axis(tickCount=4, format=",.3~f")),
             tooltip=[
                 drawing.told("year", "year"),
                 drawing.told("gb", "GB", ",~r"),
@@ -126,4 +126,5 @@ def years(sealed: Sequence[Summary]) -> Part:
         )
         .properties(width="container", height=drawing.LOW)
     )
-    return Figure("disk-years", "Years", chart, "Sealed Parquet by the year of the trading date.", wide=True)
+    note = "Sealed Parquet by the year of the trading date."
+    return [Figure("disk-years", "Years", chart, note, wide=True)]

@@ -7,7 +7,7 @@ page is looked at; tooltips show the text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 
@@ -16,10 +16,12 @@ from spx_data.report.dashboard import dates
 # Thousands of marks are faster as one picture than as elements of their own.
 CANVAS = {"embedOptions": {"renderer": "canvas"}}
 TALL, LOW = 190, 160  # pixels of a chart over both columns, and of one in a column
-# Values further apart than that would hide each other on a linear scale.
-_DECADES = 20.0
-
-Shape = Literal["linear", "log"]
+FEW = 200  # points that may be large
+# What `shared` adds to a date, and the room beside its points in pixels; bars begin where their axis does.
+DAY, MOMENT = "day", "moment"
+_ASIDE = {DAY: 8, MOMENT: 8}
+# Values further apart than this would hide each other on a linear scale.
+_FAR_APART = 20.0
 
 
 def rows(values: Iterable[Mapping[str, Any]]) -> alt.Chart:
@@ -33,18 +35,31 @@ def shared(where: str) -> alt.Chart:
     `day` is the trading date and `moment` that of the seal, both as Vega has them.
     """
     chart = alt.Chart(alt.NamedData(dates.NAME)).transform_filter(where)
-    return chart.transform_calculate(
-        day="utcParse(datum.date, '%Y-%m-%d')", moment="utcParse(datum.sealed, '%Y-%m-%d %H:%M')"
+    parsed = {
+        DAY: "utcParse(datum.date, '%Y-%m-%d')",
+        MOMENT: "utcParse(datum.sealed, '%Y-%m-%d %H:%M')",
+    }
+    return chart.transform_calculate(**parsed)
+
+
+# Dates and times as everybody reads them; the first label has what the others leave out.
+_DATES = (
+    "utcdate(datum.value) > 1 ? utcFormat(datum.value, datum.index ? '%-d %b' : '%-d %b %Y')"
+    " : utcmonth(datum.value) ? utcFormat(datum.value, '%b %Y') : utcFormat(datum.value, '%Y')"
+)
+_IS_TIME = "utchours(datum.value) || utcminutes(datum.value) || utcseconds(datum.value)"
+_TIMES = "utcFormat(datum.value, datum.index ? '%H:%M' : '%-d %b %H:%M')"
+
+
+def time(field: str) -> alt.X:
+    """An axis of time in UTC: of dates, or of moments in the field of that name."""
+    labels = f"{_IS_TIME} ? {_TIMES if field == MOMENT else repr('')} : {_DATES}"
+    count = alt.ExprRef("max(2, floor(width / 90))")
+    axis = alt.Axis(
+        grid=False, ticks=False, tickCount=count, labelExpr=labels, labelFlush=True, labelPadding=5
     )
-
-
-def time(field: str, *, grid: bool = False) -> alt.X:
-    """An axis of time in UTC."""
     return alt.X(
-        f"{field}:T",
-        title=None,
-        scale=alt.Scale(type="utc"),
-        axis=alt.Axis(grid=grid, tickCount=alt.ExprRef("max(2, floor(width / 90))")),
+        f"{field}:T", title=None, scale=alt.Scale(type="utc", padding=_ASIDE.get(field, 0)), axis=axis
     )
 
 
@@ -56,8 +71,8 @@ def bars(chart: alt.Chart, x: alt.X | None = None) -> alt.Chart:
 
 def points(chart: alt.Chart, count: int) -> alt.Chart:
     """*chart* as points, the smaller and fainter the more they are."""
-    few = count < 200
-    marked: alt.Chart = chart.mark_circle(size=36 if few else 12, opacity=0.9 if few else 0.45, clip=True)
+    few = count < FEW
+    marked: alt.Chart = chart.mark_circle(size=36 if few else 12, opacity=0.9 if few else 0.45)
     return marked
 
 
@@ -69,22 +84,23 @@ def medians(values: Iterable[Mapping[str, Any]]) -> alt.Chart:
     return line.encode(x=alt.X("middle:T"), y=alt.Y("median:Q"))
 
 
-def scale(values: Sequence[float]) -> tuple[Shape, alt.Scale]:
-    """The scale for *values*: from nothing on, or logarithmic where they are too far apart for that."""
-    positive = [value for value in values if value > 0]
-    if len(positive) == len(values) and values and max(values) > _DECADES * min(values):
-        return "log", alt.Scale(type="log", nice=True)
-    return "linear", alt.Scale(zero=True, nice=True)
+def amounts(field: str, title: str, values: Sequence[float] = (), *, zero: bool = True) -> alt.Y:
+    """An axis of numbers like 500 and 1.5k; logarithmic where the *values* are too far apart for another."""
+    labels = "format(datum.value, datum.value < 1 ? '~g' : '.3~s')"
+    if not values or min(values) <= 0 or max(values) <= _FAR_APART * min(values):
+        axis = alt.Axis(tickCount=4, labelExpr=labels)
+        return alt.Y(field, title=title, axis=axis, scale=alt.Scale(zero=zero))
+    scale = alt.Scale(type="log", domain=[0.8 * min(values), 1.25 * max(values)], nice=False)
+    ticks = [digit * 10.0**power for power in range(-4, 12) for digit in (1, 2, 5)]
+    within = [tick for tick in ticks if 0.8 * min(values) <= tick <= 1.25 * max(values)]
+    axis = alt.Axis(values=within, labelExpr=labels)
+    return alt.Y(field, title=f"{title}, logarithmic", scale=scale, axis=axis)
 
 
-def colours(pairs: Mapping[str, str], *, legend: bool = True) -> alt.Color:
-    """The colours of the values of the field `kind`, in their order, which is also that of the legend."""
-    return alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=list(pairs), range=list(pairs.values())),
-        sort=list(pairs),
-        legend=alt.Legend(title=None, columns=alt.ExprRef("max(2, floor(width / 110))")) if legend else None,
-    )
+def colours(pairs: Mapping[str, str]) -> alt.Color:
+    """The colours of the values of the field `kind`, in their order; the figure has them as its legend."""
+    scale = alt.Scale(domain=list(pairs), range=list(pairs.values()))
+    return alt.Color("kind:N", scale=scale, sort=list(pairs), legend=None)
 
 
 def told(field: str, title: str, form: str | None = None) -> alt.Tooltip:

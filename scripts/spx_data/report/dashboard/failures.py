@@ -39,7 +39,7 @@ def _lead(troubles: Sequence[Trouble]) -> str:
         if resolved == len(troubles)
         else f"{count(len(troubles) - resolved)} of them of dates that were not sealed since"
     )
-    return f"{counted(len(troubles), 'error')} and retries, of {counted(dates, 'date')}; {became}."
+    return f"{counted(len(troubles), 'error')} and retries on {counted(dates, 'date')}; {became}."
 
 
 def _over_time(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
@@ -62,11 +62,7 @@ def _over_time(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
     chart = (
         drawing.bars(drawing.rows(rows))
         .encode(
-            y=alt.Y(
-                "sum(errors):Q",
-                title="errors and retries",
-                axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s"),
-            ),
+            y=drawing.amounts("sum(errors):Q", "errors and retries"),
             color=drawing.colours(colours),
             order=alt.Order("place:Q"),
             tooltip=[
@@ -78,7 +74,7 @@ def _over_time(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
         .properties(width="container", height=drawing.TALL)
     )
     note = f"By the {step} in which they happened (UTC)."
-    return Figure("failures-time", "Errors and retries", chart, note, wide=True)
+    return Figure("failures-time", "Errors and retries", chart, note, wide=True, legend=colours)
 
 
 def _by_hour(troubles: Sequence[Trouble]) -> Figure:
@@ -92,9 +88,7 @@ def _by_hour(troubles: Sequence[Trouble]) -> Figure:
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),
-            y=alt.Y(
-                "errors:Q", title="errors and retries", axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s")
-            ),
+            y=drawing.amounts("errors:Q", "errors and retries"),
             tooltip=[drawing.told("hour", "hour"), drawing.told("errors", "errors and retries", ",d")],
         )
         .properties(width="container", height=drawing.LOW)
@@ -113,12 +107,12 @@ def _by_stage(troubles: Sequence[Trouble]) -> Figure:
     ]
     chart = (
         drawing.rows(rows)
-        .mark_bar()
+        .mark_bar(size=24)
         .encode(
             x=alt.X(
                 "sum(errors):Q",
                 title="errors and retries",
-                axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s"),
+                axis=alt.Axis(tickCount=4, labelExpr="format(datum.value, '.3~s')"),
             ),
             y=alt.Y("stage:N", title=None, sort="-x"),
             color=drawing.colours(_FATES),
@@ -131,4 +125,5 @@ def _by_stage(troubles: Sequence[Trouble]) -> Figure:
         )
         .properties(width="container", height=drawing.LOW)
     )
-    return Figure("failures-stages", "Stages", chart, "Where they happened, and what became of their dates.")
+    note = "Where they happened, and what became of their dates."
+    return Figure("failures-stages", "Stages", chart, note, legend=_FATES)

@@ -28,22 +28,34 @@ def section(
 
 
 def in_words(trends: Sequence[Trend], periods: int, step: str) -> list[str]:
-    """Where the figures are going, one sentence for each that moves; or that none does."""
-    moving = [f"{_sentence(trend)}." for trend in trends if trend.moves]
+    """Where the figures are going by each *step*, a sentence for each that moves; or that none does."""
+    moving = [_sentence(trend, step) for trend in trends if trend.moves]
     if moving:
         return moving
     if all(trend.slope is None for trend in trends):
-        return [f"No trend yet: there are figures of {counted(periods, step)}, and it takes six."]
+        return [f"A trend takes six {step}s; there are figures of {counted(periods, step)}."]
     return [f"No figure moves beyond chance, or by more than a trifle, over {counted(periods, step)}."]
 
 
-def _sentence(trend: Trend) -> str:
-    """A trend with its ends: Days get worse: 0.3 % a period (score: 98.2 to 95.1 points)."""
-    words = trend.verdict[:1].upper() + trend.verdict[1:]
-    name, unit = trend.measure.name.replace("_", " "), trend.measure.unit
-    return f"{words} ({name}: {_short(trend.first)} to {_short(trend.last)} {unit})"
+# What is not the name of its measure, spelt apart.
+_NAMES = {
+    "duration_seconds": "duration",
+    "memory_peak_mb": "memory peak",
+    "requests_failed_percent": "requests that fail",
+    "iv_level": "volatility at 30 days",
+}
 
 
-def _short(value: float | None) -> str:
+def _sentence(trend: Trend, step: str) -> str:
+    """A trend with its ends: Days get worse: 0.3 % a month (score: 98.2 to 95.1 points)."""
+    words = trend.verdict[:1].upper() + trend.verdict[1:].replace("a period", f"a {step}")
+    measure = trend.measure
+    name = _NAMES.get(measure.name, measure.name.replace("_", " "))
+    times, unit = (100.0, "%") if measure.unit == "fraction" else (1.0, measure.unit)
+    first, last = (_short((value or 0.0) * times) for value in (trend.first, trend.last))
+    return f"{words} ({name}: {first} to {last} {unit})."
+
+
+def _short(value: float) -> str:
     """A number with three digits that count, and all of those before the point."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -20,6 +20,13 @@ from spx_data.words import counted, points
 _MOST = 50  # days that a table names
 _WORST_FIRST = {"fail": 0, "warn": 1, "good": 2, None: 3}
 
+_VERDICTS = {
+    "fail": "not to be used",
+    "warn": "to look at",
+    "good": "it needs no look",
+    None: "without a verdict",
+}
+
 
 @dataclass(frozen=True)
 class Conspicuous:
@@ -70,11 +77,11 @@ def _lead(days: Sequence[Day]) -> str:
     bad = {verdict: sum(day.verdict == verdict for day in days) for verdict in ("warn", "fail")}
     told = [f"{counted(bad['warn'], 'day')} to look at"] if bad["warn"] else []
     told += [f"{counted(bad['fail'], 'day')} not to be used"] if bad["fail"] else []
-    verdicts = " and ".join(told) or "none of them needs a look"
+    verdicts = " and ".join(told) or "none of them is below the thresholds"
     if len(scores) == 1:
-        return f"One day judged, worth {points(scores[0])} of 100 points: {verdicts}."
+        return f"One day judged, worth {points(scores[0])} of 100 points: {_VERDICTS[days[0].verdict]}."
     judged, middle = counted(len(days), "day"), points(statistics.median(scores))
-    return f"{judged} judged, half of them worth {middle} of 100 points or more: {verdicts}."
+    return f"{judged} judged, their median is {middle} of 100 points: {verdicts}."
 
 
 def conspicuous(view: View, far: Mapping[dt.date, Sequence[Distance]]) -> list[Conspicuous]:

@@ -20,11 +20,14 @@ _VERDICTS = {"good": "@sealed", "warn": "@warn", "fail": "@fail"}
 # Days that stand out, and by which of their figures.
 Far = Mapping[dt.date, Sequence[Distance]]
 
+_WHOLE = 100  # points
 _ROW = 20  # pixels of a part in the heat map
 
 
 def parts(days: Sequence[Day], periods: Sequence[Period], far: Far, rules: Quality) -> list[Part]:
     """What the days are worth, over time: charts, or sentences where there is too little for one."""
+    if len(days) < 2:
+        return ["What days are worth over time is drawn from two of them on."]
     return [
         _scores(days, periods, rules),
         _parts(days, rules),
@@ -33,29 +36,24 @@ def parts(days: Sequence[Day], periods: Sequence[Period], far: Far, rules: Quali
     ]
 
 
-def _medians(periods: Sequence[Period], name: str, times: float = 1) -> list[dict[str, object]]:
-    return [
-        {"middle": steps.named(period.name).middle.isoformat(), "median": round(value * times, 4)}
-        for period in periods
-        if (value := period.medians[name]) is not None
-    ]
-
-
 def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> Part:
     """The score of each day, with the thresholds of the settings and the months' medians."""
     scores = [day.score for day in days if day.score is not None]
     if len(scores) < 2:
-        return "Scores are drawn from two judged days on."
-    lowest = min([*scores, rules.fail_below])
-    scale = alt.Scale(domain=[max(0.0, lowest - 2), 100.5], nice=False)
-    each = drawing.points(drawing.shared("isValid(datum.score)"), len(scores)).encode(
+        return "Fewer than two days have a score."
+    most = max(_WHOLE - rules.fail_below, *(_WHOLE - score for score in scores))
+    few = len(scores) < drawing.FEW
+    each = drawing.shared("isValid(datum.score)").transform_calculate(
+        points_lost=f"{_WHOLE} - datum.score", kind="datum.verdict"
+    )
+    drawn: alt.Chart = each.mark_circle()
+    good = "datum.verdict == 'good'"
+    points = drawn.encode(
         x=drawing.time("day"),
-        y=alt.Y("score:Q", title="points", scale=scale, axis=alt.Axis(tickCount=5)),
-        color=alt.Color(
-            "verdict:N",
-            scale=alt.Scale(domain=list(_VERDICTS), range=list(_VERDICTS.values())),
-            legend=alt.Legend(title=None),
-        ),
+        y=_towards_the_whole("points_lost:Q", most),
+        color=drawing.colours(_VERDICTS),
+        size=alt.condition(good, alt.value(36 if few else 12), alt.value(45)),
+        opacity=alt.condition(good, alt.value(0.9 if few else 0.4), alt.value(0.95)),
         tooltip=[
             drawing.told("date", "date"),
             drawing.told("score", "score", ".2~f"),
@@ -63,22 +61,40 @@ def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> P
             drawing.told("lost", "cost points"),
         ],
     )
-    medians = _medians(periods, "score")
-    line = [drawing.medians(medians)] if len(medians) > 1 else []
-    chart = alt.layer(_thresholds(rules), each, *line).properties(
+    line = _medians(periods)
+    chart = alt.layer(_thresholds(rules), points, *line).properties(
         width="container", height=drawing.TALL, usermeta=drawing.CANVAS
     )
     note = (
         f"Below {rules.warn_below:g} a day deserves a look, below {rules.fail_below:g} it is not to be used."
     )
     note += " The line is the months' medians." if line else ""
-    return Figure("quality-scores", "Score of each day", chart, note, wide=True)
+    note += " The scale opens towards 100."
+    return Figure("quality-scores", "Score of each day", chart, note, wide=True, legend=_VERDICTS)
+
+
+def _towards_the_whole(field: str, most: float) -> alt.Y:
+    """An axis of points lost, labelled as those that are left: it opens where nearly all days are."""
+    values = [tick for tick in (0, 0.1, 0.5, 2, 5, 10, 20, 50, 100) if tick <= most]
+    scale = alt.Scale(type="symlog", constant=0.5, domain=[0, 1.15 * most], reverse=True, nice=False)
+    labels = f"format({_WHOLE} - datum.value, '~f')"
+    return alt.Y(field, title="points", scale=scale, axis=alt.Axis(values=values, labelExpr=labels))
+
+
+def _medians(periods: Sequence[Period]) -> list[alt.Chart]:
+    """The line of the months' median scores, where they make one."""
+    rows = [
+        {"middle": steps.named(period.name).middle.isoformat(), "median": round(_WHOLE - score, 3)}
+        for period in periods
+        if (score := period.medians["score"]) is not None
+    ]
+    return [drawing.medians(rows)] if len(rows) > 1 else []
 
 
 def _thresholds(rules: Quality) -> alt.Chart:
     values = [
-        {"at": rules.warn_below, "kind": "warn"},
-        {"at": rules.fail_below, "kind": "fail"},
+        {"kind": "warn", "at": _WHOLE - rules.warn_below},
+        {"kind": "fail", "at": _WHOLE - rules.fail_below},
     ]
     drawn: alt.Chart = drawing.rows(values).mark_rule(strokeDash=[4, 3], tooltip=None)
     return drawn.encode(y="at:Q", color=drawing.colours(_VERDICTS))
@@ -90,12 +106,13 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
     for day in days:
         months.setdefault(steps.stretch(day.date, "month"), []).append(day)
     if len(months) < 2:
-        return "The parts of the score are mapped from two months on."
+        return "What each part was worth, month by month, is drawn from two months on."
     rows = [
         stretch.as_row() | {"days": len(members)} | _lowest(members) for stretch, members in months.items()
     ]
-    low = min([rules.fail_below, *(row[part] for row in rows for part in PARTS if part in row)])
-    scale = alt.Scale(domain=[low, rules.warn_below, 100], range=["@fail", "@yellow", "@grid"], clamp=True)
+    scale = alt.Scale(
+        domain=[rules.fail_below, _WHOLE], range=["@fail", "@grid"], clamp=True, interpolate="rgb"
+    )
     chart = (
         drawing.rows(rows)
         .transform_fold(list(PARTS), as_=["part", "points"])
@@ -129,10 +146,8 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
     """A figure of each day, with those marked that stand out from the days around them."""
     values = [100 * value for day in days if (value := getattr(day, name)) is not None]
     if len(values) < 2:
-        return f"{title}: {values[0]:.3g} {unit} on the only day." if values else f"{title}: no day tells."
-    shape, scale = drawing.scale(values)
-    scale = scale if shape == "log" else alt.Scale(zero=False, nice=True)
-    x, y = drawing.time("day"), alt.Y(f"{column}:Q", title=unit, scale=scale, axis=alt.Axis(tickCount=5))
+        return f"{title}: fewer than two days tell."
+    x, y = drawing.time("day"), drawing.amounts(f"{column}:Q", unit, values, zero=False)
     tooltip = [
         drawing.told("date", "date"),
         drawing.told(column, f"{title.lower()}, {unit}", ".4~g"),
@@ -149,8 +164,6 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
     )
     chart = alt.layer(each, *marks).properties(width="container", height=drawing.LOW, usermeta=drawing.CANVAS)
     note = "Median of each day; circles stand out from the days around them."
-    if shape == "log":
-        note += " Logarithmic."
     return Figure(f"quality-{column}", title, chart, note)
 
 

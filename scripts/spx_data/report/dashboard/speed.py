@@ -17,7 +17,7 @@ from spx_data.report.page import Figure, Section
 from spx_data.status import performance
 from spx_data.status.performance import Performance
 from spx_data.status.trends import Period
-from spx_data.words import count, counted, duration
+from spx_data.words import count, counted, duration, minute
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,16 @@ class _Measure:
     title: str
     unit: str
     colour: str
-    form: str  # of its axis
     wide: bool = False
 
 
 _MEASURES = (
-    _Measure("rows_a_minute", "records_per_minute", "Records a minute", "records/min", "@blue", "~s", True),
-    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "@green", "~s"),
-    _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "@purple", "~s"),
+    _Measure("rows_a_minute", "records_per_minute", "Records a minute", "records/min", "@blue", True),
+    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "@green"),
+    _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "@purple"),
 )
+# Of the trends; bytes follow records.
+_FOLLOWED = {*(measure.name for measure in _MEASURES), "requests_failed_percent"}
 
 
 def section(view: View) -> Section:
@@ -45,6 +46,8 @@ def section(view: View) -> Section:
     lines = performance.performances(view.dates)
     if not lines:
         return parts.section("speed", "Speed", "Nothing is sealed yet, so nothing was timed.")
+    if len({minute(line.sealed_at) for line in lines}) < 2:
+        return parts.section("speed", "Speed", _lead(lines), [_at_once(lines)])
     moments = sorted(dt.datetime.fromisoformat(line.sealed_at).date() for line in lines)
     step: Literal["month", "week"] = "month" if steps.fitting(moments[0], moments[-1]) == "month" else "week"
     periods = performance.periods(lines, step)
@@ -53,7 +56,11 @@ def section(view: View) -> Section:
         "Speed",
         _lead(lines),
         [_over_time(measure, lines, periods) for measure in _MEASURES],
-        trends=parts.in_words(performance.trends(periods), len(periods), step),
+        trends=parts.in_words(
+            [trend for trend in performance.trends(periods) if trend.measure.name in _FOLLOWED],
+            len(periods),
+            step,
+        ),
     )
 
 
@@ -69,22 +76,25 @@ def _lead(lines: Sequence[Performance]) -> str:
     )
 
 
+def _at_once(lines: Sequence[Performance]) -> str:
+    peaks = [line.memory_peak_mb for line in lines if line.memory_peak_mb is not None]
+    memory = f", with at most {count(max(peaks))} MB of memory" if peaks else ""
+    return f"All of it was sealed at {minute(lines[0].sealed_at)} (UTC){memory}."
+
+
 def _over_time(measure: _Measure, lines: Sequence[Performance], periods: Sequence[Period]) -> Part:
     """The measure of each date at the moment of its seal, and the medians of the periods as a line."""
     values = [value for line in lines if (value := getattr(line, measure.name)) is not None]
     if len(values) < 2:
-        what = f"{values[0]:,.0f} {measure.unit} of one date" if values else "no date tells"
-        return f"{measure.title}: {what}."
-    shape, scale = drawing.scale(values)
-    axis = alt.Axis(tickCount=5, format=measure.form)
+        return f"{measure.title}: fewer than two dates tell."
     each = drawing.points(drawing.shared(f"isValid(datum.{measure.column})"), len(values)).encode(
         x=drawing.time("moment"),
-        y=alt.Y(f"{measure.column}:Q", title=measure.unit, scale=scale, axis=axis),
+        y=drawing.amounts(f"{measure.column}:Q", measure.unit, values),
         color=alt.value(measure.colour),
         tooltip=[
             drawing.told("date", "date"),
             drawing.told("sealed", "sealed (UTC)"),
-            drawing.told(measure.column, measure.unit, ",~r" if measure.form == "~s" else measure.form),
+            drawing.told(measure.column, measure.unit, ",~r"),
         ],
     )
     line = _medians(measure, periods)
@@ -93,11 +103,7 @@ def _over_time(measure: _Measure, lines: Sequence[Performance], periods: Sequenc
         height=drawing.TALL if measure.wide else drawing.LOW,
         usermeta=drawing.CANVAS,
     )
-    note = "Each date when it was sealed (UTC)" + (
-        ", and the medians of the periods as a line." if line else "."
-    )
-    if shape == "log":
-        note += " Logarithmic."
+    note = "Dates by the moment of their seal (UTC)" + ("; the line is medians." if line else ".")
     return Figure(f"speed-{measure.column}", measure.title, chart, note, wide=measure.wide)
 
 

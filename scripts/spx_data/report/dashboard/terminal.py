@@ -32,9 +32,7 @@ def section(view: View) -> Section:
     step = steps.fitting(min(days), max(days))
     rows = [_row(stretch, one) for stretch, one in _by(step, days).items()]
     if len(rows) < 2:
-        found: list[Part] = [
-            f"All of it on {rows[0]['name']} (UTC): from two days on there is something to compare."
-        ]
+        found: list[Part] = [f"All of it was on {rows[0]['name']} (UTC)."]
     else:
         found = [_latency(rows, step), _requests(rows, step), _failed(rows, step)]
     return parts.section("terminal", "Terminal", _lead(whole), found)
@@ -54,10 +52,9 @@ def _lead(whole: Traffic) -> str:
 
 
 def _seconds(value: float) -> str:
-    """A latency with two digits that count; classes of latencies are not told finer."""
-    return (
-        f"{1000 * value:.2g} ms" if value < 0.995 else f"{value:.2g} s" if value < 99.5 else f"{value:,.0f} s"
-    )
+    """A latency with two digits that count: classes of latencies are not told finer."""
+    short = float(f"{value:.2g}")
+    return f"{1000 * short:g} ms" if short < 1 else f"{short:,g} s"
 
 
 def _by(step: Step, days: Mapping[dt.date, Traffic]) -> dict[Stretch, Traffic]:
@@ -71,8 +68,8 @@ def _row(stretch: Stretch, one: Traffic) -> dict[str, Any]:
     middle, high = one.latency(0.5), one.latency(_HIGH)
     return stretch.as_row() | {
         "middle": stretch.middle.isoformat(),
-        "median": middle and float(f"{middle:.2g}"),
-        "high": high and float(f"{high:.2g}"),
+        "median": middle and float(f"{middle:.3g}"),
+        "high": high and float(f"{high:.3g}"),
         "requests": one.requests,
         "failed": one.failed,
         "percent": round(one.failed_percent, 2),
@@ -88,7 +85,7 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
     answered = [row for row in rows if row["median"] is not None]
     if len(answered) < 2:
         return "Too few answers to show how soon they come."
-    shape, scale = drawing.scale([row[name] for row in answered for name in ("median", "high")])
+    values = [row[name] for row in answered for name in ("median", "high")]
     chart = (
         drawing.rows(_without(answered, "from", "to", "failed", "percent"))
         .transform_calculate(**{"95th percentile": "datum.high"})
@@ -96,7 +93,7 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
         .mark_line(strokeWidth=1.8, point={"size": 26} if len(answered) < 40 else {"size": 30, "opacity": 0})
         .encode(
             x=drawing.time("middle"),
-            y=alt.Y("seconds:Q", title="seconds", scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
+            y=drawing.amounts("seconds:Q", "seconds", values),
             color=drawing.colours(_LATENCIES),
             tooltip=[
                 drawing.told("name", step),
@@ -108,16 +105,14 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
         .properties(width="container", height=drawing.TALL)
     )
     note = f"From asking to the last byte, of answered requests, by the {step} they were made (UTC)."
-    if shape == "log":
-        note += " Logarithmic."
-    return Figure("terminal-latency", "Latency", chart, note, wide=True)
+    return Figure("terminal-latency", "Latency", chart, note, wide=True, legend=_LATENCIES)
 
 
 def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
     chart = (
         drawing.bars(drawing.rows(_without(rows, "middle", "median", "high", "percent")))
         .encode(
-            y=alt.Y("requests:Q", title="requests", axis=alt.Axis(tickCount=4, format="~s")),
+            y=drawing.amounts("requests:Q", "requests"),
             color=alt.value("@blue"),
             tooltip=[drawing.told("name", step), drawing.told("requests", "requests", ",d")],
         )
