@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import numpy as np
+
+from spx_data import vouched
+from spx_data.quality import DETAILS
+from spx_data.report.day import market_chain, market_records
+from spx_data.report.day.market_chain import Lines
+from spx_data.report.day.market_grid import Grid
+from spx_data.report.day.market_smile import DELTAS, Smile
 from spx_data.report.page import Columns
 from spx_data.settings import Settings
+
+# Units of what is whole on the page.
+SHARE = 1e-3
+SPREAD = 1e-4  # of the midpoint
+VOLATILITY = 1e-4
+
+# Days to expiration of which smiles are drawn, as near as there are chains.
+_TENORS = (0, 1, 7, 30, 60, 91, 182, 365, 1000)
 
 
 @dataclass(frozen=True)
 class Market:
     """The day's quotes and volatilities, by expiration and minute."""
 
-    data: Mapping[str, Columns] = field(default_factory=dict)  # what charts share
+    grid: Grid
+    chains: Sequence[Lines]  # by expiration, then root
 
     @classmethod
     def of(cls, settings: Settings, date: dt.date) -> Market:
@@ -23,4 +43,99 @@ class Market:
         Raises:
             FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
         """
-        return cls()
+        passport = vouched.read(settings.layout.passport(date))
+        proofs = {
+            (chain["root"], chain["expiration"]): proof
+            for chain, proof in zip(passport["chains"], passport[DETAILS]["chains"], strict=True)
+        }
+        grid = Grid.of(passport)
+        chains = [
+            market_chain.read(root, expiration, records, proofs[root, expiration.isoformat()], grid)
+            for root, expiration, records in market_records.chains(settings.layout.parquet(date), date)
+        ]
+        return cls(grid, sorted(chains, key=lambda chain: (chain.expiration, chain.root)))
+
+    @cached_property
+    def with_smiles(self) -> Sequence[Lines]:
+        """The chains of which smiles are drawn, from those that expire soon to those that live long."""
+        fullest: dict[int, Lines] = {}
+        for chain in self.chains:
+            if any(_drawn(chain)) and chain.contracts > getattr(fullest.get(chain.days), "contracts", 0):
+                fullest[chain.days] = chain
+        if not fullest:
+            return []
+        nearest = {
+            min(fullest, key=lambda days: abs(math.log((1 + days) / (1 + tenor)))) for tenor in _TENORS
+        }
+        return [fullest[days] for days in sorted(nearest)]
+
+    @cached_property
+    def data(self) -> Mapping[str, Columns]:
+        """What charts share: `minutes` and `deltas` have a row a chain, `smiles` one a chain and moment."""
+        return {
+            "minutes": _by_columns(map(_minutes, self.chains)),
+            "deltas": _by_columns(map(_deltas, self.chains)),
+            "smiles": _by_columns(row for chain in self.with_smiles for row in _smiles(chain)),
+        }
+
+
+def _key(chain: Lines) -> dict[str, Any]:
+    return {"chain": chain.name, "root": chain.root, "days": chain.days}
+
+
+def _minutes(chain: Lines) -> dict[str, Any]:
+    """A row of `minutes`: lists with a value for each column of the grid."""
+    return {
+        **_key(chain),
+        "contracts": chain.contracts,
+        "present": _tenths(chain.present),
+        "missing": _tenths(chain.missing),
+        "two_sided": _whole(chain.two_sided, SHARE),
+        "spread": _whole(chain.spread, SPREAD),
+        "stale": _whole(chain.stale, SHARE),
+        "iv": _whole(chain.iv, VOLATILITY),
+    }
+
+
+def _deltas(chain: Lines) -> dict[str, Any]:
+    """A row of `deltas`: moment after moment, the volatility at each of `DELTAS`."""
+    nothing = np.full(len(DELTAS), np.nan)
+    lines = [smile.by_delta if smile else nothing for smile in chain.smiles]
+    return {**_key(chain), "iv": _whole(np.concatenate([np.zeros(0), *lines]), VOLATILITY)}
+
+
+def _drawn(chain: Lines) -> list[Smile | None]:
+    """The smiles of a chain that have points."""
+    return [smile if smile and len(smile.strikes) else None for smile in chain.smiles]
+
+
+def _smiles(chain: Lines) -> Iterable[dict[str, Any]]:
+    """The rows of `smiles` of one chain: lists with a value for each strike."""
+    for moment, smile in enumerate(_drawn(chain)):
+        if smile:
+            yield {
+                **_key(chain),
+                "moment": moment,
+                "forward": round(smile.forward, 2),
+                "deviation": float(f"{smile.deviation:.5g}"),
+                "strike": [
+                    int(strike) if strike == int(strike) else strike for strike in smile.strikes.tolist()
+                ],
+                "iv": _whole(smile.iv, VOLATILITY),
+            }
+
+
+def _whole(line: np.ndarray[Any, Any], unit: float) -> list[int | None]:
+    """A line in whole units, None where there is nothing: the shortest that JSON has."""
+    return [round(value / unit) if math.isfinite(value) else None for value in line.tolist()]
+
+
+def _tenths(line: np.ndarray[Any, Any]) -> list[float | None]:
+    """A line of counts, which are means of whole ones where the lake has several stamps a minute."""
+    counts = (round(value, 1) if math.isfinite(value) else None for value in line.tolist())
+    return [int(count) if count is not None and count == int(count) else count for count in counts]
+
+
+def _by_columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
+    found = list(rows)
+    return {name: [row[name] for row in found] for name in found[0]} if found else {}

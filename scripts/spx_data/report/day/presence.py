@@ -2,10 +2,100 @@
 
 from __future__ import annotations
 
+import altair as alt
+
+from spx_data import words
+from spx_data.report.day.market import SHARE, Market
+from spx_data.report.day.market_map import legend, minute_map, share
 from spx_data.report.day.view import View
-from spx_data.report.page import Section
+from spx_data.report.page import Figure, Section
+
+# What a cell says, with the colour it has; of contracts that are missing, up to which share.
+_THERE = (("all", "@whole"), ("all that were quoted before", "@waiting"))
+_MISSING = (
+    ("up to 1 % missing", 0.01, "@missing-1"),
+    ("up to 10 %", 0.1, "@missing-2"),
+    ("up to half", 0.5, "@missing-3"),
+    ("more", 1.0, "@missing-4"),
+)
 
 
 def section(view: View) -> Section:
     """The section: what is there, expiration by expiration and minute by minute."""
-    return Section("presence", "Completeness")
+    market = view.market
+    return Section(
+        "presence",
+        "Completeness",
+        template="presence",
+        lead=_lead(view),
+        figures=[_contracts(market), _two_sided(market)] if market.chains else [],
+    )
+
+
+def _lead(view: View) -> str:
+    found = view.dossier["completeness"]
+    there = (
+        f"{found['stamps_received']:,} of {found['stamps_expected']:,} records that could be there are there"
+    )
+    late, missing = found["stamps_explained"], found["stamps_missing"]
+    contracts = found["contracts_missing"]
+    parts = [there]
+    if late:
+        parts.append(f"{late:,} lie before the first quote of their contract")
+    if missing or contracts:
+        parts.append(
+            f"{missing:,} are missing, and {words.counted(contracts, 'contract')} with all of theirs"
+        )
+    else:
+        parts.append("nothing is missing")
+    return "; ".join(parts) + "."
+
+
+def _contracts(market: Market) -> Figure:
+    states = [*_THERE, *((name, colour) for name, _, colour in _MISSING)]
+    if not any((chain.missing > 0).any() for chain in market.chains):
+        states = states[:2]
+    # One line of names has room below it, so that the maps stand at one height.
+    offset = 18 if len(states) == 2 else 4
+    scale = alt.Scale(domain=[name for name, _ in states], range=[colour for _, colour in states])
+    color = alt.Color(
+        "state:N",
+        scale=scale,
+        legend=legend(symbolType="square", symbolStrokeWidth=0, columns=3, offset=offset),
+    )
+    tooltip = [
+        alt.Tooltip("present:Q", title="contracts with a record", format=",.4~r"),
+        alt.Tooltip("contracts:Q", title="of", format=","),
+        alt.Tooltip("missing:Q", title="missing", format=",.4~r"),
+    ]
+    return Figure(
+        "contracts",
+        "Contracts that have a record",
+        minute_map(market, ["present", "missing"], color, tooltip, state=_state()),
+        "Of the contracts of each expiration. Before its first quote of the day a contract has no record.",
+    )
+
+
+def _state() -> str:
+    """What a cell says, as an expression of Vega."""
+    text = f"datum.missing > 0 ? (%s) : datum.present < datum.contracts ? '{_THERE[1][0]}' : '{_THERE[0][0]}'"
+    *shares, (rest, _, _) = _MISSING
+    each = (f"datum.missing <= {most} * datum.contracts ? '{name}' : " for name, most, _ in shares)
+    return text % (f"{''.join(each)}'{rest}'")
+
+
+def _two_sided(market: Market) -> Figure:
+    color = alt.Color(
+        "share:Q",
+        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
+        legend=legend(format=".0%", values=[0, 0.5, 1]),
+    )
+    chart = minute_map(
+        market, ["two_sided"], color, [share("share", "of the records")], share=f"{SHARE} * datum.two_sided"
+    )
+    return Figure(
+        "two-sided",
+        "Records with a bid and an ask",
+        chart,
+        "The others are of contracts that nobody buys: far out of the money, or about to expire worthless.",
+    )

@@ -1,0 +1,102 @@
+"""Heat maps of expirations against the session: all of one geometry, so that the eye can compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from spx_data.report.day.market import Market
+
+# Thousands of cells are drawn as pixels, not as elements of the page.
+MANY_MARKS = {"embedOptions": {"renderer": "canvas"}}
+
+# The tooltips that say which chain a mark is of.
+WHICH = (alt.Tooltip("chain:N"), alt.Tooltip("days:Q", title="days to expiration"))
+
+# Of the session's width: so far cells reach into the next one, which is drawn over them. Between edges that
+# meet within a pixel the page would shine through.
+_OVERLAP = 1 / 200
+
+_LOW = 8  # pixels, of a row where there are many
+_TICKS_APART_MS = [minutes * 60_000 for minutes in (1, 5, 15, 30, 60, 120, 360)]
+_MOST_TICKS = 8
+
+
+def minute_map(
+    market: Market, lines: Sequence[str], color: alt.Color, tooltip: Sequence[alt.Tooltip], **calculated: str
+) -> alt.Chart:
+    """A cell for each chain and column of the grid in which the first of *lines* has something.
+
+    *lines* are columns of the table `minutes`, *calculated* more fields of a cell, as Vega's expressions.
+    """
+    grid = market.grid
+    chart = (
+        alt.Chart(alt.NamedData("minutes"), usermeta=MANY_MARKS)
+        .transform_calculate(column=f"sequence({grid.columns})")
+        .transform_flatten([*lines, "column"])
+        .transform_filter(f"isValid(datum.{lines[0]})")
+        .transform_calculate(
+            begin=f"{grid.begins_ms(0)} + {grid.step_ms} * datum.column",
+            end=f"datum.begin + {round(grid.step_ms * (1 + _OVERLAP * grid.columns))}",
+            at="utcFormat(datum.begin, '%H:%M')",
+        )
+    )
+    for name, expression in calculated.items():
+        chart = chart.transform_calculate(**{name: expression})
+    cells: alt.Chart = (
+        chart.mark_rect(clip=True)
+        .encode(
+            x=by_clock(market),
+            x2="end:Q",
+            y=by_expiration(market),
+            color=color,
+            tooltip=[*WHICH, alt.Tooltip("at:N"), *tooltip],
+        )
+        .properties(width="container", **rows(market))
+    )
+    return cells
+
+
+def by_clock(market: Market) -> alt.X:
+    """The axis of the session, in ms since midnight: the clock of New York, wherever the page is read."""
+    begin, end = market.grid.begins_ms(0), market.grid.begins_ms(market.grid.columns)
+    apart = next(apart for apart in _TICKS_APART_MS if (end - begin) / apart <= _MOST_TICKS)
+    ticks = sorted({begin, *range(-(-begin // apart) * apart, end, apart)})
+    axis = alt.Axis(values=ticks, labelExpr="utcFormat(datum.value, '%H:%M')", grid=False, labelFlush=True)
+    return alt.X(
+        "begin:Q", title=None, scale=alt.Scale(domain=[begin, end], nice=False, zero=False), axis=axis
+    )
+
+
+def by_expiration(market: Market) -> alt.Y:
+    """The axis of the day's chains, of all of them whatever a chart has to say of each."""
+    names = [chain.name for chain in market.chains]
+    axis = alt.Axis(labelExpr="slice(datum.label, 0, 10)", ticks=False, domain=False, labelPadding=4)
+    scale = alt.Scale(domain=names, paddingInner=0.1 if _height(market) > _LOW else 0, paddingOuter=0)
+    return alt.Y("chain:N", title=None, axis=axis, scale=scale)
+
+
+def rows(market: Market) -> dict[str, Any]:
+    """The height of a map: few chains have room, many need to be seen at once."""
+    return {
+        "height": _height(market) * len(market.chains),
+        "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
+    }
+
+
+def _height(market: Market) -> int:
+    return next(
+        (height for most, height in ((8, 22), (20, 15), (40, 10)) if len(market.chains) <= most), _LOW
+    )
+
+
+def share(field: str, title: str, digits: int = 1) -> alt.Tooltip:
+    """The tooltip of a field that is a share."""
+    return alt.Tooltip(f"{field}:Q", title=title, format=f".{digits}%")
+
+
+def legend(title: str | None = None, **keys: Any) -> alt.Legend:
+    """The legend of a map's colours, in one line above it."""
+    return alt.Legend(title=title, orient="top", **{"gradientLength": 180, "gradientThickness": 10} | keys)

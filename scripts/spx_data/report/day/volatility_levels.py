@@ -1,0 +1,98 @@
+"""The chains' volatilities at the money, by days to expiration and through the day."""
+
+from __future__ import annotations
+
+import json
+
+import altair as alt
+
+from spx_data.report.day.market import VOLATILITY, Market
+from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_clock, legend, share
+from spx_data.report.day.volatility_parts import PERCENT, finite, maturities, minute
+from spx_data.report.page import Figure
+
+
+def terms(market: Market) -> Figure:
+    """The volatility at the money by days to expiration."""
+    moments = json.dumps(market.grid.moments, separators=(",", ":"))
+    days = [chain.days for chain in market.chains]
+    ticks = [0, 1, 7, 30, 91, 182, 365, 730, 1826]
+    axis = alt.Axis(values=[tick for tick in ticks if tick <= max(days)], grid=True, format="d")
+    base = (
+        alt.Chart(alt.NamedData("minutes"))
+        .transform_calculate(volatility=f"{VOLATILITY} * datum.iv[{moments}[minute]]")
+        .transform_filter("isValid(datum.volatility) && datum.volatility > 0")
+        .encode(
+            x=alt.X(
+                "days:Q", title="days to expiration", scale=alt.Scale(type="symlog", nice=False), axis=axis
+            ),
+            y=alt.Y(
+                "volatility:Q", title=None, scale=alt.Scale(domain=_levels(market), nice=True), axis=PERCENT
+            ),
+            color=_roots(market),
+        )
+    )
+    line = base.mark_line(strokeWidth=1.2, opacity=0.5, clip=True)
+    points = base.mark_circle(size=34, opacity=1, clip=True).encode(
+        tooltip=[
+            *WHICH,
+            share("volatility", "iv at the money", 2),
+        ]
+    )
+    chart = alt.layer(line, points).add_params(minute(market)).properties(width="container", height=230)
+    return Figure(
+        "terms",
+        "Term structure",
+        chart,
+        "Implied volatility at the money, at the strike next to the forward.",
+    )
+
+
+def _levels(market: Market) -> list[float]:
+    """Between which volatilities the day's term structures lie, but for what expires: its clock runs out."""
+    living = [chain.iv[market.grid.moments] for chain in market.chains if chain.days > 0]
+    known = finite(living) if len(finite(living)) else finite([chain.iv for chain in market.chains])
+    return [float(known.min()), float(known.max())]
+
+
+def _roots(market: Market) -> alt.Color:
+    roots = sorted({chain.root for chain in market.chains}, reverse=True)
+    colours = ["@blue", "@orange", "@green", "@purple"]
+    scale = alt.Scale(domain=roots, range=[colours[place % len(colours)] for place in range(len(roots))])
+    return alt.Color("root:N", scale=scale, legend=legend(symbolType="circle", symbolOpacity=1))
+
+
+def through_the_day(market: Market) -> Figure:
+    """The volatility at the money of a few chains, minute by minute."""
+    grid, names = market.grid, [chain.name for chain in market.with_smiles]
+    base = (
+        alt.Chart(alt.NamedData("minutes"))
+        .transform_filter(alt.FieldOneOfPredicate(field="chain", oneOf=names))
+        .transform_calculate(column=f"sequence({grid.columns})")
+        .transform_flatten(["iv", "column"])
+        .transform_calculate(
+            begin=f"{grid.begins_ms(0)} + {grid.step_ms} * datum.column",
+            volatility=f"isValid(datum.iv) ? {VOLATILITY} * datum.iv : null",
+        )
+    )
+    # A volatility between two minutes without one is no line: it is seen as a point.
+    line = base.mark_line(strokeWidth=1.3, point=alt.OverlayMarkDef(size=2, filled=True)).encode(
+        x=by_clock(market),
+        y=alt.Y("volatility:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False)),
+        color=maturities(market, None),
+    )
+    moments = json.dumps([grid.begins_ms(moment) for moment in grid.moments], separators=(",", ":"))
+    now = (
+        alt.Chart(alt.InlineData(values=[{}]))
+        .transform_calculate(begin=f"{moments}[minute]")
+        .mark_rule(strokeDash=[3, 3], color="@grey")
+        .encode(x="begin:Q")
+    )
+    chart = (
+        alt.layer(now, line, usermeta=MANY_MARKS)
+        .add_params(minute(market))
+        .properties(width="container", height=230)
+    )
+    return Figure(
+        "through-the-day", "Through the day", chart, "Implied volatility at the money, minute by minute."
+    )
