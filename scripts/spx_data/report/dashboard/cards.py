@@ -41,16 +41,13 @@ def data(
     summaries = {summary.date: summary for summary in view.dates}
     paged = {path.stem for path in view.settings.layout.day_pages()}
     places = {gap.date: place for place, gap in enumerate(view.plan.gaps, start=1)}
-    columns: dict[str, list[int]] = {}
+    columns = {name: [0] * len(dates) for name in _FACTS}
     commands = []
     for row, date in enumerate(dates):
         summary, gap = summaries[date], view.gap_of.get(date)
         for name, text in _facts(view, summary, gap, places.get(date)).items():
-            columns.setdefault(name, [0] * len(dates))[row] = texts.place(
-                text.replace(date.isoformat(), "DATE")
-            )
-        command = _command(summary, gap, paged) or ""
-        commands.append(texts.place(command.replace(date.isoformat(), "DATE")))
+            columns[name][row] = texts.place(text, date)
+        commands.append(texts.place(_command(summary, gap, paged) or "", date))
     order = list(tones)
     return {
         "tones": [[tone.name, tone.title] for tone in tones.values()],
