@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from spx_data.ledger import Kind
 from spx_data.status.quality import Day
 from spx_data.status.summary import Summary
+
+S = TypeVar("S")  # a stretch of time
 
 
 @dataclass(frozen=True)
@@ -49,19 +52,18 @@ def reach(summaries: Iterable[Summary]) -> Reach:
     return Reach(len(asked), sealed, first, last, len(best))
 
 
-def states_by_month(summaries: Iterable[Summary]) -> dict[dt.date, Counter[Kind]]:
-    """How many sessions of each kind a month has, by its first day, oldest first."""
-    found: dict[dt.date, Counter[Kind]] = {}
+def states(summaries: Iterable[Summary], of: Callable[[dt.date], S]) -> dict[S, Counter[Kind]]:
+    """How many sessions of each kind a stretch of time has, *of* a date being the one in which it lies."""
+    found: dict[S, Counter[Kind]] = {}
     for summary in summaries:
-        found.setdefault(summary.date.replace(day=1), Counter())[summary.state.kind] += 1
-    return dict(sorted(found.items()))
+        found.setdefault(of(summary.date), Counter())[summary.state.kind] += 1
+    return found
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What a month's judged days were to have, and what of it came, in stamps of contracts."""
+    """What judged days were to have, and what of it came, in stamps of contracts."""
 
-    month: dt.date
     days: int
     contracts: float  # received on a day, on average
     expected: int
@@ -74,18 +76,17 @@ class Balance:
         return 100 * count / self.expected if self.expected else 0.0
 
 
-def balances(days: Iterable[Day]) -> list[Balance]:
-    """The balance of each month, oldest first; without days of which nobody knows what was expected."""
-    months: dict[dt.date, list[Day]] = {}
+def balances(days: Iterable[Day], of: Callable[[dt.date], S]) -> dict[S, Balance]:
+    """The balance of each stretch of time; without days of which nobody knows what was expected."""
+    found: dict[S, list[Day]] = {}
     for day in days:
         if day.stamps_expected:
-            months.setdefault(day.date.replace(day=1), []).append(day)
-    return [_balance(month, members) for month, members in sorted(months.items())]
+            found.setdefault(of(day.date), []).append(day)
+    return {stretch: _balance(members) for stretch, members in found.items()}
 
 
-def _balance(month: dt.date, days: Sequence[Day]) -> Balance:
+def _balance(days: Sequence[Day]) -> Balance:
     return Balance(
-        month=month,
         days=len(days),
         contracts=sum(day.contracts_received or 0 for day in days) / len(days),
         expected=sum(day.stamps_expected or 0 for day in days),

@@ -1,15 +1,16 @@
-"""How much of the range is sealed, month by month, and how much of what was expected is there."""
+"""How much of the range is sealed, and how much of what was expected is there, over time."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable
+import dataclasses
+from typing import Any
 
 import altair as alt
 
 from spx_data.ledger import Kind
 from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
+from spx_data.report.dashboard.steps import Coarse
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Figure, Section
 from spx_data.status import coverage
@@ -31,20 +32,19 @@ _KINDS = (
 
 def section(view: View) -> Section:
     """The section: how much of the range is sealed, and how much of what was expected is there."""
-    balances = coverage.balances(view.days)
-    found = [_sessions(view), *_records(balances)] if view.dates else []
-    return parts.section("coverage", "Coverage", _lead(coverage.reach(view.dates)), found)
+    lead = _lead(coverage.reach(view.dates))
+    if not view.dates:
+        return parts.section("coverage", "Coverage", lead)
+    step = steps.coarse(view.dates[0].date, view.dates[-1].date)
+    found = [_sessions(view, step), *_records(view, step)]
+    return parts.section("coverage", "Coverage", lead, found)
 
 
 def _lead(reach: Reach) -> str:
     if not reach.sessions:
         return "No session lies in the range yet."
     if reach.sessions == 1:
-        return (
-            f"The only session, {reach.first}, is sealed."
-            if reach.sealed
-            else "The only session is not sealed."
-        )
+        return f"The only session is {'sealed' if reach.sealed else 'not sealed'}."
     share = f"{count(reach.sealed)} of {counted(reach.sessions, 'session')} are sealed ({_percent(reach)})"
     if not reach.sealed:
         return f"{share}."
@@ -60,23 +60,21 @@ def _lead(reach: Reach) -> str:
 
 def _percent(reach: Reach) -> str:
     """Percent sealed; neither 0 nor 100 where that is not the whole truth."""
-    return (
-        f"{min(max(reach.percent, 0.1), 99.9):.1f} %" if 0 < reach.percent < 100 else f"{reach.percent:.0f} %"
-    )
+    share = reach.percent
+    return f"{min(max(share, 0.1), 99.9):.1f} %" if 0 < share < 100 else f"{share:.0f} %"
 
 
-def _sessions(view: View) -> Part:
-    """The sessions of each month by their state."""
-    months = coverage.states_by_month(view.dates)
-    there = [kind for kind in _KINDS if any(found[kind] for found in months.values())]
-    if len(months) < 2:
-        named = ", ".join(
-            f"{count(sum(found[kind] for found in months.values()))} {kind.value}" for kind in there
-        )
-        return f"All within {_month(months)}: {named or 'nothing that could be sealed yet'}."
+def _sessions(view: View, step: Coarse) -> Part:
+    """The sessions of each month or week by their state."""
+    states = coverage.states(view.dates, lambda date: steps.stretch(date, step))
+    there = [kind for kind in _KINDS if any(found[kind] for found in states.values())]
+    if len(states) < 2:
+        ((stretch, found),) = states.items()
+        named = ", ".join(f"{count(found[kind])} {kind.value}" for kind in there)
+        return f"All within {stretch.name}: {named or 'nothing that could be sealed yet'}."
     rows = [
-        steps.stretch(month, "month").as_row() | {"kind": kind.value, "place": place, "sessions": found[kind]}
-        for month, found in months.items()
+        stretch.as_row() | {"kind": kind.value, "place": place, "sessions": found[kind]}
+        for stretch, found in states.items()
         for place, kind in enumerate(there)
         if found[kind]
     ]
@@ -88,35 +86,33 @@ def _sessions(view: View) -> Part:
             color=drawing.colours(colours),
             order=alt.Order("place:Q"),
             tooltip=[
-                drawing.told("name", "month"),
+                drawing.told("name", step),
                 drawing.told("kind", "state"),
                 alt.Tooltip("sum(sessions):Q", title="sessions", format=",d"),
             ],
         )
         .properties(width="container", height=drawing.TALL)
     )
-    note = "By month of the trading date, sealed ones at the bottom."
+    note = f"By {step} of the trading date, sealed ones at the bottom."
     return Figure("coverage-sessions", "Sessions by state", chart, note, wide=True, legend=colours)
 
 
-def _month(months: Iterable[dt.date]) -> str:
-    """The only one of *months*."""
-    return f"{next(iter(months)):%B %Y}"
-
-
-def _records(balances: list[Balance]) -> list[Part]:
+def _records(view: View, step: Coarse) -> list[Part]:
     """How much a day holds, and how much of what was expected did not come."""
-    if not balances:
-        return []
-    if len(balances) == 1:
-        return [_in_a_sentence(balances[0])]
+    balances = coverage.balances(view.days, lambda date: steps.stretch(date, step))
+    if len(balances) < 2:
+        return [_in_a_sentence(one) for one in balances.values()]
     rows = [
-        steps.stretch(one.month, "month").as_row()
+        stretch.as_row()
         | {"days": one.days, "contracts": round(one.contracts)}
         | {"missing": _short(one.percent(one.missing)), "explained": _short(one.percent(one.explained))}
-        for one in balances
+        for stretch, one in balances.items()
     ]
-    return [_contracts(rows), _not_received(rows)]
+    contracts = _contracts(rows, step)
+    if not any(row["missing"] or row["explained"] for row in rows):
+        said = "Every stamp of every contract that was expected is there."
+        return [dataclasses.replace(contracts, wide=True), said]
+    return [contracts, _not_received(rows, step)]
 
 
 def _in_a_sentence(one: Balance) -> str:
@@ -127,14 +123,14 @@ def _in_a_sentence(one: Balance) -> str:
     )
 
 
-def _contracts(rows: list[dict[str, object]]) -> Figure:
+def _contracts(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     chart = (
         drawing.bars(drawing.rows(rows))
         .encode(
             y=drawing.amounts("contracts:Q", "contracts"),
             color=alt.value("@blue"),
             tooltip=[
-                drawing.told("name", "month"),
+                drawing.told("name", step),
                 drawing.told("days", "judged days", ",d"),
                 drawing.told("contracts", "contracts a day", ",d"),
             ],
@@ -142,13 +138,11 @@ def _contracts(rows: list[dict[str, object]]) -> Figure:
         .properties(width="container", height=drawing.LOW)
     )
     return Figure(
-        "coverage-contracts", "Contracts a day", chart, "Received, on average over the month's days."
+        "coverage-contracts", "Contracts a day", chart, f"Received, on average over the {step}'s days."
     )
 
 
-def _not_received(rows: list[dict[str, object]]) -> Part:
-    if not any(row["missing"] or row["explained"] for row in rows):
-        return "Every stamp of every contract that was expected is there."
+def _not_received(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     kinds = {"explained by the source": "@no-data", "missing": "@failed"}
     chart = (
         drawing.bars(
@@ -161,7 +155,7 @@ def _not_received(rows: list[dict[str, object]]) -> Part:
             y=alt.Y("percent:Q", title="%", axis=alt.Axis(tickCount=4)),
             color=drawing.colours(kinds),
             tooltip=[
-                drawing.told("name", "month"),
+                drawing.told("name", step),
                 drawing.told("missing", "missing, %", ".3~g"),
                 drawing.told("explained", "explained by the source, %", ".3~g"),
             ],

@@ -45,7 +45,8 @@ def shared(where: str) -> alt.Chart:
 # Dates and times as everybody reads them; the first label has what the others leave out.
 _DATES = (
     "utcdate(datum.value) > 1 ? utcFormat(datum.value, datum.index ? '%-d %b' : '%-d %b %Y')"
-    " : utcmonth(datum.value) ? utcFormat(datum.value, '%b %Y') : utcFormat(datum.value, '%Y')"
+    " : utcmonth(datum.value) ? utcFormat(datum.value, datum.index ? '%b' : '%b %Y')"
+    " : utcFormat(datum.value, '%Y')"
 )
 _IS_TIME = "utchours(datum.value) || utcminutes(datum.value) || utcseconds(datum.value)"
 _TIMES = "utcFormat(datum.value, datum.index ? '%H:%M' : '%-d %b %H:%M')"

@@ -101,14 +101,15 @@ def _thresholds(rules: Quality) -> alt.Chart:
 
 
 def _parts(days: Sequence[Day], rules: Quality) -> Part:
-    """The lowest points of each part in each month: a median would hide the day that went wrong."""
-    months: dict[Stretch, list[Day]] = {}
+    """The lowest points of each part over time: a median would hide the day that went wrong."""
+    step = steps.coarse(days[0].date, days[-1].date)
+    stretches: dict[Stretch, list[Day]] = {}
     for day in days:
-        months.setdefault(steps.stretch(day.date, "month"), []).append(day)
-    if len(months) < 2:
-        return "What each part was worth, month by month, is drawn from two months on."
+        stretches.setdefault(steps.stretch(day.date, step), []).append(day)
+    if len(stretches) < 2:
+        return "What each part was worth over time is drawn from two weeks on."
     rows = [
-        stretch.as_row() | {"days": len(members)} | _lowest(members) for stretch, members in months.items()
+        stretch.as_row() | {"days": len(members)} | _lowest(members) for stretch, members in stretches.items()
     ]
     scale = alt.Scale(
         domain=[rules.fail_below, _WHOLE], range=["@fail", "@grid"], clamp=True, interpolate="rgb"
@@ -124,7 +125,7 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
             y=alt.Y("part:N", title=None, sort=list(PARTS), axis=alt.Axis(ticks=False, domain=False)),
             color=alt.Color("points:Q", scale=scale, legend=alt.Legend(title="points", gradientLength=140)),
             tooltip=[
-                drawing.told("name", "month"),
+                drawing.told("name", step),
                 drawing.told("part", "part"),
                 drawing.told("points", "points of its worst day", ".2~f"),
                 drawing.told("days", "judged days", ",d"),
@@ -132,7 +133,7 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
         )
         .properties(width="container", height=_ROW * len(PARTS))
     )
-    note = "What each part is worth on its worst day of a month: where and when points were lost."
+    note = f"What each part is worth on its worst day of the {step}: where and when points were lost."
     return Figure("quality-parts", "Parts of the score", chart, note, wide=True)
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import altair as alt
 
@@ -49,7 +48,7 @@ def section(view: View) -> Section:
     if len({minute(line.sealed_at) for line in lines}) < 2:
         return parts.section("speed", "Speed", _lead(lines), [_at_once(lines)])
     moments = sorted(dt.datetime.fromisoformat(line.sealed_at).date() for line in lines)
-    step: Literal["month", "week"] = "month" if steps.fitting(moments[0], moments[-1]) == "month" else "week"
+    step = steps.coarse(moments[0], moments[-1])
     periods = performance.periods(lines, step)
     return parts.section(
         "speed",

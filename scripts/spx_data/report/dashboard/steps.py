@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Coarse = Literal["week", "month"]
 Step = Literal["day", "week", "month"]
 
 # So many days make a chart that is neither empty nor a comb: at most some hundred and fifty stretches.
@@ -36,6 +37,11 @@ def fitting(first: dt.date, last: dt.date) -> Step:
     if days <= _DAYS:
         return "day"
     return "week" if days <= _WEEKS else "month"
+
+
+def coarse(first: dt.date, last: dt.date) -> Coarse:
+    """The step that suits a chart from *first* to *last* of sessions added up: a day of them is one."""
+    return "month" if fitting(first, last) == "month" else "week"
 
 
 def stretch(day: dt.date, step: Step) -> Stretch:
