@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from spx_data import dataset, disk, files, journal, sessions
+from spx_data.config import load, resolve
 from spx_data.ledger import Kind
 from spx_data.sessions import Session
 from spx_data.settings import Settings
@@ -79,6 +80,14 @@ class Lake:
     def environment(self) -> dict[str, str]:
         """The variables that set the clock of a process."""
         return {sessions.NOW_VARIABLE: NOW}
+
+    def with_keys(self, **processing: Any) -> Settings:
+        """Return the settings of the same lake with other keys of `processing`."""
+        document = resolve(load(self.folder / "config" / "config.yaml"), {})
+        layout = self.settings.layout
+        document["processing"] |= {"output_directory": str(layout.output), "data_directory": str(layout.data)}
+        document["processing"] |= {"temp_directory": str(layout.temp)} | processing
+        return Settings.of(document)
 
 
 def every_kind(folder: Path, *, judged: bool = True) -> Lake:
