@@ -60,3 +60,13 @@ def test_every_check_has_a_name_of_its_own_and_says_what_it_finds_and_whence():
     assert len(codes) == len(set(codes))
     assert all(check.meaning and check.source and check.unit for check in catalogue.CHECKS)
     assert all(check.ruinous is None or check.ruinous > check.tolerated for check in catalogue.CHECKS)
+
+
+@given(points=st.dictionaries(st.sampled_from("abc"), st.floats(0, 100), min_size=1))
+def test_what_parts_lost_and_what_is_left_is_everything(points):
+    weights = {"a": 3.0, "b": 1.0}
+
+    lost = score.lost(points, weights)
+
+    left = score.weighted(points, weights)
+    assert sum(lost.values()) == pytest.approx(0.0 if left is None else 100.0 - left, abs=0.01)
