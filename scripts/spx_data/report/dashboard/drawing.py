@@ -55,9 +55,14 @@ _TIMES = "utcFormat(datum.value, datum.index ? '%H:%M' : '%-d %b %H:%M')"
 def time(field: str) -> alt.X:
     """An axis of time in UTC: of dates, or of moments in the field of that name."""
     labels = f"{_IS_TIME} ? {_TIMES if field == MOMENT else repr('')} : {_DATES}"
-    count = alt.ExprRef("max(2, floor(width / 90))")
     axis = alt.Axis(
-        grid=False, ticks=False, tickCount=count, labelExpr=labels, labelFlush=True, labelPadding=5
+        grid=False,
+        ticks=False,
+        tickCount=alt.ExprRef("max(2, floor(width / 90))"),
+        labelExpr=labels,
+        labelFlush=True,
+        labelPadding=5,
+        labelSeparation=8,
     )
     return alt.X(
         f"{field}:T", title=None, scale=alt.Scale(type="utc", padding=_ASIDE.get(field, 0)), axis=axis

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data.report.dashboard import parts, quality_charts
+from spx_data.report.dashboard import parts, quality_charts, steps
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
 from spx_data.status import outliers
@@ -54,7 +54,8 @@ def section(view: View) -> Section:
             else "Nothing is sealed yet, so nothing was judged."
         )
         return parts.section("quality", "Quality", said)
-    periods = worth.periods(days, "month")
+    step = steps.coarse(days[0].date, days[-1].date)
+    periods = worth.periods(days, step)
     far = outliers.standing_out(days, view.settings.quality.outlier_z)
     found = conspicuous(view, far)
     return parts.section(
@@ -63,7 +64,7 @@ def section(view: View) -> Section:
         _lead(days),
         quality_charts.parts(days, periods, far, view.settings.quality),
         template="quality",
-        trends=parts.in_words(worth.trends(periods), len(periods), "month"),
+        trends=parts.in_words(worth.trends(periods), len(periods), step),
         conspicuous=found[:_MOST],
         more=max(0, len(found) - _MOST),
         threshold=view.settings.quality.outlier_z,

@@ -37,7 +37,7 @@ def parts(days: Sequence[Day], periods: Sequence[Period], far: Far, rules: Quali
 
 
 def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> Part:
-    """The score of each day, with the thresholds of the settings and the months' medians."""
+    """The score of each day, with the thresholds of the settings and medians of months or weeks."""
     scores = [day.score for day in days if day.score is not None]
     if len(scores) < 2:
         return "Fewer than two days have a score."
@@ -68,7 +68,7 @@ def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> P
     note = (
         f"Below {rules.warn_below:g} a day deserves a look, below {rules.fail_below:g} it is not to be used."
     )
-    note += " The line is the months' medians." if line else ""
+    note += " The line is medians." if line else ""
     note += " The scale opens towards 100."
     return Figure("quality-scores", "Score of each day", chart, note, wide=True, legend=_VERDICTS)
 
@@ -82,7 +82,7 @@ def _towards_the_whole(field: str, most: float) -> alt.Y:
 
 
 def _medians(periods: Sequence[Period]) -> list[alt.Chart]:
-    """The line of the months' median scores, where they make one."""
+    """The line of the periods' median scores, where they make one."""
     rows = [
         {"middle": steps.named(period.name).middle.isoformat(), "median": round(_WHOLE - score, 3)}
         for period in periods
