@@ -72,6 +72,7 @@ def pages_to_show():
             str(page),
             caption="docs/captions/day.rst",
             category="Days",
+            subcategory=page.stem[:4],
             labels={"trading date": page.stem},
         )
         for page in layout.day_pages()
@@ -110,6 +111,9 @@ def market_hours(wildcards):
     """Opening and closing of a date's session; nothing where a named date is none of the range's."""
     return hours.get(trading_date(wildcards), ())
 
+
+# Rules that make pages.
+PAGES = ("report_dashboard", "report_days")
 
 # Closed after the last job, or when the process ends.
 progress_display = contextlib.ExitStack()
@@ -155,16 +159,19 @@ def show_progress(run):
 
 
 def after_the_last_job():
-    """Rebuild the status log, say what stands where, and tidy old logs up; `status` has done the first two."""
+    """Rebuild the status log, say what stands where, make pages if wanted, and tidy old logs up.
+
+    Not after what only looks: `status` has done the first two, and who asked for pages has them.
+    """
     progress_display.close()
-    if "status" in workflow.dag_settings.targets:
+    if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
-    from spx_data import upkeep
+    from spx_data import report, upkeep
     from spx_data.cli.tables import print_outcome
-    from spx_data.report import after_a_run as make_pages
     from spx_data.status import rebuild
 
     moment = sessions.now()
     print_outcome(rebuild(settings, moment), settings, moment)
-    make_pages(settings, moment)
+    if dashboard := report.after_a_run(settings, moment):
+        print(f"Dashboard in {dashboard}")
     upkeep.after_a_run(settings, moment)

@@ -70,9 +70,14 @@ def test_changelog_and_version_agree():
     [
         ("the library never hears of Snakemake", r"^\s*(import|from) snakemake", ()),
         (
-            "only theta opens a socket",
-            r"^\s*(import|from) (requests|httpx|urllib3|socket|http\.client|aiohttp)\b",
+            "only theta asks the network",
+            r"^\s*(import|from) (requests|httpx|urllib3|urllib\.request|socket|http\.client|aiohttp)\b",
             ("theta",),
+        ),
+        (
+            "only the pages' server listens",
+            r"^\s*(import|from) (http\.server|socketserver|asyncio|xmlrpc|wsgiref)\b",
+            ("server.py",),
         ),
         (
             "only files writes data",

@@ -33,6 +33,7 @@ _COMMANDS = {
     "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
     "report": "spx_data.cli.report:report",
+    "serve": "spx_data.cli.serve:serve",
     "inventory": "spx_data.cli.inventory:inventory",
     "verify": "spx_data.cli.verify:verify",
     "accept": "spx_data.cli.acceptance:accept",

@@ -2,22 +2,50 @@
 
 Each is one HTML file that needs nothing but itself. They are read from the tree as everything is, and can be
 thrown away: nothing reads them again.
+
+The page of a day is made anew, where nobody asks for it by name, once it is stale: the day was sealed after
+it, or it was made by another release of this project. What it says of the days around it, and by the weights
+of the config, is as old as the page.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import files, ledger
-from spx_data.errors import SpxDataError
+from spx_data import __version__, files, ledger
+from spx_data.dates import Dates
+from spx_data.errors import DateValidationError, InsufficientDiskSpaceError, SpxDataError
 from spx_data.layout import Layout
 from spx_data.settings import Settings
 
-__all__ = ["after_a_run", "write_dashboard", "write_day", "write_newest_days"]
+__all__ = [
+    "Made",
+    "after_a_run",
+    "day_text",
+    "is_stale",
+    "named_dates",
+    "newest_stale",
+    "write_dashboard",
+    "write_day",
+    "write_days",
+]
+
+_HEAD = 512  # bytes: the release stands at the beginning of a page
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of the page of one date: where it is, or the error that got in its way."""
+
+    date: dt.date
+    path: Path | None = None
+    error: Exception | None = None
 
 
 def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
@@ -42,45 +70,94 @@ def write_day(settings: Settings, moment: dt.datetime, date: dt.date) -> Path:
         FileCorruptionError, MissingFileError: what is there is not what was sealed.
         PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
     """
-    from spx_data.report import day, page
-
     target = settings.layout.day_page(date)
-    files.write_text(target, page.html(day.page(settings, moment, date), settings.layout))
+    files.write_text(target, day_text(settings, moment, date))
     return target
 
 
-def write_newest_days(settings: Settings, moment: dt.datetime) -> list[Path]:
-    """Write the pages of the newest sealed dates, of those that have none of their own age; returns them.
+def day_text(settings: Settings, moment: dt.datetime, date: dt.date) -> str:
+    """The page of *date*, a sealed one.
 
-    `report.day_pages` says of how many. A date of which there can be none is a warning.
+    Raises:
+        DateValidationError: it is not sealed.
+        FileCorruptionError, MissingFileError: what is there is not what was sealed.
     """
+    from spx_data.report import day, page
+
+    return page.html(day.page(settings, moment, date), settings.layout)
+
+
+def write_days(settings: Settings, moment: dt.datetime, dates: Iterable[dt.date]) -> Iterator[Made]:
+    """Write the pages of *dates*, one after the other; one of which there can be no page stops no other.
+
+    Raises:
+        PermissionDeniedError, InsufficientDiskSpaceError: no page can be written.
+    """
+    files.check_writable(settings.layout.dashboard.parent)
+    for date in dates:
+        try:
+            yield Made(date, write_day(settings, moment, date))
+        except InsufficientDiskSpaceError:
+            raise  # as it would be for every other date
+        except Exception as error:  # whatever it is, the other dates get their pages
+            yield Made(date, error=error)
+
+
+def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
+    """The dates of which somebody who names *within* wants pages: the sealed ones, and each named by itself.
+
+    Raises:
+        DateValidationError: there is none.
+    """
+    sealed = ledger.sealed_dates(layout, within)
+    found = sorted({*sealed, *(within.single if within else ())})
+    if not found:
+        raise DateValidationError(
+            "none of these dates is sealed, and only sealed days have a page",
+            cure="spx-data list shows what is sealed, spx-data gaps what is in the way of the others",
+            what="dates",
+            reason="none is sealed",
+        )
+    return found
+
+
+def newest_stale(settings: Settings) -> list[dt.date]:
+    """Those of the newest sealed dates whose page is stale; of so many as `report.day_pages` says."""
     count = settings.report.day_pages
     newest = ledger.sealed_dates(settings.layout)[-count:] if count else []
-    written = []
-    for date in newest:
-        if _is_stale(settings.layout, date):
-            try:
-                written.append(write_day(settings, moment, date))
-            except SpxDataError as error:
-                _log.warning("no page of %s: %s", date, error)
-    return written
+    return [date for date in newest if is_stale(settings.layout, date)]
 
 
-def after_a_run(settings: Settings, moment: dt.datetime) -> None:
-    """Write the dashboard and the newest days' pages where the settings ask for it.
+def is_stale(layout: Layout, date: dt.date) -> bool:
+    """Whether the page of a sealed *date* is missing, older than its seal, or of another release."""
+    page = layout.day_page(date)
+    try:
+        with files.reading(page) as stream:
+            head = stream.read(_HEAD)
+        return (
+            page.stat().st_mtime < layout.sidecar(date).stat().st_mtime
+            or f'"spx-data {__version__}"'.encode() not in head
+        )
+    except OSError:
+        return True
+
+
+def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
+    """Write the newest days' pages and the dashboard where the settings ask for it; returns where that is.
 
     Whatever goes wrong is a warning: no run fails for a page.
     """
     if not settings.report.after_runs:
-        return
+        return None
     try:
-        write_newest_days(settings, moment)
-        write_dashboard(settings, moment)
-    except SpxDataError as error:
-        _log.warning("the dashboard is not that of this run: %s", error)
+        for made in write_days(settings, moment, newest_stale(settings)):
+            if made.error:
+                _log.warning("no page of %s: %s", made.date, _told(made.error))
+        return write_dashboard(settings, moment)
+    except Exception as error:  # the run has done its work, whatever becomes of its pages
+        _log.warning("the dashboard is not that of this run: %s", _told(error))
+        return None
 
 
-def _is_stale(layout: Layout, date: dt.date) -> bool:
-    """Whether the page of a sealed *date* is missing, or older than its seal."""
-    page = layout.day_page(date)
-    return not page.exists() or page.stat().st_mtime < layout.sidecar(date).stat().st_mtime
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"

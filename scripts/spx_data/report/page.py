@@ -13,6 +13,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from typing import Any
@@ -22,7 +23,7 @@ import jinja2
 from markupsafe import Markup
 
 from spx_data import __version__, files, words
-from spx_data.errors import MissingFileError
+from spx_data.errors import InsufficientDiskSpaceError, MissingFileError, PermissionDeniedError
 from spx_data.layout import Layout
 
 # Columns of one length: names to values that JSON can spell.
@@ -100,7 +101,8 @@ def chart_library(layout: Layout) -> str:
         import vl_convert
 
         script = _inside(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-        files.write_text(kept, script)
+        with suppress(PermissionDeniedError, InsufficientDiskSpaceError):  # who may only read can look too
+            files.write_text(kept, script)
         return script
 
 
