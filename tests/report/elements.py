@@ -1,4 +1,4 @@
-"""Pages as a browser sees them before their scripts run, and as few of them made as tests can do with."""
+"""Pages as a browser sees them before their scripts run: whole ones, and sections alone."""
 
 import datetime as dt
 import html.parser

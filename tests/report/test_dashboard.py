@@ -98,6 +98,16 @@ def test_the_leading_figures_are_those_of_the_lake(view, tree):
     assert found["Last activity"].startswith("2024-12-30 22:3")
 
 
+def test_sealed_dates_that_nobody_asks_for_are_counted_apart(tmp_path):
+    made = lakes.empty(tmp_path)
+    for date in (dt.date(2024, 10, 11), dt.date(2024, 10, 14), dt.date(2024, 10, 15)):
+        seal(made.settings, date)
+
+    found = tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
+
+    assert found["Sealed"] == "2 of 55 sessions, 3.6 % and 1 sealed date outside of them"
+
+
 def test_alerts_come_with_commands_to_copy_and_the_worst_is_the_first(view):
     alert = next(alert for alert in view.alerts if alert.name == "parked")
 
