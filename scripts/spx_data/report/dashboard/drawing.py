@@ -69,10 +69,10 @@ def time(field: str) -> alt.X:
     )
 
 
-def bars(chart: alt.Chart, x: alt.X | None = None) -> alt.Chart:
+def bars(chart: alt.Chart) -> alt.Chart:
     """*chart* as bars from `from` to `to`, the fields of a `Stretch`; still without heights."""
     marked: alt.Chart = chart.mark_bar(orient="vertical", stroke="@card", strokeWidth=0.5)
-    return marked.encode(x=x or time("from"), x2="to:T")
+    return marked.encode(x=time("from"), x2="to:T")
 
 
 def points(chart: alt.Chart, count: int) -> alt.Chart:
