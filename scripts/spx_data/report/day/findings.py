@@ -9,7 +9,6 @@ from spx_data.report.day import hits, parity
 from spx_data.report.day.checks import checks, is_fact
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
-from spx_data.words import counted
 
 _ABOUT = ("arbitrage", "parity")
 
@@ -54,7 +53,6 @@ def _where(view: View) -> Iterator[Figure]:
     found = [check["check"] for check in view.dossier["checks"] if check["hits"]]
     wrong, facts = ([code for code in found if is_fact(code) is fact] for fact in (False, True))
     if wrong:
-        about = counted(len(wrong), "check")
-        yield from hits.figures(view, wrong, "findings", f"What was found, by {{}}: {about}")
+        yield from hits.figures(view, wrong, "findings", "What was found, by {}")
     if facts:
         yield from hits.figures(view, facts, "facts", "Facts of the market, which cost nothing, by {}")

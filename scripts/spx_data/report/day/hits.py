@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,6 @@ from spx_data.status import dossier
 
 _ROW, _LEAST = 30, 110  # pixels for each check, and for few of them
 _CANVAS = {"embedOptions": {"renderer": "canvas"}}  # for thousands of bars
-_LEGEND = [0.1, 1, 10, 100, 1000]
 _TALL = 0.86  # of its row: the highest bar
 
 
@@ -27,7 +25,7 @@ def figures(view: View, codes: Sequence[str], name: str, title: str) -> Iterator
         yield Figure(
             f"{name}-by-minute",
             title.format("minute"),
-            _through_the_day(_by_stamp(view, most), most),
+            _through_the_day(_by_stamp(view, most), view.dossier["minutes"]),
             f"Each row has a scale of its own; the number is its highest bar.{_colours(view, codes)}",
             wide=True,
         )
@@ -45,23 +43,11 @@ def figures(view: View, codes: Sequence[str], name: str, title: str) -> Iterator
 
 
 def _by_stamp(view: View, most: Mapping[str, int]) -> list[dict[str, Any]]:
-    """A row for each check and stamp that has hits: from where to where, and how high."""
-    minutes = view.dossier["minutes"]
-    step = dt.timedelta(seconds=minutes["step_seconds"])
-    at_stamp = [{**moment(at), "until": moment(at + step)["at"]} for at in dossier.stamps(minutes)]
-    costly = _costly(view)
+    """A row for each check: its hits at each stamp, and at the foot of which row of the chart they stand."""
+    costly, hits = _costly(view), view.dossier["minutes"]["hits"]
     return [
-        {
-            **at_stamp[place],
-            "check": code,
-            "hits": number,
-            "costly": code in costly,
-            "top": round(row + 1 - _TALL * number / most[code], 3),
-            "row": row + 1,
-        }
-        for row, code in enumerate(most)
-        for place, number in enumerate(minutes["hits"][code])
-        if number
+        {"check": code, "row": place + 1, "most": number, "costly": code in costly, "all": hits[code]}
+        for place, (code, number) in enumerate(most.items())
     ]
 
 
@@ -78,11 +64,11 @@ def _colours(view: View, codes: Sequence[str]) -> str:
     return " Orange cost points, blue did not." if _costly(view) & set(codes) else ""
 
 
-def _through_the_day(rows: Sequence[Row], most: Mapping[str, int]) -> alt.TopLevelMixin:
-    """Bars through the day, a row for each check; *most* has the highest of each, in their order."""
-    labels = [f"{code}  {number:,}" for code, number in most.items()]
+def _through_the_day(rows: Sequence[Row], minutes: Mapping[str, Any]) -> alt.TopLevelMixin:
+    """Bars through the day, a row of them for each check."""
+    labels = [f"{row['check']}  {row['most']:,}" for row in rows]
     axis = alt.Axis(
-        values=[row + 0.6 for row in range(len(most))],
+        values=[row["row"] - 0.4 for row in rows],
         labelExpr=f"{json.dumps(labels)}[floor(datum.value)]",
         labelOverlap=False,
         labelLimit=220,
@@ -90,13 +76,19 @@ def _through_the_day(rows: Sequence[Row], most: Mapping[str, int]) -> alt.TopLev
         ticks=False,
         domain=False,
     )
-    scale = alt.Scale(domain=[0, len(most)], reverse=True, nice=False)
-    lines = chart_of({"row": row + 1} for row in range(len(most)))
-    floor = lines.mark_rule(strokeWidth=1).encode(
-        y=alt.Y("row:Q", title=None, scale=scale, axis=axis), color=alt.value("@grid")
+    scale = alt.Scale(domain=[0, len(rows)], reverse=True, nice=False)
+    floor = (
+        chart_of({"row": row["row"], **_session(minutes)} for row in rows)
+        .mark_rule(strokeWidth=1)
+        .encode(
+            x=clock("at"),
+            x2="until:T",
+            y=alt.Y("row:Q", title=None, scale=scale, axis=axis),
+            color=alt.value("@grid"),
+        )
     )
     bars = (
-        chart_of(rows)
+        _stamp_by_stamp(chart_of(rows), minutes)
         .mark_rect()
         .encode(
             x=clock("at"),
@@ -107,7 +99,30 @@ def _through_the_day(rows: Sequence[Row], most: Mapping[str, int]) -> alt.TopLev
             tooltip=["check:N", alt.Tooltip("clock:N", title="at"), alt.Tooltip("hits:Q", format=",")],
         )
     )
-    return layered(max(_LEAST, _ROW * len(most)), floor, bars, usermeta=_CANVAS)
+    return layered(max(_LEAST, _ROW * len(rows)), floor, bars, usermeta=_CANVAS)
+
+
+def _session(minutes: Mapping[str, Any]) -> dict[str, int]:
+    """From the first stamp to where the bar of the last one ends."""
+    stamps = dossier.stamps(minutes)
+    return {"at": moment(stamps[0])["at"], "until": moment(stamps[-1])["at"] + 1000 * minutes["step_seconds"]}
+
+
+def _stamp_by_stamp(chart: alt.Chart, minutes: Mapping[str, Any]) -> alt.Chart:
+    """*chart* with a row for each check and stamp that has hits: from where to where, and how high."""
+    first, step = dossier.stamps(minutes)[0], 1000 * minutes["step_seconds"]
+    found: alt.Chart = (
+        chart.transform_flatten(["all"], as_=["hits"])
+        .transform_window(place="row_number()", groupby=["check"])
+        .transform_filter("datum.hits > 0")
+        .transform_calculate(at=f"{moment(first)['at']} + (datum.place - 1) * {step}")
+        .transform_calculate(
+            until=f"datum.at + {step}",
+            top=f"datum.row - {_TALL} * datum.hits / datum.most",
+            clock="utcFormat(datum.at, '%H:%M')",
+        )
+    )
+    return found
 
 
 # By chain -------------------------------------------------------------------------------------------------
@@ -121,7 +136,7 @@ def _by_chain(view: View, codes: Sequence[str]) -> list[dict[str, Any]]:
             "check": code,
             "hits": number,
             "records": chain["rows"],
-            "thousandth": round(1000 * number / chain["rows"], 4) if chain["rows"] else None,
+            "thousandth": round(1000 * number / max(1, chain["rows"]), 4),
         }
         for chain in view.dossier["chains"]
         if chain["quality"]
@@ -132,7 +147,7 @@ def _by_chain(view: View, codes: Sequence[str]) -> list[dict[str, Any]]:
 
 def _over_the_chains(rows: Sequence[Row], view: View, codes: Sequence[str]) -> alt.TopLevelMixin:
     chains = sorted(f"{chain['expiration']} {chain['root']}" for chain in view.dossier["chains"])
-    seen = {row["check"] for row in rows}
+    seen, most = {row["check"] for row in rows}, max(row["thousandth"] for row in rows)
     labels = alt.Axis(labelAngle=-90, ticks=False, domain=False)
     order = alt.Scale(domain=[code for code in codes if code in seen])
     cells = (
@@ -144,8 +159,10 @@ def _over_the_chains(rows: Sequence[Row], view: View, codes: Sequence[str]) -> a
             color=alt.Color(
                 "thousandth:Q",
                 title="per thousand records",
-                scale=alt.Scale(type="symlog", constant=0.1, range=["@few", "@many"], interpolate="rgb"),
-                legend=alt.Legend(format="~r", gradientLength=220, gradientThickness=9, values=_LEGEND),
+                scale=alt.Scale(
+                    type="symlog", constant=0.1, domain=[0, most], range=["@few", "@many"], interpolate="rgb"
+                ),
+                legend=alt.Legend(format="~r", gradientLength=220, gradientThickness=9, values=_legend(most)),
             ),
             tooltip=[
                 "chain:N",
@@ -156,3 +173,8 @@ def _over_the_chains(rows: Sequence[Row], view: View, codes: Sequence[str]) -> a
         )
     )
     return layered(max(2, len(seen)) * 18, cells)
+
+
+def _legend(most: float) -> list[float]:
+    """Values to name beside the colours from 0 to *most*."""
+    return [0, *(10.0**power for power in range(-1, 4) if 10.0**power <= 0.7 * most), float(f"{most:.2g}")]

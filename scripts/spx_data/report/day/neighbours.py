@@ -27,6 +27,7 @@ def figures(view: View) -> Iterator[Figure]:
             "Scores of the days around",
             _scores(view, around),
             f"{len(around):,} judged days; this one is filled. Lines: warn and fail.",
+            wide=not view.dossier["outliers"],
         )
     if view.dossier["outliers"]:
         yield Figure(
