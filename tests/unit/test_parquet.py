@@ -157,6 +157,17 @@ def test_a_long_chain_has_several_groups_and_reads_back_as_one(tmp_path, frames,
     read_back(path, written)
 
 
+def test_some_columns_of_the_chains_are_those_columns_of_all_of_them(sealed):
+    with pq.ParquetFile(sealed[0]) as file:
+        whole = [pa.concat_tables(tables) for *_, tables in parquet.chains(file)]
+        some = [(key, pa.concat_tables(tables)) for *key, tables in parquet.chains(file, ["strike", "bid"])]
+
+    assert [tuple(key) for key, _ in some] == CHAINS
+    for rows, (_, found) in zip(whole, some, strict=True):
+        assert set(found.column_names) == {"root", "expiration", "strike", "bid"}
+        assert found.select(["strike", "bid"]).equals(rows.select(["strike", "bid"]))
+
+
 def test_the_order_of_rows_is_declared(sealed):
     with pq.ParquetFile(sealed[0]) as file:
         declared = [

@@ -73,8 +73,10 @@ def by_clock(market: Market) -> alt.X:
 def by_expiration(market: Market) -> alt.Y:
     """The axis of the day's chains, of all of them whatever a chart has to say of each."""
     names = [chain.name for chain in market.chains]
-    axis = alt.Axis(labelExpr="slice(datum.label, 0, 10)", ticks=False, domain=False, labelPadding=4)
-    scale = alt.Scale(domain=names, paddingInner=0.1 if _height(market) > _LOW else 0, paddingOuter=0)
+    # Where there are many, not each has room for its name: then those that have tell the dates.
+    label = "datum.label" if has_room(market) else "slice(datum.label, 0, 10)"
+    axis = alt.Axis(labelExpr=label, ticks=False, domain=False, labelPadding=4)
+    scale = alt.Scale(domain=names, paddingInner=0.1 if has_room(market) else 0, paddingOuter=0)
     return alt.Y("chain:N", title=None, axis=axis, scale=scale)
 
 
@@ -84,6 +86,11 @@ def rows(market: Market) -> dict[str, Any]:
         "height": _height(market) * len(market.chains),
         "autosize": alt.AutoSizeParams(type="fit-x", contains="padding"),
     }
+
+
+def has_room(market: Market) -> bool:
+    """Whether a map of the chains is low."""
+    return _height(market) > _LOW
 
 
 def _height(market: Market) -> int:

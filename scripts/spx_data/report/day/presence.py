@@ -34,19 +34,18 @@ def section(view: View) -> Section:
 
 def _lead(view: View) -> str:
     found = view.dossier["completeness"]
-    there = (
-        f"{found['stamps_received']:,} of {found['stamps_expected']:,} records that could be there are there"
+    late, missing, contracts = (
+        found[name] for name in ("stamps_explained", "stamps_missing", "contracts_missing")
     )
-    late, missing = found["stamps_explained"], found["stamps_missing"]
-    contracts = found["contracts_missing"]
-    parts = [there]
+    received, expected = found["stamps_received"], found["stamps_expected"]
+    parts = [f"{received:,} of {expected:,} records that could be there are there"]
     if late:
         parts.append(f"{late:,} lie before the first quote of their contract")
-    if missing or contracts:
-        parts.append(
-            f"{missing:,} are missing, and {words.counted(contracts, 'contract')} with all of theirs"
-        )
-    else:
+    if missing:
+        parts.append(f"{missing:,} are missing")
+    if contracts:
+        parts.append(f"of {words.counted(contracts, 'listed contract')} there is not one")
+    if not missing and not contracts:
         parts.append("nothing is missing")
     return "; ".join(parts) + "."
 
@@ -54,9 +53,10 @@ def _lead(view: View) -> str:
 def _contracts(market: Market) -> Figure:
     states = [*_THERE, *((name, colour) for name, _, colour in _MISSING)]
     if not any((chain.missing > 0).any() for chain in market.chains):
-        states = states[:2]
+        waited = any((chain.present < chain.contracts).any() for chain in market.chains)
+        states = states[: 1 + waited]
     # One line of names has room below it, so that the maps stand at one height.
-    offset = 18 if len(states) == 2 else 4
+    offset = 18 if len(states) <= len(_THERE) else 4
     scale = alt.Scale(domain=[name for name, _ in states], range=[colour for _, colour in states])
     color = alt.Color(
         "state:N",

@@ -52,8 +52,14 @@ def _spread(market: Market, *, wide: bool) -> Iterator[Figure]:
 def _stale(market: Market, found: bool) -> Iterator[Figure]:
     if not found:
         return
-    scale = alt.Scale(type="symlog", constant=0.01, domain=[0, 1], range=["@quiet", "@orange", "@parked"])
-    color = alt.Color("share:Q", scale=scale, legend=legend(format="~%", values=[0, 0.01, 0.1, 1]))
+    scale = alt.Scale(
+        type="symlog",
+        constant=0.01,
+        domain=[0, 0.03, 1],
+        range=["@quiet", "@missing-1", "@missing-4"],
+        interpolate="rgb",
+    )
+    color = alt.Color("share:Q", scale=scale, legend=legend(format="~%", values=[0, 0.02, 0.1, 0.3, 1]))
     yield Figure(
         "stale",
         "Stale quotes",

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
 
 import altair as alt
+import numpy as np
 
 from spx_data.report.day.market import VOLATILITY, Market
 from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_clock, legend, share
 from spx_data.report.day.volatility_parts import PERCENT, finite, maturities, minute
 from spx_data.report.page import Figure
 
+# Since midnight. To the vendor what expires has an hour left until the end: its volatility runs to nothing.
+_LAST_HOUR_MS = 15 * 3_600_000
+
 
 def terms(market: Market) -> Figure:
     """The volatility at the money by days to expiration."""
     moments = json.dumps(market.grid.moments, separators=(",", ":"))
     days = [chain.days for chain in market.chains]
+    low, high = _levels(market)
     ticks = [0, 1, 7, 30, 91, 182, 365, 730, 1826]
     axis = alt.Axis(values=[tick for tick in ticks if tick <= max(days)], grid=True, format="d")
     base = (
         alt.Chart(alt.NamedData("minutes"))
         .transform_calculate(volatility=f"{VOLATILITY} * datum.iv[{moments}[minute]]")
-        .transform_filter("isValid(datum.volatility) && datum.volatility > 0")
+        .transform_filter(f"datum.volatility >= {low} && datum.volatility <= {high}")
         .encode(
             x=alt.X(
                 "days:Q", title="days to expiration", scale=alt.Scale(type="symlog", nice=False), axis=axis
             ),
-            y=alt.Y(
-                "volatility:Q", title=None, scale=alt.Scale(domain=_levels(market), nice=True), axis=PERCENT
-            ),
+            y=alt.Y("volatility:Q", title=None, scale=alt.Scale(domain=[low, high], nice=True), axis=PERCENT),
             color=_roots(market),
         )
     )
-    line = base.mark_line(strokeWidth=1.2, opacity=0.5, clip=True)
-    points = base.mark_circle(size=34, opacity=1, clip=True).encode(
-        tooltip=[
-            *WHICH,
-            share("volatility", "iv at the money", 2),
-        ]
+    line = base.mark_line(strokeWidth=1.2, opacity=0.5)
+    points = base.mark_circle(size=34, opacity=1).encode(
+        tooltip=[*WHICH, share("volatility", "iv at the money", 2)]
     )
     chart = alt.layer(line, points).add_params(minute(market)).properties(width="container", height=230)
     return Figure(
@@ -49,10 +50,13 @@ def terms(market: Market) -> Figure:
 
 
 def _levels(market: Market) -> list[float]:
-    """Between which volatilities the day's term structures lie, but for what expires: its clock runs out."""
-    living = [chain.iv[market.grid.moments] for chain in market.chains if chain.days > 0]
-    known = finite(living) if len(finite(living)) else finite([chain.iv for chain in market.chains])
-    return [float(known.min()), float(known.max())]
+    """Between which volatilities the day's term structures lie, but for the last hour of what expires."""
+    moments = np.array(market.grid.moments)
+    early = moments[[market.grid.begins_ms(moment) <= _LAST_HOUR_MS for moment in moments]]
+    known = finite([chain.iv[moments if chain.days else early] for chain in market.chains])
+    if not len(known):
+        known = finite([chain.iv for chain in market.chains])
+    return [math.floor(1000 * known.min()) / 1000, math.ceil(1000 * known.max()) / 1000]
 
 
 def _roots(market: Market) -> alt.Color:
@@ -94,5 +98,9 @@ def through_the_day(market: Market) -> Figure:
         .properties(width="container", height=230)
     )
     return Figure(
-        "through-the-day", "Through the day", chart, "Implied volatility at the money, minute by minute."
+        "through-the-day",
+        "Through the day",
+        chart,
+        "Implied volatility at the money, minute by minute. For what expires on the day, the vendor's "
+        "clock stops before the end.",
     )

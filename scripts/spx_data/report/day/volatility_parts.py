@@ -11,7 +11,7 @@ from spx_data.quality.checks import Floats
 from spx_data.report.day.market import Market
 from spx_data.report.day.market_map import legend
 
-PERCENT = alt.Axis(format=".0%")
+PERCENT = alt.Axis(format=".1~%")
 
 _FIRST_SHOWN_MS = 10 * 3_600_000  # since midnight: when all of the market has opened
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from spx_data.quality.checks import Floats
 from spx_data.report.day.market import VOLATILITY, Market
-from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_expiration, legend, rows, share
+from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_expiration, has_room, legend, rows, share
 from spx_data.report.day.market_smile import DELTAS
 from spx_data.report.day.volatility_parts import PERCENT, finite, maturities, minute
 from spx_data.report.page import Figure
@@ -121,6 +121,7 @@ def surface(market: Market) -> Iterator[Figure]:
         chart,
         "Implied volatility by expiration and delta, on straight lines between strikes. "
         "The colours mean the same at every minute of the day.",
+        wide=has_room(market),
     )
 
 
