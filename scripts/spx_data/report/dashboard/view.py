@@ -14,7 +14,7 @@ from spx_data.gaps import Gap, Plan
 from spx_data.health import Check, Scene, alerts
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
-from spx_data.status.outliers import Distance, Neighbourhood
+from spx_data.status.outliers import Distance, standing_out
 from spx_data.status.quality import Day
 
 # Of the run that times are estimated for, as in `spx-data gaps`.
@@ -69,9 +69,7 @@ class View:
     @cached_property
     def outliers(self) -> Mapping[dt.date, list[Distance]]:
         """The figures of judged days that stand out from those around them, by date."""
-        among, far = Neighbourhood(self.days), self.settings.quality.outlier_z
-        found = {day.date: among.outliers(place, far) for place, day in enumerate(self.days)}
-        return {date: distances for date, distances in found.items() if distances}
+        return standing_out(self.days, self.settings.quality.outlier_z)
 
     @cached_property
     def gap_of(self) -> Mapping[dt.date, Gap]:
