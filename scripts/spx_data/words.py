@@ -15,7 +15,7 @@ def count(value: float) -> str:
 def large(value: float) -> str:
     """A large number in words: 842,000 stays, 17.7 million, 14.6 billion."""
     for word, unit in (("billion", 1e9), ("million", 1e6)):
-        if value >= unit:
+        if value >= 0.99995 * unit:  # what rounds to it is called so
             return f"{value / unit:,.1f} {word}"
     return count(value)
 

@@ -287,6 +287,21 @@ def test_sizes_are_decimal(bytes_, told):
 
 
 @pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0"),
+        (842_000, "842,000"),
+        (17_737_434, "17.7 million"),
+        (999_949_999, "999.9 million"),
+        (999_960_000, "1.0 billion"),
+        (14_612_345_678, "14.6 billion"),
+    ],
+)
+def test_large_numbers_have_words(number, told):
+    assert words.large(number) == told
+
+
+@pytest.mark.parametrize(
     "seconds, told",
     [
         (0.4, "0 s"),
