@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CORES ?= 4
 
-.PHONY: help env demo test bench bench-fill proof defects soak lint audit coverage lock rulegraph checks clean
+.PHONY: help env demo test bench bench-fill proof defects soak lint audit coverage lock rulegraph checks pictures clean
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -26,6 +26,7 @@ help:
 	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
 	@echo "make rulegraph the picture of the rules in README.md"
 	@echo "make checks    the tables of checks in docs/quality.md"
+	@echo "make pictures  the pictures of the pages in README.md, in about four minutes"
 	@echo "make clean     remove the environment, the demo's data and the benchmarks' bodies"
 
 env: $(READY)
@@ -42,6 +43,7 @@ demo: $(READY)
 		$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
 	$(BIN)/spx-data --configfile config/demo.yaml status --offline
 	$(BIN)/python docs/examples/query.py docs/examples/atm_straddle.sql data/demo/parquet
+	@echo "The same as a page: data/demo/report/dashboard.html"
 
 PYTEST ?= $(BIN)/pytest
 
@@ -116,6 +118,9 @@ rulegraph: $(READY)
 
 checks: $(READY)
 	$(BIN)/python docs/checks.py
+
+pictures: $(READY)
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf $(VENV) data/demo data/bodies .coverage .coverage.*

@@ -10,13 +10,10 @@ from pathlib import Path
 
 import yaml
 from tests.report.lakes import Lake
+from tests.rules.conftest import Date
 
 import theta_simulator
 from spx_data import config
-from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
-from spx_data.fill.merge import merge_date
-from spx_data.sessions import between
 from spx_data.settings import Settings
 
 DAY = dt.date(2024, 1, 2)
@@ -35,20 +32,16 @@ def dashboard_of(lake: Lake) -> Path:
 
 
 def day_page(folder: Path) -> Path:
-    """Seal one date of a tiny market in a lake of its own, stage by stage, and make its page."""
+    """Seal one date of a tiny market in a lake of its own, and make its page."""
     target = folder / "config" / "config.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     only = {"start_date": DAY.isoformat(), "end_date": DAY.isoformat()}
     target.write_text(yaml.safe_dump({"processing": only}))
     with theta_simulator.running(theta_simulator.Settings(size="tiny")) as terminal:
         settings = settings_of(folder, {"THETADATA_BASE_URL": terminal.url})
-        layout = settings.layout
-        fetch_expirations(settings, DAY, layout.listing(DAY))
-        download_expirations(settings, DAY, layout.listing(DAY), layout.manifest(DAY))
-    (session,) = between(settings.calendar, DAY, DAY)
-    merge_date(settings, DAY, layout.manifest(DAY), layout.parquet(DAY), session=session)
+        Date(settings, DAY).fill()
     _spx_data(folder, {}, "report", DAY.isoformat())
-    return layout.day_page(DAY)
+    return settings.layout.day_page(DAY)
 
 
 def settings_of(folder: Path, environment: dict[str, str] | None = None) -> Settings:

@@ -13,6 +13,10 @@ from playwright.sync_api import Browser, Page
 # Nothing of these leaves the page.
 _INWARD = ("data:", "blob:")
 _DRAWN = "figure.chart .plot :is(svg, canvas)"
+_DRAWING = """(figure) => {
+    const plot = document.querySelector(`${figure} .plot`);
+    return plot.querySelector("canvas")?.toDataURL() ?? plot.querySelector("svg").outerHTML;
+}"""
 _COLOURS = """() => ({
     ground: getComputedStyle(document.body).backgroundColor,
     chart: document.querySelector("figure.chart .plot svg text[fill]")?.getAttribute("fill") ?? null,
@@ -95,6 +99,16 @@ class Shown:
         self.page.wait_for_function(
             f"before => Object.entries(({_COLOURS})()).every(([key, now]) => now && now !== before[key])",
             arg=other_than,
+        )
+
+    def drawing(self, figure: str) -> str:
+        """What the chart of a figure looks like, as text."""
+        return self.page.evaluate(_DRAWING, figure)
+
+    def wait_for_other_drawing(self, figure: str, before: str) -> None:
+        """Wait until the chart of a figure does not look as it did *before*."""
+        self.page.wait_for_function(
+            f"([figure, before]) => ({_DRAWING})(figure) !== before", arg=[figure, before]
         )
 
     # The clipboard, which the window needs the permission to read -------------------------------------------
