@@ -21,8 +21,9 @@ from spx_data import config, files, journal, sessions, words
 from spx_data.errors import DateValidationError
 from spx_data.quality import catalogue
 from spx_data.report import day, page
-from spx_data.report.day import course, findings, prices, provenance, underlying, verdict
+from spx_data.report.day import chains, course, findings, prices, provenance, underlying, verdict
 from spx_data.report.day.view import View
+from spx_data.report.page import Page
 from spx_data.settings import Settings
 from spx_data.status import dossier, outliers
 from theta_simulator import Blemish
@@ -293,7 +294,7 @@ def test_what_was_found_of_arbitrage_and_parity_is_said_in_words(trees):
 def test_a_day_of_which_nothing_could_be_looked_at_says_that(views):
     blind = [{**check, "of": 0, "hits": 0, "score": None} for check in views[CLEAN].dossier["checks"]]
     nothing = {**views[CLEAN].dossier, "checks": blind, "minutes": None, "chains": [], "score": None}
-    nothing |= {"verdict": None, "parts": [], "underlying": None}
+    nothing |= {"verdict": None, "parts": [], "underlying": None, "session": None}
     view = dataclasses.replace(views[CLEAN], dossier=nothing)
 
     section = findings.section(view)
@@ -303,8 +304,12 @@ def test_a_day_of_which_nothing_could_be_looked_at_says_that(views):
         "Arbitrage: nothing of the day could be looked at.",
         "Parity: nothing of the day could be looked at.",
     ]
-    assert verdict.section(view).context["because"] == "No part of the score had anything to look at."
-    assert underlying.section(view).context["tiles"] == []
+    made = Page("", "", NOW, [module.section(view) for module in (*OTHERS, chains)])
+    root = Tree(page.html(made, view.layout)).root
+    assert "– of 100 not judged Nothing of it could be judged." in part(root, "verdict").text
+    assert "No record of this day carries a price" in part(root, "underlying").text
+    assert "Nothing was listed for this date." in part(root, "chains").text
+    assert facts(part(root, "provenance"))["hours"] == "no calendar has this date"
 
 
 def test_the_rate_is_what_the_discount_factors_of_distant_expirations_say(views):
