@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 
 import altair as alt
@@ -15,12 +16,14 @@ from spx_data.settings import Quality
 from spx_data.status.outliers import WORDS, Distance
 from spx_data.status.quality import PARTS, Day
 from spx_data.status.trends import Period
+from spx_data.words import points
 
 _VERDICTS = {"good": "@sealed", "warn": "@warn", "fail": "@fail"}
 # Days that stand out, and by which of their figures.
 Far = Mapping[dt.date, Sequence[Distance]]
 
 _WHOLE = 100  # points
+_QUIET = 99  # points above which a map of parts would be empty
 _ROW = 20  # pixels of a part in the heat map
 
 
@@ -48,7 +51,7 @@ def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> P
     )
     drawn: alt.Chart = each.mark_circle()
     good = "datum.verdict == 'good'"
-    points = drawn.encode(
+    dots = drawn.encode(
         x=drawing.time("day"),
         y=_towards_the_whole("points_lost:Q", most),
         color=drawing.colours(_VERDICTS),
@@ -62,7 +65,7 @@ def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> P
         ],
     )
     line = _medians(periods)
-    chart = alt.layer(_thresholds(rules), points, *line).properties(
+    chart = alt.layer(_thresholds(rules), dots, *line).properties(
         width="container", height=drawing.TALL, usermeta=drawing.CANVAS
     )
     note = (
@@ -111,6 +114,9 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
     rows = [
         stretch.as_row() | {"days": len(members)} | _lowest(members) for stretch, members in stretches.items()
     ]
+    lowest = min((row[part] for row in rows for part in PARTS if part in row), default=_WHOLE)
+    if lowest >= _QUIET:
+        return f"No part of the score is worth less than {points(lowest)} of 100 points on any day."
     scale = alt.Scale(
         domain=[rules.fail_below, _WHOLE], range=["@fail", "@grid"], clamp=True, interpolate="rgb"
     )
@@ -138,9 +144,9 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
 
 
 def _lowest(days: Sequence[Day]) -> dict[str, float]:
-    """The lowest points of each part that could be judged."""
+    """The lowest points of each part that could be judged, never rounded up."""
     found = {part: [value for day in days if (value := getattr(day, part)) is not None] for part in PARTS}
-    return {part: round(min(values), 1) for part, values in found.items() if values}
+    return {part: math.floor(10 * min(values)) / 10 for part, values in found.items() if values}
 
 
 def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, unit: str, colour: str) -> Part:
@@ -152,16 +158,18 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
     tooltip = [
         drawing.told("date", "date"),
         drawing.told(column, f"{title.lower()}, {unit}", ".4~g"),
-        drawing.told("far", "stands out"),
     ]
     known = f"isValid(datum.{column})"
     each = drawing.points(drawing.shared(known), len(values)).encode(
         x=x, y=y, color=alt.value(colour), tooltip=tooltip
     )
     outlying = f"{known} && indexof(datum.far || '', '{WORDS[name]}') >= 0"
+    stands_out = drawing.told("far", "stands out")
     marked = drawing.shared(outlying).mark_point(size=80, strokeWidth=1.6, opacity=1)
     marks = (
-        [marked.encode(x=x, y=y, color=alt.value("@fail"), tooltip=tooltip)] if _stands_out(far, name) else []
+        [marked.encode(x=x, y=y, color=alt.value("@fail"), tooltip=[*tooltip, stands_out])]
+        if _stands_out(far, name)
+        else []
     )
     chart = alt.layer(each, *marks).properties(width="container", height=drawing.LOW, usermeta=drawing.CANVAS)
     note = "Median of each day; circles stand out from the days around them."

@@ -27,14 +27,23 @@ class _Measure:
     name: str  # of `Performance`
     title: str
     unit: str
+    told: str  # in a tooltip
     colour: str
     wide: bool = False
 
 
 _MEASURES = (
-    _Measure("rows_a_minute", "records_per_minute", "Records a minute", "records/min", "@blue", True),
-    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "@green"),
-    _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "@purple"),
+    _Measure(
+        "rows_a_minute",
+        "records_per_minute",
+        "Records a minute",
+        "records/min",
+        "records a minute",
+        "@blue",
+        True,
+    ),
+    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "took, s", "@green"),
+    _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "memory peak, MB", "@purple"),
 )
 # Of the trends; bytes follow records.
 _FOLLOWED = {*(measure.name for measure in _MEASURES), "requests_failed_percent"}
@@ -93,7 +102,7 @@ def _over_time(measure: _Measure, lines: Sequence[Performance], periods: Sequenc
         tooltip=[
             drawing.told("date", "date"),
             drawing.told("sealed", "sealed (UTC)"),
-            drawing.told(measure.column, measure.unit, ",~r"),
+            drawing.told(measure.column, measure.told, ",~r"),
         ],
     )
     line = _medians(measure, periods)
