@@ -324,6 +324,7 @@ def configure(folder: Path, start: dt.date) -> Settings:
     document = {
         "thetadata": {"base_url": _BASE_URL, "api": "v3"},
         "processing": {"start_date": start.isoformat(), "end_date": LAST.isoformat()},
+        "report": {"day_pages": 0},  # its Parquet files have nothing to show
     }
     _write(folder / "config" / "config.yaml", yaml.safe_dump(document))
     resolved = resolve(load(folder / "config" / "config.yaml"), {})

@@ -106,6 +106,7 @@ def commands() -> list[Command]:
         spx_data("quality", big_lake.LAST.isoformat(), target=2.0),
         spx_data("inventory", target=2.0),
         spx_data("health", target=1.5, codes=(0, 1)),
+        spx_data("report", target=3.0),
         Command("rebuild of the database (library)", (sys.executable, "-c", _REBUILD), 3.0),
         Command("snakemake status", (*_SNAKEMAKE, "status")),
     ]

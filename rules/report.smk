@@ -17,6 +17,6 @@ rule report_dashboard:
 
 
 rule report_days:
-    """Make the pages of the sealed dates that --config dates=... names."""
+    """Make the pages of the sealed dates that --config dates=... names, or of all."""
     script:
         "../scripts/report_days.py"
