@@ -103,6 +103,19 @@ def test_what_is_missing_is_what_the_passport_says(lake, market):
     assert {chain: np.nansum(line) for chain, line in lines(market, "missing").items()} == said
 
 
+def test_gaps_are_named_on_the_page(lake, view):
+    section = presence.section(view)
+    missing = view.dossier["completeness"]["stamps_missing"]
+    first = section.context["gaps"][0]
+
+    text = page.html(page.Page("", "", NOW, [section]), lake.layout)
+
+    assert sum(gap["stamps"] for gap in section.context["gaps"]) == missing
+    assert f"{missing:,} are missing." in text
+    for cell in (first["chain"], first["contract"] or "every one", first["first"], first["last"]):
+        assert f">{cell}</td>" in text
+
+
 def test_nothing_is_expected_after_the_close_and_of_what_expires_not_after_that_of_stocks(market):
     assert market.grid.columns == 226  # 09:30 to 13:15
     for chain in market.chains:

@@ -64,7 +64,13 @@ def by_clock(market: Market) -> alt.X:
     begin, end = market.grid.begins_ms(0), market.grid.begins_ms(market.grid.columns)
     apart = next(apart for apart in _TICKS_APART_MS if (end - begin) / apart <= _MOST_TICKS)
     ticks = sorted({begin, *range(-(-begin // apart) * apart, end, apart)})
-    axis = alt.Axis(values=ticks, labelExpr="utcFormat(datum.value, '%H:%M')", grid=False, labelFlush=True)
+    axis = alt.Axis(
+        values=ticks,
+        labelExpr="utcFormat(datum.value, '%H:%M')",
+        grid=False,
+        labelFlush=True,
+        labelSeparation=6,
+    )
     return alt.X(
         "begin:Q", title=None, scale=alt.Scale(domain=[begin, end], nice=False, zero=False), axis=axis
     )
@@ -104,6 +110,6 @@ def share(field: str, title: str, digits: int = 1) -> alt.Tooltip:
     return alt.Tooltip(f"{field}:Q", title=title, format=f".{digits}%")
 
 
-def legend(title: str | None = None, **keys: Any) -> alt.Legend:
-    """The legend of a map's colours, in one line above it."""
-    return alt.Legend(title=title, orient="top", **{"gradientLength": 180, "gradientThickness": 10} | keys)
+def legend(**keys: Any) -> alt.Legend:
+    """The legend of a map's colours, above it."""
+    return alt.Legend(title=None, orient="top", gradientLength=180, gradientThickness=10, **keys)

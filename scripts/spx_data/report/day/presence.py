@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import altair as alt
 
 from spx_data import words
@@ -10,8 +13,10 @@ from spx_data.report.day.market_map import legend, minute_map, share
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
 
+_MOST = 40  # gaps that are named
+
 # What a cell says, with the colour it has; of contracts that are missing, up to which share.
-_THERE = (("all", "@whole"), ("all that were quoted before", "@waiting"))
+_THERE = (("all", "@whole"), ("some not quoted yet", "@waiting"))
 _MISSING = (
     ("up to 1 % missing", 0.01, "@missing-1"),
     ("up to 10 %", 0.1, "@missing-2"),
@@ -22,13 +27,19 @@ _MISSING = (
 
 def section(view: View) -> Section:
     """The section: what is there, expiration by expiration and minute by minute."""
-    market = view.market
+    market, gaps = view.market, _gaps(view.dossier["chains"])
     return Section(
         "presence",
         "Completeness",
         template="presence",
         lead=_lead(view),
         figures=[_contracts(market), _two_sided(market)] if market.chains else [],
+        context={
+            "gaps": gaps[:_MOST],
+            "more": max(0, len(gaps) - _MOST),
+            "date": view.date.isoformat(),
+            "explained": [chain for chain in view.dossier["chains"] if chain["explained"]],
+        },
     )
 
 
@@ -50,19 +61,24 @@ def _lead(view: View) -> str:
     return "; ".join(parts) + "."
 
 
+def _gaps(chains: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is missing by name, as far as the passport names it, most records first."""
+    found: list[dict[str, Any]] = []
+    for chain in chains:
+        which = {"chain": f"{chain['expiration']} {chain['root']}"}
+        found += [{**which, **gap} for gap in chain["gaps"]]
+        whole = {"first": None, "last": None, "stamps": chain["grid"], "asked": False}
+        found += [{**which, **whole, "contract": name} for name in chain["contracts_missing"]]
+    return sorted(found, key=lambda gap: -gap["stamps"])
+
+
 def _contracts(market: Market) -> Figure:
     states = [*_THERE, *((name, colour) for name, _, colour in _MISSING)]
     if not any((chain.missing > 0).any() for chain in market.chains):
         waited = any((chain.present < chain.contracts).any() for chain in market.chains)
         states = states[: 1 + waited]
-    # One line of names has room below it, so that the maps stand at one height.
-    offset = 18 if len(states) <= len(_THERE) else 4
     scale = alt.Scale(domain=[name for name, _ in states], range=[colour for _, colour in states])
-    color = alt.Color(
-        "state:N",
-        scale=scale,
-        legend=legend(symbolType="square", symbolStrokeWidth=0, columns=3, offset=offset),
-    )
+    color = alt.Color("state:N", scale=scale, legend=None)
     tooltip = [
         alt.Tooltip("present:Q", title="contracts with a record", format=",.4~r"),
         alt.Tooltip("contracts:Q", title="of", format=","),
@@ -73,6 +89,7 @@ def _contracts(market: Market) -> Figure:
         "Contracts that have a record",
         minute_map(market, ["present", "missing"], color, tooltip, state=_state()),
         "Of the contracts of each expiration. Before its first quote of the day a contract has no record.",
+        legend=dict(states),
     )
 
 

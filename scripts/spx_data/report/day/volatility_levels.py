@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 
 from spx_data.report.day.market import VOLATILITY, Market
-from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_clock, legend, share
-from spx_data.report.day.volatility_parts import PERCENT, finite, maturities, minute
+from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_clock, share
+from spx_data.report.day.volatility_parts import PERCENT, by_maturity, finite, minute, names_of_maturities
 from spx_data.report.page import Figure
 
 # Since midnight. To the vendor what expires has an hour left until the end: its volatility runs to nothing.
@@ -22,6 +22,8 @@ def terms(market: Market) -> Figure:
     moments = json.dumps(market.grid.moments, separators=(",", ":"))
     days = [chain.days for chain in market.chains]
     low, high = _levels(market)
+    roots = _roots(market)
+    scale = alt.Scale(domain=list(roots), range=list(roots.values()))
     ticks = [0, 1, 7, 30, 91, 182, 365, 730, 1826]
     axis = alt.Axis(values=[tick for tick in ticks if tick <= max(days)], grid=True, format="d")
     base = (
@@ -33,7 +35,7 @@ def terms(market: Market) -> Figure:
                 "days:Q", title="days to expiration", scale=alt.Scale(type="symlog", nice=False), axis=axis
             ),
             y=alt.Y("volatility:Q", title=None, scale=alt.Scale(domain=[low, high], nice=True), axis=PERCENT),
-            color=_roots(market),
+            color=alt.Color("root:N", scale=scale, legend=None),
         )
     )
     line = base.mark_line(strokeWidth=1.2, opacity=0.5)
@@ -46,6 +48,7 @@ def terms(market: Market) -> Figure:
         "Term structure",
         chart,
         "Implied volatility at the money, at the strike next to the forward.",
+        legend=roots,
     )
 
 
@@ -59,11 +62,10 @@ def _levels(market: Market) -> list[float]:
     return [math.floor(1000 * known.min()) / 1000, math.ceil(1000 * known.max()) / 1000]
 
 
-def _roots(market: Market) -> alt.Color:
+def _roots(market: Market) -> dict[str, str]:
+    """A colour for each root."""
     roots = sorted({chain.root for chain in market.chains}, reverse=True)
-    colours = ["@blue", "@orange", "@green", "@purple"]
-    scale = alt.Scale(domain=roots, range=[colours[place % len(colours)] for place in range(len(roots))])
-    return alt.Color("root:N", scale=scale, legend=legend(symbolType="circle", symbolOpacity=1))
+    return dict(zip(roots, ("@blue", "@orange", "@green", "@purple"), strict=False))
 
 
 def through_the_day(market: Market) -> Figure:
@@ -83,7 +85,7 @@ def through_the_day(market: Market) -> Figure:
     line = base.mark_line(strokeWidth=1.3, point=alt.OverlayMarkDef(size=2, filled=True)).encode(
         x=by_clock(market),
         y=alt.Y("volatility:Q", title=None, axis=PERCENT, scale=alt.Scale(zero=False)),
-        color=maturities(market, None),
+        color=by_maturity(market),
     )
     moments = json.dumps([grid.begins_ms(moment) for moment in grid.moments], separators=(",", ":"))
     now = (
@@ -103,4 +105,5 @@ def through_the_day(market: Market) -> Figure:
         chart,
         "Implied volatility at the money, minute by minute. For what expires on the day, the vendor's "
         "clock stops before the end.",
+        legend=names_of_maturities(market),
     )

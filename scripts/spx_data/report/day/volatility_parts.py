@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
 
+from spx_data import words
 from spx_data.quality.checks import Floats
 from spx_data.report.day.market import Market
-from spx_data.report.day.market_map import legend
 
 PERCENT = alt.Axis(format=".1~%")
 
@@ -27,14 +27,23 @@ def minute(market: Market) -> alt.Parameter:
     return alt.param(name="minute", value=first(market))
 
 
-def maturities(market: Market, title: str | None = "days to expiration") -> alt.Color:
-    """A colour for each chain that has a smile, from those that expire soon to those that live long."""
+def _maturities(market: Market) -> Mapping[int, str]:
+    """A colour for the days of each chain that has a smile: what expires soon comes first."""
     days = [chain.days for chain in market.with_smiles]
-    scale = alt.Scale(domain=days, range=[f"@maturity-{place}" for place in _spread_over(len(days))])
-    columns = alt.ExprRef("width < 420 ? 5 : 9")
+    return {day: f"@maturity-{place}" for day, place in zip(days, _spread_over(len(days)), strict=True)}
+
+
+def by_maturity(market: Market) -> alt.Color:
+    """The colour of a mark that is of one of these chains."""
+    colours = _maturities(market)
     return alt.Color(
-        "days:O", scale=scale, legend=legend(title, symbolType="stroke", symbolOpacity=1, columns=columns)
+        "days:O", scale=alt.Scale(domain=list(colours), range=list(colours.values())), legend=None
     )
+
+
+def names_of_maturities(market: Market) -> Mapping[str, str]:
+    """What these colours mean."""
+    return {words.counted(days, "day"): colour for days, colour in _maturities(market).items()}
 
 
 def _spread_over(count: int) -> list[int]:

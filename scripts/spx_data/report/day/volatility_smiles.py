@@ -13,7 +13,7 @@ from spx_data.quality.checks import Floats
 from spx_data.report.day.market import VOLATILITY, Market
 from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_expiration, has_room, legend, rows, share
 from spx_data.report.day.market_smile import DELTAS
-from spx_data.report.day.volatility_parts import PERCENT, finite, maturities, minute
+from spx_data.report.day.volatility_parts import PERCENT, by_maturity, finite, minute, names_of_maturities
 from spx_data.report.page import Figure
 
 
@@ -37,7 +37,7 @@ def smiles(market: Market) -> Figure:
                 axis=alt.Axis(tickCount=10),
             ),
             y=alt.Y("volatility:Q", title=None, axis=PERCENT, scale=alt.Scale(domain=ends, nice=True)),
-            color=maturities(market),
+            color=by_maturity(market),
             detail="call:N",
         )
     )
@@ -63,6 +63,7 @@ def smiles(market: Market) -> Figure:
         "deviations until the expiration, so that maturities can be compared. The step at 0 is the "
         "vendor's model, which knows no dividends.",
         wide=True,
+        legend=names_of_maturities(market),
     )
 
 
