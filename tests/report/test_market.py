@@ -314,7 +314,7 @@ def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
     text = page.html(page.Page("", "", NOW, sections, quiet.market.data), lake.layout)
 
     assert "No chain of the day has an implied volatility at the money." in text
-    assert [figure.name for section in sections for figure in section.figures] == ["contracts", "two-sided"]
+    assert [figure.name for section in sections for figure in section.figures] == ["contracts", "lacking"]
 
 
 # What stands in the page --------------------------------------------------------------------------------
@@ -335,7 +335,7 @@ def test_tables_have_columns_of_one_length_and_lines_over_the_whole_grid(market)
 
 def test_every_chart_compiles_and_finds_its_fields(view):
     figures = [figure for module in SECTIONS for figure in module.section(view).figures]
-    names = ["contracts", "two-sided", "smiles", "surface", "terms", "through-the-day", "spread", "stale"]
+    names = ["contracts", "lacking", "smiles", "surface", "terms", "through-the-day", "spread", "stale"]
     assert [figure.name for figure in figures] == names
 
     for figure in figures:
@@ -352,6 +352,22 @@ def test_charts_show_as_many_marks_as_there_are_cells(view, market):
         )
         cells = sum(int(np.isfinite(getattr(chain, line)).sum()) for chain in market.chains)
         assert drawing.count('aria-roledescription="rect mark"') == cells
+
+
+def test_no_chart_writes_over_what_it_reads_again(view, market):
+    for module in SECTIONS:
+        for figure in module.section(view).figures:
+            for table, transforms in pipelines(page.specification(figure.chart)):
+                written = {each["as"] for each in transforms if "calculate" in each}
+                assert not written & set(market.data.get(table, ())), figure.name
+
+
+def pipelines(specification):
+    """Return the tables that a specification reads, each with what is done to its rows."""
+    for layer in specification.get("layer", [specification]):
+        table = {**specification, **layer}.get("data", {}).get("name")
+        if table:
+            yield table, specification.get("transform", []) + layer.get("transform", [])
 
 
 def with_data(specification, data):

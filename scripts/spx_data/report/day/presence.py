@@ -33,7 +33,7 @@ def section(view: View) -> Section:
         "Completeness",
         template="presence",
         lead=_lead(view),
-        figures=[_contracts(market), _two_sided(market)] if market.chains else [],
+        figures=[_contracts(market), _lacking(market)] if market.chains else [],
         context={
             "gaps": gaps[:_MOST],
             "more": max(0, len(gaps) - _MOST),
@@ -101,18 +101,19 @@ def _state() -> str:
     return text % (f"{''.join(each)}'{rest}'")
 
 
-def _two_sided(market: Market) -> Figure:
-    color = alt.Color(
-        "share:Q",
-        scale=alt.Scale(scheme="viridis", domain=[0, 1]),
-        legend=legend(format=".0%", values=[0, 0.5, 1]),
-    )
+def _lacking(market: Market) -> Figure:
+    scale = alt.Scale(type="sqrt", domain=[0, 1], range=["@quiet", "@blue"], interpolate="lab")
+    color = alt.Color("share:Q", scale=scale, legend=legend(format=".0%", values=[0, 0.1, 0.5, 1]))
     chart = minute_map(
-        market, ["two_sided"], color, [share("share", "of the records")], share=f"{SHARE} * datum.two_sided"
+        market,
+        ["two_sided"],
+        color,
+        [share("share", "of the records")],
+        share=f"1 - {SHARE} * datum.two_sided",
     )
     return Figure(
-        "two-sided",
-        "Records with a bid and an ask",
+        "lacking",
+        "Records that lack a bid or an ask",
         chart,
-        "The others are of contracts that nobody buys: far out of the money, or about to expire worthless.",
+        "They are of contracts that nobody buys: far out of the money, or about to expire worthless.",
     )

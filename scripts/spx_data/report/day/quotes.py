@@ -37,13 +37,13 @@ def _spread(market: Market, *, wide: bool) -> Iterator[Figure]:
         return
     scale = alt.Scale(type="log", scheme="viridis", domain=_SPREADS, clamp=True)
     color = alt.Color(
-        "spread:Q", scale=scale, legend=legend(format="~%", values=[0.002, 0.005, 0.02, 0.05, 0.2, 0.5])
+        "share:Q", scale=scale, legend=legend(format="~%", values=[0.002, 0.005, 0.02, 0.05, 0.2, 0.5])
     )
-    tooltip = [share("spread", "median spread", 2)]
+    tooltip = [share("share", "median spread", 2)]
     yield Figure(
         "spread",
         "Median spread",
-        minute_map(market, ["spread"], color, tooltip, spread=f"{SPREAD} * datum.spread"),
+        minute_map(market, ["spread"], color, tooltip, share=f"{SPREAD} * datum.spread"),
         "Ask less bid as a share of the midpoint, of options out of the money within 2.5 % of the forward.",
         wide,
     )
