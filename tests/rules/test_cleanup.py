@@ -108,6 +108,17 @@ def test_what_was_of_use_only_while_a_run_lasted_goes(lake_at):
     assert list(layout.temp.iterdir()) == []
 
 
+def test_the_page_of_a_date_that_is_not_sealed_goes_and_others_stay(lake_at):
+    day = lake_at()
+    day.fill()
+    kept, gone = (put(day.layout.day_page(date)) for date in (DAY, NEXT))
+    put(day.layout.dashboard)
+
+    assert paths(clean(day.settings, NOW, TEMP)) == [gone]
+
+    assert kept.exists() and not gone.exists() and day.layout.dashboard.exists()
+
+
 def test_checkpoints_that_are_kept_on_request_stay(lake_at):
     day = lake_at(keep_ndjson=True)
     day.fill()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Remove leftovers and old logs.")
 @click.option(
-    "--temp-files", is_flag=True, help="Scratch files, and checkpoints of dates that are sealed by now."
+    "--temp-files",
+    is_flag=True,
+    help="Scratch files, checkpoints of dates that are sealed by now, pages of dates that are not any more.",
 )
 @click.option(
     "--failed-outputs",

@@ -1,8 +1,9 @@
 """What stopped and failed runs left behind, by the names that this project gives: nothing else is looked at.
 
-Temporary files: what is being written when a process dies, checkpoints of dates that are sealed by now,
-lakes aside, notes. Failed outputs: in the output tree, files that make no sealed day; in the temp directory,
-checkpoints that no run of today's settings would take up. Whoever asks has made sure that no run is at work.
+Temporary files: what is being written when a process dies, checkpoints of dates that are sealed by now, pages
+of dates that are not any more, lakes aside, notes. Failed outputs: in the output tree, files that make no
+sealed day; in the temp directory, checkpoints that no run of today's settings would take up. Whoever asks has
+made sure that no run is at work.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def temp_files(settings: Settings) -> Iterator[Task]:
         yield removal(aside, "fetched again by a recheck that did not end", top=there.temp)
     for date in there.staged_dates():
         yield from scratch(settings, date)
+    yield from _pages(settings)
     yield from _torn_elsewhere(settings)
 
 
@@ -64,11 +66,19 @@ def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
                 yield removal(path, "without a receipt it does not count", top=there.temp)
 
 
+def _pages(settings: Settings) -> Iterator[Task]:
+    """Pages that show a day which is not there any more."""
+    there = settings.layout
+    for path in there.day_pages():
+        if not seals.is_sealed(there.parquet(dt.date.fromisoformat(path.stem))):
+            yield removal(path, "a page of a date that is not sealed", top=there.dashboard.parent)
+
+
 def _torn_elsewhere(settings: Settings) -> Iterator[Task]:
     """Files in the data directory whose writing was cut short, some time ago."""
     there = settings.layout
     found = [files.part_of(path) for path in (there.run_note, there.database)]
-    for folder in (there.cache, there.logs, there.lake_journal.parent):
+    for folder in (there.cache, there.logs, there.lake_journal.parent, there.dashboard.parent):
         found += folder.rglob(f"*{files.PART}")
     for path in sorted(found):
         if path.is_file() and time.time() - path.stat().st_mtime > _QUIET_SECONDS:

@@ -45,7 +45,9 @@ class View:
             found = summary.state.words if summary else "no session of this lake"
             raise DateValidationError(
                 f"{date} is not sealed ({found}), and only sealed days have a page",
-                cure=f"spx-data process {date} fills it; spx-data gaps says what is in the way",
+                cure=f"spx-data process {date} fills it; spx-data gaps says what is in the way"
+                if summary
+                else "spx-data list shows its sessions",
                 what="dates",
                 reason=f"{date}: {found}",
             )
