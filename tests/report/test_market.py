@@ -272,6 +272,19 @@ def test_volatilities_by_delta_lie_on_lines_between_strikes(market, witness):
         assert iv == pytest.approx(low + (high - low) * (delta - left) / (right - left))
 
 
+def test_a_smile_needs_no_volatility_at_the_money_at_its_own_moment():
+    ten = (pl.col("timestamp") == at(dt.time(10))) & (pl.col("right") == "P") & (pl.col("strike") == 4700)
+    records = rows_of(MINUTES).with_columns(bid=pl.when(ten).then(0.0).otherwise("bid"))
+
+    found = chain_of([records])
+
+    moment = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390).moments.index(29)
+    smile = found.smiles[moment]
+    assert np.flatnonzero(np.isnan(found.iv)).tolist() == [29]
+    assert smile.strikes.tolist() == [4600, 4700, 4800]
+    assert smile.deviation == pytest.approx(0.2 * np.sqrt((EXPIRATION - DATE).days / 365))
+
+
 def test_moments_begin_near_the_open_and_end_at_the_close(market):
     moments = [market.grid.begins_ms(moment) / 60_000 for moment in market.grid.moments]
 

@@ -33,7 +33,13 @@ class Smile:
 
 
 def at_moments(panel: Panel, fit: Fit, iv: Floats, grid: Grid) -> list[Smile | None]:
-    """The smile at each of the grid's moments, with *iv* at the money; None where the chain has no stamp."""
+    """The smile at each of the grid's moments, with *iv* at the money; None where the chain has no stamp.
+
+    At a moment without *iv* the yardstick of strikes is that of the stamps around it.
+    """
+    there = np.flatnonzero(np.isfinite(iv))
+    if len(there):
+        iv = np.interp(np.arange(len(iv)), there, iv[there])
     places = {int(place): stamp for stamp, place in enumerate(grid.places(panel.stamps))}
     stamps = [places.get(moment) for moment in grid.moments]
     known = [stamp for stamp in stamps if stamp is not None]

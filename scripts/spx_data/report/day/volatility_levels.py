@@ -32,7 +32,10 @@ def terms(market: Market) -> Figure:
         .transform_filter(f"datum.volatility >= {low} && datum.volatility <= {high}")
         .encode(
             x=alt.X(
-                "days:Q", title="days to expiration", scale=alt.Scale(type="symlog", nice=False), axis=axis
+                "days:Q",
+                title="days to expiration",
+                scale=alt.Scale(type="symlog", domain=[min(days), max(days)], nice=False),
+                axis=axis,
             ),
             y=alt.Y("volatility:Q", title=None, scale=alt.Scale(domain=[low, high], nice=True), axis=PERCENT),
             color=alt.Color("root:N", scale=scale, legend=None),
