@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 # Nothing of these leaves the page.
 _INWARD = ("data:", "blob:")
@@ -110,6 +110,16 @@ class Shown:
         self.page.wait_for_function(
             f"([figure, before]) => ({_DRAWING})(figure) !== before", arg=[figure, before]
         )
+
+    def walk(self, start: Locator, goal: Locator) -> None:
+        """Move the pointer up or down from one place into another as a hand does, over what is in between."""
+        one, other = start.bounding_box(), goal.bounding_box()
+        assert one is not None
+        assert other is not None
+        x, inside = one["x"] + one["width"] / 2, 10
+        down = other["y"] > one["y"]
+        y = other["y"] + inside if down else other["y"] + other["height"] - inside
+        self.page.mouse.move(x, y, steps=100)
 
     # The clipboard, which the window needs the permission to read -------------------------------------------
 

@@ -55,7 +55,7 @@
   function put(cell) {
     card.style.left = card.style.top = "";
     if (sheet.matches) return;
-    const MARGIN = 8, GAP = 3;
+    const MARGIN = 8, GAP = 1;  // less than between cells: a slow hand meets no other one on its way
     const { left, right, top, bottom } = cell.getBoundingClientRect();
     const { width, height } = card.getBoundingClientRect();
     const ceiling = document.querySelector(".top").getBoundingClientRect().bottom + MARGIN;
