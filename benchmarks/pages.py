@@ -124,7 +124,7 @@ def report(measured: Sequence[Measured], runs: int) -> str:
         )
     lines += [
         "",
-        "Wanted: a dashboard of 2,500 days of at most 3 MB that is open in less than 1 s, and a day's page of",
+        "Wanted: a dashboard of 2,500 days of at most 3 MB, open in less than 1 s, and a day's page of",
         "real size of at most 5 MB that is made in less than 10 s.",
     ]
     return "\n".join(lines) + "\n"
