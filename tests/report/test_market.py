@@ -18,7 +18,7 @@ from spx_data.files import digest
 from spx_data.quality import DETAILS
 from spx_data.report import page
 from spx_data.report.day import market_chain, market_records, presence, quotes, volatility
-from spx_data.report.day.market import Market
+from spx_data.report.day.market import LACKING, SPREAD, STALE, Market
 from spx_data.report.day.market_grid import Grid
 from spx_data.report.day.market_smile import DELTAS
 from spx_data.report.day.view import View
@@ -27,6 +27,13 @@ from spx_data.settings import Window
 DAY = dt.date(2024, 7, 3)  # a half day
 NOW = dt.datetime(2024, 12, 30, 20, tzinfo=dt.UTC)
 MINUTES = [at(dt.time(9, 31)) + MINUTE * place for place in range(390)]
+# Of the tables of stretches: the list of values, the lines that they are of, and their unit.
+MAPS = {
+    "presence": ("present", lambda chain: chain.present, 1),
+    "lacking": ("share", lambda chain: 1 - chain.two_sided, LACKING),
+    "spread": ("share", lambda chain: chain.spread, SPREAD),
+    "stale": ("share", lambda chain: chain.stale, STALE),
+}
 SECTIONS = (presence, volatility, quotes)
 
 
@@ -333,17 +340,42 @@ def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
 # What stands in the page --------------------------------------------------------------------------------
 
 
-def test_tables_have_columns_of_one_length_and_lines_over_the_whole_grid(market):
+def test_tables_have_columns_of_one_length_and_lists_that_belong_together(market):
     data = json.loads(page.embedded(market.data))  # raises at what JSON cannot spell
 
-    assert set(data) == {"minutes", "deltas", "smiles"}
+    assert set(data) == {*MAPS, "minutes", "deltas", "smiles"}
     for columns in data.values():
         assert len({len(column) for column in columns.values()}) == 1
-    for name in ("present", "missing", "two_sided", "spread", "stale", "iv"):
-        assert {len(line) for line in data["minutes"][name]} == {market.grid.columns}
+    assert {len(line) for line in data["minutes"]["iv"]} == {market.grid.columns}
     assert {len(line) for line in data["deltas"]["iv"]} == {len(DELTAS) * len(market.grid.moments)}
     for strikes, ivs in zip(data["smiles"]["strike"], data["smiles"]["iv"], strict=True):
         assert len(strikes) == len(ivs) > 0
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_stretches_are_the_lines_and_no_two_beside_are_the_same(name, market):
+    values, lines, unit = MAPS[name]
+    table = market.data[name]
+
+    for place, chain in enumerate(market.chains):
+        runs = list(zip(table["from"][place], table["until"][place], table[values][place], strict=True))
+        unfolded = np.full(market.grid.columns, np.nan)
+        for begin, end, value in runs:
+            assert np.isnan(unfolded[begin:end]).all()
+            unfolded[begin:end] = value * unit
+        np.testing.assert_allclose(unfolded, lines(chain), atol=unit / 2 + 1e-12)
+    assert sum(map(len, table["from"])) <= sum(np.isfinite(lines(chain)).sum() for chain in market.chains)
+
+
+def test_a_stretch_ends_where_its_values_do():
+    every = rows_of(MINUTES)
+    noon = (pl.col("strike") == 4600) & (pl.col("timestamp") == at(dt.time(12)))
+    grid = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
+
+    table = Market(grid, [chain_of([every.filter(~noon)])]).data["presence"]
+
+    assert (table["from"], table["until"]) == ([[0, 149, 150]], [[149, 150, 390]])
+    assert (table["present"], table["missing"]) == ([[6, 4, 6]], [[0, 2, 0]])
 
 
 def test_every_chart_compiles_and_finds_its_fields(view):
@@ -356,15 +388,15 @@ def test_every_chart_compiles_and_finds_its_fields(view):
         assert vl_convert.vegalite_to_vega(with_data(specification, view.market.data))["marks"]
 
 
-def test_charts_show_as_many_marks_as_there_are_cells(view, market):
+def test_maps_show_as_many_cells_as_there_are_stretches(view, market):
     figures = {f.name: f for module in SECTIONS for f in module.section(view).figures}
 
-    for name, line in (("contracts", "present"), ("spread", "spread"), ("stale", "stale")):
+    for name, table in (("contracts", "presence"), ("spread", "spread"), ("stale", "stale")):
         drawing = vl_convert.vegalite_to_svg(
             with_data(page.specification(figures[name].chart), view.market.data)
         )
-        cells = sum(int(np.isfinite(getattr(chain, line)).sum()) for chain in market.chains)
-        assert drawing.count('aria-roledescription="rect mark"') == cells
+        stretches = sum(map(len, market.data[table]["from"]))
+        assert drawing.count('aria-roledescription="rect mark"') == stretches > 0
 
 
 def test_no_chart_writes_over_what_it_reads_again(view, market):

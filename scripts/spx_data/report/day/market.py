@@ -13,6 +13,7 @@ import numpy as np
 
 from spx_data import vouched
 from spx_data.quality import DETAILS
+from spx_data.quality.checks import Floats
 from spx_data.report.day import market_chain, market_records
 from spx_data.report.day.market_chain import Lines
 from spx_data.report.day.market_grid import Grid
@@ -21,7 +22,8 @@ from spx_data.report.page import Columns
 from spx_data.settings import Settings
 
 # Units of what is whole on the page.
-SHARE = 1e-3
+LACKING = 1e-2
+STALE = 1e-3
 SPREAD = 1e-4  # of the midpoint
 VOLATILITY = 1e-4
 
@@ -71,8 +73,16 @@ class Market:
 
     @cached_property
     def data(self) -> Mapping[str, Columns]:
-        """What charts share: `minutes` and `deltas` have a row a chain, `smiles` one a chain and moment."""
+        """What charts share: `smiles` have a row a chain and moment, all others a row a chain.
+
+        Of `presence`, `lacking`, `spread` and `stale`, a row's lists tell stretches of the grid in which
+        nothing changes, *from* a column *until* another one; `minutes` have a value for each column.
+        """
         return {
+            "presence": _by_columns(map(_presence, self.chains)),
+            "lacking": _by_columns(_shares(chain, 1 - chain.two_sided, LACKING) for chain in self.chains),
+            "spread": _by_columns(_shares(chain, chain.spread, SPREAD) for chain in self.chains),
+            "stale": _by_columns(_shares(chain, chain.stale, STALE) for chain in self.chains),
             "minutes": _by_columns(map(_minutes, self.chains)),
             "deltas": _by_columns(map(_deltas, self.chains)),
             "smiles": _by_columns(row for chain in self.with_smiles for row in _smiles(chain)),
@@ -83,18 +93,30 @@ def _key(chain: Lines) -> dict[str, Any]:
     return {"chain": chain.name, "root": chain.root, "days": chain.days}
 
 
+def _presence(chain: Lines) -> dict[str, Any]:
+    present, missing = _tenths(chain.present), _tenths(chain.missing)
+    return {**_runs(chain, present=present, missing=missing), "contracts": chain.contracts}
+
+
+def _shares(chain: Lines, line: Floats, unit: float) -> dict[str, Any]:
+    return _runs(chain, share=_whole(line, unit))
+
+
+def _runs(chain: Lines, **lines: Sequence[float | None]) -> dict[str, Any]:
+    """A row of lists with a value for each stretch in which none of *lines* changes; without empty ones."""
+    values = list(zip(*lines.values(), strict=True))
+    begins = [at for at, value in enumerate(values) if not at or value != values[at - 1]]
+    runs = [
+        (begin, end, *values[begin])
+        for begin, end in zip(begins, [*begins[1:], len(values)], strict=True)
+        if values[begin][0] is not None
+    ]
+    columns = zip(*runs, strict=True) if runs else [() for _ in range(2 + len(lines))]
+    return {**_key(chain), **dict(zip(("from", "until", *lines), map(list, columns), strict=True))}
+
+
 def _minutes(chain: Lines) -> dict[str, Any]:
-    """A row of `minutes`: lists with a value for each column of the grid."""
-    return {
-        **_key(chain),
-        "contracts": chain.contracts,
-        "present": _tenths(chain.present),
-        "missing": _tenths(chain.missing),
-        "two_sided": _whole(chain.two_sided, SHARE),
-        "spread": _whole(chain.spread, SPREAD),
-        "stale": _whole(chain.stale, SHARE),
-        "iv": _whole(chain.iv, VOLATILITY),
-    }
+    return {**_key(chain), "iv": _whole(chain.iv, VOLATILITY)}
 
 
 def _deltas(chain: Lines) -> dict[str, Any]:
@@ -125,12 +147,12 @@ def _smiles(chain: Lines) -> Iterable[dict[str, Any]]:
             }
 
 
-def _whole(line: np.ndarray[Any, Any], unit: float) -> list[int | None]:
+def _whole(line: Floats, unit: float) -> list[int | None]:
     """A line in whole units, None where there is nothing: the shortest that JSON has."""
     return [round(value / unit) if math.isfinite(value) else None for value in line.tolist()]
 
 
-def _tenths(line: np.ndarray[Any, Any]) -> list[float | None]:
+def _tenths(line: Floats) -> list[float | None]:
     """A line of counts, which are means of whole ones where the lake has several stamps a minute."""
     counts = (round(value, 1) if math.isfinite(value) else None for value in line.tolist())
     return [int(count) if count is not None and count == int(count) else count for count in counts]

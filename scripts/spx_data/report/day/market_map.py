@@ -15,6 +15,8 @@ MANY_MARKS = {"embedOptions": {"renderer": "canvas"}}
 # The tooltips that say which chain a mark is of.
 WHICH = (alt.Tooltip("chain:N"), alt.Tooltip("days:Q", title="days to expiration"))
 
+_CLOCK = "utcFormat(%s, '%%H:%%M')"
+
 # Of the session's width: so far cells reach into the next one, which is drawn over them. Between edges that
 # meet within a pixel the page would shine through.
 _OVERLAP = 1 / 200
@@ -25,23 +27,26 @@ _MOST_TICKS = 8
 
 
 def minute_map(
-    market: Market, lines: Sequence[str], color: alt.Color, tooltip: Sequence[alt.Tooltip], **calculated: str
+    market: Market, table: str, color: alt.Color, tooltip: Sequence[alt.Tooltip], **calculated: str
 ) -> alt.Chart:
-    """A cell for each chain and column of the grid in which the first of *lines* has something.
+    """A cell for each stretch of each chain in one of the market's tables of such.
 
-    *lines* are columns of the table `minutes`, *calculated* more fields of a cell, as Vega's expressions.
+    *calculated* are more fields of a cell, as Vega's expressions.
     """
     grid = market.grid
+    last = f"' to ' + {_CLOCK % f'(datum.begin + {grid.step_ms} * (datum.until - datum.from - 1))'}"
+    beyond = round(_OVERLAP * grid.columns * grid.step_ms)
+    lists: list[str | alt.FieldName] = [
+        name for name, column in market.data[table].items() if isinstance(column[0], list)
+    ]
     chart = (
-        alt.Chart(alt.NamedData("minutes"), usermeta=MANY_MARKS)
-        .transform_calculate(column=f"sequence({grid.columns})")
-        .transform_flatten([*lines, "column"])
-        .transform_filter(f"isValid(datum.{lines[0]})")
+        alt.Chart(alt.NamedData(table), usermeta=MANY_MARKS)
+        .transform_flatten(lists)
         .transform_calculate(
-            begin=f"{grid.begins_ms(0)} + {grid.step_ms} * datum.column",
-            end=f"datum.begin + {round(grid.step_ms * (1 + _OVERLAP * grid.columns))}",
-            at="utcFormat(datum.begin, '%H:%M')",
+            begin=f"{grid.begins_ms(0)} + {grid.step_ms} * datum.from",
+            end=f"{grid.begins_ms(0) + beyond} + {grid.step_ms} * datum.until",
         )
+        .transform_calculate(at=f"{_CLOCK % 'datum.begin'} + (datum.until - datum.from > 1 ? {last} : '')")
     )
     for name, expression in calculated.items():
         chart = chart.transform_calculate(**{name: expression})

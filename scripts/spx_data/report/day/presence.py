@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from spx_data import words
-from spx_data.report.day.market import SHARE, Market
+from spx_data.report.day.market import LACKING, Market
 from spx_data.report.day.market_map import legend, minute_map, share
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
@@ -87,7 +87,7 @@ def _contracts(market: Market) -> Figure:
     return Figure(
         "contracts",
         "Contracts that have a record",
-        minute_map(market, ["present", "missing"], color, tooltip, state=_state()),
+        minute_map(market, "presence", color, tooltip, state=_state()),
         "Of the contracts of each expiration. Before its first quote of the day a contract has no record.",
         legend=dict(states),
     )
@@ -103,14 +103,9 @@ def _state() -> str:
 
 def _lacking(market: Market) -> Figure:
     scale = alt.Scale(type="sqrt", domain=[0, 1], range=["@quiet", "@blue"], interpolate="lab")
-    color = alt.Color("share:Q", scale=scale, legend=legend(format=".0%", values=[0, 0.1, 0.5, 1]))
-    chart = minute_map(
-        market,
-        ["two_sided"],
-        color,
-        [share("share", "of the records")],
-        share=f"1 - {SHARE} * datum.two_sided",
-    )
+    color = alt.Color("lacking:Q", scale=scale, legend=legend(format=".0%", values=[0, 0.1, 0.5, 1]))
+    tooltip = [share("lacking", "of the records", 0)]
+    chart = minute_map(market, "lacking", color, tooltip, lacking=f"{LACKING} * datum.share")
     return Figure(
         "lacking",
         "Records that lack a bid or an ask",

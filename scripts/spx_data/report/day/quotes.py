@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import altair as alt
 import numpy as np
 
-from spx_data.report.day.market import SHARE, SPREAD, Market
+from spx_data.report.day.market import SPREAD, STALE, Market
 from spx_data.report.day.market_map import legend, minute_map, share
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
@@ -37,13 +37,13 @@ def _spread(market: Market, *, wide: bool) -> Iterator[Figure]:
         return
     scale = alt.Scale(type="log", scheme="viridis", domain=_SPREADS, clamp=True)
     color = alt.Color(
-        "share:Q", scale=scale, legend=legend(format="~%", values=[0.002, 0.005, 0.02, 0.05, 0.2, 0.5])
+        "median:Q", scale=scale, legend=legend(format="~%", values=[0.002, 0.005, 0.02, 0.05, 0.2, 0.5])
     )
-    tooltip = [share("share", "median spread", 2)]
+    tooltip = [share("median", "median spread", 2)]
     yield Figure(
         "spread",
         "Median spread",
-        minute_map(market, ["spread"], color, tooltip, share=f"{SPREAD} * datum.spread"),
+        minute_map(market, "spread", color, tooltip, median=f"{SPREAD} * datum.share"),
         "Ask less bid as a share of the midpoint, of options out of the money within 2.5 % of the forward.",
         wide,
     )
@@ -59,11 +59,11 @@ def _stale(market: Market, found: bool) -> Iterator[Figure]:
         range=["@quiet", "@missing-1", "@missing-4"],
         interpolate="rgb",
     )
-    color = alt.Color("share:Q", scale=scale, legend=legend(format="~%", values=[0, 0.02, 0.1, 0.3, 1]))
+    color = alt.Color("stale:Q", scale=scale, legend=legend(format="~%", values=[0, 0.02, 0.1, 0.3, 1]))
     yield Figure(
         "stale",
         "Stale quotes",
-        minute_map(market, ["stale"], color, [share("share", "stale")], share=f"{SHARE} * datum.stale"),
+        minute_map(market, "stale", color, [share("stale", "stale")], stale=f"{STALE} * datum.share"),
         "Of two-sided quotes with |delta| of 0.1 or more: bid and ask unchanged for 30 minutes or more, "
         "in which the underlying moved enough to change them.",
     )
