@@ -258,6 +258,7 @@ def test_the_dashboard_is_served_and_loads_itself_anew(served, lake):
     assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert (head[0], head[1]["Content-Length"], head[2]) == (200, headers["Content-Length"], "")
     assert not lake.layout.dashboard.exists()  # it only looks
+    assert '"page":[1,1' in body  # and leads to sealed days that have no page yet
 
 
 def test_the_page_of_a_day_is_made_once_and_kept(served, lake, monkeypatch):
@@ -352,7 +353,7 @@ def test_who_may_only_read_the_lake_can_look_at_its_days(served, monkeypatch):
 
 @pytest.mark.parametrize("error", [SpxDataError("<script>"), ZeroDivisionError("<script>")])
 def test_trouble_is_a_page_that_looks_again(served, monkeypatch, error):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(dashboard, "page", fail)
@@ -368,7 +369,7 @@ def test_many_who_look_at_once_see_one_dashboard_made_by_one(lake, monkeypatch):
     made = []
     at_work = threading.Semaphore(1)
 
-    def slow(*given):
+    def slow(*given, **_):
         assert at_work.acquire(blocking=False), "two at a time"
         made.append(given)
         time.sleep(0.1)
@@ -392,7 +393,7 @@ def test_many_who_look_at_once_see_one_dashboard_made_by_one(lake, monkeypatch):
 
 
 def test_a_run_at_work_is_looked_at_more_often(lake, monkeypatch):
-    monkeypatch.setattr(dashboard, "page", lambda *_: Page("a dashboard", "", MOMENT, []))
+    monkeypatch.setattr(dashboard, "page", lambda *_, **__: Page("a dashboard", "", MOMENT, []))
     runs.begin(lake.layout, "snakemake", [])
 
     assert '<meta http-equiv="refresh" content="10">' in Pages(lake, 30).dashboard()

@@ -43,7 +43,7 @@ def story(v3, new_lake):
     (obstacle / "in the way").mkdir(parents=True)
     told = {"lake": lake, "empty": lake.snakemake("--report", "empty.html")}
     told |= {"dry": lake.snakemake("-n"), "after_dry": pages(lake)}
-    told |= {"failing": lake.snakemake(), "after_failing": pages(lake)}
+    told |= {"failing": lake.spx_data("process-gaps"), "after_failing": pages(lake)}
     told |= {"reported": lake.snakemake("--report", "lake.html")}
     shutil.rmtree(obstacle)
     shutil.rmtree(folder, ignore_errors=True)
@@ -73,7 +73,10 @@ def shown(lake, name):
 def test_a_run_makes_the_pages_and_says_where_they_are_though_a_date_failed(story):
     assert story.failing.returncode == 1
     assert story.after_failing == [f"{END}.html", "dashboard.html"]
-    assert "\nDashboard in data/report/dashboard.html\n" in story.failing.stdout
+    said = "Dashboard in data/report/dashboard.html\n"
+    (log,) = (story.lake.folder / "data" / "logs" / "runs").glob("*.log")
+    assert said in story.failing.stdout
+    assert said in log.read_text()  # as Snakemake says it
 
 
 def test_a_dry_run_makes_no_pages(story):
@@ -114,6 +117,10 @@ def test_a_report_shows_the_pages_with_captions_in_categories_though_a_date_is_m
     assert "The lake at a glance" in results[dashboard]["caption"]
     assert "<em>docs/quality.md</em>" in results[day]["caption"]
     assert results[day]["labels"] == {"trading date": END}
-    page = base64.b64decode(results[day]["data_uri"].partition("base64,")[2]).decode()
-    assert '<meta name="generator" content="spx-data ' in page
-    assert END in page
+    made = {
+        path: base64.b64decode(result["data_uri"].partition("base64,")[2]).decode()
+        for path, result in results.items()
+    }
+    assert all('<meta name="generator" content="spx-data ' in page for page in made.values())
+    assert END in made[day]
+    assert "Run at work" not in made[dashboard]  # it ended with this page

@@ -134,4 +134,7 @@ def _summarised(call: Call, started: Started) -> Summary | None:
     if started.says() and len(summary.left) == len(run.dates):
         return None
     print_summary(summary)
+    page = layout.dashboard
+    if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
+        click.echo(f"Dashboard in {page}")
     return summary

@@ -101,7 +101,7 @@ class Pages:
             if time.monotonic() - self._made_at >= _KEPT_SECONDS:
                 layout = self._settings.layout
                 seconds = min(self._refresh, _AT_WORK_SECONDS) if runs.current(layout) else self._refresh
-                found = dashboard.page(self._settings, sessions.now())
+                found = dashboard.page(self._settings, sessions.now(), live=True)
                 self._dashboard = page.html(replace(found, refresh_seconds=seconds), layout)
                 self._made_at = time.monotonic()
             return self._dashboard

@@ -26,13 +26,13 @@ from spx_data.settings import Settings
 _SECTIONS = (overview, calendar, queue, coverage, quality, speed, failures, terminal, disk)
 
 
-def page(settings: Settings, moment: dt.datetime) -> Page:
-    """The dashboard of a lake at *moment*.
+def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page:
+    """The dashboard of a lake at *moment*; a *live* one leads to the page of every sealed day.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
     """
-    view = View.of(settings, moment)
+    view = View.of(settings, moment, live=live)
     return Page(
         title="SPX options",
         subtitle=f"{', '.join(settings.roots)} every {settings.window.interval}, from {settings.start_date}",

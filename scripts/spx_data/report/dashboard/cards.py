@@ -39,7 +39,7 @@ def data(
     """The cards of *dates* in their order, as `calendar.js` reads them; *names* are those of their tones."""
     texts = _Texts()
     summaries = {summary.date: summary for summary in view.dates}
-    paged = {path.stem for path in view.settings.layout.day_pages()}
+    paged = {date.isoformat() for date in view.pages}
     places = {gap.date: place for place, gap in enumerate(view.plan.gaps, start=1)}
     columns = {name: [0] * len(dates) for name in _FACTS}
     commands = []

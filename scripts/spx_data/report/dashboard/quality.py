@@ -6,7 +6,6 @@ import datetime as dt
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from spx_data.report.dashboard import parts, quality_charts, steps
 from spx_data.report.dashboard.view import View
@@ -87,14 +86,9 @@ def _lead(days: Sequence[Day]) -> str:
 
 def conspicuous(view: View, far: Mapping[dt.date, Sequence[Distance]]) -> list[Conspicuous]:
     """The days that deserve a look, the worst first; *far* are those that stand out."""
-    pages = {path.stem: path for path in view.settings.layout.day_pages()}
     found = [
-        Conspicuous(day, far.get(day.date, []), _link(pages.get(day.date.isoformat()), view))
+        Conspicuous(day, far.get(day.date, []), view.pages.get(day.date))
         for day in view.days
         if day.verdict in {"warn", "fail"} or day.date in far
     ]
     return sorted(found, key=lambda one: (*one.rank, -one.day.date.toordinal()))
-
-
-def _link(page: Path | None, view: View) -> str | None:
-    return page.relative_to(view.settings.layout.dashboard.parent).as_posix() if page else None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from spx_data import gaps, runs, status
+from spx_data import gaps, journal, runs, status
 from spx_data.errors import SpxDataError
 from spx_data.gaps import Gap, Plan
 from spx_data.health import Check, Scene, alerts
+from spx_data.ledger import Kind
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.outliers import Distance, standing_out
@@ -27,9 +29,10 @@ class View:
 
     scene: Scene
     gaps: Sequence[Gap]
+    live: bool = False  # served: the page of any sealed day is made when it is asked for
 
     @classmethod
-    def of(cls, settings: Settings, moment: dt.datetime) -> View:
+    def of(cls, settings: Settings, moment: dt.datetime, *, live: bool = False) -> View:
         """The view of the lake of *settings* at *moment*.
 
         Raises:
@@ -38,8 +41,11 @@ class View:
         run = None
         with suppress(SpxDataError):  # `spx-data health` says what is wrong with its note
             run = runs.current(settings.layout)
+        if run and run.name == os.environ.get(journal.RUN_VARIABLE):
+            run = None  # it ends with this page
         summaries = status.summaries(settings, moment)
-        return cls(Scene(settings, moment, summaries, run), gaps.find(settings, moment, summaries=summaries))
+        scene = Scene(settings, moment, summaries, run)
+        return cls(scene, gaps.find(settings, moment, summaries=summaries), live)
 
     @property
     def settings(self) -> Settings:
@@ -60,6 +66,17 @@ class View:
     def days(self) -> list[Day]:
         """The sealed dates that were judged, oldest first."""
         return self.scene.judged
+
+    @property
+    def pages(self) -> Mapping[dt.date, str]:
+        """Where the pages of sealed dates are, seen from the dashboard; of those that have one."""
+        layout = self.settings.layout
+        there = {path.stem for path in layout.day_pages()}
+        return {
+            summary.date: layout.day_page(summary.date).relative_to(layout.dashboard.parent).as_posix()
+            for summary in self.dates
+            if summary.state.kind is Kind.SEALED and (self.live or summary.date.isoformat() in there)
+        }
 
     @cached_property
     def day_of(self) -> Mapping[dt.date, Day]:
