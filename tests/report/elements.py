@@ -91,3 +91,9 @@ def cells(root):
     by_date = {dt.date.fromisoformat(cell.attributes["data-date"]): cell for cell in found}
     assert len(by_date) == len(found)
     return by_date
+
+
+def tiles(root):
+    """Return what tiles say by their names."""
+    texts = ([child.text for child in tile.children] for tile in root.all(of_class="tile"))
+    return {name: " ".join(filter(None, others)) for name, *others in texts}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from tests.report import lakes
-from tests.report.elements import Tree, cells, shown, write_library
+from tests.report.elements import Tree, cells, shown, tiles, write_library
 from tests.sealed_days import judged, seal
 
 from spx_data import files, gaps, locks, runs, status
@@ -76,12 +76,6 @@ def test_a_lake_without_gaps_says_so(tmp_path):
 
 
 # Leading figures ----------------------------------------------------------------------------------------
-
-
-def tiles(root):
-    """Return the texts of the tiles by their names."""
-    texts = ([child.text for child in tile.children] for tile in root.all(of_class="tile"))
-    return {name: " ".join(filter(None, others)) for name, *others in texts}
 
 
 def test_the_leading_figures_are_those_of_the_lake(view, tree):

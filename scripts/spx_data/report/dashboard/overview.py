@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 from spx_data import progress
 from spx_data.health import Level, look_at
@@ -14,19 +14,8 @@ from spx_data.ledger import Kind
 from spx_data.report import cures
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
+from spx_data.report.tiles import Tile
 from spx_data.words import count, counted, duration, large, minute, points, size
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A leading figure; *share* fills a bar below it, from 0 to 1."""
-
-    name: str
-    figure: str
-    notes: tuple[str, ...] = ()
-    share: float | None = None
-    href: str | None = None  # the section that has more
-    level: str = ""  # warn or fail, where it asks for a look
 
 
 def section(view: View) -> Section:
@@ -56,10 +45,12 @@ def _run(view: View) -> Tile:
     now = progress.Watcher(view.settings.layout, view.scene.run, lambda: view.moment).look()
     left = "" if now.eta is None else f"about {duration(now.eta)} left"
     since = f"dates are through since {minute(now.run.started_at.isoformat())} UTC"
-    notes = (since, left, f"{now.failed:,} failed" if now.failed else "")
+    failed = f"{now.failed:,} failed" if now.failed else ""
     done = now.planned - now.left
     share = done / now.planned if now.planned else 1.0
-    return Tile("Run at work", f"{done:,} of {now.planned:,}", _told(notes), share, level="work")
+    return Tile.of(
+        "Run at work", f"{done:,} of {now.planned:,}", since, left, failed, share=share, level="work"
+    )
 
 
 def _sealed(view: View) -> Tile:
@@ -68,8 +59,8 @@ def _sealed(view: View) -> Tile:
     beyond = len(view.scene.sealed) - sealed
     more = f"and {counted(beyond, 'sealed date')} outside of them" if beyond else ""
     share = sealed / len(wanted) if wanted else 0.0
-    notes = (f"of {counted(len(wanted), 'session')}, {_percent(share)}", more)
-    return Tile("Sealed", count(sealed), _told(notes), share, "#calendar")
+    of = f"of {counted(len(wanted), 'session')}, {_percent(share)}"
+    return Tile.of("Sealed", count(sealed), of, more, share=share, href="#calendar")
 
 
 def _percent(share: float) -> str:
@@ -82,49 +73,52 @@ def _percent(share: float) -> str:
 def _rows(view: View) -> Tile:
     rows, size_of_all = view.overview.rows, view.overview.bytes
     each = f"{size_of_all / rows:.1f} bytes a row" if rows else ""
-    return Tile("Rows", large(rows), _told((f"in {size(size_of_all)} of Parquet", each)), href="#coverage")
+    return Tile.of("Rows", large(rows), f"in {size(size_of_all)} of Parquet", each, href="#coverage")
 
 
 def _score(view: View) -> Tile:
     scores = [day.score for day in view.days if day.score is not None]
     if not scores:
-        return Tile("Median score", "–", ("no day is judged yet",), href="#quality")
+        return Tile.of("Median score", "–", "no day is judged yet", href="#quality")
     verdicts = Counter(day.verdict for day in view.days)
     doubtful = verdicts["warn"] + verdicts["fail"]
     look = f"{counted(doubtful, 'day')} to look at" if doubtful else "every day is good"
     poor = (
         f"{verdicts['fail']:,} of them below {view.settings.quality.fail_below:g}" if verdicts["fail"] else ""
     )
-    level = "fail" if verdicts["fail"] else "warn" if doubtful else ""
-    return Tile("Median score", points(median(scores)), _told((look, poor)), href="#quality", level=level)
+    return Tile.of(
+        "Median score",
+        points(median(scores)),
+        look,
+        poor,
+        href="#quality",
+        level="fail" if verdicts["fail"] else "warn" if doubtful else "",
+    )
 
 
 def _gaps(view: View) -> Tile:
     plan = view.plan
     needy = sum(gap.needs_you for gap in view.gaps)
     needs = f"{counted(needy, 'gap')} wait{'s' if needy == 1 else ''} for you" if needy else ""
+    level: Literal["", "fail"] = "fail" if needy else ""
     if not plan.gaps:
-        return Tile(
-            "Next run", "nothing to do", _told((needs,)), href="#queue", level="fail" if needy else ""
-        )
+        return Tile.of("Next run", "nothing to do", needs, href="#queue", level=level)
     time = "time unknown until a day is sealed" if plan.seconds is None else f"about {duration(plan.seconds)}"
     room = "" if plan.bytes is None else f", {size(plan.bytes)}"
-    figure = counted(len(plan.gaps), "date")
-    return Tile("Next run", figure, _told((time + room, needs)), href="#queue", level="fail" if needy else "")
+    return Tile.of(
+        "Next run", counted(len(plan.gaps), "date"), time + room, needs, href="#queue", level=level
+    )
 
 
 def _activity(view: View) -> Tile:
     last, run = view.scene.last_activity, look_at("run", view.scene).found
     if last is None:
-        return Tile("Last activity", "none yet", (f"run: {run}",))
+        return Tile.of("Last activity", "none yet", f"run: {run}")
     ago = max(0.0, (view.moment - last).total_seconds())
     date, time = minute(last.astimezone(dt.UTC).isoformat()).split()
-    notes = (f"{time} UTC, {duration(ago)} before this page", "" if view.scene.run else f"run: {run}")
-    return Tile("Last activity", date, _told(notes), href="#failures")
-
-
-def _told(notes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(note for note in notes if note)
+    at_rest = "" if view.scene.run else f"run: {run}"
+    told = f"{time} UTC, {duration(ago)} before this page"
+    return Tile.of("Last activity", date, told, at_rest, href="#failures")
 
 
 def _calm(view: View) -> str:

@@ -12,9 +12,9 @@ from spx_data.ledger import Kind
 from spx_data.report.day import prices
 from spx_data.report.day.checks import checks
 from spx_data.report.day.drawing import Row, chart_of, clock, dashed, layered, moment
-from spx_data.report.day.verdict import Tile
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
+from spx_data.report.tiles import Tile
 from spx_data.status import Summary
 
 _BESIDE = 20  # sessions before and after it
@@ -68,14 +68,16 @@ def _close_before(view: View) -> tuple[dt.date, float] | None:
 
 def _tiles(found: Mapping[str, float], before: tuple[dt.date, float] | None) -> Iterator[Tile]:
     opened, high, low, close = (found[name] for name in _PRICES)
-    yield Tile("open", _price(opened), f"{_change(opened, before[1])} to the close before" if before else "")
-    yield Tile("high", _price(high), _change(high, opened))
-    yield Tile("low", _price(low), _change(low, opened))
-    yield Tile("close", _price(close), _change(close, opened))
-    yield Tile("range", _price(high - low), f"{100 * (high - low) / opened:.2f} % of the open")
+    yield Tile.of(
+        "open", _price(opened), f"{_change(opened, before[1])} to the close before" if before else ""
+    )
+    yield Tile.of("high", _price(high), _change(high, opened))
+    yield Tile.of("low", _price(low), _change(low, opened))
+    yield Tile.of("close", _price(close), _change(close, opened))
+    yield Tile.of("range", _price(high - low), f"{100 * (high - low) / opened:.2f} % of the open")
     if before:
         date, price = before
-        yield Tile("on the day", _change(close, price), f"from {_price(price)} on {date}")
+        yield Tile.of("on the day", _change(close, price), f"from {_price(price)} on {date}")
 
 
 def _price(value: float) -> str:

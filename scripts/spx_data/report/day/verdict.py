@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from spx_data.quality import score
 from spx_data.report.day import neighbours
 from spx_data.report.day.checks import checks
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
+from spx_data.report.tiles import Tile
 from spx_data.settings import Quality
 from spx_data.status import dossier
 from spx_data.words import count, counted, size
@@ -20,14 +21,6 @@ _MEANINGS = {
     "fail": "Not to be relied upon before somebody has looked at it.",
     None: "Nothing of it could be judged.",
 }
-
-
-class Tile(NamedTuple):
-    """A figure with its name, and what puts it in proportion."""
-
-    name: str
-    value: str
-    note: str = ""
 
 
 def section(view: View) -> Section:
@@ -92,16 +85,16 @@ def _tiles(view: View) -> Iterator[Tile]:
     found, facts = view.dossier, view.summary.facts
     balance, figures, rows = found["completeness"], found["figures"], found["provenance"]["rows"]
     stamps = max((chain["grid"] for chain in found["chains"] if chain["grid"]), default=0)
-    yield Tile("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
-    yield Tile("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
-    yield Tile("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
-    yield Tile("stamps", count(stamps), f"every {view.settings.window.interval}")
+    yield Tile.of("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
+    yield Tile.of("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
+    yield Tile.of("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
+    yield Tile.of("stamps", count(stamps), f"every {view.settings.window.interval}")
     parquet = found["provenance"]["parquet"]["bytes"]
-    yield Tile("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
-    yield Tile("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")
-    yield Tile("volatility", _share(figures["iv_level"]), "at the money, 30 days")
+    yield Tile.of("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
+    yield Tile.of("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")
+    yield Tile.of("volatility", _share(figures["iv_level"]), "at the money, 30 days")
     if facts.duration_ms:
-        yield Tile("filled in", f"{facts.duration_ms / 1000:,.1f} s", counted(facts.requests, "request"))
+        yield Tile.of("filled in", f"{facts.duration_ms / 1000:,.1f} s", counted(facts.requests, "request"))
 
 
 def _of_those_listed(balance: Mapping[str, int]) -> str:
