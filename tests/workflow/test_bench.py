@@ -7,8 +7,9 @@ from pathlib import Path
 from spx_data.cli import _COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-# They change the lake, ask the terminal for data, or read every byte: what they cost is not start and lookup.
-_LONG = {"process", "process-range", "process-gaps", "retry", "stop", "verify", "accept", "cleanup"}
+# They change the lake, ask the terminal for data, read every byte or go on until they are ended: what they cost
+# is not start and lookup.
+_LONG = {"process", "process-range", "process-gaps", "retry", "stop", "verify", "accept", "cleanup", "serve"}
 
 
 def bench(script: str, kept: Path, *words: object) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from spx_data.dates import Dates
 from spx_data.errors import SpxDataError
 from spx_data.report import Made, named_dates, newest_stale, write_dashboard, write_days
 from spx_data.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Where the pages are that were made, the last one last; and whether none of them failed.
 Outcome = tuple[list[Path], bool]
@@ -45,23 +49,26 @@ def make_days(
 
 
 def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], debug: bool) -> Outcome:
-    """Make the pages of *dates*; says what came of each as soon as it is there."""
-    paths, well = [], True
-    for made in _with_progress(write_days(settings, moment, dates), len(dates)):
-        if made.path:
-            paths.append(made.path)
-            click.echo(made.path)
-            continue
-        well = False
-        if debug:
-            traceback.print_exception(made.error)
-        click.echo(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
-    return paths, well
-
-
-def _with_progress(outcomes: Iterable[Made], count: int) -> Iterable[Made]:
-    """*outcomes* with a bar above which the lines appear; in a pipe the lines say how far it is."""
+    """Make the pages of *dates*: each path as soon as it is there, and in the end what got in the way."""
     to = console()
+    paths, bad = [], []
+    try:
+        for made in _with_progress(write_days(settings, moment, dates), len(dates), to):
+            if made.path:
+                paths.append(made.path)
+                to.print(str(made.path), markup=False, soft_wrap=True)
+            else:
+                bad.append(made)
+    finally:  # also where the rest is not waited for
+        for made in bad:
+            if debug:
+                traceback.print_exception(made.error)
+            click.echo(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
+    return paths, not bad
+
+
+def _with_progress(outcomes: Iterable[Made], count: int, to: Console) -> Iterable[Made]:
+    """*outcomes* with a bar below what is printed; in a pipe the paths say how far it is."""
     if not (count and to.is_terminal):
         return outcomes
     from rich.progress import track

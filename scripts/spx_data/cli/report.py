@@ -22,9 +22,9 @@ def report(ctx: click.Context, dates: Dates | None, show: bool) -> None:
     r"""Make the dashboard and the pages of the newest days, or the pages of DATES; print where they are.
 
     Without DATES: those of the newest sealed days (`report.day_pages`) that have none, or one from before
-    their seal, and then the dashboard. DATES are trading dates: a day, a month, a year, a range, or several
-    with commas; each that is sealed gets its page anew. A page is one HTML file that needs nothing but
-    itself. The exit code is 1 where a page could not be made.
+    their seal or of another release, and then the dashboard. DATES are trading dates: a day, a month, a year,
+    a range, or several with commas; each that is sealed gets its page anew. A page is one HTML file that
+    needs nothing but itself. The exit code is 1 where a page could not be made.
 
     \b
     spx-data report --open
