@@ -102,7 +102,7 @@ def _taken(browser: Browser, shot: Shot, page: Path, theme: str) -> bytes:
 
     size = {"width": shot.width, "height": shot.height, "device_scale_factor": _SCALE}
     with Shown.of(browser, page, theme=theme, **size) as shown:
-        shown.draw_all()
+        shown.draw()
         shown.page.evaluate("name => document.getElementById(name).scrollIntoView()", shot.section)
         if shot.pointed:
             shown.page.locator(shot.pointed).hover()

@@ -67,20 +67,24 @@ class Shown:
         """The requests that are for anything but the page itself."""
         return [url for url in self.requests if url != self.file.as_uri() and not url.startswith(_INWARD)]
 
-    def draw_all(self) -> None:
-        """Scroll to every chart, and wait until each of them is drawn."""
+    def draw(self, figures: str = "figure.chart") -> None:
+        """Scroll to every chart, or to those of a selector, and wait until each of them is drawn."""
         self.page.evaluate(
-            """async () => {
-                for (const figure of document.querySelectorAll("figure.chart")) {
+            """async (figures) => {
+                const frame = () => new Promise(requestAnimationFrame);
+                for (const figure of document.querySelectorAll(figures)) {
                     figure.scrollIntoView();
-                    await new Promise(requestAnimationFrame);
+                    await frame();
+                    await frame();  // who watches what is in view is told after the first
                 }
                 scrollTo(0, 0);
-            }"""
+            }""",
+            figures,
         )
         self.page.wait_for_function(
-            f"document.querySelectorAll('figure.chart').length ==="
-            f" [...document.querySelectorAll('figure.chart')].filter(f => f.querySelector('{_DRAWN}')).length"
+            """([figures, drawn]) => [...document.querySelectorAll(figures)].every(
+                figure => figure.querySelector(drawn))""",
+            arg=[figures, _DRAWN],
         )
 
     def undrawn(self) -> list[str]:

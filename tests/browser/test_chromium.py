@@ -49,9 +49,13 @@ def test_chromium_comes_before_chrome_and_a_mac_has_its_own_place(programs):
     assert programs("chromium") == chromium.find()
 
 
-def test_where_nothing_can_be_installed_the_cure_is_told(programs):
-    # There is no apt-get among the programs.
-    with pytest.raises(chromium.NoBrowserError, match=r"only root of a Debian .* install Chromium"):
+@pytest.mark.parametrize("hindrance", ["no apt-get", "not root"])
+def test_where_nothing_can_be_installed_the_search_and_the_cure_are_told(programs, monkeypatch, hindrance):
+    if hindrance == "not root":
+        programs("apt-get")
+        monkeypatch.setattr(chromium.os, "geteuid", lambda: 1000)
+
+    with pytest.raises(chromium.NoBrowserError, match=r"looked for chromium, .*; install Chromium"):
         chromium.find_or_install(1)
 
 

@@ -7,9 +7,9 @@ SMILES = "#smiles"
 
 @pytest.fixture
 def shown(opened, day):
-    """Return the page with everything drawn."""
+    """Return the page with its smiles drawn."""
     shown = opened(day)
-    shown.draw_all()
+    shown.draw(SMILES)
     return shown
 
 
@@ -44,5 +44,5 @@ def test_the_slider_moves_by_the_keyboard_and_back(shown):
     assert shown.drawing(SMILES) == before
 
 
-def test_the_page_leads_back_to_the_dashboard(shown):
-    assert shown.page.locator("a.home").get_attribute("href") == "../dashboard.html"
+def test_the_page_leads_back_to_the_dashboard(opened, day):
+    assert opened(day).page.locator("a.home").get_attribute("href") == "../dashboard.html"
