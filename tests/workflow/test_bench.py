@@ -7,8 +7,8 @@ from pathlib import Path
 from spx_data.cli import _COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-# They change the lake, ask the terminal for data, read every byte or go on until they are ended: what they cost
-# is not start and lookup.
+# They change the lake, ask the terminal for data, read every byte or go on until they are ended: what they
+# cost is not start and lookup.
 _LONG = {"process", "process-range", "process-gaps", "retry", "stop", "verify", "accept", "cleanup", "serve"}
 
 
