@@ -17,10 +17,12 @@ from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.files import digest
 from spx_data.quality import DETAILS
 from spx_data.report import page
-from spx_data.report.day import market_chain, market_records, presence, quotes, volatility
+from spx_data.report.day import presence, quotes, volatility
 from spx_data.report.day.market import LACKING, SPREAD, STALE, Market
-from spx_data.report.day.market_grid import Grid
-from spx_data.report.day.market_smile import DELTAS
+from spx_data.report.day.market.chain import read
+from spx_data.report.day.market.grid import Grid
+from spx_data.report.day.market.records import sealed_chains
+from spx_data.report.day.market.smile import DELTAS
 from spx_data.report.day.view import View
 from spx_data.settings import Window
 
@@ -155,7 +157,7 @@ def chain_of(frames, interval="1m", grid=390, lost=0, first=dt.time(9, 31)):
         "more": {"contracts_missing": lost - 1},
     }
     proof |= {} if lost > 1 else {"more": {}}
-    return market_chain.read("SPXW", EXPIRATION, frames, proof, Grid(DATE, window, 0, columns))
+    return read("SPXW", EXPIRATION, frames, proof, Grid(DATE, window, 0, columns))
 
 
 def test_a_record_is_missing_after_the_first_quote_alone():
@@ -442,7 +444,7 @@ def test_one_changed_byte_is_one_clear_error(copy):
     copy.write_bytes(content)
 
     with pytest.raises(FileCorruptionError, match="the sidecar says") as caught:
-        next(market_records.chains(copy, DAY))
+        next(sealed_chains(copy, DAY))
 
     assert caught.value.cure.startswith("spx-data verify 2024-07-03 ")
     assert caught.value.fields["actual"] == digest(copy)
@@ -457,11 +459,11 @@ def test_what_was_sealed_and_is_no_day_is_said_to_be_none(copy, columns):
     seals.seal(copy, digest(copy))
 
     with pytest.raises(FileCorruptionError, match="cannot be read" if columns is None else "other columns"):
-        next(market_records.chains(copy, DAY))
+        next(sealed_chains(copy, DAY))
 
 
 def test_a_day_without_its_sidecar_is_not_read(copy):
     copy.with_name(f"{copy.name}.sha256").unlink()
 
     with pytest.raises(MissingFileError):
-        next(market_records.chains(copy, DAY))
+        next(sealed_chains(copy, DAY))

@@ -3,7 +3,6 @@
 import base64
 import datetime as dt
 import hashlib
-import html.parser
 import json
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import altair as alt
 import pytest
 from tests.loading import loaded
+from tests.report.elements import Tree
 
 from spx_data import report
 from spx_data.report import page as pages
@@ -22,30 +22,11 @@ HOSTILE = "</script><script>alert('x')</script><!-- \u2028 & \"quoted\""
 SORTABLE = "69fe6ba0e4e3ead2ebb5b99c737914c6b5259c60bb0d305108cb1d84c06e5b8f"
 
 
-class Parsed(html.parser.HTMLParser):
-    """The elements of a page, and the texts of its scripts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.scripts, self._script = [], [], False
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self._script = tag == "script"
-        if self._script:
-            self.scripts.append((dict(attrs), ""))
-
-    def handle_endtag(self, tag):
-        self._script = False
-
-    def handle_data(self, data):
-        if self._script:
-            attributes, text = self.scripts[-1]
-            self.scripts[-1] = (attributes, text + data)
-
-    def of(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
+def scripts(text):
+    """Return the texts of what a page runs, and those of the data that stands in it."""
+    found = list(Tree(text).root.all("script"))
+    runs = ["".join(each.contents) for each in found if "type" not in each.attributes]
+    return runs, ["".join(each.contents) for each in found if "type" in each.attributes]
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +52,15 @@ def made(layout):
 
 
 def test_what_a_page_is_given_stays_text(made):
-    parsed = Parsed(made)
+    runs, _ = scripts(made)
 
-    executable = [text for attributes, text in parsed.scripts if attributes.get("type") != "application/json"]
-    assert len(executable) == 3  # charts, tables, the page's own
-    assert not [text for text in executable if "alert('x')" in text]
+    assert len(runs) == 3  # charts, tables, the page's own
+    assert not [text for text in runs if "alert('x')" in text]
     assert "<h1>A title &lt;/script&gt;" in made
 
 
 def test_data_comes_back_as_it_went_in(made):
-    documents = [text for attributes, text in Parsed(made).scripts if attributes.get("type")]
-    data, specification = (json.loads(text) for text in reversed(documents))
+    specification, data = map(json.loads, scripts(made)[1])
 
     assert data == {"points": {"a": [1, 2], "b": [3, None], "c": [HOSTILE, "d"]}}
     assert specification["data"] == {"name": "points"}
@@ -89,22 +68,20 @@ def test_data_comes_back_as_it_went_in(made):
 
 
 def test_the_policy_names_every_script_by_its_digest_and_allows_no_address(made):
-    parsed = Parsed(made)
-    policy = next(each["content"] for each in parsed.of("meta") if "http-equiv" in each)
+    policy = Tree(made).root.one("meta", http_equiv="Content-Security-Policy").attributes["content"]
 
-    for attributes, text in parsed.scripts:
-        if attributes.get("type") != "application/json":
-            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-            assert f"'sha256-{digest}'" in policy
+    for text in scripts(made)[0]:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"https?:|\*|connect-src|script-src[^;]*unsafe-inline", policy)
 
 
 def test_nothing_on_a_page_leads_elsewhere(made):
-    for tag, attributes in Parsed(made).elements:
-        assert tag not in {"link", "iframe", "img", "object", "embed", "base", "form"}
-        assert "src" not in attributes
-        assert attributes.get("href", "#").startswith("#")
+    for element in Tree(made).root.all():
+        assert element.name not in {"link", "iframe", "img", "object", "embed", "base", "form"}
+        assert "src" not in element.attributes
+        assert element.attributes.get("href", "#").startswith("#")
 
 
 def test_the_charts_library_is_put_together_once(layout, made, monkeypatch):

@@ -12,6 +12,7 @@ from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.steps import Coarse
 from spx_data.report.dashboard.view import View
+from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import coverage
 from spx_data.status.coverage import Balance, Reach
@@ -80,7 +81,7 @@ def _sessions(view: View, step: Coarse) -> Part:
     ]
     colours = {kind.value: f"@{kind.value}" for kind in there}
     chart = (
-        drawing.bars(drawing.rows(rows))
+        drawing.bars(chart_of(rows))
         .encode(
             y=alt.Y("sum(sessions):Q", title="sessions", axis=alt.Axis(tickCount=4, format="d")),
             color=drawing.colours(colours),
@@ -125,7 +126,7 @@ def _in_a_sentence(one: Balance) -> str:
 
 def _contracts(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     chart = (
-        drawing.bars(drawing.rows(rows))
+        drawing.bars(chart_of(rows))
         .encode(
             y=drawing.amounts("contracts:Q", "contracts"),
             color=alt.value("@blue"),
@@ -146,7 +147,7 @@ def _not_received(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     kinds = {"explained by the source": "@no-data", "missing": "@failed"}
     chart = (
         drawing.bars(
-            drawing.rows(rows)
+            chart_of(rows)
             .transform_calculate(**{name: f"datum.{name.split()[0]}" for name in kinds})
             .transform_fold(list(kinds), as_=["kind", "percent"])
             .transform_filter("datum.percent > 0")

@@ -12,6 +12,7 @@ from spx_data.gaps.forecast import Forecast, Room
 from spx_data.report.dashboard import drawing
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
+from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure
 from spx_data.status import Summary
 from spx_data.words import minute, size
@@ -75,7 +76,7 @@ def _future(ahead: Sequence[tuple[dt.date, float]], now: int, per: float) -> alt
         {"at": day.isoformat(), "place": place, "size": round((now + grown) / per, 3)}
         for place, (day, grown) in enumerate(ahead)
     ]
-    line: alt.Chart = drawing.rows(rows).mark_line(
+    line: alt.Chart = chart_of(rows).mark_line(
         strokeDash=[5, 4], strokeWidth=1.8, color="@soft", tooltip=None
     )
     return line.encode(x=alt.X("at:T"), y=alt.Y("size:Q"), order=alt.Order("place:Q"))
@@ -84,7 +85,7 @@ def _future(ahead: Sequence[tuple[dt.date, float]], now: int, per: float) -> alt
 def _levels(reached: Mapping[str, float], limit: float) -> list[alt.Chart]:
     """Lines at which the disk has little room left, and none; and what they are."""
     words = {"full": "the disk is full", "low": f"{limit:g} % of the disk free"}
-    base = drawing.rows(
+    base = chart_of(
         {"kind": kind, "size": round(at, 3), "words": words[kind]} for kind, at in reached.items()
     ).encode(y="size:Q", color=drawing.colours({kind: _LEVELS[kind] for kind in reached}))
     said: alt.Chart = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, tooltip=None)
@@ -112,7 +113,7 @@ def years(sealed: Sequence[Summary]) -> list[Part]:
         for year, taken in sorted(found.items())
     ]
     chart = (
-        drawing.rows(rows)
+        chart_of(rows)
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("year:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),

@@ -12,9 +12,8 @@ from typing import Any
 import altair as alt
 
 from spx_data.report.dashboard import dates
+from spx_data.report.drawing import chart_of
 
-# Thousands of marks are faster as one picture than as elements of their own.
-CANVAS = {"embedOptions": {"renderer": "canvas"}}
 TALL, LOW = 190, 160  # pixels of a chart over both columns, and of one in a column
 FEW = 200  # points that may be large
 # What `shared` adds to a date, and the room beside its points in pixels; bars begin where their axis does.
@@ -22,11 +21,6 @@ DAY, MOMENT = "day", "moment"
 _ASIDE = {DAY: 8, MOMENT: 8}
 # Values further apart than this would hide each other on a linear scale.
 _FAR_APART = 20.0
-
-
-def rows(values: Iterable[Mapping[str, Any]]) -> alt.Chart:
-    """A chart of a few rows of its own."""
-    return alt.Chart(alt.InlineData(values=[dict(value) for value in values]))
 
 
 def shared(where: str) -> alt.Chart:
@@ -84,7 +78,7 @@ def points(chart: alt.Chart, count: int) -> alt.Chart:
 
 def medians(values: Iterable[Mapping[str, Any]]) -> alt.Chart:
     """A line through the `median` of each period, at its `middle`."""
-    line: alt.Chart = rows(values).mark_line(
+    line: alt.Chart = chart_of(values).mark_line(
         strokeWidth=2, color="@ink", interpolate="monotone", tooltip=None
     )
     return line.encode(x=alt.X("middle:T"), y=alt.Y("median:Q"))

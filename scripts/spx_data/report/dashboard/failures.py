@@ -11,6 +11,7 @@ import altair as alt
 from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
+from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import Trouble, patterns
 from spx_data.status.patterns import Pattern
@@ -60,7 +61,7 @@ def _over_time(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
         for (stretch, kind), number in sorted(found.items(), key=lambda item: item[0][0].begin)
     ]
     chart = (
-        drawing.bars(drawing.rows(rows))
+        drawing.bars(chart_of(rows))
         .encode(
             y=drawing.amounts("sum(errors):Q", "errors and retries"),
             color=drawing.colours(colours),
@@ -84,7 +85,7 @@ def _by_hour(troubles: Sequence[Trouble]) -> Figure:
         for hour in range(24)
     ]
     chart = (
-        drawing.rows(rows)
+        chart_of(rows)
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),
@@ -106,7 +107,7 @@ def _by_stage(troubles: Sequence[Trouble]) -> Figure:
         if number
     ]
     chart = (
-        drawing.rows(rows)
+        chart_of(rows)
         .mark_bar(size=24)
         .encode(
             x=alt.X(

@@ -11,6 +11,7 @@ import altair as alt
 from spx_data.report.dashboard import drawing, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.steps import Stretch
+from spx_data.report.drawing import CANVAS, chart_of
 from spx_data.report.page import Figure
 from spx_data.settings import Quality
 from spx_data.status.outliers import WORDS, Distance
@@ -66,7 +67,7 @@ def _scores(days: Sequence[Day], periods: Sequence[Period], rules: Quality) -> P
     )
     line = _medians(periods)
     chart = alt.layer(_thresholds(rules), dots, *line).properties(
-        width="container", height=drawing.TALL, usermeta=drawing.CANVAS
+        width="container", height=drawing.TALL, usermeta=CANVAS
     )
     note = (
         f"Below {rules.warn_below:g} a day deserves a look, below {rules.fail_below:g} it is not to be used."
@@ -99,7 +100,7 @@ def _thresholds(rules: Quality) -> alt.Chart:
         {"kind": "warn", "at": _WHOLE - rules.warn_below},
         {"kind": "fail", "at": _WHOLE - rules.fail_below},
     ]
-    drawn: alt.Chart = drawing.rows(values).mark_rule(strokeDash=[4, 3], tooltip=None)
+    drawn: alt.Chart = chart_of(values).mark_rule(strokeDash=[4, 3], tooltip=None)
     return drawn.encode(y="at:Q", color=drawing.colours(_VERDICTS))
 
 
@@ -121,7 +122,7 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
         domain=[rules.fail_below, _WHOLE], range=["@fail", "@grid"], clamp=True, interpolate="rgb"
     )
     chart = (
-        drawing.rows(rows)
+        chart_of(rows)
         .transform_fold(list(PARTS), as_=["part", "points"])
         .transform_filter("isValid(datum.points)")
         .mark_rect()
@@ -171,7 +172,7 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
         if _stands_out(far, name)
         else []
     )
-    chart = alt.layer(each, *marks).properties(width="container", height=drawing.LOW, usermeta=drawing.CANVAS)
+    chart = alt.layer(each, *marks).properties(width="container", height=drawing.LOW, usermeta=CANVAS)
     note = "Median of each day; circles stand out from the days around them."
     return Figure(f"quality-{column}", title, chart, note)
 

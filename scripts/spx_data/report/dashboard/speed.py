@@ -12,6 +12,7 @@ import altair as alt
 from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
+from spx_data.report.drawing import CANVAS
 from spx_data.report.page import Figure, Section
 from spx_data.status import performance
 from spx_data.status.performance import Performance
@@ -109,7 +110,7 @@ def _over_time(measure: _Measure, lines: Sequence[Performance], periods: Sequenc
     chart = alt.layer(each, *([line] if line else [])).properties(
         width="container",
         height=drawing.TALL if measure.wide else drawing.LOW,
-        usermeta=drawing.CANVAS,
+        usermeta=CANVAS,
     )
     note = "Dates by the moment of their seal (UTC)" + ("; the line is medians." if line else ".")
     return Figure(f"speed-{measure.column}", measure.title, chart, note, wide=measure.wide)

@@ -12,6 +12,7 @@ from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.steps import Step, Stretch
 from spx_data.report.dashboard.view import View
+from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import traffic
 from spx_data.status.traffic import Traffic
@@ -87,7 +88,7 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
         return "Too few answers to show how soon they come."
     values = [row[name] for row in answered for name in ("median", "high")]
     chart = (
-        drawing.rows(_without(answered, "from", "to", "failed", "percent"))
+        chart_of(_without(answered, "from", "to", "failed", "percent"))
         .transform_calculate(**{"95th percentile": "datum.high"})
         .transform_fold(list(_LATENCIES), as_=["kind", "seconds"])
         .mark_line(strokeWidth=1.8, point={"size": 26} if len(answered) < 40 else {"size": 30, "opacity": 0})
@@ -110,7 +111,7 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
 
 def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
     chart = (
-        drawing.bars(drawing.rows(_without(rows, "middle", "median", "high", "percent")))
+        drawing.bars(chart_of(_without(rows, "middle", "median", "high", "percent")))
         .encode(
             y=drawing.amounts("requests:Q", "requests"),
             color=alt.value("@blue"),
@@ -125,7 +126,7 @@ def _failed(rows: list[dict[str, Any]], step: Step) -> Part:
     if not any(row["failed"] for row in rows):
         return "No request failed."
     chart = (
-        drawing.bars(drawing.rows(_without(rows, "middle", "median", "high")))
+        drawing.bars(chart_of(_without(rows, "middle", "median", "high")))
         .encode(
             y=alt.Y("percent:Q", title="% of requests", axis=alt.Axis(tickCount=4)),
             color=alt.value("@failed"),

@@ -1,19 +1,22 @@
-"""What charts of a day have in common: rows of their own, layers, and the clock of New York on their axes."""
+"""What charts of a day have in common: layers, colours of roots, and the clock of New York on their axes."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 
-Row = Mapping[str, Any]
+from spx_data.report.drawing import chart_of
+
+# A colour for each root of a lake, the one with most expirations first.
+_ROOTS = ("@blue", "@orange", "@green", "@purple")
 
 
-def chart_of(rows: Iterable[Row]) -> alt.Chart:
-    """A chart of a few *rows*, which stand in its own specification."""
-    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+def colours_of_roots(roots: Iterable[str]) -> dict[str, str]:
+    """A colour for each of *roots*, the same in every chart: SPXW, then SPX."""
+    return dict(zip(sorted(set(roots), reverse=True), _ROOTS, strict=False))
 
 
 def layered(height: int, *layers: alt.Chart | alt.LayerChart, **more: Any) -> alt.TopLevelMixin:

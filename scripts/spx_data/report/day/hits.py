@@ -8,13 +8,13 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.report.day.drawing import Row, chart_of, clock, layered, moment
+from spx_data.report.day.drawing import clock, layered, moment
 from spx_data.report.day.view import View
+from spx_data.report.drawing import CANVAS, Row, chart_of
 from spx_data.report.page import Figure
 from spx_data.status import dossier
 
 _ROW, _LEAST = 30, 110  # pixels for each check, and for few of them
-_CANVAS = {"embedOptions": {"renderer": "canvas"}}  # for thousands of bars
 _TALL = 0.86  # of its row: the highest bar
 
 
@@ -99,7 +99,7 @@ def _through_the_day(rows: Sequence[Row], minutes: Mapping[str, Any]) -> alt.Top
             tooltip=["check:N", alt.Tooltip("clock:N", title="at"), alt.Tooltip("hits:Q", format=",")],
         )
     )
-    return layered(max(_LEAST, _ROW * len(rows)), floor, bars, usermeta=_CANVAS)
+    return layered(max(_LEAST, _ROW * len(rows)), floor, bars, usermeta=CANVAS)
 
 
 def _session(minutes: Mapping[str, Any]) -> dict[str, int]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.report.day.drawing import chart_of, layered
+from spx_data.report.day.drawing import layered
 from spx_data.report.day.view import View
+from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure
 from spx_data.settings import Quality
 from spx_data.status.outliers import WORDS

@@ -9,8 +9,9 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.report.day.drawing import Row, chart_of, dashed, layered
+from spx_data.report.day.drawing import colours_of_roots, dashed, layered
 from spx_data.report.day.view import View
+from spx_data.report.drawing import Row, chart_of
 from spx_data.report.page import Figure
 
 # Days are whole ones, and the rest of the session weighs in what is near; so does a cent of a price.
@@ -19,7 +20,6 @@ _YEAR = 365.0
 _FLOOR = 1e-6  # of a misfit: figures have six digits, and tell no better one
 _ROOM = 0.001  # a tenth of a percent of rate above and below, so that trifles look like trifles
 _HEIGHT = 210
-_ROOTS = ["@blue", "@orange", "@green", "@purple"]
 
 
 def figures(view: View) -> Iterator[Figure]:
@@ -94,9 +94,11 @@ _DAYS_AXIS = alt.Axis(values=_TICKS, grid=False, format=",.0f")
 
 
 def _base(rows: Sequence[Row], *shown: alt.Tooltip) -> alt.Chart:
+    roots = colours_of_roots(row["root"] for row in rows)
+    scale = alt.Scale(domain=list(roots), range=list(roots.values()))
     found: alt.Chart = chart_of(rows).encode(
         x=alt.X("days:Q", title="days to expiration", scale=_DAYS, axis=_DAYS_AXIS),
-        color=alt.Color("root:N", title=None, scale=alt.Scale(range=_ROOTS)),
+        color=alt.Color("root:N", title=None, scale=scale),
         tooltip=["root:N", "expiration:N", "days:Q", *shown],
     )
     return found

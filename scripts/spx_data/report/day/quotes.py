@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import altair as alt
 import numpy as np
 
+from spx_data.report.day.maps import legend, minute_map, share
 from spx_data.report.day.market import SPREAD, STALE, Market
-from spx_data.report.day.market_map import legend, minute_map, share
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
 

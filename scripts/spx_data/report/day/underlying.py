@@ -11,8 +11,9 @@ import altair as alt
 from spx_data.ledger import Kind
 from spx_data.report.day import prices
 from spx_data.report.day.checks import checks
-from spx_data.report.day.drawing import Row, chart_of, clock, dashed, layered, moment
+from spx_data.report.day.drawing import clock, dashed, layered, moment
 from spx_data.report.day.view import View
+from spx_data.report.drawing import Row, chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.report.tiles import Tile
 from spx_data.status import Summary

@@ -10,10 +10,11 @@ import altair as alt
 import numpy as np
 
 from spx_data.quality.checks import Floats
+from spx_data.report.day.maps import WHICH, by_expiration, has_room, legend, rows, share
 from spx_data.report.day.market import VOLATILITY, Market
-from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_expiration, has_room, legend, rows, share
-from spx_data.report.day.market_smile import DELTAS
-from spx_data.report.day.volatility_parts import PERCENT, by_maturity, finite, minute, names_of_maturities
+from spx_data.report.day.market.smile import DELTAS
+from spx_data.report.day.volatility.parts import PERCENT, by_maturity, finite, minute, names_of_maturities
+from spx_data.report.drawing import CANVAS
 from spx_data.report.page import Figure
 
 
@@ -88,7 +89,7 @@ def surface(market: Market) -> Iterator[Figure]:
     scale = alt.Scale(scheme="viridis", domain=[round(low, 3), round(high, 3)], clamp=True)
     names = [_delta_name(delta) for delta in DELTAS]
     chart = (
-        alt.Chart(alt.NamedData("deltas"), usermeta=MANY_MARKS)
+        alt.Chart(alt.NamedData("deltas"), usermeta=CANVAS)
         .add_params(minute(market))
         .transform_calculate(
             # By another name: Vega would take the next moment's out of this one's.

@@ -10,7 +10,7 @@ from spx_data.quality import smile
 from spx_data.quality.checks import Floats, Ints
 from spx_data.quality.panel import CALL, PUT, Panel
 from spx_data.quality.parity import Fit
-from spx_data.report.day.market_grid import Grid
+from spx_data.report.day.market.grid import Grid
 
 # Of calls; those above a half are puts of one less: 0.95 is a put of -0.05.
 DELTAS = tuple(round(0.95 - 0.05 * step, 2) for step in range(19))

@@ -15,8 +15,8 @@ from spx_data.quality import completeness, figures, parity, quotes
 from spx_data.quality.checks import Floats, Mask
 from spx_data.quality.panel import Panel, judged
 from spx_data.quality.presence import Presence
-from spx_data.report.day.market_grid import Grid
-from spx_data.report.day.market_smile import Smile, at_moments
+from spx_data.report.day.market.grid import Grid
+from spx_data.report.day.market.smile import Smile, at_moments
 from spx_data.theta.chains import Chain, ListedChain
 
 

@@ -8,9 +8,11 @@ import math
 import altair as alt
 import numpy as np
 
+from spx_data.report.day.drawing import colours_of_roots
+from spx_data.report.day.maps import WHICH, by_clock, share
 from spx_data.report.day.market import VOLATILITY, Market
-from spx_data.report.day.market_map import MANY_MARKS, WHICH, by_clock, share
-from spx_data.report.day.volatility_parts import PERCENT, by_maturity, finite, minute, names_of_maturities
+from spx_data.report.day.volatility.parts import PERCENT, by_maturity, finite, minute, names_of_maturities
+from spx_data.report.drawing import CANVAS
 from spx_data.report.page import Figure
 
 # Since midnight. To the vendor what expires has an hour left until the end: its volatility runs to nothing.
@@ -22,7 +24,7 @@ def terms(market: Market) -> Figure:
     moments = json.dumps(market.grid.moments, separators=(",", ":"))
     days = [chain.days for chain in market.chains]
     low, high = _levels(market)
-    roots = _roots(market)
+    roots = colours_of_roots(chain.root for chain in market.chains)
     scale = alt.Scale(domain=list(roots), range=list(roots.values()))
     ticks = [0, 1, 7, 30, 91, 182, 365, 730, 1826]
     axis = alt.Axis(values=[tick for tick in ticks if tick <= max(days)], grid=True, format="d")
@@ -65,12 +67,6 @@ def _levels(market: Market) -> list[float]:
     return [math.floor(1000 * known.min()) / 1000, math.ceil(1000 * known.max()) / 1000]
 
 
-def _roots(market: Market) -> dict[str, str]:
-    """A colour for each root."""
-    roots = sorted({chain.root for chain in market.chains}, reverse=True)
-    return dict(zip(roots, ("@blue", "@orange", "@green", "@purple"), strict=False))
-
-
 def through_the_day(market: Market) -> Figure:
     """The volatility at the money of a few chains, minute by minute."""
     grid, names = market.grid, [chain.name for chain in market.with_smiles]
@@ -98,7 +94,7 @@ def through_the_day(market: Market) -> Figure:
         .encode(x="begin:Q")
     )
     chart = (
-        alt.layer(now, line, usermeta=MANY_MARKS)
+        alt.layer(now, line, usermeta=CANVAS)
         .add_params(minute(market))
         .properties(width="container", height=230)
     )

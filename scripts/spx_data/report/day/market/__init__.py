@@ -14,10 +14,10 @@ import numpy as np
 from spx_data import vouched
 from spx_data.quality import DETAILS
 from spx_data.quality.checks import Floats
-from spx_data.report.day import market_chain, market_records
-from spx_data.report.day.market_chain import Lines
-from spx_data.report.day.market_grid import Grid
-from spx_data.report.day.market_smile import DELTAS, Smile
+from spx_data.report.day.market.chain import Lines, read
+from spx_data.report.day.market.grid import Grid
+from spx_data.report.day.market.records import sealed_chains
+from spx_data.report.day.market.smile import DELTAS, Smile
 from spx_data.report.page import Columns
 from spx_data.settings import Settings
 
@@ -52,8 +52,8 @@ class Market:
         }
         grid = Grid.of(passport)
         chains = [
-            market_chain.read(root, expiration, records, proofs[root, expiration.isoformat()], grid)
-            for root, expiration, records in market_records.chains(settings.layout.parquet(date), date)
+            read(root, expiration, tables, proofs[root, expiration.isoformat()], grid)
+            for root, expiration, tables in sealed_chains(settings.layout.parquet(date), date)
         ]
         return cls(grid, sorted(chains, key=lambda chain: (chain.expiration, chain.root)))
 

@@ -8,9 +8,7 @@ from typing import Any
 import altair as alt
 
 from spx_data.report.day.market import Market
-
-# Thousands of cells are drawn as pixels, not as elements of the page.
-MANY_MARKS = {"embedOptions": {"renderer": "canvas"}}
+from spx_data.report.drawing import CANVAS
 
 # The tooltips that say which chain a mark is of.
 WHICH = (alt.Tooltip("chain:N"), alt.Tooltip("days:Q", title="days to expiration"))
@@ -40,7 +38,7 @@ def minute_map(
         name for name, column in market.data[table].items() if isinstance(column[0], list)
     ]
     chart = (
-        alt.Chart(alt.NamedData(table), usermeta=MANY_MARKS)
+        alt.Chart(alt.NamedData(table), usermeta=CANVAS)
         .transform_flatten(lists)
         .transform_calculate(
             begin=f"{grid.begins_ms(0)} + {grid.step_ms} * datum.from",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from spx_data.quality.hours import clock
 from spx_data.report.day.market import Market
 from spx_data.report.day.view import View
-from spx_data.report.day.volatility_levels import terms, through_the_day
-from spx_data.report.day.volatility_parts import first
-from spx_data.report.day.volatility_smiles import smiles, surface
+from spx_data.report.day.volatility.levels import terms, through_the_day
+from spx_data.report.day.volatility.parts import first
+from spx_data.report.day.volatility.smiles import smiles, surface
 from spx_data.report.page import Figure, Section
 
 

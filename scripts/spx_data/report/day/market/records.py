@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-def chains(path: Path, date: dt.date) -> Iterator[tuple[str, dt.date, Iterator[pl.DataFrame]]]:
+def sealed_chains(path: Path, date: dt.date) -> Iterator[tuple[str, dt.date, Iterator[pl.DataFrame]]]:
     """The chains of the sealed file of *date* in its order, each with its records in turn, by `COLUMNS`.
 
     Raises:
