@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 import theta_simulator
+from spx_data import config
 from theta_simulator.blemishes import Blemish, Kind
 from theta_simulator.faults import Faults
 from theta_simulator.faults import Kind as Fault
@@ -77,11 +78,13 @@ class Lake:
 
     def call(self, command: str, *words: str, allowed: tuple[int, ...] = (0,), url: str = "") -> None:
         """Run one of the project's commands in the lake, at the lake's time."""
-        environment = {"SPX_DATA_NOW": NOW, **({"THETADATA_BASE_URL": url} if url else {})}
+        # Whoever calls may have a lake of their own in their environment.
+        environment = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
+        environment |= {"SPX_DATA_NOW": NOW, **({"THETADATA_BASE_URL": url} if url else {})}
         ended = subprocess.run(
             [Path(sys.executable).parent / command, *words],
             cwd=self.folder,
-            env=os.environ | environment,
+            env=environment,
             capture_output=True,
             text=True,
         )
@@ -109,7 +112,7 @@ def months(folder: Path) -> Path:
     lake.fill(f"{_FILLED_FROM}..{DAY}", blemishes=tuple(blemishes), allowed=(1,))
     lake.fill("..".join(_STAGED), "--until", "download_expirations")
     _damage(lake)
-    lake.call("spx-data", "report", allowed=(0, 1))
+    lake.call("spx-data", "report")
     return lake.page("dashboard.html")
 
 

@@ -74,19 +74,25 @@ def outdated() -> list[str]:
 
 def take() -> None:
     """Fill the lakes, and write every picture."""
+    from tests.browser import chromium
+
+    try:
+        chromium.find()
+    except chromium.NoBrowserError as error:
+        raise SystemExit(str(error)) from None
+    made_of = digest()
     with tempfile.TemporaryDirectory(prefix="spx-data-pictures-") as folder:
         pages = {
             "months": pictured.months(Path(folder) / "months"),
             "day": pictured.day(Path(folder) / "day"),
         }
-        _photograph(pages)
+        _photograph(pages, made_of)
 
 
-def _photograph(pages: dict[str, Path]) -> None:
+def _photograph(pages: dict[str, Path], made_of: str) -> None:
     from tests.browser import chromium
 
     FOLDER.mkdir(exist_ok=True)
-    made_of = digest()
     with chromium.started() as browser:
         for name, shot in SHOTS.items():
             for theme in THEMES:
