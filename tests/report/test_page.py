@@ -54,7 +54,7 @@ def made(layout):
 def test_what_a_page_is_given_stays_text(made):
     runs, _ = scripts(made)
 
-    assert len(runs) == 3  # charts, tables, the page's own
+    assert len(runs) == 4  # the theme, charts, tables, the page's own
     assert not [text for text in runs if "alert('x')" in text]
     assert "<h1>A title &lt;/script&gt;" in made
 

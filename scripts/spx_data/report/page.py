@@ -30,7 +30,7 @@ from spx_data.layout import Layout
 Columns = Mapping[str, Sequence[Any]]
 
 _ROOM = resources.files(__package__)
-_STYLES, _SCRIPTS = ("page.css",), ("sortable.js", "page.js")
+_STYLES, _SCRIPTS, _FIRST_SCRIPT = ("page.css",), ("sortable.js", "page.js"), "theme.js"
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ def html(page: Page, layout: Layout) -> str:
         page=page,
         version=__version__,
         style=Markup("\n".join(map(_asset, (*_STYLES, *page.styles)))),
+        first_script=Markup(_asset(_FIRST_SCRIPT)),
         scripts=[Markup(script) for script in scripts],
-        policy=_policy(scripts),
+        policy=_policy([_asset(_FIRST_SCRIPT), *scripts]),
     )
 
 

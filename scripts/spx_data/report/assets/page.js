@@ -85,6 +85,9 @@
   document.getElementById("theme").addEventListener("click", () => {
     const now = root.dataset.theme ?? (dark.matches ? "dark" : "light");
     root.dataset.theme = now === "dark" ? "light" : "dark";
+    try {
+      localStorage.setItem("spx-data-theme", root.dataset.theme);  // `theme.js` asks for it
+    } catch { /* as there */ }
     redraw();
   });
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Columns
-from spx_data.status import outliers, performance
+from spx_data.status import performance
 from spx_data.status.outliers import Distance
 from spx_data.status.performance import Performance
 from spx_data.status.quality import Day
@@ -25,7 +25,7 @@ def columns(view: View) -> Columns:
     """The dates of the lake by columns, oldest first."""
     days = {day.date: day for day in view.days}
     took = {line.date: line for line in performance.performances(view.dates)}
-    far = outliers.standing_out(view.days, view.settings.quality.outlier_z)
+    far = view.outliers
     lines = [
         {"date": one.date.isoformat(), "state": one.state.kind.value}
         | _sealing(took.get(one.date))

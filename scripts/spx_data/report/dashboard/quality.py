@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spx_data.report.dashboard import parts, quality_charts, steps
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
-from spx_data.status import outliers
 from spx_data.status import quality as worth
 from spx_data.status.outliers import Distance
 from spx_data.status.quality import Day
@@ -55,13 +53,12 @@ def section(view: View) -> Section:
         return parts.section("quality", "Quality", said)
     step = steps.coarse(days[0].date, days[-1].date)
     periods = worth.periods(days, step)
-    far = outliers.standing_out(days, view.settings.quality.outlier_z)
-    found = conspicuous(view, far)
+    found = conspicuous(view)
     return parts.section(
         "quality",
         "Quality",
         _lead(days),
-        quality_charts.parts(days, periods, far, view.settings.quality),
+        quality_charts.parts(days, periods, view.outliers, view.settings.quality),
         template="quality",
         trends=parts.in_words(worth.trends(periods), len(periods), step),
         conspicuous=found[:_MOST],
@@ -84,8 +81,9 @@ def _lead(days: Sequence[Day]) -> str:
     return f"{judged} judged, their median is {middle} of 100 points: {verdicts}."
 
 
-def conspicuous(view: View, far: Mapping[dt.date, Sequence[Distance]]) -> list[Conspicuous]:
-    """The days that deserve a look, the worst first; *far* are those that stand out."""
+def conspicuous(view: View) -> list[Conspicuous]:
+    """The days that deserve a look, the worst first."""
+    far = view.outliers
     found = [
         Conspicuous(day, far.get(day.date, []), view.pages.get(day.date))
         for day in view.days

@@ -1,0 +1,8 @@
+// Before anything is drawn: light or dark, as somebody chose the last time.
+"use strict";
+(() => {
+  try {
+    const chosen = localStorage.getItem("spx-data-theme");
+    if (chosen) document.documentElement.dataset.theme = chosen;
+  } catch { /* a page may not be allowed to remember: then it is as the system says */ }
+})();
