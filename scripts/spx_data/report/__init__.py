@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,8 +62,10 @@ def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
     return target
 
 
-def write_day(settings: Settings, moment: dt.datetime, date: dt.date) -> Path:
-    """Write the page of *date*, a sealed one; returns where it is.
+def write_day(
+    settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+) -> Path:
+    """Write the page of *date*, a sealed one, *together* with those of other dates; returns where it is.
 
     Raises:
         DateValidationError: it is not sealed.
@@ -71,12 +73,14 @@ def write_day(settings: Settings, moment: dt.datetime, date: dt.date) -> Path:
         PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
     """
     target = settings.layout.day_page(date)
-    files.write_text(target, day_text(settings, moment, date))
+    files.write_text(target, day_text(settings, moment, date, together))
     return target
 
 
-def day_text(settings: Settings, moment: dt.datetime, date: dt.date) -> str:
-    """The page of *date*, a sealed one.
+def day_text(
+    settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+) -> str:
+    """The page of *date*, a sealed one; it leads to those beside it that there are, or are made *together*.
 
     Raises:
         DateValidationError: it is not sealed.
@@ -84,10 +88,10 @@ def day_text(settings: Settings, moment: dt.datetime, date: dt.date) -> str:
     """
     from spx_data.report import day, page
 
-    return page.html(day.page(settings, moment, date), settings.layout)
+    return page.html(day.page(settings, moment, date, together), settings.layout)
 
 
-def write_days(settings: Settings, moment: dt.datetime, dates: Iterable[dt.date]) -> Iterator[Made]:
+def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.date]) -> Iterator[Made]:
     """Write the pages of *dates*, one after the other; one of which there can be no page stops no other.
 
     Raises:
@@ -96,7 +100,7 @@ def write_days(settings: Settings, moment: dt.datetime, dates: Iterable[dt.date]
     files.check_writable(settings.layout.dashboard.parent)
     for date in dates:
         try:
-            yield Made(date, write_day(settings, moment, date))
+            yield Made(date, write_day(settings, moment, date, dates))
         except InsufficientDiskSpaceError:
             raise  # as it would be for every other date
         except Exception as error:  # whatever it is, the other dates get their pages

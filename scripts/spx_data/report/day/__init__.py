@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from spx_data.report.day import (
     chains,
@@ -24,14 +25,14 @@ from spx_data.settings import Settings
 _SECTIONS = (verdict, presence, volatility, quotes, findings, underlying, chains, provenance)
 
 
-def page(settings: Settings, moment: dt.datetime, date: dt.date) -> Page:
-    """The page of *date*, a sealed one, made at *moment*.
+def page(settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()) -> Page:
+    """The page of *date*, a sealed one, made at *moment*, and *together* with those of other dates.
 
     Raises:
         DateValidationError: it is not sealed.
         FileCorruptionError, MissingFileError: what is there is not what was sealed.
     """
-    view = View.of(settings, moment, date)
+    view = View.of(settings, moment, date, together)
     return Page(
         title=f"{min(settings.roots, key=len)} {date}",
         subtitle=_subtitle(view),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,10 +29,13 @@ class View:
     dossier: Mapping[str, Any]
     others: Sequence[quality.Day]  # every judged day, oldest first
     summaries: Sequence[Summary] = ()  # every date of the lake, oldest first
+    pages: Collection[dt.date] = ()  # that can be led to
 
     @classmethod
-    def of(cls, settings: Settings, moment: dt.datetime, date: dt.date) -> View:
-        """The view of *date*.
+    def of(
+        cls, settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+    ) -> View:
+        """The view of *date*, whose page is made *together* with those of other dates.
 
         Raises:
             DateValidationError: it is not sealed.
@@ -51,7 +54,8 @@ class View:
             )
         days = quality.days(summaries, settings.quality)
         found_of_it = dossier.of(settings, summaries, days, date)
-        return cls(settings, date, summary, found_of_it, days, summaries)
+        pages = {*together, *(dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages())}
+        return cls(settings, date, summary, found_of_it, days, summaries, pages)
 
     @property
     def layout(self) -> Layout:
@@ -88,9 +92,8 @@ class View:
         facts = self.summary.facts
         return list(items(self.layout, self.date, facts.sha256 or "", facts.rows, facts.sealed_at))
 
-    @cached_property
+    @property
     def pages_beside(self) -> tuple[dt.date | None, dt.date | None]:
         """The dates before and after this one that have a page; None where there is no such."""
-        dates = [dt.date.fromisoformat(path.stem) for path in self.layout.day_pages()]
-        before = max((date for date in dates if date < self.date), default=None)
-        return before, min((date for date in dates if date > self.date), default=None)
+        before = max((date for date in self.pages if date < self.date), default=None)
+        return before, min((date for date in self.pages if date > self.date), default=None)
