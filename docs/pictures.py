@@ -39,7 +39,7 @@ class Shot:
 
 SHOTS = {
     "dashboard": Shot("months", "calendar", 1100, 680, f'button.day[data-date="{pictured.FAILED}"]'),
-    "volatility": Shot("day", "volatility", 1100, 860),
+    "volatility": Shot("day", "volatility", 1100, 1085),
     "phone": Shot("months", "calendar", 390, 844),
 }
 THEMES = ("light", "dark")
