@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs import pictured, png
+from docs import pictured
+from PIL import Image, PngImagePlugin
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -66,9 +68,7 @@ def outdated() -> list[str]:
     missing = [f"{name} is missing" for name in names() if not (FOLDER / name).exists()]
     present = [FOLDER / name for name in names() if (FOLDER / name).exists()]
     return missing + [
-        f"{path.name} shows other pages than those of today"
-        for path in present
-        if png.texts(path).get(_DIGEST) != today
+        f"{path.name} shows other pages than those of today" for path in present if _digest_in(path) != today
     ]
 
 
@@ -98,7 +98,7 @@ def _photograph(pages: dict[str, Path], made_of: str) -> None:
             for theme in THEMES:
                 content = _taken(browser, shot, pages[shot.page], theme)
                 path = FOLDER / f"{name}-{theme}.png"
-                path.write_bytes(png.small(content, **{_DIGEST: made_of}))
+                _save(content, path, made_of)
                 print(f"{path.relative_to(pictured.ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -113,6 +113,20 @@ def _taken(browser: Browser, shot: Shot, page: Path, theme: str) -> bytes:
         if shot.pointed:
             shown.page.locator(shot.pointed).hover()
         return shown.page.screenshot()
+
+
+def _save(content: bytes, path: Path, made_of: str) -> None:
+    """Write the PNG *content* to *path* in 256 colours, which do for pages, and what its page is *made_of*."""
+    told = PngImagePlugin.PngInfo()
+    told.add_text(_DIGEST, made_of)
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True, pnginfo=told)
+
+
+def _digest_in(path: Path) -> str | None:
+    """What the picture at *path* says that its page was made of."""
+    with Image.open(path) as picture:
+        return picture.info.get(_DIGEST)
 
 
 if __name__ == "__main__":

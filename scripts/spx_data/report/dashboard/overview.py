@@ -9,7 +9,7 @@ from statistics import median
 from typing import Literal
 
 from spx_data import progress
-from spx_data.health import Level, look_at
+from spx_data.health import Level
 from spx_data.ledger import Kind
 from spx_data.report import cures
 from spx_data.report.dashboard.view import View
@@ -17,16 +17,25 @@ from spx_data.report.page import Section
 from spx_data.report.tiles import Tile
 from spx_data.words import count, counted, duration, large, minute, points, size
 
+_SEEN = 3  # alerts, of more than that
+
 
 def section(view: View) -> Section:
     """The section with the lake's leading figures and its alerts."""
     worst_first = sorted(view.alerts, key=lambda alert: alert.level is not Level.FAIL)
     alerts = [(alert, cures.parts(alert.cure)) for alert in worst_first]
+    # What needs somebody is seen at once; of what is worth knowing, what there is room for.
+    seen = max(_SEEN, sum(alert.level is Level.FAIL for alert in worst_first))
     return Section(
         "overview",
         "Overview",
         template="overview",
-        context={"tiles": list(_tiles(view)), "alerts": alerts, "calm": _calm(view)},
+        context={
+            "tiles": list(_tiles(view)),
+            "alerts": alerts[:seen],
+            "more": alerts[seen:],
+            "calm": _calm(view),
+        },
     )
 
 
@@ -111,14 +120,13 @@ def _gaps(view: View) -> Tile:
 
 
 def _activity(view: View) -> Tile:
-    last, run = view.scene.last_activity, look_at("run", view.scene).found
+    last = view.scene.last_activity
+    run = "" if view.scene.run else "no run at work"
     if last is None:
-        return Tile.of("Last activity", "none yet", f"run: {run}")
+        return Tile.of("Last activity", "none yet", run)
     ago = max(0.0, (view.moment - last).total_seconds())
     date, time = minute(last.astimezone(dt.UTC).isoformat()).split()
-    at_rest = "" if view.scene.run else f"run: {run}"
-    told = f"{time} UTC, {duration(ago)} before this page"
-    return Tile.of("Last activity", date, told, at_rest, href="#failures")
+    return Tile.of("Last activity", date, f"{time} UTC, {duration(ago)} ago", run, href="#failures")
 
 
 def _calm(view: View) -> str:
