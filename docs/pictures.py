@@ -116,7 +116,7 @@ def _taken(browser: Browser, shot: Shot, page: Path, theme: str) -> bytes:
 
 
 def _save(content: bytes, path: Path, made_of: str) -> None:
-    """Write the PNG *content* to *path* in 256 colours, which do for pages, and what its page is *made_of*."""
+    """Write the PNG *content* to *path* in 256 colours, which do for pages, with what that was *made_of*."""
     told = PngImagePlugin.PngInfo()
     told.add_text(_DIGEST, made_of)
     with Image.open(io.BytesIO(content)) as picture:
