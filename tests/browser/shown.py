@@ -115,15 +115,11 @@ class Shown:
             f"([figure, before]) => ({_DRAWING})(figure) !== before", arg=[figure, before]
         )
 
-    def walk(self, start: Locator, goal: Locator) -> None:
-        """Move the pointer up or down from one place into another as a hand does, over what is in between."""
-        one, other = start.bounding_box(), goal.bounding_box()
-        assert one is not None
-        assert other is not None
-        x, inside = one["x"] + one["width"] / 2, 10
-        down = other["y"] > one["y"]
-        y = other["y"] + inside if down else other["y"] + other["height"] - inside
-        self.page.mouse.move(x, y, steps=100)
+    def walk(self, goal: Locator) -> None:
+        """Move the pointer straight into another place as a hand does, over whatever is in between."""
+        box = goal.bounding_box()
+        assert box is not None
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=40)
 
     # The clipboard, which the window needs the permission to read -------------------------------------------
 

@@ -74,7 +74,7 @@ def test_the_pointer_enters_the_card_and_copies_its_command(opened, dashboard, o
     shown.empty_clipboard(old=old)
 
     cell(shown).hover()
-    shown.walk(cell(shown), card(shown))
+    shown.walk(card(shown).locator("button.copy"))
     shown.page.wait_for_timeout(400)  # longer than a card waits for a pointer on its way
     card(shown).locator("button.copy").click()
 

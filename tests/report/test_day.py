@@ -458,7 +458,7 @@ def test_what_strangers_said_stays_text(half):
     assert (line["error"], line["cause"]) == (HOSTILE, HOSTILE)
     assert (look["found"], look["report"]) == (HOSTILE, HOSTILE)
     assert HOSTILE in facts(section)["requests"]
-    of_page = 4  # the data, and three that run
+    of_page = 5  # the data, and four that run
     assert len(list(half.all("script"))) == len(list(half.all("figure"))) + of_page
     assert not list(half.all("img"))
 

@@ -11,9 +11,11 @@
   const places = new Map(cells.map((cell, place) => [cell, place]));  // the data's order is that of the cells
   const inTime = [...cells].sort((one, other) => one.dataset.date.localeCompare(other.dataset.date));
   const sheet = matchMedia("(max-width: 52rem)");
-  const BRIDGE = 220;  // milliseconds in which the pointer gets from a cell to its card
+  // Milliseconds in which the pointer gets from a cell to its card; and in which it crosses other cells on its
+  // way there: whoever wants one of those stays longer.
+  const BRIDGE = 220, CROSSING = 120;
 
-  let shown = null, pinned = false, leaving = 0;
+  let shown = null, pinned = false, leaving = 0, turning = 0;
 
   // The card ------------------------------------------------------------------------------------------------
 
@@ -72,8 +74,14 @@
     card.style.top = `${y - within.top}px`;
   }
 
-  function show(cell) {
+  /** Whoever is somewhere now is neither leaving nor on the way. */
+  function stay() {
     clearTimeout(leaving);
+    clearTimeout(turning);
+  }
+
+  function show(cell) {
+    stay();
     if (cell === shown) return;
     shown?.classList.remove("shown");
     shown = cell;
@@ -93,7 +101,7 @@
   }
 
   function hide() {
-    clearTimeout(leaving);
+    stay();
     shown?.classList.remove("shown");
     shown = null;
     pinned = false;
@@ -102,7 +110,7 @@
   }
 
   function leave() {
-    clearTimeout(leaving);
+    stay();
     if (!pinned) leaving = setTimeout(() => { if (!card.matches(":hover")) hide(); }, BRIDGE);
   }
 
@@ -112,10 +120,12 @@
 
   calendar.addEventListener("pointerover", (event) => {
     const cell = cellOf(event);
-    if (cell && !pinned && event.pointerType === "mouse") show(cell);
+    if (!cell || pinned || event.pointerType !== "mouse") return;
+    stay();
+    turning = setTimeout(() => show(cell), shown && shown !== cell ? CROSSING : 0);
   });
   calendar.addEventListener("pointerout", (event) => { if (cellOf(event)) leave(); });
-  card.addEventListener("pointerenter", () => clearTimeout(leaving));
+  card.addEventListener("pointerenter", stay);
   card.addEventListener("pointerleave", leave);
   card.querySelector(".close").addEventListener("click", hide);
   card.addEventListener("click", (event) => {
@@ -173,7 +183,7 @@
   section.addEventListener("focusout", (event) => {
     if (!card.contains(event.relatedTarget) && !calendar.contains(event.relatedTarget)) leave();
   });
-  card.addEventListener("focusin", () => clearTimeout(leaving));
+  card.addEventListener("focusin", stay);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !shown) return;
     if (card.contains(document.activeElement)) shown.focus();
