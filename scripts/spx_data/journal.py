@@ -90,6 +90,15 @@ class Journal:
         self.mention(FINISHED, seconds=round(time.monotonic() - begun, 3))
 
 
+# 472 is the source's "nothing there": an answer like any other.
+_ANSWERS = frozenset({200, 472})
+
+
+def is_answered(request: Event) -> bool:
+    """Whether a request was answered, and not with an error."""
+    return request.get("status") in _ANSWERS
+
+
 def described(error: BaseException) -> dict[str, Any]:
     """An error as fields of an event: error, cause, cure, fields, surroundings."""
     if isinstance(error, SpxDataError):

@@ -426,7 +426,7 @@ def test_latencies_are_right_within_a_class(lake, view):
         if event["event"] == journal.REQUEST and event["status"] in (200, 472)
     )
     whole = traffic.Traffic()
-    for one in traffic.by_day(view.dates).values():
+    for one in traffic.by_day(summary.facts.traffic for summary in view.dates).values():
         whole.add(one)
 
     for share in (0.05, 0.5, 0.95, 1.0):
@@ -438,7 +438,7 @@ def test_latencies_are_right_within_a_class(lake, view):
 def test_a_quantile_lies_in_the_class_of_the_true_one(seconds, share):
     requests = [{"at": "2024-01-02T10:00:00", "status": 200, "bytes": 1, "seconds": one} for one in seconds]
     facts = traffic.facts(requests)
-    (one,) = traffic.by_day([Summary(dt.date(2024, 1, 2), State(Kind.SEALED), Facts(traffic=facts))]).values()
+    (one,) = traffic.by_day([facts]).values()
 
     exact = sorted(seconds)[max(0, math.ceil(share * len(seconds) - 1e-9) - 1)]
 
@@ -466,7 +466,7 @@ def test_requests_of_two_dates_on_one_day_are_taken_together(lake, tmp_path):
         seal(settings, dt.date(2024, 12, day))
         record(settings, dt.date(2024, 12, day), journal.REQUEST, at=at, status=200, bytes=5, seconds=seconds)
 
-    found = traffic.by_day(status.summaries(settings, MOMENT))
+    found = traffic.by_day(summary.facts.traffic for summary in status.summaries(settings, MOMENT))
 
     assert list(found) == [dt.date(2024, 12, 20)]
     assert found[dt.date(2024, 12, 20)].requests == 2

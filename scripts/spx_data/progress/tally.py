@@ -16,8 +16,6 @@ Key = tuple[str, str]  # root and expiration (ISO)
 # A job that has ended is followed by the date's next one at once, or not for a long time.
 _BREATH = dt.timedelta(seconds=3)
 _NEXT = {"list": "download", "download": "merge"}
-# 472 is the source's "nothing there": an answer like any other.
-_ANSWERS = frozenset({200, 472})
 
 
 class Standing(StrEnum):
@@ -104,7 +102,7 @@ class Tally:
                 self._turn(Standing.NO_DATA, event["stage"], at)
             case journal.REQUEST:
                 self.requests += 1
-                self.requests_failed += event.get("status") not in _ANSWERS
+                self.requests_failed += not journal.is_answered(event)
             case journal.RETRIED:
                 self.retries += 1
 

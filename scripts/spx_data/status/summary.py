@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from spx_data import journal
 from spx_data.ledger import State
 from spx_data.status import traffic
 from spx_data.status.digest import Digest
 from spx_data.status.history import History
+from spx_data.status.traffic import Numbers
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Facts:
     underlying_low: float | None = None
     underlying_close: float | None = None
     quality: Digest | None = None  # what `status.digest` says of a sealed date that was judged
-    traffic: Sequence[Sequence[Any]] = ()  # its requests by the day they were made: see `status.traffic`
+    traffic: Numbers = ()  # its requests by the day they were made: see `status.traffic`
     troubles: tuple[Trouble, ...] = field(default=())
 
     @classmethod
@@ -82,7 +82,7 @@ class Facts:
             updated_at=history.events[-1]["at"] if history.events else None,
             duration_ms=history.duration_ms,
             requests=len(requests),
-            requests_failed=sum(map(traffic.failed, requests)),
+            requests_failed=sum(not journal.is_answered(event) for event in requests),
             runs=len({event["run"] for event in history.of_kind(journal.STARTED)}),
             memory_peak_mb=history.memory_peak_mb,
             underlying_open=underlying.get("open"),

@@ -12,15 +12,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from spx_data import journal
 from spx_data.journal import Event
 
-if TYPE_CHECKING:
-    from spx_data.status.summary import Summary
+# The traffic of a date, a line for each day: see `facts`.
+Numbers = Sequence[Sequence[Any]]
 
-# 472 is the source's "nothing there": an answer like any other.
-_ANSWERS = frozenset({200, 472})
 _CLASSES = 8  # of each doubling
 _LEAST_SECONDS = 0.001  # what the journal's clock tells apart
 
@@ -56,11 +55,6 @@ class Traffic:
         return None
 
 
-def failed(request: Event) -> bool:
-    """Whether a request was answered with an error, or not at all."""
-    return request.get("status") not in _ANSWERS
-
-
 def facts(requests: Iterable[Event]) -> list[list[Any]]:
     """The traffic of these events by the day (UTC) they were made, as JSON can spell it: see `by_day`."""
     days: dict[str, list[Event]] = {}
@@ -71,7 +65,7 @@ def facts(requests: Iterable[Event]) -> list[list[Any]]:
 
 def _numbers(events: Sequence[Event]) -> list[Any]:
     """Requests, those that failed, bytes, and how many answers fell into each class of latency."""
-    seconds = [event.get("seconds") for event in events if event.get("status") in _ANSWERS]
+    seconds = [event.get("seconds") for event in events if journal.is_answered(event)]
     lost, size = len(events) - len(seconds), sum(event.get("bytes") or 0 for event in events)
     # One expression for all of them: there are hundreds of thousands in a lake of ten years.
     log2, floor, least = math.log2, math.floor, _LEAST_SECONDS
@@ -81,11 +75,11 @@ def _numbers(events: Sequence[Event]) -> list[Any]:
     return [len(events), lost, size, [list(pair) for pair in sorted(latencies.items())]]
 
 
-def by_day(summaries: Iterable[Summary]) -> dict[dt.date, Traffic]:
-    """The traffic of all dates by the day (UTC) the requests were made, oldest first."""
+def by_day(dates: Iterable[Numbers]) -> dict[dt.date, Traffic]:
+    """The traffic of all *dates* by the day (UTC) the requests were made, oldest first."""
     found: dict[str, Traffic] = {}
-    for summary in summaries:
-        for day, *numbers in summary.facts.traffic:
+    for date in dates:
+        for day, *numbers in date:
             found.setdefault(day, Traffic()).add(_traffic(numbers))
     return {dt.date.fromisoformat(day): traffic for day, traffic in sorted(found.items())}
 

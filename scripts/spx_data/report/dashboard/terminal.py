@@ -24,7 +24,7 @@ _LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
 
 def section(view: View) -> Section:
     """The section: how soon the terminal answers, and how often it does not."""
-    days = traffic.by_day(view.dates)
+    days = traffic.by_day(summary.facts.traffic for summary in view.dates)
     if not days:
         return parts.section("terminal", "Terminal", "The terminal was not asked for anything yet.")
     whole = Traffic()
