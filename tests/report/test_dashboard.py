@@ -129,7 +129,7 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
     found = tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
     os.close(held)
 
-    assert found["Run at work"].startswith("1 of 4 dates are through since 2024-12-31 16:30 UTC")
+    assert found["Run at work"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
     assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
 
 

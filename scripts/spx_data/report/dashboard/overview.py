@@ -53,13 +53,12 @@ def _run(view: View) -> Tile:
     assert view.scene.run
     now = progress.Watcher(view.settings.layout, view.scene.run, lambda: view.moment).look()
     left = "" if now.eta is None else f"about {duration(now.eta)} left"
-    since = f"dates are through since {minute(now.run.started_at.isoformat())} UTC"
+    since = f"since {minute(now.run.started_at.isoformat())} UTC"
     failed = f"{now.failed:,} failed" if now.failed else ""
     done = now.planned - now.left
     share = done / now.planned if now.planned else 1.0
-    return Tile.of(
-        "Run at work", f"{done:,} of {now.planned:,}", since, left, failed, share=share, level="work"
-    )
+    through = f"{done:,} of {counted(now.planned, 'date')}"
+    return Tile.of("Run at work", through, since, left, failed, share=share, level="work")
 
 
 def _sealed(view: View) -> Tile:
