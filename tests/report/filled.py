@@ -1,29 +1,30 @@
 """Lakes of real sealed days, filled by a simulated terminal."""
 
 import json
-from importlib import metadata
 
+from tests.conftest import TODAY
+from tests.report.elements import write_library
 from tests.rules.conftest import Date
 
 import theta_simulator
-from spx_data import config, files
+from spx_data import config
 from spx_data.settings import Settings
 from theta_simulator import Blemish
 
 
-def filled(folder, *dates, interval="1m", **keys):
-    """Return the settings of a lake in *folder* with these dates; *keys* are the terminal's.
+def filled(folder, *dates, start=None, interval="1m", **keys):
+    """Return the settings of a lake in *folder* that begins at *start*, these dates filled; else the first.
 
-    *blemishes* among them are kinds by name.
+    *keys* are the terminal's; *blemishes* among them are kinds by name.
     """
     kinds = keys.pop("blemishes", ())
     blemishes = tuple(Blemish(kind, seed=number) for number, kind in enumerate(kinds))
-    terminal = theta_simulator.Settings(**{"size": "tiny", "blemishes": blemishes} | keys)
+    terminal = theta_simulator.Settings(**{"size": "tiny", "today": TODAY, "blemishes": blemishes} | keys)
     with theta_simulator.running(terminal) as running:
         document = {
             "thetadata": {"base_url": running.url, "retry_wait_factor": 0},
             "processing": {
-                "start_date": dates[0],
+                "start_date": start or dates[0],
                 "end_date": dates[-1],
                 "interval": interval,
                 "output_directory": folder / "parquet",
@@ -35,6 +36,5 @@ def filled(folder, *dates, interval="1m", **keys):
         settings = Settings.of(config.resolve(json.loads(json.dumps(document, default=str)), {}))
         for date in dates:
             Date(settings, date).fill()
-    library = settings.layout.charts_library(metadata.version("vl-convert-python"))
-    files.write_text(library, "// charts")  # making the real one takes a second
+    write_library(settings)
     return settings

@@ -4,29 +4,24 @@ import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
-import json
 import math
 import re
 import subprocess
-from importlib import metadata
 
 import polars as pl
 import pytest
 import vl_convert
 from tests.report.elements import Tree, tiles
-from tests.rules.conftest import Date
+from tests.report.filled import filled
 
-import theta_simulator
-from spx_data import config, files, journal, sessions, words
+from spx_data import files, journal, sessions, words
 from spx_data.errors import DateValidationError
 from spx_data.quality import catalogue
 from spx_data.report import day, page
 from spx_data.report.day import chains, course, findings, prices, provenance, underlying, verdict
 from spx_data.report.day.view import View
 from spx_data.report.page import Page
-from spx_data.settings import Settings
 from spx_data.status import dossier, outliers
-from theta_simulator import Blemish
 
 CLEAN, SPOILT, HALF = dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 11, 29)
 NOW = dt.datetime(2024, 12, 30, 20, tzinfo=dt.UTC)
@@ -38,47 +33,18 @@ HOSTILE = (
 OTHERS = (verdict, findings, underlying, provenance)
 
 
-def filled(folder, first, *dates, api="v3", blemishes=()):
-    """Return a lake in *folder* with these dates, from a simulated terminal with these defects."""
-    terminal = theta_simulator.Settings(
-        size="tiny", api=api, today=dt.date(2024, 12, 31), blemishes=blemishes
-    )
-    with theta_simulator.running(terminal) as running:
-        keys = {
-            "output_directory": folder / "parquet",
-            "temp_directory": folder / "temp",
-            "data_directory": folder,
-        }
-        document = {
-            "thetadata": {"base_url": running.url, "retry_wait_factor": 0},
-            "processing": {
-                "start_date": first,
-                "end_date": dates[-1],
-                **{k: str(v) for k, v in keys.items()},
-            },
-            "database": {"path": str(folder / "status.db")},
-        }
-        settings = Settings.of(config.resolve(json.loads(json.dumps(document, default=str)), {}))
-        for date in dates:
-            Date(settings, date).fill()
-    library = settings.layout.charts_library(metadata.version("vl-convert-python"))
-    files.write_text(library, "// charts")  # making the real one takes a second
-    return settings
-
-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     """Return a lake of two days: one is clean, the source of the other one has defects."""
     folder = tmp_path_factory.mktemp("lake")
-    filled(folder, CLEAN, CLEAN)
-    blemishes = tuple(Blemish(kind, seed=number) for number, kind in enumerate(DEFECTS))
-    return filled(folder, CLEAN, SPOILT, blemishes=blemishes)
+    filled(folder, CLEAN)
+    return filled(folder, SPOILT, start=CLEAN, blemishes=DEFECTS)
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
     """Return the page of a half day from the older API, of which strangers said hostile things."""
-    settings = filled(tmp_path_factory.mktemp("half"), HALF, HALF, api="v2")
+    settings = filled(tmp_path_factory.mktemp("half"), HALF, api="v2")
     log = journal.Journal(settings.layout.journal(HALF), "download")
     log.record(journal.RETRIED, error=HOSTILE, cause=HOSTILE, root=HOSTILE, expiration="", attempt=1)
     log.record(journal.REQUEST, url=f"http://{HOSTILE}/v2", status=HOSTILE, bytes=1, seconds=0.1)

@@ -43,9 +43,7 @@ SECTIONS = (presence, volatility, quotes)
 def lake(tmp_path_factory):
     """Return a lake of one day, whose source withholds some minutes and repeats some quotes."""
     kinds = ("withheld-minutes", "stale")
-    return filled(
-        tmp_path_factory.mktemp("market"), DAY, size="small", today=dt.date(2024, 12, 31), blemishes=kinds
-    )
+    return filled(tmp_path_factory.mktemp("market"), DAY, size="small", blemishes=kinds)
 
 
 @pytest.fixture(scope="module")
