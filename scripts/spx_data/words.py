@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count", "counted", "duration", "large", "minute", "points", "size"]
+__all__ = ["count", "counted", "duration", "large", "minute", "points", "share", "size"]
 
 
 def count(value: float) -> str:
@@ -18,6 +18,11 @@ def large(value: float) -> str:
         if value >= 0.99995 * unit:  # what rounds to it is called so
             return f"{value / unit:,.1f} {word}"
     return count(value)
+
+
+def share(value: float) -> str:
+    """A share as percent with one digit, never rounded to all or nothing."""
+    return f"{100 * value:.0f} %" if value in {0, 1} else f"{min(max(100 * value, 0.1), 99.9):.1f} %"
 
 
 def points(value: float) -> str:

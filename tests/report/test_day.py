@@ -201,13 +201,15 @@ def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
 
 
 def test_pages_beside_are_linked_as_far_as_there_are_any(lake, views):
-    for date in (dt.date(2023, 12, 28), dt.date(2023, 12, 29), SPOILT):
+    # One of a date that is not sealed is about to be removed: nothing leads there.
+    for date in (dt.date(2023, 12, 29), CLEAN, SPOILT):
         files.write_text(lake.layout.day_page(date), "<html>")
 
-    root = tree(lake, CLEAN)
+    root, after = tree(lake, CLEAN), tree(lake, SPOILT)
 
-    assert root.one("a", rel="prev").attributes["href"] == "2023-12-29.html"
+    assert not [link for link in root.all("a") if link.attributes.get("rel") == "prev"]
     assert root.one("a", rel="next").attributes["href"] == f"{SPOILT}.html"
+    assert after.one("a", rel="prev").attributes["href"] == f"{CLEAN}.html"
     assert (
         lake.layout.day_page(CLEAN).parent / root.one("a", title="the dashboard").attributes["href"]
     ).resolve() == (lake.layout.dashboard.resolve())
@@ -444,7 +446,8 @@ def test_every_chart_can_be_drawn(date, views):
     for figure in figures:
         with contextlib.redirect_stderr(None):
             drawing = vl_convert.vegalite_to_svg(page.specification(figure.chart))
-        assert drawing.count("<path") > 3, figure.name
+        marks = set(re.findall(r'aria-roledescription="([^"]+)"', drawing)) - {"axis", "legend", "title"}
+        assert {mark for mark in marks if not mark.endswith("container")}, figure.name
 
 
 def test_the_page_is_of_its_day(trees):

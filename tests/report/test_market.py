@@ -48,7 +48,7 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def market(lake):
-    return Market.of(lake, DAY)
+    return Market.of(lake.layout.parquet(DAY), vouched.read(lake.layout.passport(DAY)))
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def assess(settings: Settings, trading: Sequence[Session], known: Mapping[dt.dat
         if summary.state.due and settings.covers(date) and (settings.dates is None or date in settings.dates)
     }
     scale = Scale(due, market(trading, known), settings.priority)
-    costs = Costs(_costs(trading, known))
+    costs = Costs(costs_of(trading, known))
     gaps = {
         session.date: _gap(settings, session, summary, session.date in due, scale, costs)
         for session in trading
@@ -197,7 +197,8 @@ def _prices(facts: Facts) -> Prices | None:
     return Prices(*known) if len(known) == len(found) else None
 
 
-def _costs(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Cost]:
+def costs_of(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Cost]:
+    """What the sealed dates among *trading* took, by what is *known* of them."""
     sealed = (
         Cost.of(session, summary.facts)
         for session in trading

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from spx_data.gaps.estimate import NEIGHBOURS, minutes
-from spx_data.gaps.finding import Gap
+from spx_data.gaps.estimate import NEIGHBOURS
+from spx_data.gaps.finding import Gap, costs_of
 from spx_data.ledger import Kind
 from spx_data.sessions import Session
 from spx_data.status import Summary
@@ -79,9 +79,5 @@ def _until(spare: float, session: int, today: dt.date, end: dt.date | None) -> d
 
 def usual_session(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> int | None:
     """The bytes of a usual session, by the newest sealed ones among *trading*; None where there are none."""
-    sealed = [
-        summary.facts.bytes / minutes(session)
-        for session in trading
-        if (summary := known.get(session.date)) and summary.state.kind is Kind.SEALED and summary.facts.bytes
-    ]
-    return round(median(sealed[-NEIGHBOURS:]) * _MINUTES) if sealed else None
+    newest = costs_of(trading, known)[-NEIGHBOURS:]
+    return round(median(cost.bytes / cost.minutes for cost in newest) * _MINUTES) if newest else None

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import __version__, files, ledger
+from spx_data import __version__, files, ledger, status
 from spx_data.dates import Dates
 from spx_data.errors import DateValidationError, InsufficientDiskSpaceError, SpxDataError
 from spx_data.layout import Layout
 from spx_data.settings import Settings
+from spx_data.status import Summary
 
 __all__ = [
     "Made",
@@ -63,7 +64,11 @@ def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
 
 
 def write_day(
-    settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+    settings: Settings,
+    moment: dt.datetime,
+    date: dt.date,
+    together: Collection[dt.date] = (),
+    summaries: Sequence[Summary] | None = None,
 ) -> Path:
     """Write the page of *date*, a sealed one, *together* with those of other dates; returns where it is.
 
@@ -73,12 +78,16 @@ def write_day(
         PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
     """
     target = settings.layout.day_page(date)
-    files.write_text(target, day_text(settings, moment, date, together))
+    files.write_text(target, day_text(settings, moment, date, together, summaries))
     return target
 
 
 def day_text(
-    settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+    settings: Settings,
+    moment: dt.datetime,
+    date: dt.date,
+    together: Collection[dt.date] = (),
+    summaries: Sequence[Summary] | None = None,
 ) -> str:
     """The page of *date*, a sealed one; it leads to those beside it that there are, or are made *together*.
 
@@ -88,7 +97,7 @@ def day_text(
     """
     from spx_data.report import day, page
 
-    return page.html(day.page(settings, moment, date, together), settings.layout)
+    return page.html(day.page(settings, moment, date, together, summaries), settings.layout)
 
 
 def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.date]) -> Iterator[Made]:
@@ -98,9 +107,10 @@ def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.dat
         PermissionDeniedError, InsufficientDiskSpaceError: no page can be written.
     """
     files.check_writable(settings.layout.dashboard.parent)
+    summaries = status.summaries(settings, moment) if dates else None
     for date in dates:
         try:
-            yield Made(date, write_day(settings, moment, date, dates))
+            yield Made(date, write_day(settings, moment, date, dates, summaries))
         except InsufficientDiskSpaceError:
             raise  # as it would be for every other date
         except Exception as error:  # whatever it is, the other dates get their pages

@@ -25,11 +25,6 @@ class Reach:
     last: dt.date | None
     unbroken: int  # how many they are
 
-    @property
-    def percent(self) -> float:
-        """How many sessions of a hundred are sealed."""
-        return 100 * self.sealed / self.sessions if self.sessions else 0.0
-
 
 def reach(summaries: Iterable[Summary]) -> Reach:
     """How far the dates reach, oldest first.

@@ -21,7 +21,6 @@
   function looks() {
     const [ink, soft, line, grid] = ["ink", "soft", "line", "grid"].map(colour);
     const font = getComputedStyle(document.body).fontFamily;
-    const category = ["blue", "orange", "green", "vermilion", "purple", "sky", "yellow", "grey"].map(colour);
     return {
       background: "transparent",
       font,
@@ -29,10 +28,7 @@
       axis: { labelColor: soft, titleColor: soft, domainColor: line, tickColor: line, gridColor: grid,
               titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11, labelOverlap: "greedy" },
       legend: { labelColor: soft, titleColor: soft, titleFontWeight: "normal", orient: "top", offset: 6 },
-      header: { labelColor: ink, titleColor: soft },
-      title: { color: ink, fontWeight: "normal", fontSize: 12, anchor: "start" },
       text: { color: ink },
-      range: { category, heatmap: { scheme: "viridis" }, ramp: { scheme: "viridis" } },
     };
   }
 

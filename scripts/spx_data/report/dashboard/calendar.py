@@ -26,11 +26,6 @@ class Cell:
     date: dt.date
     tone: Tone
 
-    @property
-    def classes(self) -> str:
-        """How it looks."""
-        return self.tone.classes
-
 
 @dataclass(frozen=True)
 class Month:
@@ -43,7 +38,7 @@ class Month:
 
 @dataclass(frozen=True)
 class Year:
-    """A year: *share* of its sessions are sealed."""
+    """A year, and how many of its sessions are sealed."""
 
     number: int
     months: Sequence[Month]

@@ -7,7 +7,7 @@ its session, a substitute stands for it, and so the text is that of many.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from spx_data.gaps import Gap
@@ -39,7 +39,6 @@ def data(
     """The cards of *dates* in their order, as `calendar.js` reads them; *names* are those of their tones."""
     texts = _Texts()
     summaries = {summary.date: summary for summary in view.dates}
-    paged = {date.isoformat() for date in view.pages}
     places = {gap.date: place for place, gap in enumerate(view.plan.gaps, start=1)}
     columns = {name: [0] * len(dates) for name in _FACTS}
     commands = []
@@ -47,14 +46,14 @@ def data(
         summary, gap = summaries[date], view.gap_of.get(date)
         for name, text in _facts(view, summary, gap, places.get(date)).items():
             columns[name][row] = texts.place(text, date)
-        commands.append(texts.place(_command(summary, gap, paged) or "", date))
+        commands.append(texts.place(_command(summary, gap, view.pages) or "", date))
     order = list(tones)
     return {
         "tones": [[tone.name, tone.title] for tone in tones.values()],
         "tone": [order.index(names[date]) for date in dates],
         "facts": {name: column for name, column in columns.items() if any(column)},
         "command": commands,
-        "page": [int(date.isoformat() in paged) for date in dates],
+        "page": [int(date in view.pages) for date in dates],
         "texts": texts.all,
     }
 
@@ -136,10 +135,10 @@ def _estimated(gap: Gap) -> str:
     return f"about {count(found.rows)} rows, {size(found.bytes)}{time}"
 
 
-def _command(summary: Summary, gap: Gap | None, paged: set[str]) -> str | None:
+def _command(summary: Summary, gap: Gap | None, pages: Container[dt.date]) -> str | None:
     """What somebody would type about a session; nothing where its page is there, or waiting is right."""
     if summary.state.kind is Kind.SEALED:
-        return None if summary.date.isoformat() in paged else f"spx-data report {summary.date}"
+        return None if summary.date in pages else f"spx-data report {summary.date}"
     return gap.command if gap else None
 
 

@@ -17,6 +17,7 @@ from spx_data.report.page import Figure, Section
 from spx_data.status import coverage
 from spx_data.status.coverage import Balance, Reach
 from spx_data.words import count, counted
+from spx_data.words import share as share_of
 
 # From done to undone; what is still to come has nothing to show.
 _KINDS = (
@@ -46,7 +47,8 @@ def _lead(reach: Reach) -> str:
         return "No session lies in the range yet."
     if reach.sessions == 1:
         return f"The only session is {'sealed' if reach.sealed else 'not sealed'}."
-    share = f"{count(reach.sealed)} of {counted(reach.sessions, 'session')} are sealed ({_percent(reach)})"
+    share = f"{count(reach.sealed)} of {counted(reach.sessions, 'session')} are sealed "
+    share += f"({share_of(reach.sealed / reach.sessions)})"
     if not reach.sealed:
         return f"{share}."
     if reach.sealed == reach.sessions:
@@ -57,12 +59,6 @@ def _lead(reach: Reach) -> str:
         f"{share}. The longest stretch without a hole goes from {reach.first} to {reach.last}: "
         f"{count(reach.unbroken)} sessions."
     )
-
-
-def _percent(reach: Reach) -> str:
-    """Percent sealed; neither 0 nor 100 where that is not the whole truth."""
-    share = reach.percent
-    return f"{min(max(share, 0.1), 99.9):.1f} %" if 0 < share < 100 else f"{share:.0f} %"
 
 
 def _sessions(view: View, step: Coarse) -> Part:

@@ -10,7 +10,6 @@ from typing import Any
 
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Columns
-from spx_data.status import performance
 from spx_data.status.outliers import Distance
 from spx_data.status.performance import Performance
 from spx_data.status.quality import Day
@@ -23,13 +22,12 @@ _LOST = 2  # checks that cost points, of those a tooltip names
 
 def columns(view: View) -> Columns:
     """The dates of the lake by columns, oldest first."""
-    days = {day.date: day for day in view.days}
-    took = {line.date: line for line in performance.performances(view.dates)}
+    took = {line.date: line for line in view.performances}
     far = view.outliers
     lines = [
-        {"date": one.date.isoformat(), "state": one.state.kind.value}
+        {"date": one.date.isoformat()}
         | _sealing(took.get(one.date))
-        | _worth(days.get(one.date), far.get(one.date, []))
+        | _worth(view.day_of.get(one.date), far.get(one.date, []))
         for one in view.dates
     ]
     return {name: [line[name] for line in lines] for name in _NAMES}
@@ -37,7 +35,7 @@ def columns(view: View) -> Columns:
 
 _SEALING = ("sealed", "mb", "seconds", "rows_a_minute", "memory")
 _WORTH = ("score", "verdict", "lost", "spread", "iv", "far")
-_NAMES = ("date", "state", *_SEALING, *_WORTH)
+_NAMES = ("date", *_SEALING, *_WORTH)
 
 
 def _sealing(line: Performance | None) -> dict[str, Any]:

@@ -19,12 +19,12 @@ def section(view: View) -> Section:
     """The section: what the lake takes of the disk, and until when there is room."""
     disk = next(one for one in machine.disks(view.settings.layout) if "output" in one.names)
     free = f"{size(disk.free)} of the {size(disk.total)} of its disk are free ({disk.percent:.0f} %)"
-    expected = _forecast(view, disk)
+    room = _room(view, disk)
+    expected = _forecast(view, room)
     if expected is None:
         return parts.section("disk", "Disk", f"Nothing is sealed yet; {free}.")
     limit = view.settings.alerts.disk_free_percent
     lead = f"{size(view.overview.bytes)} sealed; {free}. {_outlook(view, expected, limit)}"
-    room = _room(view, disk)
     found = [disk_charts.growth(view, expected, room), *disk_charts.years(view.scene.sealed)]
     return parts.section("disk", "Disk", lead, found)
 
@@ -33,7 +33,7 @@ def _room(view: View, disk: Disk) -> Room:
     return Room(disk.free, round(disk.total * view.settings.alerts.disk_free_percent / 100))
 
 
-def _forecast(view: View, disk: Disk) -> Forecast | None:
+def _forecast(view: View, room: Room) -> Forecast | None:
     """What becomes of the disk; None where nothing sealed tells what a session takes."""
     sealed = {summary.date: summary for summary in view.scene.sealed}
     if not sealed:
@@ -43,7 +43,7 @@ def _forecast(view: View, disk: Disk) -> Forecast | None:
     if session is None:
         return None
     today = sessions.today(view.moment)
-    return growth.forecast(session, view.gaps, _room(view, disk), today, view.settings.end_date)
+    return growth.forecast(session, view.gaps, room, today, view.settings.end_date)
 
 
 def _outlook(view: View, expected: Forecast, limit: float) -> str:
@@ -61,7 +61,10 @@ def _outlook(view: View, expected: Forecast, limit: float) -> str:
         return f"{words}there is room {_as_long_as(today, end)}."
     when = "as soon as the gaps are filled" if expected.gaps else "now"
     low = when if expected.low_on == today else f"in {_month(expected.low_on)}"
-    lasts = f"lasts until {_month(expected.full_on)}" if expected.full_on else f"lasts until {end}"
+    if expected.full_on:
+        lasts = f"lasts until {_month(expected.full_on)}"
+    else:
+        lasts = f"lasts until {end}" if end else "lasts for more than a century"
     return f"{words}the disk {lasts}; less than {limit:g} % of it is free {low}."
 
 

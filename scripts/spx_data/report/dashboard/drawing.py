@@ -18,7 +18,7 @@ TALL, LOW = 190, 160  # pixels of a chart over both columns, and of one in a col
 FEW = 200  # points that may be large
 # What `shared` adds to a date, and the room beside its points in pixels; bars begin where their axis does.
 DAY, MOMENT = "day", "moment"
-_ASIDE = {DAY: 8, MOMENT: 8}
+_ASIDE = 8
 # Values further apart than this would hide each other on a linear scale.
 _FAR_APART = 20.0
 
@@ -58,9 +58,8 @@ def time(field: str) -> alt.X:
         labelPadding=5,
         labelSeparation=8,
     )
-    return alt.X(
-        f"{field}:T", title=None, scale=alt.Scale(type="utc", padding=_ASIDE.get(field, 0)), axis=axis
-    )
+    aside = _ASIDE if field in {DAY, MOMENT} else 0
+    return alt.X(f"{field}:T", title=None, scale=alt.Scale(type="utc", padding=aside), axis=axis)
 
 
 def bars(chart: alt.Chart) -> alt.Chart:

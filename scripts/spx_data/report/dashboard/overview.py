@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Literal
 
-from spx_data import progress
+from spx_data import progress, words
 from spx_data.health import Level
 from spx_data.ledger import Kind
 from spx_data.report import cures
@@ -67,15 +67,8 @@ def _sealed(view: View) -> Tile:
     beyond = len(view.scene.sealed) - sealed
     more = f"and {counted(beyond, 'sealed date')} outside of them" if beyond else ""
     share = sealed / len(wanted) if wanted else 0.0
-    of = f"of {counted(len(wanted), 'session')}, {_percent(share)}"
+    of = f"of {counted(len(wanted), 'session')}, {words.share(share)}"
     return Tile.of("Sealed", count(sealed), of, more, share=share, href="#calendar")
-
-
-def _percent(share: float) -> str:
-    """A share as percent, never rounded to all or nothing."""
-    if share in {0, 1}:
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
 def _rows(view: View) -> Tile:

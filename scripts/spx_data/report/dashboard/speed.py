@@ -52,7 +52,7 @@ _FOLLOWED = {*(measure.name for measure in _MEASURES), "requests_failed_percent"
 
 def section(view: View) -> Section:
     """The section: how fast dates are filled, and with how much memory."""
-    lines = performance.performances(view.dates)
+    lines = view.performances
     if not lines:
         return parts.section("speed", "Speed", "Nothing is sealed yet, so nothing was timed.")
     if len({minute(line.sealed_at) for line in lines}) < 2:

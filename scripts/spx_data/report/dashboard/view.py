@@ -5,18 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from spx_data import gaps, journal, runs, status
-from spx_data.errors import SpxDataError
 from spx_data.gaps import Gap, Plan
 from spx_data.health import Check, Scene, alerts
 from spx_data.ledger import Kind
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.outliers import Distance, standing_out
+from spx_data.status.performance import Performance, performances
 from spx_data.status.quality import Day
 
 # Of the run that times are estimated for, as in `spx-data gaps`.
@@ -38,9 +37,7 @@ class View:
         Raises:
             ConfigurationValidationError: there is no such calendar.
         """
-        run = None
-        with suppress(SpxDataError):  # `spx-data health` says what is wrong with its note
-            run = runs.current(settings.layout)
+        run = runs.current(settings.layout)
         if run and run.name == os.environ.get(journal.RUN_VARIABLE):
             run = None  # it ends with this page
         summaries = status.summaries(settings, moment)
@@ -67,7 +64,7 @@ class View:
         """The sealed dates that were judged, oldest first."""
         return self.scene.judged
 
-    @property
+    @cached_property
     def pages(self) -> Mapping[dt.date, str]:
         """Where the pages of sealed dates are, seen from the dashboard; of those that have one."""
         layout = self.settings.layout
@@ -87,6 +84,11 @@ class View:
     def outliers(self) -> Mapping[dt.date, list[Distance]]:
         """The figures of judged days that stand out from those around them, by date."""
         return standing_out(self.days, self.settings.quality.outlier_z)
+
+    @cached_property
+    def performances(self) -> list[Performance]:
+        """What each sealed date took, newest first."""
+        return performances(self.dates)
 
     @cached_property
     def gap_of(self) -> Mapping[dt.date, Gap]:

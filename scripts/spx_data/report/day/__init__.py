@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from spx_data.report.day import (
     chains,
@@ -18,23 +18,33 @@ from spx_data.report.day import (
     verdict,
     volatility,
 )
+from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Page
 from spx_data.settings import Settings
+from spx_data.status import Summary
 
 _SECTIONS = (verdict, presence, volatility, quotes, findings, underlying, chains, provenance)
 
 
-def page(settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()) -> Page:
+def page(
+    settings: Settings,
+    moment: dt.datetime,
+    date: dt.date,
+    together: Collection[dt.date] = (),
+    summaries: Sequence[Summary] | None = None,
+) -> Page:
     """The page of *date*, a sealed one, made at *moment*, and *together* with those of other dates.
+
+    *summaries* are those of `status.summaries` at this moment, for who has read them already.
 
     Raises:
         DateValidationError: it is not sealed.
         FileCorruptionError, MissingFileError: what is there is not what was sealed.
     """
-    view = View.of(settings, moment, date, together)
+    view = View.of(settings, moment, date, together, summaries)
     return Page(
-        title=f"{min(settings.roots, key=len)} {date}",
+        title=f"{view.dataset['symbol']} {date}",
         subtitle=_subtitle(view),
         made_at=moment.astimezone(dt.UTC),
         sections=[module.section(view) for module in _SECTIONS],
@@ -49,7 +59,7 @@ def _subtitle(view: View) -> str:
     session = view.dossier["session"]
     hours = "of hours unknown"
     if session:
-        hours = f"{session['opens'][11:16]} to {session['closes'][11:16]} New York"
+        hours = f"{time_of(session['opens'])} to {time_of(session['closes'])} New York"
     early = ", an early close" if session and session["early_close"] else ""
-    roots = ", ".join(view.settings.roots)
-    return f"{view.date:%A}, {hours}{early}; {roots} every {view.settings.window.interval}"
+    dataset = view.dataset
+    return f"{view.date:%A}, {hours}{early}; {', '.join(dataset['roots'])} every {dataset['interval']}"

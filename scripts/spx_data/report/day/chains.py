@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
 from spx_data.settings import Quality
+from spx_data.status import quality
 from spx_data.words import counted
 
 # What a chain's judgement has in figures; None where there was nothing to judge.
@@ -42,28 +44,17 @@ def _lead(chains: Sequence[Mapping[str, Any]]) -> str:
 
 def _line(chain: Mapping[str, Any], date: dt.date, rules: Quality) -> dict[str, Any]:
     """What the table says of one chain of the dossier."""
-    quality, expiration = chain["quality"] or {}, dt.date.fromisoformat(chain["expiration"])
-    figures = quality.get("figures", {})
+    judged, expiration = chain["quality"] or {}, dt.date.fromisoformat(chain["expiration"])
+    figures, first, last = judged.get("figures", {}), chain["first_stamp"], chain["last_stamp"]
     return {
         **chain,
         "days": (expiration - date).days,
         "weekday": f"{expiration:%a}",
         "missing": len(chain["contracts_missing"]) + chain["more"].get("contracts_missing", 0),
-        "score": quality.get("score"),
-        "level": _level(quality.get("score"), rules),
-        "hits": ", ".join(f"{code} {number:,}" for code, number in quality.get("hits", {}).items()),
-        "first": _clock(chain["first_stamp"]),
-        "last": _clock(chain["last_stamp"]),
+        "score": judged.get("score"),
+        "level": quality.verdict(judged.get("score"), {}, rules),
+        "hits": ", ".join(f"{code} {number:,}" for code, number in judged.get("hits", {}).items()),
+        "first": first and time_of(first),
+        "last": last and time_of(last),
         **{name: figures.get(name) for name in _FIGURES},
     }
-
-
-def _level(score: float | None, rules: Quality) -> str:
-    if score is None or score >= rules.warn_below:
-        return ""
-    return "fail" if score < rules.fail_below else "warn"
-
-
-def _clock(stamp: str | None) -> str | None:
-    """The time of day of a stamp (ISO 8601), without seconds that are none."""
-    return stamp and stamp[11:19].removesuffix(":00")

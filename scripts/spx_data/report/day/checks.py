@@ -27,13 +27,18 @@ def is_fact(code: str) -> bool:
     return code in _KNOWN and _KNOWN[code].ruinous is None
 
 
+def is_costly(check: Mapping[str, Any]) -> bool:
+    """Whether a check of a dossier cost points."""
+    return check["score"] is not None and check["score"] < 100
+
+
 def _line(check: Mapping[str, Any], most: tuple[str, int] | None) -> dict[str, Any]:
     known = _KNOWN.get(check["check"])  # a passport of another version may name others
     return {
         **check,
         "percent": percent(check["hits"] / check["of"]) if check["of"] else None,
         "most": most,
-        "costly": check["score"] is not None and check["score"] < 100,
+        "costly": is_costly(check),
         "is_fact": is_fact(check["check"]),
         "meaning": known.meaning if known else "",
         "source": known.source if known else "",

@@ -45,3 +45,9 @@ def clock(name: str) -> alt.X:
     """The axis of times of day that `moment` made."""
     axis = alt.Axis(format="%H:%M", tickCount=7, grid=False)
     return alt.X(f"{name}:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=axis)
+
+
+def time_of(text: str) -> str:
+    """The time of day in a stamp or a time (ISO 8601), without seconds that are none."""
+    time = dt.time.fromisoformat(text.rpartition("T")[2])
+    return f"{time:%H:%M:%S}" if time.second else f"{time:%H:%M}"

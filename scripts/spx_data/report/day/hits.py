@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from spx_data.report.day.checks import is_costly
 from spx_data.report.day.drawing import clock, layered, moment
 from spx_data.report.day.view import View
 from spx_data.report.drawing import CANVAS, Row, chart_of
@@ -53,11 +54,7 @@ def _by_stamp(view: View, most: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def _costly(view: View) -> set[str]:
     """The checks that cost points."""
-    return {
-        check["check"]
-        for check in view.dossier["checks"]
-        if check["score"] is not None and check["score"] < 100
-    }
+    return {check["check"] for check in view.dossier["checks"] if is_costly(check)}
 
 
 def _colours(view: View, codes: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from spx_data.report.day import course
 from spx_data.report.day.course import Requests
+from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
 from spx_data.words import count, counted, duration, minute, size
@@ -66,12 +67,13 @@ def _source(view: View, requests: Requests) -> Iterator[tuple[str, str]]:
 
 
 def _dataset(view: View) -> Iterator[tuple[str, str]]:
-    settings, window = view.settings, view.settings.window
-    yield "roots", ", ".join(settings.roots)
-    yield "interval", window.interval
-    yield "window", f"{window.start:%H:%M} to {window.end:%H:%M} New York"
-    yield "expirations", "all" if settings.max_dte is None else f"up to {counted(settings.max_dte, 'day')}"
-    yield "calendar", settings.calendar
+    """What the lake held when the day was sealed, whatever the settings say now."""
+    found = view.dataset
+    longest = found["max_dte"]
+    yield "roots", ", ".join(found["roots"])
+    yield "interval", found["interval"]
+    yield "window", f"{time_of(found['start_time'])} to {time_of(found['end_time'])} New York"
+    yield "expirations", "all" if longest is None else f"up to {counted(longest, 'day')}"
 
 
 def _session(session: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
@@ -85,23 +87,18 @@ def _session(session: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
     yield "vendor", _vendor(vendor, session["vendor_unknown"])
     for what in ("expected", "received"):
         first, last = session[f"first_stamp_{what}"], session[f"last_stamp_{what}"]
-        yield f"stamps {what}", f"{_clock(first)} to {_clock(last)}" if first and last else "none"
+        yield f"stamps {what}", f"{time_of(first)} to {time_of(last)}" if first and last else "none"
     yield from (("disagreement", finding) for finding in session["findings"])
 
 
 def _hours(told: Mapping[str, Any]) -> str:
-    return f"{_clock(told['opens'])} to {_clock(told['closes'])}" if told["opens"] else "no hours"
+    return f"{time_of(told['opens'])} to {time_of(told['closes'])}" if told["opens"] else "no hours"
 
 
 def _vendor(vendor: Mapping[str, Any] | None, unknown: str | None) -> str:
     if not vendor:
         return f"not told{f': {unknown}' if unknown else ''}"
     return f"{_hours(vendor)} ({vendor['type']})"
-
-
-def _clock(text: str) -> str:
-    """The time of day of a stamp (ISO 8601), or of a time alone, to the minute."""
-    return text.rpartition("T")[2][:5]
 
 
 def _requests(view: View, requests: Requests) -> Iterator[tuple[str, str]]:

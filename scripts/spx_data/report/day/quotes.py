@@ -26,7 +26,6 @@ def section(view: View) -> Section:
     return Section(
         "quotes",
         "Quotes",
-        template="quotes",
         lead="" if stale or not market.chains else _NONE_STALE,
         figures=[*_spread(market, wide=not stale), *_stale(market, bool(stale))],
     )

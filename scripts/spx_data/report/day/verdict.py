@@ -12,7 +12,7 @@ from spx_data.report.day.view import View
 from spx_data.report.page import Section
 from spx_data.report.tiles import Tile
 from spx_data.settings import Quality
-from spx_data.status import dossier
+from spx_data.status import dossier, quality
 from spx_data.words import count, counted, size
 
 _MEANINGS = {
@@ -72,7 +72,15 @@ def _looked(found: Mapping[str, Any]) -> str:
 def _parts(found: Mapping[str, Any], rules: Quality) -> list[dict[str, Any]]:
     """Each part with the points of the score that it cost, and where that shows first."""
     lost = score.lost({part["part"]: part["score"] for part in found["parts"]}, rules.weights)
-    return [{**part, "lost": lost[part["part"]], "worst": _costliest(found, part)} for part in found["parts"]]
+    return [
+        {
+            **part,
+            "lost": lost[part["part"]],
+            "worst": _costliest(found, part),
+            "level": quality.verdict(part["score"], {}, rules),
+        }
+        for part in found["parts"]
+    ]
 
 
 def _costliest(found: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -88,7 +96,7 @@ def _tiles(view: View) -> Iterator[Tile]:
     yield Tile.of("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
     yield Tile.of("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
     yield Tile.of("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
-    yield Tile.of("stamps", count(stamps), f"every {view.settings.window.interval}")
+    yield Tile.of("stamps", count(stamps), f"every {view.dataset['interval']}")
     parquet = found["provenance"]["parquet"]["bytes"]
     yield Tile.of("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
     yield Tile.of("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")

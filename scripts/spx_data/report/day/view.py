@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spx_data import journal, status
+from spx_data import journal, status, vouched
 from spx_data.errors import DateValidationError
 from spx_data.journal import Event
 from spx_data.layout import Layout
@@ -33,16 +33,24 @@ class View:
 
     @classmethod
     def of(
-        cls, settings: Settings, moment: dt.datetime, date: dt.date, together: Collection[dt.date] = ()
+        cls,
+        settings: Settings,
+        moment: dt.datetime,
+        date: dt.date,
+        together: Collection[dt.date] = (),
+        summaries: Sequence[Summary] | None = None,
     ) -> View:
         """The view of *date*, whose page is made *together* with those of other dates.
+
+        *summaries* are those of `status.summaries` at this moment, for who has read them already.
 
         Raises:
             DateValidationError: it is not sealed.
             SchemaValidationError: it was sealed without a judgement.
             FileCorruptionError, MissingFileError: its passport is not what was sealed with it.
         """
-        summaries = status.summaries(settings, moment)
+        if summaries is None:
+            summaries = status.summaries(settings, moment)
         summary = next((summary for summary in summaries if summary.date == date), None)
         if summary is None or summary.state.kind is not Kind.SEALED:
             found = summary.state.words if summary else "no session of this lake"
@@ -54,7 +62,9 @@ class View:
             )
         days = quality.days(summaries, settings.quality)
         found_of_it = dossier.of(settings, summaries, days, date)
-        pages = {*together, *(dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages())}
+        sealed = {each.date for each in summaries if each.state.kind is Kind.SEALED}
+        there = {dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages()}
+        pages = sealed & {*together, *there}
         return cls(settings, date, summary, found_of_it, days, summaries, pages)
 
     @property
@@ -63,13 +73,28 @@ class View:
         return self.settings.layout
 
     @cached_property
+    def passport(self) -> vouched.Reading:
+        """The day's passport.
+
+        Raises:
+            FileCorruptionError, MissingFileError: it is not what was sealed with the day.
+        """
+        return vouched.read_whole(self.layout.passport(self.date))
+
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        """What the lake held when the day was sealed (`spx_data.dataset`), whatever the settings say now."""
+        found: Mapping[str, Any] = self.passport.document["dataset"]
+        return found
+
+    @cached_property
     def market(self) -> Market:
         """What the day's records say.
 
         Raises:
             FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
         """
-        return Market.of(self.settings, self.date)
+        return Market.of(self.layout.parquet(self.date), self.passport.document)
 
     @cached_property
     def events(self) -> list[Event]:
@@ -90,7 +115,9 @@ class View:
     def files(self) -> list[Item]:
         """The sealed files of the date."""
         facts = self.summary.facts
-        return list(items(self.layout, self.date, facts.sha256 or "", facts.rows, facts.sealed_at))
+        return list(
+            items(self.layout, self.date, facts.sha256 or "", facts.rows, facts.sealed_at, self.passport)
+        )
 
     @property
     def pages_beside(self) -> tuple[dt.date | None, dt.date | None]:

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spx_data import vouched
 from spx_data.quality import DETAILS
 from spx_data.quality.checks import Floats
 from spx_data.report.day.market.chain import Lines, read
@@ -19,7 +19,6 @@ from spx_data.report.day.market.grid import Grid
 from spx_data.report.day.market.records import sealed_chains
 from spx_data.report.day.market.smile import DELTAS, Smile
 from spx_data.report.page import Columns
-from spx_data.settings import Settings
 
 # Units of what is whole on the page.
 LACKING = 1e-2
@@ -39,13 +38,13 @@ class Market:
     chains: Sequence[Lines]  # by expiration, then root
 
     @classmethod
-    def of(cls, settings: Settings, date: dt.date) -> Market:
-        """Read the records of *date*, a sealed one.
+    def of(cls, parquet: Path, passport: Mapping[str, Any]) -> Market:
+        """Read the records of the sealed day with this *passport*, which stand in *parquet*.
 
         Raises:
-            FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
+            FileCorruptionError, MissingFileError: the Parquet is not what was sealed.
         """
-        passport = vouched.read(settings.layout.passport(date))
+        date = dt.date.fromisoformat(passport["date"])
         proofs = {
             (chain["root"], chain["expiration"]): proof
             for chain, proof in zip(passport["chains"], passport[DETAILS]["chains"], strict=True)
@@ -53,7 +52,7 @@ class Market:
         grid = Grid.of(passport)
         chains = [
             read(root, expiration, tables, proofs[root, expiration.isoformat()], grid)
-            for root, expiration, tables in sealed_chains(settings.layout.parquet(date), date)
+            for root, expiration, tables in sealed_chains(parquet, date)
         ]
         return cls(grid, sorted(chains, key=lambda chain: (chain.expiration, chain.root)))
 

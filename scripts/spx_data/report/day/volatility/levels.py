@@ -21,7 +21,7 @@ _LAST_HOUR_MS = 15 * 3_600_000
 
 def terms(market: Market) -> Figure:
     """The volatility at the money by days to expiration."""
-    moments = json.dumps(market.grid.moments, separators=(",", ":"))
+    at = f"datum.iv[{json.dumps(market.grid.moments, separators=(',', ':'))}[minute]]"
     days = [chain.days for chain in market.chains]
     low, high = _levels(market)
     roots = colours_of_roots(chain.root for chain in market.chains)
@@ -30,8 +30,11 @@ def terms(market: Market) -> Figure:
     axis = alt.Axis(values=[tick for tick in ticks if tick <= max(days)], grid=True, format="d")
     base = (
         alt.Chart(alt.NamedData("minutes"))
-        .transform_calculate(volatility=f"{VOLATILITY} * datum.iv[{moments}[minute]]")
-        .transform_filter(f"datum.volatility >= {low} && datum.volatility <= {high}")
+        # In the units that the page holds: there the highest one is not beyond the scale by a rounding.
+        .transform_filter(
+            f"isValid({at}) && {at} >= {round(low / VOLATILITY)} && {at} <= {round(high / VOLATILITY)}"
+        )
+        .transform_calculate(volatility=f"{VOLATILITY} * {at}")
         .encode(
             x=alt.X(
                 "days:Q",
