@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import math
 import re
@@ -461,16 +462,8 @@ def test_the_page_is_of_its_day(trees):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def calendar_once(request):
+def calendar_once():
     """Spare every fill the exchange calendar, which takes a fifth of a second."""
-    kept = {}
-    between = sessions.between
-
-    def once(*arguments):
-        if arguments not in kept:
-            kept[arguments] = between(*arguments)
-        return kept[arguments]
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sessions, "between", once)
+        patch.setattr(sessions, "between", functools.cache(sessions.between))
         yield

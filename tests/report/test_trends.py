@@ -7,13 +7,13 @@ import json
 import math
 import statistics
 from collections import Counter
-from importlib import metadata
 
 import pytest
 import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.report import lakes
+from tests.report.elements import write_library
 from tests.sealed_days import record, seal
 
 from spx_data import config, files, journal, sessions, status
@@ -388,7 +388,7 @@ def written(view):
     """The page of these sections, without the library that draws them."""
     found = [module.section(view) for module in MODULES]
     page = Page("t", "s", MOMENT, found, data={dates.NAME: dates.columns(view)})
-    files.write_text(view.settings.layout.charts_library(metadata.version("vl-convert-python")), "// charts")
+    write_library(view.settings)
     return pages.html(page, view.settings.layout)
 
 

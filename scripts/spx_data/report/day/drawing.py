@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import altair as alt
 
@@ -17,6 +17,26 @@ _ROOTS = ("@blue", "@orange", "@green", "@purple")
 def colours_of_roots(roots: Iterable[str]) -> dict[str, str]:
     """A colour for each of *roots*, the same in every chart: SPXW, then SPX."""
     return dict(zip(sorted(set(roots), reverse=True), _ROOTS, strict=False))
+
+
+_BESIDE = 20  # dates before a day and after it
+
+# 2024-01-03 as 01-03: a row of dates needs no year.
+MONTH_AND_DAY = alt.Axis(labelAngle=0, labelExpr="slice(datum.value, 5)")
+
+
+class _Dated(Protocol):
+    @property
+    def date(self) -> dt.date: ...
+
+
+D = TypeVar("D", bound=_Dated)
+
+
+def around(every: Sequence[D], date: dt.date) -> list[D]:
+    """The one of *date* among those beside it, of *every* one by date; none where it is not there."""
+    place = next((number for number, each in enumerate(every) if each.date == date), None)
+    return [] if place is None else list(every[max(0, place - _BESIDE) : place + _BESIDE + 1])
 
 
 def layered(height: int, *layers: alt.Chart | alt.LayerChart, **more: Any) -> alt.TopLevelMixin:

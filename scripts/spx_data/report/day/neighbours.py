@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import altair as alt
 
-from spx_data.report.day.drawing import layered
+from spx_data.report.day.drawing import MONTH_AND_DAY, around, layered
 from spx_data.report.day.view import View
 from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure
@@ -15,19 +15,18 @@ from spx_data.settings import Quality
 from spx_data.status.outliers import WORDS
 from spx_data.status.quality import Day
 
-_BESIDE = 20  # days before and after it
 _HEIGHT = 150
 
 
 def figures(view: View) -> Iterator[Figure]:
     """Charts of the day among its neighbours, as far as there are any."""
-    around = _around(view)
-    if len(around) > 1:
+    beside = around(view.others, view.date)
+    if len(beside) > 1:
         yield Figure(
             "scores-around",
             "Scores of the days around",
-            _scores(view, around),
-            f"{len(around):,} judged days; this one is filled. Lines: warn and fail.",
+            _scores(view, beside),
+            f"{len(beside):,} judged days; this one is filled. Lines: warn and fail.",
             wide=not view.dossier["outliers"],
         )
     if view.dossier["outliers"]:
@@ -39,12 +38,7 @@ def figures(view: View) -> Iterator[Figure]:
         )
 
 
-def _around(view: View) -> list[Day]:
-    place = next(number for number, day in enumerate(view.others) if day.date == view.date)
-    return list(view.others[max(0, place - _BESIDE) : place + _BESIDE + 1])
-
-
-def _scores(view: View, around: list[Day]) -> alt.TopLevelMixin:
+def _scores(view: View, beside: Sequence[Day]) -> alt.TopLevelMixin:
     rows = [
         {
             "date": day.date.isoformat(),
@@ -53,14 +47,14 @@ def _scores(view: View, around: list[Day]) -> alt.TopLevelMixin:
             "worst": day.findings[0] if day.findings else "nothing lost",
             "is_it": day.date == view.date,
         }
-        for day in around
+        for day in beside
         if day.score is not None
     ]
     rules = view.settings.quality
-    lowest = max(0, min([rules.fail_below, *(day.score for day in around if day.score is not None)]) - 3)
+    lowest = max(0, min([rules.fail_below, *(day.score for day in beside if day.score is not None)]) - 3)
     scale = alt.Scale(domain=[lowest, 101], nice=False, zero=False)
     base = chart_of(rows).encode(
-        x=alt.X("date:O", title=None, axis=alt.Axis(labelAngle=0, labelExpr=_DAY_AND_MONTH)),
+        x=alt.X("date:O", title=None, axis=MONTH_AND_DAY),
         y=alt.Y("score:Q", title="score", scale=scale),
     )
     stem = base.mark_rule(strokeWidth=1).encode(y2=alt.datum(100), color=alt.value("@line"))
@@ -73,8 +67,6 @@ def _scores(view: View, around: list[Day]) -> alt.TopLevelMixin:
     return layered(_HEIGHT, _limits(rules, scale), stem, point)
 
 
-# 2024-01-03 as 01-03: a row of days needs no year.
-_DAY_AND_MONTH = "slice(datum.value, 5)"
 _VERDICT_COLOURS = alt.Scale(domain=["good", "warn", "fail"], range=["@sealed", "@warn", "@fail"])
 
 

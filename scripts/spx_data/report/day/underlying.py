@@ -11,14 +11,13 @@ import altair as alt
 from spx_data.ledger import Kind
 from spx_data.report.day import prices
 from spx_data.report.day.checks import checks
-from spx_data.report.day.drawing import clock, dashed, layered, moment
+from spx_data.report.day.drawing import MONTH_AND_DAY, around, clock, dashed, layered, moment
 from spx_data.report.day.view import View
 from spx_data.report.drawing import Row, chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.report.tiles import Tile
 from spx_data.status import Summary
 
-_BESIDE = 20  # sessions before and after it
 _PRICES = ("open", "high", "low", "close")
 _DOLLARS = alt.Axis(format=",.8~g")
 
@@ -101,12 +100,12 @@ def _figures(view: View, series: Sequence[tuple[dt.datetime, float]]) -> Iterato
             "New York time. Points: high and low of the stamps shown. Dashed: the first of them.",
             wide=True,
         )
-    around = _around(view)
-    if len(around) > 1:
+    beside = around(_known(view), view.date)
+    if len(beside) > 1:
         yield Figure(
             "candles",
             "Sessions around",
-            _candles(view.date, around),
+            _candles(view.date, beside),
             "Open, high, low and close of the sealed sessions; this one stands on a band.",
             wide=True,
         )
@@ -148,29 +147,27 @@ def _end(row: Row, name: str, rows: Sequence[Row]) -> dict[str, Any]:
     return {**row, "says": f"{name} {row['price']:,.2f}", "dy": -11 if name == "high" else 13, "align": align}
 
 
-def _around(view: View) -> list[Summary]:
-    known = [
+def _known(view: View) -> list[Summary]:
+    """The sealed sessions whose prices are known, oldest first."""
+    return [
         summary
         for summary in view.summaries
         if summary.state.kind is Kind.SEALED and summary.facts.underlying_close is not None
     ]
-    place = next((number for number, each in enumerate(known) if each.date == view.date), None)
-    return [] if place is None else known[max(0, place - _BESIDE) : place + _BESIDE + 1]
 
 
-def _candles(date: dt.date, around: Sequence[Summary]) -> alt.TopLevelMixin:
+def _candles(date: dt.date, beside: Sequence[Summary]) -> alt.TopLevelMixin:
     rows = [
         {
             "date": each.date.isoformat(),
             **{name: getattr(each.facts, f"underlying_{name}") for name in _PRICES},
             "is_it": each.date == date,
         }
-        for each in around
+        for each in beside
     ]
-    labels = alt.Axis(labelAngle=0, labelExpr="slice(datum.value, 5)")
     colour = alt.condition("datum.close < datum.open", alt.value("@vermilion"), alt.value("@sealed"))
     base = chart_of(rows).encode(
-        x=alt.X("date:O", title=None, axis=labels),
+        x=alt.X("date:O", title=None, axis=MONTH_AND_DAY),
         color=colour,
         tooltip=["date:N", *(alt.Tooltip(f"{name}:Q", format=",.2f") for name in _PRICES)],
     )

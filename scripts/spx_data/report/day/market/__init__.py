@@ -89,7 +89,7 @@ class Market:
 
 
 def _key(chain: Lines) -> dict[str, Any]:
-    return {"chain": chain.name, "root": chain.root, "days": chain.days}
+    return {"chain": chain.name, "days": chain.days}
 
 
 def _presence(chain: Lines) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _runs(chain: Lines, **lines: Sequence[float | None]) -> dict[str, Any]:
 
 
 def _minutes(chain: Lines) -> dict[str, Any]:
-    return {**_key(chain), "iv": _whole(chain.iv, VOLATILITY)}
+    return {**_key(chain), "root": chain.root, "iv": _whole(chain.iv, VOLATILITY)}
 
 
 def _deltas(chain: Lines) -> dict[str, Any]:
