@@ -26,7 +26,6 @@ def of_chain(panel: Panel, fit: Fit) -> dict[str, float | None]:
     forward, `spread_atm_dollars` the mean of their spreads; `spread_median` is that of the spreads, as a
     share of the midpoint, of options out of the money within 2.5 % of the forward.
     """
-    spread = panel.grid("ask") - panel.grid("bid")
     with np.errstate(divide="ignore", invalid="ignore"):
         off = np.abs(fit.residual) / fit.half
     return {
@@ -38,7 +37,9 @@ def of_chain(panel: Panel, fit: Fit) -> dict[str, float | None]:
         "parity_residual": _median(off),
         "iv_atm": _median(volatility_at_the_money(panel, fit)),
         "spread_median": _median(relative_spreads(panel, fit)),
-        "spread_atm_dollars": _median(_at_the_money(panel, fit, np.where(panel.two_sided, spread, np.nan))),
+        "spread_atm_dollars": _median(
+            _at_the_money(panel, fit, np.where(panel.two_sided, panel.spread, np.nan))
+        ),
     }
 
 
@@ -71,10 +72,9 @@ def of_day(
 
 def relative_spreads(panel: Panel, fit: Fit) -> Floats:
     """Spreads as shares of the midpoint, out of the money and near it; NaN everywhere else."""
-    spread = panel.grid("ask") - panel.grid("bid")
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.abs(panel.strikes[:, np.newaxis] / centre_of(panel, fit) - 1.0) <= _NEAR
-        relative = spread / panel.mid
+        relative = panel.spread / panel.mid
     return np.where(panel.two_sided & out_of_the_money(panel, fit) & near, relative, np.nan)
 
 

@@ -90,6 +90,11 @@ class Panel:
         """The midpoint of bid and ask (dollars)."""
         return (self.grid("bid") + self.grid("ask")) / 2
 
+    @functools.cached_property
+    def spread(self) -> Floats:
+        """Ask less bid (dollars)."""
+        return self.grid("ask") - self.grid("bid")
+
     def some(self, where: Mask, most: int) -> pl.DataFrame:
         """At most *most* of the records in the cells *where*, spread over contracts and stamps."""
         rows = np.flatnonzero(where.reshape(-1)[self._cell])

@@ -93,8 +93,7 @@ def judge(panel: Panel) -> list[Count]:
     offered, wanted = ask > 0, bid > 0
     both = offered & wanted
     worthwhile = panel.two_sided & (panel.mid >= WIDE_FROM_MID)
-    spread = ask - bid
-    wide = worthwhile & (spread > WIDE_DOLLARS) & (spread > WIDE_SHARE * panel.mid)
+    wide = worthwhile & (panel.spread > WIDE_DOLLARS) & (panel.spread > WIDE_SHARE * panel.mid)
     still, moving = stale(panel)
     return [
         panel.count(CROSSED, both & (bid > ask), both),
@@ -109,7 +108,7 @@ def judge(panel: Panel) -> list[Count]:
 
 def stale(panel: Panel) -> tuple[Mask, Mask]:
     """Which quotes stood still though the underlying moved, among those that its moves concern."""
-    weight, spread = _weights(panel), panel.grid("ask") - panel.grid("bid")
+    weight = _weights(panel)
     looked_at = panel.two_sided & (weight >= LEAST_DELTA) & np.isfinite(panel.underlying)
     least = max(-(-STALE_MS // panel.step_ms) + 1, STALE_RECORDS)
     begin, length = _unchanged(panel.grid("bid"), panel.grid("ask"), least)
@@ -117,7 +116,7 @@ def stale(panel: Panel) -> tuple[Mask, Mask]:
     begin, length, delta = begin[judged > 0], length[judged > 0], summed[judged > 0] / judged[judged > 0]
     stamp = begin % panel.shape[2]
     moved = _range(panel.underlying, stamp, stamp + length)
-    still = delta * moved > STALE_SPREADS * np.maximum(spread.reshape(-1)[begin], TICK)
+    still = delta * moved > STALE_SPREADS * np.maximum(panel.spread.reshape(-1)[begin], TICK)
     return looked_at & _marked(panel.shape, begin[still], length[still]), looked_at
 
 

@@ -58,7 +58,8 @@ CHECKS: tuple[Check, ...] = (IV_RANGE, IV_KINK, DELTA_RISES)
 def judge(panel: Panel, fit: Fit) -> list[Count]:
     """What the implied volatilities and deltas of a chain show."""
     outside = out_of_the_money(panel, fit)
-    solved, good = _solved(panel), in_range(panel)
+    solved = _solved(panel)
+    good = solved & _possible(panel)
     return [
         panel.count(IV_RANGE, solved & outside & ~good, solved & outside),
         _kinks(panel, good, outside),
@@ -83,10 +84,7 @@ def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
 
 def in_range(panel: Panel) -> Mask:
     """Where a volatility was found, from both sides of a quote, that an option can have."""
-    iv = panel.grid("implied_vol")
-    # The vendor's older model gives the last minute more than three hours, and so next to no volatility.
-    least = _RANGE[0] if panel.days else _PRINTED
-    return _solved(panel) & (iv >= least) & (iv <= _RANGE[1])
+    return _solved(panel) & _possible(panel)
 
 
 def years(panel: Panel) -> Floats:
@@ -101,12 +99,19 @@ def _solved(panel: Panel) -> Mask:
     return panel.two_sided & (panel.grid("iv_error") < FAILED)
 
 
+def _possible(panel: Panel) -> Mask:
+    iv = panel.grid("implied_vol")
+    # The vendor's older model gives the last minute more than three hours, and so next to no volatility.
+    least = _RANGE[0] if panel.days else _PRINTED
+    return (iv >= least) & (iv <= _RANGE[1])
+
+
 def _kinks(panel: Panel, good: Mask, outside: Mask) -> Count:
     """Kinks out of the money; neighbours may be in it or far apart, and their kinks are not laid to it."""
     iv, vega, strikes = panel.grid("implied_vol"), panel.grid("vega"), panel.strikes
     if len(strikes) < 3:
         return Count(IV_KINK, 0, 0)
-    half = 0.5 * (panel.grid("ask") - panel.grid("bid"))
+    half = 0.5 * panel.spread
     loose = (half + _SOLVER) / np.where(vega > 0.0, vega, np.nan)
     deviation = iv * np.sqrt(years(panel))
     weight = ((strikes[1:-1] - strikes[:-2]) / (strikes[2:] - strikes[:-2]))[:, np.newaxis]
@@ -152,7 +157,7 @@ def _movable(panel: Panel, right: Ints, strike: Ints, stamp: Ints) -> Floats:
     at = (right, strike, stamp)
     deviation = panel.grid("implied_vol")[at] * np.sqrt(years(panel)[stamp])
     d1 = d1_of(panel.grid("delta")[at], right == CALL)
-    half = 0.5 * (panel.grid("ask")[at] - panel.grid("bid")[at]) + _SOLVER
+    half = 0.5 * panel.spread[at] + _SOLVER
     movable = half * np.abs(d1 - deviation) / (panel.underlying[stamp] * deviation)
     return np.where(np.isfinite(movable), movable, 0.0)
 
