@@ -169,20 +169,15 @@ def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(terminal, new
     assert lake.spx_data("stop").stdout == "nothing is running\n"
 
 
-def test_the_lock_of_a_killed_run_is_explained_and_taken_away(terminal, new_lake):
+def test_the_lock_of_a_killed_run_is_in_nobodys_way(terminal, new_lake):
     lake = new_lake(terminal, START, START)
     process = lake.start()
     staging(lake, at_least=1)
     kill(process)
-    locked = lake.snakemake()
+    assert list((lake.folder / ".snakemake" / "locks").iterdir())
 
-    told = lake.spx_data("stop")
     finished = lake.snakemake()
 
-    assert "Directory cannot be locked" in locked.stdout
-    assert told.returncode == 0, told.stderr
-    assert "lock" in told.stdout
-    assert "taken away" in told.stdout
     assert finished.returncode == 0, finished.stdout
     assert lake.sealed() == [START]
 

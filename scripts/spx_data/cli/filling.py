@@ -36,7 +36,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
     Raises:
         AnotherRunError: a run is filling this lake already.
     """
-    check_alone(call)
+    runs.check_none(call.settings.layout)
     parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
@@ -64,23 +64,6 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
             return 1
     states = ledger.states_of(call.settings, dates, sessions.now())
     return int(any(state.kind in _NEEDS_YOU for state in states.values()))
-
-
-def check_alone(call: Call) -> None:
-    """Make sure that nothing else is filling this lake, and take away a lock that a killed run left behind.
-
-    Raises:
-        AnotherRunError: something is.
-    """
-    layout = call.settings.layout
-    runs.check_none(layout)
-    if lock := engine.stale_lock(layout):
-        engine.unlock(layout, call.files)
-        click.echo(
-            f"spx-data: the lock of a run that was killed on {lock.since:%Y-%m-%d %H:%M} UTC is taken away: "
-            "nothing of it runs any more",
-            err=True,
-        )
 
 
 def _batches(dates: Sequence[dt.date], size: int | None) -> Iterator[list[dt.date]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from spx_data import runs
-from spx_data.health.check import Check, fail, ok, warn
+from spx_data.health.check import Check, ok, warn
 from spx_data.health.scene import Scene
 
 # A source may be silent for as long as the settings allow, and then be asked again.
@@ -39,15 +39,3 @@ def _last_sign(scene: Scene, started_at: dt.datetime) -> dt.datetime:
     """The last event of any of the run's dates, or its beginning."""
     moments = [summary.facts.updated_at for summary in scene.summaries if summary.date in scene.at_work]
     return max([started_at, *(dt.datetime.fromisoformat(at) for at in moments if at)])
-
-
-def lock(scene: Scene) -> Check:
-    """Whether Snakemake's own lock lies about with nobody holding it: it keeps every next run out."""
-    from spx_data import engine
-
-    left = engine.stale_lock(scene.settings.layout)
-    if left is None:
-        return ok("lock", "no lock of a killed run is left")
-    found = f"a killed run left Snakemake's lock of this folder ({left.since:%Y-%m-%d %H:%M} UTC)"
-    cure = "spx-data stop takes it away where nothing runs; so does snakemake --unlock"
-    return fail("lock", found, cure, value=left.files, unit="files")
