@@ -5,6 +5,7 @@ import datetime as dt
 import functools
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from spx_data import (
 )
 from spx_data import layout as layouts
 from spx_data.settings import Settings
-from spx_data.errors import SpxDataError
+from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.fill import sharing
 
 # Jobs get a document that is complete and checked: they need not validate again, and the environment has
@@ -167,6 +168,10 @@ def before_the_first_job():
         runs.check_idle(layout)
         endings.settle_last(layout)
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
+        leave_sealed_days_alone(run.dates)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")
+    try:
         terminal = preflight(settings) if asking else None
     except SpxDataError as error:
         runs.mention_failure(layout, error)
@@ -175,7 +180,27 @@ def before_the_first_job():
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
         os.environ.update(jobs.environment(config))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, functools.partial(stop_on_purpose, run))
     show_progress(run)
+
+
+def leave_sealed_days_alone(dates):
+    """Refuse to make a day that is sealed: before it runs a job, Snakemake deletes what that is to make."""
+    sealed = [date for date in dates if seals.is_sealed(layout.parquet(date))]
+    if sealed:
+        raise DateValidationError(
+            f"{sealed[0]} is sealed already, and what is sealed is never made anew",
+            cure="Start again without naming or forcing it; snakemake --cores 4 recheck asks the source again",
+            what=str(sealed[0]),
+            reason="sealed",
+        )
+
+
+def stop_on_purpose(run, number, frame):
+    """Ctrl-C: what it ends has not failed."""
+    runs.note_stop(layout, run)
+    signal.default_int_handler(number, frame)
 
 
 def show_progress(run):

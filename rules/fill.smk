@@ -38,13 +38,14 @@ rule merge_date:
     input:
         manifest=layout.manifest_pattern,
     output:
-        # An output that is there is left alone: nothing that becomes of a job takes a sealed day back.
-        parquet=update(layout.parquet_pattern),
-        passport=update(layout.passport_pattern),
-        sidecar=update(layout.sidecar_pattern),
+        parquet=layout.parquet_pattern,
+        passport=layout.passport_pattern,
+        sidecar=layout.sidecar_pattern,
     log:
         layout.log_pattern("merge_date"),
     priority: gap_priority
+    # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
+    retries: 0
     params:
         hours=market_hours,
     shell:

@@ -33,7 +33,6 @@ _MEANINGS = {
     signal.SIGHUP: "its terminal was closed",
     signal.SIGBUS: "a file that it was reading went away, or the disk failed",
 }
-_INTERRUPTED = 130  # the status of a process that Ctrl-C ended
 _SIGNAL = re.compile(r"died with <Signals\.(SIG[A-Z0-9]+)")
 _STATUS = re.compile(r"returned non-zero exit status (\d+)")
 
@@ -126,7 +125,7 @@ def settle(
         stage = begun["stage"] if begun else STAGES[death.rule] if death else ""
         error = _of_death(death) if death else _lost()
         log = Journal(layout.journal(date), stage)
-        if stopped or error is None:
+        if stopped:
             log.mention(journal.STOPPED, run=run)
         else:
             log.mention(journal.FAILED, **journal.described(error), seconds=0.0, run=run)
@@ -145,22 +144,18 @@ def _told(events: Sequence[Event], stage: str) -> bool:
     return last is not None and last["event"] != journal.FINISHED
 
 
-def _of_death(death: Death) -> JobDiedError | None:
-    """The error that *death* was; None where a person interrupted the job."""
+def _of_death(death: Death) -> JobDiedError:
+    """The error that *death* was."""
     signalled, status = _SIGNAL.search(death.words), _STATUS.search(death.words)
     if signalled:
         return _of_signal(death, signalled[1])
-    if status and int(status[1]) == _INTERRUPTED:
-        return None
     how = f"ended with status {status[1]}" if status else "could not be run"
     why = _last_line(death.log) or " ".join(death.words.split()) or "nobody said why"
     return JobDiedError(f"the job {death.rule} {how}: {why}", cure=_CURE, rule=death.rule, log=str(death.log))
 
 
-def _of_signal(death: Death, name: str) -> JobDiedError | None:
+def _of_signal(death: Death, name: str) -> JobDiedError:
     number = signal.Signals[name] if name in signal.Signals.__members__ else None
-    if number is signal.SIGINT:
-        return None
     fields = {"rule": death.rule, "log": str(death.log), "signal": name}
     if number in _CRASHES:
         return JobCrashedError(f"the job {death.rule} crashed ({name})", cure=_CURE, **fields)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files, journal, locks, runs
-from spx_data.errors import SpxDataError
+from spx_data.errors import RunFailedError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
 from spx_data.runs import Run
@@ -36,6 +37,8 @@ _GRACE_SECONDS = 10.0
 _FAREWELL_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _SAID = "spx-data: "
+# How an error looks in what Python, the shell or Snakemake say.
+_ERROR = re.compile(r"\w(Error|Exception)\b|: error|cannot|denied|No such file")
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,34 @@ class Started:
 
     def says(self) -> list[str]:
         """What the workflow said in lines of its own: why it did not begin, or what it will not do."""
-        with suppress(SpxDataError), files.reading(self.log) as stream:
-            lines = stream.read().decode(errors="replace").splitlines()
-            return [line.removeprefix(_SAID) for line in lines if line.startswith(_SAID)]
+        return [line.removeprefix(_SAID) for line in self._lines() if line.startswith(_SAID)]
+
+    def failure(self, *, began: bool, left: int) -> RunFailedError | None:
+        """Why Snakemake, which has ended, did not come to its *left* dates; None where that is no failure.
+
+        *began* says whether it came to the point where it is the lake's run.
+        """
+        status = self.process.returncode
+        if status < 0:
+            how = f"snakemake was ended by {signal.Signals(-status).name}"
+        elif not began and status:
+            how = "snakemake could not begin"
+        elif status and left:
+            how = f"snakemake ended before it came to {left} of its dates"
+        else:
+            return None
+        why = "" if status < 0 else f": {self._last_error()}"
+        cure = f"All it said is in {self.log}"
+        return RunFailedError(how + why, cure=cure, log=str(self.log))
+
+    def _last_error(self) -> str:
+        lines = [line.strip() for line in self._lines() if line.strip()]
+        errors = [line for line in lines if _ERROR.search(line)]
+        return next(reversed(errors or lines), "it said nothing")
+
+    def _lines(self) -> list[str]:
+        with suppress(SpxDataError):
+            return files.content(self.log).decode(errors="replace").splitlines()
         return []
 
 

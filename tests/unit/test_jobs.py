@@ -48,7 +48,9 @@ def test_any_other_error_is_logged_with_its_traceback(capsys):
 
 
 def test_a_log_that_takes_nothing_buries_no_error():
-    program = "from spx_data import jobs, errors\nwith jobs.logged(): raise errors.DeviceError('the disk is gone')"
+    program = (
+        "from spx_data import jobs, errors\nwith jobs.logged(): raise errors.DeviceError('the disk is gone')"
+    )
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=SCRIPTS, stderr=full, stdout=subprocess.PIPE, text=True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from spx_data import runs
-from spx_data.health.check import Check, ok, warn
+from spx_data.health.check import Check, fail, ok, warn
 from spx_data.health.scene import Scene
 
 # A source may be silent for as long as the settings allow, and then be asked again.
@@ -18,6 +18,10 @@ def run(scene: Scene) -> Check:
     current = runs.current(layout)
     if current is None:
         last = runs.last(layout)
+        if failed := runs.last_failure(layout):
+            at = failed["at"][:16].replace("T", " ")
+            found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
+            return fail(name, found, failed["cure"] or "spx-data errors shows more")
         began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
         return ok(name, f"none at work{began}")
     done = sum(summary.date in scene.at_work for summary in scene.sealed)
