@@ -16,7 +16,7 @@ help:
 	@echo "make test      the whole test suite"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
 	@echo "make bench-fill  a fill beside the network's floor and other scripts (DATES=20 SERVICE_MS=250,1000 takes three hours)"
-	@echo "make proof     10,000 stops of a fill and 10,000 damaged bytes, as tables (TRIALS=…)"
+	@echo "make proof     10,000 stops of a fill, 10,000 damaged bytes and 300 killed jobs, as tables (TRIALS=…, KILLS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
 	@echo "make lint      ruff, snakefmt, mypy, audit"
@@ -77,12 +77,14 @@ bench-fill: $(READY)
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 
 TRIALS ?= 10000
+KILLS ?= 300
 HISTORIES ?= 1000
 SEED ?= 0
 
 proof: $(READY)
 	$(BIN)/python -m tests.proof stops --trials $(TRIALS) --seed $(SEED)
 	$(BIN)/python -m tests.proof damage --trials $(TRIALS) --seed $(SEED)
+	$(BIN)/python -m tests.proof jobs --trials $(KILLS) --seed $(SEED)
 
 DEFECTS ?= 1100
 CLEAN ?= 500

@@ -39,6 +39,7 @@ try:
     files.restrict(owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
+    engine.check_folder(Path.cwd())
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
     engine.take_stale_lock(settings.layout)
 except SpxDataError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files, journal, locks, runs
-from spx_data.errors import RunFailedError, SpxDataError
+from spx_data.errors import ConfigurationValidationError, RunFailedError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
 from spx_data.runs import Run
@@ -185,6 +185,21 @@ def take_stale_lock(layout: Layout) -> None:
     if left and not locks.is_held(layout.run_lock) and not _users_of_the_lock(layout):
         for path in left:
             files.remove(path)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise where Snakemake cannot work in *folder*: it takes braces in a path of its own for wildcards.
+
+    Raises:
+        ConfigurationValidationError: its path has braces.
+    """
+    if set("{}") & set(str(folder)):
+        raise ConfigurationValidationError(
+            f"Snakemake cannot be called from {folder}: it takes the braces in its path for wildcards",
+            cure="Call it from another folder, or rename this one",
+            what=str(folder),
+            reason="braces in the path",
+        )
 
 
 def called_from(folder: Path) -> list[int]:

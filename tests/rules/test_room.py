@@ -39,19 +39,26 @@ def test_a_date_without_room_names_both_figures_and_fetches_nothing(listed, monk
         listed.download()
 
     assert caught.value.fields["available"] == 10_000
-    assert caught.value.fields["required"] == round(1.5 * (need.staged + need.sealed))
+    assert caught.value.fields["required"] == round(1.5 * (need.staged + need.sealed + need.records))
     assert "Make room" in caught.value.cure
     assert history_requests(listed) == []
     assert (listed.state().kind, listed.state().tries) == (Kind.FAILED, 0)
 
 
-def test_the_disks_of_both_directories_are_judged(listed, monkeypatch):
-    need = need_of(listed)
+@pytest.mark.parametrize("scarce", ["temp", "output", "data"])
+def test_the_disks_of_all_directories_are_judged(listed, monkeypatch, scarce):
+    need, layout = need_of(listed), listed.layout
     monkeypatch.setattr(files, "device", lambda path: hash(path))
-    enough = {listed.layout.temp: 1 + 1.5 * need.staged, listed.layout.output: 1.5 * need.sealed - 1}
+    enough = {
+        layout.temp: 1.5 * need.staged,
+        layout.output: 1.5 * need.sealed,
+        layout.data: 1.5 * need.records,
+    }
+    enough = {folder: 1 + bytes_ for folder, bytes_ in enough.items()}
+    enough[getattr(layout, scarce)] -= 2
     monkeypatch.setattr(files, "free_bytes", enough.get)
 
-    with pytest.raises(InsufficientDiskSpaceError, match=str(listed.layout.output)):
+    with pytest.raises(InsufficientDiskSpaceError, match=f"disk of {getattr(layout, scarce)} "):
         listed.download()
 
 
@@ -59,7 +66,7 @@ def test_what_is_staged_needs_no_room_again(listed, monkeypatch):
     listed.download()
     need = need_of(listed)
     listed.layout.manifest(DAY).unlink()
-    monkeypatch.setattr(files, "free_bytes", lambda _: 2 * need.sealed)
+    monkeypatch.setattr(files, "free_bytes", lambda _: 2 * (need.sealed + need.records))
 
     listed.download()
 

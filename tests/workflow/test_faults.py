@@ -130,6 +130,34 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_once_there_is_room(v3, ne
     assert found == truth
 
 
+@pytest.mark.parametrize("free_mb", [0, 1])
+def test_a_full_disk_of_the_data_directory_is_one_line_and_costs_nothing(
+    v3, new_lake, truth, small_disk, free_mb
+):
+    folder, resize = small_disk
+    resize(6)
+    lake = new_lake(v3, START, END)
+    sections = lake.sections()
+    sections["processing"]["data_directory"] = str(folder)
+    lake.configure(**sections)
+    ballast = folder / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(folder).free - free_mb * 1_000_000))
+    asked = len(v3.requests())
+
+    full = lake.snakemake()
+    fetched = [request for request in v3.requests()[asked:] if "greeks" in request["path"]]
+    ballast.unlink()
+    again = lake.snakemake()
+
+    assert full.returncode != 0
+    assert "MB are free" in full.stdout
+    assert "Traceback" not in full.stdout
+    assert "Logging error" not in full.stdout
+    assert fetched == []
+    assert again.returncode == 0, again.stdout
+    assert finished(lake, truth)
+
+
 def test_a_disk_error_of_one_date_leaves_the_others_alone(v3, new_lake, truth):
     lake = new_lake(v3, START, END)
     # Even root gives no file the name of a folder that holds something.

@@ -21,30 +21,38 @@ MARGIN = 1.5
 # Bytes of one record, where no day of this lake can tell: a little above what real-size simulated days have.
 _STAGED_PER_RECORD = 120.0
 _SEALED_PER_RECORD = 27.0
+# Bytes of a date's journal and logs, ten times over: what goes wrong is written down as well.
+_RECORDS = 1e6
 # A neighbour tells as much as any: chains grow slowly.
 _NEIGHBOURS = sorted((dt.timedelta(days) for days in range(-10, 11)), key=abs)
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a date takes: its checkpoints in the temp directory, its Parquet in the output directory."""
+    """Bytes that a date takes."""
 
-    staged: float
-    sealed: float
+    staged: float  # its checkpoints, in the temp directory
+    sealed: float  # its Parquet, in the output directory
+    records: float = _RECORDS  # what is written down about it, in the data directory
 
 
 def check(settings: Settings, listing: Listing, to_fetch: int) -> None:
     """Raise unless *to_fetch* contracts of *listing* can be staged, its day sealed, and half as much again.
+
+    The data directory must have room for what is written down about it: a day whose disk is full there could
+    be sealed and could not say so.
 
     Raises:
         InsufficientDiskSpaceError: naming what is needed and what is free.
     """
     layout = settings.layout
     need = estimate(layout, listing, settings.window, to_fetch)
-    demands = {layout.temp: need.staged, layout.output: need.sealed}
-    if files.device(layout.temp) == files.device(layout.output):
-        demands = {layout.temp: need.staged + need.sealed}
-    for folder, bytes_ in demands.items():
+    demands: dict[int, tuple[Path, float]] = {}
+    wanted = ((layout.temp, need.staged), (layout.output, need.sealed), (layout.data, need.records))
+    for folder, bytes_ in wanted:
+        first, together = demands.get(files.device(folder), (folder, 0.0))
+        demands[files.device(folder)] = (first, together + bytes_)
+    for folder, bytes_ in demands.values():
         _check(listing.date, folder, round(bytes_ * MARGIN))
 
 

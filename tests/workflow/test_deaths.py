@@ -1,0 +1,310 @@
+"""What ends a job or a run before it can say so itself: each leaves an event, and the next run goes on."""
+
+import datetime as dt
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, kill
+
+from spx_data import journal, runs
+from theta_simulator import Settings as Simulated
+from theta_simulator import running
+
+START, END = "2024-12-02", "2024-12-03"
+
+
+@pytest.fixture(scope="module")
+def slow():
+    """A terminal that leaves time to end a job in."""
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=250)) as terminal:
+        yield terminal
+
+
+def job_of(pid, rule):
+    """The process of the first job of *rule* below the process *pid*."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for member in psutil.Process(pid).children(recursive=True):
+            try:
+                if any(Path(word).name == f"{rule}.py" for word in member.cmdline()[:3]):
+                    return member
+            except psutil.Error:
+                continue
+        time.sleep(0.01)
+    pytest.fail(f"no job of {rule} was seen")
+
+
+def errors(lake):
+    return json.loads(lake.spx_data("errors", "--format", "json").stdout)
+
+
+def checks(lake):
+    rows = json.loads(lake.spx_data("health", "--format", "json").stdout)
+    return {row["check"]: row for row in rows}
+
+
+# Jobs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "number", "error", "says"),
+    [
+        ("fetch_expirations", signal.SIGKILL, "JobDiedError", "SIGKILL: the system does that where memory"),
+        ("download_expirations", signal.SIGSEGV, "JobCrashedError", "crashed (SIGSEGV)"),
+        ("download_expirations", signal.SIGTERM, "JobDiedError", "was ended by SIGTERM"),
+        ("merge_date", signal.SIGINT, "JobDiedError", "was ended by SIGINT"),
+    ],
+)
+def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(slow, new_lake, rule, number, error, says):
+    lake = new_lake(slow, START, END)
+    process = lake.start()
+    job_of(process.pid, rule).send_signal(number)
+    output, _ = process.communicate(timeout=120)
+
+    told = errors(lake)
+    status = lake.spx_data("status", "--offline")
+    again = lake.snakemake()
+
+    assert process.returncode == 1, output
+    (found,) = [row for row in told if row["event"] == "failed"]
+    assert found["error"] == error
+    assert says in found["cause"]
+    assert f"failed: {error}" in status.stdout
+    assert again.returncode == 0, again.stdout
+    assert lake.sealed() == [START, END]
+    assert {row["resolved"] for row in errors(lake)} == {True}
+
+
+def test_a_crash_of_the_jobs_own_counts_against_its_date_and_a_kill_does_not(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    for number in (signal.SIGKILL, signal.SIGSEGV):
+        process = lake.start()
+        job_of(process.pid, "download_expirations").send_signal(number)
+        process.communicate(timeout=120)
+
+    (row,) = json.loads(lake.spx_data("list", "--format", "json").stdout)
+
+    assert (row["status"], row["tries"]) == ("failed", 1)
+
+
+@pytest.fixture
+def breaking(tmp_path):
+    """An environment with its own path to Python, and a way to make that path lead nowhere."""
+    link = tmp_path / "environment"
+    link.symlink_to(Path(sys.prefix))
+    return link
+
+
+def test_jobs_whose_interpreter_is_gone_say_so(slow, new_lake, breaking):
+    lake = new_lake(slow, START, END)
+    command = [breaking / "bin" / "python", "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
+    process = subprocess.Popen(
+        [*command, "--cores", "4"],
+        cwd=lake.folder,
+        env=os.environ | lake.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    job_of(process.pid, "fetch_expirations")
+    breaking.unlink()
+    output, _ = process.communicate(timeout=120)
+
+    told = errors(lake)
+
+    assert process.returncode == 1, output
+    failed = [row for row in told if row["event"] == "failed"]
+    assert {row["date"] for row in failed} == {START, END}
+    # A job that ran already found its libraries gone.
+    assert all(re.search("No such file or directory|No module named", row["cause"]) for row in failed), failed
+    assert checks(lake)["failure-rate"]["level"] == "fail"
+    assert lake.snakemake().returncode == 0
+    assert lake.sealed() == [START, END]
+
+
+def test_an_environment_that_lacks_a_library_is_named_in_the_line(slow, new_lake, tmp_path):
+    lake = new_lake(slow, START, START)
+    job = "any('merge_date' in word for word in sys.orig_argv)"
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nif {job}: sys.modules['pyarrow'] = None\n")
+    lake.environment["PYTHONPATH"] = str(tmp_path)
+
+    failed = lake.spx_data("process-gaps")
+    del lake.environment["PYTHONPATH"]
+
+    assert failed.returncode == 1
+    assert "import of pyarrow halted" in failed.stdout + failed.stderr
+    assert any("import of pyarrow halted" in row["cause"] for row in errors(lake))
+
+
+# Runs ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_killed_as_a_whole_has_failed_until_the_next_one(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    process = lake.start()
+    job_of(process.pid, "download_expirations")
+    log = lake.settings.layout.journal(dt.date.fromisoformat(START))
+    deadline = time.monotonic() + 30
+    while "download" not in {event["stage"] for event in journal.read(log)} and time.monotonic() < deadline:
+        time.sleep(0.01)
+    kill(process)
+
+    before = errors(lake)
+    status = lake.spx_data("status", "--offline").stdout
+    again = lake.snakemake()
+
+    assert [row["error"] for row in before] == ["JobDiedError"]
+    assert "ended without a word" in status
+    assert again.returncode == 0, again.stdout
+    assert lake.sealed() == [START]
+    # What readers were told is in the journal now, and counts against nobody.
+    (recorded,) = [event for event in journal.read(log) if event["event"] == journal.FAILED]
+    assert recorded["surroundings"] is True
+
+
+def test_what_is_stopped_on_purpose_has_not_failed(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    process = lake.start()
+    job_of(process.pid, "download_expirations")
+
+    lake.spx_data("stop", "--now")
+    process.communicate(timeout=120)
+
+    assert errors(lake) == []
+    (row,) = json.loads(lake.spx_data("list", "--format", "json").stdout)
+    assert row["status"] in {"partial", "missing"}
+
+
+def test_ctrl_c_is_on_purpose(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    process = lake.start()
+    job_of(process.pid, "download_expirations")
+
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=120)
+
+    assert errors(lake) == []
+
+
+def test_an_engine_that_cannot_begin_says_why_in_the_line_and_is_remembered(slow, new_lake):
+    lake = new_lake(slow, START, END)
+    (lake.folder / ".snakemake").write_text("in the way")
+
+    ran = lake.spx_data("process-gaps")
+    (told,) = errors(lake)
+    status = lake.spx_data("status", "--offline")
+    health = checks(lake)["run"]
+
+    assert ran.returncode == 1
+    assert "snakemake could not begin: " in ran.stderr
+    assert ".snakemake" in ran.stderr
+    assert (told["error"], told["date"], told["resolved"]) == ("RunFailedError", None, False)
+    assert "snakemake could not begin" in status.stdout
+    assert health["level"] == "fail"
+    assert "snakemake could not begin" in health["found"]
+
+    (lake.folder / ".snakemake").unlink()
+    assert lake.spx_data("process-gaps").returncode == 0
+    assert checks(lake)["run"]["level"] == "ok"
+    assert [row["resolved"] for row in errors(lake)] == [True]
+
+
+def test_a_preflight_that_fails_is_remembered(new_lake, v3):
+    lake = new_lake(None, START, END, base_url="http://127.0.0.1:9")
+
+    assert lake.snakemake().returncode != 0
+
+    (told,) = errors(lake)
+    assert told["event"] == "run-failed"
+    assert told["cause"].startswith("no Theta Terminal answers at http://127.0.0.1:9")
+
+
+# Places -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["OneDrive - Desk", 'it\'s "quoted" & $HOME; (1) é %s'])
+def test_a_project_fills_wherever_its_folder_is(slow, tmp_path, name):
+    project = tmp_path / name
+    project.mkdir()
+    for part in ("rules", "scripts", "profiles", "config"):
+        shutil.copytree(REPOSITORY / part, project / part)
+    shutil.copy(REPOSITORY / "Snakefile", project)
+    (project / ".venv").symlink_to(Path(sys.prefix))
+    (project / "config" / "config.yaml").write_text(
+        json.dumps(
+            {"thetadata": {"base_url": slow.url}, "processing": {"start_date": START, "end_date": START}}
+        )
+    )
+
+    ran = subprocess.run(
+        [".venv/bin/python", "-m", "snakemake", "--cores", "2"],
+        cwd=project,
+        env=os.environ | {"SPX_DATA_NOW": "2024-12-20T08:00:00-05:00"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert (project / "data" / "parquet" / "2024" / "12" / "02").is_dir()
+
+
+def test_a_folder_in_which_snakemake_cannot_work_is_one_line(slow, new_lake, tmp_path):
+    lake = new_lake(slow, START, START)
+    lake.folder = shutil.copytree(lake.folder, tmp_path / "{year} and more")
+
+    ran = lake.snakemake()
+
+    assert ran.returncode != 0
+    (line,) = [line for line in ran.stdout.splitlines() if line.startswith("spx-data: ")]
+    assert "braces" in line
+    assert "Traceback" not in ran.stdout
+
+
+def test_jobs_that_outlived_their_run_are_waited_for_by_name(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    process = lake.start()
+    job = job_of(process.pid, "download_expirations")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    job.suspend()
+
+    refused = lake.snakemake()
+    job.resume()
+    job.wait(60)
+    process.stdout.close()
+
+    assert refused.returncode != 0
+    assert lake.snakemake().returncode == 0
+    assert lake.sealed() == [START]
+    assert runs.current(lake.settings.layout) is None
+
+
+def test_a_sealed_day_that_is_asked_for_by_force_stays(v3, new_lake):
+    lake = new_lake(v3, START, START)
+    assert lake.snakemake().returncode == 0
+    before, asked = lake.bytes_of_all(), len(v3.requests())
+
+    forced = [
+        lake.snakemake(*words)
+        for words in (
+            ("--forceall",),
+            ("--forcerun", "merge_date"),
+            ("--force", lake.parquet(START)),
+            ("--until", lake.parquet(START), "--forceall"),
+        )
+    ]
+
+    assert lake.bytes_of_all() == before
+    assert len(v3.requests()) == asked
+    assert "sealed already" in forced[2].stdout
+    assert BIN.exists()
