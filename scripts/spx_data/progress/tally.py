@@ -95,6 +95,8 @@ class Tally:
                 self._turn(Standing.DONE, event["stage"], at)
                 self.sealed_rows = _count(event.get("rows")) or self.sealed_rows
                 self.sealed_bytes = _count(event.get("bytes")) or self.sealed_bytes
+            case journal.STOPPED:
+                self._turn(Standing.WAITING, event["stage"], at)
             case journal.FAILED:
                 self._turn(Standing.FAILED, event["stage"], at)
                 self.error = event
