@@ -53,6 +53,7 @@ def tree(scene: Scene) -> Check:
 def data_set(scene: Scene) -> Check:
     """Whether the lake holds the data set that the settings ask for."""
     settings, name = scene.settings, "data-set"
+    dataset.check_there(settings.layout)
     if not settings.layout.dataset.exists():
         if scene.sealed:
             found = f"{settings.layout.dataset} is lost, with {counted(len(scene.sealed), 'date')} sealed"
@@ -64,8 +65,27 @@ def data_set(scene: Scene) -> Check:
     if api == "auto":
         del wanted["greeks_version"]  # which model it is, the terminal's API decides
     dataset.check(settings, wanted)
+    if scene.summaries and not scene.sealed and (date := dataset.last_sealed(settings.layout)):
+        found = f"{settings.layout.dataset} is there and no sealed day; the journal has {date} as sealed"
+        return warn(name, found, "See that the right disk is mounted: the next run fetches all of them anew")
     roots = ", ".join(settings.roots)
     return ok(name, f"{roots} every {settings.window.interval}, as the settings say")
+
+
+def there(scene: Scene) -> Check:
+    """Whether the lake is there at all, as far as the journal knows of one."""
+    dataset.check_there(scene.settings.layout)
+    return ok("data-set", "there")
+
+
+def strangers(scene: Scene) -> Check:
+    """What stands in the output tree and is no part of the lake."""
+    name, tree = "strangers", scene.tree
+    numbers = {"value": tree.files, "unit": "files"}
+    if not tree.caught:
+        return ok(name, tree.words or "nothing but the lake is in the output directory", **numbers)
+    cure = "spx-data cleanup --dry-run says how to move them out; spx_data.scan reads sealed days alone"
+    return warn(name, tree.words, cure, **numbers)
 
 
 def status_log(scene: Scene) -> Check:
@@ -99,14 +119,15 @@ def staging(scene: Scene) -> Check:
     if settings.keep_ndjson:
         return ok(name, "checkpoints of sealed dates are kept, as processing.keep_ndjson says")
     layout = settings.layout
-    left = tuple(
-        summary.date
+    staged = {
+        summary.date: checkpoints
         for summary in scene.sealed
-        if summary.date not in scene.at_work and layout.staging(summary.date).is_dir()
-    )
-    if not left:
+        if summary.date not in scene.at_work and (checkpoints := layout.staged_files(summary.date))
+    }
+    if not staged:
         return ok(name, "nothing is left of sealed dates", value=0, unit="bytes")
-    taken = sum(size for date in left for size in _sizes(layout.staging(date)))
+    left = tuple(staged)
+    taken = sum(path.lstat().st_size for paths in staged.values() for path in paths)
     found = f"{gigabytes(taken)} of checkpoints are left of sealed dates: {named(left)}"
     return warn(name, found, "spx-data cleanup --temp-files", value=taken, unit="bytes", dates=left)
 
