@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from spx_data.cli.verification import print_report, watching
+from spx_data.errors import SpxDataError
 from spx_data.integrity import verify
 from spx_data.settings import Settings
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
 if "snakemake" in globals():
     settings = Settings.of(snakemake.config)
-    with watching() as observer:
-        report = verify(settings, settings.dates, workers=snakemake.threads, observer=observer)
+    try:
+        with watching() as observer:
+            report = verify(settings, settings.dates, workers=snakemake.threads, observer=observer)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")
     print_report(report)
     sys.exit(not report.all_is_well)

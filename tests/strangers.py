@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 # By a sealed day's Parquet: what lies where, and whether a glob for *.parquet finds it.
@@ -10,7 +11,6 @@ COPIES = {
     "a conflicted copy": ("{stem} (conflicted copy 2024-12-01).parquet", True),
     "a Syncthing conflict": ("{stem}.sync-conflict-20241201-101010-ABCDEFG.parquet", True),
     "a copy by hand": ("copy of {stem}.parquet", True),
-    "another case": ("{STEM}.parquet", True),
     "a name with a newline": ("{stem}\n.parquet", True),
 }
 NOTES = {
@@ -18,7 +18,7 @@ NOTES = {
     "bytes that are no text": ("caf\udce9.parquet", True),
     "a Finder's notes": (".DS_Store", False),
     "a folder's icon": ("Icon\r", False),
-    "a file that iCloud took away": (".{stem}.parquet.icloud", False),
+    "a file of somebody else's that iCloud took away": (".notes.txt.icloud", False),
     "a Windows folder's notes": ("desktop.ini", False),
     "an open spreadsheet": ("~${stem}.xlsx", False),
     "a file that NFS keeps": (".nfs000000000001", False),
@@ -38,8 +38,10 @@ def put_beside(parquet: Path) -> tuple[list[Path], int]:
     put: list[Path] = []
     for forms, content in ((COPIES, parquet.read_bytes()), (NOTES, b"\0\5\x16\7")):
         for name, _ in forms.values():
-            put.append(day / name.format(stem=stem, STEM=stem.upper()))
-            put[-1].write_bytes(content)
+            path = day / name.format(stem=stem)
+            with suppress(OSError):  # a Mac takes no name that is no text
+                path.write_bytes(content)
+                put.append(path)
     for copy in (month / f"{day.name} 2", month.with_name(f"{month.name} copy") / day.name):
         copy.mkdir(parents=True)
         for path in (parquet, parquet.with_name(f"{parquet.name}.sha256")):
@@ -53,8 +55,10 @@ def put_beside(parquet: Path) -> tuple[list[Path], int]:
     put += [other / path.name for path in other.iterdir() if path.name.startswith(f"{stem}.")]
     (root / "notes").mkdir()
     (root / "notes" / "read me.txt").write_text("mine")
-    (root / "20\udcff4").mkdir()
-    (root / "20\udcff4" / "x.parquet").write_bytes(b"x")
+    with suppress(OSError):
+        (root / "20\udcff4").mkdir()
+        (root / "20\udcff4" / "x.parquet").write_bytes(b"x")
+        put.append(root / "20\udcff4")
     (root / "13th").symlink_to(root / "13th")  # a link that leads to itself
     (root / "2023").write_text("a file that is named like a year")
     (month / "32").mkdir()
@@ -63,7 +67,7 @@ def put_beside(parquet: Path) -> tuple[list[Path], int]:
     shutil.copy(parquet, month / "٠١" / parquet.name)
     (root / "empty folder").mkdir()
     put += [month / f"{day.name} 2", month.with_name(f"{month.name} copy"), root / "notes"]
-    put += [root / "20\udcff4", root / "13th", root / "2023", month / "32", month / "٠١"]
+    put += [root / "13th", root / "2023", month / "32", month / "٠١"]
     return sorted(set(put)), sum(name.endswith(".parquet") for path in put for name in _names(path))
 
 

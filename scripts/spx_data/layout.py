@@ -355,19 +355,6 @@ class Layout:
         """Says that a job of the present run found the terminal down."""
         return self.temp / "terminal-down.json"
 
-    def data_paths(self) -> list[Path]:
-        """One path in each place of the data directory."""
-        date = dt.date.min
-        of_dates = (self.journal, self.rejects, self.quarantine, self.restatements, self.day_page)
-        paths = [path(date) for path in of_dates]
-        notes = [self.run_note, self.run_lock, self.upkeep_lock, self.stop_note]
-        folders = [self.data / "slots", self.logs, self.cache, self.strangers]
-        return [*paths, *notes, *folders, self.benchmark("", date)]
-
-    def temp_paths(self) -> list[Path]:
-        """One path in each place of the temp directory that there is."""
-        return [self.terminal_down, self.temp / "recheck", *map(self.staging, self.staged_dates())]
-
     def aside(self, name: str) -> Layout:
         """A lake of its own inside the temp directory, for work that must not touch this one."""
         folder = self.temp / name

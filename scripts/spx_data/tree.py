@@ -39,9 +39,13 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Tree:
-    """One look at the output tree; *dates* are those of which a Parquet, sidecar or passport is there."""
+    """One look at the output tree; *dates* are those of which a Parquet, sidecar or passport is there.
+
+    *unsealed* are those of them whose Parquet has no sidecar: globs find it, and it is no sealed day.
+    """
 
     dates: tuple[dt.date, ...] = ()  # oldest first
+    unsealed: tuple[dt.date, ...] = ()
     strangers: tuple[Stranger, ...] = ()  # those that globs catch first, then by path
     more: bool = False  # there are more strangers than were counted
 
@@ -91,7 +95,8 @@ def walk(layout: Layout) -> Tree:
     with files.explained(layout.output, "read"):
         seen.root()
     strangers = sorted(seen.strangers, key=lambda stranger: (not stranger.caught, stranger.path))
-    return Tree(tuple(sorted(seen.dates)), tuple(strangers), seen.left < 0)
+    dates, unsealed = sorted(seen.dates), sorted(seen.unsealed)
+    return Tree(tuple(dates), tuple(unsealed), tuple(strangers), seen.left < 0)
 
 
 def beside(folder: Path) -> list[Stranger]:
@@ -103,22 +108,21 @@ def beside(folder: Path) -> list[Stranger]:
     return walked.strangers
 
 
-def _rooms_inside(layout: Layout) -> frozenset[str]:
-    """The names in the output directory that are the lake's: all of it may be kept in one folder."""
-    names, top = (
-        {layout.dataset.name, files.part_of(layout.dataset).name},
-        Path(os.path.realpath(layout.output)),
-    )
-    for folder, paths in ((layout.temp, layout.temp_paths), (layout.data, layout.data_paths)):
-        place = Path(os.path.realpath(folder))
+def _rooms_inside(layout: Layout) -> frozenset[str] | None:
+    """The lake's names in the output directory; None where other rooms of it are the same folder.
+
+    Then only Parquet files and years are told apart from whatever those rooms hold.
+    """
+    names = {layout.dataset.name, files.part_of(layout.dataset).name}
+    top = Path(os.path.realpath(layout.output))
+    for room in (layout.temp, layout.data, layout.database):
+        place = Path(os.path.realpath(room))
         if place == top:
-            names |= {path.relative_to(folder).parts[0] for path in paths()}
-        elif top in place.parents:
-            names.add(place.relative_to(top).parts[0])
-    database = Path(os.path.realpath(layout.database))
-    if top in database.parents:
-        first = database.relative_to(top).parts[0]
-        names |= {f"{first}{end}" for end in ("", "-journal", "-wal", "-shm", files.PART)}
+            return None
+        if top in place.parents:
+            first = place.relative_to(top).parts[0]
+            # A database at work has files of its own beside it.
+            names |= {f"{first}{end}" for end in ("", "-journal", "-wal", "-shm", files.PART)}
     return frozenset(names)
 
 
@@ -127,8 +131,9 @@ class _Walk:
     """The walk, folder by folder: text and no paths, for thousands of them would take five times as long."""
 
     top: str
-    ours: frozenset[str]
+    ours: frozenset[str] | None
     dates: list[dt.date] = field(default_factory=list)
+    unsealed: list[dt.date] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
     left: int = _MOST
 
@@ -137,7 +142,7 @@ class _Walk:
         for name in _listed(self.top) or ():
             if _is_number(name, 4):
                 self._year(f"{self.top}/{name}")
-            elif name not in self.ours:
+            elif name.endswith(_PARQUET) if self.ours is None else name not in self.ours:
                 self.stranger(f"{self.top}/{name}")
 
     def _year(self, folder: str) -> None:
@@ -165,14 +170,19 @@ class _Walk:
                 self.stranger(f"{folder}/{name}")
 
     def _day(self, date: dt.date, folder: str, names: list[str]) -> None:
-        stem = f"spx-options-{date}"
-        own = {f"{stem}.parquet", f"{stem}.parquet.sha256", f"{stem}.json"}
-        others = own.symmetric_difference(names)
-        if len(others) != len(names) + 3:  # what is in both is in neither of what differs
+        parquet = f"spx-options-{date}.parquet"
+        own = {parquet, f"{parquet}.sha256", f"spx-options-{date}.json"}
+        found = own.intersection(names)
+        if len(found) < len(names):  # a sealed day has its three files and no others
+            for name in set(names) - own:
+                if _evicted(name) in own:
+                    found.add(_evicted(name))
+                elif name.removesuffix(files.PART) not in own:
+                    self.stranger(f"{folder}/{name}")
+        if found:
             self.dates.append(date)
-        for name in others.difference(own):
-            if name.removesuffix(files.PART) not in own:
-                self.stranger(f"{folder}/{name}")
+        if parquet in found and f"{parquet}.sha256" not in found:
+            self.unsealed.append(date)
 
     def stranger(self, path: str) -> None:
         """Note the file or folder at *path*; an empty folder is nothing."""
@@ -191,6 +201,11 @@ class _Walk:
 
 def _is_number(name: str, digits: int) -> bool:
     return len(name) == digits and name.isascii() and name.isdigit()
+
+
+def _evicted(name: str) -> str:
+    """The name of the file that iCloud has taken away and left *name* in place of; else nothing."""
+    return name[1:-7] if name.startswith(".") and name.endswith(".icloud") else ""
 
 
 def _date(text: str) -> dt.date | None:

@@ -121,6 +121,18 @@ def test_health_warns_of_what_globs_read_and_names_the_rest(project):
     assert harmful["cure"].startswith("spx-data cleanup --dry-run")
 
 
+def test_health_warns_of_a_parquet_that_is_not_sealed(project):
+    project.layout.sidecar(DAYS[0]).unlink()
+
+    rows = json.loads(call("health", "--format", "json").stdout)
+
+    (row,) = [row for row in rows if row["check"] == "strangers"]
+    assert (row["level"], row["dates"]) == ("warn", ["2024-01-02"])
+    assert "without a checksum beside it, so not sealed: 2024-01-02" in row["found"]
+    assert call("cleanup").exit_code == 0
+    assert not tree.walk(project.layout).unsealed
+
+
 def test_status_tells_programs_where_they_are(project):
     (project.layout.output / "caf\udce9.parquet").touch()
 

@@ -87,6 +87,21 @@ def test_what_is_being_written_is_no_stranger(settings):
     assert not tree.walk(layout).strangers
 
 
+def test_a_parquet_without_a_sidecar_is_a_date_that_is_not_sealed(settings):
+    settings.layout.sidecar(DAYS[1]).unlink()
+
+    walked = tree.walk(settings.layout)
+
+    assert (walked.dates, walked.unsealed, walked.strangers) == (DAYS, DAYS[1:], ())
+
+
+def test_a_day_that_icloud_took_away_is_no_stranger(settings):
+    for path in settings.layout.sealed_files(DAYS[0]):
+        path.rename(path.with_name(f".{path.name}.icloud"))
+
+    assert tree.walk(settings.layout) == tree.Tree(DAYS)
+
+
 def test_an_empty_folder_is_nothing(settings):
     for name in ("2024/11/30", "2024/11/30 2", "2025", "my folder/inside"):
         (settings.layout.output / name).mkdir(parents=True)
@@ -139,22 +154,22 @@ def test_rooms_of_the_lake_inside_of_its_output_directory_are_no_strangers(where
     assert not tree.walk(settings.layout).strangers
 
 
-def test_a_lake_in_one_folder_has_no_strangers_of_its_own(tmp_path):
+def test_in_a_lake_of_one_folder_only_parquets_are_told_from_its_own_files(tmp_path):
     layout = Layout(tmp_path, tmp_path, tmp_path, tmp_path / "status.db")
-    for path in (
-        *layout.sealed_files(DAYS[0]),
-        *layout.data_paths(),
+    ours = [
+        layout.run_note,
+        layout.journal(DAYS[0]),
         layout.listing(DAYS[0]),
         layout.dataset,
-    ):
+        layout.database,
+    ]
+    for path in (*layout.sealed_files(DAYS[0]), *ours, tmp_path / "copy.parquet"):
         files.write_text(path, "")
-    for name in ("status.db", "status.db-wal", "mine.txt"):
-        (tmp_path / name).touch()
 
     walked = tree.walk(layout)
 
     assert walked.dates == DAYS[:1]
-    assert [stranger.path.name for stranger in walked.strangers] == ["mine.txt"]
+    assert [stranger.path.name for stranger in walked.strangers] == ["copy.parquet"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become somebody else")

@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from spx_data import dataset, sessions
 from spx_data.errors import ConfigurationValidationError
@@ -81,11 +82,17 @@ def there(scene: Scene) -> Check:
 def strangers(scene: Scene) -> Check:
     """What stands in the output tree and is no part of the lake."""
     name, tree = "strangers", scene.tree
-    numbers = {"value": tree.files, "unit": "files"}
-    if not tree.caught:
-        return ok(name, tree.words or "nothing but the lake is in the output directory", **numbers)
-    cure = "spx-data cleanup --dry-run says how to move them out; spx_data.scan reads sealed days alone"
-    return warn(name, tree.words, cure, **numbers)
+    unsealed = tuple(date for date in tree.unsealed if date not in scene.at_work)
+    numbers: dict[str, Any] = {"value": tree.files, "unit": "files", "dates": unsealed}
+    found, cure = tree.words, "spx-data cleanup --dry-run says how to move them out"
+    if unsealed:
+        what = f"{counted(len(unsealed), 'Parquet file')} without a checksum beside it, so not sealed"
+        found = f"{found}; {what}: {named(unsealed)}".removeprefix("; ")
+        cure = f"{cure}; " if tree.caught else ""
+        cure += "spx-data cleanup moves what is not sealed away, and the next run fetches it anew"
+    if tree.caught or unsealed:
+        return warn(name, found, cure, **numbers)
+    return ok(name, found or "nothing but the lake is in the output directory", **numbers)
 
 
 def status_log(scene: Scene) -> Check:

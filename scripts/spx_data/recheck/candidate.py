@@ -91,8 +91,9 @@ def drop_all(layout: Layout, *, stale_only: bool = False) -> None:
     if not stale_only or (folder.exists() and time.time() - folder.stat().st_mtime > _FRESH_SECONDS):
         for path in everything(layout):
             files.remove(path)
-        for inside, _, _ in os.walk(folder, topdown=False):
-            files.remove_empty(Path(inside), folder.parent)
+        for top in (folder, layout.data):
+            for inside, _, _ in os.walk(top, topdown=False):
+                files.remove_empty(Path(inside), top.parent)
 
 
 def everything(layout: Layout) -> list[Path]:

@@ -78,7 +78,7 @@ def _aside(there: Layout) -> Iterator[Task]:
 
     aside = there.aside(candidate.NAME)
     folder = aside.database.parent
-    if not folder.is_dir():
+    if not folder.is_dir() and not aside.data.is_dir():
         return
     ours = candidate.everything(aside)
     size = sum(weight(path)[1] for path in ours)
