@@ -229,7 +229,7 @@ def test_status_says_it_among_what_needs_you(call):
     )
 
 
-@pytest.mark.parametrize("command", ["list", "inventory"])
+@pytest.mark.parametrize("command", ["list", "inventory", "quality", "metrics"])
 def test_a_list_says_it_and_stays_a_list(command, call):
     said = call(command, "--format", "json")
 

@@ -213,6 +213,36 @@ def test_a_quarantine_takes_a_days_own_files_and_nothing_else(project):
     assert tree.dates(layout) == (DAYS[1],)
 
 
+def test_a_folder_beside_incidents_is_none_of_them(project):
+    layout, date = project.layout, DAYS[0]
+    mine = layout.quarantine(date) / "what I looked into"
+    mine.mkdir(parents=True)
+    layout.parquet(date).write_bytes(b"PAR1 spoilt PAR1")
+
+    (found,) = [day for day in verify(project).days if day.folder]
+
+    assert found.folder != str(mine)
+    assert not list(mine.iterdir())
+
+
+@pytest.mark.parametrize("place", ["2025", "2024/02", "2024/01/04", "temp"])
+@pytest.mark.parametrize("kind", ["a link to itself", "a link to what is gone", "a file"])
+def test_what_is_named_like_a_folder_and_is_none_stops_no_command(place, kind, project):
+    path = project.layout.temp / "2024-01-05" if place == "temp" else project.layout.output / place
+    path.parent.mkdir(exist_ok=True)
+    if kind == "a file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(path.name if "itself" in kind else "nowhere")
+
+    for arguments in (["status", "--offline"], ["list"], ["inventory"], ["gaps"], ["verify"], ["cleanup"]):
+        said = call(*arguments)
+        assert said.exit_code == 0, said.output
+
+    assert path.is_symlink() or path.read_text() == "mine"
+    assert tree.dates(project.layout) == tuple(DAYS)
+
+
 @pytest.mark.parametrize("name", ["parquet", "sidecar"])
 def test_a_folder_in_a_files_place_makes_no_sealed_day_and_stops_no_command(name, project):
     path = getattr(project.layout, name)(DAYS[0])
