@@ -2,7 +2,7 @@
 
     PYTHONPATH=scripts python benchmarks/big_lake.py FOLDER [--days 2500] [--failed 50]
 
-Journals, passports, sidecars, receipts, benchmarks and logs are what a run writes, event by event and field
+Journals, passports, sidecars, receipts and logs are what a run writes, event by event and field
 by field: about 70 chains a date, a request, a checkpoint and a judgement for each, some retries, now and then
 a run that failed before the one that sealed. The Parquet files hold a few hundred bytes of nothing: what this
 lake is for reads everything but them. Nothing is flushed to the device, so it is made in a minute or two.
@@ -26,6 +26,7 @@ import yaml
 
 from spx_data import dataset, disk, files, journal, seals, sessions, staging, vouched
 from spx_data.config import load, resolve
+from spx_data.endings import STAGES
 from spx_data.errors import (
     ApiConnectionError,
     ApiResponseInvalidError,
@@ -46,7 +47,6 @@ from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
-from spx_data.status.history import RULES
 from spx_data.theta.chains import Chain, ListedChain
 
 LAST = dt.date(2024, 12, 31)
@@ -54,7 +54,6 @@ MOMENT = "2025-01-02T08:00:00-05:00"  # when the lake is looked at
 CHAINS, STRIKES, STAMPS = 70, 100, 391
 
 _BASE_URL = "http://127.0.0.1:1"  # nobody answers there: whoever asks is told so at once
-_BENCHMARK = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 _ERRORS = (
     ApiConnectionError("the terminal answers 500", status=500, url=_BASE_URL),
     ApiResponseInvalidError("the answer is no CSV", cure="Ask again", excerpt="<html>", expected="csv"),
@@ -98,7 +97,7 @@ class Maker:
         parquet.write_bytes(b"PAR1" + date.isoformat().encode() * 30 + b"PAR1")
         vouched.write(layout.passport(date), document)
         seals.seal(parquet, document["parquet"]["sha256"])
-        log = _Log(at)
+        log = _Log(at, self.chance)
         if self.chance.random() < 0.1:
             self._failing_run(log, date, self.chance.choice(_ERRORS))
             log.wait(86_400)
@@ -107,7 +106,7 @@ class Maker:
 
     def failed(self, date: dt.date, number: int) -> None:
         """One failed date, half of it staged: three runs failed, so it is parked unless the terminal did."""
-        log, layout = _Log(_evening(date)), self.settings.layout
+        log, layout = _Log(_evening(date), self.chance), self.settings.layout
         listing = Listing(date, "v3", dataset.identity(self.settings, "latest"), self.chains)
         files.write_json(layout.listing(date), listing.as_json())
         for entry in self.chains[: CHAINS // 2]:
@@ -188,18 +187,15 @@ class Maker:
         """Write the date's journal, and what Snakemake leaves of its jobs."""
         layout = self.settings.layout
         _write(layout.journal(date), log.text)
-        for rule in RULES:
-            peak = self.chance.uniform(90, 700)
-            line = f"61.2\t0:01:01\t{peak:.2f}\t2100.0\t{peak:.2f}\t{peak:.2f}\t0.0\t110.1\t60.0\t37.1\n"
-            _write(layout.benchmark(rule, date), _BENCHMARK + line)
+        for rule in STAGES:
             _write(layout.log(rule, date), f"{date} 20:00:00,000 INFO {date}: done\n" * 20)
 
 
 class _Log:
     """The text of a journal, with a clock of its own."""
 
-    def __init__(self, at: dt.datetime) -> None:
-        self._at, self._stage, self._run = at, "", ""
+    def __init__(self, at: dt.datetime, chance: random.Random) -> None:
+        self._at, self._chance, self._stage, self._run = at, chance, "", ""
         self._lines: list[str] = []
 
     @property
@@ -212,7 +208,8 @@ class _Log:
         self.add(journal.STARTED)
 
     def end(self, seconds: float) -> None:
-        self.add(journal.FINISHED, seconds=round(seconds, 3))
+        peak = round(self._chance.uniform(90, 700), 1)
+        self.add(journal.FINISHED, seconds=round(seconds, 3), memory_mb=peak)
 
     def wait(self, seconds: float) -> None:
         self._at += dt.timedelta(seconds=seconds)

@@ -4,16 +4,30 @@ import contextlib
 import datetime as dt
 import functools
 import os
+import shlex
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, gaps, journal, lean, ledger, runs, seals, sessions
+from spx_data import (
+    endings,
+    engine,
+    files,
+    gaps,
+    jobs,
+    journal,
+    lean,
+    ledger,
+    runs,
+    seals,
+    sessions,
+)
 from spx_data import layout as layouts
 from spx_data.settings import Settings
-from spx_data.errors import SpxDataError
+from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.fill import sharing
 
 # Jobs get a document that is complete and checked: they need not validate again, and the environment has
@@ -25,6 +39,8 @@ try:
     files.restrict(owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
+    # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
+    engine.take_stale_lock(settings.layout)
 except SpxDataError as error:
     sys.exit(f"spx-data: {error}")
 
@@ -33,7 +49,15 @@ missing_dates = ledger.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
 # `spx-data`, which may have started this call, has named it already.
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
-os.environ.update({**lean.ENVIRONMENT, **os.environ})
+os.environ.update({**lean.ENVIRONMENT, **os.environ, **jobs.environment(config)})
+
+# How the rules start their scripts. Not by `script:`, which puts the interpreter's path into a shell's line as
+# it is: a blank in the path of the project or of its environment would end every job.
+python, scripts = (
+    shlex.quote(path) for path in (sys.executable, f"{workflow.basedir}/scripts")
+)
+engine_errors = endings.EngineErrors()
+logger.addHandler(engine_errors)
 
 
 wildcard_constraints:
@@ -134,19 +158,49 @@ def before_the_first_job():
     """
     from spx_data.fill.preflight import preflight
 
+    # What a failed job leaves is whole or not there (docs/decisions/0006): nothing is to be cleared away after it.
+    workflow.execution_settings.keep_incomplete = True
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     asking = planned & {"fetch_expirations", "download_expirations", "recheck"}
     if not asking and "merge_date" not in planned:
         return
     try:
+        runs.check_idle(layout)
+        endings.settle_last(layout)
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
+        leave_sealed_days_alone(run.dates)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")
+    try:
         terminal = preflight(settings) if asking else None
     except SpxDataError as error:
+        runs.mention_failure(layout, error)
         sys.exit(f"spx-data: {error}")
     if terminal:
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
+        os.environ.update(jobs.environment(config))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, functools.partial(stop_on_purpose, run))
     show_progress(run)
+
+
+def leave_sealed_days_alone(dates):
+    """Refuse to make a day that is sealed: before it runs a job, Snakemake deletes what that is to make."""
+    sealed = [date for date in dates if seals.is_sealed(layout.parquet(date))]
+    if sealed:
+        raise DateValidationError(
+            f"{sealed[0]} is sealed already, and what is sealed is never made anew",
+            cure="Start again without naming or forcing it; snakemake --cores 4 recheck asks the source again",
+            what=str(sealed[0]),
+            reason="sealed",
+        )
+
+
+def stop_on_purpose(run, number, frame):
+    """Ctrl-C: what it ends has not failed."""
+    runs.note_stop(layout, run)
+    signal.default_int_handler(number, frame)
 
 
 def show_progress(run):
@@ -158,12 +212,33 @@ def show_progress(run):
         progress_display.enter_context(accompanied(layout, run, logger))
 
 
+def settle_the_run():
+    """Write into the journals how those jobs ended that could not do so themselves."""
+    run = runs.current(layout)
+    if run is None or run.pid != os.getpid():
+        return
+    failed = [
+        job for job in workflow.scheduler.failed if job.rule.name in endings.STAGES
+    ]
+    deaths = {
+        trading_date(job.wildcards): endings.Death(
+            job.rule.name, Path(job.log[0]), engine_errors.jobs.get(job.jobid, "")
+        )
+        for job in failed
+    }
+    stopped = runs.was_stopped(layout, run.name)
+    endings.settle(layout, run.name, run.dates, deaths, stopped=stopped)
+
+
 def after_the_last_job():
     """Rebuild the status log, say what stands where, make pages if wanted, and tidy old logs up.
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
     """
     progress_display.close()
+    # Its default again: there is nothing that a person must be warned of.
+    workflow.execution_settings.keep_incomplete = False
+    settle_the_run()
     if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
     from spx_data import report, upkeep

@@ -11,13 +11,11 @@ rule fetch_expirations:
         listing=layout.listing_pattern,
     log:
         layout.log_pattern("fetch_expirations"),
-    benchmark:
-        layout.benchmark_pattern("fetch_expirations")
     priority: gap_priority
     resources:
         theta_share=terminal_share,
-    script:
-        "../scripts/fetch_expirations.py"
+    shell:
+        "exec {python} {scripts}/fetch_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
 
 
 rule download_expirations:
@@ -28,13 +26,11 @@ rule download_expirations:
         manifest=layout.manifest_pattern,
     log:
         layout.log_pattern("download_expirations"),
-    benchmark:
-        layout.benchmark_pattern("download_expirations")
     priority: gap_priority
     resources:
         theta_share=terminal_share,
-    script:
-        "../scripts/download_expirations.py"
+    shell:
+        "exec {python} {scripts}/download_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
 
 
 rule merge_date:
@@ -47,10 +43,10 @@ rule merge_date:
         sidecar=layout.sidecar_pattern,
     log:
         layout.log_pattern("merge_date"),
-    benchmark:
-        layout.benchmark_pattern("merge_date")
     priority: gap_priority
+    # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
+    retries: 0
     params:
         hours=market_hours,
-    script:
-        "../scripts/merge_date.py"
+    shell:
+        "exec {python} {scripts}/merge_date.py {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"

@@ -12,5 +12,5 @@ localrules:
 rule verify:
     """Re-check every byte of every sealed date; damaged dates go to quarantine and become gaps."""
     threads: all_cores
-    script:
-        "../scripts/verify.py"
+    shell:
+        "exec {python} {scripts}/verify.py {threads}"

@@ -13,5 +13,5 @@ rule recheck:
     """Fetch a few sealed dates again and report what the source changed."""
     resources:
         theta_share=terminal_share,
-    script:
-        "../scripts/recheck.py"
+    shell:
+        "exec {python} {scripts}/recheck.py"

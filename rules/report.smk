@@ -12,11 +12,11 @@ localrules:
 
 rule report_dashboard:
     """Make the dashboard of the lake, and the pages of its newest days."""
-    script:
-        "../scripts/report_dashboard.py"
+    shell:
+        "exec {python} {scripts}/report_dashboard.py"
 
 
 rule report_days:
     """Make the pages of the sealed dates that --config dates=... names, or of all."""
-    script:
-        "../scripts/report_days.py"
+    shell:
+        "exec {python} {scripts}/report_days.py"

@@ -11,5 +11,5 @@ localrules:
 
 rule status:
     """Rebuild the status log from the file tree and print a summary."""
-    script:
-        "../scripts/status.py"
+    shell:
+        "exec {python} {scripts}/status.py"

@@ -1,23 +1,15 @@
 """Rule download_expirations: every listed expiration of one trading date, staged as a checkpoint."""
 
 import datetime as dt
-from pathlib import Path
-from typing import TYPE_CHECKING
+import sys
 
-from spx_data import lean, rulelog
-from spx_data.settings import Settings
+from spx_data import jobs, lean
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-if "snakemake" in globals():
-    with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+if __name__ == "__main__":
+    settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
+    with jobs.logged(), lean.without_pandas():
         with lean.loading("spx_data.theta.transport", "polars"):
             from spx_data.fill.download import download_expirations
 
-        download_expirations(
-            Settings.of(snakemake.config),
-            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
-            listing=Path(snakemake.input.listing),
-            target=Path(snakemake.output.manifest),
-        )
+        layout = settings.layout
+        download_expirations(settings, date=date, listing=layout.listing(date), target=layout.manifest(date))

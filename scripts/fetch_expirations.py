@@ -1,22 +1,14 @@
 """Rule fetch_expirations: the expirations that had quotes on one trading date."""
 
 import datetime as dt
-from pathlib import Path
-from typing import TYPE_CHECKING
+import sys
 
-from spx_data import lean, rulelog
-from spx_data.settings import Settings
+from spx_data import jobs, lean
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-if "snakemake" in globals():
-    with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+if __name__ == "__main__":
+    settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
+    with jobs.logged(), lean.without_pandas():
         with lean.loading("spx_data.theta.transport"):
             from spx_data.fill.listing import fetch_expirations
 
-        fetch_expirations(
-            Settings.of(snakemake.config),
-            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
-            target=Path(snakemake.output.listing),
-        )
+        fetch_expirations(settings, date=date, target=settings.layout.listing(date))

@@ -1,25 +1,21 @@
 """Rule merge_date: one trading date's checkpoints, sealed as Parquet."""
 
 import datetime as dt
-from pathlib import Path
-from typing import TYPE_CHECKING
+import sys
 
-from spx_data import lean, rulelog
+from spx_data import jobs, lean
 from spx_data.sessions import Session
-from spx_data.settings import Settings
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-if "snakemake" in globals():
-    with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+if __name__ == "__main__":
+    settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
+    with jobs.logged(), lean.without_pandas():
         with lean.loading("polars"):
             from spx_data.fill.merge import merge_date
 
         merge_date(
-            Settings.of(snakemake.config),
-            date=dt.date.fromisoformat("{year}-{month}-{day}".format(**snakemake.wildcards)),
-            manifest=Path(snakemake.input.manifest),
-            target=Path(snakemake.output.parquet),
-            session=Session.of_hours(snakemake.params.hours),
+            settings,
+            date=date,
+            manifest=settings.layout.manifest(date),
+            target=settings.layout.parquet(date),
+            session=Session.of_hours(sys.argv[2:]),
         )

@@ -1,19 +1,15 @@
 """Rule recheck: sealed dates fetched again and compared with what the source says today."""
 
 import sys
-from typing import TYPE_CHECKING
 
+from spx_data import jobs
 from spx_data.cli.restatements import print_outcomes
 from spx_data.errors import SpxDataError
 from spx_data.recheck import recheck
-from spx_data.settings import Settings
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-if "snakemake" in globals():
+if __name__ == "__main__":
     try:
-        outcomes = recheck(Settings.of(snakemake.config))
+        outcomes = recheck(jobs.settings())
         if not print_outcomes(outcomes):
             sys.exit(1)
     except SpxDataError as error:

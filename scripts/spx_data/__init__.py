@@ -21,6 +21,7 @@ and none above:
     theta · staging         the Theta Terminal's wire; NDJSON checkpoints
     evidence                what the source said of contracts one by one
     records                 which rows of the wire are records, and what becomes of the others
+    endings                 how tries ended that could not say it themselves
     dataset · runs          what the lake holds; the run at work
     journal · archive       append-only events; those of old, compressed
     parquet · schema        the sealed file's format; columns, in one place
@@ -33,7 +34,7 @@ and none above:
     dates · retry · errors  the dates a person names; asking again; what can go wrong and the cure
     words                   numbers and moments as a person reads them
 
-`rulelog` is the jobs' log file and `lean` what they go without, for the rules and their scripts.
+`jobs` is what a job's process needs and `lean` what it goes without, for the rules and their scripts.
 """
 
 from __future__ import annotations

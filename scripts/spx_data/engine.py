@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files, journal, locks, runs
-from spx_data.errors import LeftoverLockError, SpxDataError
+from spx_data.errors import RunFailedError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
 from spx_data.runs import Run
@@ -36,6 +37,8 @@ _GRACE_SECONDS = 10.0
 _FAREWELL_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _SAID = "spx-data: "
+# How an error looks in what Python, the shell or Snakemake say.
+_ERROR = re.compile(r"\w(Error|Exception)\b|: error|cannot|denied|No such file")
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,34 @@ class Started:
 
     def says(self) -> list[str]:
         """What the workflow said in lines of its own: why it did not begin, or what it will not do."""
-        with suppress(SpxDataError), files.reading(self.log) as stream:
-            lines = stream.read().decode(errors="replace").splitlines()
-            return [line.removeprefix(_SAID) for line in lines if line.startswith(_SAID)]
+        return [line.removeprefix(_SAID) for line in self._lines() if line.startswith(_SAID)]
+
+    def failure(self, *, began: bool, left: int) -> RunFailedError | None:
+        """Why Snakemake, which has ended, did not come to its *left* dates; None where that is no failure.
+
+        *began* says whether it came to the point where it is the lake's run.
+        """
+        status = self.process.returncode
+        if status < 0:
+            how = f"snakemake was ended by {signal.Signals(-status).name}"
+        elif not began and status:
+            how = "snakemake could not begin"
+        elif status and left:
+            how = f"snakemake ended before it came to {left} of its dates"
+        else:
+            return None
+        why = "" if status < 0 else f": {self._last_error()}"
+        cure = f"All it said is in {self.log}"
+        return RunFailedError(how + why, cure=cure, log=str(self.log))
+
+    def _last_error(self) -> str:
+        lines = [line.strip() for line in self._lines() if line.strip()]
+        errors = [line for line in lines if _ERROR.search(line)]
+        return next(reversed(errors or lines), "it said nothing")
+
+    def _lines(self) -> list[str]:
+        with suppress(SpxDataError):
+            return files.content(self.log).decode(errors="replace").splitlines()
         return []
 
 
@@ -147,71 +175,41 @@ def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None
 # The lock that a killed run leaves behind ---------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Lock:
-    """A lock of Snakemake's in a folder where no Snakemake is at work."""
+def take_stale_lock(layout: Layout) -> None:
+    """Take away the lock that a killed run left in this folder, if nobody is there for whom it may be.
 
-    files: int
-    since: dt.datetime
-
-
-def stale_lock(layout: Layout, folder: Path | None = None) -> Lock | None:
-    """The lock that a killed run left in *folder* (this one); None where there is none, or somebody has it.
-
-    Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes.
+    Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes; it keeps
+    every next run out until somebody does.
     """
-    left = list(_lock_files(folder or Path()))
-    if not left or locks.is_held(layout.run_lock) or _users_of_the_lock(layout, folder or Path()):
-        return None
-    since = max(path.stat().st_mtime for path in left)
-    return Lock(len(left), dt.datetime.fromtimestamp(since, dt.UTC))
+    left = list(_lock_files())
+    if left and not locks.is_held(layout.run_lock) and not _users_of_the_lock(layout):
+        for path in left:
+            files.remove(path)
 
 
 def called_from(folder: Path) -> list[int]:
-    """The ids of the Snakemakes that were called from *folder*, whatever they do there."""
+    """The ids of the other Snakemakes that were called from *folder*, whatever they do there."""
     import psutil
 
     here, found = folder.resolve(), []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             # A name alone proves nothing: the folder does. Other users' processes cannot be asked, nor lock.
-            if _is_snakemake(process.cmdline()) and Path(process.cwd()) == here:
+            command = process.cmdline()
+            if process.pid != os.getpid() and _is_snakemake(command) and Path(process.cwd()) == here:
                 found.append(process.pid)
     return found
 
 
-def _users_of_the_lock(layout: Layout, folder: Path) -> list[int]:
-    """The processes for whose sake *folder* may be locked: Snakemakes, and jobs that outlived one."""
+def _users_of_the_lock(layout: Layout) -> bool:
+    """Whether somebody may need this folder's lock: another Snakemake, or a job that outlived its own."""
     run = runs.last(layout)
-    jobs = [process.pid for process in runs.processes(layout, run)] if run else []
-    return sorted({*called_from(folder), *jobs})
+    return bool(called_from(Path()) or (run and next(runs.processes(layout, run), None)))
 
 
-def unlock(layout: Layout, configfiles: Sequence[Path]) -> None:
-    """Let Snakemake take the lock in this folder away.
-
-    Raises:
-        LeftoverLockError: somebody may still use it, or Snakemake could not.
-    """
-    busy = _users_of_the_lock(layout, Path())
-    if busy or locks.is_held(layout.run_lock):
-        raise LeftoverLockError(
-            f"the lock of this folder may be in use by process {', '.join(map(str, busy)) or 'unknown'}",
-            cure="spx-data stop --now ends what runs",
-            folder=Path.cwd(),
-        )
-    done = subprocess.run([*_snakemake(configfiles), "--unlock"], capture_output=True, text=True, check=False)
-    if list(_lock_files(Path())):
-        raise LeftoverLockError(
-            f"snakemake --unlock ended with {done.returncode} and left the lock: {done.stderr[-300:]}",
-            cure=f"Look into {SNAKEMAKE_LOCKS}",
-            folder=Path.cwd(),
-        )
-
-
-def _lock_files(folder: Path) -> Iterator[Path]:
+def _lock_files() -> Iterator[Path]:
     with suppress(FileNotFoundError, NotADirectoryError):
-        yield from sorted((folder / SNAKEMAKE_LOCKS).iterdir())
+        yield from sorted(SNAKEMAKE_LOCKS.iterdir())
 
 
 def _is_snakemake(command: Sequence[str]) -> bool:

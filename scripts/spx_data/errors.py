@@ -182,6 +182,29 @@ class DatabaseSchemaError(SpxDataError):
     retry = NEVER
 
 
+# The jobs -----------------------------------------------------------------------------------------------
+
+
+class JobDiedError(SpxDataError):
+    """A job ended, or never began, without saying why. Fields: rule, log, signal (where one ended it)."""
+
+    retry = NEVER
+    surroundings = True
+
+
+class JobCrashedError(JobDiedError):
+    """A job's own code crashed: it may do so on this date's data every time. Fields: rule, log, signal."""
+
+    surroundings = False
+
+
+class RunFailedError(SpxDataError):
+    """Snakemake could not begin, or ended before it came to all dates. Fields: log."""
+
+    retry = NEVER
+    surroundings = True
+
+
 # The call -----------------------------------------------------------------------------------------------
 
 
@@ -212,13 +235,6 @@ class SettingRefusedError(ConfigurationValidationError):
 
 class AnotherRunError(SpxDataError):
     """A run is filling this lake already. Fields: pid."""
-
-    retry = NEVER
-    surroundings = True
-
-
-class LeftoverLockError(SpxDataError):
-    """A lock of Snakemake's is in the way, and somebody may still use it. Fields: folder."""
 
     retry = NEVER
     surroundings = True

@@ -13,6 +13,9 @@ import datetime as dt
 import json
 import logging
 import os
+import re
+import resource
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +32,7 @@ RUN_VARIABLE = "SPX_DATA_RUN"
 STARTED = "started"
 FINISHED = "finished"
 FAILED = "failed"
+STOPPED = "stopped"  # a person ended the run, and with it this try
 REQUEST = "request"  # one HTTP exchange: url, status, bytes, seconds
 RETRIED = "retried"  # an error that is answered by asking again: error, cause, attempt, wait
 STAGED = "staged"  # an expiration became a checkpoint: root, expiration, rows, bytes, attempts
@@ -42,6 +46,7 @@ RECHECKED = "rechecked"  # fetched again and compared with what is sealed: chang
 CONFIGURED = "configured"  # of the lake, a setting was changed: key, old, new, by, file
 VERIFIED = "verified"  # of the lake: days, bytes, damaged, root
 GIVEN_UP = "given-up"  # of the lake: a person said that what was sealed is gone for good: reason
+RUN_FAILED = "run-failed"  # of the lake: a run that could not begin, or ended untimely: error, cause, cure
 
 Event = dict[str, Any]
 
@@ -85,10 +90,9 @@ class Journal:
             self.mention(NO_DATA, cause=error.cause, **error.fields)
             raise
         except Exception as error:
-            seconds = round(time.monotonic() - begun, 3)
-            self.mention(FAILED, **described(error), traceback=traceback.format_exc(), seconds=seconds)
+            self.mention(FAILED, **described(error), traceback=traceback.format_exc(), **_spent(begun))
             raise
-        self.mention(FINISHED, seconds=round(time.monotonic() - begun, 3))
+        self.mention(FINISHED, **_spent(begun))
 
 
 def was_sealed(events: Sequence[Event], since: dt.datetime | None = None) -> bool:
@@ -111,6 +115,23 @@ def was_sealed(events: Sequence[Event], since: dt.datetime | None = None) -> boo
 
 
 _OF_A_MERGE = frozenset({STARTED, FINISHED, FAILED})
+
+
+def _spent(begun: float) -> dict[str, float]:
+    """What a try took since *begun* (monotonic seconds): time, and the most memory of this process."""
+    return {"seconds": round(time.monotonic() - begun, 3), "memory_mb": round(_peak_memory() / 1e6, 1)}
+
+
+def _peak_memory() -> int:
+    """The largest resident set of this process, in bytes."""
+    with suppress(OSError, AttributeError):
+        # Linux's other figure also counts the process that this one was forked from: Snakemake's.
+        return int(_PEAK.search(Path("/proc/self/status").read_text())[1]) * 1024  # type: ignore[index]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 # 472 is the source's "nothing there": an answer like any other.
 _ANSWERS = frozenset({200, 472})
@@ -161,10 +182,11 @@ _ERROR: dict[str, _Field] = {
     "traceback": (_is_text, ""),
     "attempt": (_is_number, 0),
 }
+_SPENT: dict[str, _Field] = {"seconds": (_is_number, 0.0), "memory_mb": (_is_number, 0.0)}
 _CHAIN: dict[str, _Field] = {"root": (_is_text, ""), "expiration": (_is_text, "")}
 _FIELDS: dict[str, dict[str, _Field]] = {
-    FINISHED: {"seconds": (_is_number, 0.0)},
-    FAILED: {**_ERROR, "seconds": (_is_number, 0.0)},
+    FINISHED: _SPENT,
+    FAILED: {**_ERROR, **_SPENT},
     RETRIED: _ERROR,
     EXPIRATION_FAILED: {**_ERROR, **_CHAIN},
     NO_DATA: {"cause": (_is_text, "")},
@@ -172,6 +194,7 @@ _FIELDS: dict[str, dict[str, _Field]] = {
     ACCEPTED: {"reason": (_is_text, "")},
     GIVEN_UP: {"reason": (_is_text, "")},
     CONFIGURED: dict.fromkeys(("key", "by", "file"), (_is_text, "")),
+    RUN_FAILED: {**_ERROR, "cure": (_is_text, "")},
 }
 
 
@@ -193,7 +216,7 @@ def read(path: Path) -> list[Event]:
 
 def parse(line: bytes) -> Event | None:
     """The event in one line of a journal, as `read` gives it; None where it is none."""
-    return _checked(_value(line))
+    return checked(_value(line))
 
 
 def _values(content: bytes) -> list[Any]:
@@ -226,14 +249,14 @@ def _events(values: list[Any]) -> Iterator[Event]:
                 yield value
                 continue
         except (ValueError, TypeError, LookupError):
-            pass  # `_checked` knows what to do
-        if event := _checked(value):
+            pass  # `checked` knows what to do
+        if event := checked(value):
             yield event
             if event["event"] not in _CHECKS:
                 usual.add((event["event"], event["stage"], event["run"]))
 
 
-def _checked(event: Any) -> Event | None:
+def checked(event: Any) -> Event | None:
     """*event* with all the fields of its kind; None where it is none."""
     try:
         kind = event["event"]

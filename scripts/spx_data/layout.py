@@ -19,7 +19,6 @@ DATASET = "dataset.json"
 COMPRESSED = ".gz"
 # Where Snakemake keeps its locks, in the folder it is called from.
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
-_BENCHMARK = ".tsv"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
@@ -174,15 +173,6 @@ class Layout:
         """The log of *rule* for a date, with wildcards."""
         return self.data / "logs" / _FOLDER / f"{rule}.log"
 
-    def benchmark_pattern(self, rule: str) -> Path:
-        """Snakemake's benchmark of *rule* for a date, with wildcards."""
-        return self.benchmarks_pattern / f"{rule}{_BENCHMARK}"
-
-    @cached_property
-    def benchmarks_pattern(self) -> Path:
-        """The folder of a date's benchmarks, with wildcards."""
-        return self.data / "benchmarks" / _FOLDER
-
     # A date's files -------------------------------------------------------------------------------------
 
     def parquet(self, date: dt.date) -> Path:
@@ -243,15 +233,6 @@ class Layout:
     def log(self, rule: str, date: dt.date) -> Path:
         """The log of *rule* for *date*."""
         return _fill(self.log_pattern(rule), date)
-
-    def benchmark(self, rule: str, date: dt.date) -> Path:
-        """Snakemake's benchmark of *rule* for *date*."""
-        return _fill(self.benchmark_pattern(rule), date)
-
-    def benchmark_names(self, rules: Iterable[str], date: dt.date) -> list[str]:
-        """The benchmarks of *rules* for *date*, as text: for who reads thousands of them."""
-        (folder,) = names([str(self.benchmarks_pattern)], date)
-        return [f"{folder}/{rule}{_BENCHMARK}" for rule in rules]
 
     # The lake's files -----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
-from spx_data import journal, seals, sessions, tree
+from spx_data import endings, journal, seals, sessions, tree
 from spx_data.dates import Dates
 from spx_data.errors import ApiDataNotFoundError, FileCorruptionError
 from spx_data.journal import Event
@@ -166,7 +166,7 @@ def gather(layout: Layout, date: dt.date) -> Evidence:
         begun=layout.listing(date).exists() or bool(layout.receipts(date)),
         remains=any(path.exists() for path in layout.sealed_files(date)),
         quarantined=layout.quarantine(date).is_dir(),
-        events=journal.read(layout.journal(date)),
+        events=endings.with_the_lost(layout, journal.read(layout.journal(date))),
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from spx_data import files, journal, locks
 from spx_data.errors import AnotherRunError, SpxDataError
+from spx_data.journal import Event, Journal
 from spx_data.layout import Layout
 
 if TYPE_CHECKING:
@@ -134,6 +135,20 @@ def _held(path: Path) -> int | None:
     while (descriptor := locks.hold(path)) is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return descriptor
+
+
+def mention_failure(layout: Layout, error: SpxDataError) -> None:
+    """Remember that a run could not begin, or ended untimely: for who asks later, in the lake's journal."""
+    Journal(layout.lake_journal, "run").mention(journal.RUN_FAILED, **journal.described(error))
+
+
+def last_failure(layout: Layout) -> Event | None:
+    """Why the last call of the workflow that was to fill the lake could not; None where it could."""
+    failed = [event for event in journal.read(layout.lake_journal) if event["event"] == journal.RUN_FAILED]
+    run = last(layout)
+    if not failed or (run and dt.datetime.fromisoformat(failed[-1]["at"]) < run.started_at):
+        return None
+    return failed[-1]
 
 
 def note_stop(layout: Layout, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 python -m tests.proof stops --trials 10000
 python -m tests.proof damage --trials 10000
+python -m tests.proof jobs --trials 300
 python -m tests.proof hostile --trials 1000
 python -m tests.proof seeded --trials 1100
 python -m tests.proof clean --trials 500
@@ -21,7 +22,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.proof", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("proof", choices=("stops", "damage", "hostile", "seeded", "clean"))
+    parser.add_argument("proof", choices=("stops", "damage", "jobs", "hostile", "seeded", "clean"))
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count())

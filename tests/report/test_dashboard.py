@@ -141,7 +141,6 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
         '[spx-data retry 2024-11-19 --force], or: [spx-data accept 2024-11-19 --reason "…"]',
         "[spx-data process 2024-11-21], and look at the disk's health",
         "Stop other programs, or [spx-data config set thetadata.max_concurrent_requests 4]",
-        "[spx-data stop] takes it away where nothing runs; so does [snakemake --unlock]",
         "[spx-data status --watch] shows it; [spx-data stop --now] ends it, and the next run resumes",
         "Make room: [spx-data cleanup --dry-run] shows what can go",
         "Close other programs, or give Snakemake fewer cores",

@@ -417,7 +417,7 @@ def test_a_crash_before_the_sidecar_leaves_a_date_that_is_not_done(room, step, t
     monkeypatch.setattr(room, step, crash)
     with pytest.raises(KeyboardInterrupt):
         date.merge()
-    assert date.state().kind is Kind.PARTIAL
+    assert date.state().kind is Kind.FAILED
 
     monkeypatch.undo()
     date.merge()

@@ -120,7 +120,6 @@ ALL = [
     "calendar",
     "tree",
     "run",
-    "lock",
     "staging",
     "logs",
     "failure-rate",
@@ -196,7 +195,6 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         ),
         ("tree", "ok", "4 dates: 4 missing", None, 4, None, "dates"),
         ("run", "ok", "none at work", None, None, None, None),
-        ("lock", "ok", "no lock of a killed run is left", None, None, None, None),
         ("staging", "ok", "nothing is left of sealed dates", None, 0, None, "bytes"),
         ("logs", "ok", "0.0 MB of logs, at most 1.0 GB are kept", None, 0, 1e9, "bytes"),
         (
@@ -265,7 +263,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "22 ok, 1 warn, 1 fail"
+    assert lines[-1] == "21 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):
@@ -322,7 +320,6 @@ def test_without_a_start_date_what_needs_none_is_looked_at(filled):
             "strangers",
             "database",
             "run",
-            "lock",
             "logs",
         ],
         "ok",
@@ -583,17 +580,6 @@ def test_logs_are_held_against_their_retention(limit, level, project):
     row = project.checks()["logs"]
 
     assert (row["level"], row["value"]) == (level, 2_000_000)
-
-
-def test_the_lock_of_a_killed_run_is_a_failure_with_its_cure(project):
-    locks = project.folder / ".snakemake" / "locks"
-    locks.mkdir(parents=True)
-    (locks / "0.input.lock").touch()
-
-    row = project.checks()["lock"]
-
-    assert (row["level"], row["value"]) == ("fail", 1)
-    assert row["cure"].endswith("snakemake --unlock")
 
 
 def test_a_parked_date_is_told_by_health_and_by_status(project):

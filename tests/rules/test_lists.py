@@ -81,12 +81,12 @@ def project(tmp_path, monkeypatch):
     record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:00+00:00", status=500)
     record(settings, SEALED[0], journal.RETRIED, at="2024-01-02T14:30:01+00:00", attempt=1, **about)
     record(settings, SEALED[0], journal.REQUEST, at="2024-01-02T14:30:02+00:00", status=200)
+    record(
+        settings, SEALED[1], journal.FINISHED, at="2024-01-03T14:30:00+00:00", seconds=0.0, memory_mb=512.25
+    )
     for number, (date, points) in enumerate(zip(SEALED, JUDGED, strict=True), start=1):
         sections = {"quality": None if points is None else judged(**points), **(BAD if number == 3 else {})}
         seal(settings, date, rows=4000 * number, seconds=30.0 * number + 30, **sections)
-    benchmark = settings.layout.benchmark("download_expirations", SEALED[1])
-    benchmark.parent.mkdir(parents=True)
-    benchmark.write_text("s\tmax_rss\n61.0\t512.25\n")
     fail(settings, FAILED)
     fail(settings, PARKED, runs=3)
     return settings

@@ -129,7 +129,6 @@ EVIDENCE = st.fixed_dictionaries(
         "parquet": FILE,
         "sidecar": FILE,
         "passport": FILE,
-        "benchmark": FILE | st.just(b"s\th:m:s\tmax_rss\n1\t0:00:01\t77.5\n"),
         "quarantine": FILE,
         "sealed": st.just(b"PAR1"),
     },
@@ -197,7 +196,6 @@ def plant(layout, date, evidence):
         "parquet": layout.parquet(date),
         "sidecar": layout.sidecar(date),
         "passport": layout.passport(date),
-        "benchmark": layout.benchmark("merge_date", date),
         "quarantine": layout.quarantine(date) / "20240101T000000Z" / "report.json",
         "sealed": layout.parquet(date),
     }

@@ -183,20 +183,6 @@ def test_a_sealed_date_is_not_accepted(call, sealed):
     assert "is sealed: there is nothing to accept" in err
 
 
-def test_a_plan_names_the_lock_of_a_killed_run(call, tmp_path, monkeypatch):
-    monkeypatch.setenv("THETADATA_BASE_URL", "http://127.0.0.1:9")
-    (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
-    (tmp_path / ".snakemake" / "locks" / "0.input.lock").touch()
-
-    code, out, _ = call("process-gaps", "--dry-run", "--format", "json")
-
-    conflicts = {conflict["what"]: conflict for conflict in json.loads(out)["conflicts"]}
-    assert code == 1
-    assert set(conflicts) == {"terminal", "lock"}
-    assert conflicts["terminal"]["blocking"] and not conflicts["lock"]["blocking"]
-    assert (tmp_path / ".snakemake" / "locks" / "0.input.lock").exists()
-
-
 # Help ---------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,6 @@ def test_a_dates_files_stand_where_a_person_would_look():
             TREE.journal(DAY),
             TREE.rejects(DAY),
             TREE.log("merge_date", DAY),
-            TREE.benchmark("merge_date", DAY),
             TREE.dataset,
         )
     ] == [
@@ -46,7 +45,6 @@ def test_a_dates_files_stand_where_a_person_would_look():
         "data/journal/2024/2024-01-02.jsonl",
         "data/rejects/2024/2024-01-02.ndjson",
         "data/logs/2024/01/02/merge_date.log",
-        "data/benchmarks/2024/01/02/merge_date.tsv",
         "out/dataset.json",
     ]
 

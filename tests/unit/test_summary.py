@@ -136,31 +136,11 @@ def damage(settings, date):
         passport.write_bytes(passport.read_bytes().replace(b"2024", b"2042", 1))
 
 
-def benchmark(settings, date):
-    path = settings.layout.benchmark("merge_date", date)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    peak = 200 + time.time_ns() % 700
-    path.write_text(f"s\tmax_rss\n1.0\t{peak}.5\n")
-
-
 def run_again(settings, date):
-    """What a job that runs once more leaves: a benchmark, in place of the last one, and a longer journal."""
+    """What a job that runs once more leaves: a longer journal, and what it took."""
     record(settings, date, journal.STARTED, at=MOMENT.isoformat())
-    benchmark(settings, date)
-
-
-def replace_benchmark(settings, date):
-    settings.layout.benchmark("merge_date", date).unlink(missing_ok=True)
-    benchmark(settings, date)
-
-
-def first_benchmark(settings, date):
-    if not settings.layout.benchmark("merge_date", date).exists():
-        benchmark(settings, date)
-
-
-def lose_benchmark(settings, date):
-    settings.layout.benchmark("merge_date", date).unlink(missing_ok=True)
+    peak = 200 + time.time_ns() % 700
+    record(settings, date, journal.FINISHED, at=MOMENT.isoformat(), seconds=1.0, memory_mb=peak)
 
 
 def compress(settings, date):
@@ -181,9 +161,6 @@ EDITS = [
     change_in_place,
     damage,
     run_again,
-    replace_benchmark,
-    first_benchmark,
-    lose_benchmark,
     compress,
     *map(without, ("sidecar", "parquet", "passport", "journal")),
 ]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spx_data import dataset, engine, ledger, runs, sessions
+from spx_data import dataset, endings, engine, ledger, runs, sessions
 from spx_data.cli.call import Call
 from spx_data.cli.progress import Shown, print_summary, progress_shown
 from spx_data.engine import Started
+from spx_data.errors import RunFailedError
 from spx_data.ledger import Kind
 from spx_data.progress import Summary, summary_of
 
@@ -38,7 +39,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         LakeMissingError: what was sealed here is gone, as where its disk is not mounted.
     """
     dataset.check_there(call.settings.layout)
-    check_alone(call)
+    runs.check_none(call.settings.layout)
     parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
@@ -50,14 +51,19 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         more = number < len(batches)
         started = engine.start(call.settings, call.files, batch, cores, more=more)
         stopped = _watched(call, started)
+        if started.process.returncode < 0:
+            # It was killed, so nobody has written down yet what became of its jobs.
+            endings.settle_last(call.settings.layout)
         summary = _summarised(call, started)
         if stopped:
             return _STOPPED
-        if summary is None and started.process.returncode:
-            for line in started.says() or [f"snakemake could not begin. {started.log} says why"]:
-                click.echo(f"spx-data: {line}", err=True)
+        said = started.says() if summary is None else []
+        failure = None if said or _was_stopped(call, started) else _failure(call, started, summary)
+        for line in [*said, *([str(failure)] if failure else [])]:
+            click.echo(f"spx-data: {line}", err=True)
+        if failure or (said and started.process.returncode):
             return 1
-        if more and (runs.was_stopped(call.settings.layout, started.name) or (summary and summary.left)):
+        if more and (_was_stopped(call, started) or (summary and summary.left)):
             # Every date comes to some end, unless the run was stopped, or killed.
             click.echo(
                 f"spx-data: stopped, so what was to follow is not begun (batches: {len(batches) - number})",
@@ -68,21 +74,17 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
     return int(any(state.kind in _NEEDS_YOU for state in states.values()))
 
 
-def check_alone(call: Call) -> None:
-    """Make sure that nothing else is filling this lake, and take away a lock that a killed run left behind.
+def _was_stopped(call: Call, started: Started) -> bool:
+    return runs.was_stopped(call.settings.layout, started.name)
 
-    Raises:
-        AnotherRunError: something is.
-    """
-    layout = call.settings.layout
-    runs.check_none(layout)
-    if lock := engine.stale_lock(layout):
-        engine.unlock(layout, call.files)
-        click.echo(
-            f"spx-data: the lock of a run that was killed on {lock.since:%Y-%m-%d %H:%M} UTC is taken away: "
-            "nothing of it runs any more",
-            err=True,
-        )
+
+def _failure(call: Call, started: Started, summary: Summary | None) -> RunFailedError | None:
+    """Why the run did not come to all of its dates, written down as well; None where it did."""
+    left = len(summary.left) if summary else 0
+    failure = started.failure(began=summary is not None, left=left)
+    if failure:
+        runs.mention_failure(call.settings.layout, failure)
+    return failure
 
 
 def _batches(dates: Sequence[dt.date], size: int | None) -> Iterator[list[dt.date]]:

@@ -108,7 +108,8 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
 
 def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, form: Format) -> None:
     """Fill the dates that were *asked* for, or show what that would mean."""
-    from spx_data.cli.filling import check_alone, fill
+    from spx_data import runs
+    from spx_data.cli.filling import fill
     from spx_data.gaps import plan
 
     call: Call = ctx.obj
@@ -122,7 +123,7 @@ def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores:
     undecided = [conflict for conflict in planned.conflicts if conflict.what in _UNDECIDED]
     for conflict in [*wrong, *undecided]:
         click.echo(f"spx-data: {_words(conflict)}", err=True)
-    check_alone(call)
+    runs.check_none(call.settings.layout)
     _ask_again(call, planned)
     left_out = {date for conflict in undecided for date in conflict.dates}
     dates = [date for date in planned.dates if date not in left_out]
@@ -144,19 +145,8 @@ def _ask_again(call: Call, planned: Plan) -> None:
 
 def _show(ctx: click.Context, planned: Plan, form: Format) -> None:
     """Print the plan; the exit code is 1 when something is in its way."""
-    from spx_data import engine
     from spx_data.cli.plan import print_plan
-    from spx_data.gaps import Conflict
 
-    if lock := engine.stale_lock(ctx.obj.settings.layout):
-        planned = planned.with_conflicts(
-            Conflict(
-                "lock",
-                f"a run that was killed on {lock.since:%Y-%m-%d %H:%M} UTC left its lock",
-                "spx-data takes it away when it begins; for plain snakemake: spx-data stop",
-                blocking=False,
-            )
-        )
     print_plan(planned, form)
     ctx.exit(int(any(conflict.blocking for conflict in planned.conflicts)))
 

@@ -82,12 +82,6 @@ def _nothing_runs(call: Call, now: bool) -> None:
     if others := engine.called_from(Path()):
         ids = ", ".join(map(str, others))
         click.echo(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
-    elif lock := engine.stale_lock(layout):
-        engine.unlock(layout, call.files)
-        click.echo(
-            f"nothing is running; the lock that a killed run left, {lock.since:%Y-%m-%d %H:%M} UTC, "
-            "is taken away"
-        )
     elif not orphans:
         click.echo("nothing is running")
 

@@ -42,7 +42,7 @@ def errors(
     limit: int | None,
     form: Format,
 ) -> None:
-    r"""List the errors of trading dates, the newest first, or show what they have in common.
+    r"""List the errors of trading dates and of runs, the newest first, or show what they have in common.
 
     DATES are trading dates: a day, a month, a year, a range, or several with commas. An error counts as
     resolved when its date was sealed after it.
@@ -57,7 +57,10 @@ def errors(
 
     lines = summaries(call.settings, call.moment)
     found = patterns.troubles(
-        (line for line in lines if dates is None or line.date in dates), since.first if since else None, types
+        (line for line in lines if dates is None or line.date in dates),
+        since.first if since else None,
+        types,
+        patterns.of_runs(call.settings.layout) if dates is None else (),
     )
     if by:
         groups = [asdict(line) for line in patterns.patterns(found, by)]
@@ -69,8 +72,8 @@ def errors(
 
 def row(line: Trouble) -> Row:
     """One error as a flat object."""
-    values = {name: getattr(line, name) for name in FIELDS if name != "resolved"}
-    return {name: line.resolved_at is not None if name == "resolved" else values[name] for name in FIELDS}
+    told = {"date": line.date or None, "resolved": line.resolved_at is not None}
+    return {name: told[name] if name in told else getattr(line, name) for name in FIELDS}
 
 
 def _columns() -> list[Column]:

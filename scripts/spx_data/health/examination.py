@@ -67,7 +67,6 @@ _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
     "calendar": (_Needs.DATES, lake.calendar),
     "tree": (_Needs.DATES, lake.tree),
     "run": (_Needs.NOTHING, work.run),
-    "lock": (_Needs.NOTHING, work.lock),
     "staging": (_Needs.DATES, lake.staging),
     "logs": (_Needs.NOTHING, lake.logs),
     **{name: (_Needs.DATES, look) for name, look in _ALERTS.items()},

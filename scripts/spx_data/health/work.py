@@ -18,6 +18,10 @@ def run(scene: Scene) -> Check:
     current = runs.current(layout)
     if current is None:
         last = runs.last(layout)
+        if failed := runs.last_failure(layout):
+            at = failed["at"][:16].replace("T", " ")
+            found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
+            return fail(name, found, failed["cure"] or "spx-data errors shows more")
         began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
         return ok(name, f"none at work{began}")
     done = sum(summary.date in scene.at_work for summary in scene.sealed)
@@ -39,15 +43,3 @@ def _last_sign(scene: Scene, started_at: dt.datetime) -> dt.datetime:
     """The last event of any of the run's dates, or its beginning."""
     moments = [summary.facts.updated_at for summary in scene.summaries if summary.date in scene.at_work]
     return max([started_at, *(dt.datetime.fromisoformat(at) for at in moments if at)])
-
-
-def lock(scene: Scene) -> Check:
-    """Whether Snakemake's own lock lies about with nobody holding it: it keeps every next run out."""
-    from spx_data import engine
-
-    left = engine.stale_lock(scene.settings.layout)
-    if left is None:
-        return ok("lock", "no lock of a killed run is left")
-    found = f"a killed run left Snakemake's lock of this folder ({left.since:%Y-%m-%d %H:%M} UTC)"
-    cure = "spx-data stop takes it away where nothing runs; so does snakemake --unlock"
-    return fail("lock", found, cure, value=left.files, unit="files")

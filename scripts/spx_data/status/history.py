@@ -1,9 +1,8 @@
-"""One trading date's history, as its files tell it: the journal, the passport, receipts, benchmarks."""
+"""One trading date's history, as its files tell it: the journal, the passport, receipts."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from spx_data import files, journal, ledger, staging, vouched
+from spx_data import journal, ledger, staging, vouched
 from spx_data.errors import SpxDataError
 from spx_data.journal import Event
 from spx_data.layout import Layout
@@ -21,9 +20,6 @@ from spx_data.quality import DETAILS
 from spx_data.status import digest
 from spx_data.status.digest import Digest
 
-RULES = ("fetch_expirations", "download_expirations", "merge_date")
-
-_NUMBER = re.compile(rb"[0-9]{1,12}(\.[0-9]*)?")
 _ENDS = frozenset({journal.FINISHED, journal.FAILED})
 _TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
 
@@ -167,20 +163,6 @@ class History:
 
     @cached_property
     def memory_peak_mb(self) -> float | None:
-        """The largest resident set of the date's jobs, from Snakemake's benchmarks."""
-        peaks = map(_peak, self.layout.benchmark_names(RULES, self.date))
-        return max((peak for peak in peaks if peak is not None), default=None)
-
-
-def _peak(benchmark: str) -> float | None:
-    """The largest resident set, in MB, in one of Snakemake's benchmarks; None where it says none."""
-    try:
-        content = files.content(benchmark)
-    except (OSError, SpxDataError):
-        return None
-    head, *rows = (line.split(b"\t") for line in content.splitlines() or [b""])
-    if b"max_rss" not in head:
-        return None
-    column = head.index(b"max_rss")
-    values = [row[column] for row in rows if len(row) > column]
-    return max((float(value) for value in values if _NUMBER.fullmatch(value)), default=None)
+        """The largest resident set of the date's jobs, as they measured it themselves."""
+        peaks = (event["memory_mb"] for kind in _ENDS for event in self.of_kind(kind))
+        return max(peaks, default=0.0) or None

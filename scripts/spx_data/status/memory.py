@@ -3,10 +3,6 @@
 A sealed date's files hardly ever change, and there are thousands of them. So its facts are kept beside the
 signatures (size, time of the last change, inode) of the files that they were read from, and read anew as
 soon as one signature is another. Whether a date is sealed, and its state, is looked up every time.
-
-The benchmarks, three files a date, are signed together by their folder: it changes when one of them is made,
-renamed or removed. Snakemake writes one anew, in place, only when it ran its job anew, and then the journal
-has grown. What is not noticed is somebody's editing a benchmark by hand; all it says is a job's memory.
 """
 
 from __future__ import annotations
@@ -30,7 +26,7 @@ from spx_data.status.summary import Facts, Trouble
 _FACTS = [field.name for field in fields(Facts)][:-1]  # `troubles` come last, and have a form of their own
 _TROUBLE = [field.name for field in fields(Trouble) if field.name != "date"]
 # What another release, or another set of fields, remembered is not ours to use.
-_FORM = {"format": 3, "release": __version__, "facts": _FACTS, "trouble": _TROUBLE}
+_FORM = {"format": 4, "release": __version__, "facts": _FACTS, "trouble": _TROUBLE}
 
 _values_of = attrgetter(*_FACTS)
 _trouble_of = attrgetter(*_TROUBLE)
@@ -97,14 +93,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _patterns(of: Layout) -> list[str]:
-    """What a sealed date's facts come from: three files and a folder."""
+    """What a sealed date's facts come from."""
     journal = of.journal_pattern
-    found = (of.passport_pattern, journal, layout.compressed_of(journal), of.benchmarks_pattern)
+    found = (of.passport_pattern, journal, layout.compressed_of(journal))
     return [str(path) for path in found]
 
 
 def _signature(path: str) -> list[int]:
-    """Size, time of the last change and inode of a file or folder; zeros where there is none."""
+    """Size, time of the last change and inode of a file; zeros where there is none."""
     try:
         status = os.stat(path)  # noqa: PTH116  # a Path for each of so many would take longer than the asking
     except OSError:

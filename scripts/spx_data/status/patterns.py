@@ -5,17 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from spx_data import journal, runs
 from spx_data.dates import ZONE
+from spx_data.layout import Layout
 from spx_data.status.summary import Summary, Trouble
 
 Aspect = Literal["type", "hour", "expiration", "date", "stage"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
 _NEW_YORK = ZoneInfo(ZONE)
-_NONE = "none"  # the group of errors that are about no single expiration
+_NONE = "none"  # the group of errors that are about no single expiration, or no single date
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,43 @@ class Pattern:
 
 
 def troubles(
-    summaries: Iterable[Summary], since: dt.date | None = None, types: Sequence[str] = ()
+    summaries: Iterable[Summary],
+    since: dt.date | None = None,
+    types: Sequence[str] = (),
+    others: Iterable[Trouble] = (),
 ) -> list[Trouble]:
-    """The errors of the dates, newest first: those *since* that day in New York, and of these *types*."""
+    """The errors of the dates and *others*, newest first: *since* that day (New York), of these *types*."""
     wanted = {name.lower() for name in types}
     found = [
         trouble
-        for summary in summaries
-        for trouble in summary.facts.troubles
+        for trouble in chain(others, *(summary.facts.troubles for summary in summaries))
         if (not wanted or trouble.error.lower() in wanted)
         and (since is None or _moment(trouble).date() >= since)
     ]
     return sorted(found, key=lambda trouble: trouble.at, reverse=True)
+
+
+def of_runs(layout: Layout) -> list[Trouble]:
+    """The runs that could not begin, or ended untimely: errors of no single date, oldest first."""
+    run = runs.last(layout)
+    began = run.started_at.astimezone(dt.UTC).isoformat(timespec="milliseconds") if run else ""
+    return [
+        Trouble(
+            date="",
+            at=event["at"],
+            event=event["event"],
+            error=event["error"],
+            cause=event["cause"],
+            stage=event["stage"],
+            run=event["run"],
+            root=None,
+            expiration=None,
+            attempt=0,
+            resolved_at=began if began > event["at"] else None,
+        )
+        for event in journal.read(layout.lake_journal)
+        if event["event"] == journal.RUN_FAILED
+    ]
 
 
 def patterns(found: Sequence[Trouble], by: Aspect) -> list[Pattern]:
@@ -63,7 +91,7 @@ def _pattern(group: str, members: Sequence[Trouble], total: int) -> Pattern:
         group=group,
         count=len(members),
         share_percent=round(100 * len(members) / total, 1),
-        dates=len({trouble.date for trouble in members}),
+        dates=len({trouble.date for trouble in members if trouble.date}),
         resolved=sum(trouble.resolved_at is not None for trouble in members),
         first_at=members[-1].at,
         last_at=members[0].at,
@@ -80,7 +108,7 @@ def _group(trouble: Trouble, by: Aspect) -> str:
         case "expiration":
             return f"{trouble.root} {trouble.expiration}" if trouble.expiration else _NONE
         case "date":
-            return trouble.date
+            return trouble.date or _NONE
         case "stage":
             return trouble.stage
 

@@ -18,9 +18,9 @@ from spx_data.status.traffic import Numbers
 class Trouble:
     """One failure or one retry; moments are UTC, ISO 8601."""
 
-    date: str
+    date: str  # empty where a whole run failed before it came to any
     at: str
-    event: str  # failed, retried or expiration-failed
+    event: str  # failed, retried, expiration-failed or run-failed
     error: str
     cause: str
     stage: str
@@ -28,7 +28,7 @@ class Trouble:
     root: str | None
     expiration: str | None
     attempt: int
-    resolved_at: str | None  # when the date was sealed after it
+    resolved_at: str | None  # when the date was sealed, or another run began, after it
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,65 @@
+"""What a job's process needs: the run's settings, a log, and what the work took.
+
+The rules start a script as `python scripts/<rule>.py ARGUMENT …`, with the settings in the environment and
+its standard error in the job's log: so whatever ends a job early, the interpreter's own last words included,
+stands there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from spx_data.errors import SpxDataError
+from spx_data.settings import Settings
+
+SETTINGS_VARIABLE = "SPX_DATA_SETTINGS"
+
+
+def environment(config: Mapping[str, Any]) -> dict[str, str]:
+    """What hands the resolved *config* to the jobs."""
+    return {SETTINGS_VARIABLE: json.dumps(config, default=str)}
+
+
+def settings() -> Settings:
+    """The settings of the run that started this job.
+
+    Ends the process where there is none: its scripts are started by the rules alone.
+    """
+    document = os.environ.get(SETTINGS_VARIABLE)
+    if document is None:
+        sys.exit("spx-data: the scripts of the rules are started by Snakemake. snakemake --cores 4")
+    return Settings.of(json.loads(document))
+
+
+@contextmanager
+def logged() -> Iterator[None]:
+    """Log to standard error in the block; an error ends the process with status 1 after it was logged.
+
+    Errors of ours are one line with the cure, which is all a user needs; any other is logged with its
+    traceback.
+    """
+    # A log that cannot be written (a full disk, say) must not bury the one line that says so.
+    logging.raiseExceptions = False
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    try:
+        yield
+    except SpxDataError as error:
+        logging.error("%s", error)
+        _end()
+    except Exception:
+        logging.error("%s", traceback.format_exc())
+        _end()
+
+
+def _end() -> None:
+    """End the process with status 1, and without a word about a log that takes none."""
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    sys.exit(1)
