@@ -4,11 +4,15 @@ import sys
 
 from spx_data import jobs
 from spx_data.cli.verification import print_report, watching
+from spx_data.errors import SpxDataError
 from spx_data.integrity import verify
 
 if __name__ == "__main__":
     settings = jobs.settings()
-    with watching() as observer:
-        report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)
+    try:
+        with watching() as observer:
+            report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")
     print_report(report)
     sys.exit(not report.all_is_well)

@@ -1,9 +1,9 @@
--- The at-the-money straddle of each date's nearest expiration at 10:00, by DuckDB over the sealed Parquet.
+-- The at-the-money straddle of each date's nearest expiration at 10:00, by DuckDB over the days in `sealed`.
 SET TimeZone = 'America/New_York';
 
 WITH ten AS (
     SELECT *, (bid + ask) / 2 AS mid
-    FROM read_parquet(getvariable('lake') || '/*/*/*/*.parquet')
+    FROM read_parquet(getvariable('sealed'))
     -- Expirations further out are not looked at, which halves the time.
     WHERE root = 'SPXW' AND expiration < date + 7 AND strftime("timestamp", '%H:%M') = '10:00' AND bid > 0
 ), straddles AS (

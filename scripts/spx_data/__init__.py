@@ -27,6 +27,7 @@ and none above:
     parquet · schema        the sealed file's format; columns, in one place
     slots                   how many requests are in flight, over all processes
     seals · locks · vouched sidecars; locks that die with their process; documents with a digest of their own
+    tree                    the output tree walked: its dates, and what is no part of the lake
     files                   atomic writes
     config · settings       the config's document, checked; the same as types
     disk · layout           each operation on the disk; every path
@@ -41,16 +42,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spx_data.reader import scan, verification_root
+    from spx_data.reader import scan, sealed_paths, verification_root
 
-__all__ = ["__version__", "scan", "verification_root"]
+__all__ = ["__version__", "scan", "sealed_paths", "verification_root"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     """The reader's functions, loaded when they are first asked for: the many short jobs need neither."""
-    if name in ("scan", "verification_root"):
+    if name in ("scan", "sealed_paths", "verification_root"):
         from spx_data import reader
 
         return getattr(reader, name)

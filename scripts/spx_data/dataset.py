@@ -6,12 +6,15 @@ Settings that change the bytes of a day are the data set's identity. The first s
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spx_data import files, locks
-from spx_data.errors import DatasetMismatchError, MissingFileError
+from spx_data import files, journal, locks, seals, tree
+from spx_data.errors import DatasetMismatchError, LakeMissingError, MissingFileError
+from spx_data.journal import Journal
+from spx_data.layout import Layout
 from spx_data.settings import Settings
 
 FORMAT = 1
@@ -57,7 +60,73 @@ def differences(path: Path, wanted: Mapping[str, Any]) -> str:
 
 
 def claim(settings: Settings, wanted: Identity) -> None:
-    """Check, and write the identity where the lake has none yet."""
+    """Check, and write the identity where the lake has none yet, and never had.
+
+    Raises:
+        DatasetMismatchError: the lake on disk is another one than *wanted*.
+        LakeMissingError: it was there once, and is not: its disk may have gone since the run began.
+    """
     check(settings, wanted)
     if not settings.layout.dataset.exists():
+        check_there(settings.layout)
         locks.claim_json(settings.layout.dataset, wanted)
+
+
+def check_there(layout: Layout) -> None:
+    """Raise `LakeMissingError` where days were sealed here and their whole lake is gone.
+
+    On an empty mount point a lake looks as if it had never been filled. A few days that are gone are gaps.
+    """
+    if error := missing(layout):
+        raise error
+
+
+def missing(layout: Layout) -> LakeMissingError | None:
+    """What `check_there` raises; None where the lake is there, new, or given up (`give_up`).
+
+    While the data set's own file is there, this costs nothing.
+    """
+    with files.explained(layout.dataset, "read"):
+        if layout.dataset.exists():
+            return None
+    with files.explained(layout.lake_journal.parent, "read"):
+        date = last_sealed(layout)
+    if date is None or any(seals.is_sealed(layout.parquet(there)) for there in tree.dates(layout)):
+        return None
+    reason = f"the journal has {date} as sealed, and no sealed day is there, nor {layout.dataset.name}"
+    return LakeMissingError(
+        f"{layout.output} is not the lake that was filled here: {reason}. Is the disk mounted?",
+        cure="Mount it and try again. A lake that has moved: spx-data config set processing.output_directory "
+        f"with the folder it is in now. Days that are gone for good: {GIVE_UP}",
+        what=str(layout.output),
+        reason=reason,
+    )
+
+
+# What a person types; any reason will do.
+GIVE_UP = 'spx-data accept --lost --reason "they are gone for good"'
+
+
+def give_up(layout: Layout, reason: str) -> None:
+    """Note that a person says: what was sealed up to now is gone for good, and may be fetched anew."""
+    Journal(layout.lake_journal, "ledger").record(journal.GIVEN_UP, reason=reason)
+
+
+def given_up(layout: Layout) -> dt.datetime | None:
+    """When what had been sealed was last given up for good; None where it never was."""
+    events = journal.read(layout.lake_journal)
+    said = (event["at"] for event in reversed(events) if event["event"] == journal.GIVEN_UP)
+    return next(map(dt.datetime.fromisoformat, said), None)
+
+
+def last_sealed(layout: Layout) -> dt.date | None:
+    """The newest date that its journal leaves sealed; None where there is none.
+
+    Journals are read until one is found.
+    """
+    paths = layout.journals()
+    since = given_up(layout) if paths else None
+    for path in reversed(paths):
+        if journal.was_sealed(journal.read(path), since):
+            return dt.date.fromisoformat(path.stem)
+    return None

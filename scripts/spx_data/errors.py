@@ -257,5 +257,9 @@ class SubscriptionError(ConfigurationValidationError):
     surroundings = False
 
 
+class LakeMissingError(ConfigurationValidationError):
+    """Days were sealed, and all of them are gone with their `dataset.json`. Fields: what, reason."""
+
+
 class DatasetMismatchError(ConfigurationValidationError):
     """The lake on disk was made with other settings. Fields: what, reason."""

@@ -18,7 +18,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ REOPENED = "reopened"  # a person took that back, or wants a parked date tried a
 RECHECKED = "rechecked"  # fetched again and compared with what is sealed: changed, folder
 CONFIGURED = "configured"  # of the lake, a setting was changed: key, old, new, by, file
 VERIFIED = "verified"  # of the lake: days, bytes, damaged, root
+GIVEN_UP = "given-up"  # of the lake: a person said that what was sealed is gone for good: reason
 RUN_FAILED = "run-failed"  # of the lake: a run that could not begin, or ended untimely: error, cause, cure
 
 Event = dict[str, Any]
@@ -92,6 +93,28 @@ class Journal:
             self.mention(FAILED, **described(error), traceback=traceback.format_exc(), **_spent(begun))
             raise
         self.mention(FINISHED, **_spent(begun))
+
+
+def was_sealed(events: Sequence[Event], since: dt.datetime | None = None) -> bool:
+    """Whether *events* leave the date sealed: the last of a merge or a quarantine decides.
+
+    Listing and downloading do not touch what is sealed. A merge that began and did not end may be at work
+    this very moment. What a person accepted as it is counts as not sealed, where it is gone. So does what was
+    sealed before *since*, the moment at which the whole lake was given up.
+    """
+    for event in reversed(events):
+        if since is not None and dt.datetime.fromisoformat(event["at"]) <= since:
+            return False
+        if event["event"] == SEALED:
+            return True
+        if event["event"] in (QUARANTINED, ACCEPTED):
+            return False
+        if event["stage"] == "merge" and event["event"] in _OF_A_MERGE:
+            return bool(event["event"] == FINISHED)
+    return False
+
+
+_OF_A_MERGE = frozenset({STARTED, FINISHED, FAILED})
 
 
 def _spent(begun: float) -> dict[str, float]:
@@ -169,6 +192,7 @@ _FIELDS: dict[str, dict[str, _Field]] = {
     NO_DATA: {"cause": (_is_text, "")},
     QUARANTINED: {"damages": (_are_words, [])},
     ACCEPTED: {"reason": (_is_text, "")},
+    GIVEN_UP: {"reason": (_is_text, "")},
     CONFIGURED: dict.fromkeys(("key", "by", "file"), (_is_text, "")),
     RUN_FAILED: {**_ERROR, "cure": (_is_text, "")},
 }

@@ -7,6 +7,7 @@ matches are made by the same functions as the paths, with wildcards in place of 
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -20,11 +21,15 @@ COMPRESSED = ".gz"
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
-_PARQUET_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.parquet")
-_YEAR, _TWO_DIGITS = re.compile(r"\d{4}"), re.compile(r"\d{2}")
-_DAY, _JOURNAL = re.compile(r"\d{4}-\d{2}-\d{2}"), re.compile(r"\d{4}-\d{2}-\d{2}\.jsonl(\.gz)?")
-_DAY_PAGE = re.compile(r"\d{4}-\d{2}-\d{2}\.html")
-_NAME = re.compile(r"spx-options-(\d{4}-\d{2}-\d{2})\.(parquet|parquet\.sha256|json)")
+_PARQUET_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_YEAR, _DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
+_JOURNAL, _DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
+_NAME = re.compile(rf"spx-options-({_ISO})\.(parquet|parquet\.sha256|json)")
+_RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
+_STAGED = re.compile(
+    rf"(expirations\.json|manifest\.json|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"
+)
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
 WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
@@ -53,6 +58,10 @@ def _names(folder: str, form: re.Pattern[str]) -> list[str]:
             return [entry.name for entry in entries if form.fullmatch(entry.name)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            return []
+        raise
 
 
 def _date(match: re.Match[str] | None) -> dt.date | None:
@@ -84,6 +93,11 @@ def compressed_of(path: Path) -> Path:
 def named_date(path: Path) -> dt.date | None:
     """The trading date that one of a sealed date's files is named for; None for any other name."""
     return _date(_NAME.fullmatch(path.name))
+
+
+def is_staged(name: str) -> bool:
+    """Whether the fill gives files of that *name* to a date's folder in the temp directory."""
+    return _STAGED.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -191,7 +205,14 @@ class Layout:
 
     def receipts(self, date: dt.date) -> list[Path]:
         """The receipts of every staged expiration of *date*, by name."""
-        return sorted(self.staging(date).glob("*.receipt.json"))
+        folder = self.staging(date)
+        return [folder / name for name in sorted(_names(str(folder), _RECEIPT))]
+
+    def staged_files(self, date: dt.date) -> list[Path]:
+        """What the fill has put into the folder of *date* in the temp directory, by name."""
+        folder = self.staging(date)
+        found = (folder / name for name in sorted(_names(str(folder), _STAGED)))
+        return [path for path in found if path.is_symlink() or not path.is_dir()]
 
     def journal(self, date: dt.date) -> Path:
         """The append-only events of *date*."""
@@ -301,6 +322,11 @@ class Layout:
         return self.cache / "summaries.json"
 
     @property
+    def strangers(self) -> Path:
+        """Where whoever wants may move what is no part of the lake."""
+        return self.data / "strangers"
+
+    @property
     def cache(self) -> Path:
         """What saves time and nothing else: delete it whenever you like."""
         return self.data / "cache"
@@ -321,27 +347,10 @@ class Layout:
         """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""
         return self.sidecar(date), self.parquet(date), self.passport(date)
 
-    def dates_on_disk(self) -> list[dt.date]:
-        """Every date of which the output tree holds a Parquet, a sidecar or a passport, oldest first."""
-        root = str(self.output)
-        found = set()
-        # Thousands of folders: names and no paths, which would take five times as long.
-        for year in _names(root, _YEAR):
-            for month in _names(f"{root}/{year}", _TWO_DIGITS):
-                for day in _names(f"{root}/{year}/{month}", _TWO_DIGITS):
-                    named = {name[12:22] for name in _names(f"{root}/{year}/{month}/{day}", _NAME)}
-                    found |= named & {f"{year}-{month}-{day}"}
-        return sorted(date for text in found if (date := _iso_date(text)))
-
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for who looks at thousands of them."""
         found = (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)
         return names(map(str, found), date)
-
-    def parquets(self) -> list[Path]:
-        """Every Parquet in the output tree that has a date's name and place, oldest first."""
-        found = self.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]/spx-options-*.parquet")
-        return sorted(path for path in found if (date := date_of(path)) and path == self.parquet(date))
 
     def journals(self) -> list[Path]:
         """Every date's journal, oldest first: where it is, or was before it was compressed."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
-from spx_data import endings, journal, seals, sessions
+from spx_data import endings, journal, seals, sessions, tree
 from spx_data.dates import Dates
 from spx_data.errors import ApiDataNotFoundError, FileCorruptionError
 from spx_data.journal import Event
@@ -197,5 +197,5 @@ def missing_dates(states: Mapping[Session, State], within: Dates | None = None) 
 
 def sealed_dates(layout: Layout, within: Dates | None = None) -> list[dt.date]:
     """The trading dates that are sealed, oldest first; of those *within*, where given."""
-    dates = (date for date in layout.dates_on_disk() if within is None or date in within)
+    dates = (date for date in tree.dates(layout) if within is None or date in within)
     return [date for date in dates if seals.is_sealed(layout.parquet(date))]

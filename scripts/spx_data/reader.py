@@ -5,6 +5,7 @@ import spx_data
 days = spx_data.scan("2024-01..2024-03")                # a polars.LazyFrame, every byte checked
 name = spx_data.verification_root("2024-01..2024-03")   # what a backtest notes down
 days = spx_data.scan("2024-01..2024-03", root=name)     # … and later asks for: these bytes or an error
+paths = spx_data.sealed_paths("2024-01..2024-03")       # the same files for DuckDB: read_parquet(paths)
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ def scan(
 
     *dates* selects: None is every sealed day; else a day, a month, a year or a range as text ("2024-01-02",
     "2024-03", "2024-01-02..2024-02-01"), a date, or several of these. *lake* is the folder of the sealed
-    days (`processing.output_directory`). With *verify* each day's bytes are hashed and held against its
-    sidecar before anything is returned. *root* is the `verification_root` that the selected days must have;
-    it is computed from the sidecars, so it says something about the bytes only together with *verify*.
+    days (`processing.output_directory`); whatever else lies in it is not read. With *verify* each day's
+    bytes are hashed and held against its sidecar before anything is returned. *root* is the
+    `verification_root` that the selected days must have; it is computed from the sidecars, so it says
+    something about the bytes only together with *verify*.
 
     Raises:
         DateValidationError: *dates* names no date, or selects no sealed day.
@@ -53,14 +55,29 @@ def scan(
     """
     import polars as pl
 
+    paths = sealed_paths(dates, lake=lake, verify=verify, root=root)
+    return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+
+
+def sealed_paths(
+    dates: Selection = None,
+    *,
+    lake: str | os.PathLike[str] = LAKE,
+    verify: bool = True,
+    root: str | None = None,
+) -> list[str]:
+    """The Parquet files of sealed days, in date order: what DuckDB, pandas and others are to read.
+
+    A pattern like `*.parquet` finds copies and other files as well, and rows would count twice. Arguments and
+    errors are those of `scan`.
+    """
     layout = _layout(lake)
     digests = _selected(layout, dates)
     if verify:
         _check(layout, digests)
     if root is not None:
         _check_root(digests, root)
-    paths = [layout.parquet(date) for date in digests]
-    return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
+    return [str(layout.parquet(date)) for date in digests]
 
 
 def verification_root(dates: Selection = None, *, lake: str | os.PathLike[str] = LAKE) -> str:

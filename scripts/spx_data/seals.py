@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from spx_data import files, layout
@@ -42,7 +43,18 @@ def is_sealed(target: Path) -> bool:
         sealed_checksum(target)
     except (MissingFileError, FileCorruptionError):
         return False
+    except OSError as error:
+        sidecar = layout.sidecar_of(target)
+        if _errno(error) == errno.ELOOP or sidecar.is_dir():  # a stranger stands in its place
+            return False
+        raise
     return target.is_file()
+
+
+def _errno(error: OSError) -> int | None:
+    """What the system said, also where it was said in our words."""
+    cause = error.__cause__
+    return cause.errno if isinstance(cause, OSError) else error.errno
 
 
 def verify(target: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spx_data import files
+from spx_data import files, layout
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.evidence import Evidence
 from spx_data.layout import Checkpoint
@@ -177,6 +177,23 @@ def read_receipt(path: Path) -> Receipt | None:
         return Receipt.of_json(files.read_json(path))
     except (MissingFileError, SchemaValidationError):
         return None
+
+
+def clear(folder: Path) -> list[Path]:
+    """Remove from a date's *folder* what the fill put there, and the folder itself where that is all.
+
+    Returns:
+        What stays, for it is nothing of ours.
+    """
+    if not folder.is_dir():
+        return []
+    for path in sorted(folder.iterdir()):
+        if layout.is_staged(path.name) and (path.is_symlink() or not path.is_dir()):
+            files.remove(path)
+    stays = sorted(folder.iterdir())
+    if not stays:
+        files.remove(folder)
+    return stays
 
 
 def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:

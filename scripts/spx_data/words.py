@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
 
-__all__ = ["count", "counted", "duration", "large", "minute", "points", "share", "size"]
+__all__ = [
+    "count",
+    "counted",
+    "duration",
+    "large",
+    "minute",
+    "points",
+    "printable",
+    "quoted",
+    "share",
+    "size",
+]
 
 
 def count(value: float) -> str:
@@ -61,3 +74,24 @@ def duration(seconds: float) -> str:
 def minute(at: str) -> str:
     """A moment (ISO 8601, UTC) to the minute."""
     return at[:16].replace("T", " ")
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path as a shell takes it when it is pasted, on one line, whatever bytes its name has."""
+    text = os.fspath(path)
+    if text.isprintable():
+        return shlex.quote(text)
+    # What no terminal shows, bytes that are no text included, as bash 3.2 and zsh spell it.
+    spelt = "".join(
+        letter if letter.isprintable() and letter not in "\\'" else _escaped(letter) for letter in text
+    )
+    return f"$'{spelt}'"
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written anywhere: bytes that are no text are spelt out."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _escaped(letter: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(letter))

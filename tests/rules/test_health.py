@@ -115,6 +115,7 @@ ALL = [
     "memory",
     "permissions",
     "data-set",
+    "strangers",
     "database",
     "calendar",
     "tree",
@@ -181,6 +182,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             None,
         ),
         ("data-set", "ok", "not written yet: the first sealed date does it", None, None, None, None),
+        ("strangers", "ok", "nothing but the lake is in the output directory", None, 0, None, "files"),
         ("database", "ok", "there is none: the next run makes it", None, None, None, None),
         (
             "calendar",
@@ -261,7 +263,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "20 ok, 1 warn, 1 fail"
+    assert lines[-1] == "21 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):
@@ -315,6 +317,7 @@ def test_without_a_start_date_what_needs_none_is_looked_at(filled):
             "memory",
             "permissions",
             "data-set",
+            "strangers",
             "database",
             "run",
             "logs",
@@ -643,6 +646,7 @@ def test_the_status_of_a_lake_before_its_first_run(project):
             }
         ],
         "database": {"path": "data/spx-pipeline.db", "rebuilt_at": None, "behind_seconds": None},
+        "strangers": {"files": 0, "caught": 0, "more": False, "paths": []},
         "terminal": None,
         "run": None,
         "alerts": [

@@ -51,6 +51,7 @@ def test_what_lies_with_the_surroundings():
         "ThetaTerminalNotRunningError",
         "TerminalSessionTakenError",
         "TerminalDisconnectedError",
+        "LakeMissingError",
         "PermissionDeniedError",
         "InsufficientDiskSpaceError",
         "DeviceError",

@@ -83,21 +83,6 @@ def test_another_name_has_no_date(name):
     assert layout.date_of(Path("out") / name) is None
 
 
-def test_only_parquets_in_their_own_place_are_listed(tmp_path):
-    tree = Layout(tmp_path, tmp_path / "temp", tmp_path / "data", tmp_path / "db")
-    dates = [dt.date(2024, 1, 3), dt.date(2023, 12, 29), dt.date(2024, 1, 2)]
-    strangers = [
-        "2024/01/04/spx-options-2024-01-05.parquet",
-        "2024/01/02/other.parquet",
-        "spx-options-2024-01-08.parquet",
-    ]
-    for path in [*map(tree.parquet, dates), *(tmp_path / name for name in strangers)]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-    assert tree.parquets() == [tree.parquet(date) for date in sorted(dates)]
-
-
 def test_journals_are_listed_oldest_first(tmp_path):
     tree = Layout(tmp_path / "out", tmp_path / "temp", tmp_path, tmp_path / "db")
     dates = [dt.date(2024, 1, 3), dt.date(2023, 12, 29), dt.date(2024, 1, 2)]
@@ -111,4 +96,4 @@ def test_journals_are_listed_oldest_first(tmp_path):
 def test_a_lake_without_files_lists_none(tmp_path):
     tree = Layout(tmp_path / "out", tmp_path / "temp", tmp_path / "data", tmp_path / "db")
 
-    assert (tree.parquets(), tree.journals()) == ([], [])
+    assert (tree.journals(), tree.staged_dates(), tree.day_pages()) == ([], [], [])

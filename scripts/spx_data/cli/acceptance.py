@@ -10,18 +10,50 @@ from spx_data.cli.call import DATE, Call
 
 
 @click.command(short_help="Leave a date that is not sealed as it is.")
-@click.argument("date", type=DATE)
+@click.argument("date", type=DATE, required=False)
 @click.option("--reason", help="Why it may stay as it is; whoever reads the journal will want to know.")
 @click.option("--undo", is_flag=True, help="Take it back: the next run fills the date.")
+@click.option(
+    "--lost", is_flag=True, help="Instead of a DATE: the whole lake is gone for good, and is filled anew."
+)
 @click.pass_context
-def accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -> None:
+def accept(ctx: click.Context, date: dt.date | None, reason: str | None, undo: bool, lost: bool) -> None:
     r"""Leave a date that is not sealed as it is: no run asks for it any more.
+
+    With --lost, where every sealed day is gone: they are not on a disk that could be mounted again, so the
+    next run begins the lake anew.
 
     \b
     Examples:
       spx-data accept 2024-06-03 --reason "the vendor lost that day"
       spx-data accept 2024-06-03 --undo
+      spx-data accept --lost --reason "the disk died"
     """
+    if lost:
+        _give_up(ctx, date, reason, undo)
+    elif date is None:
+        raise click.UsageError("name a DATE, or give --lost", ctx)
+    else:
+        _accept(ctx, date, reason, undo)
+
+
+def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo: bool) -> None:
+    """Let the lake be filled anew, where all that was sealed in it is gone."""
+    from spx_data import dataset
+
+    layout = ctx.obj.settings.layout
+    if date or undo:
+        raise click.UsageError("--lost is about the whole lake: it takes no DATE and no --undo", ctx)
+    if not reason or not reason.strip():
+        raise click.UsageError("--reason is missing: say what became of the lake", ctx)
+    if not dataset.missing(layout):
+        raise click.UsageError(f"nothing sealed is missing from {layout.output}", ctx)
+    dataset.give_up(layout, reason)
+    click.echo(f"what was sealed in {layout.output} is given up: spx-data process-gaps begins it anew")
+
+
+def _accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -> None:
+    """Leave *date* as it is, or take that back."""
     from spx_data import acceptance, ledger
     from spx_data.errors import DateValidationError
 

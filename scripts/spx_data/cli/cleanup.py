@@ -9,9 +9,14 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.output import Column, Format, console, emit, format_option
-from spx_data.words import count, counted, size
+from spx_data.words import count, counted, printable, quoted, size
+
+_MOVED_AT_ONCE = 20
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spx_data.tree import Stranger, Tree
     from spx_data.upkeep import Choice, Done, Report
 
 
@@ -50,8 +55,8 @@ def cleanup(
     r"""Remove what stopped and failed runs left behind, and old logs.
 
     Without a choice it does all of --temp-files, --failed-outputs and --logs. A sealed day is never touched,
-    nor its journal's evidence, nor anything in quarantine. It refuses while a run is at work, and no run
-    begins meanwhile.
+    nor its journal's evidence, nor anything in quarantine. What is no part of the lake stays, and is named
+    with the command that moves it away. It refuses while a run is at work, and no run begins meanwhile.
 
     \b
     spx-data cleanup --dry-run              what would go, and why
@@ -67,14 +72,14 @@ def cleanup(
     with console(stderr=True).status("looking" if dry_run else "cleaning up"):
         report = upkeep.clean(call.settings, call.moment, choice, dry_run=dry_run)
     if form != "table":
-        emit([_row(done) for done in report.done], _COLUMNS, form)
+        emit([*map(_row, report.done), *map(_stranger, report.strangers.strangers)], _COLUMNS, form)
     elif dry_run:
         _print_plan(report)
     else:
         for line in _summary(report, "removed", "compressed", "moved to quarantine"):
             console().print(line, soft_wrap=True, markup=False)
     if form == "table":
-        for line in _kept(report, staged):
+        for line in (*_kept(report, staged), *_left_alone(report.strangers, call.settings.layout.strangers)):
             console().print(line, soft_wrap=True, markup=False)
     for done in report.errors:
         click.echo(f"spx-data: {done.task.path} stays: {' '.join(str(done.error).split())}", err=True)
@@ -108,6 +113,19 @@ def _row(done: Done) -> dict[str, Any]:
         "freed_bytes": done.freed,
         "reason": task.reason,
         "error": done.error,
+    }
+
+
+def _stranger(stranger: Stranger) -> dict[str, Any]:
+    """What is no part of the lake, as a row that nothing is done about."""
+    return {
+        "path": printable(stranger.path),
+        "action": "leave",
+        "files": stranger.files,
+        "bytes": None,
+        "freed_bytes": None,
+        "reason": "no part of this lake",
+        "error": None,
     }
 
 
@@ -156,3 +174,20 @@ def _kept(report: Report, staged: bool) -> Iterator[str]:
     if report.staged_dates and not staged:
         dates = counted(report.staged_dates, "date")
         yield f"kept: {dates}, {size(report.staged_bytes)} staged for the next run; --staged drops them too"
+
+
+def _left_alone(found: Tree, target: Path) -> Iterator[str]:
+    """What is no part of the lake, and the command that moves it out of the way."""
+    if not found.strangers:
+        return
+    yield f"{found.words}. They stay; to move them out of the way (nothing is overwritten):"
+    shown, place = found.strangers[:_MOVED_AT_ONCE], quoted(target)
+    yield f"mkdir -p {place} && mv -n {' '.join(_argument(stranger) for stranger in shown)} {place}/"
+    if len(shown) < len(found.strangers) or found.more:
+        yield "and then call this again: there are more"
+
+
+def _argument(stranger: Stranger) -> str:
+    """A path as an argument, also where it begins with a dash."""
+    path = quoted(stranger.path)
+    return f"./{path}" if str(stranger.path).startswith("-") else path

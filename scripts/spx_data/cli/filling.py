@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spx_data import endings, engine, ledger, runs, sessions
+from spx_data import dataset, endings, engine, ledger, runs, sessions
 from spx_data.cli.call import Call
 from spx_data.cli.progress import Shown, print_summary, progress_shown
 from spx_data.engine import Started
@@ -36,7 +36,9 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
 
     Raises:
         AnotherRunError: a run is filling this lake already.
+        LakeMissingError: what was sealed here is gone, as where its disk is not mounted.
     """
+    dataset.check_there(call.settings.layout)
     runs.check_none(call.settings.layout)
     parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]

@@ -26,20 +26,23 @@ def inventory(call: Call, dates: Dates | None, form: Format) -> None:
     r"""List every sealed file: Parquet, passport and sidecar of each date, the oldest first.
 
     The checksum (SHA-256) and the rows of a Parquet are what its passport vouches for; spx-data verify
-    compares them with its bytes. DATES are trading dates: a day, a month, a year, a range, or several with
-    commas.
+    compares them with its bytes. What else lies in the output directory is told on stderr. DATES are trading
+    dates: a day, a month, a year, a range, or several with commas.
 
     \b
     spx-data inventory 2024-03
     spx-data inventory --format csv > inventory.csv
     """
+    from spx_data import tree
+    from spx_data.cli.remarks import on_a_missing_lake, on_strangers
     from spx_data.ledger import Kind
     from spx_data.status import summaries
     from spx_data.status.inventory import items
 
+    walked = tree.walk(call.settings.layout)
     found = [
         item
-        for line in summaries(call.settings, call.moment)
+        for line in summaries(call.settings, call.moment, walked)
         if line.state.kind is Kind.SEALED and line.facts.sha256 and (dates is None or line.date in dates)
         for item in items(
             call.settings.layout, line.date, line.facts.sha256, line.facts.rows, line.facts.sealed_at
@@ -48,6 +51,8 @@ def inventory(call: Call, dates: Dates | None, form: Format) -> None:
     emit([row(item) for item in found], _columns(), form, fields=FIELDS, empty="no sealed files")
     if form == "table" and found:
         _print_totals(found)
+    on_a_missing_lake(call.settings.layout)
+    on_strangers(walked)
 
 
 def row(item: Item) -> Row:

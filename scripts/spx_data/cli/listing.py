@@ -64,8 +64,10 @@ def list_(
     spx-data list --status parked --status corrupt --from 2024
     spx-data list --since "last 7 days" --format json
     """
+    from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import summaries
 
+    on_a_missing_lake(call.settings.layout)
     first, last = start.first if start else dt.date.min, end.last if end else dt.date.max
     if first > last:
         raise click.BadParameter(f"{last} is before --from {first}", param_hint="'--to'")

@@ -49,8 +49,10 @@ def metrics(
     spx-data metrics --trend --by week
     spx-data metrics --trend --format json
     """
+    from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import performance, summaries
 
+    on_a_missing_lake(call.settings.layout)
     lines = summaries(call.settings, call.moment)
     found = performance.performances(line for line in lines if dates is None or line.date in dates)
     if not (step or trend):

@@ -13,6 +13,7 @@ from spx_data.cli.output import Format, console, format_option
 if TYPE_CHECKING:
     from spx_data.health import Check, Scene
     from spx_data.status import Overview
+    from spx_data.tree import Tree
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
@@ -36,16 +37,18 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     """
     if watch:
         _watch(call, form)
+    from spx_data import tree
     from spx_data.health import Asking, Scene
     from spx_data.runs import current
 
     settings = call.settings
     asking = None if offline else Asking(settings.terminal, _TERMINAL_SECONDS)
-    overview = _overview(call)
+    walked = tree.walk(settings.layout)
+    overview = _overview(call, walked)
     run = current(settings.layout)
     # Whoever waits for the terminal now has read everything else.
     answer = asking.answer() if asking else None
-    scene = Scene(settings, call.moment, overview.dates, run, answer)
+    scene = Scene(settings, call.moment, overview.dates, run, answer, walked)
     if form == "json":
         _print_json(scene, overview)
     else:
@@ -60,10 +63,10 @@ def _watch(call: Call, form: Format) -> None:
     watch(call.settings.layout)
 
 
-def _overview(call: Call) -> Overview:
+def _overview(call: Call, walked: Tree) -> Overview:
     from spx_data.status import overview
 
-    return overview(call.settings, call.moment)
+    return overview(call.settings, call.moment, walked)
 
 
 def _print_table(scene: Scene, overview: Overview) -> None:
@@ -83,6 +86,8 @@ def _surroundings(scene: Scene) -> list[Check]:
     from spx_data.health import look_at
 
     names = ["terminal", "disk", "run"] if scene.answer else ["disk", "run"]
+    if scene.tree.strangers and not scene.tree.caught:  # else they are among the alerts
+        names.append("strangers")
     return [*(look_at(name, scene) for name in names), _database(scene)]
 
 
@@ -112,9 +117,10 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     from spx_data.health.machine import disks
     from spx_data.ledger import Kind
     from spx_data.status.database import rebuilt_at
+    from spx_data.words import printable
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
-    at = rebuilt_at(layout.database)
+    at, walked = rebuilt_at(layout.database), scene.tree
     return {
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
@@ -134,6 +140,12 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
             "path": str(layout.database),
             "rebuilt_at": _iso(at) if at else None,
             "behind_seconds": round(behind_seconds(scene, at), 1) if at else None,
+        },
+        "strangers": {
+            "files": walked.files,
+            "caught": walked.caught,
+            "more": walked.more,
+            "paths": [printable(stranger.path) for stranger in walked.strangers],
         },
         "terminal": answer
         and {

@@ -55,10 +55,12 @@ def quality(
     spx-data quality 2024 --below 99
     spx-data quality --trend --by week
     """
+    from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import quality as status_quality
     from spx_data.status import summaries
 
     call: Call = ctx.obj
+    on_a_missing_lake(call.settings.layout)
     lines = summaries(call.settings, call.moment)
     every = status_quality.days(lines, call.settings.quality)
     if dates is not None and _is_one(dates) and not (step or trend or limit or below is not None):

@@ -78,6 +78,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield "A damaged date is a gap now: the next run fetches it again."
     for year, root in report.roots_by_year.items():
         yield f"root {year}  {root}"
+    if report.tree.strangers:
+        yield f"[yellow]{escape(report.tree.words)}[/]"
     name = "of these days" if report.within else "of the lake"
     if healthy:
         yield f"root {name}  {report.root}"

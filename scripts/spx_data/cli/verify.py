@@ -52,6 +52,7 @@ def verify(
       spx-data verify 2024-03 2024-05-01
       spx-data verify "last 30 days" --depth bytes
     """
+    from spx_data.cli.remarks import on_strangers
     from spx_data.cli.verification import print_report, watching
     from spx_data.dates import Dates
     from spx_data.integrity import verify as look
@@ -72,6 +73,7 @@ def verify(
         print_report(report)
     else:
         emit([_row(day) for day in report.days], [], form, fields=_FIELDS)
+        on_strangers(report.tree)
     ctx.exit(int(not report.all_is_well))
 
 

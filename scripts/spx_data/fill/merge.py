@@ -82,9 +82,12 @@ def _clear(staged: Path) -> None:
     Snakemake deletes the outputs of a job that fails.
     """
     try:
-        files.remove(staged)
+        stays = staging.clear(staged)
     except SpxDataError as error:
         _log.warning("checkpoints stay behind: %s", error)
+    else:
+        if stays:
+            _log.warning("%s: what is not this project's stays: %d files", staged, len(stays))
 
 
 def _current(settings: Settings, path: Path) -> Manifest:

@@ -16,12 +16,14 @@ def preflight(settings: Settings) -> Terminal:
     """Check what every date needs; returns the terminal that was found, for the jobs to use.
 
     Raises:
+        LakeMissingError: what was sealed here is gone, as where its disk is not mounted.
         PermissionDeniedError: a directory cannot be written to.
         ThetaTerminalNotRunningError, ApiConnectionError, WrongApiError: see `theta.locate`.
         DatasetMismatchError: the output directory holds another data set.
         ConfigurationValidationError: the terminal does not know one of the roots.
     """
     layout = settings.layout
+    dataset.check_there(layout)
     for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
         files.check_writable(directory)
     terminal = theta.locate(settings.terminal)

@@ -23,6 +23,7 @@ What = Literal[
     "disk",
     "terminal",
     "dataset",
+    "lake",
     "no-session",
     "future",
     "trading",
@@ -59,7 +60,9 @@ def of_disk(folder: Path, needed: int, free: int) -> Conflict:
 
 
 def of_surroundings(settings: Settings, *, ask_terminal: bool) -> Iterator[Conflict]:
-    """A run at work, a lake of another data set and, where it is asked, a terminal that cannot serve."""
+    """A run at work, a lake that is not there or another one, and a terminal that cannot serve, if asked."""
+    if gone := dataset.missing(settings.layout):
+        yield Conflict("lake", gone.cause, gone.cure)
     if run := runs.current(settings.layout):
         yield Conflict(
             "run",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spx_data import ledger, sessions
+from spx_data import ledger, sessions, tree
 from spx_data.gaps.estimate import Cost, Costs, Estimate
 from spx_data.gaps.priority import Points, Scale, ranked
 from spx_data.gaps.volatility import Market, Prices
@@ -99,7 +99,7 @@ def order(settings: Settings, moment: dt.datetime, states: Mapping[Session, Stat
 
 def _seen(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> Market:
     sealed = any(state.kind is Kind.SEALED for state in states.values())
-    if not settings.priority.volatility or not (sealed or settings.layout.dates_on_disk()):
+    if not settings.priority.volatility or not (sealed or tree.dates(settings.layout)):
         return Market((), {})
     from spx_data import status
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, files, runs, status
+from spx_data import config, files, runs, status, tree
 from spx_data.errors import SpxDataError
 from spx_data.health import dates, lake, machine, quality, terminal, work
 from spx_data.health.check import Check, Level, fail, guarded, ok
@@ -21,6 +21,7 @@ from spx_data.health.terminal import Asking
 from spx_data.runs import Run
 from spx_data.settings import Settings
 from spx_data.status import Summary
+from spx_data.tree import Tree
 
 # The longest that anybody waits for the terminal's one word.
 PATIENCE_SECONDS = 2.0
@@ -51,6 +52,8 @@ _ALERTS: Mapping[str, _Look] = {
     "rejects": quality.rejects,
     "outliers": quality.outliers,
 }
+# Told by `alerts` as well, though not about dates.
+_OF_THE_LAKE: Mapping[str, _Look] = {"data-set": lake.there, "strangers": lake.strangers}
 # In the order in which they are told.
 _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
     "terminal": (_Needs.ANSWER, terminal.terminal),
@@ -59,6 +62,7 @@ _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
     "memory": (_Needs.NOTHING, _memory),
     "permissions": (_Needs.NOTHING, machine.permissions),
     "data-set": (_Needs.ANSWER, lake.data_set),
+    "strangers": (_Needs.NOTHING, lake.strangers),
     "database": (_Needs.NOTHING, lake.status_log),
     "calendar": (_Needs.DATES, lake.calendar),
     "tree": (_Needs.DATES, lake.tree),
@@ -79,8 +83,9 @@ def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
         return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
     files.restrict(owner_only=settings.owner_only)
     asking = Asking(settings.terminal, PATIENCE_SECONDS)
-    unreadable, summaries = _tree(settings, moment) if dated else (None, ())
-    scene = Scene(settings, moment, summaries, _run(settings))
+    walked = _walked(settings)
+    unreadable, summaries = _tree(settings, moment, walked) if dated else (None, ())
+    scene = Scene(settings, moment, summaries, _run(settings), walked=walked)
     checks = {"settings": found} | ({"tree": unreadable} if unreadable else {})
     checks |= _all(scene, _Needs.NOTHING)
     if dated and not unreadable:
@@ -91,8 +96,8 @@ def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
 
 
 def alerts(scene: Scene) -> list[Check]:
-    """What of the requirements' alerts is not ok: about the dates, the disk and the memory."""
-    looks = {**_ALERTS, "disk": machine.disk, "memory": _memory}
+    """What is not ok of what anybody should know: about the lake, the dates, the disk and the memory."""
+    looks = {**_OF_THE_LAKE, **_ALERTS, "disk": machine.disk, "memory": _memory}
     found = (guarded(name, partial(look, scene)) for name, look in looks.items())
     return [check for check in found if check.level is not Level.OK]
 
@@ -143,12 +148,20 @@ def _defaults() -> Settings:
     return Settings.of(config.resolve(document, {}))
 
 
-def _tree(settings: Settings, moment: dt.datetime) -> tuple[Check | None, Sequence[Summary]]:
+def _walked(settings: Settings) -> Tree | None:
+    with suppress(SpxDataError):  # the checks that need it say so
+        return tree.walk(settings.layout)
+    return None
+
+
+def _tree(
+    settings: Settings, moment: dt.datetime, walked: Tree | None
+) -> tuple[Check | None, Sequence[Summary]]:
     """What the tree says of each date; a failed check where it cannot be read."""
     summaries: list[Summary] = []
 
     def read() -> Check:
-        summaries.extend(status.summaries(settings, moment))
+        summaries.extend(status.summaries(settings, moment, walked))
         return ok("tree", "readable")
 
     check = guarded("tree", read)

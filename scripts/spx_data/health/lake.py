@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from spx_data import dataset, sessions
 from spx_data.errors import ConfigurationValidationError
@@ -53,6 +54,7 @@ def tree(scene: Scene) -> Check:
 def data_set(scene: Scene) -> Check:
     """Whether the lake holds the data set that the settings ask for."""
     settings, name = scene.settings, "data-set"
+    dataset.check_there(settings.layout)
     if not settings.layout.dataset.exists():
         if scene.sealed:
             found = f"{settings.layout.dataset} is lost, with {counted(len(scene.sealed), 'date')} sealed"
@@ -64,8 +66,33 @@ def data_set(scene: Scene) -> Check:
     if api == "auto":
         del wanted["greeks_version"]  # which model it is, the terminal's API decides
     dataset.check(settings, wanted)
+    if scene.summaries and not scene.sealed and (date := dataset.last_sealed(settings.layout)):
+        found = f"{settings.layout.dataset} is there and no sealed day; the journal has {date} as sealed"
+        return warn(name, found, "See that the right disk is mounted: the next run fetches all of them anew")
     roots = ", ".join(settings.roots)
     return ok(name, f"{roots} every {settings.window.interval}, as the settings say")
+
+
+def there(scene: Scene) -> Check:
+    """Whether the lake is there at all, as far as the journal knows of one."""
+    dataset.check_there(scene.settings.layout)
+    return ok("data-set", "there")
+
+
+def strangers(scene: Scene) -> Check:
+    """What stands in the output tree and is no part of the lake."""
+    name, tree = "strangers", scene.tree
+    unsealed = tuple(date for date in tree.unsealed if date not in scene.at_work)
+    numbers: dict[str, Any] = {"value": tree.files, "unit": "files", "dates": unsealed}
+    found, cure = tree.words, "spx-data cleanup --dry-run says how to move them out"
+    if unsealed:
+        what = f"{counted(len(unsealed), 'Parquet file')} without a checksum beside it, so not sealed"
+        found = f"{found}; {what}: {named(unsealed)}".removeprefix("; ")
+        cure = f"{cure}; " if tree.caught else ""
+        cure += "spx-data cleanup moves what is not sealed away, and the next run fetches it anew"
+    if tree.caught or unsealed:
+        return warn(name, found, cure, **numbers)
+    return ok(name, found or "nothing but the lake is in the output directory", **numbers)
 
 
 def status_log(scene: Scene) -> Check:
@@ -99,14 +126,15 @@ def staging(scene: Scene) -> Check:
     if settings.keep_ndjson:
         return ok(name, "checkpoints of sealed dates are kept, as processing.keep_ndjson says")
     layout = settings.layout
-    left = tuple(
-        summary.date
+    staged = {
+        summary.date: checkpoints
         for summary in scene.sealed
-        if summary.date not in scene.at_work and layout.staging(summary.date).is_dir()
-    )
-    if not left:
+        if summary.date not in scene.at_work and (checkpoints := layout.staged_files(summary.date))
+    }
+    if not staged:
         return ok(name, "nothing is left of sealed dates", value=0, unit="bytes")
-    taken = sum(size for date in left for size in _sizes(layout.staging(date)))
+    left = tuple(staged)
+    taken = sum(path.lstat().st_size for paths in staged.values() for path in paths)
     found = f"{gigabytes(taken)} of checkpoints are left of sealed dates: {named(left)}"
     return warn(name, found, "spx-data cleanup --temp-files", value=taken, unit="bytes", dates=left)
 

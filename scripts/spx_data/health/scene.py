@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spx_data import sessions
+from spx_data import sessions, tree
 from spx_data.health.terminal import Answer
 from spx_data.ledger import Kind
 from spx_data.runs import Run
 from spx_data.settings import Settings
 from spx_data.status import Summary, Trouble
 from spx_data.status.quality import Day, days
+from spx_data.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,17 @@ class Scene:
     summaries: Sequence[Summary] = ()
     run: Run | None = None
     answer: Answer | None = None
+    walked: Tree | None = None  # the output tree, for who has walked it already
 
     @cached_property
     def wanted(self) -> frozenset[dt.date]:
         """The sessions that the settings ask for."""
         return frozenset(session.date for session in sessions.wanted(self.settings, self.moment))
+
+    @cached_property
+    def tree(self) -> Tree:
+        """What stands in the output tree."""
+        return self.walked or tree.walk(self.settings.layout)
 
     @cached_property
     def sealed(self) -> list[Summary]:

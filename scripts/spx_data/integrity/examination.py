@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from spx_data import files, journal
+from spx_data import dataset, files, journal
 from spx_data.integrity import pages, witnesses
 from spx_data.integrity.content import Inside, another_day, look_inside
 from spx_data.integrity.damages import Damage, Depth, Examination, Finding, Standing
@@ -58,7 +58,7 @@ def _no_damage(layout: Layout, date: dt.date, present: list[Path]) -> Standing |
     if layout.sidecar(date) in present:
         return None
     events = journal.read(layout.journal(date))
-    if witnesses.was_sealed(events) or (present and not events):
+    if journal.was_sealed(events, dataset.given_up(layout)) or (present and not events):
         return None
     return Standing.UNFINISHED if present else Standing.ABSENT
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from spx_data.layout import Layout
 REPORT = "report.json"
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
+_INCIDENT = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")  # whatever else is there, somebody else put there
 
 
 def quarantine(layout: Layout, date: dt.date, examination: Examination) -> Path:
@@ -46,7 +48,8 @@ def quarantine(layout: Layout, date: dt.date, examination: Examination) -> Path:
 def incidents(layout: Layout, date: dt.date) -> list[Path]:
     """The folders of what was found damaged of *date*, oldest first."""
     folder = layout.quarantine(date)
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if _INCIDENT.fullmatch(path.name) and path.is_dir())
 
 
 def _new_folder(layout: Layout, date: dt.date) -> Path:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from spx_data import journal
+from spx_data import dataset, journal, tree
 from spx_data.dates import Dates
-from spx_data.integrity import merkle, witnesses
+from spx_data.integrity import merkle
 from spx_data.integrity.damages import Depth, Examination, Standing
 from spx_data.integrity.examination import examine, work
 from spx_data.integrity.quarantine import quarantine
 from spx_data.journal import Journal
 from spx_data.layout import Layout
 from spx_data.settings import Settings
+from spx_data.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Report:
     days: Sequence[Day]
     within: Dates | None = None
     digests: dict[dt.date, str] = field(default_factory=dict)  # of the healthy days
+    tree: Tree = field(default_factory=Tree)  # with what stands beside the days
 
     def of(self, standing: Standing) -> list[Day]:
         """The days of one standing, oldest first."""
@@ -101,10 +103,14 @@ def verify(
 
     *workers* dates are looked at side by side. A date that cannot be examined or moved is reported with its
     error and stops no other. Healthy days are only read.
+
+    Raises:
+        LakeMissingError: nothing of the lake is there; days on a disk that is not mounted are not damaged.
     """
     begun, layout = time.monotonic(), settings.layout
-    depth = depth or settings.verify_depth
-    dates = list(subjects(layout, within))
+    dataset.check_there(layout)
+    depth, walked = depth or settings.verify_depth, tree.walk(layout)
+    dates = list(subjects(layout, within, walked.dates))
     watch = _Watch(layout, dates, depth, observer)
     days = _side_by_side(lambda date: _verify(layout, date, depth, watch), dates, workers)
     digests = {
@@ -112,24 +118,25 @@ def verify(
         for day in days
         if day.examination and day.standing is Standing.HEALTHY
     }
-    report = Report(depth, time.monotonic() - begun, days, within, digests)
+    report = Report(depth, time.monotonic() - begun, days, within, digests, walked)
     Journal(layout.lake_journal, "verify").mention(journal.VERIFIED, **_summary(report))
     return report
 
 
-def subjects(layout: Layout, within: Dates | None) -> Iterator[dt.date]:
+def subjects(layout: Layout, within: Dates | None, on_disk: Iterable[dt.date]) -> Iterator[dt.date]:
     """The dates to look at, oldest first: on disk, or named one by one, or sealed once by their journal."""
-    present = {date for date in layout.dates_on_disk() if within is None or date in within}
+    present = {date for date in on_disk if within is None or date in within}
     named = set(within.single) if within else set()
     yield from sorted(present | named | set(_sealed_once(layout, within, present)))
 
 
 def _sealed_once(layout: Layout, within: Dates | None, present: set[dt.date]) -> Iterator[dt.date]:
     """The dates that are gone and were sealed by what their journal says."""
+    since = dataset.given_up(layout)
     for path in layout.journals():
         date = dt.date.fromisoformat(path.stem)
         wanted = date not in present and (within is None or date in within)
-        if wanted and witnesses.was_sealed(journal.read(path)):
+        if wanted and journal.was_sealed(journal.read(path), since):
             yield date
 
 

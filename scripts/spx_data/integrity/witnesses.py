@@ -26,7 +26,6 @@ _LONGEST_SIDECAR = 4 << 10
 _LONGEST_PASSPORT = 64 << 20
 NEAR = 32  # digits of 64 in common; digests of two files have about four
 
-_OF_A_MERGE = frozenset({journal.STARTED, journal.FINISHED, journal.FAILED})
 _UNVOUCHED = 1  # passports of this format did not vouch for their own bytes
 
 
@@ -144,22 +143,6 @@ def last_seal(events: Sequence[Event]) -> Seal | None:
         if event["event"] == journal.SEALED and isinstance(sha256, str) and _DIGITS.fullmatch(sha256):
             return Seal(sha256, size if isinstance(size, int) else None)
     return None
-
-
-def was_sealed(events: Sequence[Event]) -> bool:
-    """Whether *events* leave the date sealed: the last of a merge or a quarantine decides.
-
-    Listing and downloading do not touch what is sealed. A merge that began and did not end may be at work
-    this very moment. What a person accepted as it is counts as not sealed, where it is gone.
-    """
-    for event in reversed(events):
-        if event["event"] == journal.SEALED:
-            return True
-        if event["event"] in (journal.QUARANTINED, journal.ACCEPTED):
-            return False
-        if event["stage"] == "merge" and event["event"] in _OF_A_MERGE:
-            return bool(event["event"] == journal.FINISHED)
-    return False
 
 
 def truth(

@@ -7,12 +7,14 @@ source says now.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from spx_data import dataset, files, seals
+from spx_data import dataset, files, seals, staging, tree
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
@@ -23,12 +25,14 @@ from spx_data.settings import Settings
 
 _FRESH_SECONDS = 24 * 3600
 
+NAME = "recheck"  # of the lake aside
+
 Passport = dict[str, Any]
 
 
 def aside(settings: Settings) -> Settings:
     """*settings* for the lake aside, in which candidates are made."""
-    return replace(settings, layout=settings.layout.aside("recheck"), keep_ndjson=False)
+    return replace(settings, layout=settings.layout.aside(NAME), keep_ndjson=False)
 
 
 def fetch(there: Settings, date: dt.date, session: Session | None) -> Passport:
@@ -70,7 +74,8 @@ def _is_current(there: Settings, passport: Passport) -> bool:
 def drop(layout: Layout, date: dt.date) -> None:
     """Remove from the lake aside all that is about *date*."""
     _drop_sealed(layout, date)
-    for path in (layout.staging(date), layout.rejects(date), layout.journal(date)):
+    staging.clear(layout.staging(date))
+    for path in (layout.rejects(date), layout.journal(date)):
         files.remove(path)
 
 
@@ -84,4 +89,18 @@ def drop_all(layout: Layout, *, stale_only: bool = False) -> None:
     folder = layout.database.parent
     # The folder changes when the lake in it is begun, and no more when that lake is filled.
     if not stale_only or (folder.exists() and time.time() - folder.stat().st_mtime > _FRESH_SECONDS):
-        files.remove(folder)
+        for path in everything(layout):
+            files.remove(path)
+        for top in (folder, layout.data):
+            for inside, _, _ in os.walk(top, topdown=False):
+                files.remove_empty(Path(inside), top.parent)
+
+
+def everything(layout: Layout) -> list[Path]:
+    """Every file of the lake aside, by the names of a lake's files; whatever else is there is not ours."""
+    journals = layout.journals()
+    dates = {*tree.dates(layout), *layout.staged_dates()} | {dt.date.fromisoformat(j.stem) for j in journals}
+    found = [layout.dataset, layout.terminal_down, layout.lake_journal, *journals]
+    for date in sorted(dates):
+        found += [*layout.sealed_files(date), layout.rejects(date), *layout.staged_files(date)]
+    return [path for path in (*found, *map(files.part_of, found)) if path.is_file() or path.is_symlink()]

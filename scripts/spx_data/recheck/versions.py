@@ -50,10 +50,9 @@ def _copy_rejects(source: Path, target: Path) -> None:
 def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
     """Move what `keep_ndjson` kept of the old version: else a later fill would seal it again."""
     staging = lake.staging(date)
-    if staging.is_dir():
-        for path in sorted(staging.iterdir()):
-            files.move(path, folder / path.name)
-        files.remove(staging)
+    for path in lake.staged_files(date):
+        files.move(path, folder / path.name)
+    files.remove_empty(staging, lake.temp)
 
 
 def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from spx_data import ledger, sessions
+from spx_data import ledger, sessions, tree
 from spx_data.layout import Layout
 from spx_data.ledger import Evidence, State
 from spx_data.settings import Settings
@@ -16,6 +16,7 @@ from spx_data.status.history import History
 from spx_data.status.memory import Memory
 from spx_data.status.overview import Overview
 from spx_data.status.summary import Facts, Summary, Trouble
+from spx_data.tree import Tree
 
 __all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "summaries"]
 
@@ -28,18 +29,22 @@ def read(settings: Settings, moment: dt.datetime) -> Iterator[History]:
     return (sight.history() for sight in _sights(settings, moment))
 
 
-def summaries(settings: Settings, moment: dt.datetime) -> list[Summary]:
-    """The summary of every wanted session, and of every other date the tree knows, oldest first."""
+def summaries(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> list[Summary]:
+    """The summary of every wanted session, and of every other date the tree knows, oldest first.
+
+    *walked* is what `tree.walk` has given, for who has walked already.
+    """
     with _no_cycles():
         memory = Memory(settings.layout)
-        found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in _sights(settings, moment)]
+        sights = _sights(settings, moment, walked)
+        found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in sights]
         memory.save()
     return found
 
 
-def overview(settings: Settings, moment: dt.datetime) -> Overview:
-    """What stands where, without touching the database."""
-    return Overview.of(summaries(settings, moment))
+def overview(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Overview:
+    """What stands where, without touching the database; *walked* as for `summaries`."""
+    return Overview.of(summaries(settings, moment, walked))
 
 
 def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
@@ -100,12 +105,13 @@ class _Sight:
         return history, Facts.of(history)
 
 
-def _sights(settings: Settings, moment: dt.datetime) -> Iterator[_Sight]:
+def _sights(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Iterator[_Sight]:
     """Every wanted session and every other date the tree knows, oldest first."""
     layout = settings.layout
     wanted = {session.date: session for session in sessions.wanted(settings, moment)}
     known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
-    for date in sorted({*wanted, *known, *layout.dates_on_disk()}):
+    on_disk = walked.dates if walked else tree.dates(layout)
+    for date in sorted({*wanted, *known, *on_disk}):
         evidence = ledger.gather(layout, date)
         state = ledger.state(evidence, wanted.get(date), moment, settings.patience)
         yield _Sight(layout, date, evidence, state)

@@ -52,7 +52,7 @@ class History:
         if not evidence.sealed:
             return cls(layout, date, state, evidence.events, None)
         passport = None
-        with suppress(SpxDataError):  # `verify` names a lost passport; the log goes on without it
+        with suppress(SpxDataError, OSError):  # `verify` names a lost passport; the log goes on without it
             passport = vouched.read_whole(layout.passport(date), until=DETAILS)
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 

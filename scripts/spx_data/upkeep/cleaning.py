@@ -8,8 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import runs
+from spx_data import dataset, runs
 from spx_data.settings import Settings
+from spx_data.tree import Tree
 from spx_data.upkeep import leftovers, retention
 from spx_data.upkeep.task import Action, Done, Task, carry_out
 
@@ -31,6 +32,7 @@ class Report:
     done: list[Done]
     staged_dates: int
     staged_bytes: int
+    strangers: Tree
 
     @property
     def errors(self) -> list[Done]:
@@ -43,7 +45,9 @@ def clean(settings: Settings, moment: dt.datetime, choice: Choice, *, dry_run: b
 
     Raises:
         AnotherRunError: a run is at work, or a job that outlived one.
+        LakeMissingError: nothing of the lake is there, so nobody can say what is left over.
     """
+    dataset.check_there(settings.layout)
     if dry_run:
         runs.check_idle(settings.layout)
     with nullcontext() if dry_run else runs.excluded(settings.layout):
@@ -54,7 +58,8 @@ def clean(settings: Settings, moment: dt.datetime, choice: Choice, *, dry_run: b
         else:
             done = [carry_out(task) for task in tasks]
             done += retention.apply(settings, moment) if choice.logs else []
-        return Report(done, *_staying(settings, tasks if dry_run else []))
+        staying = _staying(settings, tasks if dry_run else [])
+        return Report(done, *staying, leftovers.strangers(settings.layout))
 
 
 def clear(settings: Settings, dates: Iterable[dt.date]) -> list[Done]:

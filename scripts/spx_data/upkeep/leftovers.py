@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from spx_data import dataset, files, layout, seals, staging
+from spx_data import dataset, files, layout, seals, staging, tree
 from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
 from spx_data.fill.manifest import Manifest
 from spx_data.integrity import Damage, Examination, Finding, Standing, examine, quarantine
-from spx_data.layout import Checkpoint
+from spx_data.layout import Checkpoint, Layout
 from spx_data.settings import Settings
+from spx_data.tree import Tree
 from spx_data.upkeep.task import Action, Task, removal, weight
 
 # Commands that are no run may be writing outside of the output and the temp directory this very moment.
@@ -31,15 +33,11 @@ _STALE = "staged under other settings: it would be fetched again"
 
 def temp_files(settings: Settings) -> Iterator[Task]:
     """Whatever was of use only while a run lasted."""
-    from spx_data.recheck import candidate
-
     there = settings.layout
     for path in (there.terminal_down, files.part_of(there.terminal_down)):
         if path.exists():
             yield removal(path, "a note of the last run", top=there.temp)
-    aside = candidate.aside(settings).layout.temp.parent
-    if aside.is_dir():
-        yield removal(aside, "fetched again by a recheck that did not end", top=there.temp)
+    yield from _aside(there)
     for date in there.staged_dates():
         yield from scratch(settings, date)
     yield from _pages(settings)
@@ -50,20 +48,48 @@ def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
     """What a date's folder in the temp directory holds in vain."""
     there = settings.layout
     folder, sealed = there.staging(date), seals.is_sealed(there.parquet(date))
-    if not folder.is_dir():
-        return
-    if sealed and not settings.keep_ndjson:
-        yield removal(folder, "its date is sealed", top=there.temp)
-        return
-    if not any(folder.iterdir()):
+    ours = there.staged_files(date)
+    if folder.is_dir() and not any(folder.iterdir()):
         yield removal(folder, "an empty folder", top=there.temp)
-        return
-    for path in sorted(folder.glob(f"*{files.PART}")):
-        yield removal(path, "its writing was cut short", top=there.temp)
-    if not sealed:
-        for path in sorted(folder.glob("*.ndjson")):
-            if not Checkpoint.of(path).receipt.exists():
+    elif ours and sealed and not settings.keep_ndjson:
+        yield _staged_removal(folder, ours, "its date is sealed")
+    else:
+        for path in ours:
+            if path.suffix == files.PART:
+                yield removal(path, "its writing was cut short", top=there.temp)
+            elif path.suffix == ".ndjson" and not sealed and not Checkpoint.of(path).receipt.exists():
                 yield removal(path, "without a receipt it does not count", top=there.temp)
+
+
+def _staged_removal(folder: Path, ours: Sequence[Path], reason: str) -> Task:
+    """The task to remove what the fill put into a date's *folder*; what somebody else did stays, and it."""
+    sizes = [weight(path)[1] for path in ours]
+
+    def remove() -> int:
+        staging.clear(folder)
+        return sum(sizes)
+
+    return Task(folder, Action.REMOVE, reason, len(ours), sum(sizes), remove)
+
+
+def _aside(there: Layout) -> Iterator[Task]:
+    """The lake aside that a recheck left behind; what is no file of a lake stays in it."""
+    from spx_data.recheck import candidate
+
+    aside = there.aside(candidate.NAME)
+    folder = aside.database.parent
+    if not folder.is_dir() and not aside.data.is_dir():
+        return
+    ours = candidate.everything(aside)
+    size = sum(weight(path)[1] for path in ours)
+
+    def remove() -> int:
+        candidate.drop_all(aside)
+        return size
+
+    if ours or not any(weight(folder)):
+        reason = "fetched again by a recheck that did not end"
+        yield Task(folder, Action.REMOVE, reason, len(ours), size, remove)
 
 
 def _pages(settings: Settings) -> Iterator[Task]:
@@ -91,12 +117,15 @@ def failed_outputs(settings: Settings) -> Iterator[Task]:
     if (path := files.part_of(there.dataset)).exists():
         yield removal(path, "its writing was cut short", top=there.output)
     for folder in sorted(there.output.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]")):
+        if not folder.is_dir():
+            continue
         for path in sorted(folder.glob(f"*{files.PART}")):
-            if layout.named_date(path.with_name(path.name.removesuffix(files.PART))):
+            target = path.with_name(path.name.removesuffix(files.PART))
+            if (date := layout.named_date(target)) and target in there.sealed_files(date):
                 yield removal(path, "its writing was cut short", top=there.output)
-        if folder.is_dir() and not any(folder.iterdir()):
+        if not any(folder.iterdir()):
             yield removal(folder, "an empty folder", top=there.output)
-    for date in sorted({*there.dates_on_disk(), *there.staged_dates()}):
+    for date in sorted({*tree.dates(there), *there.staged_dates()}):
         yield from failed_output(settings, date)
 
 
@@ -116,7 +145,7 @@ def _remains(settings: Settings, date: dt.date) -> Iterator[Task]:
     if found.standing is Standing.UNFINISHED:
         if _can_be_made_again(settings, date):
             for path in there.sealed_files(date):
-                if path.exists():
+                if path.is_file():
                     reason = "its publication never ended, and what it is made of is staged"
                     yield removal(path, reason, top=there.output)
             return
@@ -170,7 +199,8 @@ def _stale(settings: Settings, date: dt.date) -> Iterator[Task]:
     except SpxDataError:
         return
     if not _is_todays(settings, listing):
-        yield removal(there.staging(date), _STALE, top=there.temp)
+        if ours := there.staged_files(date):
+            yield _staged_removal(there.staging(date), ours, _STALE)
         return
     known = {listing.identity(entry) for entry in listing.chains}
     for path in there.receipts(date):
@@ -195,7 +225,14 @@ def staged(settings: Settings) -> list[Task]:
     """The folders of dates that the next run can take up, each as a task to remove it."""
     there = settings.layout
     return [
-        removal(there.staging(date), STAGED, top=there.temp)
+        _staged_removal(there.staging(date), ours, STAGED)
         for date in there.staged_dates()
-        if not seals.is_sealed(there.parquet(date))
+        if (ours := there.staged_files(date)) and not seals.is_sealed(there.parquet(date))
     ]
+
+
+def strangers(there: Layout) -> Tree:
+    """What is no part of the lake, in the output tree and in the dates' folders of the temp directory."""
+    walked = tree.walk(there)
+    beside = [stranger for date in there.staged_dates() for stranger in tree.beside(there.staging(date))]
+    return replace(walked, strangers=(*walked.strangers, *beside))
