@@ -4,7 +4,9 @@ import contextlib
 import datetime as dt
 import functools
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
@@ -140,6 +142,8 @@ def before_the_first_job():
         return
     try:
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
+        runs.clear_jobs(layout, run)
+        hear_stops_aside()
         terminal = preflight(settings) if asking else None
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")
@@ -147,6 +151,21 @@ def before_the_first_job():
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
     show_progress(run)
+
+
+def hear_stops_aside():
+    """Let a thread tell the scheduler of a stop.
+
+    Its own handler of SIGTERM takes a lock that the thread which the signal interrupts may hold, and then
+    both wait for ever.
+    """
+    told = signal.getsignal(signal.SIGTERM)
+
+    def tell(*words):
+        threading.Thread(target=told, args=words).start()
+
+    if callable(told):
+        signal.signal(signal.SIGTERM, tell)
 
 
 def show_progress(run):

@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spx_data import lean, rulelog
+from spx_data import lean, rulelog, runs
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 if "snakemake" in globals():
-    with rulelog.to(Path(snakemake.log[0])), lean.without_pandas():
+    with (
+        rulelog.to(Path(snakemake.log[0])),
+        lean.without_pandas(),
+        runs.joined(Settings.of(snakemake.config).layout),
+    ):
         with lean.loading("polars"):
             from spx_data.fill.merge import merge_date
 

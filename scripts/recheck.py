@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
+from spx_data import runs
 from spx_data.cli.restatements import print_outcomes
 from spx_data.errors import SpxDataError
 from spx_data.recheck import recheck
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 if "snakemake" in globals():
+    settings = Settings.of(snakemake.config)
     try:
-        outcomes = recheck(Settings.of(snakemake.config))
+        with runs.joined(settings.layout):
+            outcomes = recheck(settings)
         if not print_outcomes(outcomes):
             sys.exit(1)
     except SpxDataError as error:
