@@ -86,6 +86,20 @@ def test_the_demo_ends_with_whoever_started_it(tmp_path):
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks are refused by way of /proc")
+@pytest.mark.parametrize("where", ["OUTPUT_DIRECTORY", "TEMP_DIRECTORY"])
+def test_a_volume_without_locks_costs_no_traceback(where, v3, new_mac, tmp_path):
+    lake = new_mac(v3, START, START)
+    lake.environment |= {where: str(tmp_path / "nas"), "IMITATED_NAS": str(tmp_path / "nas")}
+
+    filled = lake.spx_data("process-gaps")
+
+    logs = "".join(path.read_text() for path in (lake.folder / "data" / "logs").rglob("*.log"))
+    assert "Traceback" not in filled.stdout + filled.stderr + logs
+    if filled.returncode:
+        assert len([line for line in filled.stderr.splitlines() if line.startswith("spx-data: ")]) == 1
+
+
 # stop ---------------------------------------------------------------------------------------------------
 
 

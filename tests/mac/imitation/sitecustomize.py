@@ -11,6 +11,8 @@ import sys
 
 HANDLES = 256  # what `ulimit -n` says in a new terminal
 _F_FULLFSYNC = 51
+_ENOTSUP = 45  # 95 on Linux
+_NAS = "IMITATED_NAS"  # names the folder that stands for a NAS
 
 # Each is missing from Python's own modules on a Mac.
 _MISSING = {
@@ -91,6 +93,21 @@ def _flush_as_a_mac() -> None:
     fcntl.F_FULLFSYNC, fcntl.fcntl = _F_FULLFSYNC, asked
 
 
+def _no_locks_on(volume: str) -> None:
+    """A volume of a NAS (SMB, NFS without locks): every lock on it is an operation not supported."""
+    import fcntl
+
+    honest = fcntl.flock
+
+    def flock(descriptor, operation):
+        number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
+        if os.readlink(f"/proc/self/fd/{number}").startswith(volume):
+            raise OSError(_ENOTSUP, "Operation not supported")
+        honest(descriptor, operation)
+
+    fcntl.flock = flock
+
+
 def _spawn() -> None:
     from multiprocessing import context
 
@@ -120,4 +137,6 @@ _take_away()
 _flush_as_a_mac()
 _spawn()
 _limit_handles()
+if _NAS in os.environ:
+    _no_locks_on(os.environ[_NAS])
 sys.addaudithook(_no_proc)
