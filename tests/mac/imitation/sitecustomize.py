@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import sys
+from pathlib import Path
 
 HANDLES = 256  # what `ulimit -n` says in a new terminal
 _F_FULLFSYNC = 51
@@ -101,7 +102,7 @@ def _no_locks_on(volume: str) -> None:
 
     def flock(descriptor, operation):
         number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
-        if os.readlink(f"/proc/self/fd/{number}").startswith(volume):
+        if str(Path(f"/proc/self/fd/{number}").readlink()).startswith(volume):
             raise OSError(_ENOTSUP, "Operation not supported")
         honest(descriptor, operation)
 
