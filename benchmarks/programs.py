@@ -83,7 +83,7 @@ def told(command: Sequence[str], folder: Path) -> str:
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a program and all of its group."""
     for number, patience in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: a Mac, of a dead group
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience)

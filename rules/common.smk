@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
@@ -170,8 +171,10 @@ def before_the_first_job():
         endings.settle_last(layout)
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
         leave_sealed_days_alone(run.dates)
+        runs.clear_jobs(layout, run)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")
+    hear_stops_aside()
     try:
         terminal = preflight(settings) if asking else None
     except SpxDataError as error:
@@ -202,6 +205,21 @@ def stop_on_purpose(run, number, frame):
     """Ctrl-C: what it ends has not failed."""
     runs.note_stop(layout, run)
     signal.default_int_handler(number, frame)
+
+
+def hear_stops_aside():
+    """Let a thread tell the scheduler of a stop.
+
+    Its own handler of SIGTERM takes a lock that the thread which the signal interrupts may hold, and then
+    both wait for ever.
+    """
+    told = signal.getsignal(signal.SIGTERM)
+
+    def tell(*words):
+        threading.Thread(target=told, args=words).start()
+
+    if callable(told):
+        signal.signal(signal.SIGTERM, tell)
 
 
 def show_progress(run):

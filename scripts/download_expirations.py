@@ -7,7 +7,7 @@ from spx_data import jobs, lean
 
 if __name__ == "__main__":
     settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
-    with jobs.logged(), lean.without_pandas():
+    with jobs.at_work(settings), lean.without_pandas():
         with lean.loading("spx_data.theta.transport", "polars"):
             from spx_data.fill.download import download_expirations
 

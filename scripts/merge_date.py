@@ -8,7 +8,7 @@ from spx_data.sessions import Session
 
 if __name__ == "__main__":
     settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
-    with jobs.logged(), lean.without_pandas():
+    with jobs.at_work(settings), lean.without_pandas():
         with lean.loading("polars"):
             from spx_data.fill.merge import merge_date
 

@@ -2,14 +2,16 @@
 
 import sys
 
-from spx_data import jobs
+from spx_data import jobs, runs
 from spx_data.cli.restatements import print_outcomes
 from spx_data.errors import SpxDataError
 from spx_data.recheck import recheck
 
 if __name__ == "__main__":
     try:
-        outcomes = recheck(jobs.settings())
+        settings = jobs.settings()
+        with runs.joined(settings.layout):
+            outcomes = recheck(settings)
         if not print_outcomes(outcomes):
             sys.exit(1)
     except SpxDataError as error:

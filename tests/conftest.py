@@ -21,6 +21,7 @@ from spx_data.theta.chains import Chain
 
 _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "samples"
 TODAY = dt.date(2024, 12, 31)
+_AT_ONCE = 32  # answers of a test that are open: a terminal of a Mac allows 256 files in all
 
 
 @pytest.fixture(autouse=True)
@@ -215,12 +216,17 @@ def answered(tmp_path) -> Callable[..., Any]:
     """Return a maker of complete answers, as the transport would hand them over."""
     from spx_data.theta.transport import Answer
 
-    with contextlib.ExitStack() as stack:
+    opened: list[contextlib.ExitStack] = []
 
-        def answer(body: bytes | str, content_type: str = "text/csv", next_page: str | None = None) -> Answer:
-            stream = stack.enter_context(files.spool(tmp_path))
-            stream.write(body.encode() if isinstance(body, str) else body)
-            stream.seek(0)
-            return Answer("http://127.0.0.1/asked", content_type, next_page, stream)
+    def answer(body: bytes | str, content_type: str = "text/csv", next_page: str | None = None) -> Answer:
+        if len(opened) == _AT_ONCE:
+            opened.pop(0).close()
+        opened.append(contextlib.ExitStack())
+        stream = opened[-1].enter_context(files.spool(tmp_path))
+        stream.write(body.encode() if isinstance(body, str) else body)
+        stream.seek(0)
+        return Answer("http://127.0.0.1/asked", content_type, next_page, stream)
 
-        yield answer
+    yield answer
+    for one in opened:
+        one.close()

@@ -39,7 +39,14 @@ and none above:
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    # At the door: nothing here works without the locks of a Unix, and each module would say so differently.
+    sys.exit(
+        "spx-data: Windows itself is not supported. It works in WSL2: wsl --install, then begin anew there"
+    )
 
 if TYPE_CHECKING:
     from spx_data.reader import scan, sealed_paths, verification_root

@@ -124,9 +124,9 @@ def _snakemake(configfiles: Sequence[Path]) -> list[str]:
 def ask_to_stop(layout: Layout, run: Run) -> None:
     """Ask *run* to stop: running jobs finish, no more are started. Returns at once."""
     runs.note_stop(layout, run)
-    with suppress(ProcessLookupError):
-        if locks.is_held(layout.run_lock):
-            os.kill(run.pid, signal.SIGTERM)
+    if main := runs.process_of(layout, run):
+        _signal([main], signal.SIGTERM)
+        _signal(list(runs.processes(layout, run)), signal.SIGCONT)  # whoever was halted cannot finish
 
 
 def stop_now(layout: Layout, run: Run) -> int:
@@ -134,37 +134,60 @@ def stop_now(layout: Layout, run: Run) -> int:
 
     Staged expirations stay; those in flight are fetched again.
     """
-    import psutil
-
-    runs.note_stop(layout, run)
-    family = list(runs.processes(layout, run))
-    main = [process for process in family if process.pid == run.pid]
-    jobs = [process for process in family if process.pid != run.pid]
-    _signal(main, signal.SIGINT)  # first, so that it starts no job in place of those that end
-    _end(jobs, signal.SIGTERM, _GRACE_SECONDS)
-    _, alive = psutil.wait_procs(main, timeout=_FAREWELL_SECONDS)
-    _end([*alive, *runs.processes(layout, run)], signal.SIGKILL, _GRACE_SECONDS)
-    return len(family)
+    # Snakemake starts no more jobs once it is asked to stop. SIGINT would do that too, but a shell starts
+    # what runs in its background with SIGINT ignored.
+    ask_to_stop(layout, run)
+    main = [process] if (process := runs.process_of(layout, run)) else []
+    known: set[psutil.Process] = set()
+    deadline = time.monotonic() + _FAREWELL_SECONDS
+    while True:
+        # Again and again: what was about to start when Snakemake was asked may begin any moment now.
+        jobs = set(runs.processes(layout, run)) - {*main, *known}
+        known |= jobs
+        _end(list(jobs), signal.SIGTERM, _GRACE_SECONDS)
+        if not jobs and (time.monotonic() > deadline or not _left_of(main, _LOOK_SECONDS)):
+            break
+    _end([*main, *runs.processes(layout, run)], signal.SIGKILL, _GRACE_SECONDS)
+    return len(known) + len(main)
 
 
 def ended(layout: Layout, run: Run, *, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Return when no process of *run* is left; *meanwhile* is called now and then."""
-    while locks.is_held(layout.run_lock) or next(runs.processes(layout, run), None):
+    while next(runs.processes(layout, run), None):
         meanwhile()
         time.sleep(_LOOK_SECONDS)
 
 
 def _end(processes: Sequence[psutil.Process], number: signal.Signals, seconds: float) -> None:
     """Send *number*, and SIGKILL to what is still there after so many seconds."""
+    _signal(processes, number)
+    _signal(processes, signal.SIGCONT)  # whoever was halted hears nothing before
+    alive = _left_of(processes, seconds)
+    _signal(alive, signal.SIGKILL)
+    _left_of(alive, seconds)
+
+
+def _left_of(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still live after so many seconds, or none as soon as all have ended.
+
+    A dead process whose parent does not ask for its exit code (in a container often nobody does) has ended.
+    """
+    deadline = time.monotonic() + seconds
+    while (alive := [each for each in processes if _lives(each)]) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
     import psutil
 
-    _signal(processes, number)
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    _signal(alive, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=seconds)
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    """Send *number* to processes; psutil sends none to one that has come by the id of another."""
     import psutil
 
     for process in processes:
@@ -210,8 +233,11 @@ def called_from(folder: Path) -> list[int]:
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             # A name alone proves nothing: the folder does. Other users' processes cannot be asked, nor lock.
-            command = process.cmdline()
-            if process.pid != os.getpid() and _is_snakemake(command) and Path(process.cwd()) == here:
+            if (
+                process.pid != os.getpid()
+                and _is_snakemake(process.cmdline())
+                and here.samefile(process.cwd())
+            ):
                 found.append(process.pid)
     return found
 

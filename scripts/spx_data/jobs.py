@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from spx_data import runs
 from spx_data.errors import SpxDataError
 from spx_data.settings import Settings
 
@@ -36,6 +37,13 @@ def settings() -> Settings:
     if document is None:
         sys.exit("spx-data: the scripts of the rules are started by Snakemake. snakemake --cores 4")
     return Settings.of(json.loads(document))
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    """Be a job of the run that started this process, with a log, while the block lasts."""
+    with logged(), runs.joined(settings.layout):
+        yield
 
 
 @contextmanager

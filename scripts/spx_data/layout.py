@@ -19,12 +19,15 @@ DATASET = "dataset.json"
 COMPRESSED = ".gz"
 # Where Snakemake keeps its locks, in the folder it is called from.
 SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+_LOCK = ".lock"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
+_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _YEAR, _DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
 _JOURNAL, _DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
+_ANY, _JOB_LOCK = re.compile(r".+"), re.compile(r"[0-9]+\.lock")
 _NAME = re.compile(rf"spx-options-({_ISO})\.(parquet|parquet\.sha256|json)")
 _RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
 _STAGED = re.compile(
@@ -255,6 +258,24 @@ class Layout:
     def run_lock(self) -> Path:
         """Locked by the run at work for as long as its process lives."""
         return self.data / "run.lock"
+
+    @property
+    def jobs(self) -> Path:
+        """The folder of the locks of jobs at work (`spx_data.runs`)."""
+        return self.data / "jobs"
+
+    def job_lock(self, run: str, pid: int) -> Path:
+        """Locked by the job of *run* that is the process *pid*, for as long as it lives."""
+        return self.jobs / run / f"{pid}{_LOCK}"
+
+    def job_locks(self, run: str | None = None) -> list[Path]:
+        """The locks of the jobs of *run*, or of all runs, those of killed ones included."""
+        folders = [run] if run else _names(str(self.jobs), _ANY)
+        return [
+            self.jobs / folder / name
+            for folder in folders
+            for name in sorted(_names(f"{self.jobs}/{folder}", _JOB_LOCK))
+        ]
 
     @property
     def upkeep_lock(self) -> Path:

@@ -177,21 +177,92 @@ def last(layout: Layout) -> Run | None:
     return None
 
 
-def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
-    """The living processes of *run*: Snakemake first, then its jobs, also those that outlived it.
+# A run's processes --------------------------------------------------------------------------------------
 
-    Jobs are known by the run's name in their environment, never by what their command looks like.
+
+@contextmanager
+def joined(layout: Layout) -> Iterator[None]:
+    """Let this process be known as a job of its run while the block lasts, or until it dies.
+
+    Raises:
+        AnotherRunError: the run that started it is gone, so nobody waits for what it would do.
+    """
+    name = os.environ.get(journal.RUN_VARIABLE) or str(os.getpid())
+    path = layout.job_lock(name, os.getpid())
+    while (descriptor := locks.hold(path)) is None or not os.fstat(descriptor).st_nlink:
+        time.sleep(0.01)  # somebody has just asked whether it is held, or cleared it away
+    try:
+        # Known first, then the question: whoever finds no job once a run is gone will see none begin.
+        run = last(layout)
+        if run and run.name == name and not locks.is_held(layout.run_lock):
+            raise AnotherRunError("the run that started this job is gone", cure="Start another", pid=None)
+        yield
+    finally:
+        with suppress(SpxDataError):
+            files.remove(path)
+        os.close(descriptor)
+
+
+def clear_jobs(layout: Layout, run: Run) -> None:
+    """Remove what killed jobs of runs before *run* left in the folder of locks."""
+    for path in layout.job_locks():
+        if path.parent.name != run.name and not locks.is_held(path):
+            with suppress(SpxDataError):
+                files.remove(path)
+                files.remove_empty(path.parent, layout.jobs)
+
+
+def process_of(layout: Layout, run: Run) -> psutil.Process | None:
+    """The process that *run* is; None where it has ended, or is none that this user sees on this machine."""
+    return _holder(layout.run_lock, run.pid) if last(layout) == run else None
+
+
+def check_ours(layout: Layout, run: Run) -> None:
+    """Raise `AnotherRunError` where *run* is at work, but as no process that can be stopped from here."""
+    if not process_of(layout, run) and current(layout) == run:
+        raise AnotherRunError(
+            f"the run at work (process {run.pid}, called from {run.folder}) is no process that you may stop "
+            "here: it is another user's, or in another container or on another machine",
+            cure="There, as that user: spx-data stop",
+            pid=run.pid,
+        )
+
+
+def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
+    """The living processes of *run*: Snakemake first, then all it started, then jobs that outlived it.
+
+    Each is known by a lock that it holds, or by its parents; never by its id, its environment or what its
+    command looks like.
     """
     import psutil
 
-    main = run.pid if current(layout) else None
+    main = process_of(layout, run)
+    found = [main] if main else []
     with suppress(psutil.Error):
-        if main is not None:
-            yield psutil.Process(main)
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.pid != main and process.environ().get(journal.RUN_VARIABLE) == run.name:
-                yield process
+        found += main.children(recursive=True) if main else []
+    jobs = (_holder(path, int(path.stem)) for path in layout.job_locks(run.name))
+    yield from dict.fromkeys([*found, *(job for job in jobs if job)])
+
+
+def _holder(lock: Path, pid: int) -> psutil.Process | None:
+    """The process *pid*, if it is the one that holds *lock*.
+
+    An id comes round again, and stands for another process in another container or on another machine. So
+    the process must have the file open as well; it is asked first, so that it is still the same one.
+    """
+    import psutil
+
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if any(_is_same(Path(there.path), lock) for there in process.open_files()) and locks.is_held(lock):
+            return process
+    return None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
 
 
 def _taken(layout: Layout) -> AnotherRunError:

@@ -172,7 +172,7 @@ def _signal_group(group: int, number: int) -> bool:
     """Send a signal to a process group; say whether anybody was there."""
     try:
         os.killpg(group, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # a Mac says the latter of a group whose members are dead
         return False
     return True
 

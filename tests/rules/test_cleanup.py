@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from tests.rules.conftest import Date
 
-from spx_data import files, journal, locks, runs
+from spx_data import files, locks, runs
 from spx_data.cli import commands
 from spx_data.errors import AnotherRunError
 from spx_data.integrity import Standing, examine
@@ -380,8 +380,17 @@ def test_jobs_that_outlived_their_run_are_at_work_too(lake_at, monkeypatch):
     settings = lake_at().settings
     run = runs.Run("20240601T000000-1", 1, NOW, "/", "snakemake", ())
     files.write_json(settings.layout.run_note, run.as_json())
-    environment = os.environ | {journal.RUN_VARIABLE: run.name}
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as job:
+    work = """
+import os, sys
+from pathlib import Path
+from spx_data import locks
+held = locks.hold(Path(sys.argv[1], f"{os.getpid()}.lock"))
+print("at work", flush=True)
+input()
+"""
+    command = [sys.executable, "-c", work, settings.layout.jobs / run.name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as job:
+        job.stdout.readline()
         with pytest.raises(AnotherRunError, match=f"processes {job.pid}"):
             clean(settings, NOW, Choice())
         job.communicate(b"\n")

@@ -350,7 +350,7 @@ def test_a_file_without_keys_is_refused(text, tmp_path):
 def test_a_date_that_is_none_is_one_line(tmp_path):
     (tmp_path / "config.yaml").write_text("processing: {start_date: 2024-02-30}")
 
-    with pytest.raises(ConfigurationValidationError, match="not in the calendar: day is out of range"):
+    with pytest.raises(ConfigurationValidationError, match=r"not in the calendar: day .*range"):
         config.load(tmp_path / "config.yaml")
 
 

@@ -1,5 +1,6 @@
 """Bytes that a real terminal sent, or its vendor published, through our own parsers, cell by cell."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -29,12 +30,18 @@ MEASURES = ["bid", "ask", "delta", "theta", "vega", "rho", "epsilon", "lambda", 
 
 
 @pytest.fixture
-def source(wire, tmp_path, terminal_settings):
+def transport(wire, tmp_path):
+    """Return a transport to the loopback server."""
+    with contextlib.closing(Transport(wire.url, scratch=tmp_path / "scratch", connect_seconds=5)) as found:
+        yield found
+
+
+@pytest.fixture
+def source(wire, transport, terminal_settings):
     """Return a maker of a source that asks the loopback server."""
 
     def make(api, **keys):
         terminal = terminal_settings(wire.url, **keys)
-        transport = Transport(wire.url, scratch=tmp_path / "scratch", connect_seconds=5)
         return (v3.V3 if api == "v3" else v2.V2)(transport, terminal)
 
     return make
@@ -413,12 +420,11 @@ def test_the_older_header_names_no_page(answered, samples):
     assert tables.next_page_of(answered(f'{{"header": {older}, "response": []}}', "application/json")) is None
 
 
-def test_recorded_headers_of_a_csv_answer_say_that_it_is_the_last_page(samples, wire, tmp_path):
+def test_recorded_headers_of_a_csv_answer_say_that_it_is_the_last_page(samples, wire, transport):
     lines = (samples / "v2_hist_stock_quote.AAPL_20241107.http_headers.txt").read_text().strip().splitlines()
     body = (samples / "v2_hist_stock_quote.AAPL_20241107.csv").read_bytes()
     kept = [line for line in lines if not line.lower().startswith("content-length")]
     wire.sends("\r\n".join([*kept, f"content-length: {len(body)}", "", ""]).encode() + body)
-    transport = Transport(wire.url, scratch=tmp_path, connect_seconds=5)
 
     with transport.get("/v2/hist/stock/quote", {}, silence_seconds=5) as answer:
         assert (answer.content_type, answer.next_page) == ("text/csv", None)
@@ -443,10 +449,9 @@ def test_recorded_headers_of_a_csv_answer_say_that_it_is_the_last_page(samples, 
         ("error_v3_472.txt", 472, ApiDataNotFoundError),
     ],
 )
-def test_an_error_quotes_the_terminals_own_sentence(name, status, kind, samples, wire, tmp_path):
+def test_an_error_quotes_the_terminals_own_sentence(name, status, kind, samples, wire, transport):
     body = (samples / name).read_bytes()
     wire.says(body, "text/plain", status)
-    transport = Transport(wire.url, scratch=tmp_path, connect_seconds=5)
 
     with pytest.raises(kind) as caught, transport.get("/v3/x", {}, silence_seconds=5):
         pass

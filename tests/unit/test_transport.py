@@ -178,8 +178,11 @@ def test_nobody_listening_is_a_terminal_that_does_not_run(tmp_path):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
 
-    with pytest.raises(ThetaTerminalNotRunningError, match="Start the Theta Terminal") as caught:
-        get(Transport(url, scratch=tmp_path, connect_seconds=5))
+    with (
+        contextlib.closing(Transport(url, scratch=tmp_path, connect_seconds=5)) as transport,
+        pytest.raises(ThetaTerminalNotRunningError, match="Start the Theta Terminal") as caught,
+    ):
+        get(transport)
 
     assert caught.value.fields == {"base_url": url, "details": "connection refused"}
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spx_data.runs import Run
 
 _BEGIN_SECONDS = 15.0
+_NOTE_SECONDS = 2.0  # from a run's lock to its note
 _LOOK_SECONDS = 0.2
 
 
@@ -54,14 +55,21 @@ def stop(call: Call, now: bool) -> None:
 
 
 def _at_work(call: Call) -> Run | None:
-    """The run at work; one that is still making its plan is given time to begin."""
+    """The run at work; one that is still making its plan is given time to begin.
+
+    Raises:
+        AnotherRunError: there is one, whose process is none that may be stopped from here.
+    """
     from spx_data import engine, runs
 
-    layout, deadline = call.settings.layout, time.monotonic() + _BEGIN_SECONDS
-    while (run := runs.current(layout)) is None and time.monotonic() < deadline:
-        if not engine.called_from(Path()):
-            return None
+    layout, begun = call.settings.layout, time.monotonic()
+    while (run := runs.current(layout)) is None or not runs.process_of(layout, run):
+        passed = time.monotonic() - begun
+        if passed > (_NOTE_SECONDS if run else _BEGIN_SECONDS) or not (run or engine.called_from(Path())):
+            break
         time.sleep(_LOOK_SECONDS)
+    if run:
+        runs.check_ours(layout, run)
     return run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from spx_data.layout import Layout
 from spx_data.settings import Alerts
 
 _OTHERS = 0o077
+_OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,16 @@ class Disk:
 def disks(layout: Layout) -> list[Disk]:
     """The disks of the output, temp and data directories."""
     found: dict[int, dict[str, Path]] = defaultdict(dict)
-    for name, folder in (("output", layout.output), ("temp", layout.temp), ("data", layout.data)):
+    for name, folder in _folders(layout).items():
         found[files.device(folder)][name] = folder
     return [
         Disk(tuple(folders), folder := next(iter(folders.values())), *_room(folder))
         for folders in found.values()
     ]
+
+
+def _folders(layout: Layout) -> dict[str, Path]:
+    return {"output": layout.output, "temp": layout.temp, "data": layout.data}
 
 
 def _room(folder: Path) -> tuple[int, int]:
@@ -68,6 +73,10 @@ def disk(scene: Scene) -> Check:
     if full:
         cure = "Make room there, or set other directories; the next run goes on where it stopped"
         return fail("disk", f"{found}; not even the next date fits: {'; '.join(full)}", cure, **numbers)
+    if slow := windows_drives({"project": Path(), **_folders(scene.settings.layout)}):
+        cure = "Keep all of it in WSL's own files: cp -r . ~/spx-data && cd ~/spx-data && make env"
+        words = f"{listed(slow)} on a drive of Windows: slow under WSL, and its locks are not to be trusted"
+        return warn("disk", f"{found}; {words}", cure, **numbers)
     if least < limit:
         cure = "Make room: spx-data cleanup --dry-run shows what can go, or move the lake to a larger disk"
         return warn("disk", f"{found}, less than {limit:g} %", cure, **numbers)
@@ -85,6 +94,21 @@ def _need_of_a_date(scene: Scene) -> dict[str, float]:
         "temp": MARGIN * median(fact.staged_bytes for fact in facts),
         "output": MARGIN * median(fact.bytes for fact in facts),
     }
+
+
+def windows_drives(folders: Mapping[str, Path]) -> list[str]:
+    """The names of those *folders* that Linux under Windows (WSL2) reaches only through Windows."""
+    if "microsoft" not in os.uname().release.lower():
+        return []
+    import psutil
+
+    types = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
+
+    def type_of(folder: Path) -> str:
+        there = folder.resolve()
+        return next((types[above] for above in (there, *there.parents) if above in types), "")
+
+    return [name for name, folder in folders.items() if type_of(folder) in _OF_WINDOWS]
 
 
 def memory(alerts: Alerts) -> Check:

@@ -102,11 +102,15 @@ class Tally:
                 self.error = event
             case journal.NO_DATA if "expiration" not in event:
                 self._turn(Standing.NO_DATA, event["stage"], at)
-            case journal.REQUEST:
-                self.requests += 1
-                self.requests_failed += not journal.is_answered(event)
-            case journal.RETRIED:
-                self.retries += 1
+            case journal.REQUEST | journal.RETRIED:
+                self._hear_traffic(event)
+
+    def _hear_traffic(self, event: Event) -> None:
+        if event["event"] == journal.RETRIED:
+            self.retries += 1
+            return
+        self.requests += 1
+        self.requests_failed += not journal.is_answered(event)
 
     def _turn(self, standing: Standing, stage: str, at: dt.datetime) -> None:
         self.standing, self.stage, self.since = standing, stage, at

@@ -1,0 +1,208 @@
+"""A lake is filled, watched and stopped by the real commands on the imitated Mac."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from tests.mac.conftest import IMITATION
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY
+
+from spx_data import engine, files, journal, locks, runs
+from theta_simulator import Settings as Simulated
+from theta_simulator import running
+
+START, END = "2024-11-27", "2024-12-03"
+SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02", "2024-12-03"]
+TODAY_UTC = dt.datetime(2024, 12, 31, tzinfo=dt.UTC)
+SECONDS = 25  # `stop --now` takes two; one that waits for a signal nobody hears took sixty
+
+
+@pytest.fixture
+def slow():
+    """A terminal that takes its time for every answer."""
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=3000)) as terminal:
+        yield terminal
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def at_work(lake, at_least=2):
+    """The run of *lake* and its jobs, as soon as so many of them are at work."""
+    layout = lake.settings.layout
+    wait_for(lambda: runs.current(layout) and len(layout.job_locks()) >= at_least)
+    run = runs.current(layout)
+    return run, [int(path.stem) for path in layout.job_locks(run.name)]
+
+
+def alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+# A fill, and looking at it ------------------------------------------------------------------------------
+
+
+def test_a_lake_is_filled_and_looked_at(v3, new_mac):
+    lake = new_mac(v3, START, END)
+
+    filled = lake.spx_data("process-gaps")
+    again = lake.snakemake()
+
+    assert filled.returncode == 0, filled.stdout + filled.stderr
+    assert "Nothing to be done" in again.stdout
+    assert lake.sealed() == SESSIONS
+    logs = "".join(path.read_text() for path in (lake.folder / "data" / "logs").rglob("*.log"))
+    for word in ("Traceback", "AttributeError", "Too many open files"):
+        assert word not in logs + filled.stdout + filled.stderr
+    for command in (["status"], ["health"], ["metrics"], ["verify"], ["list"], ["errors"], ["inventory"]):
+        told = lake.spx_data(*command)
+        assert "unexpected" not in told.stderr, command
+        assert "Traceback" not in told.stdout + told.stderr, command
+    assert lake.spx_data("stop").stdout == "nothing is running\n"
+    assert not lake.settings.layout.job_locks()
+
+
+def test_the_demo_ends_with_whoever_started_it(tmp_path):
+    simulator = [sys.executable, "-m", "theta_simulator", "--size", "tiny", "--"]
+
+    done = subprocess.run(
+        [*simulator, BIN / "snakemake", "--version"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(IMITATION)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="locks are refused by way of /proc")
+@pytest.mark.parametrize("where", ["OUTPUT_DIRECTORY", "TEMP_DIRECTORY"])
+def test_a_volume_without_locks_costs_no_traceback(where, v3, new_mac, tmp_path):
+    lake = new_mac(v3, START, START)
+    lake.environment |= {where: str(tmp_path / "nas"), "IMITATED_NAS": str(tmp_path / "nas")}
+
+    filled = lake.spx_data("process-gaps")
+
+    logs = "".join(path.read_text() for path in (lake.folder / "data" / "logs").rglob("*.log"))
+    assert "Traceback" not in filled.stdout + filled.stderr + logs
+    if filled.returncode:
+        assert len([line for line in filled.stderr.splitlines() if line.startswith("spx-data: ")]) == 1
+
+
+# stop ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(slow, new_mac):
+    lake = new_mac(slow, START, END)
+    line = f"'{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 >said 2>&1 & wait"
+    # Such a shell starts it with SIGINT ignored.
+    shell = subprocess.Popen(["sh", "-c", line], cwd=lake.folder, env=os.environ | lake.environment)
+    _, jobs = at_work(lake)
+
+    begun = time.monotonic()
+    stopped = lake.spx_data("stop", "--now")
+    took = time.monotonic() - begun
+
+    assert stopped.returncode == 0, stopped.stderr
+    assert took < SECONDS
+    shell.wait(30)
+    assert not any(map(alive, jobs))
+    assert runs.current(lake.settings.layout) is None
+
+
+def test_a_halted_run_hears_a_stop_as_well(slow, new_mac):
+    lake = new_mac(slow, START, START)
+    process = lake.start()
+    _, jobs = at_work(lake, at_least=1)
+    os.killpg(process.pid, signal.SIGSTOP)  # what Ctrl-Z does
+
+    stopped = lake.spx_data("stop", "--now")
+
+    process.communicate(timeout=30)
+    assert stopped.returncode == 0, stopped.stderr
+    assert not any(map(alive, jobs))
+
+
+def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(slow, new_mac):
+    lake = new_mac(slow, START, END)
+    line = (
+        f"sleep 300 & echo $! >stranger; '{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 "
+        ">said 2>&1 & wait"
+    )
+    # The stranger is in the run's session and in its process group.
+    shell = subprocess.Popen(
+        ["sh", "-c", line], cwd=lake.folder, env=os.environ | lake.environment, start_new_session=True
+    )
+    try:
+        run, jobs = at_work(lake)
+        stranger = int((lake.folder / "stranger").read_text())
+        os.kill(run.pid, signal.SIGKILL)
+
+        named = lake.spx_data("stop")
+        ended = lake.spx_data("stop", "--now")
+
+        assert named.returncode == 1
+        assert "jobs of it go on" in named.stderr
+        assert all(str(pid) in named.stderr for pid in jobs)
+        assert ended.returncode == 0, ended.stderr
+        assert not any(map(alive, jobs))
+        assert alive(stranger)
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+
+
+def test_a_job_that_begins_when_its_run_is_gone_ends_at_once(lake, monkeypatch):
+    layout = lake().layout
+    run = runs.Run("gone", 1, TODAY_UTC, "/", "snakemake", ())
+    files.write_json(layout.run_note, run.as_json())
+    monkeypatch.setenv(journal.RUN_VARIABLE, "gone")
+
+    with pytest.raises(runs.AnotherRunError, match="is gone"), runs.joined(layout):
+        pytest.fail("it went to work")
+
+    assert not layout.job_locks()
+
+
+def test_no_signal_goes_to_whoever_came_by_the_id_of_a_run(lake, monkeypatch):
+    layout = lake().layout
+    heard = []
+    monkeypatch.setattr(psutil.Process, "send_signal", lambda self, _: heard.append(self.pid))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        run = runs.Run("run", stranger.pid, TODAY_UTC, "/", "snakemake", ())
+        files.write_json(layout.run_note, run.as_json())
+        files.make_directory(layout.job_lock(run.name, stranger.pid).parent)
+        held = [locks.hold(layout.run_lock), locks.hold(layout.job_lock(run.name, stranger.pid))]
+
+        engine.ask_to_stop(layout, run)
+        engine.stop_now(layout, run)
+        with pytest.raises(runs.AnotherRunError, match="no process that you may stop here"):
+            runs.check_ours(layout, run)
+
+        for descriptor in held:
+            os.close(descriptor)
+        stranger.communicate(b"\n")
+    assert heard == []
+
+
+def test_what_killed_jobs_left_is_cleared_by_the_next_run_and_living_ones_stay(lake):
+    layout = lake().layout
+    left, held = layout.job_lock("before", 1), layout.job_lock("before", 2)
+    os.close(locks.hold(left))
+    living = locks.hold(held)
+
+    runs.clear_jobs(layout, runs.Run("next", 1, TODAY_UTC, "/", "snakemake", ()))
+
+    assert layout.job_locks() == [held]
+    os.close(living)

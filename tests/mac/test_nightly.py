@@ -1,0 +1,256 @@
+"""contrib/nightly as cron, systemd and launchd start it: awake, findable, never silent about a failure."""
+
+import os
+import plistlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRIB = ROOT / "contrib"
+SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
+
+
+def script(path, *lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+
+
+class Machine:
+    """A home with a project in it, and programs that a Mac or Linux would have."""
+
+    def __init__(self, folder, mac):
+        self.home, self.bin, self.project = (
+            folder / "home",
+            folder / "bin",
+            folder / "One Drive - D&esk" / "spx",
+        )
+        (self.project / "contrib").mkdir(parents=True)
+        (self.project / "Snakefile").touch()
+        shutil.copy(CONTRIB / "nightly", self.project / "contrib")
+        self.home.mkdir()
+        (self.home / ".spx-data").symlink_to(self.project)
+        self.bin.mkdir()
+        if mac:
+            (self.home / "Library" / "Logs").mkdir(parents=True)
+            script(
+                self.bin / "caffeinate",
+                f'echo "$@" >>"{folder}/awake"',
+                'while kill -0 "$3"; do sleep 0.1; done',
+            )
+            script(self.bin / "osascript", f'for last; do :; done; echo "$last" >>"{folder}/notified"')
+        self.folder = folder
+
+    def fill(self, *lines):
+        """Let `spx-data` be a script of these lines."""
+        script(self.project / ".venv" / "bin" / "spx-data", *lines)
+
+    def start(self, *command):
+        return subprocess.Popen(
+            command,
+            cwd="/",
+            env={"HOME": str(self.home), "PATH": f"{self.bin}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *command):
+        """Run *command* to its end; returns its exit code and what it printed."""
+        process = self.start(*command)
+        said, _ = process.communicate(timeout=60)
+        return process.returncode, said
+
+    def said(self, name):
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def mac(tmp_path):
+    """A Mac with a project in a path with a blank."""
+    return Machine(tmp_path, mac=True)
+
+
+def launchd():
+    return plistlib.loads((CONTRIB / "spx-data.plist").read_bytes())["ProgramArguments"]
+
+
+def log_of(machine):
+    return machine.home / "Library" / "Logs" / "spx-data.log"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_good_night_says_nothing_and_the_mac_stays_awake_for_it(shell, mac):
+    mac.fill('echo "$PWD $*"', "sleep 0.5")
+
+    code, said = mac.run(shell, mac.home / ".spx-data" / "contrib" / "nightly")
+
+    assert (code, said) == (0, "")
+    assert f"{mac.project} process-gaps" in log_of(mac).read_text()
+    assert mac.said("awake").split()[:2] == ["-i", "-w"]
+    assert mac.said("notified") == ""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_bad_night_is_printed_for_cron_and_shown_on_a_mac(shell, mac):
+    mac.fill("echo some line", 'echo "spx-data: the terminal is down. Start it" >&2', "exit 3")
+
+    code, said = mac.run(shell, mac.home / ".spx-data" / "contrib" / "nightly")
+
+    assert code == 3
+    assert "some line\nspx-data: the terminal is down. Start it\n" in said
+    assert mac.said("notified").startswith("the terminal is down. Start it All of it: ")
+
+
+def test_launchd_starts_it_and_a_night_that_fails_is_told(mac):
+    mac.fill("echo filled")
+    assert mac.run(*launchd()) == (0, "")
+
+    mac.fill("exit 1")
+    code, _ = mac.run(*launchd())
+
+    assert code == 1
+    assert "A date needs you." in mac.said("notified")
+    assert "filled" in log_of(mac).read_text()
+
+
+def test_launchd_tells_of_a_project_that_moved_and_the_cure_works(mac):
+    moved = mac.project.rename(mac.project.with_name("moved"))
+
+    code, _ = mac.run(*launchd())
+
+    assert code == 1
+    (line,) = log_of(mac).read_text().splitlines()
+    assert line.endswith('In the project\'s folder: ln -sfn "$PWD" ~/.spx-data')
+    assert 'ln -sfn "$PWD" ~/.spx-data' in mac.said("notified")
+
+    mac.project = moved
+    mac.fill("echo filled")
+    cured = subprocess.run(
+        ["sh", "-c", line.partition("folder: ")[2]], cwd=moved, env=os.environ | {"HOME": str(mac.home)}
+    )
+    assert cured.returncode == 0
+    assert mac.run(*launchd()) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("wanting", "told"), [("Snakefile", "is not the project's folder"), (".venv", "There: make env")]
+)
+def test_a_folder_that_wants_something_is_one_line(wanting, told, mac):
+    mac.fill("echo filled")
+    there = mac.project / wanting
+    shutil.rmtree(there) if there.is_dir() else there.unlink()
+
+    code, said = mac.run(mac.home / ".spx-data" / "contrib" / "nightly")
+
+    assert code == 1
+    (line,) = [line for line in said.splitlines() if line.startswith("spx-data: ")]
+    assert told in line
+    assert told in mac.said("notified")
+
+
+def test_a_stop_reaches_the_fill_and_is_no_failure(mac):
+    begun = mac.folder / "begun"
+    mac.fill("trap 'echo asked to stop; exit 130' TERM", f'touch "{begun}"', "while :; do sleep 0.1; done")
+    night = mac.start(mac.home / ".spx-data" / "contrib" / "nightly")
+    while not begun.exists():
+        time.sleep(0.02)
+
+    night.send_signal(signal.SIGTERM)
+    said, _ = night.communicate(timeout=60)
+
+    assert (night.returncode, said) == (130, "")
+    assert "asked to stop" in log_of(mac).read_text()
+    assert mac.said("notified") == ""
+
+
+def test_the_log_does_not_grow_for_ever(mac):
+    mac.fill("head -c 600000 /dev/zero | tr '\\0' x")
+    for _ in range(5):
+        assert mac.run(mac.home / ".spx-data" / "contrib" / "nightly") == (0, "")
+
+    logs = list(log_of(mac).parent.iterdir())
+
+    assert sorted(path.name for path in logs) == ["spx-data.log", "spx-data.log.1"]
+    assert all(path.stat().st_size < 1_700_000 for path in logs)
+
+
+def test_without_a_macs_programs_it_runs_as_well_with_its_log_in_the_home(tmp_path):
+    linux = Machine(tmp_path, mac=False)
+    linux.fill('echo "called with $*"')
+
+    code, said = linux.run(linux.home / ".spx-data" / "contrib" / "nightly", "verify", "--depth", "bytes")
+
+    assert (code, said) == (0, "")
+    assert "called with verify --depth bytes" in (linux.home / ".local/state/spx-data.log").read_text()
+
+
+def test_a_line_of_the_crontab_speaks_only_when_something_needs_you(mac):
+    line = (CONTRIB / "crontab").read_text().splitlines()[-1].split(maxsplit=5)[5]
+
+    mac.fill("echo looked")
+    assert mac.run("/bin/sh", "-c", line) == (0, "")
+
+    mac.fill("echo looked at $1", "exit 1")
+    code, said = mac.run("/bin/sh", "-c", line)
+    assert code == 1
+    assert said.endswith("looked at verify\n")
+
+
+def test_where_the_link_leads_nowhere_cron_has_something_to_mail(mac):
+    (mac.home / ".spx-data").unlink()
+    line = (CONTRIB / "crontab").read_text().splitlines()[-1].split(maxsplit=5)[5]
+
+    code, said = mac.run("/bin/sh", "-c", line)
+
+    assert code == 127
+    assert "nightly" in said
+
+
+def pasted(machine):
+    """Paste what the README says on nights into a shell, in the project's folder; returns what it printed."""
+    section = (ROOT / "README.md").read_text().partition("**Every night.**")[2].partition("A monitor asks")[0]
+    lines = re.findall(r"^    (\S.*)$", section, re.MULTILINE)
+    # As a new Mac's shell takes it: there a # begins no comment.
+    assert not any(re.search(r"(^|\s)#", line) for line in lines)
+    done = subprocess.run(
+        ["sh"],
+        input="\n".join(lines),
+        cwd=machine.project,
+        env={"HOME": str(machine.home), "PATH": f"{machine.bin}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_readmes_lines_work_when_they_are_pasted_once_and_again(mac):
+    shutil.rmtree(mac.project / "contrib")
+    shutil.copytree(CONTRIB, mac.project / "contrib")
+    (mac.home / ".spx-data").unlink()
+    for name in ("launchctl", "systemctl"):
+        script(mac.bin / name, f'echo "{name} $*" >>"{mac.folder}/called"')
+    table = mac.folder / "crontab"
+    table.write_text("0 1 * * * somebody elses\n")
+    script(
+        mac.bin / "crontab",
+        f'if [ "$1" = -l ]; then cat "{table}"; else new=$(cat); echo "$new" >"{table}"; fi',
+    )
+
+    assert pasted(mac) == pasted(mac) == (0, "")
+
+    assert (mac.home / ".spx-data").resolve() == mac.project
+    lines = [line for line in table.read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) == 3
+    assert lines[0] == "0 1 * * * somebody elses"
+    assert (mac.home / "Library" / "LaunchAgents" / "spx-data.plist").exists()
+    units = {path.name for path in (mac.home / ".config" / "systemd" / "user").iterdir()}
+    assert units == {"spx-data.service", "spx-data.timer", "spx-data-failed.service"}
+    assert f"launchctl bootstrap gui/{os.getuid()} {mac.home}" in mac.said("called")
