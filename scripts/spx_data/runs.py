@@ -194,7 +194,7 @@ def joined(layout: Layout) -> Iterator[None]:
     try:
         # Known first, then the question: whoever finds no job once a run is gone will see none begin.
         run = last(layout)
-        if run and run.name == name and not locks.is_held(layout.run_lock):
+        if run is None or run.name != name or not locks.is_held(layout.run_lock):
             raise AnotherRunError("the run that started this job is gone", cure="Start another", pid=None)
         yield
     finally:
