@@ -93,13 +93,13 @@ def missing(layout: Layout) -> LakeMissingError | None:
         date = last_sealed(layout)
     if date is None or any(seals.is_sealed(layout.parquet(there)) for there in tree.dates(layout)):
         return None
-    reason = f"the journal has {date} as sealed, and no sealed day is there, nor {layout.dataset.name}"
     return LakeMissingError(
-        f"{layout.output} is not the lake that was filled here: {reason}. Is the disk mounted?",
+        f"Is the disk mounted? The journal has {date} as sealed, and {layout.output} holds neither a sealed "
+        f"day nor {layout.dataset.name}",
         cure="Mount it and try again. A lake that has moved: spx-data config set processing.output_directory "
         f"with the folder it is in now. Days that are gone for good: {GIVE_UP}",
         what=str(layout.output),
-        reason=reason,
+        reason="no sealed day is there",
     )
 
 

@@ -176,7 +176,7 @@ def test_a_new_empty_folder_for_the_same_journal_is_asked_about(settings, lake, 
     (tmp_path / "new").mkdir()
     emptied = lake(terminals["v3"].url, output_directory=str(tmp_path / "new"))
 
-    with pytest.raises(LakeMissingError, match="new is not the lake"):
+    with pytest.raises(LakeMissingError, match="new holds neither a sealed day nor"):
         preflight(emptied)
 
 

@@ -76,10 +76,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _of(day)
     if any(day.folder for day in report.days):
         yield "A damaged date is a gap now: the next run fetches it again."
-    for year, root in report.roots_by_year.items():
-        yield f"root {year}  {root}"
     if report.tree.strangers:
         yield f"[yellow]{escape(report.tree.words)}[/]"
+    for year, root in report.roots_by_year.items():
+        yield f"root {year}  {root}"
     name = "of these days" if report.within else "of the lake"
     if healthy:
         yield f"root {name}  {report.root}"
