@@ -196,6 +196,21 @@ def test_no_signal_goes_to_whoever_came_by_the_id_of_a_run(lake, monkeypatch):
     assert heard == []
 
 
+def test_a_run_that_cannot_be_stopped_from_here_is_told_in_one_line(new_mac):
+    lake = new_mac(None, START, END)
+    layout = lake.settings.layout
+    files.write_json(layout.run_note, runs.Run("elsewhere", 1, TODAY_UTC, "/", "snakemake", ()).as_json())
+    held = locks.hold(layout.run_lock)  # as a container does, whose process 1 is not this machine's
+
+    told = lake.spx_data("stop", "--now")
+
+    os.close(held)
+    assert told.returncode == 1
+    (line,) = told.stderr.splitlines()
+    assert "another container" in line
+    assert "There, as that user: spx-data stop" in line
+
+
 def test_what_killed_jobs_left_is_cleared_by_the_next_run_and_living_ones_stay(lake):
     layout = lake().layout
     left, held = layout.job_lock("before", 1), layout.job_lock("before", 2)
