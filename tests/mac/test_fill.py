@@ -39,7 +39,7 @@ def wait_for(condition, seconds=60):
 def at_work(lake, at_least=2):
     """The run of *lake* and its jobs, as soon as so many of them are at work."""
     layout = lake.settings.layout
-    wait_for(lambda: runs.current(layout) and len(layout.job_locks()) >= at_least)
+    wait_for(lambda: (run := runs.current(layout)) and len(layout.job_locks(run.name)) >= at_least)
     run = runs.current(layout)
     return run, [int(path.stem) for path in layout.job_locks(run.name)]
 
@@ -68,7 +68,7 @@ def test_a_lake_is_filled_and_looked_at(v3, new_mac):
         assert "unexpected" not in told.stderr, command
         assert "Traceback" not in told.stdout + told.stderr, command
     assert lake.spx_data("stop").stdout == "nothing is running\n"
-    assert not lake.settings.layout.job_locks()
+    assert not list((lake.folder / "data" / "jobs").rglob("*.lock"))
 
 
 def test_the_demo_ends_with_whoever_started_it(tmp_path):
@@ -172,7 +172,7 @@ def test_a_job_that_begins_when_its_run_is_gone_ends_at_once(lake, monkeypatch):
     with pytest.raises(runs.AnotherRunError, match="is gone"), runs.joined(layout):
         pytest.fail("it went to work")
 
-    assert not layout.job_locks()
+    assert not layout.job_locks("gone")
 
 
 def test_no_signal_goes_to_whoever_came_by_the_id_of_a_run(lake, monkeypatch):
@@ -213,11 +213,13 @@ def test_a_run_that_cannot_be_stopped_from_here_is_told_in_one_line(new_mac):
 
 def test_what_killed_jobs_left_is_cleared_by_the_next_run_and_living_ones_stay(lake):
     layout = lake().layout
-    left, held = layout.job_lock("before", 1), layout.job_lock("before", 2)
-    os.close(locks.hold(left))
+    held = layout.job_lock("before", 2)
+    for left in (layout.job_lock("before", 1), layout.job_lock("long ago", 1)):
+        os.close(locks.hold(left))
+    files.make_directory(layout.jobs / "well ended")
     living = locks.hold(held)
 
     runs.clear_jobs(layout, runs.Run("next", 1, TODAY_UTC, "/", "snakemake", ()))
 
-    assert layout.job_locks() == [held]
+    assert sorted(layout.jobs.rglob("*")) == [held.parent, held]
     os.close(living)
