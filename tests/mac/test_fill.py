@@ -134,6 +134,37 @@ def test_a_halted_run_hears_a_stop_as_well(slow, new_mac):
     assert not any(map(alive, jobs))
 
 
+SIGNALLED_WHILE_IT_SELECTS = """
+import os, signal
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+begin = JobScheduler.__init__
+
+def begun(self, *arguments, **keys):
+    begin(self, *arguments, **keys)
+    honest = self._job_selector
+
+    def select(*jobs):
+        os.kill(os.getpid(), signal.SIGTERM)  # the scheduler holds its lock now
+        return honest(*jobs)
+
+    self._job_selector = select
+
+JobScheduler.__init__ = begun
+"""
+
+
+def test_a_stop_that_meets_the_scheduler_at_its_lock_does_not_hang_it(v3, new_lake, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SIGNALLED_WHILE_IT_SELECTS)
+    lake = new_lake(v3, START, END)
+    lake.environment["PYTHONPATH"] = str(tmp_path)
+
+    stopped = lake.snakemake()
+
+    assert "Will exit after finishing currently running jobs" in stopped.stdout
+    assert runs.current(lake.settings.layout) is None
+
+
 def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(slow, new_mac):
     lake = new_mac(slow, START, END)
     line = (
