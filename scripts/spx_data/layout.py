@@ -268,14 +268,14 @@ class Layout:
         """Locked by the job of *run* that is the process *pid*, for as long as it lives."""
         return self.jobs / run / f"{pid}{_LOCK}"
 
-    def job_locks(self, run: str | None = None) -> list[Path]:
-        """The locks of the jobs of *run*, or of all runs, those of killed ones included."""
-        folders = [run] if run else _names(str(self.jobs), _ANY)
-        return [
-            self.jobs / folder / name
-            for folder in folders
-            for name in sorted(_names(f"{self.jobs}/{folder}", _JOB_LOCK))
-        ]
+    def job_locks(self, run: str) -> list[Path]:
+        """The locks of the jobs of *run*, those of killed ones included."""
+        folder = self.jobs / run
+        return [folder / name for name in sorted(_names(str(folder), _JOB_LOCK))]
+
+    def runs_of_jobs(self) -> list[str]:
+        """The runs that have a folder of locks of jobs."""
+        return _names(str(self.jobs), _ANY)
 
     @property
     def upkeep_lock(self) -> Path:

@@ -185,12 +185,17 @@ def joined(layout: Layout) -> Iterator[None]:
     """Let this process be known as a job of its run while the block lasts, or until it dies.
 
     Raises:
-        AnotherRunError: the run that started it is gone, so nobody waits for what it would do.
+        AnotherRunError: the run that started it is gone, so nobody waits for what it would do; or another
+            process is known by this one's id.
     """
     name = os.environ.get(journal.RUN_VARIABLE) or str(os.getpid())
     path = layout.job_lock(name, os.getpid())
-    while (descriptor := locks.hold(path)) is None or not os.fstat(descriptor).st_nlink:
-        time.sleep(0.01)  # somebody has just asked whether it is held, or cleared it away
+    descriptor = _held(path)
+    while descriptor is not None and not path.exists():
+        os.close(descriptor)  # of a file that was cleared away before it was locked
+        descriptor = _held(path)
+    if descriptor is None:
+        raise AnotherRunError(f"another process has locked {path}", cure="spx-data stop --now", pid=None)
     try:
         # Known first, then the question: whoever finds no job once a run is gone will see none begin.
         run = last(layout)
@@ -204,12 +209,13 @@ def joined(layout: Layout) -> Iterator[None]:
 
 
 def clear_jobs(layout: Layout, run: Run) -> None:
-    """Remove what killed jobs of runs before *run* left in the folder of locks."""
-    for path in layout.job_locks():
-        if path.parent.name != run.name and not locks.is_held(path):
-            with suppress(SpxDataError):
-                files.remove(path)
-                files.remove_empty(path.parent, layout.jobs)
+    """Remove what runs before *run* left in the folder of locks: locks of killed jobs, and empty folders."""
+    for name in set(layout.runs_of_jobs()) - {run.name}:
+        with suppress(SpxDataError):  # not ours, perhaps: it is in nobody's way
+            for path in layout.job_locks(name):
+                if not locks.is_held(path):
+                    files.remove(path)
+            files.remove_empty(layout.jobs / name, layout.jobs)
 
 
 def process_of(layout: Layout, run: Run) -> psutil.Process | None:

@@ -39,7 +39,7 @@ def wait_for(condition, seconds=60):
 def at_work(lake, at_least=2):
     """The run of *lake* and its jobs, as soon as so many of them are at work."""
     layout = lake.settings.layout
-    wait_for(lambda: runs.current(layout) and len(layout.job_locks()) >= at_least)
+    wait_for(lambda: (run := runs.current(layout)) and len(layout.job_locks(run.name)) >= at_least)
     run = runs.current(layout)
     return run, [int(path.stem) for path in layout.job_locks(run.name)]
 
@@ -68,7 +68,7 @@ def test_a_lake_is_filled_and_looked_at(v3, new_mac):
         assert "unexpected" not in told.stderr, command
         assert "Traceback" not in told.stdout + told.stderr, command
     assert lake.spx_data("stop").stdout == "nothing is running\n"
-    assert not lake.settings.layout.job_locks()
+    assert not list((lake.folder / "data" / "jobs").rglob("*.lock"))
 
 
 def test_the_demo_ends_with_whoever_started_it(tmp_path):
@@ -134,6 +134,37 @@ def test_a_halted_run_hears_a_stop_as_well(slow, new_mac):
     assert not any(map(alive, jobs))
 
 
+SIGNALLED_WHILE_IT_SELECTS = """
+import os, signal
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+begin = JobScheduler.__init__
+
+def begun(self, *arguments, **keys):
+    begin(self, *arguments, **keys)
+    honest = self._job_selector
+
+    def select(*jobs):
+        os.kill(os.getpid(), signal.SIGTERM)  # the scheduler holds its lock now
+        return honest(*jobs)
+
+    self._job_selector = select
+
+JobScheduler.__init__ = begun
+"""
+
+
+def test_a_stop_that_meets_the_scheduler_at_its_lock_does_not_hang_it(v3, new_lake, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SIGNALLED_WHILE_IT_SELECTS)
+    lake = new_lake(v3, START, END)
+    lake.environment["PYTHONPATH"] = str(tmp_path)
+
+    stopped = lake.snakemake()
+
+    assert "Will exit after finishing currently running jobs" in stopped.stdout
+    assert runs.current(lake.settings.layout) is None
+
+
 def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(slow, new_mac):
     lake = new_mac(slow, START, END)
     line = (
@@ -172,7 +203,7 @@ def test_a_job_that_begins_when_its_run_is_gone_ends_at_once(lake, monkeypatch):
     with pytest.raises(runs.AnotherRunError, match="is gone"), runs.joined(layout):
         pytest.fail("it went to work")
 
-    assert not layout.job_locks()
+    assert not layout.job_locks("gone")
 
 
 def test_no_signal_goes_to_whoever_came_by_the_id_of_a_run(lake, monkeypatch):
@@ -196,13 +227,30 @@ def test_no_signal_goes_to_whoever_came_by_the_id_of_a_run(lake, monkeypatch):
     assert heard == []
 
 
+def test_a_run_that_cannot_be_stopped_from_here_is_told_in_one_line(new_mac):
+    lake = new_mac(None, START, END)
+    layout = lake.settings.layout
+    files.write_json(layout.run_note, runs.Run("elsewhere", 1, TODAY_UTC, "/", "snakemake", ()).as_json())
+    held = locks.hold(layout.run_lock)  # as a container does, whose process 1 is not this machine's
+
+    told = lake.spx_data("stop", "--now")
+
+    os.close(held)
+    assert told.returncode == 1
+    (line,) = told.stderr.splitlines()
+    assert "another container" in line
+    assert "There, as that user: spx-data stop" in line
+
+
 def test_what_killed_jobs_left_is_cleared_by_the_next_run_and_living_ones_stay(lake):
     layout = lake().layout
-    left, held = layout.job_lock("before", 1), layout.job_lock("before", 2)
-    os.close(locks.hold(left))
+    held = layout.job_lock("before", 2)
+    for left in (layout.job_lock("before", 1), layout.job_lock("long ago", 1)):
+        os.close(locks.hold(left))
+    files.make_directory(layout.jobs / "well ended")
     living = locks.hold(held)
 
     runs.clear_jobs(layout, runs.Run("next", 1, TODAY_UTC, "/", "snakemake", ()))
 
-    assert layout.job_locks() == [held]
+    assert sorted(layout.jobs.rglob("*")) == [held.parent, held]
     os.close(living)

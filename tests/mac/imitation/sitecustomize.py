@@ -38,6 +38,8 @@ def _take_away() -> None:
         for name in names.split():
             if hasattr(there, name):
                 delattr(there, name)
+    if hasattr(os, "process_cpu_count"):
+        os.process_cpu_count = os.cpu_count  # which asks what has just gone
 
 
 def _hide_processes() -> None:
