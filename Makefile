@@ -81,7 +81,7 @@ test-newest: env
 
 # Those whose answers hang on the day. libfaketime moves the clock of a process, not that of its timers.
 DATED ?= $(addprefix tests/unit/test_,sessions.py dates.py gaps.py ledger.py config.py acceptance.py expirations.py \
-	hours.py windows.py vendor_calendar.py statuses.py journal.py archive.py retry.py recipes.py) tests/install/test_later.py
+	hours.py windows.py journal.py archive.py retry.py recipes.py) tests/install/test_later.py
 
 test-later: env
 	@command -v faketime >/dev/null || { echo "make test-later: faketime is not here (Debian: apt-get install faketime; a Mac: brew install libfaketime)" >&2; exit 1; }

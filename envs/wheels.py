@@ -1,9 +1,9 @@
 """Whether the lock can be installed from wheels on every machine that it is for: `make wheels-check`.
 
 pip's dry run is asked for each target: macOS on Apple silicon and Linux on both architectures, each Python.
-What has no wheel for a target is built there from its source by the lock's own setuptools: `BUILT` says which.
-A pin that is in neither fails, and so does one of `BUILT` that has got its wheel: then the exception goes. Each
-wheel must be one whose hash the lock names.
+What has no wheel for a target is built there by the lock's own setuptools: `BUILT` says which. A pin that is
+in neither fails, and so does one of `BUILT` that has got its wheel: then the exception goes. Each wheel must
+be one whose hash the lock names.
 """
 
 import json
