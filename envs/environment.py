@@ -93,9 +93,10 @@ class Environment:
         _run("making the environment", [base, "-I", "-m", "venv", "--clear", str(self.place)], environment)
         pip = [str(self.python), "-I", "-m", "pip"]
         environment = _pip_environment(pip, environment)
-        nowhere = "; pip was told to ask no registry (no-index)" if "PIP_NO_INDEX" in environment else ""
+        nowhere = " from where pip's no-index allows" if "PIP_NO_INDEX" in environment else ""
+        built = ", some of it built by a compiler on this Python," if sys.version_info >= (3, 14) else ""
         # Nothing is resolved: what the lock names is all there is, each file by its hash.
-        install = [*pip, "install", "-qq", "--no-deps", "--no-build-isolation"]
+        install = [*pip, "install", "--quiet", "--no-deps", "--no-build-isolation"]
         with self._tools() as tools:
             locked = [*install, "--require-hashes", "--requirement"]
             _run(
@@ -103,9 +104,9 @@ class Environment:
                 [*locked, tools, "--only-binary=:all:"],
                 environment,
             )
-        _run(f"installing what the lock names{nowhere}", [*locked, str(self.lock)], environment)
+        _run(f"installing what the lock names{built}{nowhere}", [*locked, str(self.lock)], environment)
         _run("installing spx-data itself", [*install, "--no-index", "--editable", "."], environment)
-        _run("checking that nothing is missing", [*pip, "check"], environment, quiet=True)
+        _run("checking that nothing is missing", [*pip, "check"], environment)
         self._launch_from_any_path()
         self._finish()
 
@@ -141,7 +142,7 @@ class Environment:
 
     def _inputs(self) -> str:
         """A digest of what decides what is installed."""
-        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
         installed = [project["build-system"], project["project"], project["tool"]["setuptools"]]
         digest = hashlib.sha256(json.dumps(installed).encode())
         for path in (self.lock, Path(__file__)):
@@ -198,13 +199,12 @@ def _pip_environment(pip: list[str], environment: dict[str, str]) -> dict[str, s
     }
 
 
-def _run(step: str, command: list[str], environment: dict[str, str], quiet: bool = False) -> None:
-    """Run one step with its errors shown; with *quiet* its output too only when it fails."""
-    run = subprocess.run(
-        command, env=environment, cwd=PROJECT, text=True, stdout=subprocess.PIPE if quiet else None
-    )
+def _run(step: str, command: list[str], environment: dict[str, str]) -> None:
+    """Run one step; what it said is shown when it fails, its warnings too, for they name the reason."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    run = subprocess.run(command, env=environment, cwd=PROJECT, text=True, errors="replace", **streams)
     if run.returncode != 0:
-        sys.stderr.write(run.stdout or "")
+        sys.stderr.write(run.stdout)
         raise Failed(f"{step} failed (above)")
 
 
@@ -229,13 +229,16 @@ def _asked(place: Path, lock: Path) -> str | None:
     """Why the environment has to be made anew, as its own Python says; None when it is whole."""
     command = [str(place / "bin" / "python"), "-I", "-S", __file__, "whole"]
     with suppress(OSError):
-        run = subprocess.run([*command, f"--venv={place}", f"--lock={lock}"], capture_output=True, text=True)
+        run = subprocess.run(
+            [*command, f"--venv={place}", f"--lock={lock}"], capture_output=True, text=True, errors="replace"
+        )
         return None if run.returncode == 0 else run.stdout.strip() or "its Python does not run"
     return "its Python is gone" if place.exists() else "there is none yet"
 
 
 def main() -> int:
     """Say whether the environment is whole, or make it so; 0 when it is."""
+    sys.stdout.reconfigure(errors="replace")  # a folder's name in a terminal that has no such letters
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("whole", "make"))
     parser.add_argument("--venv", type=Path, default=PROJECT / ".venv")
@@ -256,6 +259,9 @@ def main() -> int:
         except (Failed, OSError) as error:
             print(f"make env: {error}. Nothing else is changed; once it is mended: make env", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("make env: stopped; the next call begins anew", file=sys.stderr)
+            return 130
     return 0
 
 
