@@ -1,15 +1,17 @@
-# Every command of the project; each makes the environment first when it is not there.
+# Every command of the project; each makes the environment first when it is not there, or not whole.
 # Written for GNU make 3.81, which is what a Mac has.
 
-# The newest Python that is here and new enough; `make PYTHON=… env` chooses another.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# `make PYTHON=/path/to/python3.12 env` chooses another Python than the one that `env` finds.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/ready
+LOCK := envs/requirements.lock
 CORES ?= 4
+# A user's own modules are none of ours.
+unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env demo test bench bench-fill proof defects soak lint audit coverage lock rulegraph checks pictures clean
+.PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak lint audit coverage \
+	lock wheels-check mac-check release-check rulegraph checks pictures clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -19,26 +21,36 @@ help:
 	@echo "make proof     10,000 stops of a fill, 10,000 damaged bytes and 300 killed jobs, as tables (TRIALS=…, KILLS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
-	@echo "make lint      ruff, snakefmt, mypy, audit"
-	@echo "make audit     known vulnerabilities of the pinned dependencies"
+	@echo "make lint      ruff, snakefmt, mypy, audit; it says so where nothing could be audited"
+	@echo "make audit     known vulnerabilities of the pinned dependencies; fails with 3 where nobody can tell"
+	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
+	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
+	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
+	@echo "make mac-check what a Mac has otherwise, imitated, and wheels-check"
+	@echo "make release-check  version, changelog and tag agree"
 	@echo "make coverage  the tests with line coverage; below 90 % fails"
-	@echo "make env       the environment alone, in $(VENV)"
+	@echo "make env       the environment alone, in $(VENV); made anew when it was moved, half made or damaged"
 	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
 	@echo "make rulegraph the picture of the rules in README.md"
 	@echo "make checks    the tables of checks in docs/quality.md"
 	@echo "make pictures  the pictures of the pages in README.md, in about four minutes"
-	@echo "make clean     remove the environment, the demo's data and the benchmarks' bodies"
+	@echo "make clean     remove the environments and what tests left; data stay"
+	@echo "make clean-data  remove the demo's data and the benchmarks' bodies"
 
-env: $(READY)
+WHOLE := $(BIN)/python -I -S envs/environment.py whole --venv $(VENV) --lock $(LOCK)
+PYTHONS := python3.13 python3.12 python3.11 python3.14 python3
+FIT := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-$(READY): envs/requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "spx-data needs Python 3.11 or newer: install one (python.org, Homebrew, your distribution), or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement envs/requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+# Whole already (a quarter of a second), or made by the newest Python here that is fit.
+env:
+	@$(WHOLE) >/dev/null 2>&1 && exit; \
+	set -- $(PYTHONS); test -z "$(PYTHON)" || set -- "$(PYTHON)"; \
+	for python; do \
+		"$$python" -c "$(FIT)" 2>/dev/null && exec "$$python" -I envs/environment.py make --venv $(VENV) --lock $(LOCK); \
+	done; \
+	echo "make env: no Python 3.11 or newer with venv and pip among: $$*. Install one (python.org, Homebrew, apt-get install python3-venv), or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 1
 
-demo: $(READY)
+demo: env
 	$(BIN)/python -m theta_simulator --size small -- \
 		$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
 	$(BIN)/spx-data --configfile config/demo.yaml status --offline
@@ -47,8 +59,35 @@ demo: $(READY)
 
 PYTEST ?= $(BIN)/pytest
 
-test: $(READY)
+test: env
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
+LANE = LANE=$(1) && \
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
+	$(BIN)/uv pip compile --quiet --all-extras --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
+		--output-file .venv-$$LANE/pins.txt pyproject.toml >/dev/null && \
+	$(BIN)/uv pip install --quiet --python .venv-$$LANE --requirement .venv-$$LANE/pins.txt && \
+	$(BIN)/uv pip install --quiet --python .venv-$$LANE --no-deps --no-build-isolation --editable . && \
+	.venv-$$LANE/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(UNIT) "$(ONE_FILL)"
+UNIT ?= tests/unit
+ONE_FILL := tests/workflow/test_fill.py::test_every_session_is_sealed_as_the_market_has_it_and_a_second_run_does_nothing[v3]
+
+test-lowest: env
+	$(call LANE,lowest,lowest-direct)
+
+test-newest: env
+	$(call LANE,newest,highest)
+
+# Those whose answers hang on the day. libfaketime moves the clock of a process, not that of its timers.
+DATED ?= $(addprefix tests/unit/test_,sessions.py dates.py gaps.py ledger.py config.py acceptance.py expirations.py \
+	hours.py windows.py journal.py archive.py retry.py recipes.py) tests/install/test_later.py
+
+test-later: env
+	@command -v faketime >/dev/null || { echo "make test-later: faketime is not here (Debian: apt-get install faketime; a Mac: brew install libfaketime)" >&2; exit 1; }
+	for ahead in 1y 5y; do \
+		FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "+$$ahead" $(PYTEST) --numprocesses 2 --dist loadfile $(DATED) || exit 1; \
+	done
 
 DAYS ?= 2500
 RUNS ?= 5
@@ -73,7 +112,7 @@ bench: bench-fill
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
 
-bench-fill: $(READY)
+bench-fill: env
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 
 TRIALS ?= 10000
@@ -81,7 +120,7 @@ KILLS ?= 300
 HISTORIES ?= 1000
 SEED ?= 0
 
-proof: $(READY)
+proof: env
 	$(BIN)/python -m tests.proof stops --trials $(TRIALS) --seed $(SEED)
 	$(BIN)/python -m tests.proof damage --trials $(TRIALS) --seed $(SEED)
 	$(BIN)/python -m tests.proof jobs --trials $(KILLS) --seed $(SEED)
@@ -89,41 +128,55 @@ proof: $(READY)
 DEFECTS ?= 1100
 CLEAN ?= 500
 
-defects: $(READY)
+defects: env
 	$(BIN)/python -m tests.proof seeded --trials $(DEFECTS) --seed $(SEED)
 	$(BIN)/python -m tests.proof clean --trials $(CLEAN) --seed $(SEED)
 
-soak: $(READY)
+soak: env
 	$(BIN)/python -m tests.proof hostile --trials $(HISTORIES) --seed $(SEED)
 
-lint: $(READY) audit
+# The same commands stand in .pre-commit-config.yaml; a test holds the two equal.
+lint: env
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	@$(BIN)/python envs/audit.py --lenient
 
-coverage: $(READY)
+coverage: env
 	$(BIN)/coverage erase
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-audit: $(READY)
+audit: env
 	$(BIN)/python envs/audit.py
 
-lock: $(READY)
+lock: env
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
 		--upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file envs/requirements.lock
 	$(BIN)/python envs/conda.py
 
-rulegraph: $(READY)
+rulegraph: env
 	$(BIN)/python docs/rulegraph.py
 
-checks: $(READY)
+checks: env
 	$(BIN)/python docs/checks.py
 
-pictures: $(READY)
+pictures: env
 	$(BIN)/python -m docs.pictures
 
+wheels-check: env
+	$(BIN)/python envs/wheels.py
+
+mac-check: env wheels-check
+	$(PYTEST) tests/mac
+
+release-check: env
+	$(BIN)/python .ci/release.py
+
 clean:
-	rm -rf $(VENV) data/demo data/bodies .coverage .coverage.*
+	rm -rf $(VENV) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+clean-data:
+	rm -rf data/demo data/bodies

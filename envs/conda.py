@@ -1,7 +1,7 @@
 """Write environment.yaml for conda users from requirements.lock: the same pins, through pip.
 
 conda's channels do not carry every package at the locked version, so conda gives the interpreter and pip the
-packages.
+packages. It has no compiler: a Python for which a package has no wheel yet is left out, `immutables` on 3.14.
 """
 
 import re
@@ -13,7 +13,7 @@ HEAD = """\
 name: spx-data
 channels: [conda-forge]
 dependencies:
-  - python >=3.11
+  - python >=3.11,<3.14
   - pip
   - pip:
 """
