@@ -32,14 +32,18 @@ WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
 
 
 def _fill(pattern: Path, date: dt.date) -> Path:
-    year, month, day = date.isoformat().split("-")
-    return Path(str(pattern).format(year=year, month=month, day=day))
+    (found,) = names([str(pattern)], date)
+    return Path(found)
 
 
 def names(patterns: Iterable[str], date: dt.date) -> list[str]:
     """*patterns*, as text, filled in for *date*: for those who only ask how thousands of files are."""
     year, month, day = date.isoformat().split("-")
-    return [pattern.format(year=year, month=month, day=day) for pattern in patterns]
+    # Not `format`: other braces are part of a folder's name.
+    return [
+        pattern.replace("{year}", year).replace("{month}", month).replace("{day}", day)
+        for pattern in patterns
+    ]
 
 
 def date_of(parquet: Path) -> dt.date | None:
@@ -351,6 +355,24 @@ class Layout:
                     named = {name[12:22] for name in _names(f"{root}/{year}/{month}/{day}", _NAME)}
                     found |= named & {f"{year}-{month}-{day}"}
         return sorted(date for text in found if (date := _iso_date(text)))
+
+    def spelled(self, name: str) -> str:
+        """*name* as the rules spell it, where it is a path into this lake in any spelling; else as it is."""
+        bases = sorted((self.output, self.temp, self.data), key=lambda base: -len(os.path.realpath(base)))
+        folder, leaf = os.path.split(os.path.abspath(name))  # noqa: PTH100  # it takes `..` away
+        for found in (folder, os.path.realpath(folder)):
+            for base in bases:
+                for root in (os.path.abspath(base), os.path.realpath(base)):  # noqa: PTH100
+                    if found == root or found.startswith(f"{root.rstrip('/')}/"):
+                        return str(base / os.path.relpath(found, root) / leaf)
+        return name
+
+    def made_date(self, name: str) -> dt.date | None:
+        """The date that *name*, as the rules spell it, is a file of that a rule makes; None for any other."""
+        path = Path(name)
+        date = named_date(path) or _iso_date(path.parent.name)
+        made = (*self.sealed_files(date), self.listing(date), self.manifest(date)) if date else ()
+        return date if path in made else None
 
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for who looks at thousands of them."""

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
-__all__ = ["count", "counted", "duration", "large", "minute", "points", "share", "size"]
+__all__ = ["count", "counted", "duration", "large", "minute", "pasted", "points", "share", "size"]
+
+# A command of ours in a sentence, and not the project's name; Snakemake's option takes all names behind it.
+_CALL = re.compile(
+    r"\b(spx-data(?= (?:process-[a-z]+|accept|cleanup|config|errors|gaps|health|inventory|list|metrics"
+    r"|process|quality|report|retry|serve|status|stop|verify)\b)|snakemake(?= --(?!configfile)))"
+)
 
 
 def count(value: float) -> str:
@@ -61,3 +71,9 @@ def duration(seconds: float) -> str:
 def minute(at: str) -> str:
     """A moment (ISO 8601, UTC) to the minute."""
     return at[:16].replace("T", " ")
+
+
+def pasted(text: str, configfiles: Sequence[Path]) -> str:
+    """*text* with its commands as they are typed where these *configfiles* are laid over the project's."""
+    options = " ".join(f"--configfile {shlex.quote(str(path))}" for path in configfiles)
+    return _CALL.sub(rf"\1 {options}".replace("\\", r"\\"), text) if options else text
