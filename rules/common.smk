@@ -21,18 +21,19 @@ streams.make_safe()
 # Not by `configfile:`, which reads YAML in a way of its own and takes the last of two like keys. Jobs get a
 # document that is complete and checked: they need not validate again, and the environment has had its say.
 given = workflow.config_settings
-workflow.configfiles = checking.files_of_a_run(
+configfiles = checking.files_of_a_run(
     given.configfiles, alone=given.replace_workflow_config
 )
+workflow.configfiles = list(map(str, configfiles))
 try:
-    config = checking.checked(workflow.configfiles, overrides=given.config)
+    config = checking.checked(configfiles, overrides=given.config)
     settings = Settings.of(config)
     # Before anything is written, the copy of the calendar included.
     files.restrict(owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
 except SpxDataError as error:
-    sys.exit(f"spx-data: {words.pasted(str(error), workflow.configfiles[1:])}")
+    sys.exit(f"spx-data: {words.pasted(str(error), configfiles[1:])}")
 
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
@@ -53,7 +54,7 @@ def in_any_spelling(as_snakemake_takes_it):
     """
 
     def spelled(path):
-        found = layout.spelled(path) if "{" not in path else path
+        found = path if "{year}" in path else layout.spelled(path)
         return as_snakemake_takes_it(path if found == path else found)
 
     return spelled

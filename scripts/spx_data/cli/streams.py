@@ -28,6 +28,8 @@ _PLAIN = {
 def make_safe() -> None:
     """Let nothing that this process prints, and those it starts, fail for its characters or its stream."""
     _open_closed()
+    if not os.environ.get("COLUMNS", "1").isdecimal() or int(os.environ.get("COLUMNS", "1")) == 0:
+        del os.environ["COLUMNS"]  # nothing fits into no column; the terminal itself knows better
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         encoding = str(getattr(stream, "encoding", None) or "utf-8")

@@ -93,6 +93,15 @@ def _signs(text: str) -> Iterator[_Sign]:
             f"Snakemake takes {placeholder[0]} in {text} for a place to fill in",
             f"Rename that folder, or write a link to it: ln -s '{text}' lake, then ./lake",
         )
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        unknown = text[error.start : error.end]
+        yield _Sign(
+            f"{text!a} has {unknown!a}, and this shell's locale knows ASCII alone",
+            "Set another one before: export LC_ALL=C.UTF-8",
+        )
+        return
     if any(len(os.fsencode(part)) > _LONGEST_NAME for part in text.split("/")):
         yield _Sign(f"a name in {text[:40]}… is longer than {_LONGEST_NAME} bytes", "Shorten it")
 

@@ -48,11 +48,7 @@ def read(path: Path) -> str:
     """
     try:
         found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
-            raise _unusable(
-                path, "is a folder, not a file", f"Name a file in it, like {path / 'config.yaml'}"
-            )
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
             raise _unusable(
                 path, "is no file that can be read twice", "Save the settings as a file, and name that"
             )
@@ -83,7 +79,7 @@ def _where_to_begin(path: Path) -> str:
         return f"Name one that is there; relative names are looked for in {_here()}"
     project = shlex.quote(str(SHIPPED.parents[1]))
     return (
-        f"Run from the project's folder (cd {project}), or begin one here: "
+        f"Run from the project's folder (cd {project}), or begin with a copy of {SHIPPED}: "
         f"mkdir -p config && cp {shlex.quote(str(SHIPPED))} config/"
     )
 
@@ -108,7 +104,7 @@ def _no_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> Configura
     file, copy = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
     return _unusable(
         path,
-        f"is not UTF-8 text: {what}",
+        f"is no UTF-8 text: {what}",
         f"Save it as UTF-8: iconv -f {name} -t UTF-8 {file} > {copy} && mv {copy} {file}",
     )
 
