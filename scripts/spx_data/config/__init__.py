@@ -131,10 +131,10 @@ def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ
 
 def _drop(document: Document, key: str) -> None:
     section, _, name = key.partition(".")
-    if not name:
-        document.pop(section, None)
-    elif isinstance(document.get(section), dict):
+    if name and isinstance(document.get(section), dict):
         document[section].pop(name, None)
+    else:
+        document.pop(section, None)
 
 
 def accepted(key: str, value: Any) -> Any:

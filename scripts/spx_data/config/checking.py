@@ -27,6 +27,7 @@ class Fault:
     finding: str
     cure: str
     raised: SpxDataError | None = None
+    is_of_form: bool = False  # of a file, whatever its settings
 
     @property
     def error(self) -> SpxDataError:
@@ -80,15 +81,21 @@ def faults(
             texts[path] = config.read(path)
             document, repeated = reading.parsed(texts[path], path)
         except SpxDataError as error:
-            found.append(Fault(str(path), "", error.cause, error.cure, error))
+            found.append(Fault(str(path), "", error.cause, error.cure, error, is_of_form=True))
             continue
         documents.append(document)
         found += [
-            Fault(f"{path} line {again.line}", again.key, reading.said_twice(again), reading.KEEP_ONE)
+            Fault(
+                f"{path} line {again.line}",
+                again.key,
+                reading.said_twice(again),
+                reading.KEEP_ONE,
+                is_of_form=True,
+            )
             for again in repeated
         ]
-    if any(not fault.key for fault in found):
-        return found  # half of the settings would look wrong for what is not there
+    if found:
+        return found  # half of the settings would look wrong for what is not there, or not meant
     for wrong in config.problems(config.merged([*documents, given]), environment):
         key = str(wrong.fields["what"])
         finding = wrong.cause.removeprefix("config: ").removeprefix(f"{key}: ")

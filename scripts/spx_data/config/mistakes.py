@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spx_data import config
-from spx_data.config import checking, reading
+from spx_data.config import checking
 from spx_data.config.checking import Fault
 from spx_data.config.table import value
 from spx_data.errors import ConfigurationValidationError, SpxDataError
@@ -22,10 +22,10 @@ _SOME_DATE = dt.date(2024, 1, 2)
 def problems(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[Fault]:
     """Everything that is wrong with the settings, the calendar's name included; the files' form is first."""
     found = checking.faults(paths, environment)
-    if any(fault.key in {"", CALENDAR} for fault in found):
+    if any(fault.is_of_form or fault.key == CALENDAR for fault in found):
         return found
     texts = {path: config.read(path) for path in paths}
-    document = config.merged(reading.parsed(text, path)[0] for path, text in texts.items())
+    document = config.merged(config.parse(text, path) for path, text in texts.items())
     for error in unknown_calendar(value(document, CALENDAR)):
         finding = error.cause.removeprefix(f"config: {CALENDAR}: ")
         found.append(Fault(checking.place(CALENDAR, texts, environment), CALENDAR, finding, error.cure))

@@ -69,9 +69,12 @@ def read(path: Path) -> str:
             operation="read",
         ) from error
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError as error:
-        raise _no_utf8(path, content, error) from error
+        raise _no_utf8(path, content, error.start) from error
+    if _is_utf16(content):
+        raise _no_utf8(path, content, 0)
+    return text
 
 
 def _where_to_begin(path: Path) -> str:
@@ -91,16 +94,23 @@ def _here() -> str:
         return "a folder that is gone"
 
 
-def _no_utf8(path: Path, content: bytes, error: UnicodeDecodeError) -> ConfigurationValidationError:
+def _is_utf16(content: bytes) -> bool:
+    """Whether every other byte is none, as in letters of two bytes."""
+    some = content[:1000]
+    return max(some[::2].count(0), some[1::2].count(0)) > len(some) // 4
+
+
+def _no_utf8(path: Path, content: bytes, start: int) -> ConfigurationValidationError:
     """Which encoding it is instead, as far as bytes tell, and how to change it."""
-    odd, even = content[1:1000:2].count(0), content[:1000:2].count(0)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or max(odd, even) > len(content[:1000]) // 4:
-        name, what = "UTF-16", "it is UTF-16 text"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or _is_utf16(content):
+        marked = content[:1] in {b"\xff", b"\xfe"}
+        name = "UTF-16" if marked else "UTF-16BE" if content[:1] == b"\0" else "UTF-16LE"
+        what = f"it is {name}, two bytes for each letter"
     else:
         windows = any(0x80 <= byte < 0xA0 for byte in content)
         name = "WINDOWS-1252" if windows else "ISO-8859-1"
-        line = content[: error.start].count(b"\n") + 1
-        what = f"line {line} has the byte 0x{content[error.start]:02x}, which is {name}, not UTF-8"
+        line = content[:start].count(b"\n") + 1
+        what = f"line {line} has the byte 0x{content[start]:02x}, which is {name}, not UTF-8"
     file, copy = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
     return _unusable(
         path,
@@ -306,6 +316,13 @@ def _explained(error: yaml.YAMLError, text: str, path: Path) -> ConfigurationVal
             cure = "Indent it with blanks: two for a key below its section"
             return _not_yaml(path, near + 1, f"it is indented with a tab: {_quoted(lines[near])}", cure)
     finding, cure = _words(problem)
+    if finding == problem and "calendar" in problem:
+        return ConfigurationValidationError(
+            f"{path} line {number + 1}: {finding}: {_quoted(lines[number])}",
+            cure=cure,
+            what=str(path),
+            reason=finding,
+        )
     return _not_yaml(path, number + 1, f"{finding}: {_quoted(lines[number])}", cure)
 
 
@@ -328,6 +345,14 @@ def _words(problem: str) -> tuple[str, str]:
             "Take out what begins with !",
         ),
         ("not in the calendar", problem, "Mend that date"),
+        ("expected hexdecimal", "a backslash in double quotes", "Use single quotes, and a path with slashes"),
+        ("unexpected end of stream", "a quote is opened and never closed", "Close it"),
+        (
+            "expected node content",
+            "a value is missing, or a bracket is not closed",
+            "Write the value, close the bracket",
+        ),
+        ("undefined alias", "a value begins with a star, which means an alias", "Put quotes around it"),
         ("recursive", "it contains itself", "Write out what the alias (*) stands for"),
         (
             "mapping values",

@@ -78,7 +78,10 @@ def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationVa
     known = sorted(rule["properties"])
     inside = f"{where}." if where else ""
     for unknown in sorted(str(key) for key in set(found) - set(known)):
-        yield invalid(f"{inside}{unknown}", "there is no such key", f"Known here: {', '.join(known)}")
+        sections = [] if where else [key.split(".")[0] for key, _ in rules() if key.endswith(f".{unknown}")]
+        belongs = f"It belongs below '{sections[0]}:', indented by two blanks. " if sections else ""
+        cure = f"{belongs}Known here: {', '.join(known)}"
+        yield invalid(f"{inside}{unknown}", "there is no such key", cure)
 
 
 def fill_defaults(document: Document, part: Mapping[str, Any] | None = None) -> None:

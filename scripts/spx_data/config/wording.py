@@ -11,8 +11,9 @@ from typing import Any
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist, _SHORT.maxlevel = 10, 2
+_EXAMPLES = {"date": "a date like 2024-01-02", "time": 'a time like "16:00:00"', "path": "a path"}
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-_DATE = re.compile(r"(\d{4})[-/. ]?(\d{2})[-/. ]?(\d{2})")
+_DATE = re.compile(r"(\d{4})(?:(\d{2})(\d{2})|[-/.](\d{1,2})[-/.](\d{1,2}))")
 
 
 def mistyped(rule: Mapping[str, Any], found: Any) -> tuple[str, str]:
@@ -25,6 +26,8 @@ def mistyped(rule: Mapping[str, Any], found: Any) -> tuple[str, str]:
             )
         return f"{shown(found)} is not allowed", "Write its keys below it, each indented by two blanks"
     told = f"{shown(found)} is not allowed"
+    if isinstance(found, bool):
+        told = f"{str(found).lower()} is not allowed (YAML takes yes, no, on and off for true and false)"
     if found is None and "format" in rule:
         told = "nothing stands there (YAML takes ~ alone for null)"
     hint = meant(rule, found)
@@ -48,7 +51,7 @@ def meant(rule: Mapping[str, Any], found: Any) -> str | None:
         return "true or false, without quotes"
     if isinstance(found, str) and "array" in kinds:
         return f"[{found}]" if re.fullmatch(r"[A-Z]+(, ?[A-Z]+)*", found) else None
-    if "string" not in kinds or found is None or isinstance(found, list | dict):
+    if "string" not in kinds or found is None or isinstance(found, bool | list | dict):
         return None
     return _text(rule, found)
 
@@ -57,7 +60,7 @@ def _text(rule: Mapping[str, Any], found: Any) -> str | None:
     """What a number, a truth or a text of another form was to be."""
     if rule.get("format") == "date":
         match = _DATE.fullmatch(str(found))
-        return f"{match[1]}-{match[2]}-{match[3]}" if match else None
+        return f"{match[1]}-{int(match[2] or match[4]):02}-{int(match[3] or match[5]):02}" if match else None
     pattern = rule.get("pattern")
     if pattern is None:
         return None if isinstance(found, str) else f'"{found}", in quotes'
@@ -87,10 +90,8 @@ def allowed(rule: Mapping[str, Any]) -> str:
         return f"Allowed: {', '.join(str(value) for value in rule['enum'])}"
     kinds = rule.get("type", "value")
     kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
-    if rule.get("format") == "date":
-        kind = kind.replace("string", "a date like 2024-01-02")
-    elif rule.get("format") == "path":
-        kind = kind.replace("string", "a path")
+    if rule.get("format") in _EXAMPLES:
+        kind = kind.replace("string", _EXAMPLES[rule["format"]])
     limits = [
         f"{word} {rule[name]}"
         for name, word in (
@@ -100,6 +101,6 @@ def allowed(rule: Mapping[str, Any]) -> str:
             ("pattern", "of the form"),
             ("minItems", "with at least this many items:"),
         )
-        if name in rule
+        if name in rule and not (name == "pattern" and "format" in rule)
     ]
     return f"Allowed: {' '.join([kind, *limits])}. {rule.get('description', '')}".strip()
