@@ -76,4 +76,4 @@ def minute(at: str) -> str:
 def pasted(text: str, configfiles: Sequence[Path]) -> str:
     """*text* with its commands as they are typed where these *configfiles* are laid over the project's."""
     options = " ".join(f"--configfile {shlex.quote(str(path))}" for path in configfiles)
-    return _CALL.sub(rf"\1 {options}".replace("\\", r"\\"), text) if options else text
+    return _CALL.sub(lambda call: f"{call[0]} {options}", text) if options else text

@@ -119,6 +119,7 @@ def place(
     if not names:
         return "--config"
     for path in reversed(list(texts)):
-        if line := reading.line_of(texts[path], key.split(".")[:2]):
+        inner = [name for name in key.split(".")[:2] if not name.isdecimal()]  # an item stands with its list
+        if line := reading.line_of(texts[path], inner):
             return f"{path} line {line}"
     return str([config.FILE, *texts][-1])
