@@ -33,7 +33,8 @@ try:
     moment = sessions.now()
     states = ledger.states(settings, moment)
 except SpxDataError as error:
-    sys.exit(f"spx-data: {words.pasted(str(error), configfiles[1:])}")
+    told = checking.located(str(error), configfiles)
+    sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
 
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)

@@ -82,6 +82,10 @@ _TEXTS = {
     "a path of one number": (_inside("output_directory: 2024"), 'Write "2024", in quotes'),
     "nested dates": (f"{_BASE}dates: [[[1]]]\n", "line 3: dates.0:"),
     "a key that is none": (f"{_BASE}procesing: {{}}\n", "line 3: procesing: there is no such key"),
+    "a calendar that is none": (
+        _inside("calendar: NYSEE"),
+        "line 3: processing.calendar: there is no calendar",
+    ),
     "a list as a key": (f"{_BASE}? [a]\n: b\n", "line 3: found unhashable key"),
     "a NUL": (f"{_BASE}#\0\n", "line 3: the character 0x00 stands there"),
     "no config at all": (f"{_BASE}{'#' * 1_100_000}", "which is no config"),

@@ -20,7 +20,12 @@ def to(path: Path) -> Iterator[None]:
     traceback.
     """
     logging.basicConfig(
-        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True
+        filename=path,
+        encoding="utf-8",  # whatever the locale: a path may have any letters
+        errors="backslashreplace",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        force=True,
     )
     try:
         yield

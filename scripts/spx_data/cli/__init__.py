@@ -105,7 +105,7 @@ def main() -> None:
     except click.ClickException as error:
         code = _said(error.format_message(), _NEEDS_YOU)
     except SpxDataError as error:
-        code = _said(str(error), _NEEDS_YOU)
+        code = _said(_located(str(error)), _NEEDS_YOU)
     except (click.Abort, KeyboardInterrupt):
         code = _said("interrupted", _INTERRUPTED)
     except Exception as error:
@@ -121,6 +121,15 @@ def _said(message: str, code: int) -> int:
         traceback.print_exc()
     click.echo(f"spx-data: {pasted(' '.join(message.split()), _named)}", err=True)
     return code
+
+
+def _located(message: str) -> str:
+    """*message* with the config file and the line that it is about, if it is about one."""
+    if not message.startswith("config: "):
+        return message
+    from spx_data.config import checking
+
+    return checking.located(message, Call(tuple(_named)).files)
 
 
 def _usage(error: click.UsageError) -> str:

@@ -7,15 +7,18 @@ line of which file, what stands there, and what to write.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spx_data import config
-from spx_data.config import reading
+from spx_data.config import reading, rulebook
 from spx_data.config.rulebook import Document
 from spx_data.errors import ConfigurationValidationError, SpxDataError
+
+_OF_A_KEY = re.compile(r"config: ([a-z_]+(?:\.[a-z_]+)?): ")
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,15 @@ def place(
         if line := reading.line_of(texts[path], inner):
             return f"{path} line {line}"
     return str([config.FILE, *texts][-1])
+
+
+def located(said: str, paths: Sequence[Path]) -> str:
+    """*said* of a key by whoever does not know the files, with the file and line in which it stands."""
+    match = _OF_A_KEY.match(said)
+    if match is None or match[1] not in dict(rulebook.rules()):
+        return said
+    try:
+        texts = {path: config.read(path) for path in paths}
+    except SpxDataError:
+        return said
+    return f"{place(match[1], texts)}: {said.removeprefix('config: ')}"
