@@ -2,7 +2,10 @@
 
 import os
 import shlex
+import signal
+import socket
 import subprocess
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -201,6 +204,47 @@ def test_a_file_of_another_encoding_is_cured_by_its_cure(tmp_path):
     subprocess.run(cure, cwd=lake.folder, shell=True, check=True)
 
     assert lake.spx_data("config", "validate").returncode == 0
+
+
+# The server ---------------------------------------------------------------------------------------------
+
+
+def test_the_server_listens_at_an_address_of_the_new_kind(odd_lake):
+    if not _has_ipv6():
+        pytest.skip("this machine has no ::1")
+    command = [BIN / "spx-data", "serve", "--host", "::1", "--port", "0"]
+    environment = os.environ | odd_lake.environment | {"PYTHONUNBUFFERED": "1"}
+
+    with subprocess.Popen(
+        command, cwd=odd_lake.folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as serving:
+        address = serving.stdout.readline().split()[0]
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            page = answer.read().decode()
+        serving.send_signal(signal.SIGINT)
+        code = serving.wait(timeout=30)
+
+    assert address.startswith("http://[::1]:")
+    assert DAY in page
+    assert code == 0
+
+
+def _has_ipv6():
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("host", ["", "1.2.3.4", "no such name", "a" * 300, "::zz"])
+def test_an_address_that_is_none_is_one_line(host, odd_lake):
+    called = odd_lake.spx_data("serve", "--host", host, "--port", "0")
+
+    assert called.returncode in {1, 2}
+    assert (called.stdout, called.stderr.count("\n")) == ("", 1)
+    assert "unexpected" not in called.stderr
+    assert "127.0.0.1" in called.stderr
 
 
 # Streams ------------------------------------------------------------------------------------------------
