@@ -356,15 +356,21 @@ class Layout:
                     found |= named & {f"{year}-{month}-{day}"}
         return sorted(date for text in found if (date := _iso_date(text)))
 
+    @cached_property
+    def _roots(self) -> list[tuple[Path, str]]:
+        """The lake's directories with each name that the system has for them, the innermost first."""
+        bases = sorted((self.output, self.temp, self.data), key=lambda base: -len(os.path.realpath(base)))
+        return [(base, root(base)) for base in bases for root in (os.path.abspath, os.path.realpath)]
+
     def spelled(self, name: str) -> str:
         """*name* as the rules spell it, where it is a path into this lake in any spelling; else as it is."""
-        bases = sorted((self.output, self.temp, self.data), key=lambda base: -len(os.path.realpath(base)))
+        if ".." not in name and name.startswith(tuple(f"{base}/" for base in (self.output, self.temp))):
+            return name  # as in all of a run's own thousands
         folder, leaf = os.path.split(os.path.abspath(name))  # noqa: PTH100  # it takes `..` away
         for found in (folder, os.path.realpath(folder)):
-            for base in bases:
-                for root in (os.path.abspath(base), os.path.realpath(base)):  # noqa: PTH100
-                    if found == root or found.startswith(f"{root.rstrip('/')}/"):
-                        return str(base / os.path.relpath(found, root) / leaf)
+            for base, root in self._roots:
+                if found == root or found.startswith(f"{root.rstrip('/')}/"):
+                    return str(base / os.path.relpath(found, root) / leaf)
         return name
 
     def made_date(self, name: str) -> dt.date | None:
