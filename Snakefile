@@ -5,9 +5,6 @@ be done.
 """
 
 
-configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/fill.smk"
 include: "rules/integrity.smk"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from spx_data import config as configuration
 from spx_data import (
     endings,
     engine,
@@ -25,16 +24,26 @@ from spx_data import (
     runs,
     seals,
     sessions,
+    words,
 )
 from spx_data import layout as layouts
+from spx_data.cli import streams
+from spx_data.config import checking
 from spx_data.settings import Settings
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.fill import sharing
 
-# Jobs get a document that is complete and checked: they need not validate again, and the environment has
-# had its say.
+streams.make_safe()
+
+# Not by `configfile:`, which reads YAML in a way of its own and takes the last of two like keys. Jobs get a
+# document that is complete and checked: they need not validate again, and the environment has had its say.
+given = workflow.config_settings
+configfiles = checking.files_of_a_run(
+    given.configfiles, alone=given.replace_workflow_config
+)
+workflow.configfiles = list(map(str, configfiles))
 try:
-    config = configuration.resolve(config)
+    config = checking.checked(configfiles, overrides=given.config)
     settings = Settings.of(config)
     # Before anything is written, the copy of the calendar included.
     files.restrict(owner_only=settings.owner_only)
@@ -44,7 +53,8 @@ try:
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
     engine.take_stale_lock(settings.layout)
 except SpxDataError as error:
-    sys.exit(f"spx-data: {error}")
+    told = checking.located(str(error), configfiles)
+    sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
 
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
@@ -66,19 +76,43 @@ wildcard_constraints:
     **layouts.WILDCARDS,
 
 
+def in_any_spelling(as_snakemake_takes_it):
+    """Let a file of the lake be named in any spelling on the command line: Snakemake compares texts.
+
+    What it was called with is not known yet; what is named there comes through here when it is.
+    """
+
+    def spelled(path):
+        found = path if "{year}" in path else layout.spelled(path)
+        return as_snakemake_takes_it(path if found == path else found)
+
+    return spelled
+
+
+workflow.modifier.path_modifier.apply_default_storage = in_any_spelling(
+    workflow.modifier.path_modifier.apply_default_storage
+)
+
+
 def sidecars_to_make(wildcards):
     """The seals of all missing dates, and of those named with --until: a person may ask for a parked one."""
-    named = {
-        date
-        for name in workflow.dag_settings.until
-        if (date := layouts.date_of(Path(name)))
-    }
+    named = {}
+    for name in workflow.dag_settings.until:
+        if date := layout.made_date(layout.spelled(name)):
+            named[date] = name
+        elif not workflow.is_rule(name):
+            # Snakemake would take any file that there is for done.
+            example = layout.parquet(moment.date())
+            sys.exit(
+                f"spx-data: --until {name}: no rule has that name or makes that file. "
+                f"Name a date's file, like {example}, or a rule: snakemake --list-rules shows them"
+            )
     unsealed = {date for date in named if not seals.is_sealed(layout.parquet(date))}
     # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
     # there is nothing to be done.
-    return [
-        layout.sidecar(date) for date in {*missing_dates, *unsealed}
-    ] or workflow.configfiles[0]
+    return [layout.sidecar(date) for date in {*missing_dates, *unsealed}] or str(
+        workflow.configfiles[0]
+    )
 
 
 # A line must not begin with that name: Snakemake would take it for its keyword.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data import files, journal, locks, runs
+from spx_data.config.paths import PLACEHOLDER
 from spx_data.errors import ConfigurationValidationError, RunFailedError, SpxDataError
 from spx_data.layout import SNAKEMAKE_LOCKS, Layout
 from spx_data.progress import QUIET_VARIABLE
@@ -211,17 +212,17 @@ def take_stale_lock(layout: Layout) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise where Snakemake cannot work in *folder*: it takes braces in a path of its own for wildcards.
+    """Raise where Snakemake cannot be called from *folder*: it takes `{word}` in its own path for a wildcard.
 
     Raises:
-        ConfigurationValidationError: its path has braces.
+        ConfigurationValidationError: the path has such a word.
     """
-    if set("{}") & set(str(folder)):
+    if placeholder := PLACEHOLDER.search(str(folder)):
         raise ConfigurationValidationError(
-            f"Snakemake cannot be called from {folder}: it takes the braces in its path for wildcards",
-            cure="Call it from another folder, or rename this one",
+            f"Snakemake cannot be called from {folder}: it takes {placeholder[0]} for a place to fill in",
+            cure="Rename that folder, or call it from another one",
             what=str(folder),
-            reason="braces in the path",
+            reason=f"{placeholder[0]} in the path",
         )
 
 

@@ -7,6 +7,7 @@ stands there.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -55,6 +56,9 @@ def logged() -> Iterator[None]:
     """
     # A log that cannot be written (a full disk, say) must not bury the one line that says so.
     logging.raiseExceptions = False
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        # Whatever the locale: a path may have any letters.
+        sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     try:
         yield

@@ -39,14 +39,18 @@ WILDCARDS = {"year": r"\d{4}", "month": r"\d{2}", "day": r"\d{2}"}
 
 
 def _fill(pattern: Path, date: dt.date) -> Path:
-    year, month, day = date.isoformat().split("-")
-    return Path(str(pattern).format(year=year, month=month, day=day))
+    (found,) = names([str(pattern)], date)
+    return Path(found)
 
 
 def names(patterns: Iterable[str], date: dt.date) -> list[str]:
     """*patterns*, as text, filled in for *date*: for those who only ask how thousands of files are."""
     year, month, day = date.isoformat().split("-")
-    return [pattern.format(year=year, month=month, day=day) for pattern in patterns]
+    # Not `format`: other braces are part of a folder's name.
+    return [
+        pattern.replace("{year}", year).replace("{month}", month).replace("{day}", day)
+        for pattern in patterns
+    ]
 
 
 def date_of(parquet: Path) -> dt.date | None:
@@ -367,6 +371,30 @@ class Layout:
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
         """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""
         return self.sidecar(date), self.parquet(date), self.passport(date)
+
+    @cached_property
+    def _roots(self) -> list[tuple[Path, str]]:
+        """The lake's directories with each name that the system has for them, the innermost first."""
+        bases = sorted((self.output, self.temp, self.data), key=lambda base: -len(os.path.realpath(base)))
+        return [(base, root(base)) for base in bases for root in (os.path.abspath, os.path.realpath)]
+
+    def spelled(self, name: str) -> str:
+        """*name* as the rules spell it, where it is a path into this lake in any spelling; else as it is."""
+        if ".." not in name and name.startswith(tuple(f"{base}/" for base in (self.output, self.temp))):
+            return name  # as in all of a run's own thousands
+        folder, leaf = os.path.split(os.path.abspath(name))  # noqa: PTH100  # it takes `..` away
+        for found in (folder, os.path.realpath(folder)):
+            for base, root in self._roots:
+                if found == root or found.startswith(f"{root.rstrip('/')}/"):
+                    return str(base / os.path.relpath(found, root) / leaf)
+        return name
+
+    def made_date(self, name: str) -> dt.date | None:
+        """The date that *name*, as the rules spell it, is a file of that a rule makes; None for any other."""
+        path = Path(name)
+        date = named_date(path) or _iso_date(path.parent.name)
+        made = (*self.sealed_files(date), self.listing(date), self.manifest(date)) if date else ()
+        return date if path in made else None
 
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for who looks at thousands of them."""

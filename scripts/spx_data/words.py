@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = [
     "count",
@@ -12,12 +15,19 @@ __all__ = [
     "duration",
     "large",
     "minute",
+    "pasted",
     "points",
     "printable",
     "quoted",
     "share",
     "size",
 ]
+
+# A command of ours in a sentence, and not the project's name; Snakemake's option takes all names behind it.
+_CALL = re.compile(
+    r"\b(spx-data(?= (?:process-[a-z]+|accept|cleanup|config|errors|gaps|health|inventory|list|metrics"
+    r"|process|quality|report|retry|serve|status|stop|verify)\b)|snakemake(?= --(?!configfile)))"
+)
 
 
 def count(value: float) -> str:
@@ -95,3 +105,9 @@ def printable(path: str | os.PathLike[str]) -> str:
 
 def _escaped(letter: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(letter))
+
+
+def pasted(text: str, configfiles: Sequence[Path]) -> str:
+    """*text* with its commands as they are typed where these *configfiles* are laid over the project's."""
+    options = " ".join(f"--configfile {shlex.quote(str(path))}" for path in configfiles)
+    return _CALL.sub(lambda call: f"{call[0]} {options}", text) if options else text

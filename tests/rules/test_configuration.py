@@ -135,7 +135,7 @@ def test_a_value_is_read_as_its_key_takes_it_and_written_as_it_was_meant(key, te
         ("processing.interval", "2m", "Allowed: 1s, 5s"),
         ("processing.start_date", "2024-02-30", "a date like 2024-01-02"),
         ("processing.start_date", "soon", "a date like 2024-01-02"),
-        ("processing.output_directory", "null", "Allowed: string"),
+        ("processing.output_directory", "null", "Allowed: a path"),
         ("processing.calendar", "NYSEE", "there is no calendar 'NYSEE'"),
         ("processing.roots", "[", "Allowed: array"),
         ("processing.keep_ndjson", "maybe", "Allowed: boolean"),
@@ -301,7 +301,7 @@ def test_a_data_set_that_cannot_be_read_is_a_warning_too(spx_data):
         ("processing: [", "is not YAML"),
         ("processing: {start_date: 2024-02-30}", "not in the calendar"),
         ("words", "holds no keys"),
-        ("processing:\n  interval: 1m\n  interval: 5m\n", "interval stands there once more in line 3"),
+        ("processing:\n  interval: 1m\n  interval: 5m\n", "interval: it stands there once more in line 3"),
         ("processing: &a {interval: 1m}\nrecheck: {}\n", None),
         ("thetadata: &a {timeout_seconds: &t 3, history_timeout_seconds: *t}\n", "by hand"),
         ("processing: ~\n", "by hand"),
@@ -492,15 +492,15 @@ def test_every_mistake_is_a_line_with_its_file_and_cure(spx_data, monkeypatch):
     lines = out.splitlines()
     for start in (
         "environment variable MAX_CONCURRENT_REQUESTS: thetadata.max_concurrent_requests: ",
-        "config/config.yaml: processing.interval: '2m' is not allowed. Allowed: 1s",
-        "config/config.yaml: processing.strat_date: there is no such key. Known here: ",
-        "config/config.yaml: procesing: there is no such key. Known here: ",
-        "config/config.yaml: processing.roots.0: 'spx' is not allowed.",
-        "config/config.yaml: thetadata.format: API v2 has no ndjson. Use csv or json",
-        "demo.yaml: alerts: 7 is not allowed.",
+        "config/config.yaml line 1: processing.interval: '2m' is not allowed. Allowed: 1s",
+        "config/config.yaml line 1: processing.strat_date: there is no such key. Known here: ",
+        "config/config.yaml line 3: procesing: there is no such key. Known here: ",
+        "config/config.yaml line 1: processing.roots.0: 'spx' is not allowed.",
+        "config/config.yaml line 2: thetadata.format: API v2 has no ndjson. Use csv or json",
+        "demo.yaml line 1: alerts: 7 is not allowed.",
         "demo.yaml: processing.start_date: it is not set",
         "demo.yaml: processing.start_time: 09:30:00 is not before end_time 09:00:00",
-        "demo.yaml: processing.calendar: there is no calendar 'NYSEE'. Use NYSE",
+        "demo.yaml line 2: processing.calendar: there is no calendar 'NYSEE'. Use NYSE",
     ):
         assert len([line for line in lines if line.startswith(start)]) == 1, start
     assert len(lines) == 10

@@ -274,7 +274,7 @@ def test_what_is_refused_is_a_problem(section, key, value):
 def test_problems_are_all_there_and_in_good_settings_are_none():
     document = {"processing": {"interval": "2m", "roots": ["spx", 7]}, "thetadata": None, "x": 1}
 
-    found = {problem.fields["what"] for problem in config.problems(document, {"DATABASE_PATH": "?"})}
+    found = {problem.fields["what"] for problem in config.problems(document, {"DATABASE_PATH": "$NO/x"})}
 
     assert found == {
         "processing.interval",

@@ -97,3 +97,42 @@ def test_a_lake_without_files_lists_none(tmp_path):
     tree = Layout(tmp_path / "out", tmp_path / "temp", tmp_path / "data", tmp_path / "db")
 
     assert (tree.journals(), tree.staged_dates(), tree.day_pages()) == ([], [], [])
+
+
+# Names in other spellings -------------------------------------------------------------------------------
+
+_SEALED = "2024/01/02/spx-options-2024-01-02.parquet"
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_file_of_the_lake_is_known_by_any_of_its_names(absolute, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "parquet").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    root = tmp_path if absolute else Path()
+    lake = Layout(root / "data/parquet", root / "data/temp", root / "data", root / "data/x.db")
+    names = [
+        f"data/parquet/{_SEALED}",
+        f"{tmp_path}/data/parquet/{_SEALED}",
+        f"./x/../link/parquet/{_SEALED}",
+    ]
+
+    found = {lake.spelled(name) for name in names}
+
+    assert found == {str(lake.parquet(dt.date(2024, 1, 2)))}
+    assert lake.made_date(found.pop()) == dt.date(2024, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["merge_date", "README.md", f"elsewhere/{_SEALED}", "all"])
+def test_another_name_stays_as_it_is(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lake = Layout(Path("data/parquet"), Path("data/temp"), Path("data"), Path("data/x.db"))
+
+    assert lake.spelled(name) == name
+    assert lake.made_date(name) is None
+
+
+def test_other_braces_than_those_of_a_date_are_part_of_a_name():
+    lake = Layout(Path("{a b}"), Path("}{"), Path("{"), Path("x.db"))
+
+    assert str(lake.parquet(dt.date(2024, 1, 2))) == f"{{a b}}/{_SEALED}"

@@ -270,7 +270,7 @@ def test_a_folder_in_which_snakemake_cannot_work_is_one_line(slow, new_lake, tmp
 
     assert ran.returncode != 0
     (line,) = [line for line in ran.stdout.splitlines() if line.startswith("spx-data: ")]
-    assert "braces" in line
+    assert "takes {year} for a place to fill in" in line
     assert "Traceback" not in ran.stdout
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from spx_data import __version__
-from spx_data.cli.call import Call
+from spx_data.cli import streams
+from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.lazy import LazyGroup
 from spx_data.errors import SpxDataError
+from spx_data.words import pasted
 
 # A command lives for a moment, and makes no cycles worth looking for: a quarter of its time otherwise.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -41,6 +43,7 @@ _COMMANDS = {
     "config": "spx_data.cli.configuration:config",
     "completion": "spx_data.cli.completion:completion",
 }
+_named: list[Path] = []  # the config files that the call named: a cure names them too
 _ALIASES = {"gap-analysis": "gaps"}
 
 
@@ -70,7 +73,7 @@ class _Root(LazyGroup):
 @click.option(
     "--configfile",
     "overlays",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=CONFIG_FILE,
     multiple=True,
     help="Settings laid over config/config.yaml, as with snakemake --configfile.",
 )
@@ -88,11 +91,13 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
     spx-data status --watch  look at the run at work
     """
     ctx.obj = Call(overlays, debug)
+    _named[:] = overlays
 
 
 def main() -> None:
     """Run the command; whatever goes wrong is one line on stderr, and the exit code."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    streams.make_safe()
     try:
         code = commands.main(standalone_mode=False)
     except click.UsageError as error:
@@ -100,7 +105,7 @@ def main() -> None:
     except click.ClickException as error:
         code = _said(error.format_message(), _NEEDS_YOU)
     except SpxDataError as error:
-        code = _said(str(error), _NEEDS_YOU)
+        code = _said(_located(str(error)), _NEEDS_YOU)
     except (click.Abort, KeyboardInterrupt):
         code = _said("interrupted", _INTERRUPTED)
     except Exception as error:
@@ -114,8 +119,17 @@ def _said(message: str, code: int) -> int:
         import traceback
 
         traceback.print_exc()
-    click.echo(f"spx-data: {' '.join(message.split())}", err=True)
+    click.echo(f"spx-data: {pasted(' '.join(message.split()), _named)}", err=True)
     return code
+
+
+def _located(message: str) -> str:
+    """*message* with the config file and the line that it is about, if it is about one."""
+    if not message.startswith("config: "):
+        return message
+    from spx_data.config import checking
+
+    return checking.located(message, Call(tuple(_named)).files)
 
 
 def _usage(error: click.UsageError) -> str:

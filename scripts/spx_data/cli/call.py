@@ -37,9 +37,10 @@ class Call:
     def settings(self) -> Settings:
         """The settings of the lake; what this process writes from now on is as private as they say."""
         from spx_data import files
+        from spx_data.config import checking
         from spx_data.settings import Settings
 
-        settings = Settings.of(config.resolve(config.load(*self.files)))
+        settings = Settings.of(checking.checked(self.files))
         files.restrict(owner_only=settings.owner_only)
         return settings
 
@@ -95,6 +96,22 @@ class DateType(click.ParamType[Any]):
         return found.first
 
 
+class ConfigFileType(click.ParamType[Any]):
+    """A config file's path, `~` expanded as in the file itself; gives `Path`."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path that *value* names; a wrong call where it cannot be meant as it stands."""
+        from spx_data.config import paths
+
+        try:
+            return Path(paths.expanded(str(value)))
+        except paths.PathRefusedError as error:
+            self.fail(str(error), param, ctx)
+
+
+CONFIG_FILE = ConfigFileType()
 DATES = DatesType()
 DATE = DateType()
 

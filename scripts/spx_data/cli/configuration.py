@@ -13,7 +13,7 @@ import click
 from spx_data.cli.call import Call
 from spx_data.cli.output import Column, Format, console, emit, format_option
 from spx_data.errors import SettingRefusedError, SpxDataError
-from spx_data.words import minute
+from spx_data.words import minute, pasted
 
 if TYPE_CHECKING:
     from spx_data.config.editing import Change
@@ -108,7 +108,7 @@ def validate(ctx: click.Context) -> None:
     wrong = mistakes.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
-        click.echo(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
+        click.echo(pasted(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), call.overlays))
     if wrong:
         ctx.exit(1)
     click.echo(f"{_and(str(path) for path in call.files)}: all settings are valid")

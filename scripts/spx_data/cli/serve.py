@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 
 import click
 
 from spx_data.cli.call import Call
-
-_LOOPBACK = ("127.", "localhost")
 
 
 @click.command(short_help="Show the dashboard live, in a browser.")
@@ -46,13 +45,18 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     """
     from spx_data.report.server import Pages, Server
 
+    pages = Pages(call.settings, refresh)
+    host = host.strip().removeprefix("[").removesuffix("]")
+    if not host:
+        raise click.UsageError("--host is empty. Write 127.0.0.1, ::1, or 0.0.0.0 for every address")
+    shown = f"[{host}]" if ":" in host else host
     try:
-        server = Server(host, port, Pages(call.settings, refresh))
-    except (OSError, UnicodeError) as error:
-        raise click.ClickException(_explained(error, host, port)) from error
+        server = Server(host, port, pages)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise click.ClickException(_explained(error, shown, port)) from error
     with server:
-        click.echo(f"http://{host}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
-        if not host.startswith(_LOOPBACK):
+        click.echo(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
+        if not _is_loopback(host):
             click.echo(f"spx-data: without a password, to whoever can reach {host}", err=True)
         try:
             server.serve_forever()
@@ -60,7 +64,15 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
             click.echo("\nended")
 
 
-def _explained(error: OSError | UnicodeError, host: str, port: int) -> str:
+def _is_loopback(host: str) -> bool:
+    """Whether this machine alone can reach *host*."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _explained(error: OSError | UnicodeError | OverflowError, host: str, port: int) -> str:
     """Why nobody can listen there, and what to do."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return (
@@ -69,5 +81,6 @@ def _explained(error: OSError | UnicodeError, host: str, port: int) -> str:
         )
     said = error.strerror if isinstance(error, OSError) else error
     return (
-        f"cannot listen at {host}, port {port}: {said}. Name an address of this machine and a port above 1023"
+        f"cannot listen at {host}, port {port}: {said}. Name an address of this machine and a port above "
+        "1023: spx-data serve --host 127.0.0.1 --port 0"
     )

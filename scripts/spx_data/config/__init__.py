@@ -9,32 +9,41 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spx_data.config import paths
+from spx_data.config.reading import FILE, SHIPPED, parse, read
 from spx_data.config.rulebook import (
-    SCHEMA,
     START_DATE,
     Document,
     contradictions,
     explained,
     fill_defaults,
     invalid,
+    path_keys,
     validate,
     violations,
 )
-from spx_data.errors import (
-    ConfigurationValidationError,
-    MissingFileError,
-    PermissionDeniedError,
-    SpxDataError,
-)
+from spx_data.errors import ConfigurationValidationError, SpxDataError
 
-FILE = Path("config/config.yaml")  # in the folder the workflow is called from
-SHIPPED = SCHEMA.parents[1] / "config.yaml"  # with every key, commented
+__all__ = [
+    "ENVIRONMENT",
+    "FILE",
+    "SHIPPED",
+    "Document",
+    "accepted",
+    "changed_at",
+    "load",
+    "merged",
+    "origin",
+    "parse",
+    "problems",
+    "read",
+    "resolve",
+    "spell_dates",
+]
 
 # Environment variable → key and type; the environment wins over the file (requirements, section B).
 ENVIRONMENT: Mapping[str, tuple[str, type]] = {
@@ -74,64 +83,6 @@ def merged(documents: Iterable[Document]) -> Document:
     return base
 
 
-def read(path: Path) -> str:
-    """The text of the config file *path*, line ends as they are.
-
-    Raises:
-        MissingFileError: there is no such file; says how to begin one.
-        PermissionDeniedError: it cannot be read.
-        ConfigurationValidationError: it is not text.
-    """
-    try:
-        return path.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise MissingFileError(
-            f"there is no config file {path}",
-            cure=f"Run from the project's folder, or begin with a copy of {SHIPPED}",
-            path=path,
-            operation="read",
-        ) from error
-    except OSError as error:
-        raise PermissionDeniedError(
-            f"cannot read the config file {path}: {error.strerror}",
-            cure="Make it a file that you may read",
-            path=path,
-            operation="read",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationValidationError(
-            f"{path} is not YAML: it is no UTF-8 text ({error.reason} at byte {error.start})",
-            cure="Save the file as UTF-8",
-            what=str(path),
-            reason=str(error),
-        ) from error
-
-
-def parse(text: str, path: Path) -> Document:
-    """The document in *text*, which is what *path* holds, or is to hold; not yet validated."""
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigurationValidationError(
-            f"{path} is not YAML: {error}",
-            cure="Mend the file at that line",
-            what=str(path),
-            reason=str(error),
-        ) from error
-    except ValueError as error:
-        raise ConfigurationValidationError(
-            f"{path} has a date that is not in the calendar: {error}",
-            cure="Mend that date",
-            what=str(path),
-            reason=str(error),
-        ) from error
-    if not isinstance(document, dict | None):
-        raise invalid(
-            str(path), "the file holds no keys", "Write sections with keys, as in config/config.yaml"
-        )
-    return document or {}
-
-
 def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Document:
     """Defaults, then *raw*, then *environment*, validated: a complete document for `Settings.of`.
 
@@ -143,6 +94,8 @@ def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ)
     spell_dates(document)
     validate(document)
     fill_defaults(document)
+    for refused in _spell_paths(document):
+        raise refused
     for _, contradiction in contradictions(document):
         raise contradiction
     return document
@@ -168,6 +121,8 @@ def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ
     for key in spoilt:
         _drop(document, key)
     fill_defaults(document)
+    for refused in _spell_paths(document):
+        found.setdefault(refused.fields["what"], refused)
     for keys, contradiction in contradictions(document):
         if not any(key == bad or key.startswith(f"{bad}.") for key in keys for bad in spoilt):
             found.setdefault(contradiction.fields["what"], contradiction)
@@ -176,10 +131,10 @@ def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ
 
 def _drop(document: Document, key: str) -> None:
     section, _, name = key.partition(".")
-    if not name:
-        document.pop(section, None)
-    elif isinstance(document.get(section), dict):
+    if name and isinstance(document.get(section), dict):
         document[section].pop(name, None)
+    else:
+        document.pop(section, None)
 
 
 def accepted(key: str, value: Any) -> Any:
@@ -189,9 +144,11 @@ def accepted(key: str, value: Any) -> Any:
         ConfigurationValidationError: it does not.
     """
     section, _, name = key.partition(".")
-    document: Document = {section: {name: value} if name else value}
+    document: Document = {section: {name: copy.deepcopy(value)} if name else value}
     spell_dates(document)
     validate(document)
+    for refused in _spell_paths(copy.deepcopy(document)):
+        raise refused
     return document[section][name] if name else document[section]
 
 
@@ -220,6 +177,20 @@ def _from_environment(environment: Mapping[str, str]) -> Document:
     return found
 
 
+def _spell_paths(document: Document) -> Iterator[ConfigurationValidationError]:
+    """Make every path in *document* one that the system takes as it was meant; gives what cannot be."""
+    for key in path_keys():
+        section, _, name = key.partition(".")
+        if name not in document.get(section, {}):
+            continue
+        try:
+            path = paths.expanded(document[section][name])
+        except paths.PathRefusedError as error:
+            yield invalid(key, error.found, error.cure)
+            continue
+        document[section][name] = path
+
+
 def spell_dates(document: Document) -> None:
     """YAML reads 2024-01-02 as a date and 2024 as a number; inside the document dates are text."""
     processing = document.get("processing")
@@ -231,4 +202,4 @@ def spell_dates(document: Document) -> None:
     if isinstance(named, dt.date | int):
         document["dates"] = str(named)
     elif isinstance(named, list):
-        document["dates"] = [str(name) for name in named]
+        document["dates"] = [str(name) if isinstance(name, dt.date | int) else name for name in named]

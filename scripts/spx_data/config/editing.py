@@ -82,7 +82,6 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
     config.read(target)  # there is a file, before anything is made for it
     with locks.locked(target.resolve().parent):
         before, text = Layers.read(paths), config.read(target)
-        _refuse_duplicates(target, text)
         wanted = {key: new for key, new in wanted.items() if not _same(value(before.document, key), new)}
         out = [key for key in out if has(before.files[-1][1], key)]
         if not wanted and not out:
@@ -156,16 +155,6 @@ def _each_leaf(document: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, 
 def _same(one: Any, other: Any) -> bool:
     """Whether two values are one: 1 is not true, and 30 is not 30.0."""
     return json.dumps(one, default=str) == json.dumps(other, default=str)
-
-
-def _refuse_duplicates(target: Path, text: str) -> None:
-    for key, line in mistakes.duplicates(text):
-        raise ConfigurationValidationError(
-            f"{target}: {key} stands there once more in line {line}",
-            cure="Keep one of the two, then set it again",
-            what=key,
-            reason=f"a second time in line {line}",
-        )
 
 
 def _check(target: Path, before: Document, after: Document) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from spx_data.config.wording import mistyped
 from spx_data.dates import Dates
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError
 
@@ -43,6 +44,12 @@ def rules(part: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[t
             yield f"{prefix}{name}", rule
 
 
+@functools.cache
+def path_keys() -> tuple[str, ...]:
+    """Every key that is a path: the schema says so."""
+    return tuple(key for key, rule in rules() if rule.get("format") == "path")
+
+
 def violations(document: Document) -> Iterator[jsonschema.ValidationError]:
     """Each thing in *document* that the schema does not allow."""
     import jsonschema
@@ -65,34 +72,16 @@ def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationVa
     where = ".".join(str(part) for part in violation.absolute_path)
     rule, found = cast("Mapping[str, Any]", violation.schema), cast("Any", violation.instance)
     if violation.validator != "additionalProperties":
-        yield invalid(where, f"{found!r} is not allowed", _allowed(rule))
+        finding, cure = mistyped(rule, found)
+        yield invalid(where, finding, cure)
         return
     known = sorted(rule["properties"])
     inside = f"{where}." if where else ""
     for unknown in sorted(str(key) for key in set(found) - set(known)):
-        yield invalid(f"{inside}{unknown}", "there is no such key", f"Known here: {', '.join(known)}")
-
-
-def _allowed(rule: Mapping[str, Any]) -> str:
-    """What a key may be, in words."""
-    if "enum" in rule:
-        return f"Allowed: {', '.join(str(value) for value in rule['enum'])}"
-    kinds = rule.get("type", "value")
-    kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
-    if rule.get("format") == "date":
-        kind = kind.replace("string", "a date like 2024-01-02")
-    limits = [
-        f"{word} {rule[name]}"
-        for name, word in (
-            ("minimum", "from"),
-            ("exclusiveMinimum", "above"),
-            ("maximum", "to"),
-            ("pattern", "of the form"),
-            ("minItems", "with at least this many items:"),
-        )
-        if name in rule
-    ]
-    return f"Allowed: {' '.join([kind, *limits])}. {rule.get('description', '')}".strip()
+        sections = [] if where else [key.split(".")[0] for key, _ in rules() if key.endswith(f".{unknown}")]
+        belongs = f"It belongs below '{sections[0]}:', indented by two blanks. " if sections else ""
+        cure = f"{belongs}Known here: {', '.join(known)}"
+        yield invalid(f"{inside}{unknown}", "there is no such key", cure)
 
 
 def fill_defaults(document: Document, part: Mapping[str, Any] | None = None) -> None:
@@ -119,7 +108,7 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
             invalid(
                 START_DATE,
                 "it is not set, and nothing can be missing without a first date",
-                "Run 'spx-data config set processing.start_date 2024-01-02' (your date), or write "
+                "Run spx-data config set processing.start_date 2024-01-02 (with your date), or write "
                 "'start_date: 2024-01-02' under 'processing:' in config/config.yaml, "
                 "or set the environment variable PROCESSING_START_DATE",
             ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import yaml
 
 from spx_data import config
-from spx_data.config import rulebook
+from spx_data.config import paths, reading, rulebook
 from spx_data.config.rulebook import Document
 from spx_data.errors import SettingRefusedError, SpxDataError
 from spx_data.layout import Layout
@@ -83,13 +84,24 @@ class Layers:
 
     def layout(self, environment: Mapping[str, str] = os.environ) -> Layout:
         """The paths of the lake that the settings are about."""
-        told = {setting.key: Path(str(setting.value)) for setting in self.settings(environment)}
+        told = {
+            setting.key: Path(_meant(str(setting.value)))
+            for setting in self.settings(environment)
+            if setting.key in rulebook.path_keys()
+        }
         return Layout(
             output=told["processing.output_directory"],
             temp=told["processing.temp_directory"],
             data=told["processing.data_directory"],
             database=told["database.path"],
         )
+
+
+def _meant(path: str) -> str:
+    """*path* as a run would take it; as it is where none would."""
+    with suppress(paths.PathRefusedError):
+        return paths.expanded(path)
+    return path
 
 
 def overriding(key: str, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -182,9 +194,9 @@ def value_of(key: str, text: str) -> Any:
         SettingRefusedError: the schema takes none of these; says what it takes.
     """
     refused = None
-    for reading in _readings(key, text):
+    for told in _readings(key, text):
         try:
-            return config.accepted(key, reading)
+            return config.accepted(key, told)
         except SpxDataError as error:
             refused = refused or error
     assert refused is not None
@@ -196,10 +208,10 @@ def _readings(key: str, text: str) -> list[Any]:
     if text in rule.get("enum", ()):
         return [text]
     try:
-        told = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        told = reading.scalar(text)
+    except (yaml.YAMLError, RecursionError):
         told = text
-    # YAML takes 16:00:00 and 2024 for numbers; nobody who writes null, true or brackets means these letters.
+    # YAML takes 2024 for a number; nobody who writes null, true or brackets means these letters.
     if told is None or isinstance(told, bool | list | dict):
         return [told]
     separate = [[part.strip() for part in text.split(",")]] if "array" in type_of(rule) else []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import config, files, runs, status, tree
+from spx_data.config import checking
 from spx_data.errors import SpxDataError
 from spx_data.health import dates, lake, machine, quality, terminal, work
 from spx_data.health.check import Check, Level, fail, guarded, ok
@@ -122,7 +123,7 @@ def _settings(sources: Sequence[Path]) -> tuple[Check, Settings | None, bool]:
     """The check of the settings, the settings themselves, and whether their start date is one."""
     name = "settings"
     try:
-        settings = Settings.of(config.resolve(config.load(*sources)))
+        settings = Settings.of(checking.checked(sources))
     except SpxDataError as error:
         failed = fail(name, error.cause, error.cure)
         return failed, _without_start_date(sources), False

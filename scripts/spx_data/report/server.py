@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET, AF_INET6
 from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ from spx_data.settings import Settings
 
 _KEPT_SECONDS = 3.0  # a dashboard younger than this is shown again, to however many look at it
 _AT_WORK_SECONDS = 10  # between two looks at a run, at most
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _DAY = re.compile(r"/days/(\d{4}-\d{2}-\d{2})\.html")
 _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
@@ -136,6 +138,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, pages: Pages) -> None:
         self.pages, self._host = pages, host
+        # An address with colons is one of IPv6; a name is looked up as IPv4, which every machine has.
+        self.address_family = AF_INET6 if ":" in host else AF_INET
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -156,7 +160,7 @@ class Server(ThreadingHTTPServer):
         if name in {"127.0.0.1", "localhost", "::1", self._host.lower()}:
             return True
         # Who listens everywhere has many addresses; a stranger's name is none.
-        return self._host == "0.0.0.0" and _is_address(name)
+        return self._host in _EVERYWHERE and _is_address(name)
 
 
 class _Handler(BaseHTTPRequestHandler):

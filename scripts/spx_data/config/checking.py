@@ -1,0 +1,140 @@
+"""The settings as a whole, checked alike for whoever asks: a run, a command, `spx-data config validate`.
+
+Whoever spends a user's requests refuses what `validate` refuses, in the same words: who said it, in which
+line of which file, what stands there, and what to write.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spx_data import config
+from spx_data.config import reading, rulebook
+from spx_data.config.rulebook import Document
+from spx_data.errors import ConfigurationValidationError, SpxDataError
+
+_OF_A_KEY = re.compile(r"config: ([a-z_]+(?:\.[a-z_]+)?): ")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with the settings; no *key* where the *source*, a file, cannot be read."""
+
+    source: str
+    key: str
+    finding: str
+    cure: str
+    raised: SpxDataError | None = None
+    is_of_form: bool = False  # of a file, whatever its settings
+
+    @property
+    def error(self) -> SpxDataError:
+        """The fault as an error, in the same words."""
+        return self.raised or ConfigurationValidationError(
+            f"{self.source}: {self.key}: {self.finding}", cure=self.cure, what=self.key, reason=self.finding
+        )
+
+
+def checked(
+    paths: Sequence[Path],
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Document:
+    """The files at *paths*, each laid over those before it, then *overrides*: what a run goes by.
+
+    Raises:
+        ConfigurationValidationError: the first of `faults`, in the same words.
+        MissingFileError, PermissionDeniedError: a file is not there, or may not be read.
+    """
+    given = dict(overrides or {})
+    try:
+        return config.resolve(config.merged([*map(_parsed, paths), given]), environment)
+    except SpxDataError:
+        for fault in faults(paths, environment, given):
+            raise fault.error from None
+        raise
+
+
+def files_of_a_run(named: Sequence[Path], *, alone: bool = False) -> list[Path]:
+    """The config files of a run, the lowest first, as a person in this folder would name them."""
+    here = Path.cwd()
+    found = [path.relative_to(here) if path.is_relative_to(here) else path for path in named]
+    return found if found[:1] == [config.FILE] or (alone and found) else [config.FILE, *found]
+
+
+def _parsed(path: Path) -> Document:
+    return config.parse(config.read(path), path)
+
+
+def faults(
+    paths: Sequence[Path],
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Fault]:
+    """All that `checked` would refuse, and not the first of it alone; the files' form comes first."""
+    given = dict(overrides or {})
+    texts, documents, found = dict[Path, str](), list[Document](), list[Fault]()
+    for path in paths:
+        try:
+            texts[path] = config.read(path)
+            document, repeated = reading.parsed(texts[path], path)
+        except SpxDataError as error:
+            found.append(Fault(str(path), "", error.cause, error.cure, error, is_of_form=True))
+            continue
+        documents.append(document)
+        found += [
+            Fault(
+                f"{path} line {again.line}",
+                again.key,
+                reading.said_twice(again),
+                reading.KEEP_ONE,
+                is_of_form=True,
+            )
+            for again in repeated
+        ]
+    if found:
+        return found  # half of the settings would look wrong for what is not there, or not meant
+    for wrong in config.problems(config.merged([*documents, given]), environment):
+        key = str(wrong.fields["what"])
+        finding = wrong.cause.removeprefix("config: ").removeprefix(f"{key}: ")
+        found.append(Fault(place(key, texts, environment, given), key, finding, wrong.cure))
+    return found
+
+
+def place(
+    key: str,
+    texts: Mapping[Path, str],
+    environment: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> str:
+    """Who said what *key* is, the last who did, with the line in a file; the last file where nobody did."""
+    names = key.split(".")[:2]
+    if (variable := config.origin(".".join(names), environment)) in config.ENVIRONMENT:
+        return f"environment variable {variable}"
+    inside: Any = overrides or {}
+    while names and isinstance(inside, Mapping) and names[0] in inside:
+        inside, names = inside[names[0]], names[1:]
+    if not names:
+        return "--config"
+    for path in reversed(list(texts)):
+        inner = [name for name in key.split(".")[:2] if not name.isdecimal()]  # an item stands with its list
+        if line := reading.line_of(texts[path], inner):
+            return f"{path} line {line}"
+    return str([config.FILE, *texts][-1])
+
+
+def located(said: str, paths: Sequence[Path]) -> str:
+    """*said* of a key by whoever does not know the files, with the file and line in which it stands."""
+    match = _OF_A_KEY.match(said)
+    if match is None or match[1] not in dict(rulebook.rules()):
+        return said
+    try:
+        texts = {path: config.read(path) for path in paths}
+    except SpxDataError:
+        return said
+    return f"{place(match[1], texts)}: {said.removeprefix('config: ')}"
