@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from spx_data import config as configuration
-from spx_data import files, gaps, journal, lean, ledger, runs, seals, sessions
+from spx_data import faults, files, gaps, journal, lean, ledger, runs, seals, sessions
 from spx_data import layout as layouts
 from spx_data.settings import Settings
 from spx_data.errors import SpxDataError
@@ -23,10 +23,12 @@ try:
     settings = Settings.of(config)
     # Before anything is written, the copy of the calendar included.
     files.restrict(owner_only=settings.owner_only)
+    # Snakemake has made its own folder by now.
+    files.restrict_folder(layouts.SNAKEMAKE, owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
-except SpxDataError as error:
-    sys.exit(f"spx-data: {error}")
+except (SpxDataError, OSError) as error:
+    sys.exit(f"spx-data: {faults.of(error)}")
 
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
@@ -141,8 +143,8 @@ def before_the_first_job():
     try:
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
         terminal = preflight(settings) if asking else None
-    except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+    except (SpxDataError, OSError) as error:
+        sys.exit(f"spx-data: {faults.of(error)}")
     if terminal:
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)

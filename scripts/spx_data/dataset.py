@@ -59,5 +59,6 @@ def differences(path: Path, wanted: Mapping[str, Any]) -> str:
 def claim(settings: Settings, wanted: Identity) -> None:
     """Check, and write the identity where the lake has none yet."""
     check(settings, wanted)
-    if not settings.layout.dataset.exists():
-        locks.claim_json(settings.layout.dataset, wanted)
+    layout = settings.layout
+    if not files.is_there(layout.dataset):
+        locks.claim_json(layout.dataset, wanted, layout.lock("data-set"))

@@ -16,8 +16,9 @@ from pathlib import Path
 
 DATASET = "dataset.json"
 COMPRESSED = ".gz"
-# Where Snakemake keeps its locks, in the folder it is called from.
-SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+# Where Snakemake keeps its books and its locks, in the folder it is called from.
+SNAKEMAKE = Path(".snakemake")
+SNAKEMAKE_LOCKS = SNAKEMAKE / "locks"
 _BENCHMARK = ".tsv"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
@@ -259,6 +260,10 @@ class Layout:
         """Locked, with the run's lock, by whoever cleans up, so that no run begins meanwhile."""
         return self.data / "upkeep.lock"
 
+    def lock(self, name: str) -> Path:
+        """Locked by whoever does what *name* stands for, one at a time."""
+        return self.data / "locks" / f"{name}.lock"
+
     @property
     def slots(self) -> Path:
         """The folder of the locks of whoever asks the terminal (`spx_data.slots`)."""
@@ -330,10 +335,13 @@ class Layout:
         return self.temp / "terminal-down.json"
 
     def aside(self, name: str) -> Layout:
-        """A lake of its own inside the temp directory, for work that must not touch this one."""
+        """A lake of its own inside the temp directory, for work that must not touch this one.
+
+        What it locks is inside of the data directory: only there locks must work.
+        """
         folder = self.temp / name
         return Layout(
-            folder / "parquet", folder / "temp", folder / "data", folder / "status.db", slots_of=self.slots
+            folder / "parquet", folder / "temp", self.data / name, folder / "status.db", slots_of=self.slots
         )
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:

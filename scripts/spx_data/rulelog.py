@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from spx_data import faults
 from spx_data.errors import SpxDataError
 
 
@@ -27,6 +28,7 @@ def to(path: Path) -> Iterator[None]:
     except SpxDataError as error:
         logging.error("%s", error)
         sys.exit(1)
-    except Exception:
-        logging.error("%s", traceback.format_exc())
+    except Exception as error:
+        told = faults.of(error)
+        logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
         sys.exit(1)

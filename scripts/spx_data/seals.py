@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spx_data import files, layout
-from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.errors import EvictedFileError, FileCorruptionError, MissingFileError
 
 
 def seal(target: Path, checksum: str) -> None:
@@ -36,13 +36,18 @@ def sealed_checksum(target: Path) -> str:
 def is_sealed(target: Path) -> bool:
     """Whether *target* and its sidecar are both there and agree on the name.
 
-    The cheap half of `verify`: it does not read the file's bytes.
+    The cheap half of `verify`: it does not read the file's bytes. What lies in iCloud is not lost.
+
+    Raises:
+        SpxDataError: the system does not tell.
     """
     try:
         sealed_checksum(target)
+        return files.is_there(target)
     except (MissingFileError, FileCorruptionError):
         return False
-    return target.is_file()
+    except EvictedFileError:
+        return True
 
 
 def verify(target: Path) -> None:

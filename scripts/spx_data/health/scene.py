@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spx_data import sessions
+from spx_data import sessions, volumes
 from spx_data.health.terminal import Answer
 from spx_data.ledger import Kind
 from spx_data.runs import Run
 from spx_data.settings import Settings
 from spx_data.status import Summary, Trouble
 from spx_data.status.quality import Day, days
+from spx_data.volumes import Volume
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Scene:
     def judged(self) -> list[Day]:
         """The sealed dates that were judged, oldest first."""
         return days(self.summaries, self.settings.quality)
+
+    @cached_property
+    def volumes(self) -> Sequence[Volume]:
+        """The volumes under the lake; raises where one cannot be written to."""
+        return volumes.of_lake(self.settings.layout)
 
     @property
     def last_activity(self) -> dt.datetime | None:

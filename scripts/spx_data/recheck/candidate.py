@@ -85,3 +85,4 @@ def drop_all(layout: Layout, *, stale_only: bool = False) -> None:
     # The folder changes when the lake in it is begun, and no more when that lake is filled.
     if not stale_only or (folder.exists() and time.time() - folder.stat().st_mtime > _FRESH_SECONDS):
         files.remove(folder)
+        files.remove(layout.data)

@@ -37,9 +37,10 @@ def temp_files(settings: Settings) -> Iterator[Task]:
     for path in (there.terminal_down, files.part_of(there.terminal_down)):
         if path.exists():
             yield removal(path, "a note of the last run", top=there.temp)
-    aside = candidate.aside(settings).layout.temp.parent
-    if aside.is_dir():
-        yield removal(aside, "fetched again by a recheck that did not end", top=there.temp)
+    aside = candidate.aside(settings).layout
+    for path, top in ((aside.temp.parent, there.temp), (aside.data, there.data)):
+        if path.is_dir():
+            yield removal(path, "fetched again by a recheck that did not end", top=top)
     for date in there.staged_dates():
         yield from scratch(settings, date)
     yield from _pages(settings)
