@@ -114,14 +114,13 @@ def check(layout: Layout) -> list[str]:
 
 
 def lacks(folder: Path) -> dict[Lack, str]:
-    """What the volume of *folder* (or where it would be made) cannot do, with the system's words.
+    """What the volume of *folder* cannot do, with the system's words; where there is none it is made for that.
 
     Raises:
         SpxDataError: it cannot be written to at all, or fails at what it can do.
     """
     found: dict[Lack, str] = {}
-    place = files.nearest(folder)
-    with files.explained(folder, "write to"), _scratch(place) as scratch:
+    with files.explained(folder, "write to"), _scratch(folder) as scratch:
         first, second = scratch / "first", scratch / "second"
         for path in (first, second):
             with disk.create(path) as stream:
@@ -142,17 +141,17 @@ def lacks(folder: Path) -> dict[Lack, str]:
 
 
 @contextmanager
-def _scratch(place: Path) -> Iterator[Path]:
-    """A new folder in *place*, gone afterwards."""
-    scratch = place / f"{PROBE}{secrets.token_hex(6)}"
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A new folder in *folder*; afterwards it is gone, and so are those above it that were not there."""
+    there = files.nearest(folder)
+    scratch = files.make_directory(folder) / f"{PROBE}{secrets.token_hex(6)}"
     disk.make_folder(scratch)
     try:
         yield scratch
     finally:
         with suppress(OSError):
-            for path in scratch.iterdir():
-                disk.unlink(path)
-            disk.remove_folder(scratch)
+            files.remove(scratch)
+            files.remove_empty(folder, there)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "free_bytes", lambda _: 5 * 10**11)
     monkeypatch.setattr(files, "total_bytes", lambda _: 10**12)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(percent=50.0, total=16e9))
-    monkeypatch.setattr(handles, "allowed", lambda: 256)
+    monkeypatch.setattr(handles, "allowed", lambda: 1024)
     return Project(tmp_path)
 
 
@@ -175,7 +175,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         ),
         ("disk", "ok", "output, temp and data: 50 % free (500.0 GB)", None, 50, 20, "% free"),
         ("memory", "ok", "50 % of 16.0 GB in use", None, 50, 90, "% used"),
-        ("open-files", "ok", "a process may open 256 files, a run needs 132", None, 256, 132, "files"),
+        ("open-files", "ok", "a process may open 1,024 files, a run needs 132", None, 1024, 132, "files"),
         (
             "permissions",
             "ok",

@@ -16,7 +16,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define REAL(name, type) static type real; if (!real) real = (type)dlsym(RTLD_NEXT, name)
+#define REAL(name, type)                                                                                \
+    static __typeof__(type) real;                                                                       \
+    if (!real) real = (__typeof__(type))dlsym(RTLD_NEXT, name)
 
 static int below(const char *path) {
     const char *folders = getenv("SHIM_FOLDER");

@@ -168,7 +168,7 @@ def volumes(scene: Scene) -> Check:
         return warn(name, "; ".join(volume.words([Lack.MODES]) for volume in bare), cure)
     notes = [volume.words(list(volume.lacks)) for volume in found if volume.lacks]
     can = "the data directory locks, and every volume flushes and renames"
-    return ok(name, f"{can}; {'; '.join(notes)}, and need none there" if notes else can)
+    return ok(name, f"{can}; {'; '.join(notes)}, which a fill does without" if notes else can)
 
 
 def open_files(scene: Scene) -> Check:
