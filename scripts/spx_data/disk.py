@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# What a system says of an operation that a volume does not know, as against one that failed.
+# What a system says of an operation that a volume does not know.
 NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY})
+# What it says of one that failed: where an operation can be done without, anything else will do as a refusal.
+FAILED = frozenset(
+    {
+        *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT, errno.EROFS, errno.ENOENT),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
 
 _BUFFER = 1 << 18
-# After these the bytes are lost, and a second try would say that all is well.
-_LOST = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENXIO, errno.ENODEV, errno.ESTALE})
 
 
 class _Raw(io.FileIO):
@@ -59,7 +65,7 @@ def flush(descriptor: int) -> None:
         try:
             fcntl.fcntl(descriptor, full)
         except OSError as error:  # file systems that do not know it still know fsync
-            if error.errno in _LOST:
+            if error.errno in FAILED:  # after that a second try would say that all is well
                 raise
         else:
             return

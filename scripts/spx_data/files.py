@@ -28,22 +28,20 @@ PART = ".part"
 
 _SMALL = 1 << 18  # bytes: most files are read at one go
 
-# What is said where a folder cannot be opened or flushed like a file: its names are the volume's business.
-NOT_FOR_FOLDERS = disk.NOT_SUPPORTED | {errno.EBADF, errno.EPERM, errno.EACCES, errno.EISDIR}
-
 
 def restrict_folder(path: Path, *, owner_only: bool) -> None:
     """Close the folder *path*, which others made for this user before `restrict`, to everybody else."""
     if owner_only and path.is_dir():
-        with suppress(OSError):  # not ours, or on a volume without modes: `health` says so of the lake
+        with suppress(OSError):
             _set_mode(path, stat.S_IMODE(path.stat().st_mode) & ~0o077)
 
 
 def _set_mode(path: Path, mode: int) -> None:
+    """Say who may use *path*, where its volume knows modes."""
     try:
         disk.set_mode(path, mode)
     except OSError as error:
-        if error.errno not in disk.NOT_SUPPORTED:
+        if error.errno in disk.FAILED:
             raise
 
 
@@ -150,21 +148,21 @@ def _sync(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     except OSError as error:
-        if folder and error.errno in NOT_FOR_FOLDERS:
-            return
+        if folder and error.errno not in disk.FAILED:
+            return  # its names are the volume's business
         raise
     try:
-        _flush(descriptor, NOT_FOR_FOLDERS if folder else disk.NOT_SUPPORTED)
+        _flush(descriptor, folder=folder)
     finally:
         os.close(descriptor)
 
 
-def _flush(descriptor: int, tolerated: frozenset[int] = disk.NOT_SUPPORTED) -> None:
+def _flush(descriptor: int, *, folder: bool = False) -> None:
     """Flush what *descriptor* is of; that its volume cannot is known beforehand (`volumes`), and no error."""
     try:
         disk.flush(descriptor)
     except OSError as error:
-        if error.errno not in tolerated:
+        if error.errno in disk.FAILED if folder else error.errno not in disk.NOT_SUPPORTED:
             raise
 
 
@@ -189,8 +187,7 @@ def rewrite(target: Path, text: str) -> None:
     with building(place) as part:
         with disk.create(part) as stream:
             stream.write(text.encode())
-        with suppress(PermissionError):  # some volumes know no modes
-            _set_mode(part, mode)
+        _set_mode(part, mode)
 
 
 def json_text(document: Any) -> str:

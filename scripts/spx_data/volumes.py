@@ -114,7 +114,7 @@ def check(layout: Layout) -> list[str]:
 
 
 def lacks(folder: Path) -> dict[Lack, str]:
-    """What the volume of *folder* cannot do, with the system's words; where there is none it is made for that.
+    """What the volume of *folder* cannot do, with the system's words; a missing one is made for that.
 
     Raises:
         SpxDataError: it cannot be written to at all, or fails at what it can do.
@@ -129,11 +129,11 @@ def lacks(folder: Path) -> dict[Lack, str]:
             _flushed(first, os.O_RDWR)
         with _noting(found, Lack.RENAMING, disk.NOT_SUPPORTED | {errno.EEXIST, errno.EACCES, errno.EPERM}):
             disk.rename(first, second)
-        with _noting(found, Lack.FOLDER_FLUSH, files.NOT_FOR_FOLDERS):
+        with _noting(found, Lack.FOLDER_FLUSH):
             _flushed(scratch, os.O_RDONLY)
         if refused := _without_locks(second):
             found.update(refused)
-        with _noting(found, Lack.MODES, disk.NOT_SUPPORTED | {errno.EPERM, errno.EACCES}):
+        with _noting(found, Lack.MODES):
             disk.set_mode(second, 0o600)
         if Lack.MODES not in found and stat.S_IMODE(second.stat().st_mode) & _OTHERS:
             found[Lack.MODES] = f"asked for 600, it has {stat.S_IMODE(second.stat().st_mode):o}"
@@ -155,12 +155,15 @@ def _scratch(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _noting(found: dict[Lack, str], lack: Lack, numbers: frozenset[int]) -> Iterator[None]:
-    """Note in *found* that the operation in the block is not supported; other errors go on."""
+def _noting(found: dict[Lack, str], lack: Lack, numbers: frozenset[int] | None = None) -> Iterator[None]:
+    """Note in *found* that the operation in the block is not supported; that it failed goes on.
+
+    It is not supported where the system says one of *numbers*, or, without them, anything but that it failed.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in numbers:
+        if error.errno in disk.FAILED if numbers is None else error.errno not in numbers:
             raise
         found[lack] = error.strerror or str(error)
 
@@ -184,7 +187,7 @@ def _without_locks(path: Path) -> dict[Lack, str]:
             return {}
         return {Lack.EXCLUSION: "two had the same one"}
     except OSError as error:
-        if error.errno in {errno.EIO, errno.EMFILE, errno.ENFILE}:
+        if error.errno in disk.FAILED:
             raise
         return {Lack.LOCKS: f"flock: {error.strerror or error}"}
     finally:

@@ -1,4 +1,4 @@
-"""Lakes on volumes that lack something: a shim before the system's own calls, built where there is a compiler."""
+"""Lakes on volumes that lack something: a shim before the system's calls, built where there is a compiler."""
 
 import shutil
 import subprocess
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.workflow.conftest import Lake, new_lake, v3  # noqa: F401
 
 _SOURCE = Path(__file__).with_name("shim.c")
