@@ -152,7 +152,7 @@ def _missing(path: Path, operation: str) -> SpxDataError:
 def _evicted(path: Path | None, operation: str) -> SpxDataError:
     return EvictedFileError(
         f"cannot {operation} {path or 'a file'}: it lies in iCloud and not on this Mac",
-        cure=f"Fetch it: brctl download {_quoted(path)}, and keep the lake out of iCloud Drive",
+        cure=f"Choose Download Now in the Finder, or: brctl download {_quoted(path)}; then keep it there",
         path=path,
         operation=operation,
     )

@@ -87,8 +87,9 @@ def nearest(path: Path) -> Path:
 
 def make_directory(path: Path) -> Path:
     """Create *path* and its parents where they are missing, each with its name on the device."""
-    if path.is_dir():
-        return path
+    with explained(path, "look at"):
+        if path.is_dir():
+            return path
     make_directory(path.parent)
     with explained(path, "create the folder"):
         try:

@@ -38,7 +38,7 @@ def ensure(requests: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = needed(requests)
     for wanted in (min(_COMFORTABLE, _bounded(hard)), need):
-        if _bounded(soft) < wanted:
+        if _bounded(soft) < wanted <= _bounded(hard):
             with suppress(ValueError, OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
                 soft = wanted

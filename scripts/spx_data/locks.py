@@ -6,6 +6,7 @@ of these files stand in the data directory, so that the others may be on a volum
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -69,9 +70,9 @@ def taken(descriptor: int, path: Path, *, shared: bool = False) -> bool:
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         disk.lock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            return False
         raise faults.explained(error, path, faults.LOCK) from error
     return True
 
