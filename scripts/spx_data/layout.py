@@ -49,11 +49,11 @@ def date_of(parquet: Path) -> dt.date | None:
 
 
 def _names(folder: str, form: re.Pattern[str]) -> list[str]:
-    """The names of that *form* in *folder*; none where there is no such folder or it may not be read."""
+    """The names of that *form* in *folder*; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if form.fullmatch(entry.name)]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

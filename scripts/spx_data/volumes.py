@@ -32,16 +32,16 @@ class Lack(StrEnum):
     LOCKS = "file locks"
     EXCLUSION = "file locks that keep anybody out"
     RENAMING = "renaming of one file over another"
+    SCRATCH = "scratch files without a name"
     FLUSH = "flush of a file to the device"
     FOLDER_FLUSH = "flush of a folder to the device"
     MODES = "permissions for the owner alone"
 
 
-# Without them nothing can be filled.
-_OF_LOCKS = frozenset({Lack.LOCKS, Lack.EXCLUSION})
+_DATA, _TEMP = "processing.data_directory", "processing.temp_directory"
 _NEEDED_EVERYWHERE = frozenset({Lack.RENAMING})
-# What a lock is good for stands in the data directory alone.
-_WITH_LOCKS = "processing.data_directory"
+# What nothing can be filled without, by the setting that names the folder.
+_NEEDED = {_DATA: frozenset({Lack.LOCKS, Lack.EXCLUSION}), _TEMP: frozenset({Lack.SCRATCH})}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class Volume:
     @property
     def fatal(self) -> list[Lack]:
         """What it lacks that no fill can do without."""
-        needed = _NEEDED_EVERYWHERE | (_OF_LOCKS if _WITH_LOCKS in self.folders else frozenset())
-        return [lack for lack in self.lacks if lack in needed]
+        return [lack for lack in self.lacks if any(lack in _needed(key) for key in self.folders)]
 
     def words(self, lacks: Sequence[Lack]) -> str:
         """What it lacks, in one sentence that names the volume."""
@@ -66,8 +65,12 @@ class Volume:
     @property
     def cure(self) -> str:
         """What to do about what is fatal."""
-        keys = self.folders if _NEEDED_EVERYWHERE & set(self.fatal) else [_WITH_LOCKS]
+        keys = [key for key in self.folders if not _needed(key).isdisjoint(self.lacks)]
         return f"Set {' and '.join(keys)} to a folder on a local disk"
+
+
+def _needed(key: str) -> frozenset[Lack]:
+    return _NEEDED_EVERYWHERE | _NEEDED.get(key, frozenset())
 
 
 def of_lake(layout: Layout) -> list[Volume]:
@@ -79,9 +82,9 @@ def of_lake(layout: Layout) -> list[Volume]:
         SpxDataError: a folder cannot be written to at all.
     """
     folders = {
-        _WITH_LOCKS: layout.data,
+        _DATA: layout.data,
         "processing.output_directory": layout.output,
-        "processing.temp_directory": layout.temp,
+        _TEMP: layout.temp,
         "database.path": layout.database.parent,
     }
     found: list[Volume] = []
@@ -129,6 +132,8 @@ def lacks(folder: Path) -> dict[Lack, str]:
             _flushed(first, os.O_RDWR)
         with _noting(found, Lack.RENAMING, disk.NOT_SUPPORTED | {errno.EEXIST, errno.EACCES, errno.EPERM}):
             disk.rename(first, second)
+        with _noting(found, Lack.SCRATCH):
+            disk.create_nameless(scratch).close()
         with _noting(found, Lack.FOLDER_FLUSH):
             _flushed(scratch, os.O_RDONLY)
         if refused := _without_locks(second):
