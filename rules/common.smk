@@ -173,7 +173,10 @@ def after_the_last_job():
     from spx_data.status import rebuild
 
     moment = sessions.now()
-    print_outcome(rebuild(settings, moment), settings, moment)
+    try:
+        print_outcome(rebuild(settings, moment), settings, moment)
+    except (SpxDataError, OSError) as error:
+        sys.exit(f"spx-data: {faults.of(error)}")
     if dashboard := report.after_a_run(settings, moment):
         print(f"Dashboard in {dashboard}")
     upkeep.after_a_run(settings, moment)

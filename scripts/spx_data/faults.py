@@ -31,7 +31,7 @@ LOCK = "lock"  # the one operation whose errors say what a volume lacks
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HANDLES = frozenset({errno.EMFILE, errno.ENFILE})
-_MEMORY = frozenset({errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS})
+_MEMORY = frozenset({errno.ENOMEM, errno.ENOBUFS})
 _MISPLACED = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 _FAULTY = frozenset(
     number

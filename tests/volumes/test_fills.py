@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import stat
 import subprocess
 
 import pytest
@@ -132,6 +133,24 @@ def test_three_runs_that_the_machine_spoils_park_no_date(calls, new, lacking):
     new.environment.pop("LD_PRELOAD")
     assert new.snakemake().returncode == 0
     assert states(new) == dict.fromkeys(reversed(DATES), ("sealed", 0))
+
+
+def test_a_status_log_that_cannot_be_made_is_one_line_and_costs_no_date(new, lacking):
+    lacking(new, "data/spx-pipeline.db.part", open=errno.EIO)
+
+    run = new.snakemake()
+
+    assert run.returncode == 1
+    assert "the status log data/spx-pipeline.db cannot be opened" in only_line(run.stdout)
+    assert states(new) == dict.fromkeys(reversed(DATES), ("sealed", 0))
+
+
+def test_what_snakemake_keeps_is_the_owners_alone(new):
+    (new.folder / ".snakemake").mkdir(mode=0o755)
+
+    assert new.snakemake("--dry-run").returncode == 0
+
+    assert stat.S_IMODE((new.folder / ".snakemake").stat().st_mode) == 0o700
 
 
 # A sealed lake ------------------------------------------------------------------------------------------

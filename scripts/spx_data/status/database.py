@@ -218,7 +218,10 @@ def look(path: Path) -> Look | None:
             (dates,) = connection.execute("SELECT count(*) FROM processing_log").fetchone()
     except sqlite3.OperationalError as error:
         raise DatabaseConnectionError(
-            f"the status log {path} cannot be read: {error}", cure=_CURE, path=path, operation="read"
+            f"the status log {path} cannot be read: {error}",
+            cure="Look at its disk and its permissions; it is rebuilt by the next run",
+            path=path,
+            operation="read",
         ) from error
     except sqlite3.Error as error:
         damage = damage or str(error)
