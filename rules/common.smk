@@ -15,6 +15,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 from spx_data import (
     endings,
     engine,
+    faults,
     files,
     gaps,
     jobs,
@@ -47,13 +48,15 @@ try:
     settings = Settings.of(config)
     # Before anything is written, the copy of the calendar included.
     files.restrict(owner_only=settings.owner_only)
+    # Snakemake has made its own folder by now.
+    files.restrict_folder(layouts.SNAKEMAKE, owner_only=settings.owner_only)
     moment = sessions.now()
     states = ledger.states(settings, moment)
     engine.check_folder(Path.cwd())
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
     engine.take_stale_lock(settings.layout)
-except SpxDataError as error:
-    told = checking.located(str(error), configfiles)
+except (SpxDataError, OSError) as error:
+    told = checking.located(str(faults.of(error)), configfiles)
     sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
 
 layout = settings.layout
@@ -206,14 +209,15 @@ def before_the_first_job():
         run = runs.begin(layout, " ".join(sys.argv), planned_dates())
         leave_sealed_days_alone(run.dates)
         runs.clear_jobs(layout, run)
-    except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+    except (SpxDataError, OSError) as error:
+        sys.exit(f"spx-data: {faults.of(error)}")
     hear_stops_aside()
     try:
         terminal = preflight(settings) if asking else None
-    except SpxDataError as error:
-        runs.mention_failure(layout, error)
-        sys.exit(f"spx-data: {error}")
+    except (SpxDataError, OSError) as error:
+        told = faults.of(error)
+        runs.mention_failure(layout, told)
+        sys.exit(f"spx-data: {told}")
     if terminal:
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
@@ -299,7 +303,10 @@ def after_the_last_job():
     from spx_data.status import rebuild
 
     moment = sessions.now()
-    print_outcome(rebuild(settings, moment), settings, moment)
+    try:
+        print_outcome(rebuild(settings, moment), settings, moment)
+    except (SpxDataError, OSError) as error:
+        sys.exit(f"spx-data: {faults.of(error)}")
     if dashboard := report.after_a_run(settings, moment):
         print(f"Dashboard in {dashboard}")
     upkeep.after_a_run(settings, moment)

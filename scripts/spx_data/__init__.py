@@ -26,9 +26,11 @@ and none above:
     journal · archive       append-only events; those of old, compressed
     parquet · schema        the sealed file's format; columns, in one place
     slots                   how many requests are in flight, over all processes
+    volumes · handles       what the lake's volumes cannot do; how many files a process may have open
     seals · locks · vouched sidecars; locks that die with their process; documents with a digest of their own
     tree                    the output tree walked: its dates, and what is no part of the lake
     files                   atomic writes
+    faults                  what the system says when it fails, in words
     config · settings       the config's document, checked; the same as types
     disk · layout           each operation on the disk; every path
     dates · retry · errors  the dates a person names; asking again; what can go wrong and the cure

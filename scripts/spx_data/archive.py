@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import files
-from spx_data.errors import FileCorruptionError
+from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.layout import compressed_of
 
 Header = dict[str, Any]
@@ -50,9 +50,9 @@ def read(path: Path) -> bytes:
 def header(path: Path) -> Header | None:
     """What the compressed part of *path* says about itself; None where there is none that can be read."""
     try:
-        with compressed_of(path).open("rb") as stream:
+        with files.reading(compressed_of(path)) as stream:
             start = zlib.decompressobj(_GZIP).decompress(stream.read(_HEADER_BYTES), _HEADER_BYTES)
-    except (OSError, zlib.error):
+    except (MissingFileError, zlib.error):
         return None
     return _split(start)[0] or None
 
@@ -145,16 +145,17 @@ def _unpack(content: bytes) -> bytes:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        return files.content(path)
+    except MissingFileError:
         return b""
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
+    with files.explained(path, "look at"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

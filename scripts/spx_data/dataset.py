@@ -67,9 +67,10 @@ def claim(settings: Settings, wanted: Identity) -> None:
         LakeMissingError: it was there once, and is not: its disk may have gone since the run began.
     """
     check(settings, wanted)
-    if not settings.layout.dataset.exists():
-        check_there(settings.layout)
-        locks.claim_json(settings.layout.dataset, wanted)
+    layout = settings.layout
+    if not files.is_there(layout.dataset):
+        check_there(layout)
+        locks.claim_json(layout.dataset, wanted, layout.lock("data-set"))
 
 
 def check_there(layout: Layout) -> None:
@@ -86,9 +87,8 @@ def missing(layout: Layout) -> LakeMissingError | None:
 
     While the data set's own file is there, this costs nothing.
     """
-    with files.explained(layout.dataset, "read"):
-        if layout.dataset.exists():
-            return None
+    if files.is_there(layout.dataset):
+        return None
     with files.explained(layout.lake_journal.parent, "read"):
         date = last_sealed(layout)
     if date is None or any(seals.is_sealed(layout.parquet(there)) for there in tree.dates(layout)):

@@ -6,16 +6,27 @@ stands at each write, flush, rename and unlink of a whole fill. Nothing else hap
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+# What a system says of an operation that a volume does not know.
+NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY})
+# What it says of one that failed: where an operation can be done without, anything else will do as a refusal.
+FAILED = frozenset(
+    {
+        *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT, errno.EROFS, errno.ENOENT),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
 
 _BUFFER = 1 << 18
 
@@ -51,10 +62,19 @@ def write(descriptor: int, data: ReadableBuffer) -> int:
 def flush(descriptor: int) -> None:
     """Wait until the device has it: on a Mac fsync only hands the bytes to the drive's cache."""
     if full := getattr(fcntl, "F_FULLFSYNC", None):
-        with suppress(OSError):  # file systems that do not know it still know fsync
+        try:
             fcntl.fcntl(descriptor, full)
+        except OSError as error:  # file systems that do not know it still know fsync
+            if error.errno in FAILED:  # after that a second try would say that all is well
+                raise
+        else:
             return
     os.fsync(descriptor)
+
+
+def lock(descriptor: int, operation: int) -> None:
+    """Lock or unlock a file, as `fcntl.flock` does."""
+    fcntl.flock(descriptor, operation)
 
 
 def rename(source: Path, target: Path) -> None:

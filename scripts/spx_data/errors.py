@@ -162,6 +162,30 @@ class DeviceError(SpxDataError, OSError):
     surroundings = True
 
 
+class VolumeError(SpxDataError, OSError):
+    """A volume cannot do what is needed of it there: no file locks, say. Fields: path, operation."""
+
+    retry = NEVER
+    surroundings = True
+
+
+class EvictedFileError(SpxDataError, OSError):
+    """A file lies in the cloud, and on this machine only its name does. Fields: path, operation."""
+
+    retry = NEVER
+    surroundings = True
+
+
+class MachineError(SpxDataError, OSError):
+    """The system refuses for another reason: no more handles or memory, or one that nobody has heard of.
+
+    Fields: path, operation.
+    """
+
+    retry = NEVER
+    surroundings = True
+
+
 class FileCorruptionError(SpxDataError):
     """Bytes on disk are not the bytes that were written. Fields: path, expected, actual."""
 
@@ -263,3 +287,37 @@ class LakeMissingError(ConfigurationValidationError):
 
 class DatasetMismatchError(ConfigurationValidationError):
     """The lake on disk was made with other settings. Fields: what, reason."""
+
+
+# Whose doing -------------------------------------------------------------------------------------------
+
+# What our own code raises over values it did not expect, which are the source's.
+_OVER_VALUES = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
+_LIBRARIES_OF_VALUES = frozenset({"polars"})
+_LIBRARIES_OF_THE_NETWORK = frozenset({"requests", "urllib3", "http"})
+# Of this machine's files and of nobody else's, though the next date may do without them.
+_OF_OUR_FILES = (
+    MissingFileError,
+    FileCorruptionError,
+    SchemaValidationError,
+    DatabaseConnectionError,
+    DatabaseTransactionError,
+    DatabaseSchemaError,
+)
+
+
+def is_the_machines(error: BaseException) -> bool:
+    """Whether *error* is not the source's doing, and so must not count against a date.
+
+    The source's are the errors of this module that say so, what the network raises, and what code raises over
+    values. Any other is the machine's: its kinds cannot be listed.
+    """
+    if isinstance(error, SpxDataError):
+        return error.surroundings or isinstance(error, _OF_OUR_FILES)
+    library = type(error).__module__.partition(".")[0]
+    if isinstance(error, ConnectionError) or library in _LIBRARIES_OF_THE_NETWORK | _LIBRARIES_OF_VALUES:
+        return False
+    # A path that cannot be spelt, and memory that a library of arrays does not get, are values to Python.
+    return isinstance(error, OSError | MemoryError | UnicodeEncodeError) or not isinstance(
+        error, _OVER_VALUES
+    )

@@ -21,23 +21,28 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from spx_data import disk, layout
-from spx_data.errors import (
-    DeviceError,
-    InsufficientDiskSpaceError,
-    MissingFileError,
-    PermissionDeniedError,
-    SchemaValidationError,
-    SpxDataError,
-)
+from spx_data import disk, faults, layout
+from spx_data.errors import SchemaValidationError, SpxDataError
 
 PART = ".part"
 
 _SMALL = 1 << 18  # bytes: most files are read at one go
 
-_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FAULTY = frozenset({errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT})
+
+def restrict_folder(path: Path, *, owner_only: bool) -> None:
+    """Close the folder *path*, which others made for this user before `restrict`, to everybody else."""
+    if owner_only and path.is_dir():
+        with suppress(OSError):
+            _set_mode(path, stat.S_IMODE(path.stat().st_mode) & ~0o077)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Say who may use *path*, where its volume knows modes."""
+    try:
+        disk.set_mode(path, mode)
+    except OSError as error:
+        if error.errno in disk.FAILED:
+            raise
 
 
 def restrict(*, owner_only: bool) -> None:
@@ -53,78 +58,38 @@ def explained(path: Path, operation: str) -> Iterator[None]:
         yield
     except SpxDataError:
         raise  # said in its own words already, maybe about another file
-    except FileNotFoundError as error:
-        raise MissingFileError(
-            f"cannot {operation} {path}: it is not there", path=path, operation=operation
-        ) from error
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        kinds = ("folder", "file") if isinstance(error, IsADirectoryError) else ("file", "folder")
-        raise PermissionDeniedError(
-            f"cannot {operation} {path}: a {kinds[0]} stands where a {kinds[1]} is needed",
-            cure=f"Move that {kinds[0]} away, or set another directory in the config",
-            path=path,
-            operation=operation,
-        ) from error
     except OSError as error:
-        explained = _explanation(error, path, operation)
-        if explained is None:
+        # A server of files may reset a connection too; what asks the network words its own errors.
+        if not (faults.is_the_systems(error) or (isinstance(error, ConnectionError) and error.errno)):
             raise
-        raise explained from error
-
-
-def _explanation(error: OSError, path: Path, operation: str) -> SpxDataError | None:
-    """What *error* means for *path*; None where it says nothing about the disk."""
-    finding = f"cannot {operation} {path}: {error.strerror}"
-    if error.errno in _REFUSED:
-        return PermissionDeniedError(
-            finding,
-            cure="Give yourself write permission there, or set another directory in the config",
-            path=path,
-            operation=operation,
-        )
-    if error.errno in _FULL:
-        available = free_bytes(path)
-        return InsufficientDiskSpaceError(
-            f"{finding} ({available / 1e6:,.1f} MB are free there)",
-            cure="Make room on that disk and run the workflow again: it goes on where it stopped",
-            path=path,
-            required=None,
-            available=available,
-        )
-    if error.errno in _FAULTY:
-        return DeviceError(
-            finding,
-            cure="Look at the system's log and at the health of that disk before you run the workflow again",
-            path=path,
-            operation=operation,
-        )
-    return None
+        raise faults.explained(error, path, operation) from error
 
 
 def free_bytes(path: Path) -> int:
     """Bytes that are free for you on the disk where *path* is, or would be made."""
-    return shutil.disk_usage(_nearest(path)).free
+    return shutil.disk_usage(nearest(path)).free
 
 
 def total_bytes(path: Path) -> int:
     """Bytes that the disk where *path* is, or would be made, has in all."""
-    return shutil.disk_usage(_nearest(path)).total
+    return shutil.disk_usage(nearest(path)).total
 
 
 def device(path: Path) -> int:
     """Which disk *path* is on, or would be made on: equal numbers mean the same disk."""
-    return _nearest(path).stat().st_dev
+    return nearest(path).stat().st_dev
 
 
-def _nearest(path: Path) -> Path:
+def nearest(path: Path) -> Path:
     """*path*, or the nearest folder above it that is there."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
 
 
 def make_directory(path: Path) -> Path:
     """Create *path* and its parents where they are missing, each with its name on the device."""
-    if path.is_dir():
-        return path
+    with explained(path, "look at"):
+        if path.is_dir():
+            return path
     make_directory(path.parent)
     with explained(path, "create the folder"):
         try:
@@ -140,7 +105,7 @@ def check_writable(directory: Path) -> None:
     """Raise `PermissionDeniedError` unless files can be made in *directory* (or where it would be made)."""
     with explained(directory, "write to"):
         # Asking the system beats reading mode bits: read-only mounts and root's powers included.
-        tempfile.TemporaryFile(dir=_nearest(directory)).close()
+        tempfile.TemporaryFile(dir=nearest(directory)).close()
 
 
 @contextmanager
@@ -179,12 +144,27 @@ def part_of(target: Path) -> Path:
 
 
 def _sync(path: Path) -> None:
-    """Flush a file, or the names in a folder, to the device."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Flush a file, or the names in a folder, to the device, as well as the volume can."""
+    folder = path.is_dir()
     try:
-        disk.flush(descriptor)
+        descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except OSError as error:
+        if folder and error.errno not in disk.FAILED:
+            return  # its names are the volume's business
+        raise
+    try:
+        _flush(descriptor, folder=folder)
     finally:
         os.close(descriptor)
+
+
+def _flush(descriptor: int, *, folder: bool = False) -> None:
+    """Flush what *descriptor* is of; that its volume cannot is known beforehand (`volumes`), and no error."""
+    try:
+        disk.flush(descriptor)
+    except OSError as error:
+        if error.errno in disk.FAILED if folder else error.errno not in disk.NOT_SUPPORTED:
+            raise
 
 
 def _unlink(path: Path) -> None:
@@ -208,7 +188,7 @@ def rewrite(target: Path, text: str) -> None:
     with building(place) as part:
         with disk.create(part) as stream:
             stream.write(text.encode())
-        disk.set_mode(part, mode)
+        _set_mode(part, mode)
 
 
 def json_text(document: Any) -> str:
@@ -261,7 +241,7 @@ def append_line(path: Path, line: str) -> None:
             rest = (b"\n" if torn else b"") + line.encode() + b"\n"
             while rest:
                 rest = rest[disk.write(descriptor, rest) :]
-            disk.flush(descriptor)
+            _flush(descriptor)
             if size == 0:
                 _sync(path.parent)  # its name is new as well
         finally:
@@ -282,27 +262,64 @@ def output(path: Path) -> Iterator[int]:
 
 @contextmanager
 def at_rest(path: Path) -> Iterator[None]:
-    """Let nobody append a line to *path* in the block, which may remove it; raises MissingFileError."""
-    with explained(path, "lock"):
-        descriptor = _locked(path, lambda there: os.open(there, os.O_RDONLY))
+    """Let nobody else do this, or append a line to *path*, in the block, which may remove or replace it.
+
+    Raises:
+        MissingFileError: there is none.
+        VolumeError: nothing can be locked there.
+    """
+    descriptor = _locked(path, _open_to_lock)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
+def _open_to_lock(path: Path) -> int:
+    """A descriptor of *path*: for writing, or servers of files give no exclusive lock; else for reading."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
+
+
 def _locked(path: Path, open_: Callable[[Path], int]) -> int:
     """A descriptor that holds the lock of *path*: of the file of this name now, not of a removed one."""
     while True:
-        descriptor = open_(path)
+        with explained(path, "append to"):
+            descriptor = open_(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with explained(path, faults.LOCK):
+                disk.lock(descriptor, fcntl.LOCK_EX)
             if _is_still(path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file at *path*.
+
+    Asked of the system itself: what pathlib cannot look at counts as not there for it, from Python 3.14 on.
+
+    Raises:
+        SpxDataError: the system does not tell (EIO, EACCES and their like), or iCloud has taken it away.
+    """
+    with explained(path, "look at"):
+        try:
+            return stat.S_ISREG(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            if faults.evicted(path):
+                raise
+            return False
+
+
+def size(path: Path) -> int:
+    """The bytes that *path* has."""
+    with explained(path, "look at"):
+        return path.stat().st_size
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

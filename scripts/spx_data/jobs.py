@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from spx_data import runs
+from spx_data import faults, runs
 from spx_data.errors import SpxDataError
 from spx_data.settings import Settings
 
@@ -62,11 +62,9 @@ def logged() -> Iterator[None]:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     try:
         yield
-    except SpxDataError as error:
-        logging.error("%s", error)
-        _end()
-    except Exception:
-        logging.error("%s", traceback.format_exc())
+    except Exception as error:
+        told = faults.of(error)
+        logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
         _end()
 
 

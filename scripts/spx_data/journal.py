@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import archive, files
-from spx_data.errors import ApiDataNotFoundError, SpxDataError
+from spx_data import archive, faults, files
+from spx_data.errors import ApiDataNotFoundError, SpxDataError, is_the_machines
 
 RUN_VARIABLE = "SPX_DATA_RUN"
 
@@ -81,7 +81,7 @@ class Journal:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Record the start of a try and how it ends; the error goes on to the caller."""
+        """Record the start of a try and how it ends; the error goes on, in our words if there are any."""
         begun = time.monotonic()
         self.record(STARTED)
         try:
@@ -90,8 +90,11 @@ class Journal:
             self.mention(NO_DATA, cause=error.cause, **error.fields)
             raise
         except Exception as error:
-            self.mention(FAILED, **described(error), traceback=traceback.format_exc(), **_spent(begun))
-            raise
+            told = faults.of(error)
+            self.mention(FAILED, **described(told), traceback=traceback.format_exc(), **_spent(begun))
+            if told is error:
+                raise
+            raise told from error
         self.mention(FINISHED, **_spent(begun))
 
 
@@ -143,16 +146,21 @@ def is_answered(request: Event) -> bool:
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """An error as fields of an event: error, cause, cure, fields, surroundings."""
+    """An error as fields of an event: error, cause, cure, fields, surroundings.
+
+    The last says that it must not count against the date (`errors.is_the_machines`).
+    """
+    not_its_own = is_the_machines(error)
     if isinstance(error, SpxDataError):
         return {
             "error": type(error).__name__,
             "cause": error.cause,
             "cure": error.cure,
             "fields": error.fields,
-            "surroundings": error.surroundings,
+            "surroundings": not_its_own,
         }
-    return {"error": type(error).__name__, "cause": str(error), "cure": "", "fields": {}}
+    kind, cause = type(error).__name__, str(error)
+    return {"error": kind, "cause": cause, "cure": "", "fields": {}, "surroundings": not_its_own}
 
 
 def _is_text(value: Any) -> bool:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 DATASET = "dataset.json"
 COMPRESSED = ".gz"
-# Where Snakemake keeps its locks, in the folder it is called from.
-SNAKEMAKE_LOCKS = Path(".snakemake") / "locks"
+# Where Snakemake keeps its books and its locks, in the folder it is called from.
+SNAKEMAKE = Path(".snakemake")
+SNAKEMAKE_LOCKS = SNAKEMAKE / "locks"
 _LOCK = ".lock"
 _STEM = "spx-options-{year}-{month}-{day}"
 _FOLDER = "{year}/{month}/{day}"
 _PARQUET_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
-_NAME = re.compile(r"spx-options-([0-9]{4}-[0-9]{2}-[0-9]{2})\.parquet")
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _YEAR, _DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
 _JOURNAL, _DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
@@ -59,11 +59,11 @@ def date_of(parquet: Path) -> dt.date | None:
 
 
 def _names(folder: str, form: re.Pattern[str]) -> list[str]:
-    """The names of that *form* in *folder*; none where there is no such folder or it may not be read."""
+    """The names of that *form* in *folder*; none where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if form.fullmatch(entry.name)]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         if error.errno == errno.ELOOP:  # a link that leads to itself
@@ -286,6 +286,10 @@ class Layout:
         """Locked, with the run's lock, by whoever cleans up, so that no run begins meanwhile."""
         return self.data / "upkeep.lock"
 
+    def lock(self, name: str) -> Path:
+        """Locked by whoever does what *name* stands for, one at a time."""
+        return self.data / "locks" / f"{name}.lock"
+
     @property
     def slots(self) -> Path:
         """The folder of the locks of whoever asks the terminal (`spx_data.slots`)."""
@@ -362,10 +366,13 @@ class Layout:
         return self.temp / "terminal-down.json"
 
     def aside(self, name: str) -> Layout:
-        """A lake of its own inside the temp directory, for work that must not touch this one."""
+        """A lake of its own inside the temp directory, for work that must not touch this one.
+
+        What it locks is inside of the data directory: only there locks must work.
+        """
         folder = self.temp / name
         return Layout(
-            folder / "parquet", folder / "temp", folder / "data", folder / "status.db", slots_of=self.slots
+            folder / "parquet", folder / "temp", self.data / name, folder / "status.db", slots_of=self.slots
         )
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:

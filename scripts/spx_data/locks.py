@@ -1,7 +1,12 @@
-"""Locks that the system drops with the process that holds them, however that ends."""
+"""Locks that the system drops with the process that holds them, however that ends.
+
+What is locked is a file, opened for writing: no server of files gives an exclusive lock on anything else. All
+of these files stand in the data directory, so that the others may be on a volume that has no locks.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -9,24 +14,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spx_data import disk, files
-from spx_data.errors import MissingFileError
+from spx_data import disk, faults, files
+from spx_data.errors import MissingFileError, VolumeError
 
 
 @contextmanager
-def locked(folder: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of *folder* in the block; *waiting* is called if somebody else holds it now."""
-    files.make_directory(folder)
-    with files.explained(folder, "lock"):
-        descriptor = os.open(folder, os.O_RDONLY)
+def locked(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of *path* in the block; *waiting* is called if somebody else holds it now.
+
+    Raises:
+        VolumeError: its volume has no locks.
+    """
+    descriptor = _opened(path)
     try:
         # Held until the descriptor is closed, also by a process that dies.
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken(descriptor, path):
             if waiting:
                 waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            wait(descriptor, path)
         yield
     finally:
         os.close(descriptor)
@@ -34,34 +39,63 @@ def locked(folder: Path, *, waiting: Callable[[], None] | None = None) -> Iterat
 
 def hold(path: Path) -> int | None:
     """Lock *path* until the descriptor is closed or this process dies; None where somebody else has it."""
-    files.make_directory(path.parent)
-    with files.explained(path, "lock"):
-        descriptor = disk.open_to_append(path)
+    descriptor = _opened(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        if taken(descriptor, path):
+            return descriptor
+    except BaseException:
         os.close(descriptor)
-        return None
-    return descriptor
+        raise
+    os.close(descriptor)
+    return None
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock of *path*."""
+    """Whether a living process holds the lock of *path*; nobody does where nobody can."""
     try:
         with files.explained(path, "read"):
             descriptor = os.open(path, os.O_RDONLY)
     except MissingFileError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not taken(descriptor, path, shared=True)
+    except VolumeError:
+        return False
     finally:
         os.close(descriptor)
-    return False
 
 
-def claim_json(target: Path, document: Any) -> None:
-    """Write *document* like `write_json`, where other jobs may be doing just that: one at a time."""
-    with locked(target.parent):
+def taken(descriptor: int, path: Path, *, shared: bool = False) -> bool:
+    """Take the lock of the file *path* for its *descriptor*, unless another descriptor has it."""
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        disk.lock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            return False
+        raise faults.explained(error, path, faults.LOCK) from error
+    return True
+
+
+def wait(descriptor: int, path: Path) -> None:
+    """Take the lock of the file *path* for its *descriptor* as soon as nobody has it."""
+    with files.explained(path, faults.LOCK):
+        disk.lock(descriptor, fcntl.LOCK_EX)
+
+
+def give_back(descriptor: int, path: Path) -> None:
+    """Give the lock of the file *path* back."""
+    with files.explained(path, faults.LOCK):
+        disk.lock(descriptor, fcntl.LOCK_UN)
+
+
+def claim_json(target: Path, document: Any, lock: Path) -> None:
+    """Write *document* like `write_json`, where other jobs may do just that: one at a time, by *lock*."""
+    with locked(lock):
         files.write_json(target, document)
+
+
+def _opened(path: Path) -> int:
+    files.make_directory(path.parent)
+    with files.explained(path, "open"):
+        return disk.open_to_append(path)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spx_data import schema
+from spx_data import faults, schema
 from spx_data.errors import FileCorruptionError
 
 RECORDS_DIGEST_KEY = "spx_data.records_sha256"
@@ -120,6 +120,7 @@ def read_back(path: Path, written: Written) -> None:
 
     Raises:
         FileCorruptionError: schema, rows, a page's checksum or the records' digest differ.
+        DeviceError, MachineError: the system does not give the bytes, which says nothing about them.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -127,9 +128,19 @@ def read_back(path: Path, written: Written) -> None:
                 raise _differs(path, "schema", schema.DAY.to_string(), file.schema_arrow.to_string())
             found = contents(file).written
     except (pa.ArrowInvalid, OSError) as error:
+        raise_if_the_systems(error, path)
         raise _differs(path, "readable pages", "good page checksums", str(error)) from error
     if found != written:
         raise _differs(path, "records", str(written), str(found))
+
+
+def raise_if_the_systems(error: Exception, path: Path) -> None:
+    """Raise what *error* means where reading *path* failed, as against finding its bytes damaged.
+
+    Of damaged bytes pyarrow says so with an OSError too, that has no number of the system's.
+    """
+    if isinstance(error, OSError) and faults.is_the_systems(error):
+        raise faults.explained(error, path, "read") from error
 
 
 def chains(

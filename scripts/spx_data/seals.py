@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from spx_data import files, layout
-from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.errors import EvictedFileError, FileCorruptionError, MissingFileError
 
 
 def seal(target: Path, checksum: str) -> None:
@@ -37,18 +37,23 @@ def sealed_checksum(target: Path) -> str:
 def is_sealed(target: Path) -> bool:
     """Whether *target* and its sidecar are both there and agree on the name.
 
-    The cheap half of `verify`: it does not read the file's bytes.
+    The cheap half of `verify`: it does not read the file's bytes. What lies in iCloud is not lost.
+
+    Raises:
+        SpxDataError: the system does not tell.
     """
     try:
         sealed_checksum(target)
+        return files.is_there(target)
     except (MissingFileError, FileCorruptionError):
         return False
+    except EvictedFileError:
+        return True
     except OSError as error:
         sidecar = layout.sidecar_of(target)
         if _errno(error) == errno.ELOOP or sidecar.is_dir():  # a stranger stands in its place
             return False
         raise
-    return target.is_file()
 
 
 def _errno(error: OSError) -> int | None:

@@ -12,14 +12,13 @@ leave the terminal idle while all of the next ones start, and the disk with many
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from spx_data import disk, files
+from spx_data import disk, files, locks
 from spx_data.layout import Layout
 
 # How long a slot that another process gives back may go unnoticed: little beside what a request takes.
@@ -35,12 +34,13 @@ def shared(layout: Layout, limit: int, *, brief: bool = False) -> Iterator[Slots
 
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError, DeviceError: a lock cannot be opened.
+        VolumeError: nothing can be locked there.
     """
     files.make_directory(layout.slots)
     with ExitStack() as opened:
 
         def lock(path: Path) -> int:
-            with files.explained(path, "lock"):
+            with files.explained(path, "open"):
                 descriptor = disk.open_to_append(path)
             opened.callback(os.close, descriptor)
             return descriptor
@@ -53,9 +53,11 @@ class Slots:
 
     def __init__(self, layout: Layout, limit: int, lock: Callable[[Path], int], *, brief: bool) -> None:
         # A lock belongs to the descriptor, so those that this job holds are not among the free.
+        self._folder = layout.slots
         self._free = [lock(layout.slot(number)) for number in range(1, limit + 1)]
         self._books, self._given_back = threading.Lock(), threading.Event()
-        self._front, self._back = (_Queue(lock(layout.turn(name))) for name in ("front", "back"))
+        turns = [layout.turn(name) for name in ("front", "back")]
+        self._front, self._back = (_Queue(lock(path), path) for path in turns)
         self._look = lock(layout.turn("front"))
         self._lead, self._leads, self._brief = lock(layout.lead), False, brief
 
@@ -69,13 +71,13 @@ class Slots:
             yield
         finally:
             # Told to the system now: a child process that was forked meanwhile has the descriptor as well.
-            _unlock(held)
+            locks.give_back(held, self._folder)
             self._free.append(held)
             self._given_back.set()
 
     def _is_leading(self) -> bool:
         """Whether this job goes before others: one does at a time, from its first request to its end."""
-        self._leads = self._leads or _try(self._lead)
+        self._leads = self._leads or locks.taken(self._lead, self._folder)
         return self._leads
 
     def _from_the_front(self) -> int:
@@ -94,7 +96,7 @@ class Slots:
         """The descriptor of a slot that was free and now is ours."""
         with self._books:
             for number, descriptor in enumerate(self._free):
-                if _try(descriptor):
+                if locks.taken(descriptor, self._folder):
                     return self._free.pop(number)
         return None
 
@@ -104,37 +106,24 @@ class Slots:
         self._given_back.clear()
 
     def _somebody_is_at_the_front(self) -> bool:
-        if not _try(self._look):
+        if not locks.taken(self._look, self._folder):
             return True
-        _unlock(self._look)
+        locks.give_back(self._look, self._folder)
         return False
 
 
 class _Queue:
     """Those who wait for a slot, of all threads and processes: one of them at a time has the turn."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._here = descriptor, threading.Lock()
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path, self._here = descriptor, path, threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Have the turn while the block lasts."""
         with self._here:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            locks.wait(self._descriptor, self._path)
             try:
                 yield
             finally:
-                _unlock(self._descriptor)
-
-
-def _try(descriptor: int) -> bool:
-    """Lock the file of *descriptor*, unless another descriptor has its lock."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _unlock(descriptor: int) -> None:
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                locks.give_back(self._descriptor, self._path)

@@ -164,9 +164,9 @@ def staged(checkpoint: Checkpoint, listing: str) -> Receipt | None:
     if receipt.sha256 is None:
         return receipt
     try:
-        whole = checkpoint.records.stat().st_size == receipt.bytes
-        whole = whole and checkpoint.rejects.exists() == bool(receipt.rejected)
-    except FileNotFoundError:
+        whole = files.size(checkpoint.records) == receipt.bytes
+        whole = whole and files.is_there(checkpoint.rejects) == bool(receipt.rejected)
+    except MissingFileError:
         return None
     return receipt if whole else None
 

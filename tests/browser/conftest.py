@@ -40,7 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser_installed(shared: Path) -> None:
     """See to it that there is a browser, or skip: one worker installs it, and the others wait."""
     failed = shared / "no-browser.txt"
-    with locks.locked(shared):
+    with locks.locked(shared / "browser.lock"):
         if failed.exists():
             pytest.skip(failed.read_text())
         try:
@@ -96,7 +96,7 @@ def day(shared: Path) -> Path:
 def _once(folder: Path, make: Callable[[], object]) -> None:
     """Let the first worker that comes make what is in *folder*, and the others wait."""
     done = folder.with_name(f"{folder.name}.made")
-    with locks.locked(folder):
+    with locks.locked(folder.with_name(f"{folder.name}.lock")):
         if not done.exists():
             make()
             done.touch()

@@ -17,7 +17,7 @@ import yaml
 from click.testing import CliRunner
 from tests.rules.conftest import Date
 
-from spx_data import config, dataset, files, health, locks, status, theta
+from spx_data import config, dataset, files, handles, health, locks, status, theta
 from spx_data.cli import commands
 from spx_data.cli.tables import print_outcome
 from spx_data.health import lake as of_lake
@@ -71,6 +71,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "free_bytes", lambda _: 5 * 10**11)
     monkeypatch.setattr(files, "total_bytes", lambda _: 10**12)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(percent=50.0, total=16e9))
+    monkeypatch.setattr(handles, "allowed", lambda: 1024)
     return Project(tmp_path)
 
 
@@ -113,7 +114,9 @@ ALL = [
     "request-limit",
     "disk",
     "memory",
+    "open-files",
     "permissions",
+    "volumes",
     "data-set",
     "strangers",
     "database",
@@ -172,10 +175,20 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         ),
         ("disk", "ok", "output, temp and data: 50 % free (500.0 GB)", None, 50, 20, "% free"),
         ("memory", "ok", "50 % of 16.0 GB in use", None, 50, 90, "% used"),
+        ("open-files", "ok", "a process may open 1,024 files, a run needs 132", None, 1024, 132, "files"),
         (
             "permissions",
             "ok",
             "output, temp, data and database can be written to; readable by you alone",
+            None,
+            None,
+            None,
+            None,
+        ),
+        (
+            "volumes",
+            "ok",
+            "the data directory locks, and every volume flushes and renames",
             None,
             None,
             None,
@@ -263,7 +276,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "21 ok, 1 warn, 1 fail"
+    assert lines[-1] == "23 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):
@@ -315,7 +328,9 @@ def test_without_a_start_date_what_needs_none_is_looked_at(filled):
             "request-limit",
             "disk",
             "memory",
+            "open-files",
             "permissions",
+            "volumes",
             "data-set",
             "strangers",
             "database",

@@ -167,7 +167,7 @@ def test_a_database_that_cannot_be_opened_is_one_line_after_three_tries(
     settings, moment = lake_of_all_kinds
     tries = []
 
-    def refuse(*_):
+    def refuse(*_, **__):
         tries.append(1)
         raise sqlite3.OperationalError("disk I/O error")
 

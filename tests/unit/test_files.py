@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and say who may read them."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -9,14 +10,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from spx_data import files, layout, locks, seals
 from spx_data.errors import (
     ApiConnectionError,
     FileCorruptionError,
+    MachineError,
     MissingFileError,
     PermissionDeniedError,
     SchemaValidationError,
+    SpxDataError,
+    is_the_machines,
 )
 
 
@@ -224,10 +229,10 @@ def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("number", ["EACCES", "EPERM", "EROFS"])
-def test_a_refusal_of_the_system_names_path_and_cure(number, tmp_path, monkeypatch):
-    import errno
-
+@pytest.mark.parametrize(
+    "number, cure", [("EACCES", "write permission"), ("EPERM", "write permission"), ("EROFS", "for writing")]
+)
+def test_a_refusal_of_the_system_names_path_and_cure(number, cure, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(getattr(errno, number), "refused")
 
@@ -237,21 +242,37 @@ def test_a_refusal_of_the_system_names_path_and_cure(number, tmp_path, monkeypat
         files.check_writable(tmp_path)
 
     assert caught.value.fields == {"path": tmp_path, "operation": "write to"}
-    assert "write permission" in caught.value.cure
+    assert cure in caught.value.cure
 
 
-def test_other_trouble_of_the_system_stays_what_it_is(tmp_path, monkeypatch):
-    import errno
+@pytest.mark.parametrize("number", sorted(errno.errorcode))
+def test_whatever_the_system_says_becomes_an_error_of_ours_that_names_the_path(number, tmp_path):
+    for operation in ("write", "read", "remove", "lock"):
+        with pytest.raises(SpxDataError) as caught, files.explained(tmp_path / "day", operation):
+            raise OSError(number, os.strerror(number))
 
-    def busy(*_, **__):
-        raise OSError(errno.EMFILE, "too many open files")
+        assert str(tmp_path / "day") in caught.value.cause
+        assert is_the_machines(caught.value)
+        assert "\n" not in str(caught.value)
+        assert caught.value.cure or isinstance(caught.value, MissingFileError)
 
-    monkeypatch.setattr(files.tempfile, "TemporaryFile", busy)
 
-    with pytest.raises(OSError, match="too many") as caught:
-        files.check_writable(tmp_path)
+def test_a_number_nobody_has_heard_of_is_the_machines(tmp_path):
+    with pytest.raises(MachineError, match="error 4711"), files.explained(tmp_path, "write"):
+        raise OSError(4711, "the moon is full")
 
-    assert type(caught.value) is OSError
+
+@pytest.mark.parametrize("kind", [requests.ConnectionError, requests.ReadTimeout, ConnectionResetError])
+def test_what_the_network_says_is_not_the_disks(kind, tmp_path):
+    with pytest.raises(kind), files.explained(tmp_path, "write"):
+        raise kind("reset by peer")
+
+
+def test_too_many_open_files_is_one_line_with_the_limit(tmp_path):
+    with pytest.raises(MachineError, match="a process may have") as caught, files.explained(tmp_path, "read"):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    assert "ulimit -n" in caught.value.cure
 
 
 def test_a_folder_that_is_not_there_yet_is_writable_where_its_parent_is(tmp_path):
@@ -369,24 +390,27 @@ def test_neither_half_of_a_seal_is_enough(sealed):
 def test_many_may_claim_a_document_at_once(tmp_path):
     target = tmp_path / "lake" / "dataset.json"
 
+    def claim(_):
+        locks.claim_json(target, {"symbol": "SPX"}, tmp_path / "data" / "locks" / "data-set.lock")
+
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: locks.claim_json(target, {"symbol": "SPX"}), range(200)))
+        list(pool.map(claim, range(200)))
 
     assert files.read_json(target) == {"symbol": "SPX"}
     assert names(tmp_path / "lake") == ["dataset.json"]
 
 
-def test_a_locked_folder_is_one_holders_at_a_time_and_says_that_it_waits(tmp_path):
+def test_a_lock_is_one_holders_at_a_time_and_says_that_it_waits(tmp_path):
     held, waited, order = threading.Event(), threading.Event(), []
 
     def second():
         held.wait(10)
-        with locks.locked(tmp_path, waiting=waited.set):
+        with locks.locked(tmp_path / "a.lock", waiting=waited.set):
             order.append("second")
 
     thread = threading.Thread(target=second)
     thread.start()
-    with locks.locked(tmp_path):
+    with locks.locked(tmp_path / "a.lock"):
         held.set()
         assert waited.wait(10)
         order.append("first")

@@ -1,6 +1,7 @@
 """What each check and each alert calls ok, warn and fail: from summaries made by hand."""
 
 import datetime as dt
+import shlex
 import types
 from dataclasses import replace
 
@@ -504,7 +505,7 @@ def test_data_is_open_to_others_where_the_folder_and_what_it_holds_are(
     check = permissions(scene())
 
     assert check.level is level
-    assert check.cure == (f"chmod -R go= '{data}'" if level is Level.WARN else "")
+    assert check.cure == (f"chmod -R go= {shlex.quote(str(data))}" if level is Level.WARN else "")
 
 
 def test_open_data_is_as_wanted_where_the_settings_say_so(lake, scene, tmp_path):

@@ -305,7 +305,9 @@ def test_it_ends_when_its_time_is_up_and_the_next_run_goes_on(settings):
 def test_trouble_after_a_run_is_a_warning(settings, caplog):
     log(settings, "runs/a.log", 40)
 
-    with Disk(1, error=errno.EIO), caplog.at_level(logging.WARNING):
+    files.make_directory(settings.layout.lock("logs").parent)
+
+    with Disk(2, error=errno.EIO), caplog.at_level(logging.WARNING):
         after_a_run(settings, NOW)
 
     assert "a.log stays as it is: DeviceError" in caplog.text
@@ -323,7 +325,7 @@ def test_what_nobody_expected_after_a_run_is_a_warning_too(settings, caplog, mon
 def test_two_do_not_tidy_up_at_once(settings, caplog):
     log(settings, "runs/a.log", 40)
 
-    with locks.locked(settings.layout.logs):
+    with locks.locked(settings.layout.lock("logs")):
         with pytest.raises(AnotherRunError, match="another process"):
             apply(settings)
         after_a_run(settings, NOW)

@@ -109,9 +109,19 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = _said("interrupted", _INTERRUPTED)
     except Exception as error:
-        code = _said(f"unexpected {type(error).__name__}: {error}. Add --debug to see where", _NEEDS_YOU)
+        code = _said(_surprise(error), _NEEDS_YOU)
     gc.freeze()  # else the interpreter looks through all of it once more before it ends
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _surprise(error: Exception) -> str:
+    """What nobody has put in words on its way here."""
+    from spx_data import faults
+
+    told = faults.of(error)
+    if isinstance(told, SpxDataError):
+        return str(told)
+    return f"unexpected {type(error).__name__}: {error}. Add --debug to see where"
 
 
 def _said(message: str, code: int) -> int:

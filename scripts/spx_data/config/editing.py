@@ -13,15 +13,16 @@ import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, dataset, files, journal, locks
+from spx_data import config, dataset, files, journal
 from spx_data.config import mistakes, rulebook
 from spx_data.config.rulebook import START_DATE, Document
 from spx_data.config.table import Layers, has, value
-from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError
+from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
 from spx_data.journal import Event, Journal
 from spx_data.layout import Layout
 
@@ -80,7 +81,7 @@ def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
 def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str]) -> list[Change]:
     target = paths[-1]
     config.read(target)  # there is a file, before anything is made for it
-    with locks.locked(target.resolve().parent):
+    with _alone(target):
         before, text = Layers.read(paths), config.read(target)
         wanted = {key: new for key, new in wanted.items() if not _same(value(before.document, key), new)}
         out = [key for key in out if has(before.files[-1][1], key)]
@@ -102,6 +103,18 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
             journal.CONFIGURED, key=done.key, old=done.old, new=done.new, by=_user(), file=str(done.file)
         )
     return changes
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One at a time, where the volume of *target* has locks.
+
+    Elsewhere it is one person's edit all the same, and the cure of such a volume is a setting.
+    """
+    with ExitStack() as held:
+        with suppress(VolumeError):
+            held.enter_context(files.at_rest(target.resolve()))
+        yield
 
 
 def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from spx_data.errors import (
     ApiDataNotFoundError,
     ConfigurationValidationError,
     SpxDataError,
+    is_the_machines,
 )
 from spx_data.evidence import Evidence
 from spx_data.fill import rejects, room
@@ -87,7 +88,7 @@ def _stage_all(settings: Settings, line: Line, listed: Listing) -> list[Receipt]
         entry = listed.chains[position]
         try:
             return _stage(settings, line, listed, entry)
-        except SpxDataError as error:
+        except Exception as error:
             if _meets_all(error):
                 stop.set()
             raise
@@ -103,9 +104,9 @@ def _stage_all(settings: Settings, line: Line, listed: Listing) -> list[Receipt]
 
 def _meets_all(error: BaseException) -> bool:
     """Whether every other request would meet *error* too."""
-    return isinstance(error, SpxDataError) and (
-        error.surroundings or isinstance(error, ConfigurationValidationError)
-    )
+    if isinstance(error, SpxDataError):
+        return error.surroundings or isinstance(error, ConfigurationValidationError)
+    return is_the_machines(error)
 
 
 def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) -> Receipt:

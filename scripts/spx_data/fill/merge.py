@@ -59,7 +59,7 @@ def merge_date(
         dataset.claim(settings, staged.listing.dataset)
         merge = _Merge(settings, staged, session)
         written = _write(merge, manifest, target)
-        size, checksum = target.stat().st_size, files.digest(target)
+        size, checksum = files.size(target), files.digest(target)
         rejects, judgement = merge.kept.write(settings.layout.rejects(date)), merge.judgement()
         document = passport.passport(
             staged.listing, merge.reports, written, merge.hours(), rejects, judgement

@@ -36,4 +36,5 @@ def heeded(layout: Layout, source: Source) -> Iterator[None]:
 
 
 def _note(layout: Layout, error: SpxDataError) -> None:
-    locks.claim_json(layout.terminal_down, {"error": type(error).__name__, "cause": error.cause})
+    note = {"error": type(error).__name__, "cause": error.cause}
+    locks.claim_json(layout.terminal_down, note, layout.lock("outage"))

@@ -6,10 +6,14 @@ lake that holds another data set: each is one clear message before the first job
 
 from __future__ import annotations
 
-from spx_data import dataset, files, slots, theta
+import logging
+
+from spx_data import dataset, files, handles, slots, theta, volumes
 from spx_data.errors import ConfigurationValidationError
 from spx_data.settings import Settings, Terminal
 from spx_data.theta import Source
+
+_log = logging.getLogger(__name__)
 
 
 def preflight(settings: Settings) -> Terminal:
@@ -18,6 +22,8 @@ def preflight(settings: Settings) -> Terminal:
     Raises:
         LakeMissingError: what was sealed here is gone, as where its disk is not mounted.
         PermissionDeniedError: a directory cannot be written to.
+        VolumeError: a directory is on a volume that cannot do what is needed there.
+        MachineError: this process may not open as many files as a run needs.
         ThetaTerminalNotRunningError, ApiConnectionError, WrongApiError: see `theta.locate`.
         DatasetMismatchError: the output directory holds another data set.
         ConfigurationValidationError: the terminal does not know one of the roots.
@@ -26,6 +32,9 @@ def preflight(settings: Settings) -> Terminal:
     dataset.check_there(layout)
     for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
         files.check_writable(directory)
+    for lack in volumes.check(layout):
+        _log.warning("%s: after a power cut the last files may be damaged; verify finds them", lack)
+    handles.ensure(settings.terminal.max_concurrent_requests)
     terminal = theta.locate(settings.terminal)
     with slots.shared(layout, terminal.max_concurrent_requests, brief=True) as shared:
         source = theta.connect(terminal, layout.temp, gate=shared.slot)

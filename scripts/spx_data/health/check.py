@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from spx_data import faults
 from spx_data.errors import SpxDataError
 
 _NAMED = 3
@@ -70,6 +71,8 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
     except SpxDataError as error:
         return fail(name, error.cause, error.cure)
     except Exception as error:
+        if isinstance(told := faults.of(error), SpxDataError):
+            return fail(name, told.cause, told.cure)
         found = f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
         return fail(name, found, "If you cannot tell why, please report this line")
 

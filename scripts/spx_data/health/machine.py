@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from spx_data import files
+from spx_data import files, handles
 from spx_data.errors import PermissionDeniedError
 from spx_data.health.check import Check, fail, gigabytes, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.layout import Layout
 from spx_data.settings import Alerts
+from spx_data.volumes import Lack
 
 _OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
@@ -141,13 +144,65 @@ def permissions(scene: Scene) -> Check:
             refused.append(error)
     if refused:
         return fail("permissions", "; ".join(error.cause for error in refused), refused[0].cure)
-    open_ones = [folder for folder in (layout.output, layout.temp, layout.data) if _is_open(folder)]
-    if scene.settings.owner_only and open_ones:
-        shown = " ".join(dict.fromkeys(f"'{folder}'" for folder in open_ones))
-        found = f"others can read in {shown}, and processing.owner_only is on"
-        return warn("permissions", found, f"chmod -R go= {shown}")
+    if scene.settings.owner_only and (found := _open_to_others(scene)):
+        return found
     who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
     return ok("permissions", f"{listed(list(folders))} can be written to; readable {who}")
+
+
+def _open_to_others(scene: Scene) -> Check | None:
+    """What others may do in the lake that its owner wants for himself, where a change of modes mends it."""
+    layout, on = scene.settings.layout, "and processing.owner_only is on"
+    without_modes = [
+        folder for volume in scene.volumes if Lack.MODES in volume.lacks for folder in volume.folders.values()
+    ]
+    folders = [folder for folder in (layout.output, layout.temp, layout.data) if folder not in without_modes]
+    if read := [folder for folder in folders if _is_open(folder)]:
+        shown = _shown(read)
+        return warn("permissions", f"others can read in {shown}, {on}", f"chmod -R go= {shown}")
+    if written := [folder for folder in folders if _lets_others_write(folder)]:
+        shown = _shown(written)
+        found = f"others can delete and replace what is in {shown}, {on}"
+        return warn("permissions", found, f"chmod 700 {shown}")
+    return None
+
+
+def _shown(folders: Sequence[Path]) -> str:
+    return " ".join(dict.fromkeys(shlex.quote(str(folder)) for folder in folders))
+
+
+def _lets_others_write(folder: Path) -> bool:
+    """Whether others may take names out of *folder*; in one with the sticky bit, only their own."""
+    with suppress(FileNotFoundError):
+        mode = folder.stat().st_mode
+        return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
+    return False
+
+
+def volumes(scene: Scene) -> Check:
+    """Whether the volumes can do what a fill does there: locks in the data directory, flushes, renames."""
+    name, found = "volumes", scene.volumes
+    if fatal := [volume for volume in found if volume.fatal]:
+        return fail(name, "; ".join(volume.words(volume.fatal) for volume in fatal), fatal[0].cure)
+    if weak := [volume for volume in found if Lack.FLUSH in volume.lacks]:
+        cure = "After a power cut run spx-data verify --all; a local disk loses nothing"
+        return warn(name, "; ".join(volume.words([Lack.FLUSH]) for volume in weak), cure)
+    if scene.settings.owner_only and (bare := [volume for volume in found if Lack.MODES in volume.lacks]):
+        cure = "spx-data config set processing.owner_only false, or mount it for you alone (umask=077)"
+        return warn(name, "; ".join(volume.words([Lack.MODES]) for volume in bare), cure)
+    notes = [volume.words(list(volume.lacks)) for volume in found if volume.lacks]
+    can = "the data directory locks, and every volume flushes and renames"
+    return ok(name, f"{can}; {'; '.join(notes)}, which a fill does without" if notes else can)
+
+
+def open_files(scene: Scene) -> Check:
+    """Whether a job may have open what a run needs."""
+    name, need = "open-files", handles.needed(scene.settings.terminal.max_concurrent_requests)
+    limit = handles.allowed()
+    numbers = {"value": limit, "limit": need, "unit": "files"}
+    if limit < need:
+        return fail(name, handles.lack(need, limit), handles.cure(need), **numbers)
+    return ok(name, f"a process may open {limit:,} files, a run needs {need:,}", **numbers)
 
 
 def _is_open(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spx_data import sessions, tree
+from spx_data import sessions, tree, volumes
 from spx_data.health.terminal import Answer
 from spx_data.ledger import Kind
 from spx_data.runs import Run
@@ -15,6 +15,7 @@ from spx_data.settings import Settings
 from spx_data.status import Summary, Trouble
 from spx_data.status.quality import Day, days
 from spx_data.tree import Tree
+from spx_data.volumes import Volume
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Scene:
     def judged(self) -> list[Day]:
         """The sealed dates that were judged, oldest first."""
         return days(self.summaries, self.settings.quality)
+
+    @cached_property
+    def volumes(self) -> Sequence[Volume]:
+        """The volumes under the lake; raises where one cannot be written to."""
+        return volumes.of_lake(self.settings.layout)
 
     @property
     def last_activity(self) -> dt.datetime | None:

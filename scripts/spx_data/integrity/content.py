@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from spx_data import parquet, schema
+from spx_data import faults, parquet, schema
 from spx_data.integrity import pages
 from spx_data.integrity.damages import Damage, Depth, Finding
 from spx_data.integrity.pages import Footer
@@ -54,6 +54,8 @@ def look_inside(
                 found += _recomputed(read, footer)
                 dates = read.dates
     except Exception as error:  # of any kind: these bytes may be garbage that somebody sealed
+        if faults.is_the_systems(error):
+            raise faults.of(error) from error  # says nothing about the bytes
         text = f"sealed like this: {type(error).__name__}: {_line(error)}"
         return Inside((Finding(Damage.BYTES_CHANGED, text),), footer.rows, footer.records_sha256)
     swapped = another_day(dates, date)

@@ -42,9 +42,10 @@ def examine(
     read too, with its checksum, and the digest of the records is computed anew.
 
     Raises:
-        OSError: a file is there and cannot be read (PermissionDeniedError, DeviceError).
+        OSError: a file cannot be read, or nobody tells whether it is there, which is no damage
+            (PermissionDeniedError, DeviceError, EvictedFileError, MachineError).
     """
-    present = [path for path in layout.sealed_files(date) if path.is_file()]
+    present = [path for path in layout.sealed_files(date) if files.is_there(path)]
     if len(present) < 3 and (standing := _no_damage(layout, date, present)):
         return Examination(date, depth, standing)
     return _Case(layout, date, depth, observer).examination()
@@ -83,7 +84,7 @@ class _Case:
 
     def _hashed(self) -> tuple[int, str | None]:
         """The Parquet's size and digest; 0 and None where there is none."""
-        if not self._parquet.is_file():
+        if not files.is_there(self._parquet):
             return 0, None
         digest, size = hashlib.sha256(), 0
         block = memoryview(bytearray(_BLOCK))  # one for all: threads that allocate wait for each other

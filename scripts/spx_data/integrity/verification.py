@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from spx_data import dataset, journal, tree
+from spx_data import dataset, faults, journal, tree
 from spx_data.dates import Dates
 from spx_data.integrity import merkle
 from spx_data.integrity.damages import Depth, Examination, Standing
@@ -149,7 +149,7 @@ def _verify(layout: Layout, date: dt.date, depth: Depth, watch: _Watch) -> Day:
             return Day(date, examination)
         return Day(date, examination, str(quarantine(layout, date, examination)))
     except Exception as error:  # whatever it is, the other dates are looked at
-        return Day(date, examination, error=error)
+        return Day(date, examination, error=faults.of(error))
     finally:
         watch.done(date)
 

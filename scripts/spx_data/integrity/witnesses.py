@@ -119,7 +119,7 @@ def _number(document: dict[str, Any], name: str) -> int:
 
 def _content(path: Path, most: int) -> bytes | None:
     """The bytes of *path*, one more than *most* at the most; None where no file is."""
-    if not path.is_file():
+    if not files.is_there(path):
         return None
     try:
         with files.reading(path) as stream:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import dataset, files, journal, locks, sessions
+from spx_data import dataset, faults, files, journal, locks, sessions
 from spx_data.errors import (
     ApiDataNotFoundError,
     DateValidationError,
@@ -79,14 +79,10 @@ def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Ses
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
-    """Wait until no other recheck of this lake is at work: they would share one lake aside.
-
-    The journals' folder is locked for that: jobs lock the output and the temp directory for a moment each
-    (`locks.claim_json`), and must not wait for a recheck.
-    """
-    folder = settings.layout.lake_journal.parent
+    """Wait until no other recheck of this lake is at work: they would share one lake aside."""
+    lock = settings.layout.lock("recheck")
     return locks.locked(
-        folder, waiting=lambda: _log.warning("another recheck is at work in %s: waiting for its end", folder)
+        lock, waiting=lambda: _log.warning("another recheck is at work (%s): waiting for its end", lock)
     )
 
 
@@ -124,7 +120,7 @@ def _outcome(settings: Settings, there: Settings, date: dt.date, session: Sessio
     except Exception as error:
         if not isinstance(error, SpxDataError):
             _log.error("%s: %s", date, traceback.format_exc())
-        return Outcome(date, error=error)
+        return Outcome(date, error=faults.of(error))
 
 
 def _look(settings: Settings, there: Settings, date: dt.date, session: Session | None) -> Finding:

@@ -86,6 +86,7 @@ def _footer(path: Path) -> tuple[bytes | None, int]:
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
     except (pa.ArrowInvalid, OSError) as error:
+        parquet.raise_if_the_systems(error, path)
         raise _unreadable(path, error) from error
     if not found.equals(schema.DAY):
         raise SchemaValidationError(
@@ -118,6 +119,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:
+        parquet.raise_if_the_systems(error, path)
         raise _unreadable(path, error) from error
 
 

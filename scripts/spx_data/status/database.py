@@ -109,6 +109,8 @@ _PRAGMAS = f"""
 PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1;
 """
+# It is replaced and never changed: nobody needs its lock, and it can be read where nothing can be written.
+_READING = "mode=ro&immutable=1"
 _TOGETHER = 10  # rows in one statement
 _CURE = "Delete it, or set database.path elsewhere: it is rebuilt from the tree"
 
@@ -154,7 +156,8 @@ def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> No
 
 def _connect(part: Path, target: Path) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(part)
+        # Nobody else knows the file yet, so it needs no locks, and its volume need not have any.
+        return sqlite3.connect(f"{part.absolute().as_uri()}?vfs=unix-none", uri=True)
     except sqlite3.Error as error:
         raise DatabaseConnectionError(
             f"the status log {target} cannot be opened: {error}", cure=_CURE, path=target, operation="open"
@@ -201,6 +204,7 @@ def look(path: Path) -> Look | None:
 
     Raises:
         DatabaseSchemaError: what stands there was not written by this project.
+        DatabaseConnectionError: the system does not let it be read, which is no damage.
     """
     at = rebuilt_at(path)
     if at is None:
@@ -208,10 +212,17 @@ def look(path: Path) -> Look | None:
     _check_ours(path)
     dates, damage = 0, None
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{_READING}", uri=True)) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             damage = None if verdict == "ok" else str(verdict)
             (dates,) = connection.execute("SELECT count(*) FROM processing_log").fetchone()
+    except sqlite3.OperationalError as error:
+        raise DatabaseConnectionError(
+            f"the status log {path} cannot be read: {error}",
+            cure="Look at its disk and its permissions; it is rebuilt by the next run",
+            path=path,
+            operation="read",
+        ) from error
     except sqlite3.Error as error:
         damage = damage or str(error)
     return Look(at, path.stat().st_size, dates, damage)

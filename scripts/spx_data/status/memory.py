@@ -79,7 +79,7 @@ class Memory:
         """Keep what is known now, where that is news; a lake that cannot be written is read all the same."""
         if self._now == self._before:
             return
-        with suppress(SpxDataError), locks.locked(self._layout.cache):
+        with suppress(SpxDataError), locks.locked(self._layout.lock("summaries")):
             vouched.write_compact(self._layout.summaries, {"form": _FORM, "dates": self._now})
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import requests
 import urllib3
 
-from spx_data import files
+from spx_data import faults, files
 from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, SpxDataError
 from spx_data.theta import errors
 
@@ -196,7 +196,9 @@ class Transport:
             response.status_code, text, url, base_url=self.base_url, retry_after=retry_after
         )
 
-    def _broken(self, error: Exception, url: str) -> SpxDataError:
+    def _broken(self, error: Exception, url: str) -> Exception:
+        if lack := faults.behind(error):
+            return lack
         if isinstance(error, requests.ConnectionError) and _is_refusal(error):
             return errors.not_running(self.base_url, "connection refused")
         if isinstance(error, requests.ConnectTimeout):

@@ -66,7 +66,7 @@ def apply(settings: Settings, moment: dt.datetime, *, seconds: float | None = No
         AnotherRunError: another process is doing it.
     """
     deadline = time.monotonic() + (sys.maxsize if seconds is None else seconds)
-    with locks.locked(files.make_directory(settings.layout.logs), waiting=_refuse):
+    with locks.locked(settings.layout.lock("logs"), waiting=_refuse):
         for task in _tasks(settings, moment):
             if time.monotonic() > deadline:
                 return

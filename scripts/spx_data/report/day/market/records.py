@@ -46,6 +46,7 @@ def _checked(path: Path, date: dt.date) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
+        parquet.raise_if_the_systems(error, path)
         cause = f"{path} was sealed and cannot be read: {error}"
         raise _damaged(date, cause, path=path, expected="a Parquet", actual=str(error)) from error
     found = file.schema_arrow
