@@ -22,7 +22,7 @@ help:
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
 	@echo "make lint      ruff, snakefmt, mypy, audit; it says so where nothing could be audited"
-	@echo "make audit     known vulnerabilities of the pinned dependencies; fails with 3 where nobody can tell"
+	@echo "make audit     known vulnerabilities of the pinned dependencies; fails (Error 3) where nobody can tell"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"

@@ -106,6 +106,7 @@ class Environment:
             )
         _run(f"installing what the lock names{built}{nowhere}", [*locked, str(self.lock)], environment)
         _run("installing spx-data itself", [*install, "--no-index", "--editable", "."], environment)
+        self._find_from_any_locale()
         _run("checking that nothing is missing", [*pip, "check"], environment)
         self._launch_from_any_path()
         self._finish()
@@ -118,6 +119,11 @@ class Environment:
             file.writelines(f"{pin}\n" for pin in pins if pin.split("==")[0] in TOOLS)
             file.flush()
             yield file.name
+
+    def _find_from_any_locale(self) -> None:
+        """Name the project's modules by the way from here: before 3.13 a path's letters are the locale's."""
+        for file in self.place.glob("lib/*/site-packages/__editable__.spx_data-*.pth"):
+            file.write_text(os.path.relpath(PROJECT / "scripts", file.parent) + "\n", encoding="ascii")
 
     def _launch_from_any_path(self) -> None:
         """Give the commands a launcher that finds its Python, where pip's own would be read wrongly."""
@@ -173,7 +179,9 @@ def _environment() -> dict[str, str]:
     """The variables of this process, less those that would have a Python look for its modules elsewhere."""
     astray = {"PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__"}
     astray |= {"SETUPTOOLS_USE_DISTUTILS", "DISTUTILS_USE_SDK", "VIRTUAL_ENV"}
-    return {name: value for name, value in os.environ.items() if name not in astray}
+    kept = {name: value for name, value in os.environ.items() if name not in astray}
+    # What is built may stand in a folder with letters that the user's locale has not.
+    return kept | {"LC_ALL": "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"}
 
 
 def _pip_environment(pip: list[str], environment: dict[str, str]) -> dict[str, str]:

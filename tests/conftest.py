@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import polars as pl
 import pytest
 
@@ -22,6 +23,9 @@ from spx_data.theta.chains import Chain
 _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "samples"
 TODAY = dt.date(2024, 12, 31)
 _AT_ONCE = 32  # answers of a test that are open: a terminal of a Mac allows 256 files in all
+# How busy a machine is decides no test.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True)

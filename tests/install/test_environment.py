@@ -81,7 +81,8 @@ class Checkout:
 
     def says(self):
         """What the installed command says, called by its path as users call it."""
-        run = subprocess.run([self.folder / ".venv/bin/spx-data"], capture_output=True, text=True)
+        command, plain = [self.folder / ".venv/bin/spx-data"], os.environ | {"LC_ALL": "C"}
+        run = subprocess.run(command, env=plain, capture_output=True, text=True)
         return run.stdout + run.stderr
 
 
@@ -123,7 +124,7 @@ def made(shelf, tmp_path_factory):
     laid(folder, lock)
     with packages.index(files) as url:
         checkout = Checkout(folder, url)
-        code, output = checkout.make("env")
+        code, output = checkout.make("env", LC_ALL="C")
         assert code == 0, output
         yield checkout
 

@@ -27,6 +27,7 @@ POLICIES = {
     errors.SettingRefusedError: (0, 0),
     errors.AnotherRunError: (0, 0),
     errors.JobDiedError: (0, 0),
+    errors.LakeMissingError: (0, 0),
     errors.JobCrashedError: (0, 0),
     errors.RunFailedError: (0, 0),
     errors.MissingFileError: (0, 0),
