@@ -43,6 +43,14 @@ configfiles = checking.files_of_a_run(
     given.configfiles, alone=given.replace_workflow_config
 )
 workflow.configfiles = list(map(str, configfiles))
+
+
+def refuse(error):
+    """End this call with what was found and its cure, in one line."""
+    told = checking.located(str(faults.of(error)), configfiles)
+    sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
+
+
 try:
     config = checking.checked(configfiles, overrides=given.config)
     settings = Settings.of(config)
@@ -56,8 +64,7 @@ try:
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
     engine.take_stale_lock(settings.layout)
 except (SpxDataError, OSError) as error:
-    told = checking.located(str(faults.of(error)), configfiles)
-    sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
+    refuse(error)
 
 layout = settings.layout
 missing_dates = ledger.missing_dates(states, settings.dates)
@@ -210,14 +217,13 @@ def before_the_first_job():
         leave_sealed_days_alone(run.dates)
         runs.clear_jobs(layout, run)
     except (SpxDataError, OSError) as error:
-        sys.exit(f"spx-data: {faults.of(error)}")
+        refuse(error)
     hear_stops_aside()
     try:
         terminal = preflight(settings) if asking else None
     except (SpxDataError, OSError) as error:
-        told = faults.of(error)
-        runs.mention_failure(layout, told)
-        sys.exit(f"spx-data: {told}")
+        runs.mention_failure(layout, faults.of(error))
+        refuse(error)
     if terminal:
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
@@ -304,9 +310,9 @@ def after_the_last_job():
 
     moment = sessions.now()
     try:
-        print_outcome(rebuild(settings, moment), settings, moment)
+        print_outcome(rebuild(settings, moment), settings, moment, configfiles[1:])
     except (SpxDataError, OSError) as error:
-        sys.exit(f"spx-data: {faults.of(error)}")
+        refuse(error)
     if dashboard := report.after_a_run(settings, moment):
         print(f"Dashboard in {dashboard}")
     upkeep.after_a_run(settings, moment)

@@ -104,6 +104,7 @@ def start(
         command += ["--config", f"dates={','.join(date.isoformat() for date in dates)}"]
     else:
         command += ["--until", *(str(settings.layout.parquet(date)) for date in dates)]
+    aside = cache_aside(settings.layout)
     with files.output(log) as descriptor:
         process = subprocess.Popen(
             command,
@@ -111,6 +112,7 @@ def start(
             stdout=descriptor,
             stderr=subprocess.STDOUT,
             env=os.environ
+            | ({"XDG_CACHE_HOME": str(files.make_directory(aside))} if aside else {})
             | {journal.RUN_VARIABLE: name, QUIET_VARIABLE: "1", runs.MORE_VARIABLE: "1" * more},
             start_new_session=True,
         )
@@ -212,18 +214,33 @@ def take_stale_lock(layout: Layout) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise where Snakemake cannot be called from *folder*: it takes `{word}` in its own path for a wildcard.
+    """Raise where Snakemake cannot be called from *folder*: `{0}` in its own path is no wildcard it can name.
 
     Raises:
         ConfigurationValidationError: the path has such a word.
     """
-    if placeholder := PLACEHOLDER.search(str(folder)):
-        raise ConfigurationValidationError(
-            f"Snakemake cannot be called from {folder}: it takes {placeholder[0]} for a place to fill in",
-            cure="Rename that folder, or call it from another one",
-            what=str(folder),
-            reason=f"{placeholder[0]} in the path",
-        )
+    for placeholder in PLACEHOLDER.finditer(str(folder)):
+        name = placeholder[0].strip("{}").partition(",")[0].strip()
+        if not name.isidentifier():
+            raise ConfigurationValidationError(
+                f"Snakemake cannot be called from {folder}: it takes {placeholder[0]} for a place to fill in",
+                cure="Rename that folder, or call it from another one",
+                what=str(folder),
+                reason=f"{placeholder[0]} in the path",
+            )
+
+
+def cache_aside(layout: Layout) -> Path | None:
+    """Where Snakemake may keep its cache if it cannot do so in the home folder; None where it can.
+
+    It wants one before it reads a Snakefile, and ends where it has none.
+    """
+    usual = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # HOME may be gone
+    try:
+        files.check_writable(Path(usual))
+    except SpxDataError:
+        return layout.cache.absolute()
+    return None
 
 
 def called_from(folder: Path) -> list[int]:

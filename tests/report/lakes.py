@@ -192,10 +192,11 @@ def _untouched(maker: Any, date: dt.date, number: int) -> None:
 
 
 def _begun(maker: Any, date: dt.date, number: int) -> None:
-    """Stage half of a date, without a word on how it ended."""
+    """Stage half of a date, in a run that somebody stopped."""
     maker.failed(date, number)
     _record(maker, date, journal.REOPENED, _evening(date) + dt.timedelta(4), reason="tried anew")
     _record(maker, date, journal.STARTED, _evening(date) + dt.timedelta(4))
+    _record(maker, date, journal.STOPPED, _evening(date) + dt.timedelta(4))
 
 
 def _failed(maker: Any, date: dt.date, number: int) -> None:

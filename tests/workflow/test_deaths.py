@@ -69,7 +69,7 @@ def checks(lake):
         ("fetch_expirations", signal.SIGKILL, "JobDiedError", "SIGKILL: the system does that where memory"),
         ("download_expirations", signal.SIGSEGV, "JobCrashedError", "crashed (SIGSEGV)"),
         ("download_expirations", signal.SIGTERM, "JobDiedError", "was ended by SIGTERM"),
-        ("merge_date", signal.SIGINT, "JobDiedError", "was ended by SIGINT"),
+        ("merge_date", signal.SIGHUP, "JobDiedError", "was ended by SIGHUP: its terminal was closed"),
     ],
 )
 def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(slow, new_lake, rule, number, error, says):
@@ -264,13 +264,13 @@ def test_a_project_fills_wherever_its_folder_is(slow, tmp_path, name):
 
 def test_a_folder_in_which_snakemake_cannot_work_is_one_line(slow, new_lake, tmp_path):
     lake = new_lake(slow, START, START)
-    lake.folder = shutil.copytree(lake.folder, tmp_path / "{year} and more")
+    lake.folder = shutil.copytree(lake.folder, tmp_path / "{0} and more")
 
     ran = lake.snakemake()
 
     assert ran.returncode != 0
     (line,) = [line for line in ran.stdout.splitlines() if line.startswith("spx-data: ")]
-    assert "takes {year} for a place to fill in" in line
+    assert "takes {0} for a place to fill in" in line
     assert "Traceback" not in ran.stdout
 
 
@@ -313,3 +313,30 @@ def test_a_sealed_day_that_is_asked_for_by_force_stays(v3, new_lake):
     assert len(v3.requests()) == asked
     assert "sealed already" in forced[2].stdout
     assert BIN.exists()
+
+
+def test_a_home_that_cannot_be_written_is_nothing_to_spx_data(slow, new_lake):
+    lake = new_lake(slow, START, START)
+    lake.environment |= {"HOME": "/dev/null", "XDG_CACHE_HOME": ""}
+
+    ran = lake.spx_data("process-gaps")
+
+    assert ran.returncode == 0, ran.stderr
+    assert lake.sealed() == [START]
+    found = checks(lake)["permissions"]
+    assert found["level"] == "warn"
+    assert "export XDG_CACHE_HOME=" in found["cure"]
+
+
+def test_cures_name_the_config_files_in_use(new_lake, v3):
+    lake = new_lake(v3, START, START)
+    (lake.folder / "other lake.yaml").write_text("thetadata: {base_url: 'http://127.0.0.1:9'}\n")
+    over = ("--configfile", "other lake.yaml")
+
+    refused = lake.snakemake(*over)
+    health = lake.spx_data(*over, "health")
+
+    assert refused.returncode != 0
+    cures = [line for line in health.stdout.splitlines() if "spx-data " in line and "→" in line]
+    assert cures
+    assert all("--configfile 'other lake.yaml'" in line for line in cures), cures

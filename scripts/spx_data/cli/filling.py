@@ -18,6 +18,7 @@ from spx_data.engine import Started
 from spx_data.errors import RunFailedError
 from spx_data.ledger import Kind
 from spx_data.progress import Summary, summary_of
+from spx_data.words import pasted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -60,7 +61,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         said = started.says() if summary is None else []
         failure = None if said or _was_stopped(call, started) else _failure(call, started, summary)
         for line in [*said, *([str(failure)] if failure else [])]:
-            click.echo(f"spx-data: {line}", err=True)
+            click.echo(f"spx-data: {pasted(line, call.overlays) if failure else line}", err=True)
         if failure or (said and started.process.returncode):
             return 1
         if more and (_was_stopped(call, started) or (summary and summary.left)):
@@ -137,7 +138,7 @@ def _summarised(call: Call, started: Started) -> Summary | None:
     summary = summary_of(layout, run)
     if started.says() and len(summary.left) == len(run.dates):
         return None
-    print_summary(summary)
+    print_summary(summary, overlays=call.overlays)
     page = layout.dashboard
     if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
         click.echo(f"Dashboard in {page}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.output import Column, Format, console, emit, format_option, print_table
+from spx_data.words import pasted
 
 if TYPE_CHECKING:
     from spx_data.health import Check
@@ -38,7 +40,8 @@ def health(ctx: click.Context, form: Format, strict: bool) -> None:
     from spx_data.health import Level, examine, worst
 
     call: Call = ctx.obj
-    checks = examine(call.files, call.moment)
+    found = examine(call.files, call.moment)
+    checks = [replace(check, cure=pasted(check.cure, call.overlays)) for check in found]
     rows = [check.as_row() for check in checks]
     if form == "table":
         print_table([_shown(check) for check in checks], _COLUMNS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +54,7 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     if form == "json":
         _print_json(scene, overview)
     else:
-        _print_table(scene, overview)
+        _print_table(scene, overview, call.overlays)
 
 
 def _watch(call: Call, form: Format) -> None:
@@ -69,7 +71,7 @@ def _overview(call: Call, walked: Tree) -> Overview:
     return overview(call.settings, call.moment, walked)
 
 
-def _print_table(scene: Scene, overview: Overview) -> None:
+def _print_table(scene: Scene, overview: Overview, overlays: Sequence[Path]) -> None:
     from spx_data.cli.tables import print_alerts, print_overview
     from spx_data.health import alerts
 
@@ -78,7 +80,7 @@ def _print_table(scene: Scene, overview: Overview) -> None:
     for check in _surroundings(scene):
         text = f"{check.name:<9} {check.found}"
         shown.print(text, style=_STYLES[check.level], markup=False, soft_wrap=True)
-    print_alerts(alerts(scene), shown)
+    print_alerts(alerts(scene), shown, overlays=overlays)
 
 
 def _surroundings(scene: Scene) -> list[Check]:

@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from spx_data.cli.progress_view import Picture, line
 from spx_data.layout import Layout
 from spx_data.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.runs import Run
-from spx_data.words import count, duration, size
+from spx_data.words import count, duration, pasted, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,14 +99,15 @@ def _next(layout: Layout, run: Run) -> Run | None:
     return None
 
 
-def print_summary(summary: Summary, console: Console | None = None) -> None:
+def print_summary(summary: Summary, console: Console | None = None, *, overlays: Sequence[Path] = ()) -> None:
     """Print what a run came to: what is sealed, what failed and its cure, what is left."""
     console = console or plain_console()
     if summary.sealed:
         dates, rows = _dates(len(summary.sealed)), count(summary.rows)
         console.print(f"{dates} sealed: {rows} rows in {size(summary.bytes)}", style="green")
     for failed in summary.failed:
-        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {failed.cure}".strip()
+        cure = pasted(failed.cure, overlays)
+        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {cure}".strip()
         console.print(text, style="bold red", markup=False, soft_wrap=True)
     for date in summary.no_data:
         console.print(f"{date} has no data at the source", style="cyan")

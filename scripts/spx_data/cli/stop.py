@@ -100,7 +100,7 @@ def _say_what_is_left(call: Call, run: Run) -> None:
     from spx_data.progress import summary_of
 
     layout = call.settings.layout
-    print_summary(summary_of(layout, run))
+    print_summary(summary_of(layout, run), overlays=call.overlays)
     states = ledger.states_of(call.settings, run.dates, sessions.now())
     begun = [date for date, state in states.items() if state.kind is ledger.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from spx_data.ledger import Kind
 from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.quality import standing
-from spx_data.words import points
+from spx_data.words import pasted, points
 
 if TYPE_CHECKING:
     from spx_data.health import Check
@@ -35,12 +36,14 @@ VERDICTS = {"good": "green", "warn": "yellow", "fail": "bold red"}
 _ALWAYS_SHOWN = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
 
-def print_outcome(overview: Overview, settings: Settings, moment: dt.datetime) -> None:
-    """Print the overview and what needs somebody: the end of a run."""
+def print_outcome(
+    overview: Overview, settings: Settings, moment: dt.datetime, overlays: Sequence[Path] = ()
+) -> None:
+    """Print the overview and what needs somebody: the end of a run with these config files laid over ours."""
     from spx_data.health import Scene, alerts
 
     print_overview(overview, settings)
-    print_alerts(alerts(Scene(settings, moment, overview.dates)))
+    print_alerts(alerts(Scene(settings, moment, overview.dates)), overlays=overlays)
 
 
 def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
@@ -63,13 +66,15 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
     console.print(places, style="dim", soft_wrap=True)
 
 
-def print_alerts(alerts: Iterable[Check], console: Console | None = None) -> None:
+def print_alerts(
+    alerts: Iterable[Check], console: Console | None = None, *, overlays: Sequence[Path] = ()
+) -> None:
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
     console = console or Console(highlight=False)
     for check in alerts:
         style = "bold red" if check.level == "fail" else "yellow"
         console.print(f"{check.level}: {check.found}", style=style, markup=False, soft_wrap=True)
-        console.print(f"→ {check.cure}", markup=False, soft_wrap=True)
+        console.print(f"→ {pasted(check.cure, overlays)}", markup=False, soft_wrap=True)
 
 
 def _cells(line: Summary, rules: Quality) -> tuple[str, ...]:

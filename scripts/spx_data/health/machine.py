@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from spx_data import files, handles
+from spx_data import engine, files, handles
 from spx_data.errors import PermissionDeniedError
 from spx_data.health.check import Check, fail, gigabytes, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.layout import Layout
 from spx_data.settings import Alerts
 from spx_data.volumes import Lack
+from spx_data.words import quoted
 
 _OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
@@ -146,6 +147,10 @@ def permissions(scene: Scene) -> Check:
         return fail("permissions", "; ".join(error.cause for error in refused), refused[0].cure)
     if scene.settings.owner_only and (found := _open_to_others(scene)):
         return found
+    if aside := engine.cache_aside(layout):
+        words = "Snakemake can make no cache in your home folder, and does not begin without one"
+        cure = f"spx-data gives it one here; for plain snakemake: export XDG_CACHE_HOME={quoted(aside)}"
+        return warn("permissions", words, cure)
     who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
     return ok("permissions", f"{listed(list(folders))} can be written to; readable {who}")
 
