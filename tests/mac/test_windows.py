@@ -63,7 +63,7 @@ def mounted(monkeypatch):
 
 
 WSL = "5.15.153.1-microsoft-standard-WSL2"
-FOLDERS = {"output": Path("/mnt/c/me/parquet"), "data": Path("/home/me/data"), "temp": Path("/mnt/cd")}
+FOLDERS = {"output": Path("/mnt/c/me/parquet"), "data": Path("/people/me/data"), "temp": Path("/mnt/cd")}
 
 
 @pytest.mark.parametrize("kind", ["9p", "drvfs"])

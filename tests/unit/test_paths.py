@@ -13,7 +13,7 @@ START = {"processing": {"start_date": "2024-01-02"}}
 @pytest.fixture(autouse=True)
 def home(monkeypatch):
     """Live in a home folder that tests know."""
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/people/me")
     monkeypatch.setenv("DATA", "/mnt/data")
     monkeypatch.delenv("NO_SUCH", raising=False)
 
@@ -21,8 +21,8 @@ def home(monkeypatch):
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("~", "/home/me"),
-        ("~/lake", "/home/me/lake"),
+        ("~", "/people/me"),
+        ("~/lake", "/people/me/lake"),
         ("./~/lake", "./~/lake"),
         ("lake~", "lake~"),
         ("./data/parquet", "./data/parquet"),
@@ -49,7 +49,7 @@ def test_a_users_name_is_that_users_home():
         (" ./lake", "Write ./lake"),
         ("./lake ", "Write ./lake"),
         ("'./lake'", "Write ./lake"),
-        ("$HOME/lake", "Write /home/me/lake"),
+        ("$HOME/lake", "Write /people/me/lake"),
         ("${DATA}/x", "Write /mnt/data/x"),
         ("~/$DATA", "variables are not expanded here"),
         ("$NO_SUCH/x", "NO_SUCH is not set here either: write the whole path"),
@@ -103,11 +103,11 @@ def test_each_path_is_expanded_wherever_it_comes_from(key):
     from_file = config.resolve({**START, section: {**START.get(section, {}), name: "~/x"}}, {})
     from_environment = [config.resolve(START, {variable: "~/x"}) for variable in variables]
 
-    assert {found[section][name] for found in (from_file, *from_environment)} == {"/home/me/x"}
+    assert {found[section][name] for found in (from_file, *from_environment)} == {"/people/me/x"}
     for environment in ({variable: "$HOME/x"} for variable in variables):
         (problem,) = config.problems(START, environment)
         assert problem.fields["what"] == key
-        assert "Write /home/me/x" in problem.cure
+        assert "Write /people/me/x" in problem.cure
 
 
 def test_a_link_is_not_led_around(tmp_path):
