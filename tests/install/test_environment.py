@@ -51,7 +51,9 @@ class Checkout:
     def start(self, *arguments, **environment):
         # Nothing of this machine's own pip: neither its variables nor its files.
         inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "COVERAGE_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PIP_", "COVERAGE_", "MAKE", "MFLAGS"))
         }
         ours = {"PIP_INDEX_URL": self.index, "PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
         return subprocess.Popen(

@@ -4,7 +4,7 @@ import shutil
 
 from tests.proof.jobs import ROOT, Proof
 
-KILLS, SEED = 8, 1_000_000
+KILLS, SEED = 6, 1_000_000
 
 
 def test_no_death_of_a_job_takes_a_sealed_day_back_or_goes_unsaid(tmp_path):
@@ -28,4 +28,4 @@ def test_an_engine_that_clears_away_what_a_failed_job_made_is_found_out(tmp_path
     common.write_text(common.read_text().replace("keep_incomplete = True", "keep_incomplete = False"))
 
     with Proof(tmp_path, project) as proof:
-        assert any("lost" in finding for finding in proof.run(KILLS, SEED).wrong)
+        assert any("lost" in finding for finding in proof.run(KILLS // 2, SEED).wrong)
