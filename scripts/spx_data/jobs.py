@@ -11,10 +11,12 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from spx_data import faults, runs
@@ -43,6 +45,8 @@ def settings() -> Settings:
 @contextmanager
 def at_work(settings: Settings) -> Iterator[None]:
     """Be a job of the run that started this process, with a log, while the block lasts."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_by)
     with logged(), runs.joined(settings.layout):
         yield
 
@@ -66,6 +70,15 @@ def logged() -> Iterator[None]:
         told = faults.of(error)
         logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
         _end()
+
+
+def _end_by(number: int, _: FrameType | None) -> None:
+    """End by a signal as if nobody had heard it: at once, wherever the work is, without waiting for threads.
+
+    Left to the system from the start, Ctrl-C would be lost: Polars takes it, and hands it on to Python alone.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _end() -> None:

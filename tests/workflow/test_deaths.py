@@ -189,17 +189,39 @@ def test_what_is_stopped_on_purpose_has_not_failed(slow, new_lake):
     assert row["status"] == "processing"
 
 
+# A shell lets what it runs in the background ignore Ctrl-C, and so may whoever runs the tests.
+HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_ctrl_c_is_on_purpose(slow, new_lake):
     lake = new_lake(slow, START, START)
     # Interrupted within its own lock, a measurement of coverage waits for itself at the end.
-    lake.environment |= {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-    process = lake.start()
-    job_of(process.pid, "download_expirations")
+    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    words = ["--snakefile", REPOSITORY / "Snakefile", "--cores", "4"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEARING, BIN / "snakemake", *words],
+        cwd=lake.folder,
+        env=os.environ | lake.environment | unmeasured,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    log = begun(lake, "download")
 
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=120)
 
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
     assert errors(lake) == []
+    events = [(event["event"], event["stage"]) for event in journal.read(log)]
+    assert events[-1] == (journal.STOPPED, "download"), (events, output)
+    assert lake.snakemake().returncode == 0
 
 
 def test_an_engine_that_cannot_begin_says_why_in_the_line_and_is_remembered(slow, new_lake):
