@@ -198,19 +198,7 @@ def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None
             process.send_signal(number)
 
 
-# The lock that a killed run leaves behind ---------------------------------------------------------------
-
-
-def take_stale_lock(layout: Layout) -> None:
-    """Take away the lock that a killed run left in this folder, if nobody is there for whom it may be.
-
-    Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes; it keeps
-    every next run out until somebody does.
-    """
-    left = list(_lock_files())
-    if left and not locks.is_held(layout.run_lock) and not _users_of_the_lock(layout):
-        for path in left:
-            files.remove(path)
+# Where Snakemake can be called from ---------------------------------------------------------------------
 
 
 def check_folder(folder: Path) -> None:
@@ -258,6 +246,21 @@ def called_from(folder: Path) -> list[int]:
             ):
                 found.append(process.pid)
     return found
+
+
+# The lock that a killed run leaves behind ---------------------------------------------------------------
+
+
+def take_stale_lock(layout: Layout) -> None:
+    """Take away the lock that a killed run left in this folder, if nobody is there for whom it may be.
+
+    Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes; it keeps
+    every next run out until somebody does.
+    """
+    left = list(_lock_files())
+    if left and not locks.is_held(layout.run_lock) and not _users_of_the_lock(layout):
+        for path in left:
+            files.remove(path)
 
 
 def _users_of_the_lock(layout: Layout) -> bool:

@@ -55,24 +55,9 @@ def troubles(
 def of_runs(layout: Layout) -> list[Trouble]:
     """The runs that could not begin, or ended untimely: errors of no single date, oldest first."""
     run = runs.last(layout)
-    began = run.started_at.astimezone(dt.UTC).isoformat(timespec="milliseconds") if run else ""
-    return [
-        Trouble(
-            date="",
-            at=event["at"],
-            event=event["event"],
-            error=event["error"],
-            cause=event["cause"],
-            stage=event["stage"],
-            run=event["run"],
-            root=None,
-            expiration=None,
-            attempt=0,
-            resolved_at=began if began > event["at"] else None,
-        )
-        for event in journal.read(layout.lake_journal)
-        if event["event"] == journal.RUN_FAILED
-    ]
+    began = run.started_at.astimezone(dt.UTC).isoformat(timespec="milliseconds") if run else None
+    failed = (event for event in journal.read(layout.lake_journal) if event["event"] == journal.RUN_FAILED)
+    return [Trouble.of(event, "", began) for event in failed]
 
 
 def patterns(found: Sequence[Trouble], by: Aspect) -> list[Pattern]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from spx_data import journal
+from spx_data.journal import Event
 from spx_data.ledger import State
 from spx_data.status import traffic
 from spx_data.status.digest import Digest
@@ -29,6 +30,23 @@ class Trouble:
     expiration: str | None
     attempt: int
     resolved_at: str | None  # when the date was sealed, or another run began, after it
+
+    @classmethod
+    def of(cls, event: Event, date: str, mended_at: str | None) -> Trouble:
+        """What *event* tells of; *mended_at* is when its cause was last gone, be it before or after it."""
+        return cls(
+            date=date,
+            at=event["at"],
+            event=event["event"],
+            error=event["error"],
+            cause=event["cause"],
+            stage=event["stage"],
+            run=event["run"],
+            root=event.get("root"),
+            expiration=event.get("expiration"),
+            attempt=event["attempt"],
+            resolved_at=mended_at if mended_at and mended_at >= event["at"] else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,20 +115,7 @@ class Facts:
 
 def _troubles(history: History) -> Iterator[Trouble]:
     for event in history.troubles:
-        sealed = history.sealed_at
-        yield Trouble(
-            date=history.date.isoformat(),
-            at=event["at"],
-            event=event["event"],
-            error=event["error"],
-            cause=event["cause"],
-            stage=event["stage"],
-            run=event["run"],
-            root=event.get("root"),
-            expiration=event.get("expiration"),
-            attempt=event["attempt"],
-            resolved_at=sealed if sealed and sealed >= event["at"] else None,
-        )
+        yield Trouble.of(event, history.date.isoformat(), history.sealed_at)
 
 
 @dataclass(frozen=True)
