@@ -29,8 +29,10 @@ rule download_expirations:
     priority: gap_priority
     resources:
         theta_share=terminal_share,
+    params:
+        hours=market_hours,
     shell:
-        "exec {python} {scripts}/download_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
+        "exec {python} {scripts}/download_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
 
 
 rule merge_date:

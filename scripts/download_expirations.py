@@ -4,6 +4,7 @@ import datetime as dt
 import sys
 
 from spx_data import jobs, lean
+from spx_data.sessions import Session
 
 if __name__ == "__main__":
     settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
@@ -12,4 +13,10 @@ if __name__ == "__main__":
             from spx_data.fill.download import download_expirations
 
         layout = settings.layout
-        download_expirations(settings, date=date, listing=layout.listing(date), target=layout.manifest(date))
+        download_expirations(
+            settings,
+            date=date,
+            listing=layout.listing(date),
+            target=layout.manifest(date),
+            session=Session.of_hours(sys.argv[2:]),
+        )

@@ -1,28 +1,104 @@
-"""What the source said of contracts that it was asked for one by one, because its answer lacked them.
+"""What is known of a chain, and how well: its state, and what the source said when it was asked again.
 
-A contract that was listed and not received is explained only where the source has no data for it in an
-answer to its own request (472); everything else stays missing, and is named.
+A chain's answer may lack something that a second opinion can tell about: a contract asked for by itself, the
+chain asked once more, the vendor's report of the day. Evidence informs and never forbids: it adds records and
+explains what is absent, and where it stays open the passport says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class ChainState(StrEnum):
+    """What a sealed day knows of one of its chains."""
+
+    WHOLE = "whole"  # all that was expected is there, or the source has none of it
+    SHORT = "short"  # what it lacks is known
+    CONTRADICTED = "contradicted"  # answers of the source disagree: what any of them has is kept
+    UNAVAILABLE = "unavailable"  # asked for in vain
+    UNLISTED = "unlisted"  # known from another witness than the listing
+
+
+class Lack(StrEnum):
+    """What a chain's answer may lack."""
+
+    ABSENT = "absent"  # a listed contract, altogether
+    LATE = "late"  # the first stamps of a contract that has later ones
+    HOLES = "holes"  # stamps between others of a contract
+    EARLY = "early"  # the last stamps of a contract, though its chain goes on
+    STAMPS = "stamps"  # stamps of every contract
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What came of one lack of one chain; contracts are named like C 4700.
+
+    *believed* says on whose word those that were not asked for are explained too: that of "chain" (others of
+    the chain confirm it), "date" (other chains do), "lake" (days beside do) or "rule" (the vendor's own).
+    """
+
+    doubtful: int = 0  # contracts that lack it; of stamps, how many stamps
+    confirmed: tuple[str, ...] = ()  # those whose own answer lacks it too
+    contradicted: tuple[str, ...] = ()  # those whose own answer has some of it
+    believed: str | None = None
+
+    def explains(self, name: str) -> bool:
+        """Whether what the contract *name* lacks, the source does not have."""
+        return name in self.confirmed or self.believed is not None
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> Opinion:
+        """The opinion in *document*; raises TypeError where it is none."""
+        lists = {name: _texts(document[name]) for name in ("confirmed", "contradicted")}
+        return cls(_count(document["doubtful"]), **lists, believed=_text(document["believed"]))
+
+
+@dataclass(frozen=True)
+class Silence:
+    """What was asked about a chain without any record."""
+
+    answers: int = 1  # how often the source said "no data" for the whole chain
+    seconds: float = 0.0  # between the first time and the last
+    eod: str | None = None  # what its report of the day says: one of the words below, or why it says nothing
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> Silence:
+        """The silence in *document*; raises TypeError where it is none."""
+        return cls(_count(document["answers"]), float(document["seconds"]), _text(document["eod"]))
+
+
+# What the report of the day says of a chain.
+NOT_NAMED, NAMED, UNQUOTED = "not named", "named", "named without a quote or a trade"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The second opinion on one chain; contracts are named like C 4700."""
+    """The second opinion on one chain."""
 
     first_stamp: int | None = None  # of all records received, ms since the epoch
     last_stamp: int | None = None
-    asked: int = 0  # contracts asked for by themselves
-    unquoted: tuple[str, ...] = ()  # those of them that the source has no data for (472)
-    confirmed: tuple[str, ...] = ()  # those whose own answer lacks the same stamps
-    unanswered: tuple[str, ...] = ()  # those that it would not be asked for, each with its reason
-    recovered: int = 0  # records that only the contract's own answer had
-    left_out: int = 0  # contracts that were in question and not asked for
+    bare: tuple[tuple[int, int], ...] = ()  # first and last of the stamps of the window that no contract has
+    opinions: Mapping[Lack, Opinion] = field(default_factory=dict)
+    asked: int = 0  # questions about single contracts
+    unanswered: tuple[str, ...] = ()  # those of them that were not answered, each with its reason
+    recovered: int = 0  # records that only contracts' own answers had
+    asked_again: int = 0  # how often the whole chain was asked for once more
+    regained: int = 0  # records that the first answer lacked and another had
+    lost: int = 0  # records that an earlier answer had and another lacked
+    silence: Silence | None = None  # of a chain without records
+
+    def opinion(self, lack: Lack) -> Opinion:
+        """The opinion on one lack."""
+        return self.opinions.get(lack, Opinion())
+
+    @property
+    def disagreements(self) -> int:
+        """Records that one answer of the source has and another one, about the same, has not."""
+        return self.recovered + self.lost
 
     def as_json(self) -> dict[str, Any]:
         """The evidence as a JSON document."""
@@ -30,16 +106,41 @@ class Evidence:
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Evidence:
-        """The evidence in *document*; raises TypeError or ValueError where it is none."""
-        lists = {name: tuple(document[name]) for name in ("unquoted", "confirmed", "unanswered")}
-        found = cls(**{**document, **lists})
-        if not all(isinstance(text, str) for texts in lists.values() for text in texts):
-            raise TypeError("contracts are named by text")
-        if not all(isinstance(count, int) for count in (found.asked, found.recovered, found.left_out)):
-            raise TypeError("asked, recovered and left_out are counts")
+        """The evidence in *document*; raises TypeError, KeyError or ValueError where it is none."""
+        opinions, silence = document["opinions"], document["silence"]
+        found = cls(
+            **{
+                **document,
+                "bare": tuple((_count(first), _count(last)) for first, last in document["bare"]),
+                "opinions": {Lack(name): Opinion.of_json(each) for name, each in opinions.items()},
+                "unanswered": _texts(document["unanswered"]),
+                "silence": None if silence is None else Silence.of_json(silence),
+            }
+        )
+        for count in (found.asked, found.recovered, found.asked_again, found.regained, found.lost):
+            _count(count)
         if not all(isinstance(stamp, int | None) for stamp in (found.first_stamp, found.last_stamp)):
             raise TypeError("stamps are in ms since the epoch")
         return found
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    texts = tuple(value)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("contracts are named by text")
+    return texts
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str | None):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
 
 
 def contract(right: str, strike: float) -> str:

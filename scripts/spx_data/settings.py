@@ -159,6 +159,7 @@ class Settings:
     window: Window
     max_dte: int | None
     calendar: str
+    second_opinions: int  # requests that a date may spend on them
     keep_ndjson: bool
     batch_size: int | None
     priority: Weights
@@ -195,6 +196,7 @@ class Settings:
             ),
             max_dte=processing["max_dte"],
             calendar=processing["calendar"],
+            second_opinions=processing["second_opinions"],
             keep_ndjson=processing["keep_ndjson"],
             batch_size=processing["batch_size"],
             priority=Weights(**resolved["priority"]),

@@ -3,8 +3,8 @@
 A checkpoint is two files, or three. The records are published first: one JSON array a line, below a line with
 their names (`schema.RECORD`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
 receipt, which vouches for both, last: without it they do not count and are fetched again. What the source
-answered with "no data" has a receipt and no records. A receipt also says which listing it belongs to,
-so that checkpoints of other settings or another API never end up in one day.
+answered with "no data" has a receipt and no records; so has what was given up, in a manifest. A receipt also
+says which listing it belongs to, so that checkpoints of other settings or another API never end up in one day.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,10 @@ _SLICE = 2 << 20
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of one expiration: *rows* 0 and no checksum where the source had no data."""
+    """What became of one expiration: *rows* 0 and no checksum where the source gave none.
+
+    *error* says why it was given up, where it was.
+    """
 
     root: str
     expiration: dt.date
@@ -48,17 +51,24 @@ class Receipt:
     seconds: float
     rejected: int = 0  # bad rows
     rejects_sha256: str | None = None
-    evidence: Evidence = field(default_factory=Evidence)  # what came of asking for contracts by themselves
+    evidence: Evidence = field(default_factory=Evidence)  # what came of asking again
+    error: str | None = None  # its type and cause
+
+    @classmethod
+    def empty(cls, root: str, expiration: dt.date, listing: str, **fields: Any) -> Receipt:
+        """The receipt of an expiration without records."""
+        blank = {"contracts": 0, "rows": 0, "bytes": 0, "sha256": None, "attempts": 0, "seconds": 0.0}
+        return cls(root, expiration, listing, **(blank | fields))
 
     def as_json(self) -> dict[str, Any]:
         """The receipt as a JSON document."""
         return asdict(self) | {"expiration": self.expiration.isoformat()}
 
     def _check(self) -> None:
-        texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "")
+        texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "", self.error or "")
         counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected)
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("root, listing and checksums are text")
+            raise TypeError("root, listing, checksums and error are text")
         if not all(isinstance(count, int) and 0 <= count < 1 << 62 for count in counts):
             raise TypeError("contracts, rows, bytes, attempts and rejected are counts")
 
@@ -94,7 +104,9 @@ class _Tally:
         self.rows += len(frame)
 
 
-def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> tuple[int, int, int, str]:
+def write_records(
+    checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch | pl.DataFrame]
+) -> tuple[int, int, int, str]:
     """Write *batches* of `schema.RECORD` to the checkpoint's records, atomically.
 
     Returns:
@@ -114,6 +126,24 @@ def write_records(checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch]) -> 
             tally.add(frame)
     contracts = 0 if tally.contracts is None else len(tally.contracts)
     return contracts, tally.rows, size, checksum.hexdigest()
+
+
+def add_records(checkpoint: Checkpoint, receipt: Receipt, batches: Iterable[pa.RecordBatch]) -> Receipt:
+    """Write *batches* behind the records that a checkpoint has, atomically.
+
+    Until the receipt that is returned is written, the checkpoint is none; its `contracts` are those of before.
+
+    Raises:
+        FileCorruptionError: the records are not what was staged.
+    """
+
+    def every() -> Iterator[pa.RecordBatch | pl.DataFrame]:
+        if receipt.rows:
+            yield from read_blocks(checkpoint, receipt)
+        yield from batches
+
+    contracts, rows, size, checksum = write_records(checkpoint, every())
+    return replace(receipt, contracts=contracts, rows=rows, bytes=size, sha256=checksum)
 
 
 def _names() -> bytes:

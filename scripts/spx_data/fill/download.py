@@ -1,7 +1,8 @@
-"""Stage two of a date: every listed chain to a checkpoint of its own, a few at a time.
+"""Stage two of a date: every listed chain to a checkpoint of its own, a few at a time; then second opinions.
 
-A rerun takes up where the last one stopped: chains whose checkpoint is whole are not asked for again. The
-manifest is written only when every chain is either staged or known to have no data.
+A rerun takes up where the last one stopped: chains whose checkpoint is whole are not asked for again. One
+chain that cannot be had costs no other: the date is held for some runs, and then sealed without it. The
+manifest is written when every chain is staged, known to have no data, or given up.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from spx_data import files, journal, staging
@@ -18,88 +21,273 @@ from spx_data.errors import (
     ApiDataNotFoundError,
     ConfigurationValidationError,
     SpxDataError,
+    TooManyRejectsError,
     is_the_machines,
 )
 from spx_data.evidence import Evidence
-from spx_data.fill import rejects, room
-from spx_data.fill.inquiry import Inquiry
+from spx_data.fill import habits, rejects, room, silence
+from spx_data.fill.budget import Budget
+from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.rejects import Doubt
+from spx_data.fill.second_opinion import SecondOpinions, evidence_of
+from spx_data.fill.silence import Silent, Witnesses
 from spx_data.fill.source import Line
+from spx_data.fill.tries import is_last_try
 from spx_data.layout import Checkpoint
-from spx_data.quality.hours import of_vendor
+from spx_data.quality.presence import Presence
 from spx_data.records import Rejects
+from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain
+from spx_data.theta.chains import ListedChain, midnight_ms
 from spx_data.theta.windows import history
 
 _log = logging.getLogger(__name__)
 
 # Threads beyond the limit of requests: what they have fetched they stage while as many others are in flight.
 _AHEAD = 2
+# Chains that are asked for once more where all of a date gave nothing.
+_DOUBTED = 3
 
 
-def download_expirations(settings: Settings, date: dt.date, listing: Path, target: Path) -> None:
+def download_expirations(
+    settings: Settings, date: dt.date, listing: Path, target: Path, *, session: Session | None = None
+) -> None:
     """Stage every chain of *listing*, a few at a time, and write the manifest to *target*.
+
+    *session* is the date's by the exchange calendar, as far as the caller knows it.
 
     Raises:
         InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
-        SpxDataError: the first failure, after the other chains were staged where that made sense.
+        SpxDataError: the first failure, after the other chains were staged where that made sense. In the
+            date's last try (`tries.is_last_try`) only one that would meet every request alike, or where
+            nothing at all could be had.
         ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
-        TooManyRejectsError: more of the rows are bad than the settings allow.
+        TooManyRejectsError: more of the rows are bad than the settings allow, before the last try.
     """
     with Line.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
-        receipts = _stage_all(settings, line, listed)
-        if not any(receipt.rows for receipt in receipts):
-            raise ApiDataNotFoundError(
-                f"the source lists {len(receipts)} chains on {date} and has records of none",
-                cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
-                date=date,
-            )
-        rejects.check(settings, listed, receipts)
+        receipts = _Download(settings, line, listed, session).receipts()
         files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
 
 
-def _stage_all(settings: Settings, line: Line, listed: Listing) -> list[Receipt]:
-    """The receipts of all chains, in the listing's order."""
-    receipts: dict[int, Receipt] = {}
-    waiting: list[int] = []
-    for position, entry in enumerate(listed.chains):
-        receipt = staging.staged(_checkpoint(settings, entry), listed.identity(entry))
-        if receipt is None:
-            waiting.append(position)
-        else:
-            receipts[position] = receipt
-    _log.info("%s: %d chains listed, %d staged before", listed.date, len(listed.chains), len(receipts))
-    room.check(settings, listed, sum(listed.chains[position].contracts for position in waiting))
+class _Download:
+    """A date on its way to a manifest: of each chain its receipt, its silence, or its failure."""
 
-    stop = threading.Event()
+    def __init__(self, settings: Settings, line: Line, listed: Listing, session: Session | None) -> None:
+        self._settings, self._line, self._listed, self._session = settings, line, listed, session
+        self._budget = Budget(settings.second_opinions)
+        self._receipts: dict[ListedChain, Receipt] = {}
+        self._silent: dict[ListedChain, Silent] = {}
+        self._failures: dict[ListedChain, SpxDataError] = {}
 
-    def stage(position: int) -> Receipt:
-        """Stage one chain; after a failure that would meet every request alike, begin no other.
-
-        Whoever fails says so before it takes the next chain up: nobody could tell it as early.
-        """
-        if stop.is_set():
-            raise CancelledError
-        entry = listed.chains[position]
+    def receipts(self) -> Sequence[Receipt]:
+        """What became of every chain, in the listing's order."""
+        last = is_last_try(self._settings, self._listed.date)
+        self._stage_all()
+        self._ask_the_silent_again()
+        self._ask_for_second_opinions()
+        self._judge_silences(last=last)
+        self._hold(last=last)
+        receipts = [self._receipts[entry] for entry in self._listed.chains]
         try:
-            return _stage(settings, line, listed, entry)
-        except Exception as error:
-            if _meets_all(error):
-                stop.set()
-            raise
+            rejects.check(self._settings, self._listed, receipts)
+        except TooManyRejectsError as error:
+            if not last:
+                raise
+            _log.warning("%s; sealed nevertheless: it was tried often enough", error.cause)
+        return receipts
 
-    threads = settings.terminal.max_concurrent_requests + _AHEAD
-    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="chain") as pool:
-        futures = {position: pool.submit(stage, position) for position in waiting}
-    if errors := [error for future in futures.values() if (error := future.exception())]:
-        raise next(filter(_meets_all, errors), errors[0])
-    receipts.update({position: future.result() for position, future in futures.items()})
-    return [receipts[position] for position in range(len(listed.chains))]
+    # The chains -----------------------------------------------------------------------------------------
+
+    def _stage_all(self) -> None:
+        """Stage what is not staged yet.
+
+        Raises:
+            SpxDataError: what would meet every other request too.
+        """
+        for entry in self._listed.chains:
+            receipt = staging.staged(self._checkpoint(entry), self._listed.identity(entry))
+            if receipt is not None:
+                self._receipts[entry] = receipt
+        waiting = [entry for entry in self._listed.chains if entry not in self._receipts]
+        _log.info(
+            "%s: %d chains listed, %d staged before",
+            *(self._listed.date, len(self._listed.chains), len(self._receipts)),
+        )
+        room.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
+
+        stop = threading.Event()
+
+        def stage(entry: ListedChain) -> None:
+            """Stage one chain; after a failure that would meet every request alike, begin no other.
+
+            Whoever fails says so before it takes the next chain up: nobody could tell it as early.
+            """
+            if stop.is_set():
+                raise CancelledError
+            try:
+                self._stage(entry)
+            except Exception:
+                stop.set()
+                raise
+
+        threads = self._settings.terminal.max_concurrent_requests + _AHEAD
+        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="chain") as pool:
+            futures = [pool.submit(stage, entry) for entry in waiting]
+        errors = [error for future in futures if (error := future.exception())]
+        if told := [error for error in errors if not isinstance(error, CancelledError)]:
+            raise told[0]
+
+    def _stage(self, entry: ListedChain) -> None:
+        """Fetch one chain into its checkpoint; raises what would meet every other chain too."""
+        chain, about = entry.chain, _about(entry)
+        try:
+            self._receipts[entry] = self._fetched(entry)
+        except ApiDataNotFoundError as error:
+            if (silent := self._silent.get(entry)) is not None:
+                silent.again()
+            else:
+                self._silent[entry] = Silent(entry)
+            _log.info("%s: %s", chain, error.cause)
+        except Exception as error:
+            if _meets_all(error) or not isinstance(error, SpxDataError):
+                raise
+            _log.error("%s: %s", chain, error)
+            self._line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(error))
+            self._failures[entry] = error
+
+    def _fetched(self, entry: ListedChain) -> Receipt:
+        """The receipt of one chain that has records, each of which is in its checkpoint now."""
+        chain, checkpoint, window = entry.chain, self._checkpoint(entry), self._settings.window
+        begun, attempts, windows = time.monotonic(), 0, [window]
+        doubt = Doubt(chain)
+
+        def fetch() -> tuple[Roll, Rejects, tuple[int, int, int, str]]:
+            nonlocal attempts
+            attempts += 1
+            bad = Rejects()
+            roll = Roll(entry, Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts}))
+            answered = doubt.resolved(history(self._line.source, chain, windows, bad), bad)
+            return roll, bad, staging.write_records(checkpoint, roll.taken(answered))
+
+        roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
+        receipt = Receipt(
+            root=chain.root,
+            expiration=chain.expiration,
+            listing=self._listed.identity(entry),
+            contracts=contracts,
+            rows=rows,
+            bytes=size,
+            sha256=checksum,
+            attempts=attempts,
+            seconds=round(time.monotonic() - begun, 3),
+            rejected=len(bad),
+            rejects_sha256=staging.write_rejects(checkpoint, bad.found),
+            evidence=evidence_of(roll),
+        )
+        staging.write_receipt(checkpoint, receipt)
+        self._line.journal.record(
+            journal.STAGED,
+            **_about(entry),
+            contracts=contracts,
+            rows=rows,
+            rejected=len(bad),
+            bytes=size,
+            attempts=attempts,
+        )
+        _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
+        return receipt
+
+    # Second opinions ------------------------------------------------------------------------------------
+
+    def _ask_the_silent_again(self) -> None:
+        """Ask once more for the chains without data, some time after the first answer.
+
+        Raises:
+            ApiDataNotFoundError: no chain has any record.
+            SpxDataError: no chain could be had.
+        """
+        silent = list(self._silent.values())
+        if not self._receipts:
+            silent = silent[:_DOUBTED]
+        for one in silent:
+            one.wait(self._line.wait_factor)
+            self._stage(one.entry)
+            if one.entry in self._receipts or one.entry in self._failures:
+                del self._silent[one.entry]
+        if not self._receipts and self._failures:
+            raise self._counted(next(iter(self._failures.values())))
+        if not self._receipts:
+            vendor = self._listed.vendor
+            raise ApiDataNotFoundError(
+                f"the source lists {len(self._listed.chains)} chains on {self._listed.date} "
+                "and has records of none",
+                cure="It is asked again in later runs",
+                date=self._listed.date,
+                vendor=vendor and vendor.kind,
+            )
+
+    def _ask_for_second_opinions(self) -> None:
+        staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
+        receipts = [receipt for _, receipt in staged]
+        hours = habits.hours(self._settings, self._listed, self._session, receipts)
+        known = habits.known(self._settings.layout, self._listed.date)
+        self._opinions = SecondOpinions(self._settings, self._line, self._budget, hours, known)
+        for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
+            self._receipts[entry] = receipt
+
+    def _judge_silences(self, *, last: bool) -> None:
+        """What is believed of chains without data; one that another answer contradicts is a failure."""
+        witnesses = Witnesses(self._settings, self._line, self._budget)
+        for entry, silent in self._silent.items():
+            evidence = witnesses.evidence(silent)
+            receipt = self._empty(entry, silent.answers, evidence)
+            error = silence.contradiction(entry, evidence)
+            if error is None:
+                said = f"no data for {entry.chain} (status 472), {silent.answers} times"
+                self._line.journal.record(journal.NO_DATA, **_about(entry), cause=said)
+                staging.write_receipt(self._checkpoint(entry), receipt)
+                self._receipts[entry] = receipt
+                continue
+            self._line.journal.mention(
+                journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error)
+            )
+            if last and (found := self._opinions.recovered(entry, receipt)).rows:
+                self._receipts[entry] = found
+            else:
+                self._failures[entry] = error
+
+    def _hold(self, *, last: bool) -> None:
+        """Fail the date for chains that cannot be had, unless it was tried often enough."""
+        if self._failures and not last:
+            raise self._counted(next(iter(self._failures.values())))
+        for entry, error in self._failures.items():
+            _log.warning("%s is sealed as unavailable: %s", entry.chain, error.cause)
+            self._receipts[entry] = replace(
+                self._empty(entry, 0, Evidence()), error=f"{type(error).__name__}: {error.cause}"
+            )
+
+    def _counted(self, error: SpxDataError) -> SpxDataError:
+        error.fields |= {"chains": len(self._failures), "staged": len(self._receipts)}
+        return error
+
+    def _empty(self, entry: ListedChain, attempts: int, evidence: Evidence) -> Receipt:
+        """The receipt of a chain without records."""
+        chain = entry.chain
+        return Receipt.empty(
+            chain.root, chain.expiration, self._listed.identity(entry), attempts=attempts, evidence=evidence
+        )
+
+    def _checkpoint(self, entry: ListedChain) -> Checkpoint:
+        chain = entry.chain
+        return self._settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+
+
+def _about(entry: ListedChain) -> dict[str, str]:
+    return {"root": entry.chain.root, "expiration": entry.chain.expiration.isoformat()}
 
 
 def _meets_all(error: BaseException) -> bool:
@@ -107,65 +295,3 @@ def _meets_all(error: BaseException) -> bool:
     if isinstance(error, SpxDataError):
         return error.surroundings or isinstance(error, ConfigurationValidationError)
     return is_the_machines(error)
-
-
-def _stage(settings: Settings, line: Line, listed: Listing, entry: ListedChain) -> Receipt:
-    """Fetch one chain into its checkpoint; a chain without data gets a receipt alone."""
-    chain, checkpoint = entry.chain, _checkpoint(settings, entry)
-    about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
-    begun, attempts, windows = time.monotonic(), 0, [settings.window]
-    evidence, bad, doubt = Evidence(), Rejects(), Doubt(chain)
-
-    def fetch() -> tuple[int, int, int, str | None]:
-        nonlocal attempts, evidence, bad
-        attempts += 1
-        bad = Rejects()
-        inquiry = Inquiry(line, entry, windows, of_vendor(listed.vendor), bad)
-        answered = doubt.resolved(history(line.source, chain, windows, bad), bad)
-        try:
-            return staging.write_records(checkpoint, inquiry.completed(answered))
-        finally:
-            evidence = inquiry.evidence()
-
-    try:
-        contracts, rows, size, checksum = line.ask(fetch, **about)
-    except ApiDataNotFoundError as error:
-        contracts, rows, size, checksum = 0, 0, 0, None
-        line.journal.record(journal.NO_DATA, **about, cause=error.cause)
-    except SpxDataError as error:
-        _log.error("%s: %s", chain, error)
-        line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(error))
-        raise
-    rejects_checksum = staging.write_rejects(checkpoint, bad.found)
-    receipt = Receipt(
-        root=chain.root,
-        expiration=chain.expiration,
-        listing=listed.identity(entry),
-        contracts=contracts,
-        rows=rows,
-        bytes=size,
-        sha256=checksum,
-        attempts=attempts,
-        seconds=round(time.monotonic() - begun, 3),
-        rejected=len(bad),
-        rejects_sha256=rejects_checksum,
-        evidence=evidence,
-    )
-    staging.write_receipt(checkpoint, receipt)
-    if rows:
-        line.journal.record(
-            journal.STAGED,
-            **about,
-            contracts=contracts,
-            rows=rows,
-            rejected=len(bad),
-            bytes=size,
-            attempts=attempts,
-        )
-    _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
-    return receipt
-
-
-def _checkpoint(settings: Settings, entry: ListedChain) -> Checkpoint:
-    chain = entry.chain
-    return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from spx_data import __version__, schema
-from spx_data.evidence import Evidence
+from spx_data.evidence import ChainState, Evidence, Lack
 from spx_data.fill import underlying
 from spx_data.fill.account import Account
 from spx_data.fill.listing import Listing
@@ -25,10 +26,10 @@ from spx_data.quality.hours import Hours, Told, Truth
 from spx_data.quality.judgement import Judgement
 from spx_data.settings import Window
 from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.theta.chains import LISTING, ListedChain, midnight_ms
 
-# Since 2 a passport vouches for its own bytes (`spx_data.vouched`); since 3 it says what the day is worth.
-FORMAT = 3
+FORMAT = 4
+MOST_UNKNOWN = 50  # things that are named one by one
 
 _ZONE = ZoneInfo(schema.ZONE)
 
@@ -54,7 +55,7 @@ class ChainReport:
     ) -> ChainReport:
         """The report on a chain by the account of its records; None where the source had no data."""
         if account is None:
-            return cls(entry, receipt, completeness.without_data(entry))
+            return cls(entry, receipt, completeness.without_data(entry, receipt.evidence))
         span = hours.span(window, expiring=entry.chain.expiration == entry.chain.date)
         return cls(
             entry,
@@ -89,15 +90,52 @@ class ChainReport:
         """Whether the source had any record of the chain."""
         return self.receipt.rows > 0
 
+    @property
+    def state(self) -> ChainState:
+        """What is known of the chain."""
+        if not self.has_data:
+            if self.entry.witness != LISTING:
+                return ChainState.UNLISTED
+            given_up = self.receipt.error is not None or not self.completeness.is_whole
+            return ChainState.UNAVAILABLE if given_up else ChainState.WHOLE
+        if self.receipt.evidence.disagreements:
+            return ChainState.CONTRADICTED
+        return ChainState.WHOLE if self.completeness.is_whole else ChainState.SHORT
+
+    def unknown(self) -> str | None:
+        """What is not known of the chain, in words; None where it is whole."""
+        told = {
+            ChainState.UNAVAILABLE: lambda: self.receipt.error or _said_of(self.receipt.evidence),
+            ChainState.UNLISTED: lambda: (
+                f"known from the {self.entry.witness}; {self.receipt.error or _said_of(self.receipt.evidence)}"
+            ),
+            ChainState.CONTRADICTED: lambda: (
+                f"{self.receipt.evidence.disagreements:,} records are in one answer and not in another"
+                + (f", and {self._lacks()}" if not self.completeness.is_whole else "")
+            ),
+            ChainState.SHORT: self._lacks,
+        }
+        if self.state is ChainState.WHOLE:
+            return None
+        chain = self.entry.chain
+        return f"{chain.root} {chain.expiration} {self.state}: {told[self.state]()}"
+
+    def _lacks(self) -> str:
+        contracts, stamps = self.completeness.contracts.missing, self.completeness.stamps.missing
+        return f"{contracts:,} contracts and {stamps:,} contract-stamps of others are missing"
+
     def as_json(self) -> dict[str, Any]:
         """The report as a JSON document."""
         contracts = self.completeness.contracts
         return {
             "root": self.entry.chain.root,
             "expiration": self.entry.chain.expiration.isoformat(),
+            "state": self.state,
+            "witness": self.entry.witness,
+            "error": self.receipt.error,
             "contracts_listed": contracts.expected,
             "contracts_received": contracts.received + self.completeness.unlisted,
-            "explained": None if self.has_data else _explained(self.receipt.evidence),
+            "explained": None if self.has_data or self.receipt.error else _said_of(self.receipt.evidence),
             "rows": self.rows,
             "rejected": self.receipt.rejected,
             "duplicates_dropped": self.duplicates,
@@ -112,25 +150,20 @@ class ChainReport:
     def proof(self) -> dict[str, Any]:
         """What is there, what is not, and who was asked about it: the chain's part of the details."""
         evidence = self.receipt.evidence
-        return {
-            **self.completeness.as_json(),
-            "second_opinion": {
-                "asked": evidence.asked,
-                "recovered": evidence.recovered,
-                "left_out": evidence.left_out,
-                "unanswered": list(evidence.unanswered),
-            },
-        }
+        told = evidence.as_json()
+        about = ("opinions", "asked", "unanswered", "recovered", "asked_again", "regained", "lost", "silence")
+        return {**self.completeness.as_json(), "second_opinion": {name: told[name] for name in about}}
 
 
-def _explained(evidence: Evidence) -> str:
-    """Why a whole chain is not there."""
-    said = "the source has no data for it on this date (status 472)"
-    return (
-        f"{said}, nor for {', '.join(evidence.unquoted)} asked for by themselves"
-        if evidence.unquoted
-        else said
-    )
+def _said_of(evidence: Evidence) -> str:
+    """What the source said of a chain that gave nothing."""
+    silence, asked = evidence.silence, evidence.opinion(Lack.ABSENT).confirmed
+    if silence is None:
+        return "not asked for"
+    said = f"the source has no data for it on this date (status 472, {silence.answers} times)"
+    if asked:
+        said += f", nor for {', '.join(asked)} asked for by themselves"
+    return f"{said}; its report of the day: {silence.eod}"
 
 
 def _moment(ms: Any) -> dt.datetime:
@@ -149,6 +182,7 @@ def passport(
     contracts = sum((report.completeness.contracts for report in reports), Balance())
     stamps = sum((report.completeness.stamps for report in reports), Balance())
     prices = underlying.together(report.underlying for report in reports)
+    states, unknown = Counter(report.state for report in reports), [*_unknown(listing, reports)]
     return {
         "format": FORMAT,
         "date": listing.date.isoformat(),
@@ -158,10 +192,18 @@ def passport(
         "completeness": {
             "chains_listed": len(reports),
             "chains_received": sum(report.has_data for report in reports),
+            "chains": {state.value: states[state] for state in ChainState},
             **contracts.as_json("contracts"),
             **stamps.as_json("stamps"),
-            "complete": not contracts.missing and not stamps.missing,
+            "complete": not unknown,
+            "unknown": unknown[:MOST_UNKNOWN],
+            "unknown_more": max(0, len(unknown) - MOST_UNKNOWN),
         },
+        "listing": {
+            "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
+            "silent_roots": {root: silent.as_json() for root, silent in listing.roots.items()},
+        },
+        "second_opinions": _second_opinions(reports),
         "rejects": {
             "rows": rejects.rows,
             "reasons": dict(rejects.reasons),
@@ -175,6 +217,34 @@ def passport(
         "records_sha256": written.records_sha256,
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
         "chains": [report.as_json() for report in reports],
+    }
+
+
+def _unknown(listing: Listing, reports: Sequence[ChainReport]) -> Iterator[str]:
+    """What a day does not know, in words: of roots, then of chains."""
+    for root, silent in listing.roots.items():
+        if not silent.explained:
+            yield f"{root}: {silent.reason}"
+    yield from listing.unlisted
+    yield from (said for report in reports if (said := report.unknown()) is not None)
+
+
+def _second_opinions(reports: Sequence[ChainReport]) -> dict[str, Any]:
+    """How many questions were asked, and how often contracts confirmed or refuted what a chain lacked."""
+    evidence = [report.receipt.evidence for report in reports]
+    habits = {}
+    for lack in Lack:
+        opinions = [each.opinion(lack) for each in evidence if each.silence is None]
+        if any(opinion.doubtful for opinion in opinions):
+            habits[lack.value] = {
+                "doubtful": sum(opinion.doubtful for opinion in opinions),
+                "confirmed": sum(len(opinion.confirmed) for opinion in opinions),
+                "contradicted": sum(len(opinion.contradicted) for opinion in opinions),
+            }
+    return {
+        "asked": sum(each.asked + each.asked_again for each in evidence),
+        "unanswered": sum(len(each.unanswered) for each in evidence),
+        "habits": habits,
     }
 
 

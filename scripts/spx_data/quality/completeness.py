@@ -1,10 +1,10 @@
 """The proof that a date is complete, chain by chain: expected, received, explained, and what is left over.
 
-For contracts, expected is what the source listed, and explained what it has no data for when the contract is
-asked for by itself. For contract-stamps, expected is every stamp of the session for every received contract
-(a row appears for every stamp once a contract has had a quote: wire-facts, section 2.1), and explained what
-lies before the contract's first quote. What is left over is missing, and named. Nothing is missing where both
-differences are zero.
+For contracts, expected is what the source listed; for contract-stamps, every stamp of the session for every
+received contract (a row appears for every stamp once a contract has had a quote: wire-facts, section 2.1).
+Explained is what the source does not have by its own second word: contracts that were asked for by themselves
+lack the same, or speak for others (`evidence.Opinion`). What is left over is missing, and named. Nothing is
+missing where both differences are zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from spx_data.evidence import Evidence
+from spx_data.evidence import NOT_NAMED, Evidence, Lack
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.panel import MINUTE_MS, clock
 from spx_data.quality.presence import Presence, first_and_last, runs
@@ -32,6 +32,15 @@ MISSING = Check(
     "wire-facts, section 2.1: a row appears for every stamp once the contract has had a quote that day",
     ruinous=0.05,
 )
+NONE_AT_SOURCE = Check(
+    "none-at-source",
+    Part.COMPLETENESS,
+    "contract-stamps",
+    "a stamp of the session that a contract lacks although it was quoted before, or that all of its chain "
+    "lack, and that the source does not have: contracts asked for by themselves lack it too",
+    "wire-facts, section 2.1, which promises a row; the passport's `second_opinion` says who was asked",
+    ruinous=0.05,
+)
 LATE = Check(
     "late-first-quote",
     Part.COMPLETENESS,
@@ -40,7 +49,15 @@ LATE = Check(
     "wire-facts, section 2.1: before the first quote of the day there is no row",
     ruinous=None,
 )
-CHECKS = (MISSING, LATE)
+SURPLUS = Check(
+    "surplus",
+    Part.COMPLETENESS,
+    "records",
+    "a record outside of the session: before it opens, or after it has closed",
+    "wire-facts, section 16: where the rows of half days end is unknown",
+    ruinous=None,
+)
+CHECKS = (MISSING, NONE_AT_SOURCE, LATE, SURPLUS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class Gap:
     first: int  # ms since the epoch
     last: int
     stamps: int  # contract-stamps
-    asked: bool  # the contract's own answer lacks them too
+    explained: bool  # the source does not have them
 
     def as_json(self) -> dict[str, Any]:
         """The gap as a JSON document."""
@@ -60,7 +77,7 @@ class Gap:
             "first": clock(self.first),
             "last": clock(self.last),
             "stamps": self.stamps,
-            "asked": self.asked,
+            "explained": self.explained,
         }
 
 
@@ -103,6 +120,13 @@ class Completeness:
     late: Sequence[tuple[str, int, int]] = ()  # contract, first stamp, stamps before it
     gaps: Sequence[Gap] = ()
     missing_at: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64),) * 2)
+    none_at_source: int = 0  # contract-stamps after the first quote that the source does not have
+    none_at: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64),) * 2)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.contracts.missing and not self.stamps.missing
 
     def as_json(self) -> dict[str, Any]:
         """What stands in the passport for the chain; lists are cut off, `more` tells the rest of each."""
@@ -132,34 +156,41 @@ class Completeness:
     def counts(self) -> list[Count]:
         """The checks of this room; a contract that is missing lacks every stamp."""
         lost = len(self.missing_contracts) * self.grid
-        stamps, hits = self.missing_at
-        first = next((f"{gap.contract or 'every contract'} at {clock(gap.first)}" for gap in self.gaps), None)
-        first = self.missing_contracts[0] if self.missing_contracts else first
+        first = self.missing_contracts[0] if self.missing_contracts else self._first_gap(explained=False)
+        none = self._first_gap(explained=True)
         late = next((f"{name} at {clock(stamp)}" for name, stamp, _ in self.late), None)
-        received = self.contracts.received + self.unlisted
+        received, expected = self.contracts.received + self.unlisted, self.stamps.expected
         return [
-            Count(MISSING, self.stamps.missing + lost, self.stamps.expected + lost, first, stamps, hits),
+            Count(MISSING, self.stamps.missing + lost, expected + lost, first, *self.missing_at),
+            Count(NONE_AT_SOURCE, self.none_at_source, expected, none, *self.none_at),
             Count(LATE, len(self.late), received, late),
+            Count(SURPLUS, self.unexpected, self.stamps.received + self.unexpected),
         ]
 
+    def _first_gap(self, *, explained: bool) -> str | None:
+        """The first gap of a kind by name."""
+        gaps = (gap for gap in self.gaps if gap.explained is explained)
+        return next((f"{gap.contract or 'every contract'} at {clock(gap.first)}" for gap in gaps), None)
 
-def without_data(entry: ListedChain) -> Completeness:
-    """A chain that the source has no data for: all of it is explained by that answer."""
-    return Completeness(Balance(expected=entry.contracts, explained=entry.contracts))
+
+def without_data(entry: ListedChain, evidence: Evidence) -> Completeness:
+    """A chain that gave nothing: explained where the source's report of the day does not name it either."""
+    explained = evidence.silence is not None and evidence.silence.eod == NOT_NAMED
+    return Completeness(Balance(expected=entry.contracts, explained=entry.contracts if explained else 0))
 
 
 def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Evidence) -> Completeness:
     """What a chain lacks of the stamps at the places *span* of its *census*."""
     listed, received = census.listed(entry.calls, entry.puts), census.received
-    names = {at: census.name(*at) for at in _indices(listed & ~received)}
-    unquoted = set(evidence.unquoted)
-    explained = [name for name in names.values() if name in unquoted]
-    missing = [name for name in names.values() if name not in unquoted]
+    absent = [census.name(*at) for at in _indices(listed & ~received)]
+    opinion = evidence.opinion(Lack.ABSENT)
+    explained = [name for name in absent if opinion.explains(name)]
+    missing = [name for name in absent if not opinion.explains(name)]
     session = _Session(census, span, received, evidence)
     stamps = Balance(
         expected=int(received.sum()) * len(span),
         received=int(session.there.sum()),
-        explained=int(session.late.sum()),
+        explained=int(session.explained.sum()),
     )
     return Completeness(
         contracts=Balance(int(listed.sum()), int((listed & received).sum()), len(explained)),
@@ -171,23 +202,47 @@ def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Eviden
         missing_contracts=missing,
         late=session.late_first_quotes(),
         gaps=[*session.chain_gaps(), *session.contract_gaps()],
-        missing_at=session.missing_at(len(missing)),
+        missing_at=session.by_minute(session.missing, len(missing)),
+        none_at_source=int(session.none_at_source.sum()),
+        none_at=session.by_minute(session.none_at_source),
     )
 
 
 class _Session:
-    """A census within the session: what is there, what may be absent, what is missing."""
+    """A census within the session: what is there, what the source does not have, what is missing."""
 
     def __init__(self, census: Presence, span: range, received: Mask, evidence: Evidence) -> None:
         self._census, self._span, self._received, self._evidence = census, span, received, evidence
         self.there: Mask = census.there[:, :, span.start : span.stop]
         self._all_lack: Mask = np.asarray(~self.there.any(axis=(0, 1)) & received.any())
-        first, _ = first_and_last(self.there)
-        quoted = np.asarray(self.there.any(axis=2))
-        before = np.arange(len(span)) < first[..., np.newaxis]
-        self.late: Mask = before & quoted[..., np.newaxis] & ~self._all_lack
+        first, last = first_and_last(self.there)
+        quoted = np.asarray(self.there.any(axis=2))[..., np.newaxis]
+        places = np.arange(len(span))
+        own = ~self.there & received[..., np.newaxis] & ~self._all_lack
+        before, after = places < first[..., np.newaxis], places > last[..., np.newaxis]
+        late: Mask = before & quoted & own
         self._first = first
-        self._missing: Mask = ~self.there & ~self.late & received[..., np.newaxis]
+        self.late: Mask = late & self._explained(Lack.LATE)
+        # One that has records outside of the session alone lacks all of it; its end is what is in question.
+        early = own & np.where(quoted, after, True)
+        gone = (early & self._explained(Lack.EARLY)) | (own & ~late & ~early & self._explained(Lack.HOLES))
+        chain = self._all_lack & received[..., np.newaxis]
+        if evidence.opinion(Lack.STAMPS).believed is not None:
+            gone = gone | chain
+        self.none_at_source: Mask = gone
+        self.explained: Mask = self.late | gone
+        self.missing: Mask = (own | chain) & ~self.explained
+
+    def _explained(self, lack: Lack) -> Mask:
+        """Of which contracts the source does not have what they lack so: shape (2, strikes, 1)."""
+        opinion = self._evidence.opinion(lack)
+        if opinion.believed is not None:
+            return np.ones((*self._received.shape, 1), dtype=np.bool_)
+        found = np.zeros((*self._received.shape, 1), dtype=np.bool_)
+        confirmed = set(opinion.confirmed)
+        for at in _indices(self._received) if confirmed else ():
+            found[at] = self._census.name(*at) in confirmed
+        return found
 
     def late_first_quotes(self) -> list[tuple[str, int, int]]:
         """The contracts whose first quote came late: name, first stamp, stamps before it."""
@@ -198,29 +253,30 @@ class _Session:
         ]
 
     def chain_gaps(self) -> list[Gap]:
-        """What every contract of the chain lacks; had one of those that were asked it, it would be here."""
-        contracts, asked = int(self._received.sum()), bool(self._evidence.confirmed)
+        """What every contract of the chain lacks."""
+        contracts = int(self._received.sum())
+        explained = self._evidence.opinion(Lack.STAMPS).believed is not None
         return [
-            Gap(None, self._stamp(first), self._stamp(last), contracts * (last - first + 1), asked)
+            Gap(None, self._stamp(first), self._stamp(last), contracts * (last - first + 1), explained)
             for first, last in runs(self._all_lack)
         ]
 
     def contract_gaps(self) -> list[Gap]:
         """What single contracts lack beyond that."""
-        own = self._missing & ~self._all_lack
-        asked = {*self._evidence.confirmed, *self._evidence.unquoted}
         found = []
-        for at in _indices(np.asarray(own.any(axis=2))):
-            name = self._census.name(*at)
-            found += [
-                Gap(name, self._stamp(first), self._stamp(last), last - first + 1, name in asked)
-                for first, last in runs(own[at])
-            ]
+        for explained, mask in ((False, self.missing), (True, self.none_at_source)):
+            own = mask & ~self._all_lack
+            for at in _indices(np.asarray(own.any(axis=2))):
+                name = self._census.name(*at)
+                found += [
+                    Gap(name, self._stamp(first), self._stamp(last), last - first + 1, explained)
+                    for first, last in runs(own[at])
+                ]
         return found
 
-    def missing_at(self, contracts: int) -> tuple[Ints, Ints]:
-        """At which stamps how many contract-stamps are missing, *contracts* of them at each; by minutes."""
-        hits = self._missing.sum(axis=(0, 1), dtype=np.int64) + contracts
+    def by_minute(self, mask: Mask, more: int = 0) -> tuple[Ints, Ints]:
+        """At which stamps how many contract-stamps are in *mask*, and *more* at each; by minutes."""
+        hits = mask.sum(axis=(0, 1), dtype=np.int64) + more
         stamps = self._stamp(0) + np.arange(len(self._span), dtype=np.int64) * self._census.step_ms
         if self._census.step_ms >= MINUTE_MS:
             return stamps, hits

@@ -53,7 +53,7 @@ def fetch(there: Settings, date: dt.date, session: Session | None) -> Passport:
     if not listing.exists():
         fetch_expirations(there, date, listing)
     # Also where there is a manifest: it may be about the API of another terminal.
-    download_expirations(there, date, listing, manifest)
+    download_expirations(there, date, listing, manifest, session=session)
     merge_date(there, date, manifest, layout.parquet(date), session=session)
     return _sealed(layout, date)
 
