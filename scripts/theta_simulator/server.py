@@ -17,7 +17,7 @@ from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.cache import AnswerCache
 from theta_simulator.delivery import Delivery, HangUp
 from theta_simulator.faults import Fault, Kind, Lots, Target
-from theta_simulator.flawed import FlawedMarket
+from theta_simulator.habitual import HabitualMarket
 from theta_simulator.pages import Page, Pages
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
@@ -38,13 +38,13 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        served = FlawedMarket(settings.seed, settings.size, settings.blemishes)
-        self.market, self.places = served.clean, served.places
+        self.served = HabitualMarket(settings.seed, settings.size, settings.blemishes, settings.habits)
+        self.market, self.places = self.served.clean, self.served.places
         self.log = RequestLog(settings.request_log)
         self.status = settings.status
         self.url = ""
         v2 = settings.api == "v2"
-        self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, served)
+        self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, self.served)
         self._status_paths = wire_v2.STATUS_PATHS if v2 else wire_v3.STATUS_PATHS
         self._subjects = wire_v2.SUBJECTS if v2 else wire_v3.SUBJECTS
         self._headers = _V2_HEADERS if v2 else _V3_HEADERS
