@@ -17,7 +17,16 @@ _BUILT = 17 * sessions.HOUR + 15 * sessions.MINUTE
 _BUILT_WITHIN_MS = 8 * sessions.MINUTE
 _CBOE, _REGULAR = 5, 50
 _PRICES = ("open", "high", "low", "close")
-QUOTE = ("bid_size", "bid_exchange", "bid", "bid_condition", "ask_size", "ask_exchange", "ask", "ask_condition")
+QUOTE = (
+    "bid_size",
+    "bid_exchange",
+    "bid",
+    "bid_condition",
+    "ask_size",
+    "ask_exchange",
+    "ask",
+    "ask_condition",
+)
 COLUMNS = ("created_ms", "last_trade_ms", *_PRICES, "volume", "count", *QUOTE)
 _TEXT = {"right": pl.String, "expiration": pl.Date, "strike": pl.Float64}
 SCHEMA = _TEXT | dict.fromkeys(COLUMNS, pl.Int64) | dict.fromkeys((*_PRICES, "bid", "ask"), pl.Float64)
@@ -70,7 +79,8 @@ def _chain(market: HabitualMarket, item: Expiration, day: date, traded: pl.DataF
     here = frame.join(traded.with_columns(traded=True), on=["expiration", "strike", "right"], how="left")
     was = pl.col("traded").fill_null(False)
     nothing = [
-        pl.when(was).then(name).otherwise(0).alias(name) for name in ("last_trade_ms", *_PRICES, "volume", "count")
+        pl.when(was).then(name).otherwise(0).alias(name)
+        for name in ("last_trade_ms", *_PRICES, "volume", "count")
     ]
     return here.with_columns(nothing).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 

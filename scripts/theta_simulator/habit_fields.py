@@ -24,7 +24,7 @@ def blanked(frame: pl.DataFrame, kind: Kind, wire: Wire) -> pl.DataFrame:
 
 
 def _with(frame: pl.DataFrame, names: tuple[str, ...], here: pl.Expr, value: str | None) -> pl.DataFrame:
-    """Return the rows with other fields *here*; a word among numbers becomes a category, which is not quoted."""
+    """Return the rows with other fields *here*; a word among numbers is a category, not quoted."""
     if value is not None:
         frame = frame.with_columns(pl.col(name).cast(pl.String) for name in names)
     changed = [pl.when(here).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name in names]

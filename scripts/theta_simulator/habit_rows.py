@@ -55,7 +55,9 @@ class Question:
     @property
     def scene(self) -> Scene:
         """What the greeks of the rows follow from."""
-        return Scene(self.market.clean, self.root, self.expiration, self.day, greeks_version=self.greeks_version)
+        return Scene(
+            self.market.clean, self.root, self.expiration, self.day, greeks_version=self.greeks_version
+        )
 
     @property
     def close(self) -> int:
@@ -112,7 +114,7 @@ def _frozen(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
     return _ordered(rows.filter(~here), defects.solved(still.select(list(COLUMNS)), asked.scene))
 
 
-def _repeated_to_four(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
+def _repeated_to_four(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
     """Repeat the last quotes of a half day until the hour at which others end."""
     if not sessions.closes_early(asked.day):
         return rows

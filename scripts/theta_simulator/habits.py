@@ -132,10 +132,9 @@ OF_ONE_CHAIN = frozenset(
 )
 OF_ONE_ROOT = frozenset({Kind.ROOT_MISSING, Kind.ROOT_MISSING_ONCE})
 OF_SOME_DATES = frozenset({Kind.DATE_472, Kind.DATE_CLOSED, Kind.DATE_LATE})
-# A v2 terminal has no calendar, no stamps in words, no row without an underlying, and its own legacy JSON.
+# A v2 terminal has no stamps in words, no row without an underlying, and a JSON of its own.
 V3_ONLY = frozenset(
     {
-        Kind.DATE_CLOSED,
         Kind.UNDERLYING_TIME_BLANK,
         Kind.COMPACT_DATES,
         Kind.SIX_DIGITS,

@@ -78,7 +78,7 @@ class HabitualMarket(FlawedMarket):
         greeks_version: str = "latest",
         strike: float | None = None,
     ) -> pl.DataFrame:
-        """Return the rows of `FlawedMarket.history` as this terminal has them; a strike: as alone it has them."""
+        """Return the rows of a chain, or of one strike, as this terminal has them."""
         rows = super().history(root, expiration, day, step_ms, start_ms, end_ms, greeks_version, strike)
         here = [habit for habit in self.habits if self.sits(habit, root, day, expiration)]
         if any(habit.kind in _WITHOUT_ROWS for habit in here):

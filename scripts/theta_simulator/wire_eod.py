@@ -90,7 +90,9 @@ class Reports:
             answers.JSON, TICK, tuple(spelling.v2_ticks(part, TICK, _V2_CONTRACT) for part in slices), ""
         )
 
-    def _days(self, root: str, label: date | None, first: date, last: date) -> list[tuple[date, pl.DataFrame]]:
+    def _days(
+        self, root: str, label: date | None, first: date, last: date
+    ) -> list[tuple[date, pl.DataFrame]]:
         today = self.settings.trading_today()
         return eod.of_days(self.market, root, label, sessions.between(first, min(last, today)), today)
 
