@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class SilentRoot:
+    """A configured root without any chain."""
+
+    reason: str
+    explained: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Listing:
     """What the source lists for *date*: the chains, and the data set and API they are listed for.
 
@@ -32,6 +44,9 @@ class Listing:
     chains: tuple[ListedChain, ...]
     vendor: VendorHours | None = None
     unknown: str | None = None
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    roots: Mapping[str, SilentRoot] = field(default_factory=dict)
+    unlisted: tuple[str, ...] = ()
 
     def identity(self, entry: ListedChain) -> str:
         """Tells checkpoints of *entry* under this data set and API from all others."""
