@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -198,7 +198,8 @@ def passport(
         },
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
-            "silent_roots": {root: silent.as_json() for root, silent in listing.roots.items()},
+            "silent_roots": {root: asdict(silent) for root, silent in listing.roots.items()},
+            "expirations_unknown": dict(listing.expirations_unknown),
         },
         "second_opinions": _second_opinions(reports),
         "rejects": {
@@ -222,7 +223,7 @@ def _unknown(listing: Listing, reports: Sequence[ChainReport]) -> Iterator[str]:
     for root, silent in listing.roots.items():
         if not silent.explained:
             yield f"{root}: {silent.reason}"
-    yield from listing.unlisted
+    yield from listing.unasked
     yield from (said for report in reports if (said := report.unknown()) is not None)
 
 
