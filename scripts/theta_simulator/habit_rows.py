@@ -18,7 +18,7 @@ from theta_simulator.chance import Floats, Ints
 from theta_simulator.defects import Scene
 from theta_simulator.greeks import Version
 from theta_simulator.habits import Habit, Kind
-from theta_simulator.market import COLUMNS
+from theta_simulator.market import COLUMNS, Market
 
 if TYPE_CHECKING:
     from theta_simulator.habitual import HabitualMarket
@@ -71,11 +71,17 @@ class Question:
 
     def base(self, habit: Habit, *more: str) -> int:
         """Return the hash base of a habit in this chain."""
-        chain = (self.root, self.expiration.isoformat(), self.day.isoformat())
-        return chance.key(habit.seed, "habit", habit.kind, *chain, *more)
+        return _base(habit, (self.root, self.expiration, self.day), *more)
 
 
 Edit = Callable[[pl.DataFrame, Question, Habit], pl.DataFrame]
+Chain = tuple[str, date, date]
+
+
+def _base(habit: Habit, chain: Chain, *more: str) -> int:
+    """Return the hash base of a habit in a chain (root, expiration, date)."""
+    root, expiration, day = chain
+    return chance.key(habit.seed, "habit", habit.kind, root, expiration.isoformat(), day.isoformat(), *more)
 
 
 # Prices -------------------------------------------------------------------------------------------------
@@ -202,6 +208,19 @@ def _zeros_first(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
     return _ordered(rows, defects.solved(early.with_columns(zeros).select(list(COLUMNS)), asked.scene))
 
 
+def unquoted(market: Market, chain: Chain, habit: Habit) -> pl.DataFrame:
+    """Return strike and right of the contracts of a chain that were never quoted: one in fifty, or one."""
+    root, expiration, day = chain
+    contracts = market.contracts(root, day).filter(pl.col("expiration") == expiration).select(_CONTRACT)
+    drawn = chance.uniform(_base(habit, chain), _numbers(contracts))
+    return contracts.filter(drawn <= max(0.02, float(drawn.min())))
+
+
+def _quoted(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
+    none = unquoted(asked.market.clean, (asked.root, asked.expiration, asked.day), habit)
+    return rows.join(none, on=_CONTRACT, how="anti", maintain_order="left")
+
+
 def _ended_early(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
     """End a tenth of the contracts somewhere in the second half of the session."""
     numbers, base = _numbers(rows), asked.base(habit)
@@ -258,6 +277,14 @@ def _without_first(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.Data
     return rows.filter(~(contract & (pl.col("ms_of_day") < resumed)))
 
 
+def _without_last(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
+    """Leave out the end of a contract's day, as long as its beginning might be."""
+    strike, right, resumed = late_contract(asked, habit)
+    last = min(asked.close, sessions.REGULAR_CLOSE) - (resumed - sessions.OPEN)
+    contract = (pl.col("strike") == strike) & (pl.col("right") == right)
+    return rows.filter(~(contract & (pl.col("ms_of_day") > last)))
+
+
 def _numbers(rows: pl.DataFrame) -> Ints:
     """Return a number for each row's contract."""
     thousandths = (rows["strike"].to_numpy() * 1000).round().astype(np.int64)
@@ -281,6 +308,7 @@ EDITS: dict[Kind, Edit] = {
     Kind.DEAD_HOUR: _dead(sessions.HOUR),
     Kind.DEAD_MINUTE: _dead(sessions.MINUTE),
     **dict.fromkeys(YEARS, _with_years),
+    Kind.LISTS_UNQUOTED: _quoted,
     Kind.ENDS_EARLY_TENTH: _ended_early,
     Kind.NO_ZERO_BID_ROWS: lambda rows, *_: rows.filter(pl.col("bid") > 0.0),
     Kind.ROWS_ON_CHANGE: _changed,
@@ -288,6 +316,8 @@ EDITS: dict[Kind, Edit] = {
     Kind.LATE_FOR_REAL_EVERYWHERE: _without_first,
     Kind.LOSES_FIRST_ROWS: _from_chains(_without_first),
     Kind.LOSES_FIRST_ROWS_EVERYWHERE: _from_chains(_without_first),
+    Kind.LOSES_LAST_ROWS: _from_chains(_without_last),
+    Kind.LOSES_LAST_ROWS_EVERYWHERE: _from_chains(_without_last),
     Kind.SINGLES_MORE_ONE_STAMP: _from_chains(_without_stamp),
     Kind.SINGLES_MORE_ONE_STAMP_EVERYWHERE: _from_chains(_without_stamp),
     Kind.SINGLES_MORE_CONTRACTS: _from_chains(_without_contracts),

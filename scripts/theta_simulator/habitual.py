@@ -81,6 +81,8 @@ class HabitualMarket(FlawedMarket):
         """Return the rows of a chain, or of one strike, as this terminal has them."""
         rows = super().history(root, expiration, day, step_ms, start_ms, end_ms, greeks_version, strike)
         here = [habit for habit in self.habits if self.sits(habit, root, day, expiration)]
+        if not here:
+            return rows
         if any(habit.kind in _WITHOUT_ROWS for habit in here):
             return pl.DataFrame(schema=COLUMNS)
         if not self._quotes(root, expiration, day):
@@ -130,7 +132,14 @@ class HabitualMarket(FlawedMarket):
         return root in ROOTS and label in {item.label for item in self.expirations(root, day)}
 
     def _is_empty(self, item: Expiration, day: date) -> bool:
-        return self._any(_WITHOUT_ROWS, item.root, day, item.label)
+        return self._any((*_WITHOUT_ROWS, Kind.EOD_LACKS_CHAIN), item.root, day, item.label)
+
+    def never_quoted(self, item: Expiration, day: date) -> pl.DataFrame:
+        """Return the contracts (strike and right) of a chain that its terminal lists and has no rows of."""
+        mine = [habit for habit in self.habits if habit.kind == Kind.LISTS_UNQUOTED]
+        here = [habit for habit in mine if self.sits(habit, item.root, day, item.label)]
+        found = [habit_rows.unquoted(self.clean, (item.root, item.label, day), habit) for habit in here]
+        return pl.concat([self.clean.contracts(item.root, day).select("strike", "right").clear(), *found])
 
     def _any(self, kinds: tuple[Kind, ...], root: str, day: date, label: date | None = None) -> bool:
         mine = [habit for habit in self.habits if habit.kind in kinds]

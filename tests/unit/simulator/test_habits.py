@@ -1,5 +1,6 @@
 """Habits as a client meets them: what each is about is otherwise, all else is the same to the byte."""
 
+import gzip
 import sys
 from datetime import date
 
@@ -120,6 +121,9 @@ ABOUT = {
     Kind.LISTS_ZERO_STRIKE: LISTINGS,
     Kind.LISTS_FOREIGN_ROOT: LISTINGS,
     Kind.LISTS_ONLY_EXPIRED: LISTINGS,
+    Kind.LISTS_UNQUOTED: HISTORY | EODS,
+    Kind.LISTS_570: LISTINGS,
+    Kind.LISTS_477: LISTINGS,
     Kind.ROOT_MISSING_ONCE: {("listing", "SPX")},
     Kind.ROOT_MISSING: {("listing", "SPX")},
     Kind.UNLISTED_OWN_DATE: WEEKLIES,
@@ -134,6 +138,8 @@ ABOUT = {
     ),
     Kind.LOSES_FIRST_ROWS: THE_CHAIN,
     Kind.LOSES_FIRST_ROWS_EVERYWHERE: ALL_CHAINS,
+    Kind.LOSES_LAST_ROWS: THE_CHAIN,
+    Kind.LOSES_LAST_ROWS_EVERYWHERE: ALL_CHAINS,
     Kind.LATE_FOR_REAL: THE_CHAIN | THE_SINGLES,
     Kind.LATE_FOR_REAL_EVERYWHERE: HISTORY,
     Kind.LISTED_472: THE_CHAIN | THE_SINGLES,
@@ -141,6 +147,9 @@ ABOUT = {
     Kind.LISTED_EMPTY: THE_CHAIN | THE_SINGLES | {("eod", "SPXW")},
     Kind.NO_EOD: EODS,
     Kind.EOD_TIER: EODS,
+    Kind.EOD_500: EODS,
+    Kind.EOD_TWICE: EODS,
+    Kind.EOD_LACKS_CHAIN: {("eod", "SPXW")},
     Kind.DATE_472: HISTORY | LISTINGS | EODS,
     Kind.DATE_CLOSED: HISTORY | LISTINGS | EODS,
     Kind.DATE_LATE: HISTORY | LISTINGS | EODS,
@@ -160,6 +169,7 @@ ABOUT = {
     Kind.ENDS_EARLY_TENTH: HISTORY - SHORT,
     # Nothing is spelled so in JSON, or with times that are numbers.
     Kind.JSON_LEGACY: NOTHING,
+    Kind.JSON_ROWS: NOTHING,
     **dict.fromkeys(
         (Kind.SIX_DIGITS, Kind.STAMP_OFFSET, Kind.STAMP_ZULU),
         HISTORY | EODS,
@@ -305,6 +315,7 @@ def test_a_slot_stays_busy_when_nobody_waits_any_more():
 
 REFUSED = {
     "chain-500": (500, "text/plain", b"Internal server error"),
+    "chain-500-binary": (500, "text/plain", bytes(number * 37 % 256 for number in range(1200))),
     "chain-470": (470, "text/plain", b"General error"),
     "chain-no-data-text": (200, "text/plain", b"No data for the specified request"),
     "chain-no-data-text-csv": (200, "text/csv", b"No data for the specified request"),
@@ -354,6 +365,37 @@ def test_a_header_alone_is_the_true_header(api, without):
 def test_a_terminal_without_the_report(kind, api, code):
     with with_habits(api, kind) as terminal:
         assert codes(terminal, eod(api, "SPX"), eod(api, "SPXW", "20240119")) == [code, code]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("lists-570", 570), ("lists-477", 477)])
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_listing_refused_in_words_for_something_else(kind, code, api):
+    with with_habits(api, kind) as terminal:
+        assert codes(terminal, listing(api, "SPX"), listing(api, "SPXW"), chain(api, *CHAIN)) == [
+            code,
+            code,
+            200,
+        ]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_chain_that_comes_compressed_unasked(api, without):
+    with with_habits(api, Habit("chain-gzip", 0, *CHAIN)) as terminal:
+        answer = get(terminal, chain(api, *CHAIN))
+
+    assert "content-encoding" not in answer.headers
+    assert gzip.decompress(answer.content) == without[api]["chain", *CHAIN][2]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_report_that_errs_itself(api, without):
+    with with_habits(api, "eod-twice", Habit("eod-lacks-chain", 0, *CHAIN)) as terminal:
+        found, once = (get(terminal, eod(api, "SPXW")).text, without[api]["eod", "SPXW"][2].decode())
+        assert codes(terminal, eod(api, "SPXW", "20240119"), chain(api, *CHAIN)) == [472, 200]
+
+    lines = [line for line in once.splitlines() if "2024-01-19" not in line and ",20240119," not in line]
+    assert found.splitlines()[0::2][:1] + found.splitlines()[1::2] == lines
+    assert len(found.splitlines()) == 2 * len(lines) - 1
 
 
 def listed(terminal, root="SPXW", day=DAY):
