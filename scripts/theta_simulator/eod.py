@@ -93,7 +93,7 @@ def _chain(market: HabitualMarket, item: Expiration, day: date, traded: pl.DataF
 
 def _closing(market: HabitualMarket, item: Expiration, day: date) -> pl.DataFrame:
     """Return expiration, strike, right and the last bid and ask of each contract quoted on *day*."""
-    listed = market.clean.contracts(item.root, day).filter(pl.col("expiration") == item.label)
+    listed = market.clean.chain(item, day)
     quoted = listed.join(market.never_quoted(item, day), on=["strike", "right"], how="anti")
     last = sessions.option_close(day, item.expires_on(day))
     rows = market.clean.history(item.root, item.label, day, sessions.MINUTE, last, last)

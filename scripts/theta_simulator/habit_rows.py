@@ -7,13 +7,14 @@ row whatever window is asked for; but for the edits that withhold from a chain w
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
-from theta_simulator import chance, defects, index, sessions, surface
+from theta_simulator import chance, defects, index, listing, sessions, surface
 from theta_simulator.chance import Floats, Ints
 from theta_simulator.defects import Scene
 from theta_simulator.greeks import Version
@@ -74,8 +75,17 @@ class Question:
         return _base(habit, (self.root, self.expiration, self.day), *more)
 
 
-Edit = Callable[[pl.DataFrame, Question, Habit], pl.DataFrame]
 Chain = tuple[str, date, date]
+Edit = Callable[[pl.DataFrame, Question, Habit], pl.DataFrame]
+
+
+@lru_cache(maxsize=64)
+def contracts_of(market: Market, chain: Chain) -> pl.DataFrame:
+    """Return strike and right of the contracts of a chain (root, expiration, date) that are quoted."""
+    root, expiration, day = chain
+    found = listing.find(root, expiration)
+    assert found is not None
+    return market.chain(found, day).select(_CONTRACT)
 
 
 def _base(habit: Habit, chain: Chain, *more: str) -> int:
@@ -192,8 +202,7 @@ def _with_years(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFra
 
 def _zeros_first(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
     """Give each contract rows of zeros from the open to its first quote."""
-    contracts = asked.market.clean.contracts(asked.root, asked.day)
-    contracts = contracts.filter(pl.col("expiration") == asked.expiration).select(_CONTRACT)
+    contracts = contracts_of(asked.market.clean, (asked.root, asked.expiration, asked.day))
     if asked.strike is not None:
         contracts = contracts.filter(pl.col("strike") == asked.strike)
     stamps = np.array(asked.stamps(sessions.OPEN, asked.close), dtype=np.int64)
@@ -210,8 +219,7 @@ def _zeros_first(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
 
 def unquoted(market: Market, chain: Chain, habit: Habit) -> pl.DataFrame:
     """Return strike and right of the contracts of a chain that were never quoted: one in fifty, or one."""
-    root, expiration, day = chain
-    contracts = market.contracts(root, day).filter(pl.col("expiration") == expiration).select(_CONTRACT)
+    contracts = contracts_of(market, chain)
     drawn = chance.uniform(_base(habit, chain), _numbers(contracts))
     return contracts.filter(drawn <= max(0.02, float(drawn.min())))
 
@@ -264,9 +272,8 @@ def _without_some(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataF
 
 def late_contract(asked: Question, habit: Habit) -> tuple[float, str, int]:
     """Return strike and right of the contract whose first rows are missing, and the stamp they resume at."""
-    contracts = asked.market.clean.contracts(asked.root, asked.day)
-    contracts = contracts.filter(pl.col("expiration") == asked.expiration)
-    strike, right = contracts.select(_CONTRACT).row(asked.base(habit) % len(contracts))
+    contracts = contracts_of(asked.market.clean, (asked.root, asked.expiration, asked.day))
+    strike, right = contracts.row(asked.base(habit) % len(contracts))
     minutes = _FEWEST_LATE + asked.base(habit, "minutes") % (_MOST_LATE - _FEWEST_LATE)
     return strike, right, sessions.OPEN + minutes * sessions.MINUTE
 

@@ -139,7 +139,7 @@ class HabitualMarket(FlawedMarket):
         mine = [habit for habit in self.habits if habit.kind == Kind.LISTS_UNQUOTED]
         here = [habit for habit in mine if self.sits(habit, item.root, day, item.label)]
         found = [habit_rows.unquoted(self.clean, (item.root, item.label, day), habit) for habit in here]
-        return pl.concat([self.clean.contracts(item.root, day).select("strike", "right").clear(), *found])
+        return pl.concat([self.clean.chain(item, day).select("strike", "right").clear(), *found])
 
     def _any(self, kinds: tuple[Kind, ...], root: str, day: date, label: date | None = None) -> bool:
         mine = [habit for habit in self.habits if habit.kind in kinds]
