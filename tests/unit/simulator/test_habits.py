@@ -8,7 +8,7 @@ import pytest
 import requests
 from tests.unit.simulator.test_faults import STATUS
 
-from theta_simulator import Habit, Settings, __main__, running, sessions
+from theta_simulator import Blemish, Habit, Settings, __main__, running, sessions
 from theta_simulator.conduct import Conduct
 from theta_simulator.habits import OF_ONE_CHAIN, OF_SOME_DATES, V3_ONLY, Kind
 from theta_simulator.habitual import HabitualMarket, one_chain
@@ -309,6 +309,23 @@ def test_a_slot_stays_busy_when_nobody_waits_any_more():
         first, *_, last = [record["started"] for record in terminal.requests() if record["started"]]
 
     assert last - first >= 0.4
+
+
+def test_a_terminal_may_change_its_habits():
+    with with_habits("v3", Habit("chain-500", 0, *CHAIN), Habit("busy-first", times=1)) as terminal:
+        assert codes(terminal, chain("v3", *CHAIN), chain("v3", *CHAIN)) == [429, 500]
+        terminal.change(habits=())
+        whole = get(terminal, chain("v3", *CHAIN)).content
+        terminal.change(habits=(Habit("singles-more-contracts", 0, *CHAIN),))
+        less = get(terminal, chain("v3", *CHAIN)).content
+        terminal.change(habits=(Habit("date-late", day=TODAY, days=2),))
+        assert codes(terminal, listing("v3", "SPXW", TODAY)) == [472]
+        terminal.change(today=date(2025, 1, 2))
+        assert codes(terminal, listing("v3", "SPXW", TODAY)) == [200]
+        terminal.change(habits=(), blemishes=(Blemish("false-no-data", root=CHAIN[0], expiration=CHAIN[1]),))
+        assert codes(terminal, chain("v3", *CHAIN)) == [472]
+
+    assert len(less) < len(whole)
 
 
 # What is refused, and what is listed --------------------------------------------------------------------
