@@ -17,18 +17,27 @@ class Admission:
         self._slots = asyncio.Semaphore(outstanding)
         self._queue = queue
         self._waiting = 0
+        self._arriving: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
     async def slot(self, least_seconds: float = 0.0) -> AsyncIterator[None]:
-        """Hold a slot for the block, and so long at least; raise `Full` if there is not even room to wait."""
+        """Hold a slot for the block; raise `Full` if there is not even room to wait.
+
+        With *least_seconds* the slot stays busy so long at least, although nobody waits for the answer any
+        more: a request that is given up while it waits gets its slot too, when its turn comes.
+        """
         if self._slots.locked() and self._queue is not None and self._waiting >= self._queue:
             raise Full
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
         loop = asyncio.get_running_loop()
+        turn = self._turn()
+        try:
+            await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            if not least_seconds:
+                turn.cancel()
+            # The slot may have been given in this very moment: then it is given back.
+            turn.add_done_callback(lambda done: self._abandoned(done, least_seconds))
+            raise
         until = loop.time() + least_seconds
         try:
             yield
@@ -37,3 +46,25 @@ class Admission:
                 loop.call_later(left, self._slots.release)
             else:
                 self._slots.release()
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        for turn in self._arriving:
+            turn.cancel()
+
+    def _turn(self) -> asyncio.Task[bool]:
+        """Begin to wait for a slot."""
+        turn = asyncio.get_running_loop().create_task(self._slots.acquire())
+        self._waiting += 1
+        self._arriving.add(turn)
+        turn.add_done_callback(self._arrived)
+        return turn
+
+    def _arrived(self, turn: asyncio.Task[bool]) -> None:
+        self._waiting -= 1
+        self._arriving.discard(turn)
+
+    def _abandoned(self, turn: asyncio.Task[bool], seconds: float) -> None:
+        """Keep the slot that nobody waits for any more as long as the request would have."""
+        if not turn.cancelled():
+            asyncio.get_running_loop().call_later(seconds, self._slots.release)

@@ -92,6 +92,7 @@ class Server:
     async def stop(self) -> None:
         """Stop listening, drop what is in flight, close the log."""
         self._delivery.stop()
+        self._admission.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         self._builders.shutdown(wait=False, cancel_futures=True)
