@@ -15,9 +15,9 @@ class Admission:
     def __init__(self, outstanding: int, queue: int | None) -> None:
         """Serve *outstanding* at a time and let *queue* wait; None lets everybody wait."""
         self._slots = asyncio.Semaphore(outstanding)
-        self._queue = queue
-        self._waiting = 0
-        self._arriving: set[asyncio.Task[bool]] = set()
+        self._most = None if queue is None else outstanding + queue
+        self._inside = 0
+        self._turns: set[asyncio.Task[bool]] = set()
 
     @asynccontextmanager
     async def slot(self, least_seconds: float = 0.0) -> AsyncIterator[None]:
@@ -26,10 +26,13 @@ class Admission:
         With *least_seconds* the slot stays busy so long at least, although nobody waits for the answer any
         more: a request that is given up while it waits gets its slot too, when its turn comes.
         """
-        if self._slots.locked() and self._queue is not None and self._waiting >= self._queue:
+        if self._most is not None and self._inside >= self._most:
             raise Full
+        self._inside += 1
         loop = asyncio.get_running_loop()
-        turn = self._turn()
+        turn = loop.create_task(self._slots.acquire())
+        self._turns.add(turn)
+        turn.add_done_callback(self._turns.discard)
         try:
             await asyncio.shield(turn)
         except asyncio.CancelledError:
@@ -43,28 +46,22 @@ class Admission:
             yield
         finally:
             if (left := until - loop.time()) > 0.0:
-                loop.call_later(left, self._slots.release)
+                loop.call_later(left, self._release)
             else:
-                self._slots.release()
+                self._release()
 
     def stop(self) -> None:
         """Let nobody wait any more."""
-        for turn in self._arriving:
+        for turn in self._turns:
             turn.cancel()
 
-    def _turn(self) -> asyncio.Task[bool]:
-        """Begin to wait for a slot."""
-        turn = asyncio.get_running_loop().create_task(self._slots.acquire())
-        self._waiting += 1
-        self._arriving.add(turn)
-        turn.add_done_callback(self._arrived)
-        return turn
-
-    def _arrived(self, turn: asyncio.Task[bool]) -> None:
-        self._waiting -= 1
-        self._arriving.discard(turn)
+    def _release(self) -> None:
+        self._inside -= 1
+        self._slots.release()
 
     def _abandoned(self, turn: asyncio.Task[bool], seconds: float) -> None:
         """Keep the slot that nobody waits for any more as long as the request would have."""
-        if not turn.cancelled():
-            asyncio.get_running_loop().call_later(seconds, self._slots.release)
+        if turn.cancelled():
+            self._inside -= 1
+        else:
+            asyncio.get_running_loop().call_later(seconds, self._release)
