@@ -132,9 +132,9 @@ class Conduct:
     def _of(self, habit: Habit, asked: Asked) -> Answer | None:
         """Return what one habit has to say to a request."""
         kind = Kind(habit.kind)
-        if asked.what == "listing" and kind in _LISTING:
+        if asked.what == "listing" and kind in _LISTING and self._is_about(habit, asked):
             return _LISTING[kind]
-        if asked.what == "single" and kind in _SINGLES:
+        if asked.what == "single" and kind in _SINGLES and self._is_about(habit, asked):
             return _SINGLES[kind]
         if asked.what == "chain" and kind in _CHAIN and self._is_about(habit, asked):
             empty = kind is Kind.CHAIN_EMPTY_BODY
@@ -144,7 +144,7 @@ class Conduct:
     def _denies(self, habit: Habit, asked: Asked) -> bool:
         """Say whether a habit makes the terminal say that there is no data."""
         if habit.kind == Kind.SINGLES_472:
-            return asked.what == "single"
+            return asked.what == "single" and self._is_about(habit, asked)
         if habit.kind == Kind.LISTED_472_ALWAYS:
             return asked.what in ("chain", "single") and self._is_about(habit, asked)
         return habit.kind in _PASSING and self._not_yet(habit, asked)

@@ -4,6 +4,7 @@ import gzip
 import sys
 from datetime import date
 
+import polars as pl
 import pytest
 import requests
 from tests.unit.simulator.test_faults import STATUS
@@ -481,6 +482,46 @@ def test_a_date_in_five_has_nothing_and_the_calendar_may_know():
         year = get(terminal, ("/v3/calendar/year_holidays", {"year": "2024"})).text
     assert [day for day, word in words.items() if word == "full_close"] == [d for d in gone if d in words]
     assert all(day.isoformat() in year for day in gone)
+
+
+def test_a_habit_may_be_about_one_root_or_chain_alone(without):
+    habits = (
+        Habit("lists-zero-strike", root="SPX"),
+        Habit("singles-500", 0, *CHAIN),
+        Habit("dead-hour", 0, "SPXW", DAY),
+        Habit("date-472", root="SPX", day=date(2024, 1, 3)),
+    )
+    with with_habits("v3", *habits) as terminal:
+        found = survey("v3", terminal)
+        next_day = date(2024, 1, 3)
+        others = codes(terminal, listing("v3", "SPX", next_day), listing("v3", "SPXW", next_day))
+
+    changed = {key[:3] for key, answer in found.items() if answer != without["v3"][key]}
+    own = {(what, "SPXW", DAY) for what in ("chain", "single")}
+    assert changed == {("listing", "SPX")} | THE_SINGLES | own
+    assert others == [472, 200]
+
+
+def test_habits_go_together():
+    habits = (
+        Habit("unlisted-own-date"),
+        Habit("loses-first-rows", 0, *CHAIN),
+        Habit("singles-more-random", 0, *CHAIN),
+        Habit("late-for-real", 5, *CHAIN),
+        Habit("years-to-1615"),
+        Habit("lambda-blank"),
+        Habit("bom"),
+    )
+    alone = [HabitualMarket(1, "tiny", (), (each,)) for each in habits[1:4]]
+    apart = [Truth(market).withheld(*CHAIN, DAY).chain for market in alone]
+    with with_habits("v3", *habits) as terminal:
+        together = terminal.truth.withheld(*CHAIN, DAY)
+        body = get(terminal, chain("v3", *CHAIN)).content
+        assert {row[1] for row in listed(terminal)} == {"2024-01-03", "2024-01-19"}
+
+    assert sorted(together.chain.rows()) == sorted(pl.concat(apart).unique().rows())
+    assert sorted(together.both.rows()) == sorted(apart[2].rows())
+    assert len(body.splitlines()) - 1 == 8 * 391 - len(together.chain)
 
 
 # The command line ---------------------------------------------------------------------------------------
