@@ -201,3 +201,11 @@ def went_on_refused(log, at_work):
     refused = sum(request["fault"] == Kind.REFUSED_TIER for request in log)
     if refused > at_work:
         yield f"{refused} requests were refused to {at_work} at work"
+
+
+def doubted_too_much(runs, most):
+    """A run asks about single contracts within the date's budget."""
+    for number, (_, requests) in enumerate(runs, start=1):
+        asked = sum(about_a_contract(request) and not request["page_of"] for request in requests)
+        if asked > most:
+            yield f"run {number} asks {asked} questions about contracts, {most} are allowed"
