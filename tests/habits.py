@@ -1,4 +1,4 @@
-"""Fills from terminals with habits: what is sealed, what is said of it, and what is lacking without a word."""
+"""Fills from terminals with habits: what is sealed, what is said of it, what is lacking without a word."""
 
 import datetime as dt
 from collections import defaultdict
