@@ -1,4 +1,4 @@
-"""Fills from terminals with habits: what is sealed, what is said of it, and what is lacking without a word."""
+"""Fills from terminals with habits: what is sealed, what is said, and what is lacking without a word."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -86,7 +86,7 @@ def untold(date, terminal):
     return found
 
 
-def beyond_one_per_chain(date, terminal):
-    """Return how many data requests there were beyond one for each chain: not those about the state."""
-    asked = [each for each in terminal.requests() if "status" not in each["path"]]
+def beyond_one_per_chain(date, terminal, before=0):
+    """Return how many data requests there were beyond one for each chain, but for the *before* first ones."""
+    asked = [each for each in terminal.requests()[before:] if "status" not in each["path"]]
     return len(asked) - len(date.passport()["chains"])

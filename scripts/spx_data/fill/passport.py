@@ -94,7 +94,8 @@ class ChainReport:
     def state(self) -> ChainState:
         """What is known of the chain."""
         if not self.has_data:
-            explained = self.receipt.error is None and self.completeness.is_whole
+            silence = self.receipt.evidence.silence
+            explained = self.receipt.error is None and silence is not None and silence.is_explained
             if self.entry.witness != "listing" and not (explained and self._may_be_later):
                 return ChainState.UNLISTED
             return ChainState.WHOLE if explained else ChainState.UNAVAILABLE
