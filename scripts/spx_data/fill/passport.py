@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,7 @@ class ChainReport:
     duplicates: int = 0  # dropped, because they repeat another one
     conflicts: int = 0  # rows of which the source has several versions
     row_counts: Sequence[Count] = ()
+    nulls: Mapping[str, int] = field(default_factory=dict)  # records that lack a value, by column
 
     @classmethod
     def of(
@@ -73,6 +75,7 @@ class ChainReport:
                 conflicts=account.conflicts,
                 duplicates=account.duplicates,
             ),
+            account.nulls,
         )
 
     def counts(self) -> list[Count]:
@@ -107,6 +110,7 @@ class ChainReport:
             "checkpoint": {"bytes": self.receipt.bytes, "sha256": self.receipt.sha256},
             "attempts": self.receipt.attempts,
             "seconds": self.receipt.seconds,
+            **({"nulls": _nulls([self])} if self.nulls else {}),
         }
 
     def proof(self) -> dict[str, Any]:
@@ -131,6 +135,12 @@ def _explained(evidence: Evidence) -> str:
         if evidence.unquoted
         else said
     )
+
+
+def _nulls(reports: Sequence[ChainReport]) -> dict[str, int]:
+    """How many records of chains lack a value, by column in the day's order."""
+    total = sum((Counter(report.nulls) for report in reports), Counter[str]())
+    return {name: total[name] for name in schema.OPTIONAL if total[name]}
 
 
 def _moment(ms: Any) -> dt.datetime:
@@ -169,6 +179,7 @@ def passport(
             "conflicts": sum(report.conflicts for report in reports),
             "sha256": rejects.sha256,
         },
+        "nulls": _nulls(reports),
         "underlying": prices and prices.as_json(),
         "quality": judgement.day,
         "rows": written.rows,

@@ -10,6 +10,7 @@ import logging
 
 from spx_data import dataset, files, handles, slots, theta, volumes
 from spx_data.errors import ConfigurationValidationError
+from spx_data.retry import retrying
 from spx_data.settings import Settings, Terminal
 from spx_data.theta import Source
 
@@ -35,20 +36,20 @@ def preflight(settings: Settings) -> Terminal:
     for lack in volumes.check(layout):
         _log.warning("%s: after a power cut the last files may be damaged; verify finds them", lack)
     handles.ensure(settings.terminal.max_concurrent_requests)
-    terminal = theta.locate(settings.terminal)
+    terminal = theta.locate(settings.terminal, patient=True)
     with slots.shared(layout, terminal.max_concurrent_requests, brief=True) as shared:
         source = theta.connect(terminal, layout.temp, gate=shared.slot)
         try:
             dataset.check(settings, dataset.identity(settings, source.greeks_version))
             for root in settings.roots:
-                _check_root(source, root)
+                _check_root(source, root, terminal.retry_wait_factor)
         finally:
             source.close()
     return terminal
 
 
-def _check_root(source: Source, root: str) -> None:
-    if not source.knows_root(root):
+def _check_root(source: Source, root: str, wait_factor: float) -> None:
+    if not retrying(lambda: source.knows_root(root), wait_factor=wait_factor):
         raise ConfigurationValidationError(
             f"config: processing.roots: {source.base_url} knows no option root {root}",
             cure="SPX and SPXW are the roots of SPX options",

@@ -2,7 +2,8 @@
 
 A bad row may be the source's or damage on the way. What the source says twice is its own: it is set aside
 and the rest goes on. The file has a line for each bad row, and for each version of a record that the source
-gives in several (`records.settle`): its reason, its chain, the API, and its text as it came.
+gives in several (`records.settle`): its reason, its chain, the API, and its text as it came. Of the bad rows
+of one chain and reason some thousand have a line of their own; one line counts the others (`rows`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from spx_data import files, staging
 from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
 from spx_data.records import CONFLICT, MEANINGS, Reject, Rejects
 from spx_data.theta.chains import Chain
+from spx_data.theta.excerpts import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,11 +33,40 @@ if TYPE_CHECKING:
     from spx_data.staging import Receipt
 
 
-class Doubt:
-    """Bad rows in the answer about *what* are believed when two tries have brought the very same."""
+_CHAINS = 2  # that confirm a pattern, before others are believed at once
 
-    def __init__(self, what: object) -> None:
-        self._what = what
+
+class Believed:
+    """Patterns of bad rows that the source has confirmed on one date; threads may share it.
+
+    A source that garbles rows in a way of its own does so in every chain. Once bad rows of the same reason
+    have come twice and alike in two chains, they are its habit, and asking others again only costs.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._confirmed: dict[str, set[str]] = {}
+
+    def confirm(self, what: object, reasons: Iterable[str]) -> None:
+        """Take note that a second answer about *what* had the very same bad rows, of these *reasons*."""
+        with self._lock:
+            for reason in reasons:
+                self._confirmed.setdefault(reason, set()).add(str(what))
+
+    def covers(self, reasons: Iterable[str]) -> bool:
+        """Whether each of the *reasons* is a habit."""
+        with self._lock:
+            return all(len(self._confirmed.get(reason, ())) >= _CHAINS for reason in reasons)
+
+
+class Doubt:
+    """Bad rows in the answer about *what* are believed when two tries have brought the very same.
+
+    Those of a pattern that is *believed* on this date already need no second try.
+    """
+
+    def __init__(self, what: object, believed: Believed | None = None) -> None:
+        self._what, self._believed = what, believed
         self._before: set[tuple[Reject, ...]] = set()
 
     def resolved(self, batches: Iterator[pa.RecordBatch], rejects: Rejects) -> Iterator[pa.RecordBatch]:
@@ -45,15 +77,22 @@ class Doubt:
         """
         yield from batches
         found = rejects.found
-        if found and found not in self._before:
+        if not found or self._is_habit(rejects):
+            return
+        if found not in self._before:
             self._before.add(found)
             raise ApiResponseInvalidError(
-                f"the answer about {self._what} has {len(found):,} bad rows, like {found[0].raw!r:.200} "
+                f"the answer about {self._what} has {len(rejects):,} bad rows, like {shown(found[0].raw)!r} "
                 f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
                 cure="If it stays, the terminal garbles its answers: restart it",
                 expected="no bad rows",
-                excerpt=found[0].raw[:200],
+                excerpt=shown(found[0].raw),
             )
+        if self._believed is not None:
+            self._believed.confirm(self._what, rejects.reasons)
+
+    def _is_habit(self, rejects: Rejects) -> bool:
+        return self._believed is not None and self._believed.covers(rejects.reasons)
 
 
 # The file -----------------------------------------------------------------------------------------------
@@ -68,7 +107,7 @@ class KeptFile:
 
     @property
     def rows(self) -> int:
-        """Its lines."""
+        """The rows that its lines stand for."""
         return sum(self.reasons.values())
 
 
@@ -82,7 +121,8 @@ class Kept:
     def add(self, chain: Chain, rejects: Sequence[Reject], conflicts: pl.DataFrame | None = None) -> None:
         """Take in a chain's bad rows and the records of which it has several versions."""
         for reject in rejects:
-            self._lines.append(self._line(chain, reject.reason, reject.raw))
+            more = {"rows": reject.rows} if reject.rows > 1 else {}
+            self._lines.append(self._line(chain, reject.reason, reject.raw) | more)
         if conflicts is not None and len(conflicts):
             text = io.BytesIO()
             conflicts.drop("sealed").write_ndjson(text)
@@ -96,7 +136,9 @@ class Kept:
 
     def write(self, path: Path) -> KeptFile:
         """Write all to *path*, atomically and in order; where there is nothing, no file is left."""
-        reasons = Counter(line["reason"] for line in self._lines)
+        reasons = Counter[str]()
+        for line in self._lines:
+            reasons[line["reason"]] += line.get("rows", 1)
         counts = {code: reasons[code] for code in MEANINGS if code in reasons}
         if not self._lines:
             files.remove(path)
