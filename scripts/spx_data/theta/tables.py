@@ -113,12 +113,14 @@ def sifted(
 
 def _sifted(block: Block, sift: Sift, rejects: Rejects) -> pa.RecordBatch:
     """The records in one block; its bad rows go to *rejects*."""
-    try:
-        found, bad = sift(block.typed())
+    for reading in (block.typed, block.loose):
+        try:
+            found, bad = sift(reading())
+        except ValueError:
+            continue  # it says that a row is bad, or spelt otherwise, and not which
         if not bad:
             return found
-    except ValueError:
-        pass  # it says that a row is bad, or spelt otherwise, and not which
+        break
     parted = block.parted()
     found, bad = sift(parted.batch)
     reasons = dict(parted.bad) | {parted.numbers[place]: reason for place, reason in bad.items()}
