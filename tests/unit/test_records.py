@@ -254,6 +254,9 @@ def test_what_is_the_same_in_every_column_is_one_record():
         ({"iv_error": -0.1}, {"iv_error": 0.2}),
         ({"bid": 0.1, "delta": 0.9}, {"bid": 0.2, "delta": 0.1}),
         ({"delta": 0.1}, {"delta": 0.2}),
+        ({"delta": 0.9}, {"delta": None}),
+        ({"iv_error": 0.9}, {"iv_error": None}),
+        ({"iv_error": 0.9}, {"iv_error": 0.1, "underlying_timestamp": None}),
     ],
     ids=str,
 )
@@ -285,8 +288,8 @@ versions = st.builds(
     right=st.sampled_from("CP"),
     timestamp=st.sampled_from([0, 60_000]),
     bid=st.sampled_from([0.0, -0.0, 0.05]),
-    iv_error=st.sampled_from([0.0, 0.1, -0.1]),
-    underlying_timestamp=st.sampled_from([7, 8]),
+    iv_error=st.sampled_from([0.0, 0.1, -0.1, None]),
+    underlying_timestamp=st.sampled_from([7, 8, None]),
 )
 
 
@@ -297,10 +300,12 @@ def test_settling_is_what_counting_by_hand_says(found, seed):
     for row in found:
         groups.setdefault((row["strike"], row["right"], row["timestamp"]), []).append(row)
     distinct = {key: {repr(row): row for row in group}.values() for key, group in groups.items()}
-    best = [
-        max((row["underlying_timestamp"], -abs(row["iv_error"])) for row in group)
-        for _, group in sorted(distinct.items())
-    ]
+
+    def rank(row):  # what is there comes before what is not
+        error = row["iv_error"]
+        return row["underlying_timestamp"] or -1, -math.inf if error is None else -abs(error)
+
+    best = [max(map(rank, group)) for _, group in sorted(distinct.items())]
 
     settled = settle(frame(*found))
     random.Random(seed).shuffle(found)
@@ -308,8 +313,7 @@ def test_settling_is_what_counting_by_hand_says(found, seed):
 
     kept = settled.records
     assert kept.select("strike", "right", "timestamp").rows() == sorted(groups)
-    pairs = kept.select("underlying_timestamp", -pl.col("iv_error").abs()).rows()
-    assert [(stamp, error + 0.0) for stamp, error in pairs] == [(stamp, error + 0.0) for stamp, error in best]
+    assert list(map(rank, kept.iter_rows(named=True))) == best
     assert settled.duplicates == len(found) - sum(map(len, distinct.values()))
     assert settled.conflicting == sum(len(group) > 1 for group in distinct.values())
     disputed = [repr(row) for group in distinct.values() if len(group) > 1 for row in group]

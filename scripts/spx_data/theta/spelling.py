@@ -146,13 +146,14 @@ def _moment(text: str) -> dt.datetime:
 def is_cut(last: str, others: Sequence[str]) -> bool:
     """Whether *last*, the field that a body without a final line end ends in, is cut short.
 
-    That is told by the *others* of its column: none of them is spelt alike, and it is not a number with as
-    many digits after its last sign as they have at least.
+    That is told by the *others* of its column: it is the beginning of one of them, if it has no digits; else
+    none of them is spelt alike, and it is no number with as many digits after its last sign as they all have.
     """
-    shapes = {_shape(field) for field in others}
     if not last:
         return True
-    if not others or _shape(last) in shapes:
+    if not any(map(str.isdigit, last)):
+        return any(field.startswith(last) and field != last for field in others)
+    if not others or _shape(last) in set(map(_shape, others)):
         return False
     signs, digits = _signs(last)
     known = [_signs(field) for field in others]
@@ -160,7 +161,7 @@ def is_cut(last: str, others: Sequence[str]) -> bool:
 
 
 def _shape(field: str) -> str:
-    return re.sub(r"[A-Za-z]", "a", re.sub(r"[0-9]", "0", field))
+    return re.sub(r"[0-9]", "0", field)
 
 
 def _signs(field: str) -> tuple[str, int]:
