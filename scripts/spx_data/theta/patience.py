@@ -1,8 +1,10 @@
-"""How long an answer is waited for, by what this process has seen."""
+"""How long an answer is waited for, by what this process has seen; and how long the terminal says to wait."""
 
 from __future__ import annotations
 
 import threading
+import time
+from email.utils import parsedate_to_datetime
 
 from spx_data.theta.errors import Stage
 
@@ -34,3 +36,14 @@ class Patience:
             found = max(self._seconds.get((base_url, stage), 0.0), min(2 * waited, _MOST))
             self._seconds[base_url, stage] = found
             return found
+
+
+def seconds_told(header: str) -> float | None:
+    """The seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    if header.isascii() and header.replace(".", "", 1).isdigit():
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())

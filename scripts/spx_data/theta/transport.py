@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +26,7 @@ import urllib3
 from spx_data import faults, files
 from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, SpxDataError
 from spx_data.theta import errors
-from spx_data.theta.patience import Patience
+from spx_data.theta.patience import Patience, seconds_told
 
 Parameters = Mapping[str, str | int]
 # Called with whether the request continues an answer: the terminal soon forgets pages nobody asks for.
@@ -225,7 +224,7 @@ class Transport:
             return _answer(response, asked, body)
 
     def _refusal(self, response: requests.Response, text: bytes, asked: _Asked) -> SpxDataError:
-        retry_after = _seconds_told(response.headers.get("Retry-After", ""))
+        retry_after = seconds_told(response.headers.get("Retry-After", ""))
         return errors.of_status(
             response.status_code,
             text,
@@ -263,17 +262,6 @@ def _says_where_it_ends(response: requests.Response) -> bool:
     """Whether a body that breaks off could be told from a whole one."""
     headers = response.headers
     return "Content-Length" in headers or headers.get("Transfer-Encoding", "").lower() == "chunked"
-
-
-def _seconds_told(header: str) -> float | None:
-    """The seconds that a Retry-After header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
-    if header.isascii() and header.replace(".", "", 1).isdigit():
-        return float(header)
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
 
 
 def _is_refusal(error: requests.ConnectionError) -> bool:
