@@ -213,7 +213,7 @@ class Reject:
 
 
 class Rejects:
-    """The bad rows of one chain; *strict* where none is put up with.
+    """The bad rows of one chain, and what its records lack; *strict* where no bad row is put up with.
 
     Of each reason some texts are kept, the first in their order, and the others are counted: so memory is
     bounded, and the order of arrival leaves no trace.
@@ -223,6 +223,18 @@ class Rejects:
         self.strict = strict
         self._texts: dict[str, list[str]] = {}
         self._rows: Counter[str] = Counter()
+        self._nulls: Counter[str] = Counter()
+
+    def lack(self, records: pa.RecordBatch) -> None:
+        """Count what *records* (`schema.RECORD`) lack."""
+        for name, column in zip(records.schema.names, records.columns, strict=True):
+            if column.null_count:
+                self._nulls[name] += column.null_count
+
+    @property
+    def nulls(self) -> Mapping[str, int]:
+        """How many records lack a value, by column."""
+        return dict(sorted(self._nulls.items()))
 
     def add(self, reason: str, raw: str) -> None:
         """Set a row aside."""

@@ -2,6 +2,7 @@
 
 import threading
 
+import pyarrow as pa
 import pytest
 
 from spx_data.errors import ApiResponseInvalidError
@@ -9,9 +10,11 @@ from spx_data.fill.rejects import Believed, Doubt
 from spx_data.records import KEPT, Rejects
 
 
-def tried(doubt, *rows):
-    """Return whether one try with these bad rows is believed."""
+def tried(doubt, *rows, **lacking):
+    """Return whether one try with these bad rows, and so many records that lack something, is believed."""
     rejects = Rejects()
+    for name, count in lacking.items():
+        rejects.lack(pa.record_batch({name: pa.nulls(count, pa.float64())}))
 
     def batches():
         yield "a batch"
@@ -90,6 +93,38 @@ def test_bad_rows_beyond_those_whose_text_is_kept_make_another_answer():
         False,
         True,
     ]
+
+
+def test_what_records_lack_is_doubted_once_and_keeps_no_chain_out():
+    doubt = Doubt("one", Believed())
+
+    assert [tried(doubt, delta=3), tried(doubt, delta=5)] == [False, True]
+    assert [tried(Doubt("two", Believed()), delta=3), tried(Doubt("three"), delta=3)] == [False, True]
+
+
+def test_what_two_chains_lack_every_time_is_the_sources_habit():
+    believed = Believed()
+    for chain in ("one", "two"):
+        doubt = Doubt(chain, believed)
+        assert [tried(doubt, vega=3), tried(doubt, vega=3)] == [False, True]
+
+    assert tried(Doubt("three", believed), vega=70)
+    assert not tried(Doubt("four", believed), vega=70, rho=1)
+
+
+def test_what_is_lacking_differently_each_time_is_no_habit():
+    believed = Believed()
+    for chain in ("one", "two", "three"):
+        doubt = Doubt(chain, believed)
+        assert [tried(doubt, vega=3), tried(doubt, vega=4)] == [False, True]
+
+    assert not tried(Doubt("four", believed), vega=3)
+
+
+def test_bad_rows_and_lacking_values_are_doubted_at_once():
+    doubt = Doubt("one", Believed())
+
+    assert [tried(doubt, NEGATIVE, vega=3), tried(doubt, NEGATIVE, vega=3)] == [False, True]
 
 
 def test_threads_share_what_is_believed():

@@ -62,37 +62,52 @@ class Believed:
 class Doubt:
     """Bad rows in the answer about *what* are believed when two tries have brought the very same.
 
-    Those of a pattern that is *believed* on this date already need no second try.
+    Values that records lack are doubted once, and keep no chain out: the second answer is taken, whatever
+    it lacks. Of a pattern that is *believed* on this date already nothing is doubted. Where no *believed* is
+    given, each chain stands for itself, and what records lack is not doubted.
     """
 
     def __init__(self, what: object, believed: Believed | None = None) -> None:
         self._what, self._believed = what, believed
         self._before: set[tuple[Reject, ...]] = set()
+        self._lacked: Mapping[str, int] | None = None  # by the first answer
 
     def resolved(self, batches: Iterator[pa.RecordBatch], rejects: Rejects) -> Iterator[pa.RecordBatch]:
         """*batches* of one try, which adds its bad rows to *rejects* meanwhile.
 
         Raises:
-            ApiResponseInvalidError: at their end, where there are bad rows that no try before had brought.
+            ApiResponseInvalidError: at their end, where there are bad rows that no try before had brought, or
+                values lack for the first time.
         """
         yield from batches
-        found = rejects.found
-        if not found or self._is_habit(rejects):
-            return
-        if found not in self._before:
-            self._before.add(found)
-            raise ApiResponseInvalidError(
-                f"the answer about {self._what} has {len(rejects):,} bad rows, like {shown(found[0].raw)!r} "
+        found, lacks = rejects.found, rejects.nulls
+        known, lacked = found in self._before, self._lacked
+        self._before.add(found)
+        self._lacked = lacks if lacked is None else lacked
+        if found and not known and not self._is_habit(rejects.reasons):
+            raise self._error(
+                f"has {len(rejects):,} bad rows, like {shown(found[0].raw)!r} "
                 f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
-                cure="If it stays, the terminal garbles its answers: restart it",
-                expected="no bad rows",
-                excerpt=shown(found[0].raw),
+                found[0].raw,
             )
+        absent = [f"no {name}" for name in lacks]
+        if absent and lacked is None and self._believed is not None and not self._is_habit(absent):
+            counts = ", ".join(f"{name} {count:,}" for name, count in lacks.items())
+            raise self._error(f"lacks values ({counts}), expected all, or another try that lacks some", "")
         if self._believed is not None:
-            self._believed.confirm(self._what, rejects.reasons)
+            self._believed.confirm(self._what, rejects.reasons if known else ())
+            self._believed.confirm(self._what, absent if lacks == lacked else ())
 
-    def _is_habit(self, rejects: Rejects) -> bool:
-        return self._believed is not None and self._believed.covers(rejects.reasons)
+    def _is_habit(self, reasons: Iterable[str]) -> bool:
+        return self._believed is not None and self._believed.covers(reasons)
+
+    def _error(self, finding: str, raw: str) -> ApiResponseInvalidError:
+        return ApiResponseInvalidError(
+            f"the answer about {self._what} {finding}",
+            cure="If it stays, the terminal garbles its answers: restart it",
+            expected="no bad rows",
+            excerpt=shown(raw),
+        )
 
 
 # The file -----------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def sifted(
     optional: Iterable[str] = (),
     otherwise: Columns | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The records that *sift* makes of the table in *answer*; its bad rows are added to *rejects*.
+    """The records that *sift* makes of the table in *answer*; *rejects* learns of bad rows and of nulls.
 
     A block that is well is parsed as a whole, and only one that is not is read field by field. *optional*
     columns may lack a value, or be absent; a table that lacks others of *columns* is read by *otherwise*
@@ -99,6 +99,7 @@ def sifted(
         if rejects.strict and rejects:
             finding = f"holds bad rows: {_described(rejects)}"
             raise _invalid(answer, finding, f"good rows of {', '.join(columns)}")
+        rejects.lack(batch)
         good += batch.num_rows
         if batch.num_rows:
             yield batch
