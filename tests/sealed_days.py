@@ -142,6 +142,7 @@ def seal(
             "complete": True,
         },
         "rejects": {"rows": 0, "reasons": {}, "duplicates_dropped": 0, "conflicts": 0, "sha256": None},
+        "nulls": {},
         "quality": None,
         "underlying": prices and dict(zip(("open", "high", "low", "close"), prices, strict=True)),
         "rows": rows,

@@ -390,6 +390,7 @@ LISTS = {
     "with a time": LIST.replace("2024-11-08", "2024-11-08T00:00:00"),
     "upper-case header and words": LIST.replace(LIST[:30], LIST[:30].upper()),
     "lower-case words": LIST.replace("CALL", "call").replace("PUT", "put"),
+    "blanks around words": LIST.replace("CALL", " CALL ").replace("SPXW", "SPXW "),
     "no final line end": LIST.rstrip(),
     "a byte order mark and a blank line": "\ufeff\r\n" + LIST,
     "trailing commas": LIST.replace("\r\n", ",\r\n"),

@@ -47,8 +47,18 @@ class Wanted:
             if arrays[name].null_count:
                 raise ValueError(f"a row lacks {name}")
         return pa.RecordBatch.from_arrays(
-            [arrays[name] for name in self.columns], schema=pa.schema(self.columns.items())
+            [_trimmed(arrays[name]) for name in self.columns], schema=pa.schema(self.columns.items())
         )
+
+
+def _trimmed(column: pa.Array) -> pa.Array:
+    """A column of words without blanks around them; any other as it is."""
+    if column.type != WORD:
+        return column
+    words = column.dictionary.to_pylist()
+    if words == (bare := [word.strip() for word in words]):
+        return column
+    return pa.DictionaryArray.from_arrays(column.indices, pa.array(bare, pa.string()))
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,8 @@ class CsvBlock(_Lines):
 
     def typed(self) -> pa.RecordBatch:
         """The rows, as Arrow's reader of CSV has them."""
-        return self._read(self._wanted.columns, nulls=[])
+        batch = self._read(self._wanted.columns, nulls=[])
+        return self._wanted.batch(dict(zip(batch.schema.names, batch.columns, strict=True)))
 
     def loose(self) -> pa.RecordBatch:
         """The rows, whose columns of numbers may have blanks; of the others each spelling is read once."""

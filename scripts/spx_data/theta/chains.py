@@ -151,7 +151,7 @@ def sifted(
     """
     rights = _spelt(columns["right"], RIGHTS.get)
     rows = Rows(
-        root=_spelt(columns["root"], str.strip),
+        root=columns["root"],
         expiration=_spelt(columns["expiration"], _iso),
         right=rights,
         strike=columns["strike"].to_numpy(),
@@ -194,5 +194,5 @@ def _iso(text: str) -> str:
 
 def _spelt(column: pa.DictionaryArray, ours: Callable[[str], str | None]) -> pa.DictionaryArray:
     """A column of words in our own spelling; a word that has none becomes the empty one."""
-    words = [ours(word.strip()) or "" for word in column.dictionary.to_pylist()]
+    words = [ours(word) or "" for word in column.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(column.indices, pa.array(words, pa.string()))
