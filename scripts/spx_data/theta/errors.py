@@ -145,7 +145,6 @@ _ELSEWHERE: dict[int, _Meaning] = {
     471: _Meaning(
         SubscriptionError, "says the subscription does not include this", "Upgrade it (wire-facts, section 4)"
     ),
-    472: _Meaning(ApiDataNotFoundError, "lists nothing"),
     477: _Meaning(
         PageExpiredError,
         "has dropped the page",

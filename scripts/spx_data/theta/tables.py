@@ -116,18 +116,25 @@ def _sifted(block: Block, sift: Sift, rejects: Rejects) -> pa.RecordBatch:
     """The records in one block; its bad rows go to *rejects*."""
     for reading in (block.typed, block.loose):
         try:
-            found, bad = sift(reading())
+            rows = reading()
+            found, bad = sift(rows)
         except ValueError:
             continue  # it says that a row is bad, or spelt otherwise, and not which
         if not bad:
             return found
+        if rows.num_rows == len(block):  # or a line end within a line has made two rows of one
+            _set_aside(block, bad, rejects)
+            return found
         break
     parted = block.parted()
     found, bad = sift(parted.batch)
-    reasons = dict(parted.bad) | {parted.numbers[place]: reason for place, reason in bad.items()}
+    _set_aside(block, dict(parted.bad) | {parted.numbers[at]: reason for at, reason in bad.items()}, rejects)
+    return found
+
+
+def _set_aside(block: Block, reasons: Mapping[int, str], rejects: Rejects) -> None:
     for number in sorted(reasons):
         rejects.add(reasons[number], block.raw(number))
-    return found
 
 
 def _described(rejects: Rejects) -> str:
