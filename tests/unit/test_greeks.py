@@ -48,8 +48,37 @@ def examined(day, version="latest"):
     return hits, first, found.figures
 
 
+def lacking(day, name, every):
+    """Return the day's records, of which every few lack a value."""
+    absent = pl.int_range(pl.len()) % every == 0
+    return everywhere(day, **{name: pl.when(absent).then(None).otherwise(pl.col(name))})
+
+
 def everywhere(day, **values):
     return {chain: frame.with_columns(**values) for chain, frame in day.items()}
+
+
+# What records lack ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("every", [1, 2, 7])
+@pytest.mark.parametrize("name", GREEKS)
+def test_a_greek_that_records_lack_is_on_neither_side(name, every, day):
+    hits, _, found = examined(lacking(day, name, every))
+
+    whole = examined(day)
+    assert hits == whole[0] == {}
+    assert found["greeks_convention"] == whole[2]["greeks_convention"]
+
+
+def test_only_the_values_that_are_there_are_counted(day):
+    (root, expiration), frame = next(iter(lacking(day, "lambda", 2).items()))
+    one = greeks.sample(Panel(root, expiration, DATE, frame, STEP))
+
+    counts = {count.check.code: count.of for count in greeks.examine([one], "latest").counts[0]}
+
+    assert 0.2 < counts["greeks-lambda"] / counts["greeks-delta"] < 0.8
+    assert counts["greeks-vega"] == counts["greeks-delta"] == len(one.rows)
 
 
 # Clean --------------------------------------------------------------------------------------------------

@@ -72,6 +72,10 @@ class Rows:
         """At most *most* of the records, spread evenly."""
         return self.at(np.linspace(0, len(self) - 1, min(most, len(self))).astype(np.int64))
 
+    def there(self) -> Mask:
+        """Which of the `VALUES` each record has: (values, records)."""
+        return np.isfinite(np.vstack([self.printed, self.iv_error]))
+
     @classmethod
     def joined(cls, parts: Sequence[Rows]) -> Rows:
         """The records of several chains, one after the other."""

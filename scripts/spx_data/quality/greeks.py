@@ -88,15 +88,16 @@ class Sample:
     stamps: Ints  # ms since the epoch
     zeroed: Count
 
-    def count(self, check: Check, found: Mask) -> Count:
-        """What *check* found among the records."""
+    def count(self, check: Check, found: Mask, looked_at: Mask) -> Count:
+        """What *check* found among the records that were *looked_at*."""
+        found, of = found & looked_at, int(np.count_nonzero(looked_at))
         if not found.any():
-            return Count(check, 0, len(found))
+            return Count(check, 0, of)
         stamps, hits = np.unique(self.stamps[found], return_counts=True)
         at = int(np.flatnonzero(found & (self.stamps == stamps[0]))[0])
         named = contract(RIGHTS[CALL if self.rows.call[at] else PUT], float(self.rows.strike[at]))
         first = f"{named} at {clock(int(stamps[0]))}"
-        return Count(check, int(hits.sum()), len(found), first, stamps, hits.astype(np.int64))
+        return Count(check, int(hits.sum()), of, first, stamps, hits.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,10 @@ def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Co
     return [
         Count(RATE, int(told is not None and _contradicts(told, found.rate)), int(told is not None)),
         Count(CONVENTION, int(foreign), 1),
-        *(one.count(check, ~fits[place]) for place, check in enumerate(BY_VALUE.values())),
+        *(
+            one.count(check, ~fits[place], there)
+            for (place, check), there in zip(enumerate(BY_VALUE.values()), one.rows.there(), strict=True)
+        ),
     ]
 
 

@@ -56,6 +56,7 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
         ],
         "completeness": passport["completeness"],
         "rejects": {**passport["rejects"], "path": rejects_path(layout, date, passport["rejects"])},
+        "nulls": passport["nulls"],
         "session": passport["session"],
         "figures": quality["figures"],
         "underlying": passport["underlying"],
@@ -115,7 +116,7 @@ def _chain(
     """Both parts of the passport that are about a chain, with its score by the weights of now."""
     quality = detail["quality"]
     points = score.weighted(quality["parts"], weights) if quality else None
-    return {**chain, **detail, "quality": quality and {**quality, "score": points}}
+    return {"nulls": {}, **chain, **detail, "quality": quality and {**quality, "score": points}}
 
 
 def _provenance(passport: Mapping[str, Any]) -> dict[str, Any]:
