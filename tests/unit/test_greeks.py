@@ -10,8 +10,9 @@ import pytest
 from tests.chains import DATE, cell, panels, records, spoilt
 
 from spx_data import schema
-from spx_data.quality import explanation, greeks
-from spx_data.quality.explanation import GREEKS, VALUES, Rate, Rows
+from spx_data.quality import expiry, explanation, greeks
+from spx_data.quality.explanation import VALUES, Rate
+from spx_data.quality.greek_rows import GREEKS, Rows
 from spx_data.quality.panel import Panel
 from spx_data.theta.chains import midnight_ms
 from theta_simulator import Market
@@ -283,7 +284,7 @@ def genuine(rows, expiration):
         call=np.array([row["right"] == "C" for row in solved]),
         days=days.astype(float),
         left=days * 86_400_000 + 57_600_000 - column("ms_of_day"),
-        early=days > 0,
+        shift=0.0 * days,
         mid=(column("bid") + column("ask")) / 2,
         iv=column("implied_vol"),
         iv_error=column("iv_error"),
@@ -318,7 +319,7 @@ def test_genuine_spxw_rows_are_explained_by_whole_days_and_the_rate_of_their_wee
 
     assert len(rows) == 15
     assert found.conventions == [explanation.WHOLE_DAYS]
-    assert explanation.explained(rows, rows.years()[0], found.rate).all()
+    assert explanation.explained(rows, expiry.WHOLE_DAYS.years(rows), found.rate).all()
     if found.told:
         assert found.rate.value == pytest.approx(0.0483, abs=5e-4)  # SOFR was 4.82 to 4.85 %
 
@@ -328,7 +329,7 @@ def test_a_genuine_row_that_is_off_by_half_a_percent_is_not_explained(greek, sam
     rows = genuine([row for row in spxw(samples) if row["date"] == "20241021"], dt.date(2024, 10, 24))
     rows.printed[GREEKS.index(greek)] *= 1.005
 
-    accepted = explanation.explained(rows, rows.years()[0], Rate(0.0483, 2e-4))
+    accepted = explanation.explained(rows, expiry.WHOLE_DAYS.years(rows), Rate(0.0483, 2e-4))
 
     share = dict(zip(VALUES, accepted.mean(axis=1), strict=True))
     assert share.pop(greek) < 0.2
@@ -345,7 +346,7 @@ def test_a_genuine_row_that_is_off_by_half_a_percent_is_not_explained(greek, sam
 def test_genuine_aapl_rows_of_v2_are_explained(name, expiration, rate, samples):
     rows = genuine(bulk(samples / name), expiration)
 
-    accepted = explanation.explained(rows, rows.years()[0], Rate(rate, 1e-3))
+    accepted = explanation.explained(rows, expiry.WHOLE_DAYS.years(rows), Rate(rate, 1e-3))
 
     assert len(rows) >= 2
     assert accepted.all()
@@ -361,7 +362,7 @@ def test_genuine_aapl_rows_of_v3_are_explained(samples):
         rows.append(row | {"right": row["right"][0], "date": f"{stamp:%Y%m%d}", "ms_of_day": ms})
 
     found = genuine(rows, dt.date(2024, 11, 8))
-    accepted = explanation.explained(found, found.years()[0], Rate(0.048, 1e-3))
+    accepted = explanation.explained(found, expiry.WHOLE_DAYS.years(found), Rate(0.048, 1e-3))
 
     assert len(found) == 4
     assert accepted.all()
