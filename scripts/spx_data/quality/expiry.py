@@ -24,9 +24,10 @@ _TELLING = 0.01  # a T that the printed decimals leave less certain than this is
 _MINUTE_MS, _HOUR_MS = 60_000.0, 3_600_000.0
 _FLOORS = (_HOUR_MS, _MINUTE_MS, 0.0)
 _AGREE = 0.9  # of the stamps of a chain
+_CHANCE = 0.05  # of a step: an error that makes it unlikely to be near a full one by chance
 _FEWEST = 3  # chains that can outvote one
 _MAJORITY = 2 / 3
-# A count of days, offices' hours or a settlement time move T by a day at the most; business days by more in years.
+# A count of days or a time of settlement moves T by a day at the most, business days by more in years.
 _FAR_DAYS, _FAR_SHARE = 1.0, 0.05
 _CLOSE = 16 * 60  # minutes
 
@@ -94,11 +95,13 @@ TIME_LEFT = Counting(WAYS[1])
 # What wire-facts (section 3) and the sessions tell of: they are recognized by those who cannot tell a minute.
 _KNOWN = {
     False: (0.0, FIXED.offset_ms),
-    True: tuple((60 * hour + minute - _CLOSE) * _MINUTE_MS for hour, minute in ((16, 0), (16, 15), (13, 0), (9, 30))),
+    True: tuple(
+        (60 * hour + minute - _CLOSE) * _MINUTE_MS for hour, minute in ((16, 0), (16, 15), (13, 0), (9, 30))
+    ),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """What one witness tells of a chain: T in ms of years of 365 days, stamp by stamp, and its error."""
 
@@ -116,7 +119,7 @@ class Reading:
         """How far off T can be, in years."""
         return np.asarray(np.interp(rows.left, self.left, self.error) / (DAY_MS * 365.0))
 
-    def name(self, *, last_day: bool) -> str:
+    def name(self, *, last_day: bool) -> str:  # noqa: ARG002 - as `Counting` says it
         """Nobody counts like that."""
         return UNNAMED
 
@@ -137,7 +140,10 @@ class Reading:
     @property
     def possible(self) -> bool:
         """Whether T is above zero, near the days there are, and changes like time does."""
-        far = np.abs(self.told - self.days * DAY_MS) > (_FAR_DAYS + _FAR_SHARE * self.days) * DAY_MS + self.error
+        far = (
+            np.abs(self.told - self.days * DAY_MS)
+            > (_FAR_DAYS + _FAR_SHARE * self.days) * DAY_MS + self.error
+        )
         if np.mean((self.told <= 0) | far) > 1 - _AGREE:
             return False
         return any(self.offset(way, 0.5 * _HOUR_MS) is not None for way in WAYS[:2])
@@ -152,7 +158,7 @@ class Clock:
 
 
 def clocks(chains: Sequence[Rows], kinds: Sequence[object]) -> list[list[Clock]]:
-    """How each chain may count, the likeliest first; chains of one of the *kinds* are expected to do it alike."""
+    """How each chain may count, the likeliest first; chains of one of the *kinds* are expected to agree."""
     found: list[list[Clock]] = [[] for _ in chains]
     few = [rows.some(_MOST) for rows in chains]
     for witness in (_by_epsilon, _by_vega, _by_rho):
@@ -169,7 +175,7 @@ def clocks(chains: Sequence[Rows], kinds: Sequence[object]) -> list[list[Clock]]
 
 
 def _add(clocks: list[Clock], more: Clock) -> None:
-    if all(clock.gives is not more.gives and clock.gives != more.gives for clock in clocks):
+    if all(clock.gives != more.gives for clock in clocks):
         clocks.append(more)
 
 
@@ -260,8 +266,11 @@ def _recognized(way: Way, offset: float, error: float) -> tuple[float, float]:
     for known in _KNOWN[way.running]:
         if abs(offset - known) <= error:
             return known, 0.0
-    minute = round(offset / _MINUTE_MS) * _MINUTE_MS
-    return (minute, 0.0) if abs(offset - minute) <= error < 0.5 * _MINUTE_MS else (offset, error)
+    for step in (_MINUTE_MS, 15 * _MINUTE_MS):
+        full = round(offset / step) * step
+        if abs(offset - full) <= error < _CHANCE * step:
+            return full, 0.0
+    return offset, error
 
 
 def _floor(readings: Sequence[Reading], way: Way, offset: float) -> float:
@@ -285,7 +294,7 @@ def _another_day(counting: Counting, reading: Reading) -> bool:
 
 
 def _counted(way: Way, days: Floats, left: Floats, shift: Floats) -> Floats:
-    """ms to expiration by a way whose offset is zero."""
+    """What is left by a way whose offset is zero, in ms."""
     if not way.running:
         return days * DAY_MS
     return left + shift if way.local else left
@@ -295,5 +304,3 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     order = np.argsort(values)
     summed = np.cumsum(weights[order])
     return float(values[order[np.searchsorted(summed, 0.5 * summed[-1])]])
-
-

@@ -32,6 +32,7 @@ _TOO_LOOSE = 0.02  # an error of a rate that tells nothing
 _STEPS = 6
 _START = 0.03
 _WIDEST = 0.5
+_FIRST = 0.25  # of a value and chain: what any rate must explain more than the first, which is the likeliest
 _LOOSE = 0.15  # of a value: what a time must explain more that has an error of its own
 
 
@@ -92,18 +93,14 @@ def explain(chains: Sequence[Rows], kinds: Sequence[object], most: int = 48) -> 
     rows, times = Rows.joined(few), _Times.of(few, clocks)
     bounds = np.cumsum([0, *(len(part) for part in few)])
     lines = list(zip(times.years, times.errors, strict=True))
-    told = [
-        (witness, rate)
-        for witness in (_by_delta, _by_price)
-        for line in lines
-        if (rate := _agreed(_each(_told(witness, rows, *line), bounds))) is not None
-    ]
-    tried = [(witness, rate, _shares(rows, times, rate, bounds)) for witness, rate in told]
-    witness, rate, share = max(
-        tried or [(_by_delta, ANY_RATE, _shares(rows, times, ANY_RATE, bounds))],
-        key=lambda one: round(float(one[2].sum(axis=1).max(axis=0).sum()), 6),
-    )
     loose = _LOOSE * (_sums(times.errors, bounds) > 0)
+    recognized = [(np.where(off > 0, np.nan, years), 0.0 * off) for years, off in lines]
+    told = _rates(rows, recognized, bounds) or _rates(rows, lines, bounds)
+    tried = [(witness, rate, _shares(rows, times, rate, bounds)) for witness, rate in told]
+    tried = tried or [(_by_delta, ANY_RATE, _shares(rows, times, ANY_RATE, bounds))]
+    sums = np.array([(share.sum(axis=1) - loose).max(axis=0).sum() for _, _, share in tried])
+    sums[0] += _FIRST * len(chains)
+    witness, rate, share = tried[int(sums.argmax())]
     choice = (share.sum(axis=1) - loose).argmax(axis=0)
     chosen = np.repeat(choice, np.diff(bounds)), np.arange(len(rows))
     return Explanation(
@@ -158,6 +155,16 @@ def _sums(values: Floats, bounds: Ints) -> Floats:
     """The sums of each chain's *values*, along the last axis."""
     summed = np.concatenate([np.zeros((*values.shape[:-1], 1)), values.cumsum(axis=-1)], axis=-1)
     return np.asarray(np.diff(summed[..., bounds], axis=-1))
+
+
+def _rates(rows: Rows, lines: Sequence[tuple[Floats, Floats]], bounds: Ints) -> list[tuple[_Witness, Rate]]:
+    """The rates that most chains tell by one of the times (with their errors) and one witness."""
+    return [
+        (witness, rate)
+        for witness in (_by_delta, _by_price)
+        for line in lines
+        if (rate := _agreed(_each(_told(witness, rows, *line), bounds))) is not None
+    ]
 
 
 def _told(witness: _Witness, rows: Rows, years: Floats, error: Floats) -> tuple[Floats, Floats]:

@@ -164,7 +164,9 @@ def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Co
     used = found.clocks[at]
     if used is None:
         return [Count(check, 0, 0) for check in CHECKS if check is not ZEROED]
-    fits = explanation.explained(one.rows, used.gives.years(one.rows), found.rate, used.gives.errors(one.rows))
+    fits = explanation.explained(
+        one.rows, used.gives.years(one.rows), found.rate, used.gives.errors(one.rows)
+    )
     told = found.chain_rates[at] if found.told else None
     foreign = used.gives.name(last_day=one.days == 0) not in _allowed(one.days, version)
     there = [*np.count_nonzero(np.isfinite(one.rows.printed), axis=1).tolist(), len(one.rows)]
@@ -192,8 +194,8 @@ def _allowed(days: int, version: str) -> tuple[str, ...]:
 def _named(samples: Sequence[Sample], clocks: Sequence[Clock | None]) -> str | None:
     """The conventions met, those of the last day apart: like "whole-days; last day time-left"."""
     met = {"": set[str](), "last day ": set[str]()}
-    for one, clock in zip(samples, clocks, strict=True):
-        if clock is not None:
+    for one, used in zip(samples, clocks, strict=True):
+        if used is not None:
             last = one.days == 0
-            met["last day " if last else ""].add(clock.gives.name(last_day=last))
+            met["last day " if last else ""].add(used.gives.name(last_day=last))
     return "; ".join(when + ", ".join(sorted(names)) for when, names in met.items() if names) or None

@@ -147,7 +147,7 @@ def close_ms(date: dt.date) -> float:
 
 
 def put_forward_ms(date: dt.date, later: dt.date) -> float:
-    """How far New York's clocks are put forward from 16:00 of *date* to 16:00 of *later*; negative if back."""
+    """By how much New York's clocks are put forward between *date* and *later*; negative if back."""
     return float((later - date).days * 86_400_000) - (close_ms(later) - close_ms(date))
 
 
