@@ -18,7 +18,8 @@ from spx_data.quality.underlying import CLOSES_AT_THE_EARLIEST, OPENS
 
 _NEARLY_ALL = 0.95  # of the contracts of a chain
 _NEARLY_ALL_CHAINS = 0.9
-_FEWEST, _FEWEST_NEAR = 10, 4  # contracts that make a chain worth asking, of all and of those near the money
+_FEWEST = 4  # contracts that make a chain worth asking
+_FEWEST_OF_ALL = 10  # contracts that make a date worth asking
 _NEAR = 0.025  # of the underlying: strikes whose options move with it
 _SEVERAL = 3  # stamps in a row at which nothing moves
 _STEPS = 2.0  # usual steps that the index moves meanwhile
@@ -50,7 +51,8 @@ class Activity:
     """What one chain's market does at each of its *stamps* (ms since the epoch)."""
 
     stamps: Ints
-    lively: Mask  # there are contracts enough that have a market
+    due: Ints  # contracts that should have a market
+    lively: Mask  # there are enough of them
     dead: Mask  # nearly all of them have none at the stamp
     moving: Mask  # there are quotes enough near the money, here and at the stamp before
     still: Mask  # nearly all of them are the same
@@ -62,12 +64,15 @@ class Activity:
         closes_ms = moment_ms(panel.date, CLOSES_AT_THE_EARLIEST) if closes_ms is None else closes_ms
         opens_ms = moment_ms(panel.date, OPENS)
         on = (panel.stamps > opens_ms) & (panel.stamps < closes_ms)
-        lively, dead = _nearly_all(*_dead(panel, on), _FEWEST)
-        moving, still = _nearly_all(*_still(panel), _FEWEST_NEAR)
+        gone, due = _dead(panel, on)
+        gone, due = _dead(panel, on)
+        lively, dead = _nearly_all(gone, due)
+        moving, still = _nearly_all(*_still(panel))
         on_before = on & np.append(False, on)[:-1]
         later = panel.stamps > opens_ms
         return cls(
             panel.stamps,
+            np.count_nonzero(due, axis=(0, 1)),
             lively & later,
             dead & later,
             moving & on_before,
@@ -79,9 +84,10 @@ class Activity:
 def judge(chains: Sequence[Activity]) -> list[Count]:
     """What the chains of a date show together."""
     stamps = np.unique(np.concatenate([one.stamps for one in chains])) if chains else np.empty(0, np.int64)
-    lively, dead, moving, still = (
-        _summed(stamps, chains, name) for name in ("lively", "dead", "moving", "still")
+    due, lively, dead, moving, still = (
+        _summed(stamps, chains, name) for name in ("due", "lively", "dead", "moving", "still")
     )
+    lively[due < _FEWEST_OF_ALL] = 0
     gone = (lively > 0) & (dead >= _NEARLY_ALL_CHAINS * lively)
     same = (moving > 0) & (still >= _NEARLY_ALL_CHAINS * moving)
     stalled = _while_the_index_moves(same, _underlying(stamps, chains))
@@ -110,15 +116,15 @@ def _still(panel: Panel) -> tuple[Mask, Mask]:
     return looked_at & same, looked_at
 
 
-def _nearly_all(found: Mask, of: Mask, fewest: int) -> tuple[Mask, Mask]:
+def _nearly_all(found: Mask, of: Mask) -> tuple[Mask, Mask]:
     """At which stamps there are contracts enough to look at, and at which nearly all of them are *found*."""
     hits, looked_at = np.count_nonzero(found, axis=(0, 1)), np.count_nonzero(of, axis=(0, 1))
-    enough = looked_at >= fewest
+    enough = looked_at >= _FEWEST
     return enough, enough & (hits >= _NEARLY_ALL * looked_at)
 
 
 def _summed(stamps: Ints, chains: Sequence[Activity], name: str) -> Ints:
-    """In how many chains the mask of that *name* is true, at each of *stamps*."""
+    """In how many chains the mask of that *name* is true at each of *stamps*, or the sum of their numbers."""
     line = np.zeros(len(stamps), dtype=np.int64)
     for chain in chains:
         line[np.searchsorted(stamps, chain.stamps)] += getattr(chain, name)
@@ -154,5 +160,5 @@ def _count(check: Check, stamps: Ints, found: Mask, looked_at: Mask) -> Count:
     if found.any():
         begin, end = (clock(int(stamps[place])) for place in runs(found)[0])
         first = begin if begin == end else f"{begin} to {end}"
-    hits = found.astype(np.int64)
-    return Count(check, int(hits.sum()), int(np.count_nonzero(looked_at)), first, stamps, hits)
+    timed = (stamps, found.astype(np.int64)) if len(stamps) else (None, None)
+    return Count(check, int(np.count_nonzero(found)), int(np.count_nonzero(looked_at)), first, *timed)
