@@ -157,6 +157,8 @@ def _sum(check: Check, counts: list[tuple[str, Count]]) -> Count:
         named,
         stamps,
         by_stamp,
+        sum(count.hits > 0 for _, count in counts),
+        sum(count.of > 0 for _, count in counts),
     )
 
 
@@ -182,6 +184,8 @@ def _as_json(count: Count) -> dict[str, Any]:
         "share": share and float(f"{share:.6g}"),
         "score": points if points is None else round(points, score.DIGITS),
         "first": count.first,
+        "chains": count.chains,
+        "chains_of": count.chains_of,
     }
 
 
