@@ -8,13 +8,16 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
-from theta_simulator.blemishes import Place
+from theta_simulator.blemishes import Blemish, Place
+from theta_simulator.habits import Habit
 from theta_simulator.market import Market
 from theta_simulator.server import Server
 from theta_simulator.settings import Settings
+from theta_simulator.truth import Truth
 
 T = TypeVar("T")
 _SETTLE_SECONDS = 1.0
@@ -27,7 +30,11 @@ class Terminal:
         self._server = server
         self._loop = loop
         self.url = server.url
-        self.settings = server.settings
+
+    @property
+    def settings(self) -> Settings:
+        """What was chosen about it."""
+        return self._server.settings
 
     @property
     def market(self) -> Market:
@@ -37,6 +44,11 @@ class Terminal:
     def places(self, day: date) -> list[Place]:
         """Return where its blemishes sit on *day*."""
         return self._server.places(day)
+
+    @property
+    def truth(self) -> Truth:
+        """What it has, what it keeps from whom, and what its habits are about."""
+        return Truth(self._server.served)
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the finished requests, in order of arrival.
@@ -48,6 +60,22 @@ class Terminal:
     def set_status(self, word: str) -> None:
         """Change what the status endpoints say; anything but CONNECTED cuts off data."""
         self._server.status = word
+
+    def change(
+        self,
+        *,
+        habits: tuple[Habit, ...] | None = None,
+        blemishes: tuple[Blemish, ...] | None = None,
+        today: date | None = None,
+    ) -> None:
+        """Have these from now on, and what is not named as before; what passes begins to count anew."""
+        named = {"habits": habits, "blemishes": blemishes, "today": today}
+        changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        _run(self._loop, self._become(replace(self.settings, **changes)))
+
+    async def _become(self, settings: Settings) -> None:
+        """Change on the terminal's own loop, between two requests."""
+        self._server.become(settings)
 
     async def _settled(self) -> list[dict[str, Any]]:
         """Return the records once nothing is in flight, or after a second."""
