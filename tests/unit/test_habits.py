@@ -9,7 +9,8 @@ from rich.console import Console
 from tests.sealed_days import LISTED, judged, seal
 
 from spx_data import status
-from spx_data.cli import listing, tables
+from spx_data.cli import listing, quality_report, tables
+from spx_data.cli import quality as cli_quality
 from spx_data.health import Level, Scene, alerts, look_at
 from spx_data.status import dossier, habits, quality
 from spx_data.status.habits import beyond
@@ -152,3 +153,16 @@ def test_status_shows_it_as_a_notice(settings):
 
     (line,) = [line for line in console.export_text().splitlines() if "this source does" in line]
     assert line.startswith("notice: this source does parity")
+
+
+def test_the_quality_of_days_and_of_one_day_name_it(settings, capsys):
+    lines = status.summaries(settings, MOMENT)
+    found = dossier.of(settings, lines, quality.days(lines, settings.quality), DAYS[0])
+
+    cli_quality._print_habits(lines)
+    days = capsys.readouterr().out
+    quality_report._checks(found, Console(width=200))
+    one = capsys.readouterr().out
+
+    assert days.startswith("notice: this source does parity (3 % of pairs, in 10 of 10 judged days): ")
+    assert "this source always does parity: the day loses no points by it" in one
