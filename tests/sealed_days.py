@@ -86,6 +86,8 @@ def _check(part: str, points: float) -> dict[str, Any]:
         "share": hits / of,
         "score": points,
         "first": "SPX 2024-01-19 C 4700 at 10:31" if hits else None,
+        "chains": int(bool(hits)),
+        "chains_of": LISTED,
     }
 
 
