@@ -56,7 +56,7 @@ def download_expirations(settings: Settings, date: dt.date, listing: Path, targe
         if not any(receipt.rows for receipt in receipts):
             raise ApiDataNotFoundError(
                 f"the source lists {len(receipts)} chains on {date} and has records of none",
-                cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
+                cure="It is asked again in later runs",
                 date=date,
             )
         rejects.check(settings, listed, receipts)

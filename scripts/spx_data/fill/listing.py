@@ -115,7 +115,7 @@ def _ask(settings: Settings, line: Line, date: dt.date) -> Listing:
     if not chains:
         raise ApiDataNotFoundError(
             f"the source lists no contracts of {', '.join(settings.roots)} on {date}",
-            cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
+            cure="It is asked again in later runs",
             date=date,
         )
     wanted = dataset.identity(settings, line.source.greeks_version)
