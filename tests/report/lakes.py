@@ -218,7 +218,7 @@ def _parked(maker: Any, date: dt.date, number: int) -> None:
 
 def _without_data(maker: Any, date: dt.date, number: int) -> None:
     cause = f"the source has no contracts with quotes on {date}"
-    _record(maker, date, journal.NO_DATA, MOMENT.astimezone(dt.UTC) - dt.timedelta(2), cause=cause)
+    _record(maker, date, journal.NO_DATA, MOMENT.astimezone(dt.UTC) - dt.timedelta(minutes=30), cause=cause)
 
 
 def _corrupt(maker: Any, date: dt.date, number: int) -> None:

@@ -174,9 +174,7 @@ def test_how_many_tries_park_a_date_is_a_setting(most, kind):
 # The clock ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "answers, hours", [(1, 1), (2, 6), (3, 24), (4, 72), (5, 168), (6, 168), (60, 168)]
-)
+@pytest.mark.parametrize("answers, hours", [(1, 1), (2, 6), (3, 24), (4, 72), (5, 168), (6, 168), (60, 168)])
 def test_the_oftener_the_source_had_nothing_the_later_it_is_asked_again(answers, hours):
     def after(waited):
         asked = [MOMENT - dt.timedelta(hours=waited + number) for number in reversed(range(answers))]
@@ -195,7 +193,9 @@ def test_only_answers_for_the_whole_date_count_and_those_of_a_run_once():
     answers = [event(journal.NO_DATA, 0.1, run="a"), of_a_chain, event(journal.NO_DATA, 0.05, run="a")]
 
     assert state(*answers).kind is Kind.MISSING  # an hour after the first answer, not six
-    assert state(*answers, JUST_NOW | {"run": "b"}, moment=MOMENT + dt.timedelta(hours=5)).kind is Kind.NO_DATA
+    assert (
+        state(*answers, JUST_NOW | {"run": "b"}, moment=MOMENT + dt.timedelta(hours=5)).kind is Kind.NO_DATA
+    )
 
 
 def test_a_date_sealed_or_reopened_since_is_asked_as_if_for_the_first_time():

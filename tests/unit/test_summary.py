@@ -16,7 +16,7 @@ from tests.sealed_days import fail, record, seal
 from spx_data import archive, config, journal, status, vouched
 from spx_data.ledger import Kind, State
 from spx_data.settings import Settings
-from spx_data.status import Facts, Summary, Trouble, memory, patterns, performance
+from spx_data.status import Facts, Summary, Trouble, failures, memory, patterns, performance
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 MOMENT = dt.datetime(2024, 1, 5, 12, tzinfo=dt.UTC)
@@ -376,3 +376,60 @@ def test_too_few_periods_have_no_verdict():
     assert found.verdict == "no verdict: 5 of the 6 periods it takes"
     assert found.slope is None
     assert trend([]).first is None
+
+
+# Failures that are alike, and days that lack something --------------------------------------------------
+
+
+def failing(date, cause, kind=Kind.FAILED, error="ApiError"):
+    return Summary(date, State(kind, True, cause, 1, error), Facts())
+
+
+def test_failures_are_alike_but_for_dates_numbers_and_addresses():
+    causes = [
+        "1 chain of SPXW 2024-01-19 is short: http://127.0.0.1:25503/v3/x?y=1",
+        "12 chains of SPXW 2024-01-26 is short: https://terminal/v3/z",
+        "12 chains of SPX 2024-01-26 is short: https://terminal/v3/z",
+    ]
+
+    found = failures.groups([failing(day, cause) for day, cause in zip(DAYS, causes, strict=True)])
+
+    assert [group.dates for group in found] == [tuple(DAYS[:2]), (DAYS[2],)]
+    assert found[0].state.reason == causes[1]  # the newest one's own words
+
+
+@pytest.mark.parametrize("other", [{"kind": Kind.PARKED}, {"error": "OtherError"}, {"cause": "b"}])
+def test_what_differs_otherwise_is_another_failure(other):
+    lines = [failing(DAYS[0], "a"), failing(DAYS[1], **({"cause": "a"} | other))]
+
+    assert len(failures.groups(lines)) == 2
+
+
+def test_what_is_sealed_or_missing_is_no_failure():
+    assert (
+        failures.groups([Summary(DAYS[0], State(Kind.SEALED), Facts()), failing(DAYS[1], "", Kind.MISSING)])
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    "section, words",
+    [
+        ({"complete": True, "unknown": []}, ""),
+        ({"complete": False}, ""),
+        ({"complete": False, "unknown": ["1 chain unavailable"]}, "incomplete: 1 chain unavailable"),
+        (
+            {"complete": False, "unknown": list("abcde"), "unknown_more": 2},
+            "incomplete: a; b; c; and 4 more",
+        ),
+    ],
+)
+def test_an_incomplete_day_says_what_it_lacks(section, words, tmp_path, at_once):
+    settings = settings_of(tmp_path)
+    seal(settings, DAYS[0], completeness=section)
+
+    read, remembered = (status.overview(settings, MOMENT) for _ in range(2))
+
+    assert remembered.dates[0].lack == read.dates[0].lack == words
+    assert read.incomplete == remembered.incomplete == (not section["complete"])
+    assert remembered == read
