@@ -64,6 +64,11 @@ class State:
     cure: str = ""  # that error's
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the date is rightly without data: by a person's word, or by the vendor's calendar."""
+        return self.kind is Kind.ACCEPTED or (self.kind is Kind.NO_DATA and self.error is None)
+
+    @property
     def words(self) -> str:
         """The kind, with what a person should know about it."""
         if not self.reason or self.kind in {Kind.MISSING, Kind.PARTIAL}:

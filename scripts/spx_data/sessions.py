@@ -137,6 +137,14 @@ def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
     return [session for session in copy.sessions if start <= session.date <= end]
 
 
+def remembered(path: Path, calendar: str, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, like `between`, from the copy at *path* where that will do."""
+    copy = _Copy.read(path)
+    if copy is None or not (copy.start <= start and end <= copy.end):
+        return between(calendar, start, end)
+    return [session for session in copy.sessions if start <= session.date <= end]
+
+
 def known_until(settings: Settings) -> dt.date | None:
     """The last date of the lake's copy of the calendar; None where none is whole and of today's library."""
     copy = _Copy.read(settings.layout.calendar(settings.calendar))

@@ -196,17 +196,11 @@ def holes(scene: Scene) -> Check:
 
 def _enclosed(scene: Scene) -> Iterator[list[Summary]]:
     """Each row of troubled sessions that has a sealed one on either side."""
-    sessions = [line for line in scene.summaries if line.date in scene.wanted and not _is_settled(line)]
+    sessions = [line for line in scene.summaries if line.date in scene.wanted and not line.state.is_settled]
     rows = [(key, list(lines)) for key, lines in groupby(sessions, key=_of_a_hole)]
     for (_, before), (key, row), (_, after) in zip(rows, rows[1:], rows[2:], strict=False):
         if key and before[-1].state.kind is after[0].state.kind is Kind.SEALED:
             yield row
-
-
-def _is_settled(line: Summary) -> bool:
-    """Whether a date is rightly without data: by a person's word, or by the vendor's calendar."""
-    state = line.state
-    return state.kind is Kind.ACCEPTED or (state.kind is Kind.NO_DATA and state.error is None)
 
 
 def _of_a_hole(line: Summary) -> bool:
