@@ -35,7 +35,7 @@ def sealed(day, terminals, tmp_path, tmp_path_factory):
 
 
 def scan(layout, dates=None, **how):
-    return spx_data.scan(dates, lake=layout.output, **how)
+    return spx_data.scan(dates, lake=layout.output, data=layout.data, **how)
 
 
 def dates_in(frame):
@@ -126,20 +126,24 @@ def test_a_range_with_lost_days_is_refused_or_read_without_them(sealed):
 
 def test_a_day_that_is_gone_altogether_was_sealed_by_the_journals_word(sealed):
     shutil.rmtree(sealed.parquet(DAYS[2]).parent)  # the last one, so no session between two sealed ones
-    assert sealed.data / "parquet" == sealed.output
 
     with pytest.raises(FileCorruptionError, match="whole any more: 2024-02-02"):
         scan(sealed)
 
-    shutil.move(sealed.output, sealed.output.with_name("a copy of some days"))
-    assert dates_in(spx_data.scan(lake=sealed.output.with_name("a copy of some days"))) == DAYS[:2]
+    # Without a word, journals are looked for around a lake that is where the settings have it.
+    usual, other = sealed.data / "parquet", sealed.data / "a copy of some days"
+    shutil.move(sealed.output, usual)
+    with pytest.raises(FileCorruptionError, match="whole any more: 2024-02-02"):
+        spx_data.scan(lake=usual)
+    shutil.move(usual, other)
+    assert dates_in(spx_data.scan(lake=other)) == DAYS[:2]
 
 
 def test_a_session_between_sealed_days_that_was_never_filled_is_missing(sealed):
     shutil.rmtree(sealed.parquet(DAYS[1]).parent)
     sealed.journal(DAYS[1]).unlink()
 
-    with pytest.raises(MissingFileError, match="1 of the selected sessions .*, never filled: 2024-02-01"):
+    with pytest.raises(MissingFileError, match=r"1 of the selected sessions .* never filled: 2024-02-01"):
         scan(sealed)
     with pytest.raises(MissingFileError, match="never filled: 2024-02-01"):
         spx_data.verification_root(lake=sealed.output)
@@ -215,7 +219,7 @@ def test_incomplete_days_come_with_one_warning_or_not_at_all(sealed):
         warnings.simplefilter("error")
         assert dates_in(scan(sealed, complete=False)) == DAYS
         assert dates_in(scan(sealed, complete=True)) == DAYS[:1]
-    with pytest.raises(DateValidationError, match="none of the 2 selected days .* complete=True"):
+    with pytest.raises(DateValidationError, match=r"none of the 2 selected days .* complete=True"):
         scan(sealed, "2024-02", complete=True)
 
 
@@ -228,7 +232,7 @@ def test_days_are_chosen_by_their_score(sealed):
         return dates_in(scan(sealed, min_score=score, complete=False))
 
     assert (chosen(61), chosen(60)) == (DAYS[:1], DAYS[:2])
-    with pytest.raises(DateValidationError, match="a score of 100.5"):
+    with pytest.raises(DateValidationError, match=r"a score of 100\.5"):
         scan(sealed, min_score=100.5)
 
 

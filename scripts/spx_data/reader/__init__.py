@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Selection: TypeAlias = str | dt.date | Iterable[str | dt.date] | None
+Folder: TypeAlias = str | os.PathLike[str]
 Missing = Literal["raise", "warn", "ignore"]
 
 LAKE = "data/parquet"
@@ -53,7 +54,8 @@ class IncompleteDaysWarning(DaysWarning):
 def scan(
     dates: Selection = None,
     *,
-    lake: str | os.PathLike[str] = LAKE,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
     verify: bool = True,
     root: str | None = None,
     missing: Missing = "raise",
@@ -68,6 +70,9 @@ def scan(
     day's bytes are hashed and held against its sidecar before anything is returned. *root* is the
     `verification_root` that the days of *dates* must have; it is computed from the sidecars, so it says
     something about the bytes only together with *verify*.
+
+    *data* is the data directory (`processing.data_directory`), whose journals know which dates were sealed,
+    accepted as they are, or closed; the folder around *lake* unless told, where *lake* has its usual name.
 
     *missing* says what becomes of sessions that should be there and are not: those that have traces, and
     those between two sealed days (`presence`). "warn" leaves them out with one `MissingDaysWarning`, "ignore"
@@ -84,14 +89,15 @@ def scan(
     """
     import polars as pl
 
-    paths = _paths(dates, lake, verify, root, missing, min_score, complete)
+    paths = _paths(dates, _layout(lake, data), verify, root, missing, min_score, complete)
     return pl.scan_parquet(paths, glob=False, hive_partitioning=False)
 
 
 def sealed_paths(
     dates: Selection = None,
     *,
-    lake: str | os.PathLike[str] = LAKE,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
     verify: bool = True,
     root: str | None = None,
     missing: Missing = "raise",
@@ -103,23 +109,27 @@ def sealed_paths(
     A pattern like `*.parquet` finds copies and other files as well, and rows would count twice. Arguments,
     warnings and errors are those of `scan`.
     """
-    return _paths(dates, lake, verify, root, missing, min_score, complete)
+    return _paths(dates, _layout(lake, data), verify, root, missing, min_score, complete)
 
 
 def verification_root(
-    dates: Selection = None, *, lake: str | os.PathLike[str] = LAKE, missing: Missing = "raise"
+    dates: Selection = None,
+    *,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
+    missing: Missing = "raise",
 ) -> str:
     """The one digest that stands for the selected sealed days, by their sidecars; see `integrity.merkle`.
 
     Raises:
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
     """
-    return merkle.root(_selected(_layout(lake), dates, missing))
+    return merkle.root(_selected(_layout(lake, data), dates, missing))
 
 
 def _paths(
     dates: Selection,
-    lake: str | os.PathLike[str],
+    layout: Layout,
     verify: bool,
     root: str | None,
     missing: Missing,
@@ -127,7 +137,6 @@ def _paths(
     complete: bool | None,
 ) -> list[str]:
     """What `sealed_paths` gives."""
-    layout = _layout(lake)
     digests = _selected(layout, dates, missing)
     if verify:
         _check(layout, digests)
@@ -158,15 +167,15 @@ def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
     warnings.warn(IncompleteDaysWarning(text, lacking), stacklevel=4)
 
 
-def _layout(lake: str | os.PathLike[str]) -> Layout:
-    """The paths of the lake whose sealed days are in *lake*.
+def _layout(lake: Folder, data: Folder | None) -> Layout:
+    """The paths of the lake whose sealed days are in *lake*, and its journals in *data*.
 
-    Its journals are looked for where they are unless somebody says otherwise: in the folder around it. What
-    is called otherwise may be a copy, beside the journals of another lake.
+    Where nobody says where they are, they are looked for where the settings put them of themselves: around
+    the lake. A folder of another name may be a copy, beside the journals of another lake.
     """
     folder = Path(lake)
-    data = folder.parent if folder.name == Path(LAKE).name else folder
-    return Layout(output=folder, temp=folder, data=data, database=folder)
+    around = folder.parent if folder.name == Path(LAKE).name else folder
+    return Layout(output=folder, temp=folder, data=Path(data) if data else around, database=folder)
 
 
 def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.date, str]:

@@ -49,7 +49,10 @@ class Presence:
     def error(self, layout: Layout) -> FileCorruptionError | MissingFileError:
         """The error that names what is missing of the lake at *layout*."""
         found = f"{layout.output}: {len(self.missing):,} of the selected sessions are not there, {self.words}"
-        otherwise = 'spx-data status says what stands in the way; missing="warn" reads the others'
+        otherwise = (
+            'spx-data status says what stands in the way; missing="warn" reads the others, and data=… tells '
+            "where the journals are, which know of dates that were accepted as they are"
+        )
         if not self.lost:
             cure = f"Fill it with snakemake --cores 4; {otherwise}"
             return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]), operation="read")
