@@ -152,13 +152,13 @@ def _of_dataset(layout: Layout, days: Sequence[Day]) -> Iterator[str]:
             if words := dataset.differences(path, identity):
                 told.setdefault(words, []).append(date)
     except SchemaValidationError as error:
-        identity = json.dumps(next(iter(sealed.values())))
-        yield f"{error.cause}. Write this into it, as the passports have it: {identity}"
+        held = json.dumps(next(iter(sealed.values())))
+        yield f"{error.cause}. Write this into it, as the passports have it: {held}"
     for words, dates in told.items():
         first, last = dates[0], dates[-1]
         yield (
             f"{path} is not what the passports of {counted(len(dates), 'day')} have ({first} to {last}): "
-            f"{words}. If it was edited, write it back; days of two data sets in one folder are to be moved apart"
+            f"{words}. If it was edited, write it back; days of two data sets in one folder belong in two"
         )
 
 

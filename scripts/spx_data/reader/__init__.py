@@ -147,7 +147,8 @@ def _paths(
     poor = set() if min_score is None else set(passports.below(described, min_score))
     chosen = {day: digests[day] for day in digests if day not in poor and not (complete and day in lacking)}
     if not chosen:
-        asked = [f"a score of {min_score:g}"] * (min_score is not None) + ["complete=True"] * bool(complete)
+        scored = None if min_score is None else f"a score of {min_score:g}"
+        asked = filter(None, (scored, "complete=True" if complete else None))
         what = f"none of the {len(digests)} selected days of {layout.output} has {' and '.join(asked)}"
         raise DateValidationError(
             what, cure="Ask for less; spx-data quality shows each day", what="dates", reason=what
