@@ -116,6 +116,11 @@ def held(left, tries=1):
         (failed(), True, [FAILED, FAILED, QUARANTINED, FAILED]),
         # Held: what is staged is sealed in the end, so it is never parked.
         (held("sealed as it is after 1 more failing run"), True, [HELD]),
+        (
+            held("sealed as it is after 1 more failing run"),
+            True,
+            [FAILED | {"fields": {"chains": 2, "staged": 70}}],
+        ),
         (held("the next run seals it as it is", 2), True, [HELD, HELD]),
         (held("the next run seals it as it is", 4), True, [HELD, HELD, HELD, HELD]),
         (HELD_BEFORE, True, [HELD, HELD, FAILED]),
