@@ -64,13 +64,17 @@ def findings(tmp_path, kinds=None, seeds=range(SEED, SEED + 40)):
 
 
 def group_of_whatever_comes(real):
-    def group(root, date, contracts, url):
+    def group(root, date, contracts, unreadable, url):
         rows = list(contracts)
-        return [
-            chain
-            for found in {row[0] for row in rows}
-            for chain in real(found, date, [row for row in rows if row[0] == found], url)
-        ]
+        return chains.Listed(
+            tuple(
+                chain
+                for found in {row[0] for row in rows}
+                for chain in real(
+                    found, date, [row for row in rows if row[0] == found], unreadable, url
+                ).chains
+            )
+        )
 
     return group
 

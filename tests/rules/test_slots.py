@@ -21,7 +21,8 @@ with slots.shared(layout, 2) as shared:
 
     def ask():
         for _ in range(4):
-            transport.has_data("/v3/option/list/expirations", {"symbol": "SPX"}, silence_seconds=20)
+            with transport.get("/v3/option/list/expirations", {"symbol": "SPX"}, silence_seconds=20):
+                pass
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:

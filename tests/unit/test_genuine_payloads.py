@@ -378,7 +378,7 @@ def test_a_root_is_known_by_its_expirations(api, source, wire, samples):
     name = {"v3": "v3_live_option_list_expirations.AAPL.csv", "v2": "v2_list_expirations.AAPL.json"}[api]
     wire.says((samples / name).read_bytes())
 
-    assert source(api).knows_root("AAPL")
+    assert source(api).expirations("AAPL")
 
 
 # Headers of v2 ------------------------------------------------------------------------------------------

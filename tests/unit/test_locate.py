@@ -7,6 +7,7 @@ import pytest
 from spx_data import theta
 from spx_data.errors import (
     ApiConnectionError,
+    ApiDataNotFoundError,
     ApiResponseInvalidError,
     TerminalDisconnectedError,
     TerminalSessionTakenError,
@@ -160,9 +161,10 @@ def test_a_located_terminal_is_taken_at_its_word(simulated, terminal_settings, t
 
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
-@pytest.mark.parametrize("root, known", [("SPX", True), ("SPXW", True), ("SPQR", False)])
-def test_a_terminal_knows_its_roots(api, root, known, terminals, terminal_settings, tmp_path):
+def test_a_terminal_knows_its_roots(api, terminals, terminal_settings, tmp_path):
     source = theta.connect(terminal_settings(terminals[api].url), tmp_path)
 
-    assert source.knows_root(root) is known
+    assert source.expirations("SPX") and source.expirations("SPXW")
+    with pytest.raises(ApiDataNotFoundError):
+        source.expirations("SPQR")
     source.close()

@@ -8,11 +8,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from spx_data import schema, theta
-from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError
+from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError, SubscriptionError
 from spx_data.settings import Window
 from spx_data.theta import v3, windows
-from spx_data.theta.chains import Chain, true_expiration
-from theta_simulator import Faults
+from spx_data.theta.chains import Chain, ListedChain, true_expiration
+from theta_simulator import Faults, lists
 
 DAY = dt.date(2024, 1, 2)
 EXPIRATION = dt.date(2024, 1, 19)
@@ -142,8 +142,10 @@ def test_each_api_asks_in_its_own_words(simulated, connected):
 @pytest.mark.parametrize("root", ["SPX", "SPXW"])
 @pytest.mark.parametrize("api", ["v3", "v2"])
 def test_a_listing_is_the_markets(api, root, day, terminals, connected):
-    listed = connected(terminals[api].url, api).listing(root, day)
+    found = connected(terminals[api].url, api).listing(root, day)
 
+    assert found.left_out == {}
+    listed = list(found.chains)
     found = {
         (entry.chain.listed, strike, right)
         for entry in listed
@@ -158,7 +160,7 @@ def test_a_listing_is_the_markets(api, root, day, terminals, connected):
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
 def test_a_saturday_stands_for_the_friday_before(api, terminals, connected):
-    (entry,) = connected(terminals[api].url, api).listing("SPX", dt.date(2014, 6, 10))
+    (entry,) = connected(terminals[api].url, api).listing("SPX", dt.date(2014, 6, 10)).chains
 
     assert entry.chain.listed == dt.date(2014, 6, 21)
     assert entry.chain.expiration == dt.date(2014, 6, 20)
@@ -243,31 +245,156 @@ def test_the_end_of_the_day_is_still_the_same_day(wire, connected):
     assert found["timestamp"].to_list() == [1_704_258_000_000]  # midnight in New York
 
 
-@pytest.mark.parametrize(
-    "api, change",
-    [
-        ("v3", {"symbol": "SPX"}),
-        ("v3", {"expiration": "2024-01-01"}),
-        ("v3", {"expiration": "2024-13-19"}),
-        ("v3", {"expiration": "soon"}),
-        ("v3", {"right": "X"}),
-        ("v3", {"strike": "0.000"}),
-        ("v2", {"root": "SPX"}),
-        ("v2", {"expiration": "20240101"}),
-        ("v2", {"expiration": "20241319"}),
-        ("v2", {"expiration": "0"}),
-        ("v2", {"right": "X"}),
-        ("v2", {"strike": "-1"}),
-    ],
-    ids=str,
-)
-def test_a_listing_of_impossible_contracts_is_refused(api, change, wire, connected):
+LEFT_OUT = [
+    ("v3", {"symbol": "SPX"}, "foreign-root"),
+    ("v3", {"expiration": "2024-01-01"}, "expired"),
+    ("v3", {"expiration": "2023-12-30"}, "expired"),  # a Saturday
+    ("v3", {"expiration": "2024-13-19"}, "expiration"),
+    ("v3", {"expiration": "soon"}, "expiration"),
+    ("v3", {"right": "X"}, "right"),
+    ("v3", {"strike": "0.000"}, "strike"),
+    ("v3", {"strike": "-4700.000"}, "strike"),
+    ("v3", {"strike": "much"}, "unreadable"),
+    ("v3", {"strike": ""}, "unreadable"),
+    ("v3", {"strike": "4700.000,1"}, "unreadable"),
+    ("v2", {"root": "SPX"}, "foreign-root"),
+    ("v2", {"expiration": "20240101"}, "expired"),
+    ("v2", {"expiration": "20241319"}, "expiration"),
+    ("v2", {"expiration": "0"}, "expiration"),
+    ("v2", {"expiration": "never"}, "unreadable"),
+    ("v2", {"right": "X"}, "right"),
+    ("v2", {"strike": "-1"}, "strike"),
+    ("v2", {"strike": "x"}, "unreadable"),
+]
+
+
+def contract_row(api):
     columns = ["symbol" if api == "v3" else "root", "expiration", "strike", "right"]
-    good = {name: (V3_ROW if api == "v3" else V2_ROW)[name] for name in columns}
-    wire.says(csv_of(good, good | change))
+    return {name: (V3_ROW if api == "v3" else V2_ROW)[name] for name in columns}
+
+
+@pytest.mark.parametrize("api, change, reason", LEFT_OUT, ids=str)
+def test_a_listing_leaves_out_what_cannot_be_a_live_contract(api, change, reason, wire, connected):
+    good = contract_row(api)
+    wire.says(csv_of(good, good | change, good | change))
+
+    listed = connected(wire.url, api).listing("SPXW", DAY)
+
+    assert listed.left_out == {reason: 2}
+    (entry,) = listed.chains
+    assert (entry.chain, entry.calls, entry.puts, entry.witness) == (CHAIN, (4700.0,), (), "listing")
+
+
+@pytest.mark.parametrize("api, change, reason", LEFT_OUT, ids=str)
+def test_a_listing_without_a_live_contract_is_refused(api, change, reason, wire, connected):
+    wire.says(csv_of(contract_row(api) | change))
+
+    with pytest.raises(ApiResponseInvalidError) as raised:
+        connected(wire.url, api).listing("SPXW", DAY)
+
+    told = "no good row" if reason == "unreadable" else f"no live contract: left out are 1 {reason}"
+    assert told in raised.value.cause
+
+
+# The second witness -------------------------------------------------------------------------------------
+
+REPORT = "open,high,low,close,volume,count,bid_size,bid_exchange,bid,bid_condition,ask_size,ask_exchange,ask"
+REPORTS = {
+    "v3": [
+        f"symbol,expiration,strike,right,created,last_trade,{REPORT},ask_condition",
+        *(
+            f"{contract},2024-01-02T17:15:03.452,2024-01-02T00:00:00.000,{figures},50"
+            for contract, figures in [
+                ('"SPXW","2024-01-19",4700.000,"CALL"', "0.00,0.00,0.00,0.00,0,0,1,5,0.00,50,1,5,0.05"),
+                ('"SPXW","2024-01-19",4700.000,"PUT"', "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ('"SPXW","2024-01-19",4710.000,"PUT"', "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ('"SPXW","2024-01-19",4710.000,"PUT"', "1.00,1.00,1.00,1.00,3,1,0,5,0.00,50,0,5,0.00"),
+                ('"SPXW","2024-01-22",4700.000,"PUT"', "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ('"SPXW","2023-12-29",4700.000,"PUT"', "1.00,1.00,1.00,1.00,3,1,0,5,0.00,50,0,5,0.00"),
+            ]
+        ),
+    ],
+    "v2": [
+        f"root,expiration,strike,right,ms_of_day,ms_of_day2,{REPORT},ask_condition,date",
+        *(
+            f"{contract},62573163,0,{figures},50,20240102"
+            for contract, figures in [
+                ("SPXW,20240119,4700000,C", "0.00,0.00,0.00,0.00,0,0,1,5,0.00,50,1,5,0.05"),
+                ("SPXW,20240119,4700000,P", "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ("SPXW,20240119,4710000,P", "1.00,1.00,1.00,1.00,3,1,0,5,0.00,50,0,5,0.00"),
+                ("SPXW,20240119,4710000,P", "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ("SPXW,20240122,4700000,P", "0.00,0.00,0.00,0.00,0,0,0,5,0.00,50,0,5,0.00"),
+                ("SPXW,20231229,4700000,P", "1.00,1.00,1.00,1.00,3,1,0,5,0.00,50,0,5,0.00"),
+            ]
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_an_end_of_day_report_names_what_was_quoted_or_traded(api, wire, connected):
+    wire.says("\r\n".join([*REPORTS[api], ""]))
+
+    told = connected(wire.url, api).eod("SPXW", DAY)
+
+    (quoted,), (silent,) = told.quoted, told.silent
+    assert quoted == ListedChain(CHAIN, (4700.0,), (4710.0,), "eod")
+    assert silent.chain.expiration == dt.date(2024, 1, 22)
+    assert told.left_out == {"expired": 1}
+    (asked,) = wire.asked
+    if api == "v3":
+        day = "2024-01-02"
+        path = f"/v3/option/history/eod?symbol=SPXW&expiration=%2A&start_date={day}&end_date={day}"
+    else:
+        day = "20240102"
+        path = f"/v2/bulk_hist/option/eod?root=SPXW&exp=0&start_date={day}&end_date={day}&use_csv=true"
+    assert asked == path
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize("status, error", [(472, ApiDataNotFoundError), (403, SubscriptionError)])
+def test_a_report_that_cannot_be_had_says_why(api, status, error, wire, connected):
+    wire.says("No", "text/plain", status)
+
+    with pytest.raises(error):
+        connected(wire.url, api).eod("SPXW", DAY)
+
+
+# Expirations --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_every_expiration_ever_listed_is_had(api, simulated, connected):
+    terminal = simulated(api=api, today=dt.date(2024, 3, 1))
+
+    found = connected(terminal.url, api).expirations("SPX")
+
+    assert found == tuple(lists.expirations("SPX", dt.date(2024, 3, 1)))
+    assert dt.date(2014, 6, 21) in found
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_the_vendors_own_list_of_expirations_is_read(api, samples, wire, connected):
+    name, kind = {"v3": ("v3_option_list_expirations.AAPL.csv", "text/csv")}.get(
+        api, ("v2_list_expirations.AAPL.json", "application/json")
+    )
+    wire.says((samples / name).read_text(), kind)
+
+    found = connected(wire.url, api).expirations("AAPL")
+
+    assert found[:2] == (dt.date(2012, 6, 1), dt.date(2012, 6, 8))
+    assert list(found) == sorted(set(found))
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", '{"response": [20241399]}', '{"response": 5}', "<html>"])
+def test_a_list_of_expirations_that_is_none_is_refused(body, wire, connected):
+    wire.says(body, "application/json")
 
     with pytest.raises(ApiResponseInvalidError):
-        connected(wire.url, api).listing("SPXW", DAY)
+        connected(wire.url, "v2").expirations("SPX")
+
+
+# Answers of another kind --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("api, format", WIRES)

@@ -133,7 +133,7 @@ def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | 
 
 def _listed(line: Line, settings: Settings, root: str, date: dt.date) -> list[ListedChain]:
     try:
-        found = line.ask(lambda: line.source.listing(root, date), root=root)
+        found = line.ask(lambda: line.source.listing(root, date), root=root).chains
     except ApiDataNotFoundError:
         return []
     return [

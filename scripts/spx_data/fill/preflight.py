@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from spx_data import dataset, files, handles, slots, theta, volumes
-from spx_data.errors import ConfigurationValidationError
+from spx_data.errors import ApiDataNotFoundError, ConfigurationValidationError
 from spx_data.settings import Settings, Terminal
 from spx_data.theta import Source
 
@@ -48,10 +48,12 @@ def preflight(settings: Settings) -> Terminal:
 
 
 def _check_root(source: Source, root: str) -> None:
-    if not source.knows_root(root):
+    try:
+        source.expirations(root)
+    except ApiDataNotFoundError as error:
         raise ConfigurationValidationError(
             f"config: processing.roots: {source.base_url} knows no option root {root}",
             cure="SPX and SPXW are the roots of SPX options",
             what="processing.roots",
             reason=f"unknown root {root}",
-        )
+        ) from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from spx_data.records import Rejects
     from spx_data.theta.calendar import VendorHours
-    from spx_data.theta.chains import Chain, ListedChain
+    from spx_data.theta.chains import Chain, Listed, Reported
     from spx_data.theta.transport import Exchange, Gate
 
 _APIS: tuple[Api, ...] = ("v3", "v2")
@@ -55,12 +55,22 @@ class Source(Protocol):
         """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
         ...
 
-    def knows_root(self, root: str) -> bool:
-        """Whether it has ever listed an expiration of *root*."""
+    def expirations(self, root: str) -> tuple[dt.date, ...]:
+        """Every expiration of *root* ever listed, as it is listed (see `chains.true_expiration`), ascending.
+
+        Raises ApiDataNotFoundError where it knows no such root.
+        """
         ...
 
-    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+    def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        ...
+
+    def eod(self, root: str, date: dt.date) -> Reported:
+        """The chains that the end-of-day report of *date* names for *root*: one request, a second witness.
+
+        Raises ApiDataNotFoundError where it names none.
+        """
         ...
 
     def history(

@@ -1,16 +1,17 @@
 """What is asked of the terminal and what it lists, in our terms; and rows of the wire as our records.
 
-Parse at the edge: roots and dates from the wire become real types here. A listing about another root or an
-impossible contract is refused, and a row of a history that breaks a rule (`spx_data.records`) is set aside,
-so nothing behind this room looks twice.
+Parse at the edge: roots and dates from the wire become real types here. A listing's rows about another root
+or an impossible contract are left out and counted, and a row of a history that breaks a rule
+(`spx_data.records`) is set aside, so nothing behind this room looks twice.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -43,11 +44,16 @@ class Chain:
 
 @dataclass(frozen=True)
 class ListedChain:
-    """A chain and the strikes, in dollars and ascending, for which the terminal lists quotes."""
+    """A chain and the strikes, in dollars and ascending, for which the terminal lists quotes.
+
+    *witness* is who knows of it: the `listing` of the date; the terminal's list of `expirations` or sealed
+    `days` beside, neither of which tells strikes; or the `eod` report.
+    """
 
     chain: Chain
     calls: tuple[float, ...]
     puts: tuple[float, ...]
+    witness: str = "listing"
 
     @property
     def contracts(self) -> int:
@@ -55,51 +61,113 @@ class ListedChain:
         return len(self.calls) + len(self.puts)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What a source lists of a root on a date: chains in order of expiration; and rows left out, by reason.
+
+    The reasons: `foreign-root`, `expiration` (no date), `expired` (before the date), `right`, `strike` (no
+    positive number) and `unreadable` (no row at all).
+    """
+
+    chains: tuple[ListedChain, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the end-of-day report of a root on a date names.
+
+    *quoted* are chains with a bid, an ask, a volume or a count that is not zero, with the contracts that have
+    one; *silent* are those with rows of nothing but zeros. Rows *left_out* are counted as in `Listed`.
+    """
+
+    quoted: tuple[ListedChain, ...]
+    silent: tuple[ListedChain, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+# A contract as rows spell it: root, expiration as an ISO date or YYYYMMDD, strike in dollars, right.
+Contract = tuple[str, str, float, str]
+
+
 def true_expiration(listed: dt.date) -> dt.date:
     """The last day of a listed expiration: a Saturday stands for the Friday before it."""
     return listed - dt.timedelta(days=1) if listed.weekday() == 5 else listed
 
 
-def group(
-    root: str,
-    date: dt.date,
-    contracts: Iterable[tuple[str, str, float, str]],
-    url: str,
-) -> list[ListedChain]:
-    """A contract listing, unsorted as it came, as chains in order of expiration.
+def group(root: str, date: dt.date, contracts: Iterable[Contract], unreadable: int, url: str) -> Listed:
+    """A contract listing, unsorted as it came, as chains.
 
     Args:
         root: the root that was asked for.
         date: the trading date that was asked for.
-        contracts: (root, expiration as an ISO date, strike in dollars, right) of each listed contract.
+        contracts: the readable rows.
+        unreadable: how many rows are none.
         url: where the listing came from, for errors.
 
     Raises:
-        ApiResponseInvalidError: a contract of another root, expired, or with an impossible strike or right.
+        ApiResponseInvalidError: rows had to be left out, and no live contract is left.
     """
-    strikes: dict[dt.date, dict[str, set[float]]] = defaultdict(lambda: {"C": set(), "P": set()})
+    left_out = Counter({"unreadable": unreadable} if unreadable else {})
+    live = _sorted_out(root, date, contracts, left_out)
+    if left_out and not live:
+        counted = ", ".join(f"{count:,} {reason}" for reason, count in sorted(left_out.items()))
+        raise errors.invalid(
+            url, f"lists no live contract: left out are {counted}", f"contracts of {root} that live on {date}"
+        )
+    return Listed(_chains(root, date, live, "listing"), dict(left_out))
+
+
+def reported(root: str, date: dt.date, rows: Iterable[tuple[Contract, bool]], unreadable: int) -> Reported:
+    """An end-of-day report as chains: its *rows*, each with whether any of its figures is not zero.
+
+    A contract may have several rows (double builds: wire-facts, section 6): one that is not zero counts.
+    """
+    left_out = Counter({"unreadable": unreadable} if unreadable else {})
+    told = list(rows)
+    everything = _sorted_out(root, date, (contract for contract, _ in told), left_out)
+    lively = _sorted_out(root, date, (contract for contract, quoted in told if quoted), Counter())
+    silent = {listed: rights for listed, rights in everything.items() if listed not in lively}
+    return Reported(_chains(root, date, lively, "eod"), _chains(root, date, silent, "eod"), dict(left_out))
+
+
+_Strikes = dict[dt.date, dict[str, set[float]]]  # of each listed expiration, of C and P
+
+
+def _sorted_out(root: str, date: dt.date, contracts: Iterable[Contract], left_out: Counter[str]) -> _Strikes:
+    """The live contracts among *contracts*; the others are counted in *left_out* by reason."""
+    strikes: _Strikes = {}
     for found, expiration, strike, right in contracts:
-        listed = _date(expiration)
-        impossible = found != root or right not in RIGHTS or strike <= 0
-        if impossible or listed is None or true_expiration(listed) < date:
-            raise errors.invalid(
-                url, f"lists the contract {found} {expiration} {strike} {right}", f"live contracts of {root}"
-            )
-        strikes[listed][RIGHTS[right]].add(strike)
-    return sorted(
-        (
-            ListedChain(
-                Chain(root, true_expiration(listed), date, listed),
-                calls=tuple(sorted(rights["C"])),
-                puts=tuple(sorted(rights["P"])),
-            )
-            for listed, rights in strikes.items()
-        ),
-        key=lambda entry: entry.chain,
+        listed = listed_date(expiration)
+        if found != root:
+            left_out["foreign-root"] += 1
+        elif listed is None:
+            left_out["expiration"] += 1
+        elif true_expiration(listed) < date:
+            left_out["expired"] += 1
+        elif (letter := RIGHTS.get(right.upper())) is None:
+            left_out["right"] += 1
+        elif not 0 < strike < math.inf:
+            left_out["strike"] += 1
+        else:
+            strikes.setdefault(listed, {"C": set(), "P": set()})[letter].add(strike)
+    return strikes
+
+
+def _chains(root: str, date: dt.date, strikes: _Strikes, witness: str) -> tuple[ListedChain, ...]:
+    return tuple(
+        ListedChain(
+            Chain(root, true_expiration(listed), date, listed),
+            calls=tuple(sorted(strikes[listed]["C"])),
+            puts=tuple(sorted(strikes[listed]["P"])),
+            witness=witness,
+        )
+        for listed in sorted(strikes, key=lambda listed: (true_expiration(listed), listed))
     )
 
 
-def _date(text: str) -> dt.date | None:
+def listed_date(text: str) -> dt.date | None:
+    """The date that *text* spells, as 2024-01-19 or 20240119; None where it is none."""
     try:
         return dt.date.fromisoformat(text)
     except ValueError:

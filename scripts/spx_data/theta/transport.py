@@ -23,7 +23,7 @@ import requests
 import urllib3
 
 from spx_data import faults, files
-from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, SpxDataError
+from spx_data.errors import ApiConnectionError, SpxDataError
 from spx_data.theta import errors
 
 Parameters = Mapping[str, str | int]
@@ -147,14 +147,6 @@ class Transport:
             yield body
         finally:
             self._idle.append(body)
-
-    def has_data(self, path: str, parameters: Parameters, *, silence_seconds: float) -> bool:
-        """Whether the terminal answers *path* with data, and not with "no data" (472)."""
-        try:
-            with self.get(path, parameters, silence_seconds=silence_seconds):
-                return True
-        except ApiDataNotFoundError:
-            return False
 
     def _exchange(self, path: str, parameters: Parameters, silence_seconds: float, body: BinaryIO) -> Answer:
         continues = path.startswith(("http://", "https://"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
@@ -14,9 +16,9 @@ from spx_data import schema
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.records import DAY_MS, Asked, Rejects
 from spx_data.settings import Terminal, Window
-from spx_data.theta import chains, errors, health, tables
+from spx_data.theta import chains, errors, health, lists, tables
 from spx_data.theta.calendar import VendorHours
-from spx_data.theta.chains import Chain, ListedChain
+from spx_data.theta.chains import Chain, Contract, Listed, Reported
 from spx_data.theta.transport import Answer, Transport
 
 _Address = tuple[str, frozenset[tuple[str, str]]]
@@ -61,21 +63,40 @@ class V2:
         """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
         health.require(self._transport, self.api, self._terminal.timeout_seconds)
 
-    def knows_root(self, root: str) -> bool:
-        """Whether the source has ever listed an expiration of *root*."""
-        return self._transport.has_data(
+    def expirations(self, root: str) -> tuple[dt.date, ...]:
+        """Every expiration of *root* as listed; raises ApiDataNotFoundError for an unknown root."""
+        with self._transport.get(
             "/v2/list/expirations", {"root": root}, silence_seconds=self._terminal.timeout_seconds
-        )
+        ) as answer:
+            try:
+                listed = json.load(answer.body)["response"]
+                found = {dt.date.fromisoformat(str(number)) for number in listed}
+            except (ValueError, KeyError, TypeError) as error:
+                raise errors.invalid(
+                    answer.url, f"cannot be read: {error!r}", "dates as YYYYMMDD in `response`"
+                ) from error
+            return tuple(sorted(found))
 
-    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+    def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        path = "/v2/list/contracts/option/quote"
         parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
-        rows = [
-            (row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"])
-            for _, batch in self._tables("/v2/list/contracts/option/quote", parameters, _listed)
-            for row in batch.to_pylist()
-        ]
-        return chains.group(root, date, rows, f"{self.base_url}/v2/list/contracts/option/quote")
+        rows, unreadable = self._rows(path, parameters, _CONTRACT)
+        return chains.group(root, date, map(_contract, rows), unreadable, f"{self.base_url}{path}")
+
+    def eod(self, root: str, date: dt.date) -> Reported:
+        """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
+        day = _number(date)
+        parameters: dict[str, str | int] = {
+            "root": root,
+            "exp": 0,
+            "start_date": day,
+            "end_date": day,
+            "use_csv": "true",
+        }
+        rows, unreadable = self._rows("/v2/bulk_hist/option/eod", parameters, _CONTRACT | lists.REPORT)
+        told = ((_contract(row), lists.is_lively(row)) for row in rows)
+        return chains.reported(root, date, told, unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None
@@ -138,6 +159,21 @@ class V2:
 
         return read
 
+    def _rows(
+        self, path: str, parameters: dict[str, str | int], columns: tables.Columns
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The readable rows on all pages of a list, and how many are not."""
+        unreadable = 0
+
+        def read(answer: Answer) -> Iterator[pa.RecordBatch]:
+            nonlocal unreadable
+            found, bad = lists.batches(answer, columns)
+            unreadable += bad
+            return iter(found)
+
+        batches = [batch for _, batch in self._tables(path, parameters, read)]
+        return [row for batch in batches for row in batch.to_pylist()], unreadable
+
     def _tables(
         self, path: str, parameters: dict[str, str | int], read: _Reader
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -191,9 +227,8 @@ class V2:
             raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
 
 
-def _listed(answer: Answer) -> Iterator[pa.RecordBatch]:
-    """The contracts on a page of a listing."""
-    return tables.read(answer, _CONTRACT, asked="csv")
+def _contract(row: dict[str, Any]) -> Contract:
+    return row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"]
 
 
 def _address(url: str) -> _Address:

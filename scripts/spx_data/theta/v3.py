@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,9 +12,9 @@ import pyarrow.compute as pc
 from spx_data import schema
 from spx_data.records import Asked, Rejects
 from spx_data.settings import Terminal, Window
-from spx_data.theta import chains, errors, health, tables
+from spx_data.theta import chains, errors, health, lists, tables
 from spx_data.theta.calendar import VendorHours
-from spx_data.theta.chains import Chain, ListedChain
+from spx_data.theta.chains import Chain, Contract, Listed, Reported
 from spx_data.theta.transport import Transport
 
 _HISTORY = "/v3/option/history/greeks/first_order"
@@ -24,6 +25,7 @@ _CONTRACT: dict[str, pa.DataType] = {
     "strike": pa.float64(),
     "right": tables.WORD,
 }
+_EXPIRATION: dict[str, pa.DataType] = {"symbol": tables.WORD, "expiration": tables.WORD}
 _FIRST_ORDER: dict[str, pa.DataType] = {
     **_CONTRACT,
     "timestamp": _STAMP,
@@ -54,25 +56,36 @@ class V3:
         """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
         health.require(self._transport, self.api, self._terminal.timeout_seconds)
 
-    def knows_root(self, root: str) -> bool:
-        """Whether the source has ever listed an expiration of *root*."""
-        return self._transport.has_data(
+    def expirations(self, root: str) -> tuple[dt.date, ...]:
+        """Every expiration of *root* as listed; raises ApiDataNotFoundError for an unknown root."""
+        with self._transport.get(
             "/v3/option/list/expirations", {"symbol": root}, silence_seconds=self._terminal.timeout_seconds
-        )
+        ) as answer:
+            rows, _ = lists.rows(answer, _EXPIRATION)
+            found = (chains.listed_date(row["expiration"]) for row in rows if row["symbol"] == root)
+            return tuple(sorted({date for date in found if date}))
 
-    def listing(self, root: str, date: dt.date) -> list[ListedChain]:
+    def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
         with self._transport.get(
             "/v3/option/list/contracts/quote",
             {"symbol": root, "date": date.isoformat()},
             silence_seconds=self._terminal.history_timeout_seconds,
         ) as answer:
-            rows = [
-                (row["symbol"], row["expiration"], row["strike"], row["right"])
-                for batch in tables.read(answer, _CONTRACT, asked="csv")
-                for row in batch.to_pylist()
-            ]
-            return chains.group(root, date, rows, answer.url)
+            rows, unreadable = lists.rows(answer, _CONTRACT)
+            return chains.group(root, date, map(_contract, rows), unreadable, answer.url)
+
+    def eod(self, root: str, date: dt.date) -> Reported:
+        """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
+        day = date.isoformat()
+        with self._transport.get(
+            "/v3/option/history/eod",
+            {"symbol": root, "expiration": "*", "start_date": day, "end_date": day},
+            silence_seconds=self._terminal.history_timeout_seconds,
+        ) as answer:
+            rows, unreadable = lists.rows(answer, _CONTRACT | lists.REPORT)
+            told = ((_contract(row), lists.is_lively(row)) for row in rows)
+            return chains.reported(root, date, told, unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None
@@ -129,6 +142,10 @@ class V3:
                 Rejects(most=0) if rejects is None else rejects,
                 asked=self._terminal.format,
             )
+
+
+def _contract(row: dict[str, Any]) -> Contract:
+    return row["symbol"], row["expiration"], row["strike"], row["right"]
 
 
 def _sifted(batch: pa.RecordBatch, chain: Chain, window: Window) -> tuple[pa.RecordBatch, Mapping[int, str]]:
