@@ -5,6 +5,7 @@ python -m theta_simulator --size tiny -- make demo
 python -m theta_simulator --size tiny --faults 7 -- make demo
 python -m theta_simulator --size real --today 2024-12-31 --cache bodies --latency-ms 250
 python -m theta_simulator --size tiny --blemish withheld-contract,crossed --blemish-seed 3
+python -m theta_simulator --size tiny --habit lists-expired,no-eod,bom --habit-seed 3
 """
 
 import argparse
@@ -21,6 +22,8 @@ from typing import get_args
 from theta_simulator.blemishes import Blemish
 from theta_simulator.blemishes import Kind as Defect
 from theta_simulator.faults import ALL, Faults
+from theta_simulator.habits import Habit
+from theta_simulator.habits import Kind as Custom
 from theta_simulator.server import Server
 from theta_simulator.settings import Api, Settings, Size, Style
 
@@ -43,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         options["faults"] = _faults(options["faults"], options["fault_rate"], options["fault_kinds"])
         options["blemishes"] = tuple(
             Blemish(kind, options["blemish_seed"]) for kind in options.pop("blemish")
+        )
+        options["habits"] = tuple(
+            Habit(kind, options["habit_seed"], times=options["habit_times"]) for kind in options.pop("habit")
         )
     except ValueError as error:
         parser.error(str(error))
@@ -89,6 +95,22 @@ def _parser() -> argparse.ArgumentParser:
         help=f"have these defects in the data, on every date: {', '.join(Defect)}",
     )
     parser.add_argument("--blemish-seed", type=int, default=0, help="where they are")
+    parser.add_argument(
+        "--habit",
+        type=lambda names: tuple(names.split(",")),
+        default=(),
+        metavar="KIND,KIND",
+        help=f"be always so: {', '.join(Custom)}",
+    )
+    parser.add_argument(
+        "--habit-seed", type=int, default=0, help="which chains, dates and times they are about"
+    )
+    parser.add_argument(
+        "--habit-times",
+        type=int,
+        default=Habit.times,
+        help="after how many questions those that pass are over",
+    )
     parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
     parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
     return parser
@@ -109,6 +131,7 @@ async def _serve(settings: Settings, ready_file: Path | None, command: list[str]
     url = await server.start()
     faults = f", faults {settings.faults.seed}" if settings.faults else ""
     faults += "".join(f", {blemish.kind}" for blemish in settings.blemishes)
+    faults += "".join(f", {habit.kind}" for habit in settings.habits)
     print(
         f"Theta Terminal simulator ({settings.api}) on {url} "
         f"(size {settings.size}, seed {settings.seed}{faults})",

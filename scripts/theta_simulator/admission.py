@@ -19,8 +19,8 @@ class Admission:
         self._waiting = 0
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot for the block; raise `Full` if there is not even room to wait."""
+    async def slot(self, least_seconds: float = 0.0) -> AsyncIterator[None]:
+        """Hold a slot for the block, and so long at least; raise `Full` if there is not even room to wait."""
         if self._slots.locked() and self._queue is not None and self._waiting >= self._queue:
             raise Full
         self._waiting += 1
@@ -28,7 +28,12 @@ class Admission:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
+        loop = asyncio.get_running_loop()
+        until = loop.time() + least_seconds
         try:
             yield
         finally:
-            self._slots.release()
+            if (left := until - loop.time()) > 0.0:
+                loop.call_later(left, self._slots.release)
+            else:
+                self._slots.release()

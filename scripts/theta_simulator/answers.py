@@ -12,6 +12,7 @@ CSV = "text/csv"
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 TEXT = "text/plain"
+V3_TYPES = {"csv": CSV, "json": JSON, "ndjson": NDJSON}
 
 V2_NO_DATA = ":No data for the specified timeframe & contract."
 V2_NO_CONTRACTS = ":No listed contracts for the date: {date:%Y%m%d}"

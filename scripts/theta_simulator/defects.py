@@ -271,7 +271,7 @@ def _known(rows: pl.DataFrame, scene: Scene, years: Floats | None = None, more_r
     )
 
 
-def _solved(
+def solved(
     rows: pl.DataFrame, scene: Scene, years: Floats | None = None, more_rate: float = 0.0
 ) -> pl.DataFrame:
     """Return the rows with the greeks that the vendor computes from their prices."""
@@ -295,7 +295,7 @@ def _with(rows: pl.DataFrame, found: greeks.Greeks) -> pl.DataFrame:
 def _requoted(site: Site, bid: Floats, ask: Floats) -> pl.DataFrame:
     """Return the chain with another quote, on ticks, at the place, and its greeks."""
     quote = {name: pl.Series(np.round(price * 20.0) / 20.0) for name, price in (("bid", bid), ("ask", ask))}
-    return site.with_rows(site.cells, _solved(site.here.with_columns(**quote), site.scene))
+    return site.with_rows(site.cells, solved(site.here.with_columns(**quote), site.scene))
 
 
 def _quote(site: Site) -> tuple[Floats, Floats]:
@@ -308,7 +308,7 @@ def _reunderlain(site: Site, condition: pl.Expr, price: pl.Expr, ms: pl.Expr | N
     """Return the chain with another underlying where *condition* holds, and its greeks."""
     columns = {"underlying_price": price.round(2)} | ({} if ms is None else {"underlying_ms": ms})
     changed = site.rows.filter(condition).with_columns(**columns)
-    return site.with_rows(condition, _solved(changed, site.scene))
+    return site.with_rows(condition, solved(changed, site.scene))
 
 
 # Edits --------------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ def _shifted(site: Site) -> pl.DataFrame:
 
 
 def _contradicted(site: Site) -> pl.DataFrame:
-    return _ordered(site.rows, _solved(site.here.with_columns(bid=pl.col("bid") - 0.05), site.scene))
+    return _ordered(site.rows, solved(site.here.with_columns(bid=pl.col("bid") - 0.05), site.scene))
 
 
 def _crossed(site: Site) -> pl.DataFrame:
@@ -439,7 +439,7 @@ def _scaled(factor: float, *names: str) -> Edit:
 
 def _of_time(years: Callable[[Scene, Ints], Floats], more_rate: float = 0.0) -> Edit:
     """Return an edit that solves a chain with another time to expiry, or another rate."""
-    return lambda site: _solved(
+    return lambda site: solved(
         site.rows, site.scene, years(site.scene, site.rows["ms_of_day"].to_numpy()), more_rate
     )
 

@@ -15,6 +15,7 @@ from theta_simulator.blemishes import Place
 from theta_simulator.market import Market
 from theta_simulator.server import Server
 from theta_simulator.settings import Settings
+from theta_simulator.truth import Truth
 
 T = TypeVar("T")
 _SETTLE_SECONDS = 1.0
@@ -37,6 +38,11 @@ class Terminal:
     def places(self, day: date) -> list[Place]:
         """Return where its blemishes sit on *day*."""
         return self._server.places(day)
+
+    @property
+    def truth(self) -> Truth:
+        """What it has, what it keeps from whom, and what its habits are about."""
+        return Truth(self._server.served)
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the finished requests, in order of arrival.

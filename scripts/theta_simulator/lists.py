@@ -67,7 +67,12 @@ def holidays(market: FlawedMarket, year: int) -> pl.DataFrame:
     if not sessions.FIRST.year <= year <= sessions.LAST.year:
         return calendar(market, [])
     days = (date(year, 1, 1) + timedelta(days=offset) for offset in range(366))
-    closed = [day for day in days if day.year == year and _kind(day) in ("full_close", "early_close")]
+    words = ("full_close", "early_close")
+    closed = [
+        day
+        for day in days
+        if day.year == year and (_kind(day) in words or market.calendar_kind(day, _kind(day)) in words)
+    ]
     return calendar(market, closed)
 
 

@@ -11,13 +11,25 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from theta_simulator import answers, delivery, faults, mischief, pages, sessions, wire_v2, wire_v3
+from theta_simulator import (
+    answers,
+    delivery,
+    faults,
+    habit_spelling,
+    mischief,
+    pages,
+    sessions,
+    wire_v2,
+    wire_v3,
+)
 from theta_simulator.admission import Admission, Full
 from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.cache import AnswerCache
+from theta_simulator.conduct import Conduct
 from theta_simulator.delivery import Delivery, HangUp
 from theta_simulator.faults import Fault, Kind, Lots, Target
-from theta_simulator.flawed import FlawedMarket
+from theta_simulator.habits import V3_ONLY
+from theta_simulator.habitual import HabitualMarket
 from theta_simulator.pages import Page, Pages
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
@@ -38,13 +50,14 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        served = FlawedMarket(settings.seed, settings.size, settings.blemishes)
-        self.market, self.places = served.clean, served.places
+        self.served = HabitualMarket(settings.seed, settings.size, settings.blemishes, settings.habits)
+        self.market, self.places = self.served.clean, self.served.places
         self.log = RequestLog(settings.request_log)
         self.status = settings.status
         self.url = ""
         v2 = settings.api == "v2"
-        self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, served)
+        self._conduct = Conduct(settings, self.served)
+        self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, self.served)
         self._status_paths = wire_v2.STATUS_PATHS if v2 else wire_v3.STATUS_PATHS
         self._subjects = wire_v2.SUBJECTS if v2 else wire_v3.SUBJECTS
         self._headers = _V2_HEADERS if v2 else _V3_HEADERS
@@ -87,6 +100,8 @@ class Server:
         counted = request.path not in self._status_paths
         query = dict(request.query)
         with self.log.entry(request.method, request.path, query, counted) as entry:
+            if greeting := self._conduct.greeting():
+                return await self._send(request, greeting, entry)
             if outage := self._lots.arrive(counted):
                 with contextlib.suppress(Refusal):
                     self._page(entry)
@@ -95,11 +110,13 @@ class Server:
             if not counted:
                 return await self._send(request, self._polite(request) or answers.text(self.status), entry)
             try:
-                async with self._admission.slot():
+                seconds = self.settings.latency_ms / 1000.0
+                async with self._admission.slot(seconds if self._conduct.slow_slots else 0.0):
                     entry.started = now()
-                    if self.settings.latency_ms:
-                        await asyncio.sleep(self.settings.latency_ms / 1000.0)
-                    return await self._send(request, await self._decide(request, entry), entry)
+                    if seconds:
+                        await asyncio.sleep(seconds)
+                    answer = await self._dressed(await self._decide(request, entry))
+                    return await self._send(request, answer, entry)
             except Full:
                 full = answers.text("Too many requests: the queue is full", 429)
                 return await self._send(request, full, entry)
@@ -120,8 +137,10 @@ class Server:
             return answers.text(answers.DISCONNECTED, 474)
         if self._is_too_large(entry):
             return self._refused(Fault(Kind.LARGE))
+        if instead := self._conduct.instead(entry.path, entry.query):
+            return instead
         try:
-            found = await self._found(entry)
+            found = self._conduct.changed(entry.path, entry.query, await self._found(entry))
         except Refusal as refusal_:
             return refusal_.answer()
         if fault := self._drawn(found, entry):
@@ -129,6 +148,15 @@ class Server:
             entry.fault = fault.kind
             return await self._spoilt(found, fault)
         return self._pages.hand_out(found, self.url) if isinstance(found, Page) else found
+
+    async def _dressed(self, answer: Answer) -> Answer:
+        """Return an answer as this terminal's habits spell it."""
+        if not habit_spelling.spells(self.settings.habits):
+            return answer
+        v3 = self.settings.api == "v3"
+        chosen = [habit for habit in self.settings.habits if v3 or habit.kind not in V3_ONLY]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._builders, habit_spelling.spelt, answer, chosen)
 
     async def _found(self, entry: Entry) -> Answer | Page:
         """Return what answers a request; a page is not handed out yet."""

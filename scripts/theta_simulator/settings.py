@@ -8,6 +8,7 @@ from typing import Literal
 from theta_simulator import sessions
 from theta_simulator.blemishes import Blemish
 from theta_simulator.faults import Faults
+from theta_simulator.habits import Habit
 
 Api = Literal["v3", "v2"]
 Size = Literal["tiny", "small", "real"]
@@ -16,7 +17,7 @@ Style = Literal["live", "docs"]
 
 @dataclass(frozen=True)
 class Settings:
-    """One terminal: its market, its dialect, its limits, its misbehaviour, its bad data."""
+    """One terminal: its market, its dialect, its limits, its misbehaviour, its bad data, its habits."""
 
     api: Api = "v3"
     port: int = 0
@@ -35,6 +36,7 @@ class Settings:
     cache: Path | None = None
     faults: Faults | None = None
     blemishes: tuple[Blemish, ...] = ()
+    habits: tuple[Habit, ...] = ()
 
     def trading_today(self) -> date:
         """Return the date the terminal believes it is in New York."""

@@ -81,6 +81,48 @@ def nested_json(contracts: pl.DataFrame, style: Style) -> bytes:
     ).encode()
 
 
+def v3_objects(
+    frame: pl.DataFrame,
+    kind: str,
+    style: Style,
+    contract: Sequence[str],
+    data_keys: Sequence[str],
+    line_keys: Sequence[str],
+) -> bytes:
+    """Return contract data as NDJSON or JSON, with the keys of each object in their order."""
+    if kind == "ndjson":
+        return ndjson(frame.select(objects(frame, line_keys)).to_series(), style)
+    contracts = frame.group_by(contract, maintain_order=True).agg(
+        objects(frame, data_keys).alias("data").str.join(line_break(style))
+    )
+    return nested_json(contracts.select(objects(frame, contract).alias("contract"), "data"), style)
+
+
+def v2_row(frame: pl.DataFrame, names: Sequence[str], texts: Sequence[str] = ()) -> pl.Expr:
+    """Return each row as a list; numbers in their shortest form."""
+    fields = [fill('"%s"', name) if name in texts else shortest(name, frame.schema[name]) for name in names]
+    return pl.concat_str(pl.lit("["), pl.concat_str(fields, separator=", "), pl.lit("]"))
+
+
+def v2_ticks(
+    frame: pl.DataFrame, names: Sequence[str], contract: Sequence[str], texts: Sequence[str] = ()
+) -> bytes:
+    """Return a page's contracts (root, expiration, strike, right), each with its rows."""
+    row = v2_row(frame, names, texts)
+    contracts = frame.group_by(contract, maintain_order=True).agg(row.alias("ticks").str.join(",\n  "))
+    each = fill(
+        '{"ticks": [%s], "contract": {"root": "%s", "expiration": %s, "strike": %s, "right": "%s"}}',
+        "ticks",
+        *contract,
+    )
+    return joined(contracts.select(each).to_series().to_list())
+
+
+def joined(items: Sequence[str]) -> bytes:
+    """Return the items of a v2 list between commas; the terminal's JSON is not compact."""
+    return ",\n  ".join(items).encode()
+
+
 def line_break(style: Style) -> str:
     """Return what separates two data lines of one contract."""
     return "," if style == "live" else ",\n        "

@@ -15,9 +15,11 @@ from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.arguments import Arguments
 from theta_simulator.bad_rows import Wire
 from theta_simulator.faults import Subject
-from theta_simulator.flawed import FlawedMarket
+from theta_simulator.habitual import HabitualMarket
 from theta_simulator.market import MOST_ROWS, TooMuch
 from theta_simulator.settings import Settings
+from theta_simulator.wire_eod import V2 as EOD
+from theta_simulator.wire_eod import Reports
 
 MDDS_STATUS = "/v2/system/mdds/status"
 FPSS_STATUS = "/v2/system/fpss/status"
@@ -46,7 +48,7 @@ _TICK_MS = 1000
 class V2:
     """Answers v2 requests; holds nothing but its settings and the market."""
 
-    def __init__(self, settings: Settings, market: FlawedMarket) -> None:
+    def __init__(self, settings: Settings, market: HabitualMarket) -> None:
         self._settings = settings
         self._market = market
         self._paths: dict[str, Callable[[Arguments], Paged]] = {
@@ -59,6 +61,7 @@ class V2:
             TRADED: partial(self._contracts, traded=True),
             HISTORY: partial(self._greeks, single=False),
             SINGLE: partial(self._greeks, single=True),
+            EOD: Reports(settings, market).v2,
         }
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer | Paged:
@@ -98,6 +101,7 @@ class V2:
         day = request.day("start_date")
         roots = (request.query.get("root") or ",".join(lists.SYMBOLS)).split(",")
         found = lists.contracts(self._market, roots, day, traded, self._settings.trading_today())
+        found = self._market.listing(found, roots, day)
         if found.is_empty():
             raise Refusal(472, answers.V2_NO_CONTRACTS.format(date=day))
         scramble = chance.hashes(chance.key(0, "contracts", day.isoformat()), _numbers(len(found)))
@@ -110,7 +114,7 @@ class V2:
         if request.flag("use_csv", default=False):
             return Paged(answers.CSV, _CONTRACT, (spelling.csv(frame),), f"CONTRACTS.{day:%Y%m%d}.csv")
         rows = frame.select(spelling.fill('["%s", %s, %s, "%s"]', *_CONTRACT)).to_series()
-        return Paged(answers.JSON, _CONTRACT, (_joined(rows.to_list()),), "")
+        return Paged(answers.JSON, _CONTRACT, (spelling.joined(rows.to_list()),), "")
 
     def _greeks(self, request: Arguments, single: bool) -> Paged:
         """Return a chain's rows contract by contract, or one contract's without its name."""
@@ -202,7 +206,7 @@ class V2:
         if request.flag("use_csv", default=False):
             body = "".join(f"{line}\r\n" for line in (name, *(bare or items)))
             return Paged(answers.CSV, None, (body.encode(),), f"{name.upper()}.csv")
-        return Paged(answers.JSON, None, (_joined(items),), "")
+        return Paged(answers.JSON, None, (spelling.joined(items),), "")
 
 
 def _window(request: Arguments, step: int) -> tuple[int, int]:
@@ -242,35 +246,14 @@ def _one_contract(request: Arguments) -> tuple[float, str]:
     return strike / 1000, right
 
 
-def _row(frame: pl.DataFrame, texts: Sequence[str]) -> pl.Expr:
-    """Return each row as a list; numbers in their shortest form."""
-    fields = [
-        spelling.fill('"%s"', name) if name in texts else spelling.shortest(name, frame.schema[name])
-        for name in TICK
-    ]
-    return pl.concat_str(pl.lit("["), pl.concat_str(fields, separator=", "), pl.lit("]"))
-
-
 def _lists(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
     """Return one page's rows of one contract."""
-    return _joined(frame.select(_row(frame, texts)).to_series().to_list())
+    return spelling.joined(frame.select(spelling.v2_row(frame, TICK, texts)).to_series().to_list())
 
 
 def _ticks(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
     """Return one page's contracts, each with its rows."""
-    row = _row(frame, texts)
-    contracts = frame.group_by(_CONTRACT, maintain_order=True).agg(row.alias("ticks").str.join(",\n  "))
-    each = spelling.fill(
-        '{"ticks": [%s], "contract": {"root": "%s", "expiration": %s, "strike": %s, "right": "%s"}}',
-        "ticks",
-        *_CONTRACT,
-    )
-    return _joined(contracts.select(each).to_series().to_list())
-
-
-def _joined(items: Sequence[str]) -> bytes:
-    """Return the items between commas; the terminal's JSON is not compact."""
-    return ",\n  ".join(items).encode()
+    return spelling.v2_ticks(frame, TICK, _CONTRACT, texts)
 
 
 def _numbers(count: int) -> chance.Ints:

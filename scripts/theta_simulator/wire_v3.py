@@ -12,9 +12,11 @@ from theta_simulator.answers import Answer, Refusal
 from theta_simulator.arguments import Arguments
 from theta_simulator.bad_rows import Wire
 from theta_simulator.faults import Subject
-from theta_simulator.flawed import FlawedMarket
+from theta_simulator.habitual import HabitualMarket
 from theta_simulator.market import TooMuch
 from theta_simulator.settings import Settings
+from theta_simulator.wire_eod import V3 as EOD
+from theta_simulator.wire_eod import Reports
 
 MDDS_STATUS = "/v3/terminal/mdds/status"
 FPSS_STATUS = "/v3/terminal/fpss/status"
@@ -51,7 +53,7 @@ _RENAMED = {
     "rate": "rate_type",
     "annual_div": "annual_dividend",
 }
-_TYPES = {"csv": answers.CSV, "json": answers.JSON, "ndjson": answers.NDJSON}
+_TYPES = answers.V3_TYPES
 _GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
 _CONTRACT = ("symbol", "strike", "right", "expiration")
 # The terminal prints the keys of its JSON objects in the order of a hash table.
@@ -94,7 +96,7 @@ _LINE_KEYS = (
 class V3:
     """Answers v3 requests; holds nothing but its settings and the market."""
 
-    def __init__(self, settings: Settings, market: FlawedMarket) -> None:
+    def __init__(self, settings: Settings, market: HabitualMarket) -> None:
         self._style = settings.style
         self._settings = settings
         self._market = market
@@ -107,6 +109,7 @@ class V3:
             QUOTED: partial(self._contracts, traded=False),
             TRADED: partial(self._contracts, traded=True),
             HISTORY: self._first_order,
+            EOD: Reports(settings, market).v3,
             "/v3/calendar/today": self._calendar_today,
             "/v3/calendar/on_date": self._calendar_on_date,
             "/v3/calendar/year_holidays": self._year_holidays,
@@ -163,6 +166,7 @@ class V3:
         if symbols == ["*"]:
             symbols = lists.SYMBOLS
         found = lists.contracts(self._market, symbols, day, traded, self._settings.trading_today())
+        found = self._market.listing(found, symbols, day)
         if request.query.get("max_dte"):
             furthest = day + timedelta(days=request.number("max_dte"))
             found = found.filter(pl.col("expiration") <= furthest)
@@ -242,14 +246,7 @@ class V3:
         """Return contract data in the format asked for."""
         if kind == "csv":
             return spelling.csv(spelling.quoted(frame) if self._style == "live" else frame)
-        if kind == "ndjson":
-            return spelling.ndjson(frame.select(spelling.objects(frame, _LINE_KEYS)).to_series(), self._style)
-        contracts = frame.group_by(_CONTRACT, maintain_order=True).agg(
-            spelling.objects(frame, _DATA_KEYS).alias("data").str.join(spelling.line_break(self._style))
-        )
-        return spelling.nested_json(
-            contracts.select(spelling.objects(frame, _CONTRACT).alias("contract"), "data"), self._style
-        )
+        return spelling.v3_objects(frame, kind, self._style, _CONTRACT, _DATA_KEYS, _LINE_KEYS)
 
     def _table(self, request: Arguments, frame: pl.DataFrame, keys: tuple[str, ...] = ()) -> Answer:
         """Return a list in the format asked for; an empty list is no data."""

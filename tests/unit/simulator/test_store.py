@@ -133,6 +133,7 @@ def test_only_what_determines_an_answer_tells_it_from_others(tmp_path):
         replace(V3, page_size=7),
         replace(V3, today=date(2024, 12, 30)),
         replace(V3, blemishes=("crossed",)),
+        replace(V3, habits=("no-eod",)),
     ]
 
     assert file(alike) == file()

@@ -1,0 +1,189 @@
+"""A market as a terminal with habits shows it: what is listed, which rows there are, what the report names.
+
+Only what holds for ever is here; what depends on how often something was asked is `conduct`'s.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import polars as pl
+
+from theta_simulator import chance, habit_rows, sessions
+from theta_simulator.bad_rows import Wire
+from theta_simulator.flawed import FlawedMarket
+from theta_simulator.habit_fields import blanked
+from theta_simulator.habit_rows import Question
+from theta_simulator.habits import OF_ONE_CHAIN, OF_ONE_ROOT, OF_SOME_DATES, Habit, Kind
+from theta_simulator.listing import ROOTS, Expiration
+from theta_simulator.market import COLUMNS, Market
+
+_ONE_DATE_IN = 5
+_EXPIRED_STRIKES = 250
+_UNLISTED = (Kind.UNLISTED_OWN_DATE, Kind.UNLISTED_CHAIN, Kind.UNLISTED_AND_GONE)
+_WITHOUT_ROWS = (Kind.UNLISTED_AND_GONE, Kind.LISTED_EMPTY)
+
+
+@dataclass(frozen=True)
+class HabitualMarket(FlawedMarket):
+    """A market, its blemishes, and its terminal's habits."""
+
+    habits: tuple[Habit, ...] = ()
+
+    def sits(self, habit: Habit, root: str, day: date, label: date | None = None) -> bool:
+        """Say whether a habit is about a root, or one of its chains, on *day*; True for a habit about all."""
+        kind = Kind(habit.kind)
+        if (habit.day or day) != day:
+            return False
+        if kind in OF_ONE_ROOT:
+            return root == missing_root(habit)
+        if kind in OF_SOME_DATES:
+            return habit.day == day or _on_some_dates(habit, day)
+        if kind in OF_ONE_CHAIN:
+            chain = one_chain(self.clean, habit, day)
+            return chain is not None and (chain.root, chain.label) == (root, label)
+        return (habit.root or root) == root and (label is None or (habit.expiration or label) == label)
+
+    def expirations(self, root: str, day: date) -> list[Expiration]:
+        """Return the expirations quoted on *day*: none on a date of which there is nothing."""
+        if self._any((Kind.DATE_472, Kind.DATE_CLOSED), root, day):
+            return []
+        return super().expirations(root, day)
+
+    def listing(self, found: pl.DataFrame, roots: list[str], day: date) -> pl.DataFrame:
+        """Return a listing (root, expiration, strike, right) as this terminal gives it."""
+        for habit in self.habits:
+            kind = Kind(habit.kind)
+            for root in roots if kind in _UNLISTED and len(found) else ():
+                chain = one_chain(self.clean, habit, day)
+                if chain is not None and chain.root == root and (habit.day or day) == day:
+                    here = (pl.col("root") == root) & (pl.col("expiration") == chain.label)
+                    found = found.filter(~here)
+            if kind is Kind.ROOT_MISSING and (habit.day or day) == day:
+                found = found.filter(pl.col("root") != missing_root(habit))
+        for habit in self.habits:
+            if len(found) and (habit.day or day) == day:
+                found = self._with_more(found, Kind(habit.kind), day)
+        return found
+
+    def history(
+        self,
+        root: str,
+        expiration: date,
+        day: date,
+        step_ms: int,
+        start_ms: int = sessions.OPEN,
+        end_ms: int = sessions.REGULAR_CLOSE,
+        greeks_version: str = "latest",
+        strike: float | None = None,
+    ) -> pl.DataFrame:
+        """Return the rows of a chain, or of one strike, as this terminal has them."""
+        rows = super().history(root, expiration, day, step_ms, start_ms, end_ms, greeks_version, strike)
+        here = [habit for habit in self.habits if self.sits(habit, root, day, expiration)]
+        if any(habit.kind in _WITHOUT_ROWS for habit in here):
+            return pl.DataFrame(schema=COLUMNS)
+        if not self._quotes(root, expiration, day):
+            return rows
+        asked = Question(self, root, expiration, day, step_ms, start_ms, end_ms, greeks_version, strike)
+        # In the order of the edits: what a quote is comes before who is told of it.
+        for kind, edit in habit_rows.EDITS.items():
+            for habit in here:
+                if habit.kind == kind:
+                    rows = edit(rows, asked, habit)
+        return rows
+
+    def before_habits(self, asked: Question, start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Return the rows of another window of a question, without habits."""
+        return super().history(
+            asked.root,
+            asked.expiration,
+            asked.day,
+            asked.step_ms,
+            start_ms,
+            end_ms,
+            asked.greeks_version,
+            asked.strike,
+        )
+
+    def reported(self, root: str, day: date) -> list[Expiration]:
+        """Return the expirations that the end-of-day report of *day* names."""
+        if self._any((Kind.DATE_472, Kind.DATE_CLOSED), root, day):
+            return []
+        return [item for item in self.clean.expirations(root, day) if not self._is_empty(item, day)]
+
+    def on_the_wire(
+        self, frame: pl.DataFrame, root: str, expiration: date, days: list[date], wire: Wire
+    ) -> pl.DataFrame:
+        """Return the spelled rows of an answer with their fields emptied, and then their blemishes."""
+        for habit in self.habits:
+            frame = blanked(frame, Kind(habit.kind), wire)
+        return super().on_the_wire(frame, root, expiration, days, wire)
+
+    def calendar_kind(self, day: date, kind: str) -> str:
+        """Return the vendor calendar's word for *day*."""
+        if kind in ("open", "early_close") and self._any((Kind.DATE_CLOSED,), "", day):
+            return "full_close"
+        return super().calendar_kind(day, kind)
+
+    def _quotes(self, root: str, label: date, day: date) -> bool:
+        return root in ROOTS and label in {item.label for item in self.expirations(root, day)}
+
+    def _is_empty(self, item: Expiration, day: date) -> bool:
+        return self._any(_WITHOUT_ROWS, item.root, day, item.label)
+
+    def _any(self, kinds: tuple[Kind, ...], root: str, day: date, label: date | None = None) -> bool:
+        mine = [habit for habit in self.habits if habit.kind in kinds]
+        return any(self.sits(habit, root, day, label) for habit in mine)
+
+    def _with_more(self, found: pl.DataFrame, kind: Kind, day: date) -> pl.DataFrame:
+        """Return a listing with what has no business in it."""
+        if kind is Kind.LISTS_ZERO_STRIKE:
+            return pl.concat([found, found.head(2).with_columns(strike=pl.lit(0.0))])
+        if kind is Kind.LISTS_FOREIGN_ROOT:
+            return pl.concat([found, found.head(6).with_columns(root=pl.lit("XSP"))])
+        if kind not in (Kind.LISTS_EXPIRED, Kind.LISTS_ONLY_EXPIRED):
+            return found
+        if kind is Kind.LISTS_ONLY_EXPIRED:
+            expired = found.with_columns(expiration=pl.lit(sessions.before(day)))
+            return expired.unique(["root", "strike", "right"], maintain_order=True)
+        return pl.concat([found, *(_expired(root, found, day) for root in found["root"].unique().sort())])
+
+
+def _expired(root: str, found: pl.DataFrame, day: date) -> pl.DataFrame:
+    """Return contracts that expired the session before; weeklies alone do so on any day."""
+    middle = float(found["strike"].to_numpy().mean()) // 5 * 5
+    strikes = [middle + 5.0 * (number - _EXPIRED_STRIKES // 2) for number in range(_EXPIRED_STRIKES)]
+    gone = {"strike": [k for k in strikes for _ in "CP"], "right": ["C", "P"] * len(strikes)}
+    frame = pl.DataFrame(gone).select(
+        pl.lit(root).alias("root"), pl.lit(sessions.before(day)).alias("expiration"), "strike", "right"
+    )
+    return frame.filter(pl.col("strike") > 0.0) if root == "SPXW" else frame.clear()
+
+
+def missing_root(habit: Habit) -> str:
+    """Return the root that a listing does not name."""
+    return habit.root or ROOTS[chance.key(habit.seed, "habit", habit.kind) % len(ROOTS)]
+
+
+def _on_some_dates(habit: Habit, day: date) -> bool:
+    drawn = chance.key(habit.seed, "habit", habit.kind, day.isoformat())
+    return sessions.is_session(day) and habit.day is None and drawn % _ONE_DATE_IN == 0
+
+
+@lru_cache(maxsize=4096)
+def one_chain(market: Market, habit: Habit, day: date) -> Expiration | None:
+    """Return the chain of *market* that a habit is about on *day*; None where none suits it."""
+    chains = [
+        item
+        for root in ROOTS
+        if (habit.root or root) == root
+        for item in market.expirations(root, day)
+        if (habit.expiration or item.label) == item.label
+    ]
+    if habit.kind == Kind.UNLISTED_OWN_DATE:
+        chains = [item for item in chains if item.label == day]
+    elif habit.kind == Kind.UNLISTED_CHAIN and habit.expiration is None:
+        chains = [item for item in chains if item.label != day]
+    dice = random.Random(chance.key(habit.seed, "habit", habit.kind, day.isoformat()))
+    return dice.choice(chains) if chains else None
