@@ -11,6 +11,7 @@ and none above:
     engine                  Snakemake as a process: started, stopped, its folder unlocked
     gaps · progress         what is missing, in which order, at which cost; a run as it goes on
     status                  the SQLite log and its summary
+    mend                    what sealed days lack, asked for again
     recheck                 sealed days against the source of today
     integrity               sealed days against their checksums
     fill                    what a job does: list, download, merge

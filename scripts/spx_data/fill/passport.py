@@ -65,14 +65,14 @@ class ChainReport:
             _moment(account.last_stamp),
             account.underlying,
             account.rows,
-            account.duplicates,
+            account.duplicates + receipt.duplicates,
             account.conflicts,
             row_counts.counts(
-                receipt.rows,
+                receipt.rows + receipt.duplicates,
                 receipt.rejected,
                 sealed=account.rows,
                 conflicts=account.conflicts,
-                duplicates=account.duplicates,
+                duplicates=account.duplicates + receipt.duplicates,
             ),
         )
 
@@ -130,6 +130,7 @@ class ChainReport:
         return {
             "root": self.entry.chain.root,
             "expiration": self.entry.chain.expiration.isoformat(),
+            "listed": self.entry.chain.listed.isoformat(),
             "state": self.state,
             "witness": self.entry.witness,
             "error": self.receipt.error,
@@ -202,6 +203,7 @@ def passport(
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
             "silent_roots": {root: silent.as_json() for root, silent in listing.roots.items()},
+            "unlisted": list(listing.unlisted),
         },
         "second_opinions": _second_opinions(reports),
         "rejects": {
