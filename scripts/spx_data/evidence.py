@@ -65,14 +65,20 @@ class Silence:
     seconds: float = 0.0  # between the first time and the last
     eod: str | None = None  # what its report of the day says: one of the words below, or why it says nothing
 
+    @property
+    def is_explained(self) -> bool:
+        """Whether the chain is known to have no record."""
+        return self.eod in (NOT_NAMED, CLOSED)
+
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Silence:
         """The silence in *document*; raises TypeError where it is none."""
         return cls(_count(document["answers"]), float(document["seconds"]), _text(document["eod"]))
 
 
-# What the report of the day says of a chain.
+# What the report of the day says of a chain; where the window has none of its hours, it is not asked for.
 NOT_NAMED, NAMED, UNQUOTED = "not named", "named", "named without a quote or a trade"
+CLOSED = "not asked for: the window has none of its hours"
 
 
 @dataclass(frozen=True)

@@ -326,6 +326,10 @@ class Layout:
         """The sessions of an exchange calendar, kept because loading the calendar takes long."""
         return self.cache / f"calendar-{name.replace('/', '-')}.json"
 
+    def expirations_cache(self, root: str) -> Path:
+        """The terminal's list of the expirations of *root*, kept because it changes once a day."""
+        return self.cache / f"expirations-{root}.json"
+
     @property
     def dashboard(self) -> Path:
         """The page that shows the lake."""

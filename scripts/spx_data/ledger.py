@@ -85,7 +85,7 @@ def state(evidence: Evidence, session: Session | None, moment: dt.datetime, pati
     if session is not None and moment < session.options_close:
         return State(Kind.PENDING, reason=f"trades until {session.options_close:%H:%M} New York time")
     last = next((event for event in reversed(events) if is_outcome(event)), None)
-    tries = len(set(_failing_runs(events)))
+    tries = len(set(failing_runs(events)))
     match last and last["event"]:
         case journal.NO_DATA if told := _no_data(last or {}, session, moment, patience, tries):
             return told
@@ -111,7 +111,7 @@ def is_outcome(event: Event) -> bool:
     return event["event"] in _OUTCOMES
 
 
-def _failing_runs(events: Sequence[Event]) -> Iterator[str | int]:
+def failing_runs(events: Sequence[Event]) -> Iterator[str | int]:
     """The runs that failed since the last fresh start, for reasons that lie with the date."""
     since = takewhile(lambda item: item[1]["event"] not in _FRESH_STARTS, reversed(list(enumerate(events))))
     for number, event in since:

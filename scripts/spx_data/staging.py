@@ -4,7 +4,8 @@ A checkpoint is two files, or three. The records are published first: one JSON a
 their names (`schema.RECORD`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
 receipt, which vouches for both, last: without it they do not count and are fetched again. What the source
 answered with "no data" has a receipt and no records; so has what was given up, in a manifest. A receipt also
-says which listing it belongs to, so that checkpoints of other settings or another API never end up in one day.
+says which listing it belongs to, so that checkpoints of other settings or another API never end up in one
+day.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def write_records(
 def add_records(checkpoint: Checkpoint, receipt: Receipt, batches: Iterable[pa.RecordBatch]) -> Receipt:
     """Write *batches* behind the records that a checkpoint has, atomically.
 
-    Until the receipt that is returned is written, the checkpoint is none; its `contracts` are those of before.
+    Until the receipt that is returned is written, the checkpoint is none.
 
     Raises:
         FileCorruptionError: the records are not what was staged.
@@ -177,6 +178,12 @@ def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | No
     text = "".join(json.dumps(asdict(reject)) + "\n" for reject in rejects)
     files.write_text(checkpoint.rejects, text)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def add_rejects(checkpoint: Checkpoint, receipt: Receipt, rejects: Sequence[Reject]) -> Receipt:
+    """Write *rejects* beside the bad rows that a checkpoint has; raises as `read_rejects`."""
+    every = sorted([*read_rejects(checkpoint, receipt), *rejects])
+    return replace(receipt, rejected=len(every), rejects_sha256=write_rejects(checkpoint, every))
 
 
 def write_receipt(checkpoint: Checkpoint, receipt: Receipt) -> None:

@@ -39,8 +39,12 @@ _CHAIN = {
     Kind.CHAIN_NO_DATA_TEXT_CSV: Answer(200, answers.CSV, (NO_DATA.encode(),)),
     Kind.CHAIN_EMPTY_BODY: Answer(200, answers.CSV, ()),
 }
-_EOD = {Kind.NO_EOD: answers.text("Not found", 404), Kind.EOD_TIER: answers.text(_TIER, 403)}
-_V2_EOD = {Kind.NO_EOD: 404, Kind.EOD_TIER: 471}
+_EOD = {
+    ("v3", Kind.NO_EOD): answers.text("Not found", 404),
+    ("v2", Kind.NO_EOD): answers.text(":No implementation for the path", 404),
+    ("v3", Kind.EOD_TIER): answers.text(_TIER, 403),
+    ("v2", Kind.EOD_TIER): answers.text(_TIER, 471),
+}
 _SINGLES = {
     Kind.SINGLES_500: answers.text(_WORDS[500], 500),
     Kind.SINGLES_429: answers.text(_WORDS[429], 429),
@@ -93,6 +97,10 @@ class Conduct:
 
     def instead(self, path: str, query: Mapping[str, str]) -> Answer | None:
         """Return what a request gets instead of its answer, or nothing."""
+        if path in (wire_eod.V3, wire_eod.V2):
+            for habit in self._habits:
+                if answer := _EOD.get((self._api, Kind(habit.kind))):
+                    return answer
         asked = asked_of(self._api, path, query) if self._habits else None
         if asked is None:
             return None
@@ -113,8 +121,6 @@ class Conduct:
     def _of(self, habit: Habit, asked: Asked) -> Answer | None:
         """Return what one habit has to say to a request."""
         kind = Kind(habit.kind)
-        if asked.what == "eod" and kind in _EOD:
-            return _EOD[kind] if self._api == "v3" else replace(_EOD[kind], status=_V2_EOD[kind])
         if asked.what == "single" and kind in _SINGLES:
             return _SINGLES[kind]
         if asked.what == "chain" and kind in _CHAIN and self._is_about(habit, asked):

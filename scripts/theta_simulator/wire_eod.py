@@ -36,7 +36,16 @@ _DATA_KEYS = (
     "close",
     "open",
 )
-_LINE_KEYS = ("symbol", *_DATA_KEYS[:4], "strike", "count", "right", *_DATA_KEYS[5:12], "expiration")
+_LINE_KEYS = (
+    "symbol",
+    *_DATA_KEYS[:4],
+    "strike",
+    "count",
+    "right",
+    *_DATA_KEYS[5:12],
+    "expiration",
+    *_DATA_KEYS[12:],
+)
 _V2_CONTRACT = ("root", "expiration", "strike", "right")
 TICK = ("ms_of_day", "ms_of_day2", *_AFTER_TIMES, "date")
 

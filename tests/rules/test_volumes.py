@@ -257,7 +257,7 @@ def test_what_is_not_the_sources_doing_is_the_machines(error, tmp_path):
 
     (failed,) = [event for event in journal.read(log.path) if event["event"] == journal.FAILED]
     assert failed["surroundings"]
-    assert list(ledger._failing_runs([failed])) == []
+    assert list(ledger.failing_runs([failed])) == []
 
 
 @pytest.mark.parametrize(

@@ -386,7 +386,9 @@ def test_the_vendors_own_list_of_expirations_is_read(api, samples, wire, connect
     assert list(found) == sorted(set(found))
 
 
-@pytest.mark.parametrize("body", ["{}", "[]", '{"response": [20241399]}', '{"response": 5}', "<html>"])
+@pytest.mark.parametrize(
+    "body", ["{}", "[]", '{"response": []}', '{"response": [20241399]}', '{"response": 5}', "<html>"]
+)
 def test_a_list_of_expirations_that_is_none_is_refused(body, wire, connected):
     wire.says(body, "application/json")
 

@@ -233,15 +233,15 @@ class _Download:
     def _ask_for_second_opinions(self) -> None:
         staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
         receipts = [receipt for _, receipt in staged]
-        hours = habits.hours(self._settings, self._listed, self._session, receipts)
+        self._hours = habits.hours(self._settings, self._listed, self._session, receipts)
         known = habits.known(self._settings.layout, self._listed.date)
-        self._opinions = SecondOpinions(self._settings, self._line, self._budget, hours, known)
+        self._opinions = SecondOpinions(self._settings, self._line, self._budget, self._hours, known)
         for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
             self._receipts[entry] = receipt
 
     def _judge_silences(self, *, last: bool) -> None:
         """What is believed of chains without data; one that another answer contradicts is a failure."""
-        witnesses = Witnesses(self._settings, self._line, self._budget)
+        witnesses = Witnesses(self._settings, self._line, self._budget, self._hours)
         for entry, silent in self._silent.items():
             evidence = witnesses.evidence(silent)
             receipt = self._empty(entry, silent.answers, evidence)
@@ -252,9 +252,7 @@ class _Download:
                 staging.write_receipt(self._checkpoint(entry), receipt)
                 self._receipts[entry] = receipt
                 continue
-            self._line.journal.mention(
-                journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error)
-            )
+            self._line.journal.mention(journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error))
             if last and (found := self._opinions.recovered(entry, receipt)).rows:
                 self._receipts[entry] = found
             else:

@@ -22,9 +22,7 @@ from spx_data.staging import Receipt
 _BESIDE_DAYS = 14  # calendar days to either side: a habit may change with a release of the terminal
 
 
-def hours(
-    settings: Settings, listed: Listing, session: Session | None, receipts: Sequence[Receipt]
-) -> Hours:
+def hours(settings: Settings, listed: Listing, session: Session | None, receipts: Sequence[Receipt]) -> Hours:
     """The hours of *listed*'s date, by both calendars and the records that are staged."""
     stamps = (
         (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
@@ -35,7 +33,7 @@ def hours(
 
 
 def known(layout: Layout, date: dt.date) -> frozenset[Lack]:
-    """The lacks that sealed days around *date* have confirmed `ENOUGH` times between them; none refuted it."""
+    """The lacks that sealed days around *date* confirm, `ENOUGH` times between them, and none refutes."""
     habits = [
         passport["second_opinions"]["habits"]
         for days in range(1, _BESIDE_DAYS + 1)

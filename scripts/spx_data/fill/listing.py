@@ -1,16 +1,18 @@
-"""Stage one of a date: which chains had quotes on it, by the source's own word."""
+"""Stage one of a date: which chains had quotes on it, by the source's own word and by other witnesses."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spx_data import dataset, files, staging
 from spx_data.dataset import Identity
 from spx_data.errors import ApiDataNotFoundError, SchemaValidationError, SpxDataError
+from spx_data.fill.survey import SilentRoot, Survey
 from spx_data.settings import Settings
 from spx_data.theta.calendar import VendorHours
 from spx_data.theta.chains import Chain, ListedChain
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listing:
-    """What the source lists for *date*: the chains, and the data set and API they are listed for.
+    """What there should be on *date*: the chains, and the data set and API they are listed for.
 
     *vendor* is what the vendor's calendar says about the date; where it says nothing, *unknown* tells why.
+    What the listing left out and leaves open: see `survey.Findings`.
     """
 
     date: dt.date
@@ -32,6 +35,10 @@ class Listing:
     chains: tuple[ListedChain, ...]
     vendor: VendorHours | None = None
     unknown: str | None = None
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    roots: Mapping[str, SilentRoot] = field(default_factory=dict)
+    unasked: tuple[str, ...] = ()
+    expirations_unknown: Mapping[str, str] = field(default_factory=dict)
 
     def identity(self, entry: ListedChain) -> str:
         """Tells checkpoints of *entry* under this data set and API from all others."""
@@ -45,6 +52,10 @@ class Listing:
             "dataset": self.dataset,
             "vendor_hours": self.vendor and self.vendor.as_json(),
             "vendor_hours_unknown": self.unknown,
+            "left_out": self.left_out,
+            "roots": {name: asdict(root) for name, root in self.roots.items()},
+            "unasked": list(self.unasked),
+            "expirations_unknown": self.expirations_unknown,
             "chains": [_chain_json(entry) for entry in self.chains],
         }
 
@@ -56,8 +67,19 @@ class Listing:
             chains = tuple(_chain_of_json(date, entry) for entry in document["chains"])
             told, unknown = document["vendor_hours"], document["vendor_hours_unknown"]
             vendor = None if told is None else VendorHours.of_json(told)
-            return cls(date, document["api"], document["dataset"], chains, vendor, unknown)
-        except (TypeError, KeyError, ValueError) as error:
+            return cls(
+                date,
+                document["api"],
+                document["dataset"],
+                chains,
+                vendor,
+                unknown,
+                document["left_out"],
+                {name: SilentRoot(**root) for name, root in document["roots"].items()},
+                tuple(document["unasked"]),
+                document["expirations_unknown"],
+            )
+        except (AttributeError, TypeError, KeyError, ValueError) as error:
             raise SchemaValidationError(
                 f"this is no listing: {document!r:.200}", what="expirations.json", reason=str(error)
             ) from error
@@ -70,6 +92,7 @@ def _chain_json(entry: ListedChain) -> dict[str, Any]:
         "listed": entry.chain.listed.isoformat(),
         "calls": list(entry.calls),
         "puts": list(entry.puts),
+        "witness": entry.witness,
     }
 
 
@@ -80,7 +103,7 @@ def _chain_of_json(date: dt.date, entry: dict[str, Any]) -> ListedChain:
         date,
         dt.date.fromisoformat(entry["listed"]),
     )
-    return ListedChain(chain, tuple(entry["calls"]), tuple(entry["puts"]))
+    return ListedChain(chain, tuple(entry["calls"]), tuple(entry["puts"]), entry["witness"])
 
 
 def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
@@ -108,18 +131,23 @@ def current(settings: Settings, line: Line, date: dt.date, path: Path) -> Listin
 
 
 def _ask(settings: Settings, line: Line, date: dt.date) -> Listing:
-    chains = sorted(
-        (entry for root in settings.roots for entry in _listed(line, settings, root, date)),
-        key=lambda entry: entry.chain,
-    )
-    if not chains:
-        raise ApiDataNotFoundError(
-            f"the source lists no contracts of {', '.join(settings.roots)} on {date}",
-            cure=f"It is asked again in {settings.patience.no_data_recheck_days:g} days",
-            date=date,
-        )
+    found = Survey(settings, line, date).findings()
+    vendor, unknown = _vendor_hours(line, date)
+    if found is None:
+        raise _nothing(settings, date, vendor)
     wanted = dataset.identity(settings, line.source.greeks_version)
-    return Listing(date, line.source.api, wanted, tuple(chains), *_vendor_hours(line, date))
+    return Listing(date, line.source.api, wanted, vendor=vendor, unknown=unknown, **vars(found))
+
+
+def _nothing(settings: Settings, date: dt.date, vendor: VendorHours | None) -> ApiDataNotFoundError:
+    """Nothing is listed for any root; the vendor's word on the date tells a closure from a lack."""
+    said = f"; the vendor's calendar says {vendor.kind}" if vendor else ""
+    return ApiDataNotFoundError(
+        f"the source lists no contracts of {', '.join(settings.roots)} on {date}{said}",
+        cure="It is asked again by itself, less and less often, unless the vendor's calendar says closed",
+        date=date,
+        **({"vendor": vendor.kind} if vendor else {}),
+    )
 
 
 def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | None]:
@@ -129,15 +157,3 @@ def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | 
     except SpxDataError as error:
         return None, error.cause
     return told, None if told else f"API {line.source.api} has no calendar"
-
-
-def _listed(line: Line, settings: Settings, root: str, date: dt.date) -> list[ListedChain]:
-    try:
-        found = line.ask(lambda: line.source.listing(root, date), root=root).chains
-    except ApiDataNotFoundError:
-        return []
-    return [
-        entry
-        for entry in found
-        if settings.max_dte is None or (entry.chain.expiration - date).days <= settings.max_dte
-    ]

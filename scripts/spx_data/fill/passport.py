@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ from spx_data.quality.hours import Hours, Told, Truth
 from spx_data.quality.judgement import Judgement
 from spx_data.settings import Window
 from spx_data.staging import Receipt
-from spx_data.theta.chains import LISTING, ListedChain, midnight_ms
+from spx_data.theta.chains import ListedChain, midnight_ms
 
 FORMAT = 4
 MOST_UNKNOWN = 50  # things that are named one by one
@@ -94,7 +94,7 @@ class ChainReport:
     def state(self) -> ChainState:
         """What is known of the chain."""
         if not self.has_data:
-            if self.entry.witness != LISTING:
+            if self.entry.witness != "listing":
                 return ChainState.UNLISTED
             given_up = self.receipt.error is not None or not self.completeness.is_whole
             return ChainState.UNAVAILABLE if given_up else ChainState.WHOLE
@@ -104,21 +104,18 @@ class ChainReport:
 
     def unknown(self) -> str | None:
         """What is not known of the chain, in words; None where it is whole."""
-        told = {
-            ChainState.UNAVAILABLE: lambda: self.receipt.error or _said_of(self.receipt.evidence),
-            ChainState.UNLISTED: lambda: (
-                f"known from the {self.entry.witness}; {self.receipt.error or _said_of(self.receipt.evidence)}"
-            ),
-            ChainState.CONTRADICTED: lambda: (
-                f"{self.receipt.evidence.disagreements:,} records are in one answer and not in another"
-                + (f", and {self._lacks()}" if not self.completeness.is_whole else "")
-            ),
-            ChainState.SHORT: self._lacks,
-        }
-        if self.state is ChainState.WHOLE:
+        state, chain = self.state, self.entry.chain
+        if state is ChainState.WHOLE:
             return None
-        chain = self.entry.chain
-        return f"{chain.root} {chain.expiration} {self.state}: {told[self.state]()}"
+        said = self.receipt.error or _said_of(self.receipt.evidence)
+        told = {
+            ChainState.UNAVAILABLE: said,
+            ChainState.UNLISTED: f"known from the {self.entry.witness}; {said}",
+            ChainState.CONTRADICTED: f"{self.receipt.evidence.disagreements:,} records are in one answer "
+            f"and not in another, {self._lacks()}",
+            ChainState.SHORT: self._lacks(),
+        }
+        return f"{chain.root} {chain.expiration} {state}: {told[state]}"
 
     def _lacks(self) -> str:
         contracts, stamps = self.completeness.contracts.missing, self.completeness.stamps.missing
@@ -202,8 +199,9 @@ def passport(
         },
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
-            "silent_roots": {root: silent.as_json() for root, silent in listing.roots.items()},
-            "unlisted": list(listing.unlisted),
+            "silent_roots": {root: asdict(silent) for root, silent in listing.roots.items()},
+            "expirations_unknown": dict(listing.expirations_unknown),
+            "unasked": list(listing.unasked),
         },
         "second_opinions": _second_opinions(reports),
         "rejects": {
@@ -227,7 +225,7 @@ def _unknown(listing: Listing, reports: Sequence[ChainReport]) -> Iterator[str]:
     for root, silent in listing.roots.items():
         if not silent.explained:
             yield f"{root}: {silent.reason}"
-    yield from listing.unlisted
+    yield from listing.unasked
     yield from (said for report in reports if (said := report.unknown()) is not None)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 
 from spx_data import dataset, files, handles, slots, theta, volumes
-from spx_data.errors import ApiDataNotFoundError, ConfigurationValidationError
+from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, ConfigurationValidationError
+from spx_data.fill import expirations
+from spx_data.layout import Layout
 from spx_data.settings import Settings, Terminal
 from spx_data.theta import Source
 
@@ -41,15 +43,18 @@ def preflight(settings: Settings) -> Terminal:
         try:
             dataset.check(settings, dataset.identity(settings, source.greeks_version))
             for root in settings.roots:
-                _check_root(source, root)
+                _check_root(layout, source, root)
         finally:
             source.close()
     return terminal
 
 
-def _check_root(source: Source, root: str) -> None:
+def _check_root(layout: Layout, source: Source, root: str) -> None:
+    """Ask for the expirations of *root*, which the jobs need too: whoever knows none does not know it."""
     try:
-        source.expirations(root)
+        expirations.asked(layout, source, root)
+    except ApiResponseInvalidError as error:
+        _log.warning("%s: dates are listed without the terminal's list of expirations", error)
     except ApiDataNotFoundError as error:
         raise ConfigurationValidationError(
             f"config: processing.roots: {source.base_url} knows no option root {root}",

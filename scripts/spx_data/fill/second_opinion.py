@@ -80,6 +80,10 @@ class Chain:
             return self.own_stamps + self.date_stamps
         return self.receipt.evidence.opinion(lack).doubtful
 
+    def concerned(self, lack: Lack) -> int:
+        """How many contracts could say something about it."""
+        return self.receipt.contracts if lack is Lack.STAMPS else self.doubtful(lack)
+
     @property
     def lacks(self) -> list[Lack]:
         """What is in question."""
@@ -87,7 +91,8 @@ class Chain:
 
     def is_settled(self, lack: Lack) -> bool:
         """Whether there is no question, or none that was not answered before."""
-        return self.before[lack] is not None or len(self.said[lack].confirmed) >= self.doubtful(lack)
+        answered = self.before[lack] is not None or len(self.said[lack].confirmed) >= self.concerned(lack)
+        return answered or not self.doubtful(lack)
 
     def share(self, lack: Lack) -> float:
         """The part of the chain's contracts that is in question."""
@@ -180,7 +185,7 @@ class SecondOpinions:
                     return int(not confirmed)
                 if confirmed >= ENOUGH:
                     target = int(confirmed < _SURE)
-        return max(0, min(target, chain.doubtful(lack)) - len(said.confirmed))
+        return max(0, min(target, chain.concerned(lack)) - len(said.confirmed))
 
     def _over_the_date(self, lack: Lack) -> tuple[int, int]:
         every = [chain.said[lack] for chain in self._chains]
@@ -214,7 +219,7 @@ class SecondOpinions:
             if not all_of_it:
                 number = self._needed(chain, lack)
             elif chain.said[lack].contradicted or not chain.receipt.rows:
-                number = chain.receipt.contracts if lack is Lack.STAMPS else chain.doubtful(lack)
+                number = chain.concerned(lack)
             else:
                 continue
             for one in case.candidates(lack, number):
@@ -250,7 +255,7 @@ class SecondOpinions:
         said, (confirmed, contradicted) = chain.said[lack], self._over_the_date(lack)
         if said.contradicted:
             return None
-        if len(said.confirmed) >= (_FULLEST if lack is Lack.STAMPS else ENOUGH):
+        if len(said.confirmed) >= min(_FULLEST if lack is Lack.STAMPS else ENOUGH, chain.concerned(lack)):
             return "chain"
         if contradicted:
             return None
@@ -269,6 +274,7 @@ class _Case:
     def __init__(self, settings: Settings, line: Line, budget: Budget, chain: Chain) -> None:
         self._settings, self._line, self._budget, self._chain = settings, line, budget, chain
         self._fresh: list[pa.RecordBatch] = []  # recovered, and not in the checkpoint yet
+        self._bad = Rejects()  # of contracts that the chain's answer lacked
         self._alone: list[pl.DataFrame] = []  # recovered, and in no answer about the whole chain
         self._open()
 
@@ -323,7 +329,8 @@ class _Case:
         chain, (right, strike), source = self._chain.entry.chain, one, self._line.source
         evidence = self._chain.receipt.evidence
         self._note(asked=evidence.asked + 1)
-        bad = Rejects()
+        received = bool(self._roll.census.received[self._roll.place(one)])
+        bad = Rejects() if received else self._bad
         try:
             with self._budget.question():
                 windows = [self._settings.window]
@@ -331,7 +338,7 @@ class _Case:
                     joined(lambda window: source.contract_history(chain, right, strike, window, bad), windows)
                 )
         except ApiDataNotFoundError as error:
-            if not self._roll.census.received[self._roll.place(one)]:
+            if not received:
                 return []
             cause = f"{error.cause}, though its chain has records of it"
         except UnansweredError as error:
@@ -407,6 +414,8 @@ class _Case:
     def close(self) -> None:
         """Commit what was learned, to the checkpoint and its receipt."""
         self._flush()
+        if self._bad.found:
+            self._chain.receipt = staging.add_rejects(self._checkpoint, self._chain.receipt, self._bad.found)
         staging.write_receipt(self._checkpoint, self._chain.receipt)
 
 
@@ -444,4 +453,3 @@ class _Before:
             case Lack.HOLES:
                 return bool(((own > self.first) & (own < self.last)).any())
         return len(own) > 0
-

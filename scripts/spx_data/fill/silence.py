@@ -1,9 +1,10 @@
 """Chains that the source has no data for, by its own word: how far that word is believed.
 
-"No data" (472) may be a fact, and may be a fault of the moment. So the chain is asked for once more at the end
-of the date, some time after the first answer; and the source's report of the day, one request for a root, is
-the second witness: it names every chain that was quoted or traded. Where the terminal has no such report, a
-few contracts are asked for by themselves. Only the report explains a chain that gave nothing.
+"No data" (472) may be a fact, and may be a fault of the moment. So the chain is asked for once more at the
+end of the date, some time after the first answer; and the source's report of the day, one request for a root,
+is the second witness: it names every chain that was quoted or traded. Where the terminal has no such report,
+a few contracts are asked for by themselves. Only the report explains a chain that gave nothing, or hours that
+have no stamp in the window.
 """
 
 from __future__ import annotations
@@ -13,10 +14,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
-from spx_data.evidence import NAMED, NOT_NAMED, UNQUOTED, Evidence, Lack, Opinion, Silence, contract
+from spx_data.evidence import (
+    CLOSED,
+    NAMED,
+    NOT_NAMED,
+    UNQUOTED,
+    Evidence,
+    Lack,
+    Opinion,
+    Silence,
+    contract,
+)
 from spx_data.fill.budget import Budget, UnansweredError
 from spx_data.fill.lacking import Contract, listed_contracts
 from spx_data.fill.source import Line
+from spx_data.quality.hours import Hours
 from spx_data.records import Rejects
 from spx_data.settings import Settings
 from spx_data.theta.chains import Chain, ListedChain
@@ -49,19 +61,20 @@ class Silent:
 class Witnesses:
     """What the source itself says against its "no data" on a date."""
 
-    def __init__(self, settings: Settings, line: Line, budget: Budget) -> None:
-        self._settings, self._line, self._budget = settings, line, budget
+    def __init__(self, settings: Settings, line: Line, budget: Budget, hours: Hours) -> None:
+        self._settings, self._line, self._budget, self._hours = settings, line, budget, hours
         self._reports: dict[str, Mapping[Chain, str] | str] = {}
 
     def evidence(self, silent: Silent) -> Evidence:
         """What is known of a chain that gave nothing."""
-        chain = silent.entry.chain
-        word = self._in_report(chain)
+        chain, window = silent.entry.chain, self._settings.window
+        quoted = self._hours.span(window, expiring=chain.expiration == chain.date)
+        word = self._in_report(chain) if quoted else CLOSED
         evidence = Evidence(
             silence=Silence(silent.answers, round(silent.until - silent.since, 1), word),
             opinions={Lack.ABSENT: Opinion(doubtful=silent.entry.contracts)},
         )
-        return evidence if word in (NAMED, NOT_NAMED) else self._by_contracts(silent.entry, evidence)
+        return evidence if word in (CLOSED, NAMED, NOT_NAMED) else self._by_contracts(silent.entry, evidence)
 
     def _in_report(self, chain: Chain) -> str:
         """What the report of the day says of *chain*, or why there is none."""

@@ -1,22 +1,22 @@
-"""Whether a date is held for another run, or sealed as it is."""
+"""Whether a run is the last one before a date is sealed as it is."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
 
-from spx_data import journal, ledger
+from spx_data import endings, journal, ledger
 from spx_data.settings import Settings
 
 
 def is_last_try(settings: Settings, date: dt.date) -> bool:
-    """Whether this run is the last that *date* is held for: what cannot be had then is sealed as unknown.
+    """Whether the date has failed in so many runs before this one that `max_attempts` is reached with it.
 
-    Counted are the runs before this one that failed for the date's own sake, as the ledger counts them.
+    Runs count as in `ledger.State.tries`; where max_attempts is null, no try is ever the last.
     """
     most = settings.patience.max_attempts
     if most is None:
         return False
-    events = journal.read(settings.layout.journal(date))
-    failed = {*ledger.failing_runs(events)} - {os.environ.get(journal.RUN_VARIABLE, "")}
-    return len(failed) + 1 >= most
+    events = endings.with_the_lost(settings.layout, journal.read(settings.layout.journal(date)))
+    this = os.environ.get(journal.RUN_VARIABLE, "")
+    return len(set(ledger.failing_runs(events)) - {this}) + 1 >= most

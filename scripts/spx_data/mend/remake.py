@@ -87,11 +87,11 @@ def united(sealed: Listing, fresh: Listing) -> Listing:
     for entry in fresh.chains:
         found[_key(entry)] = _both(found[_key(entry)], entry) if _key(entry) in found else entry
     chains = tuple(sorted(found.values(), key=lambda entry: entry.chain))
-    there = {entry.chain.root for entry in chains}
+    listed = {entry.chain.root for entry in chains if entry.witness == LISTING}
     return replace(
         fresh,
         chains=chains,
-        roots={root: silent for root, silent in fresh.roots.items() if root not in there},
+        roots={root: silent for root, silent in fresh.roots.items() if root not in listed},
         vendor=fresh.vendor or sealed.vendor,
         unknown=None if sealed.vendor else fresh.unknown,
     )

@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from spx_data import files, parquet, schema, staging
 from spx_data.evidence import ChainState, Evidence
 from spx_data.fill.lacking import Roll
-from spx_data.fill.listing import Listing, SilentRoot
+from spx_data.fill.listing import Listing
 from spx_data.fill.second_opinion import evidence_of
+from spx_data.fill.survey import SilentRoot
 from spx_data.layout import Layout
 from spx_data.quality import DETAILS
 from spx_data.quality.presence import Presence
@@ -117,8 +118,9 @@ class SealedDay:
             vendor=vendor and VendorHours.of_json(vendor),
             unknown=session.get("vendor_unknown"),
             left_out=listing["left_out"],
-            roots={root: SilentRoot.of_json(each) for root, each in listing["silent_roots"].items()},
-            unlisted=tuple(listing["unlisted"]),
+            roots={root: SilentRoot(**each) for root, each in listing["silent_roots"].items()},
+            unasked=tuple(listing["unasked"]),
+            expirations_unknown=listing["expirations_unknown"],
         )
 
     def _entry(self, chain: SealedChain) -> ListedChain:

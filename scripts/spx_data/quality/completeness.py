@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from spx_data.evidence import NOT_NAMED, Evidence, Lack, contract
+from spx_data.evidence import Evidence, Lack, contract
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.panel import MINUTE_MS, clock
 from spx_data.quality.presence import Presence, first_and_last, runs
@@ -175,7 +175,7 @@ class Completeness:
 
 def without_data(entry: ListedChain, evidence: Evidence) -> Completeness:
     """A chain that gave nothing: explained where the source's report of the day does not name it either."""
-    explained = evidence.silence is not None and evidence.silence.eod == NOT_NAMED
+    explained = evidence.silence is not None and evidence.silence.is_explained
     rights = (("C", entry.calls), ("P", entry.puts))
     names = [contract(right, strike) for right, strikes in rights for strike in strikes]
     return Completeness(

@@ -166,6 +166,14 @@ def _chains(root: str, date: dt.date, strikes: _Strikes, witness: str) -> tuple[
     )
 
 
+def listed_expirations(spelled: Iterable[str], url: str) -> tuple[dt.date, ...]:
+    """The dates in a list of expirations, ascending; raises ApiResponseInvalidError where there is none."""
+    found = {date for date in map(listed_date, spelled) if date}
+    if not found:
+        raise errors.invalid(url, "names no date", "expirations, or status 472 where there are none")
+    return tuple(sorted(found))
+
+
 def listed_date(text: str) -> dt.date | None:
     """The date that *text* spells, as 2024-01-19 or 20240119; None where it is none."""
     try:

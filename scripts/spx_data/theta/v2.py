@@ -69,13 +69,12 @@ class V2:
             "/v2/list/expirations", {"root": root}, silence_seconds=self._terminal.timeout_seconds
         ) as answer:
             try:
-                listed = json.load(answer.body)["response"]
-                found = {dt.date.fromisoformat(str(number)) for number in listed}
+                numbers = json.load(answer.body)["response"]
+                return chains.listed_expirations(map(str, numbers), answer.url)
             except (ValueError, KeyError, TypeError) as error:
                 raise errors.invalid(
                     answer.url, f"cannot be read: {error!r}", "dates as YYYYMMDD in `response`"
                 ) from error
-            return tuple(sorted(found))
 
     def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""

@@ -62,8 +62,8 @@ class V3:
             "/v3/option/list/expirations", {"symbol": root}, silence_seconds=self._terminal.timeout_seconds
         ) as answer:
             rows, _ = lists.rows(answer, _EXPIRATION)
-            found = (chains.listed_date(row["expiration"]) for row in rows if row["symbol"] == root)
-            return tuple(sorted({date for date in found if date}))
+            spelled = (row["expiration"] for row in rows if row["symbol"] == root)
+            return chains.listed_expirations(spelled, answer.url)
 
     def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""

@@ -1,0 +1,66 @@
+"""The sealed days beside a date, as witnesses of what should be there on it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from spx_data import seals, vouched
+from spx_data.errors import SpxDataError
+from spx_data.layout import Layout
+from spx_data.quality import DETAILS
+from spx_data.quality.expirations import NEAR_DAYS, Listed, lost_expirations
+
+_REACH_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest sealed days before and after a date, and the chains of which they have records."""
+
+    date: dt.date
+    before: Listed | None
+    after: Listed | None
+    days: tuple[dt.date, ...]
+
+    @classmethod
+    def of(cls, layout: Layout, date: dt.date) -> Neighbours:
+        """What is sealed within a week of *date*."""
+        sides = [_nearest(layout, date, step) for step in (-1, 1)]
+        before, after = (side and side[1] for side in sides)
+        return cls(date, before, after, tuple(side[0] for side in sides if side))
+
+    def lost(self, today: Listed) -> list[tuple[str, dt.date]]:
+        """The chains, sorted, that were listed on the date by their witness and are not among *today*'s."""
+        found = set(lost_expirations(self.before or frozenset(), today, self.after, self.date))
+        # What expires soon after the date was listed on it: an exchange lists nothing anew so late.
+        soon = range(NEAR_DAYS + 1)
+        found |= {
+            (root, expiration)
+            for root, expiration in (self.after or frozenset()) - today
+            if (expiration - self.date).days in soon
+        }
+        return sorted(found)
+
+    def has(self, root: str) -> bool:
+        """Whether one of them has records of *root*."""
+        return any(root == found for side in (self.before, self.after) for found, _ in side or ())
+
+
+def _nearest(layout: Layout, date: dt.date, step: int) -> tuple[dt.date, Listed] | None:
+    """The nearest day in the direction of *step* that is sealed and whose passport can be read."""
+    for days in range(1, _REACH_DAYS + 1):
+        day = date + dt.timedelta(days=step * days)
+        if seals.is_sealed(layout.parquet(day)):
+            try:
+                document = vouched.read_whole(layout.passport(day), until=DETAILS).document
+                return day, frozenset(filter(None, map(_recorded, document["chains"])))
+            except (SpxDataError, KeyError, TypeError, ValueError):
+                continue  # `verify` tells of it; here it is only no witness
+    return None
+
+
+def _recorded(chain: dict[str, Any]) -> tuple[str, dt.date] | None:
+    """The root and the expiration of a passport's chain; None where the source had no record of it."""
+    return (chain["root"], dt.date.fromisoformat(chain["expiration"])) if chain["rows"] else None

@@ -1,0 +1,258 @@
+"""What there should be on a date: each root's listing, asked again where another witness speaks against it.
+
+The other witnesses cost nothing as a rule: the terminal's list of expirations is kept, and sealed days beside
+are read. Only where the listing of a root is empty or cannot be had is its end-of-day report asked for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from spx_data.errors import ApiDataNotFoundError, ConfigurationValidationError, SpxDataError
+from spx_data.fill import expirations, tries
+from spx_data.fill.neighbours import Neighbours
+from spx_data.quality.expirations import is_live, unlisted
+from spx_data.settings import Settings
+from spx_data.theta.chains import Chain, Listed, ListedChain, true_expiration
+
+if TYPE_CHECKING:
+    from spx_data.fill.source import Line
+
+# Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
+_APART_SECONDS = 5.0
+_MOST_ANSWERS = 3
+# As many chains that only the list of expirations knows are asked for.
+_MOST_UNLISTED = 20
+# Rows that a terminal is known to list beside the live ones, in every answer: no reason to doubt this one.
+_USUAL = frozenset({"expired"})
+
+
+@dataclass(frozen=True)
+class SilentRoot:
+    """A root whose listing gave no chain: why, in words, and whether that is how it should be."""
+
+    reason: str
+    explained: bool
+
+
+@dataclass
+class Root:
+    """What is known so far of one root on the date."""
+
+    name: str
+    date: dt.date
+    max_dte: int | None
+    chains: dict[dt.date, ListedChain] = field(default_factory=dict)  # by their expiration as it is listed
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    answers: int = 0
+    steady: bool = True  # the last answer left nothing unusual out, or the same as the one before
+    error: SpxDataError | None = None
+    entries: tuple[dt.date, ...] | None = None  # the terminal's list of expirations; None where it has none
+    why_not: str = ""  # it has none
+    asked_at: float = 0.0  # monotonic seconds
+
+    @property
+    def wanted(self) -> list[ListedChain]:
+        """The chains that are within the settings' reach, in order."""
+        found = (entry for entry in self.chains.values() if self.reaches(entry.chain.expiration))
+        return sorted(found, key=lambda entry: entry.chain)
+
+    @property
+    def listed(self) -> set[dt.date]:
+        """The true expirations of the chains."""
+        return {entry.chain.expiration for entry in self.chains.values()}
+
+    @property
+    def live(self) -> list[dt.date]:
+        """The true expirations in the terminal's list that can be quoted on the date, within reach."""
+        found = map(true_expiration, self.entries or ())
+        return [each for each in found if is_live(self.date, self.name, each) and self.reaches(each)]
+
+    def reaches(self, expiration: dt.date) -> bool:
+        """Whether the settings want an expiration."""
+        return self.max_dte is None or (expiration - self.date).days <= self.max_dte
+
+    def hears(self, answer: Listed) -> None:
+        """Add an answer: what any of them lists is listed."""
+        unusual = set(answer.left_out) - _USUAL
+        self.steady = not unusual or (self.answers > 0 and answer.left_out == self.left_out)
+        self.left_out = answer.left_out
+        self.answers += 1
+        self.add(answer.chains)
+
+    def add(self, chains: Iterable[ListedChain]) -> None:
+        """Add chains, and strikes to chains that are known."""
+        for entry in chains:
+            known = self.chains.get(entry.chain.listed)
+            self.chains[entry.chain.listed] = _united(known, entry) if known else entry
+
+    def entry(self, expiration: dt.date, witness: str) -> ListedChain:
+        """A chain of which no strike is known, spelled as the terminal's list of expirations spells it."""
+        spelled = (each for each in self.entries or () if true_expiration(each) == expiration)
+        return ListedChain(
+            Chain(self.name, expiration, self.date, next(spelled, expiration)), (), (), witness
+        )
+
+
+def _united(one: ListedChain, other: ListedChain) -> ListedChain:
+    calls, puts = {*one.calls, *other.calls}, {*one.puts, *other.puts}
+    return ListedChain(one.chain, tuple(sorted(calls)), tuple(sorted(puts)), one.witness)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The chains of a date by all witnesses, and what they leave open."""
+
+    chains: tuple[ListedChain, ...]
+    left_out: Mapping[str, Mapping[str, int]]  # root, reason, rows
+    roots: Mapping[str, SilentRoot]
+    unasked: tuple[str, ...]  # chains that only the list of expirations has, more than are asked for
+    expirations_unknown: Mapping[str, str]  # roots whose list of expirations could not be had, and why
+
+
+class Survey:
+    """The questions about one date's roots, and what came of them."""
+
+    def __init__(self, settings: Settings, line: Line, date: dt.date) -> None:
+        self._settings, self._line, self._date = settings, line, date
+        self._roots = [Root(name, date, settings.max_dte) for name in settings.roots]
+        self._beside = Neighbours.of(settings.layout, date)
+
+    def findings(self) -> Findings | None:
+        """What there should be on the date; None where no root has a chain.
+
+        Raises:
+            SpxDataError: a listing could not be had, and this is not the date's last try or there is no other
+                witness of any chain.
+        """
+        for root in self._roots:
+            self._ask_first(root)
+        for root in self._roots:
+            while self._is_doubtful(root):
+                self._ask_again(root)
+        if not any(root.wanted for root in self._roots):
+            for error in filter(None, (root.error for root in self._roots)):
+                raise error
+            return None
+        silent = {root.name: self._silence(root) for root in self._roots if not root.wanted}
+        unasked = [text for root in self._roots for text in self._add_unlisted(root)]
+        return Findings(
+            tuple(entry for root in sorted(self._roots, key=lambda root: root.name) for entry in root.wanted),
+            {root.name: root.left_out for root in self._roots if root.left_out},
+            silent,
+            tuple(unasked),
+            {root.name: root.why_not for root in self._roots if root.entries is None},
+        )
+
+    # Questions ------------------------------------------------------------------------------------------
+
+    def _ask_first(self, root: Root) -> None:
+        """Ask for the listing of *root*; on the last try its report stands in for one that cannot be had."""
+        try:
+            self._ask(root)
+        except SpxDataError as error:
+            if error.surroundings or not tries.is_last_try(self._settings, self._date):
+                raise
+            root.error = None if self._add_reported(root) else error
+        try:
+            root.entries = expirations.known(self._settings, self._line, root.name, self._date)
+        except SpxDataError as error:
+            if _is_the_works(error):
+                raise
+            root.why_not = error.cause
+
+    def _ask_again(self, root: Root) -> None:
+        time.sleep(max(0.0, root.asked_at + _APART_SECONDS * self._line.wait_factor - time.monotonic()))
+        try:
+            self._ask(root)
+        except SpxDataError as error:
+            if error.surroundings:
+                raise
+            root.answers += 1
+            root.steady = True  # there is no more to be learnt
+
+    def _ask(self, root: Root) -> None:
+        source = self._line.source
+        try:
+            answer = self._line.ask(lambda: source.listing(root.name, self._date), root=root.name)
+        except ApiDataNotFoundError:
+            answer = Listed(())
+        finally:
+            root.asked_at = time.monotonic()
+        if answer.chains or not root.chains:
+            root.hears(answer)
+        else:
+            root.answers += 1
+
+    def _add_reported(self, root: Root) -> bool:
+        """Add the chains in the end-of-day report of *root*; whether there are any."""
+        source = self._line.source
+        try:
+            told = self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
+        except SpxDataError as error:
+            if _is_the_works(error):
+                raise
+            return False
+        root.add((*told.quoted, *told.silent))
+        return bool(root.wanted)
+
+    # Doubts ---------------------------------------------------------------------------------------------
+
+    def _is_doubtful(self, root: Root) -> bool:
+        """Whether the listing of *root* is to be asked for again."""
+        if root.error is not None or not root.answers or root.answers >= _MOST_ANSWERS:
+            return False
+        if root.answers > 1:
+            return not root.steady
+        if not root.chains:
+            others = any(other.chains for other in self._roots)
+            return others or self._beside.has(root.name)
+        return not root.steady or bool(self._lost(root) or self._unlisted(root))
+
+    def _lost(self, root: Root) -> list[dt.date]:
+        """Expirations that sealed days beside have and the listing has not."""
+        today = {(root.name, expiration) for expiration in root.listed}
+        lost = self._beside.lost(frozenset(today))
+        return [each for name, each in lost if name == root.name and root.reaches(each)]
+
+    def _unlisted(self, root: Root) -> list[dt.date]:
+        """Expirations that the terminal's own list has, and its listing should have."""
+        return unlisted(root.live, root.listed, self._date)
+
+    def _silence(self, root: Root) -> SilentRoot:
+        """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""
+        if root.chains:
+            return SilentRoot("it lists nothing within processing.max_dte", explained=True)
+        if root.error is not None:
+            said = f"its listing cannot be had ({root.error.cause}), nor its end-of-day report"
+            return SilentRoot(said, explained=False)
+        said = f"the source lists nothing of it (asked {root.answers} times)"
+        if root.entries is not None and not root.live and not self._beside.has(root.name):
+            return SilentRoot(f"{said}, and no expiration of it is live", explained=True)
+        against = self._against(root)
+        told = "; its chains are those of the end-of-day report" if self._add_reported(root) else ""
+        return SilentRoot(f"{said}, {against}{told}", explained=False)
+
+    def _against(self, root: Root) -> str:
+        """What speaks against an empty listing of *root*."""
+        if self._beside.has(root.name):
+            return f"though it is there on the days beside ({' and '.join(map(str, self._beside.days))})"
+        if root.entries is None:
+            return f"and its list of expirations cannot be had ({root.why_not})"
+        return f"though {len(root.live):,} of its expirations are live"
+
+    def _add_unlisted(self, root: Root) -> list[str]:
+        """Add the chains of *root* that only other witnesses know; what is too much is named."""
+        root.add(root.entry(each, "days") for each in self._lost(root))
+        found = self._unlisted(root)
+        root.add(root.entry(each, "expirations") for each in found[:_MOST_UNLISTED])
+        return [f"{root.name} {each}" for each in found[_MOST_UNLISTED:]]
+
+
+def _is_the_works(error: SpxDataError) -> bool:
+    """Whether a witness cannot be had because the terminal is down, or the machine; else it just has none."""
+    return error.surroundings and not isinstance(error, ConfigurationValidationError)
