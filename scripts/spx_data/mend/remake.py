@@ -17,9 +17,10 @@ from spx_data.recheck import candidate
 from spx_data.recheck.candidate import Passport
 from spx_data.sessions import Session
 from spx_data.settings import Settings
-from spx_data.theta.chains import LISTING, ListedChain
+from spx_data.theta.chains import ListedChain
 
 NAME = "mend"  # of the lake aside
+_LISTING = "listing"  # a chain's own witness (`ListedChain`)
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def united(sealed: Listing, fresh: Listing) -> Listing:
     for entry in fresh.chains:
         found[_key(entry)] = _both(found[_key(entry)], entry) if _key(entry) in found else entry
     chains = tuple(sorted(found.values(), key=lambda entry: entry.chain))
-    listed = {entry.chain.root for entry in chains if entry.witness == LISTING}
+    listed = {entry.chain.root for entry in chains if entry.witness == _LISTING}
     return replace(
         fresh,
         chains=chains,
@@ -99,7 +100,7 @@ def united(sealed: Listing, fresh: Listing) -> Listing:
 
 def _both(sealed: ListedChain, fresh: ListedChain) -> ListedChain:
     calls, puts = {*sealed.calls, *fresh.calls}, {*sealed.puts, *fresh.puts}
-    witness = LISTING if LISTING in (sealed.witness, fresh.witness) else sealed.witness
+    witness = _LISTING if _LISTING in (sealed.witness, fresh.witness) else sealed.witness
     return ListedChain(sealed.chain, tuple(sorted(calls)), tuple(sorted(puts)), witness)
 
 
