@@ -6,6 +6,8 @@ import json
 import pytest
 from tests.restating import expiration_of, is_history, restating
 
+from spx_data import journal
+
 START, END = "2024-11-27", "2024-12-02"
 HALF_DAY = "2024-11-29"
 CHAIN = ("SPXW", "2024-12-02")
@@ -49,8 +51,8 @@ def passport(lake):
 
 
 def mends(lake):
-    lines = (lake.folder / "data" / "journal" / "lake.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["event"] == "mended"]
+    events = journal.read(lake.settings.layout.lake_journal)
+    return [event for event in events if event["event"] == journal.MENDED]
 
 
 def later(hours):
