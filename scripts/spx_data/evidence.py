@@ -113,12 +113,12 @@ class Evidence:
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Evidence:
         """The evidence in *document*; raises TypeError, KeyError or ValueError where it is none."""
-        opinions, silence = document["opinions"], document["silence"]
+        silence = document["silence"]
         found = cls(
             **{
                 **document,
                 "bare": tuple((_count(first), _count(last)) for first, last in document["bare"]),
-                "opinions": {Lack(name): Opinion.of_json(each) for name, each in opinions.items()},
+                "opinions": opinions_of(document["opinions"]),
                 "unanswered": _texts(document["unanswered"]),
                 "silence": None if silence is None else Silence.of_json(silence),
             }
@@ -128,6 +128,11 @@ class Evidence:
         if not all(isinstance(stamp, int | None) for stamp in (found.first_stamp, found.last_stamp)):
             raise TypeError("stamps are in ms since the epoch")
         return found
+
+
+def opinions_of(document: Mapping[str, Any]) -> dict[Lack, Opinion]:
+    """The opinions in *document*, by what is lacking; raises TypeError or ValueError where there are none."""
+    return {Lack(name): Opinion.of_json(each) for name, each in document.items()}
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -48,7 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             Blemish(kind, options["blemish_seed"]) for kind in options.pop("blemish")
         )
         options["habits"] = tuple(
-            Habit(kind, options["habit_seed"], times=options["habit_times"]) for kind in options.pop("habit")
+            Habit(
+                kind,
+                options["habit_seed"],
+                times=options["habit_times"],
+                for_seconds=options["habit_seconds"],
+            )
+            for kind in options.pop("habit")
         )
     except ValueError as error:
         parser.error(str(error))
@@ -111,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         default=Habit.times,
         help="after how many questions those that pass are over",
     )
+    parser.add_argument("--habit-seconds", type=float, help="or after how many seconds")
     parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
     parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
     return parser

@@ -4,6 +4,7 @@ The market's habits are about what the data are. These are about who asks for wh
 after so many questions or after a while: they count for each server.
 """
 
+import gzip
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from datetime import date
 from typing import Literal
 
 from theta_simulator import answers, wire_eod, wire_v2, wire_v3
-from theta_simulator.answers import Answer, Paged
+from theta_simulator.answers import Answer
 from theta_simulator.faults import Fault
 from theta_simulator.faults import Kind as FaultKind
 from theta_simulator.habits import Habit, Kind
@@ -32,7 +33,10 @@ _WORDS = {
     503: "Service unavailable",
     571: "The server is starting",
 }
+# No words: a page of bytes that no message should repeat.
+_BINARY = bytes(number * 37 % 256 for number in range(1200))
 _CHAIN = {
+    Kind.CHAIN_500_BINARY: Answer(500, answers.TEXT, (_BINARY,)),
     Kind.CHAIN_500: answers.text(_WORDS[500], 500),
     Kind.CHAIN_470: answers.text(_WORDS[470], 470),
     Kind.CHAIN_NO_DATA_TEXT: answers.text(NO_DATA),
@@ -44,6 +48,12 @@ _EOD = {
     ("v2", Kind.NO_EOD): answers.text(":No implementation for the path", 404),
     ("v3", Kind.EOD_TIER): answers.text(_TIER, 403),
     ("v2", Kind.EOD_TIER): answers.text(_TIER, 471),
+    ("v3", Kind.EOD_500): answers.text(_WORDS[500], 500),
+    ("v2", Kind.EOD_500): answers.text(_WORDS[500], 500),
+}
+_LISTING = {
+    Kind.LISTS_570: answers.text(answers.TOO_MUCH, 570),
+    Kind.LISTS_477: answers.text(":No page found", 477),
 }
 _SINGLES = {
     Kind.SINGLES_500: answers.text(_WORDS[500], 500),
@@ -110,18 +120,21 @@ class Conduct:
         return None
 
     def changed(self, path: str, query: Mapping[str, str], found: Answer | Page) -> Answer | Page:
-        """Return an answer with nothing left of it but its header, where that is a habit."""
+        """Return a chain's answer with nothing but its header, or compressed, where that is a habit."""
         asked = asked_of(self._api, path, query) if self._habits else None
         if asked and asked.what == "chain":
             for habit in self._habits:
-                if habit.kind == Kind.CHAIN_HEADER_ALONE and self._is_about(habit, asked):
-                    return _header_alone(found)
+                change = _CHANGED.get(Kind(habit.kind))
+                if change and self._is_about(habit, asked):
+                    return _changed(found, change)
         return found
 
     def _of(self, habit: Habit, asked: Asked) -> Answer | None:
         """Return what one habit has to say to a request."""
         kind = Kind(habit.kind)
-        if asked.what == "single" and kind in _SINGLES:
+        if asked.what == "listing" and kind in _LISTING and self._is_about(habit, asked):
+            return _LISTING[kind]
+        if asked.what == "single" and kind in _SINGLES and self._is_about(habit, asked):
             return _SINGLES[kind]
         if asked.what == "chain" and kind in _CHAIN and self._is_about(habit, asked):
             empty = kind is Kind.CHAIN_EMPTY_BODY
@@ -131,7 +144,7 @@ class Conduct:
     def _denies(self, habit: Habit, asked: Asked) -> bool:
         """Say whether a habit makes the terminal say that there is no data."""
         if habit.kind == Kind.SINGLES_472:
-            return asked.what == "single"
+            return asked.what == "single" and self._is_about(habit, asked)
         if habit.kind == Kind.LISTED_472_ALWAYS:
             return asked.what in ("chain", "single") and self._is_about(habit, asked)
         return habit.kind in _PASSING and self._not_yet(habit, asked)
@@ -214,20 +227,23 @@ def _content_type(api: str, query: Mapping[str, str]) -> str:
     return answers.CSV if query.get("use_csv", "").lower() in ("true", "1") else answers.JSON
 
 
-def _header_alone(found: Answer | Page) -> Answer | Page:
-    """Return an answer without its rows."""
+def _changed(found: Answer | Page, change: Callable[[str, bytes, bytes], bytes]) -> Answer | Page:
+    """Return an answer with another body; of a v2 answer no more than its first page comes."""
     if isinstance(found, Page):
-        first = _emptied(found.answer.content_type, found.answer.pages[0], b"")
-        return replace(found, answer=_one_page(found.answer, first))
-    body = _emptied(found.content_type, b"".join(found.body), b'{"response":[]}')
+        first = change(found.answer.content_type, found.answer.pages[0], b"")
+        return replace(found, answer=replace(found.answer, pages=(first,)))
+    body = change(found.content_type, b"".join(found.body), b'{"response":[]}')
     return replace(found, body=(body,)) if found.status == 200 else found
 
 
-def _one_page(answer: Paged, page: bytes) -> Paged:
-    return replace(answer, pages=(page,))
-
-
 def _emptied(content_type: str, body: bytes, nothing: bytes) -> bytes:
+    """Return a body without its rows; *nothing* is what is left of a JSON."""
     if content_type == answers.CSV:
         return body[: body.index(b"\n") + 1]
     return b"" if content_type == answers.NDJSON else nothing
+
+
+_CHANGED: dict[Kind, Callable[[str, bytes, bytes], bytes]] = {
+    Kind.CHAIN_HEADER_ALONE: _emptied,
+    Kind.CHAIN_GZIP: lambda _, body, __: gzip.compress(body, mtime=0),
+}

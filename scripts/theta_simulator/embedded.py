@@ -8,10 +8,12 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
-from theta_simulator.blemishes import Place
+from theta_simulator.blemishes import Blemish, Place
+from theta_simulator.habits import Habit
 from theta_simulator.market import Market
 from theta_simulator.server import Server
 from theta_simulator.settings import Settings
@@ -28,7 +30,11 @@ class Terminal:
         self._server = server
         self._loop = loop
         self.url = server.url
-        self.settings = server.settings
+
+    @property
+    def settings(self) -> Settings:
+        """What was chosen about it."""
+        return self._server.settings
 
     @property
     def market(self) -> Market:
@@ -54,6 +60,22 @@ class Terminal:
     def set_status(self, word: str) -> None:
         """Change what the status endpoints say; anything but CONNECTED cuts off data."""
         self._server.status = word
+
+    def change(
+        self,
+        *,
+        habits: tuple[Habit, ...] | None = None,
+        blemishes: tuple[Blemish, ...] | None = None,
+        today: date | None = None,
+    ) -> None:
+        """Have these from now on, and what is not named as before; what passes begins to count anew."""
+        named = {"habits": habits, "blemishes": blemishes, "today": today}
+        changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        _run(self._loop, self._become(replace(self.settings, **changes)))
+
+    async def _become(self, settings: Settings) -> None:
+        """Change on the terminal's own loop, between two requests."""
+        self._server.become(settings)
 
     async def _settled(self) -> list[dict[str, Any]]:
         """Return the records once nothing is in flight, or after a second."""

@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 
 from theta_simulator import chance, listing, lists, sessions
+from theta_simulator.habits import Kind
 from theta_simulator.habitual import HabitualMarket
 from theta_simulator.listing import Expiration
 
 _BUILT = 17 * sessions.HOUR + 15 * sessions.MINUTE
 _BUILT_WITHIN_MS = 8 * sessions.MINUTE
+_SECOND_BUILD_MS = 610_839
 _CBOE, _REGULAR = 5, 50
 _PRICES = ("open", "high", "low", "close")
 QUOTE = (
@@ -44,7 +46,11 @@ def report(market: HabitualMarket, root: str, label: date | None, day: date, tod
     named = [item for item in market.reported(root, day) if label in (None, item.label)]
     traded = lists.contracts(market.clean, [root], day, True, today).select("expiration", "strike", "right")
     parts = [_chain(market, item, day, traded) for item in named]
-    return pl.concat([empty, *parts]).sort("expiration", "strike", "right")
+    found = pl.concat([empty, *parts])
+    if any(habit.kind == Kind.EOD_TWICE for habit in market.habits):
+        later = found.with_columns(pl.col("created_ms") + _SECOND_BUILD_MS)
+        found = pl.concat([found, later])
+    return found.sort("expiration", "strike", "right", "created_ms")
 
 
 def _chain(market: HabitualMarket, item: Expiration, day: date, traded: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +93,8 @@ def _chain(market: HabitualMarket, item: Expiration, day: date, traded: pl.DataF
 
 def _closing(market: HabitualMarket, item: Expiration, day: date) -> pl.DataFrame:
     """Return expiration, strike, right and the last bid and ask of each contract quoted on *day*."""
-    quoted = market.clean.contracts(item.root, day).filter(pl.col("expiration") == item.label)
+    listed = market.clean.chain(item, day)
+    quoted = listed.join(market.never_quoted(item, day), on=["strike", "right"], how="anti")
     last = sessions.option_close(day, item.expires_on(day))
     rows = market.clean.history(item.root, item.label, day, sessions.MINUTE, last, last)
     closing = rows.select("strike", "right", "bid", "ask")

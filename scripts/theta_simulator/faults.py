@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from theta_simulator import chance
 
-Subject = Literal["contracts", "history"]
+Subject = Literal["contracts", "history", "report"]
 
 
 class Kind(StrEnum):

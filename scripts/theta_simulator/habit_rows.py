@@ -7,18 +7,19 @@ row whatever window is asked for; but for the edits that withhold from a chain w
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
-from theta_simulator import chance, defects, index, sessions, surface
+from theta_simulator import chance, defects, index, listing, sessions, surface
 from theta_simulator.chance import Floats, Ints
 from theta_simulator.defects import Scene
 from theta_simulator.greeks import Version
 from theta_simulator.habits import Habit, Kind
-from theta_simulator.market import COLUMNS
+from theta_simulator.market import COLUMNS, Market
 
 if TYPE_CHECKING:
     from theta_simulator.habitual import HabitualMarket
@@ -71,11 +72,26 @@ class Question:
 
     def base(self, habit: Habit, *more: str) -> int:
         """Return the hash base of a habit in this chain."""
-        chain = (self.root, self.expiration.isoformat(), self.day.isoformat())
-        return chance.key(habit.seed, "habit", habit.kind, *chain, *more)
+        return _base(habit, (self.root, self.expiration, self.day), *more)
 
 
+Chain = tuple[str, date, date]
 Edit = Callable[[pl.DataFrame, Question, Habit], pl.DataFrame]
+
+
+@lru_cache(maxsize=64)
+def contracts_of(market: Market, chain: Chain) -> pl.DataFrame:
+    """Return strike and right of the contracts of a chain (root, expiration, date) that are quoted."""
+    root, expiration, day = chain
+    found = listing.find(root, expiration)
+    assert found is not None
+    return market.chain(found, day).select(_CONTRACT)
+
+
+def _base(habit: Habit, chain: Chain, *more: str) -> int:
+    """Return the hash base of a habit in a chain (root, expiration, date)."""
+    root, expiration, day = chain
+    return chance.key(habit.seed, "habit", habit.kind, root, expiration.isoformat(), day.isoformat(), *more)
 
 
 # Prices -------------------------------------------------------------------------------------------------
@@ -186,8 +202,7 @@ def _with_years(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFra
 
 def _zeros_first(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
     """Give each contract rows of zeros from the open to its first quote."""
-    contracts = asked.market.clean.contracts(asked.root, asked.day)
-    contracts = contracts.filter(pl.col("expiration") == asked.expiration).select(_CONTRACT)
+    contracts = contracts_of(asked.market.clean, (asked.root, asked.expiration, asked.day))
     if asked.strike is not None:
         contracts = contracts.filter(pl.col("strike") == asked.strike)
     stamps = np.array(asked.stamps(sessions.OPEN, asked.close), dtype=np.int64)
@@ -200,6 +215,18 @@ def _zeros_first(rows: pl.DataFrame, asked: Question, _: Habit) -> pl.DataFrame:
     early = early.filter(pl.col("ms_of_day") < pl.col("begun").fill_null(sessions.DAY))
     zeros = [pl.lit(0.0).alias(name) for name in COLUMNS if name not in early.columns]
     return _ordered(rows, defects.solved(early.with_columns(zeros).select(list(COLUMNS)), asked.scene))
+
+
+def unquoted(market: Market, chain: Chain, habit: Habit) -> pl.DataFrame:
+    """Return strike and right of the contracts of a chain that were never quoted: one in fifty, or one."""
+    contracts = contracts_of(market, chain)
+    drawn = chance.uniform(_base(habit, chain), _numbers(contracts))
+    return contracts.filter(drawn <= max(0.02, float(drawn.min())))
+
+
+def _quoted(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
+    none = unquoted(asked.market.clean, (asked.root, asked.expiration, asked.day), habit)
+    return rows.join(none, on=_CONTRACT, how="anti", maintain_order="left")
 
 
 def _ended_early(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
@@ -245,9 +272,8 @@ def _without_some(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataF
 
 def late_contract(asked: Question, habit: Habit) -> tuple[float, str, int]:
     """Return strike and right of the contract whose first rows are missing, and the stamp they resume at."""
-    contracts = asked.market.clean.contracts(asked.root, asked.day)
-    contracts = contracts.filter(pl.col("expiration") == asked.expiration)
-    strike, right = contracts.select(_CONTRACT).row(asked.base(habit) % len(contracts))
+    contracts = contracts_of(asked.market.clean, (asked.root, asked.expiration, asked.day))
+    strike, right = contracts.row(asked.base(habit) % len(contracts))
     minutes = _FEWEST_LATE + asked.base(habit, "minutes") % (_MOST_LATE - _FEWEST_LATE)
     return strike, right, sessions.OPEN + minutes * sessions.MINUTE
 
@@ -256,6 +282,14 @@ def _without_first(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.Data
     strike, right, resumed = late_contract(asked, habit)
     contract = (pl.col("strike") == strike) & (pl.col("right") == right)
     return rows.filter(~(contract & (pl.col("ms_of_day") < resumed)))
+
+
+def _without_last(rows: pl.DataFrame, asked: Question, habit: Habit) -> pl.DataFrame:
+    """Leave out the end of a contract's day, as long as its beginning might be."""
+    strike, right, resumed = late_contract(asked, habit)
+    last = min(asked.close, sessions.REGULAR_CLOSE) - (resumed - sessions.OPEN)
+    contract = (pl.col("strike") == strike) & (pl.col("right") == right)
+    return rows.filter(~(contract & (pl.col("ms_of_day") > last)))
 
 
 def _numbers(rows: pl.DataFrame) -> Ints:
@@ -281,6 +315,7 @@ EDITS: dict[Kind, Edit] = {
     Kind.DEAD_HOUR: _dead(sessions.HOUR),
     Kind.DEAD_MINUTE: _dead(sessions.MINUTE),
     **dict.fromkeys(YEARS, _with_years),
+    Kind.LISTS_UNQUOTED: _quoted,
     Kind.ENDS_EARLY_TENTH: _ended_early,
     Kind.NO_ZERO_BID_ROWS: lambda rows, *_: rows.filter(pl.col("bid") > 0.0),
     Kind.ROWS_ON_CHANGE: _changed,
@@ -288,6 +323,8 @@ EDITS: dict[Kind, Edit] = {
     Kind.LATE_FOR_REAL_EVERYWHERE: _without_first,
     Kind.LOSES_FIRST_ROWS: _from_chains(_without_first),
     Kind.LOSES_FIRST_ROWS_EVERYWHERE: _from_chains(_without_first),
+    Kind.LOSES_LAST_ROWS: _from_chains(_without_last),
+    Kind.LOSES_LAST_ROWS_EVERYWHERE: _from_chains(_without_last),
     Kind.SINGLES_MORE_ONE_STAMP: _from_chains(_without_stamp),
     Kind.SINGLES_MORE_ONE_STAMP_EVERYWHERE: _from_chains(_without_stamp),
     Kind.SINGLES_MORE_CONTRACTS: _from_chains(_without_contracts),

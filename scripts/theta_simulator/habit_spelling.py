@@ -100,11 +100,24 @@ def _columns(answer: Answer) -> Answer:
     return replace(answer, body=(json.dumps({"response": columns}).encode(),))
 
 
-def _typed_as_json(answer: Answer) -> Answer:
-    return replace(answer, content_type=answers.JSON) if answer.content_type == answers.CSV else answer
+def _rows(answer: Answer) -> Answer:
+    """Return a JSON answer with the names in a header and an array for each row."""
+    if answer.content_type != answers.JSON:
+        return answer
+    table = rows.read(answer)
+    found = {"header": {"format": table.names}, "response": [list(row.values()) for row in table.rows]}
+    return replace(answer, body=(json.dumps(found).encode(),))
+
+
+def _typed(content_type: str) -> Change:
+    """Return a change of what a CSV is said to be."""
+    return lambda answer: (
+        replace(answer, content_type=content_type) if answer.content_type == answers.CSV else answer
+    )
 
 
 _CHANGES: dict[Kind, Change] = {
+    Kind.JSON_ROWS: _rows,
     Kind.JSON_LEGACY: _columns,
     Kind.COMPACT_DATES: _body(lambda body: _DATE.sub(rb"\1\2\3", body)),
     Kind.SIX_DIGITS: _stamps(lambda seconds, fraction: seconds + (fraction or ".").ljust(7, "0")),
@@ -117,5 +130,6 @@ _CHANGES: dict[Kind, Change] = {
     Kind.NO_FINAL_NEWLINE: _body(lambda body: body.rstrip(b"\r\n"), answers.CSV, answers.NDJSON),
     Kind.LEADING_BLANK_LINE: _body(lambda body: _LINE + body, answers.CSV),
     Kind.BOM: _body(lambda body: b"\xef\xbb\xbf" + body),
-    Kind.JSON_TYPE_ON_CSV: _typed_as_json,
+    Kind.JSON_TYPE_ON_CSV: _typed(answers.JSON),
+    Kind.TEXT_TYPE_ON_CSV: _typed(answers.TEXT),
 }

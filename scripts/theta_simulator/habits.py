@@ -19,6 +19,11 @@ class Kind(StrEnum):
     LISTS_ZERO_STRIKE = "lists-zero-strike"
     LISTS_FOREIGN_ROOT = "lists-foreign-root"
     LISTS_ONLY_EXPIRED = "lists-only-expired"
+    # One contract in fifty was never quoted: nobody has rows of it, nor does the report name it.
+    LISTS_UNQUOTED = "lists-unquoted"
+    # A listing that never comes, refused in words that elsewhere mean something else.
+    LISTS_570 = "lists-570"
+    LISTS_477 = "lists-477"
     # What it does not name. The chain of the date itself, and any other, still have their rows.
     ROOT_MISSING_ONCE = "root-missing-once"
     ROOT_MISSING = "root-missing"
@@ -27,11 +32,13 @@ class Kind(StrEnum):
     UNLISTED_AND_GONE = "unlisted-and-gone"
     # One chain of each date never answers; its contracts do, one by one.
     CHAIN_500 = "chain-500"
+    CHAIN_500_BINARY = "chain-500-binary"
     CHAIN_470 = "chain-470"
     CHAIN_HEADER_ALONE = "chain-header-alone"
     CHAIN_NO_DATA_TEXT = "chain-no-data-text"
     CHAIN_NO_DATA_TEXT_CSV = "chain-no-data-text-csv"
     CHAIN_EMPTY_BODY = "chain-empty-body"
+    CHAIN_GZIP = "chain-gzip"
     # Questions about single contracts, all of them.
     SINGLES_500 = "singles-500"
     SINGLES_429 = "singles-429"
@@ -46,7 +53,9 @@ class Kind(StrEnum):
     SINGLES_MORE_RANDOM_EVERYWHERE = "singles-more-random-everywhere"
     LOSES_FIRST_ROWS = "loses-first-rows"
     LOSES_FIRST_ROWS_EVERYWHERE = "loses-first-rows-everywhere"
-    # The same rows, and nobody has them.
+    LOSES_LAST_ROWS = "loses-last-rows"
+    LOSES_LAST_ROWS_EVERYWHERE = "loses-last-rows-everywhere"
+    # A contract's first rows, and nobody has them.
     LATE_FOR_REAL = "late-for-real"
     LATE_FOR_REAL_EVERYWHERE = "late-for-real-everywhere"
     # One listed chain of each date has no data, it says. The end-of-day report names it, but for the last.
@@ -56,6 +65,9 @@ class Kind(StrEnum):
     # The end-of-day report itself.
     NO_EOD = "no-eod"
     EOD_TIER = "eod-tier"
+    EOD_500 = "eod-500"
+    EOD_TWICE = "eod-twice"
+    EOD_LACKS_CHAIN = "eod-lacks-chain"
     # A date of which there is nothing: one in five, unless it is named.
     DATE_472 = "date-472"
     DATE_CLOSED = "date-closed"
@@ -98,7 +110,9 @@ class Kind(StrEnum):
     STAMP_ZULU = "stamp-zulu"
     RIGHT_TITLE = "right-title"
     JSON_LEGACY = "json-legacy"
+    JSON_ROWS = "json-rows"
     JSON_TYPE_ON_CSV = "json-type-on-csv"
+    TEXT_TYPE_ON_CSV = "text-type-on-csv"
     BOM = "bom"
     # The first questions of a server's life, those for its status included.
     BUSY_FIRST = "busy-first"
@@ -115,6 +129,8 @@ OF_ONE_CHAIN = frozenset(
         Kind.UNLISTED_CHAIN,
         Kind.UNLISTED_AND_GONE,
         Kind.CHAIN_500,
+        Kind.CHAIN_500_BINARY,
+        Kind.CHAIN_GZIP,
         Kind.CHAIN_470,
         Kind.CHAIN_HEADER_ALONE,
         Kind.CHAIN_NO_DATA_TEXT,
@@ -124,6 +140,8 @@ OF_ONE_CHAIN = frozenset(
         Kind.SINGLES_MORE_CONTRACTS,
         Kind.SINGLES_MORE_RANDOM,
         Kind.LOSES_FIRST_ROWS,
+        Kind.LOSES_LAST_ROWS,
+        Kind.EOD_LACKS_CHAIN,
         Kind.LATE_FOR_REAL,
         Kind.LISTED_472,
         Kind.LISTED_472_ALWAYS,
@@ -141,6 +159,7 @@ V3_ONLY = frozenset(
         Kind.STAMP_OFFSET,
         Kind.STAMP_ZULU,
         Kind.JSON_LEGACY,
+        Kind.JSON_ROWS,
     }
 )
 

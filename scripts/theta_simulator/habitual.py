@@ -39,7 +39,7 @@ class HabitualMarket(FlawedMarket):
         if kind in OF_ONE_ROOT:
             return root == missing_root(habit)
         if kind in OF_SOME_DATES:
-            return habit.day == day or _on_some_dates(habit, day)
+            return (habit.root or root) == root and (habit.day == day or _on_some_dates(habit, day))
         if kind in OF_ONE_CHAIN:
             chain = one_chain(self.clean, habit, day)
             return chain is not None and (chain.root, chain.label) == (root, label)
@@ -63,8 +63,11 @@ class HabitualMarket(FlawedMarket):
             if kind is Kind.ROOT_MISSING and (habit.day or day) == day:
                 found = found.filter(pl.col("root") != missing_root(habit))
         for habit in self.habits:
-            if len(found) and (habit.day or day) == day:
-                found = self._with_more(found, Kind(habit.kind), day)
+            if (habit.day or day) == day:
+                mine = (pl.col("root") == habit.root) if habit.root else pl.lit(True)
+                others = found.filter(~mine)
+                found = _with_more(found.filter(mine), Kind(habit.kind), day)
+                found = pl.concat([found, others])
         return found
 
     def history(
@@ -81,6 +84,8 @@ class HabitualMarket(FlawedMarket):
         """Return the rows of a chain, or of one strike, as this terminal has them."""
         rows = super().history(root, expiration, day, step_ms, start_ms, end_ms, greeks_version, strike)
         here = [habit for habit in self.habits if self.sits(habit, root, day, expiration)]
+        if not here:
+            return rows
         if any(habit.kind in _WITHOUT_ROWS for habit in here):
             return pl.DataFrame(schema=COLUMNS)
         if not self._quotes(root, expiration, day):
@@ -130,24 +135,32 @@ class HabitualMarket(FlawedMarket):
         return root in ROOTS and label in {item.label for item in self.expirations(root, day)}
 
     def _is_empty(self, item: Expiration, day: date) -> bool:
-        return self._any(_WITHOUT_ROWS, item.root, day, item.label)
+        return self._any((*_WITHOUT_ROWS, Kind.EOD_LACKS_CHAIN), item.root, day, item.label)
+
+    def never_quoted(self, item: Expiration, day: date) -> pl.DataFrame:
+        """Return the contracts (strike and right) of a chain that its terminal lists and has no rows of."""
+        mine = [habit for habit in self.habits if habit.kind == Kind.LISTS_UNQUOTED]
+        here = [habit for habit in mine if self.sits(habit, item.root, day, item.label)]
+        found = [habit_rows.unquoted(self.clean, (item.root, item.label, day), habit) for habit in here]
+        return pl.concat([self.clean.chain(item, day).select("strike", "right").clear(), *found])
 
     def _any(self, kinds: tuple[Kind, ...], root: str, day: date, label: date | None = None) -> bool:
         mine = [habit for habit in self.habits if habit.kind in kinds]
         return any(self.sits(habit, root, day, label) for habit in mine)
 
-    def _with_more(self, found: pl.DataFrame, kind: Kind, day: date) -> pl.DataFrame:
-        """Return a listing with what has no business in it."""
-        if kind is Kind.LISTS_ZERO_STRIKE:
-            return pl.concat([found, found.head(2).with_columns(strike=pl.lit(0.0))])
-        if kind is Kind.LISTS_FOREIGN_ROOT:
-            return pl.concat([found, found.head(6).with_columns(root=pl.lit("XSP"))])
-        if kind not in (Kind.LISTS_EXPIRED, Kind.LISTS_ONLY_EXPIRED):
-            return found
-        if kind is Kind.LISTS_ONLY_EXPIRED:
-            expired = found.with_columns(expiration=pl.lit(sessions.before(day)))
-            return expired.unique(["root", "strike", "right"], maintain_order=True)
+
+def _with_more(found: pl.DataFrame, kind: Kind, day: date) -> pl.DataFrame:
+    """Return a listing with what has no business in it; where nothing is listed, nothing is added."""
+    if kind is Kind.LISTS_ZERO_STRIKE:
+        return pl.concat([found, found.head(2).with_columns(strike=pl.lit(0.0))])
+    if kind is Kind.LISTS_FOREIGN_ROOT:
+        return pl.concat([found, found.head(6).with_columns(root=pl.lit("XSP"))])
+    if kind is Kind.LISTS_ONLY_EXPIRED:
+        expired = found.with_columns(expiration=pl.lit(sessions.before(day)))
+        return expired.unique(["root", "strike", "right"], maintain_order=True)
+    if kind is Kind.LISTS_EXPIRED:
         return pl.concat([found, *(_expired(root, found, day) for root in found["root"].unique().sort())])
+    return found
 
 
 def _expired(root: str, found: pl.DataFrame, day: date) -> pl.DataFrame:

@@ -63,7 +63,7 @@ class Market:
 
     def contracts(self, root: str, day: date) -> pl.DataFrame:
         """Return expiration, strike and right of every contract quoted on *day*, sorted."""
-        frames = [self._chain(expiration, day) for expiration in self.expirations(root, day)]
+        frames = [self.chain(expiration, day) for expiration in self.expirations(root, day)]
         schema = {"expiration": pl.Date, "strike": pl.Float64, "right": pl.String}
         return pl.concat([pl.DataFrame(schema=schema), *frames])
 
@@ -119,8 +119,8 @@ class Market:
         """Return the hash base of one chain's quotes on one date."""
         return chance.key(self.seed, "chain", expiration.root, expiration.label.isoformat(), day.isoformat())
 
-    def _chain(self, expiration: Expiration, day: date) -> pl.DataFrame:
-        """Return the contracts of one expiration that are quoted on *day*."""
+    def chain(self, expiration: Expiration, day: date) -> pl.DataFrame:
+        """Return expiration, strike and right of the contracts of one expiration quoted on *day*."""
         strikes = self.strikes(expiration, day)
         quoted = quotes.ever_quoted(self._key(expiration, day), _numbers(strikes))
         rights = np.tile(np.array(["C", "P"]), len(strikes))

@@ -49,27 +49,31 @@ class Server:
     """One simulated terminal on one port."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.served = HabitualMarket(settings.seed, settings.size, settings.blemishes, settings.habits)
-        self.market, self.places = self.served.clean, self.served.places
+        self.become(settings)
         self.log = RequestLog(settings.request_log)
         self.status = settings.status
         self.url = ""
         v2 = settings.api == "v2"
-        self._conduct = Conduct(settings, self.served)
-        self._wire = (wire_v2.V2 if v2 else wire_v3.V3)(settings, self.served)
         self._status_paths = wire_v2.STATUS_PATHS if v2 else wire_v3.STATUS_PATHS
         self._subjects = wire_v2.SUBJECTS if v2 else wire_v3.SUBJECTS
         self._headers = _V2_HEADERS if v2 else _V3_HEADERS
         self._admission = Admission(settings.outstanding, None if v2 else settings.queue)
         self._pages = Pages(2 * settings.outstanding, settings.page_expire_ms, settings.latency_ms)
         self._cache = AnswerCache(settings.cache_mb * 1_000_000)
-        self._store = AnswerStore(settings.cache, settings) if settings.cache else None
         self._faults = settings.faults or faults.NONE
         self._lots = Lots(self._faults)
         self._delivery = Delivery(self._faults.stall_seconds)
         self._builders = ThreadPoolExecutor(max_workers=2, thread_name_prefix="build")
         self._runner: web.AppRunner | None = None
+
+    def become(self, settings: Settings) -> None:
+        """Have other data, another date or other habits from now on; all else stays as it began."""
+        self.settings = settings
+        self.served = HabitualMarket(settings.seed, settings.size, settings.blemishes, settings.habits)
+        self.market, self.places = self.served.clean, self.served.places
+        self._conduct = Conduct(settings, self.served)
+        self._wire = (wire_v2.V2 if settings.api == "v2" else wire_v3.V3)(settings, self.served)
+        self._store = AnswerStore(settings.cache, settings) if settings.cache else None
 
     async def start(self) -> str:
         """Listen, and return the base URL."""
@@ -88,6 +92,7 @@ class Server:
     async def stop(self) -> None:
         """Stop listening, drop what is in flight, close the log."""
         self._delivery.stop()
+        self._admission.stop()
         if self._runner is not None:
             await self._runner.cleanup()
         self._builders.shutdown(wait=False, cancel_futures=True)
@@ -176,7 +181,8 @@ class Server:
     async def _built(self, path: str, query: dict[str, str]) -> Answer | Paged:
         """Return the answer from the cache, or from a worker thread."""
         loop = asyncio.get_running_loop()
-        key = (path, tuple(sorted(query.items())), self.settings.trading_today())
+        settings = self.settings
+        key = (path, *sorted(query.items()), settings.trading_today(), settings.habits, settings.blemishes)
         return await self._cache.get(
             key, lambda: loop.run_in_executor(self._builders, self._answer, path, query)
         )

@@ -18,6 +18,8 @@ KEY = ["strike", "right", "ms_of_day"]
 _NO_CHAIN_ANSWER = frozenset(
     {
         Kind.CHAIN_500,
+        Kind.CHAIN_500_BINARY,
+        Kind.CHAIN_GZIP,
         Kind.CHAIN_470,
         Kind.CHAIN_HEADER_ALONE,
         Kind.CHAIN_NO_DATA_TEXT,

@@ -34,6 +34,7 @@ SUBJECTS: dict[str, Subject] = {
     TRADED: "contracts",
     HISTORY: "history",
     SINGLE: "history",
+    EOD: "report",
 }
 
 _CONTRACT = ("root", "expiration", "strike", "right")

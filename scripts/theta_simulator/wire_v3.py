@@ -25,7 +25,12 @@ STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
 QUOTED = "/v3/option/list/contracts/quote"
 TRADED = "/v3/option/list/contracts/trade"
 HISTORY = "/v3/option/history/greeks/first_order"
-SUBJECTS: dict[str, Subject] = {QUOTED: "contracts", TRADED: "contracts", HISTORY: "history"}
+SUBJECTS: dict[str, Subject] = {
+    QUOTED: "contracts",
+    TRADED: "contracts",
+    HISTORY: "history",
+    EOD: "report",
+}
 
 # Every quote tick is the price of every second here: the market has no finer grain.
 INTERVALS = {

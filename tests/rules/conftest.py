@@ -35,12 +35,16 @@ class Date:
 
     def download(self):
         listing, manifest = self.layout.listing(self.date), self.layout.manifest(self.date)
-        download_expirations(self.settings, self.date, listing, manifest)
+        download_expirations(self.settings, self.date, listing, manifest, session=self.session)
+
+    @property
+    def session(self):
+        (session,) = sessions.between(self.settings.calendar, self.date, self.date) or (None,)
+        return session
 
     def merge(self):
-        (session,) = sessions.between(self.settings.calendar, self.date, self.date) or (None,)
         manifest, parquet = self.layout.manifest(self.date), self.layout.parquet(self.date)
-        merge_date(self.settings, self.date, manifest, parquet, session=session)
+        merge_date(self.settings, self.date, manifest, parquet, session=self.session)
 
     def fill(self):
         self.fetch()

@@ -130,8 +130,12 @@ def test_the_passport_says_what_came_from_where(terminals, day):
         "stamps_received": passport["rows"],
         "stamps_explained": late,
         "stamps_missing": 0,
+        "chains": {"whole": 4, "short": 0, "contradicted": 0, "unavailable": 0, "unlisted": 0},
         "complete": True,
+        "unknown": [],
+        "unknown_more": 0,
     }
+    assert passport["listing"] == {"left_out": {}, "silent_roots": {}, "expirations_unknown": {}}
     assert passport["rows"] == sum(chain["rows"] for chain in passport["chains"])
     assert passport["parquet"]["sha256"] == files.digest(date.layout.parquet(DAY))
     assert passport["session"] == {

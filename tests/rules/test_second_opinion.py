@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import zlib
 
 import polars as pl
 import pytest
@@ -461,23 +462,42 @@ def test_a_few_contracts_that_confirm_their_holes_speak_for_the_others(edited, d
     assert found["state"] == "whole"
 
 
-def absent_everywhere(path, query, rows):
-    """Edit histories: the lowest strike of each chain has no record, whoever asks."""
-    if not is_history(path) or not rows:
+def some_absent(path, query, rows):
+    """Edit histories: a quarter of all contracts has no record, whoever asks."""
+    if not is_history(path):
         return rows
-    lowest = "4600" if "strike" not in query else query["strike"]
-    return [row for row in rows if contract_of(row) not in ("C 4630", "P 4630")] or None
+    return [row for row in rows if zlib.crc32(contract_of(row).encode()) % 4] or None
 
 
-def test_what_one_chain_confirms_needs_few_questions_in_the_next(edited, day):
-    terminal = edited("v3", absent_everywhere)
-    date = day(terminal.url, max_dte=10)
+def opinions_of(date, lack):
+    """Return what each chain's second opinion says of a lack, where it says anything."""
+    chains = date.passport()["chains"]
+    return [
+        found["second_opinion"]["opinions"][lack]
+        for found in chains
+        if lack in found["second_opinion"]["opinions"]
+    ]
 
-    date.fill()
 
-    opinions = [found["second_opinion"]["opinions"].get("absent", {}) for found in date.passport()["chains"]]
-    assert len([each for each in opinions if each]) > 2
-    assert date.passport()["completeness"]["complete"]
+def test_what_a_date_and_a_lake_have_confirmed_needs_few_questions(simulated, day, tmp_path):
+    terminal = simulated(size="small")
+    with restating(terminal.url) as restater:
+        restater.edit = some_absent
+        first = day(restater.url, interval="30m")
+        first.fill()
+        asked = singles(restater)
+        second = day(restater.url, dt.date(2024, 1, 3), interval="30m")
+        second.fill()
+
+    absent = opinions_of(first, "absent")
+    assert len(absent) > 5
+    assert {each["believed"] for each in absent} <= {"chain", "date"}
+    assert "date" in {each["believed"] for each in absent}
+    assert sum(each["doubtful"] for each in absent) > 2 * asked
+    assert {each["believed"] for each in opinions_of(second, "absent")} == {"lake"}
+    assert sum(len(each["confirmed"]) for each in opinions_of(second, "absent")) == 1
+    assert first.passport()["completeness"]["complete"]
+    assert second.passport()["completeness"]["complete"]
 
 
 # Questions that are not answered ------------------------------------------------------------------------

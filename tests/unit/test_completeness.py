@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import chains
 
-from spx_data.evidence import Evidence, contract
+from spx_data.evidence import CLOSED, NAMED, NOT_NAMED, Evidence, Lack, Opinion, Silence, contract
 from spx_data.quality import completeness
 from spx_data.quality.hours import REGULAR
 from spx_data.quality.presence import Presence, first_and_last, runs
@@ -42,7 +42,16 @@ def without(removed):
     return WHOLE.join(cells, on=["right", "strike", "timestamp"], how="anti")
 
 
-def found(records, evidence=Evidence(), entry=LISTED, span=SPAN, window=DAY):  # noqa: B008
+# Late first quotes are the vendor's rule, unless a question refutes it.
+BY_RULE = Evidence(opinions={Lack.LATE: Opinion(believed="rule")})
+
+
+def said(lack, *confirmed, believed=None):
+    """Return evidence of which contracts lack what by their own answers, or that it is believed of all."""
+    return Evidence(opinions={**BY_RULE.opinions, lack: Opinion(8, confirmed, (), believed)})
+
+
+def found(records, evidence=BY_RULE, entry=LISTED, span=SPAN, window=DAY):
     census = Presence(window, midnight_ms(chains.DATE), [*entry.calls, *entry.puts])
     census.add_records(records)
     return completeness.of_chain(entry, census, span, evidence)
@@ -73,7 +82,9 @@ def test_a_whole_chain_lacks_nothing():
     assert chain.stamps.expected == chain.stamps.received == 8 * 391
     assert [(count.check.code, count.hits, count.of) for count in chain.counts()] == [
         ("missing", 0, 8 * 391),
+        ("none-at-source", 0, 8 * 391),
         ("late-first-quote", 0, 8),
+        ("surplus", 0, 8 * 391),
     ]
 
 
@@ -109,7 +120,7 @@ def test_any_removal_is_named_exactly(stretches):
     assert chain.stamps.expected == 391 * len(here)
     assert chain.stamps.explained == len(late)
     assert chain.stamps.missing == len(missing)
-    (check, _) = chain.counts()
+    check = chain.counts()[0]
     assert check.hits == len(missing) + 391 * (8 - len(here)) == int(check.by_stamp.sum())
 
 
@@ -119,18 +130,21 @@ def test_a_gap_is_named_by_contract_and_minutes():
     chain = found(without([(place, minute(f"10:{m}")) for m in range(31, 46)]))
 
     assert chain.as_json()["gaps"] == [
-        {"contract": "C 4900", "first": "10:31", "last": "10:45", "stamps": 15, "asked": False}
+        {"contract": "C 4900", "first": "10:31", "last": "10:45", "stamps": 15, "explained": False}
     ]
     assert chain.counts()[0].first == "C 4900 at 10:31"
 
 
 def test_a_minute_that_all_lack_is_named_once_for_the_chain():
-    chain = found(without([(at, minute("11:00")) for at in range(8)]), Evidence(confirmed=("C 4600",)))
+    gone = without([(at, minute("11:00")) for at in range(8)])
 
-    assert chain.as_json()["gaps"] == [
-        {"contract": None, "first": "11:00", "last": "11:00", "stamps": 8, "asked": True}
-    ]
-    assert chain.counts()[0].first == "every contract at 11:00"
+    missing, explained = found(gone), found(gone, said(Lack.STAMPS, "C 4600", "C 4630", believed="chain"))
+
+    gap = {"contract": None, "first": "11:00", "last": "11:00", "stamps": 8}
+    assert missing.as_json()["gaps"] == [gap | {"explained": False}]
+    assert explained.as_json()["gaps"] == [gap | {"explained": True}]
+    assert missing.counts()[0].first == explained.counts()[1].first == "every contract at 11:00"
+    assert (missing.stamps.missing, explained.stamps.missing, explained.none_at_source) == (8, 0, 8)
 
 
 def test_the_session_s_first_minute_is_missing_where_all_lack_it_and_late_where_one_does():
@@ -138,31 +152,44 @@ def test_the_session_s_first_minute_is_missing_where_all_lack_it_and_late_where_
 
     assert (alone.stamps.explained, alone.stamps.missing) == (1, 0)
     assert alone.as_json()["late_first_quotes"] == [{"contract": NAMES[3], "first": "09:31", "stamps": 1}]
-    assert alone.counts()[1].first == f"{NAMES[3]} at 09:31"
+    assert alone.counts()[2].first == f"{NAMES[3]} at 09:31"
     assert (all_of_them.stamps.explained, all_of_them.stamps.missing) == (0, 8)
 
 
 # Contracts ----------------------------------------------------------------------------------------------
 
 
-def test_a_contract_is_explained_only_by_its_own_answer():
-    gone = [(at, place) for at in (2, 5) for place in range(391)]
+def test_a_late_start_that_a_question_has_refuted_is_missing():
+    chain = found(without([(3, 0), (5, 0)]), said(Lack.LATE, NAMES[5]))
 
-    chain = found(without(gone), Evidence(asked=2, unquoted=(NAMES[2],), unanswered=(f"{NAMES[5]}: no",)))
+    assert (chain.stamps.explained, chain.stamps.missing) == (1, 1)
+    assert [name for name, _, _ in chain.late] == [NAMES[5]]
+    assert [(gap.contract, gap.explained) for gap in chain.gaps] == [(NAMES[3], False)]
 
-    assert (chain.explained_contracts, chain.missing_contracts) == ([NAMES[2]], [NAMES[5]])
-    assert (chain.contracts.explained, chain.contracts.missing) == (1, 1)
-    assert chain.stamps.expected == 6 * 391
-    (missing, _) = chain.counts()
+
+def test_a_contract_is_explained_by_its_own_answer_or_by_those_that_speak_for_it():
+    gone = without([(at, place) for at in (2, 5) for place in range(391)])
+
+    own, for_all = found(gone, said(Lack.ABSENT, NAMES[2])), found(gone, said(Lack.ABSENT, believed="date"))
+
+    assert (own.explained_contracts, own.missing_contracts) == ([NAMES[2]], [NAMES[5]])
+    assert (own.contracts.explained, own.contracts.missing) == (1, 1)
+    assert own.stamps.expected == 6 * 391
+    missing = own.counts()[0]
     assert (missing.hits, missing.of, missing.first) == (391, 7 * 391, NAMES[5])
+    assert (for_all.explained_contracts, for_all.missing_contracts) == ([NAMES[2], NAMES[5]], [])
 
 
-def test_a_gap_says_whether_its_contract_was_asked():
-    holes = [(1, 100), (4, 100)]
+@pytest.mark.parametrize(
+    "lack, removed", [(Lack.HOLES, [(1, 100), (4, 100)]), (Lack.EARLY, [(1, 390), (4, 390)])]
+)
+def test_a_gap_says_whether_the_source_has_it(lack, removed):
+    chain = found(without(removed), said(lack, NAMES[4]))
 
-    chain = found(without(holes), Evidence(asked=1, confirmed=(NAMES[4],)))
-
-    assert [(gap.contract, gap.asked) for gap in chain.gaps] == [(NAMES[1], False), (NAMES[4], True)]
+    assert [(gap.contract, gap.explained) for gap in chain.gaps] == [(NAMES[1], False), (NAMES[4], True)]
+    assert (chain.stamps.missing, chain.none_at_source) == (1, 1)
+    other = {Lack.HOLES: Lack.EARLY, Lack.EARLY: Lack.HOLES}[lack]
+    assert found(without(removed), said(other, believed="chain")).stamps.missing == 2
 
 
 def test_a_contract_received_and_not_listed_is_counted_apart():
@@ -174,10 +201,12 @@ def test_a_contract_received_and_not_listed_is_counted_apart():
     assert chain.stamps.expected == 8 * 391
 
 
-def test_a_chain_without_data_is_explained_whole():
-    chain = completeness.without_data(LISTED)
+@pytest.mark.parametrize("word, explained", [(NOT_NAMED, 8), (CLOSED, 8), (NAMED, 0), ("404", 0), (None, 0)])
+def test_a_chain_without_data_is_explained_by_the_report_of_the_day_alone(word, explained):
+    chain = completeness.without_data(LISTED, Evidence(silence=Silence(2, 5.0, word)))
 
-    assert (chain.contracts.expected, chain.contracts.explained, chain.contracts.missing) == (8, 8, 0)
+    assert (chain.contracts.expected, chain.contracts.explained) == (8, explained)
+    assert chain.is_whole == (explained == 8)
     assert chain.stamps.expected == 0
     assert chain.counts()[0].of == 0
 

@@ -185,22 +185,26 @@ def _gaps(chains: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         name = f"{chain['root']} {chain['expiration']}"
         if chain["contracts_missing"]:
             yield f"missing: {name} {', '.join(chain['contracts_missing'])}"
-        yield from (f"missing: {name} {_gap(gap)}" for gap in chain["gaps"])
+        yield from (f"missing: {name} {_gap(gap)}" for gap in chain["gaps"] if not gap["explained"])
         for what, number in chain["more"].items():
             yield f"… and {number:,} more of {name}: {what.replace('_', ' ')}"
     for chain in chains:
         name = f"{chain['root']} {chain['expiration']}"
         if chain["explained"]:
             yield f"explained: {name}: {chain['explained']}"
-        elif chain["contracts_explained"]:
-            yield f"explained: {name} {', '.join(chain['contracts_explained'])}: no data for it by itself"
+        if chain["contracts_explained"]:
+            yield f"explained: {name} {', '.join(chain['contracts_explained'])}: the source has none of it"
+        yield from (
+            f"explained: {name} {_gap(gap)}: the source has none of it"
+            for gap in chain["gaps"]
+            if gap["explained"]
+        )
 
 
 def _gap(gap: Mapping[str, Any]) -> str:
     contract, first, last = gap["contract"] or "every contract", gap["first"], gap["last"]
     when = f"at {first}" if first == last else f"from {first} to {last}"
-    proof = "; asked for by itself, it lacks them too" if gap["asked"] else ""
-    return f"{contract} {when} ({counted(gap['stamps'], 'stamp')}{proof})"
+    return f"{contract} {when} ({counted(gap['stamps'], 'stamp')})"
 
 
 def _capped(lines: Sequence[str]) -> list[str]:

@@ -107,7 +107,7 @@ class ChainReport:
         state, chain = self.state, self.entry.chain
         if state is ChainState.WHOLE:
             return None
-        said = self.receipt.error or _said_of(self.receipt.evidence)
+        said = self._said()
         told = {
             ChainState.UNAVAILABLE: said,
             ChainState.UNLISTED: f"known from the {self.entry.witness}; {said}",
@@ -116,6 +116,15 @@ class ChainReport:
             ChainState.SHORT: self._lacks(),
         }
         return f"{chain.root} {chain.expiration} {state}: {told[state]}"
+
+    @property
+    def _is_explained(self) -> bool:
+        """Whether it has no record, and is known to have none."""
+        return not self.has_data and self.state is ChainState.WHOLE
+
+    def _said(self) -> str:
+        """Why there is no record."""
+        return self.receipt.error or _said_of(self.receipt.evidence)
 
     def _lacks(self) -> str:
         contracts, stamps = self.completeness.contracts.missing, self.completeness.stamps.missing
@@ -130,10 +139,10 @@ class ChainReport:
             "listed": self.entry.chain.listed.isoformat(),
             "state": self.state,
             "witness": self.entry.witness,
-            "error": self.receipt.error,
+            "error": None if self.has_data or self._is_explained else self._said(),
             "contracts_listed": contracts.expected,
             "contracts_received": contracts.received + self.completeness.unlisted,
-            "explained": None if self.has_data or self.receipt.error else _said_of(self.receipt.evidence),
+            "explained": self._said() if self._is_explained else None,
             "rows": self.rows,
             "rejected": self.receipt.rejected,
             "duplicates_dropped": self.duplicates,

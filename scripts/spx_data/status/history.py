@@ -135,15 +135,15 @@ class History:
 
     def _sealed_chains(self, passport: dict[str, Any]) -> Iterator[Chain]:
         for chain in passport["chains"]:
-            explained = chain["explained"]
+            explained, error = chain["explained"], chain["error"]
             yield Chain(
                 chain["root"],
                 chain["expiration"],
-                "no-data" if explained else "success",
+                "no-data" if explained else "failed" if error else "success",
                 chain["rows"],
                 chain["checkpoint"]["bytes"],
                 chain["attempts"],
-                explained,
+                explained or error,
             )
 
     def _staged_chains(self) -> Iterator[Chain]:

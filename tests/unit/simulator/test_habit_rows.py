@@ -14,6 +14,7 @@ from theta_simulator import Habit, sessions
 from theta_simulator.habit_rows import EDITS, drawn_minute
 from theta_simulator.habits import EVERYWHERE, OF_ONE_CHAIN, Kind
 from theta_simulator.habitual import HabitualMarket
+from theta_simulator.truth import Truth
 
 KEY = ["strike", "right", "ms_of_day"]
 HALF_DAY = date(2024, 7, 3)
@@ -168,6 +169,29 @@ def test_the_first_rows_of_a_contract(kind):
     assert len(contract) == 1
     assert 10 <= len(gone) < 60
     assert gone["ms_of_day"].to_list() == mine["ms_of_day"].to_list()[: len(gone)]
+
+
+def test_the_last_rows_of_a_contract():
+    gone, true = withheld("loses-last-rows")
+    mine = true.join(gone.select("strike", "right").unique(), on=["strike", "right"], how="semi")
+
+    assert 10 <= len(gone) < 60
+    assert gone["ms_of_day"].to_list() == mine["ms_of_day"].to_list()[-len(gone) :]
+
+
+def test_contracts_that_were_never_quoted():
+    small = HabitualMarket(1, "small", (), (Habit("lists-unquoted"),))
+    shares, truth = [], Truth(small)
+    for item in small.expirations("SPXW", DAY):
+        lacking = truth.withheld("SPXW", item.label, DAY)
+        [gone, both] = (each.unique(["strike", "right"]) for each in (lacking.contracts, lacking.both))
+        listed = truth.listed("SPXW", DAY).filter(expiration=item.label).select("strike", "right")
+        named = truth.reported("SPXW", DAY).filter(expiration=item.label).select("strike", "right")
+        assert len(gone) == len(both) == len(listed) - len(named) > 0
+        assert sorted(named.rows()) == sorted(listed.join(gone, on=["strike", "right"], how="anti").rows())
+        shares.append(len(gone) / len(listed))
+
+    assert 0.01 < sum(shares) / len(shares) < 0.06
 
 
 def test_everywhere_is_each_chain():

@@ -19,7 +19,9 @@ CSV_BYTES = {
     "trailing-comma": lambda body: body.replace(b"\r\n", b",\r\n"),
     "leading-blank-line": lambda body: b"\r\n" + body,
     "json-type-on-csv": lambda body: body,
+    "text-type-on-csv": lambda body: body,
 }
+TYPES = {"json-type-on-csv": "application/json", "text-type-on-csv": "text/plain"}
 WORDS = {
     "compact-dates": ("expiration", "2024-01-19", "20240119"),
     "right-title": ("right", "CALL", "Call"),
@@ -52,7 +54,7 @@ def test_other_bytes_around_the_same_table(kind, api):
     ):
         usual, found = both(api, kind, asked)
         assert found.content == CSV_BYTES[kind](usual.content)
-        assert found.headers["content-type"] == ("application/json" if "type" in kind else "text/csv")
+        assert found.headers["content-type"] == TYPES.get(kind, "text/csv")
 
 
 @pytest.mark.parametrize("kind", WORDS)
@@ -102,6 +104,16 @@ def test_columns_as_arrays(asked):
     ]
 
     assert [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] == rows
+
+
+def test_names_once_and_an_array_a_row():
+    asked = chain("v3", *CHAIN, format="json")
+    usual, found = both("v3", "json-rows", asked)
+    names, rows = found.json()["header"]["format"], found.json()["response"]
+
+    assert [dict(zip(names, row, strict=True)) for row in rows] == [
+        item["contract"] | row for item in usual.json()["response"] for row in item["data"]
+    ]
 
 
 @pytest.mark.parametrize("asked", [listing("v2", "SPXW"), chain("v2", *CHAIN), eod("v2", "SPXW")])

@@ -1,13 +1,15 @@
 """Habits as a client meets them: what each is about is otherwise, all else is the same to the byte."""
 
+import gzip
 import sys
 from datetime import date
 
+import polars as pl
 import pytest
 import requests
 from tests.unit.simulator.test_faults import STATUS
 
-from theta_simulator import Habit, Settings, __main__, running, sessions
+from theta_simulator import Blemish, Habit, Settings, __main__, running, sessions
 from theta_simulator.conduct import Conduct
 from theta_simulator.habits import OF_ONE_CHAIN, OF_SOME_DATES, V3_ONLY, Kind
 from theta_simulator.habitual import HabitualMarket, one_chain
@@ -120,6 +122,9 @@ ABOUT = {
     Kind.LISTS_ZERO_STRIKE: LISTINGS,
     Kind.LISTS_FOREIGN_ROOT: LISTINGS,
     Kind.LISTS_ONLY_EXPIRED: LISTINGS,
+    Kind.LISTS_UNQUOTED: HISTORY | EODS,
+    Kind.LISTS_570: LISTINGS,
+    Kind.LISTS_477: LISTINGS,
     Kind.ROOT_MISSING_ONCE: {("listing", "SPX")},
     Kind.ROOT_MISSING: {("listing", "SPX")},
     Kind.UNLISTED_OWN_DATE: WEEKLIES,
@@ -134,6 +139,8 @@ ABOUT = {
     ),
     Kind.LOSES_FIRST_ROWS: THE_CHAIN,
     Kind.LOSES_FIRST_ROWS_EVERYWHERE: ALL_CHAINS,
+    Kind.LOSES_LAST_ROWS: THE_CHAIN,
+    Kind.LOSES_LAST_ROWS_EVERYWHERE: ALL_CHAINS,
     Kind.LATE_FOR_REAL: THE_CHAIN | THE_SINGLES,
     Kind.LATE_FOR_REAL_EVERYWHERE: HISTORY,
     Kind.LISTED_472: THE_CHAIN | THE_SINGLES,
@@ -141,6 +148,9 @@ ABOUT = {
     Kind.LISTED_EMPTY: THE_CHAIN | THE_SINGLES | {("eod", "SPXW")},
     Kind.NO_EOD: EODS,
     Kind.EOD_TIER: EODS,
+    Kind.EOD_500: EODS,
+    Kind.EOD_TWICE: EODS,
+    Kind.EOD_LACKS_CHAIN: {("eod", "SPXW")},
     Kind.DATE_472: HISTORY | LISTINGS | EODS,
     Kind.DATE_CLOSED: HISTORY | LISTINGS | EODS,
     Kind.DATE_LATE: HISTORY | LISTINGS | EODS,
@@ -160,6 +170,7 @@ ABOUT = {
     Kind.ENDS_EARLY_TENTH: HISTORY - SHORT,
     # Nothing is spelled so in JSON, or with times that are numbers.
     Kind.JSON_LEGACY: NOTHING,
+    Kind.JSON_ROWS: NOTHING,
     **dict.fromkeys(
         (Kind.SIX_DIGITS, Kind.STAMP_OFFSET, Kind.STAMP_ZULU),
         HISTORY | EODS,
@@ -289,22 +300,40 @@ def test_what_passes_after_a_while_does_not_count():
 
 
 def test_a_slot_stays_busy_when_nobody_waits_any_more():
-    options = {"outstanding": 1, "latency_ms": 400}
-    with with_habits("v3", "slow-slots", **options) as terminal:
+    """Two give up, one of them before its turn: the third waits until both would have been answered."""
+    with with_habits("v3", "slow-slots", outstanding=1, latency_ms=400) as terminal:
+        path, query = listing("v3", "SPX")
         for _ in range(2):
-            path, query = listing("v3", "SPX")
             with pytest.raises(requests.ReadTimeout):
-                requests.get(terminal.url + path, query, timeout=0.05)
-        assert codes(terminal, listing("v3", "SPX")) == [200]
-        first, *_, last = [record["started"] for record in terminal.requests() if record["started"]]
+                requests.get(terminal.url + path, query, timeout=0.1)
+        assert codes(terminal, (path, query)) == [200]
+        first, *_, last = terminal.requests()
 
-    assert last - first >= 0.4
+    assert last["started"] - first["started"] >= 2 * 0.4
+
+
+def test_a_terminal_may_change_its_habits():
+    with with_habits("v3", Habit("chain-500", 0, *CHAIN), Habit("busy-first", times=1)) as terminal:
+        assert codes(terminal, chain("v3", *CHAIN), chain("v3", *CHAIN)) == [429, 500]
+        terminal.change(habits=())
+        whole = get(terminal, chain("v3", *CHAIN)).content
+        terminal.change(habits=(Habit("singles-more-contracts", 0, *CHAIN),))
+        less = get(terminal, chain("v3", *CHAIN)).content
+        terminal.change(habits=(Habit("date-late", day=TODAY, days=2),))
+        assert codes(terminal, listing("v3", "SPXW", TODAY)) == [472]
+        terminal.change(today=date(2025, 1, 2))
+        assert codes(terminal, listing("v3", "SPXW", TODAY)) == [200]
+        terminal.change(habits=(), blemishes=(Blemish("false-no-data", root=CHAIN[0], expiration=CHAIN[1]),))
+        assert codes(terminal, chain("v3", *CHAIN)) == [472]
+
+    assert len(less) < len(whole)
 
 
 # What is refused, and what is listed --------------------------------------------------------------------
 
 REFUSED = {
     "chain-500": (500, "text/plain", b"Internal server error"),
+    "chain-500-binary": (500, "text/plain", bytes(number * 37 % 256 for number in range(1200))),
     "chain-470": (470, "text/plain", b"General error"),
     "chain-no-data-text": (200, "text/plain", b"No data for the specified request"),
     "chain-no-data-text-csv": (200, "text/csv", b"No data for the specified request"),
@@ -354,6 +383,37 @@ def test_a_header_alone_is_the_true_header(api, without):
 def test_a_terminal_without_the_report(kind, api, code):
     with with_habits(api, kind) as terminal:
         assert codes(terminal, eod(api, "SPX"), eod(api, "SPXW", "20240119")) == [code, code]
+
+
+@pytest.mark.parametrize(("kind", "code"), [("lists-570", 570), ("lists-477", 477)])
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_listing_refused_in_words_for_something_else(kind, code, api):
+    with with_habits(api, kind) as terminal:
+        assert codes(terminal, listing(api, "SPX"), listing(api, "SPXW"), chain(api, *CHAIN)) == [
+            code,
+            code,
+            200,
+        ]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_chain_that_comes_compressed_unasked(api, without):
+    with with_habits(api, Habit("chain-gzip", 0, *CHAIN)) as terminal:
+        answer = get(terminal, chain(api, *CHAIN))
+
+    assert "content-encoding" not in answer.headers
+    assert gzip.decompress(answer.content) == without[api]["chain", *CHAIN][2]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+def test_a_report_that_errs_itself(api, without):
+    with with_habits(api, "eod-twice", Habit("eod-lacks-chain", 0, *CHAIN)) as terminal:
+        found, once = (get(terminal, eod(api, "SPXW")).text, without[api]["eod", "SPXW"][2].decode())
+        assert codes(terminal, eod(api, "SPXW", "20240119"), chain(api, *CHAIN)) == [472, 200]
+
+    lines = [line for line in once.splitlines() if "2024-01-19" not in line and ",20240119," not in line]
+    assert found.splitlines()[0::2][:1] + found.splitlines()[1::2] == lines
+    assert len(found.splitlines()) == 2 * len(lines) - 1
 
 
 def listed(terminal, root="SPXW", day=DAY):
@@ -422,6 +482,46 @@ def test_a_date_in_five_has_nothing_and_the_calendar_may_know():
         year = get(terminal, ("/v3/calendar/year_holidays", {"year": "2024"})).text
     assert [day for day, word in words.items() if word == "full_close"] == [d for d in gone if d in words]
     assert all(day.isoformat() in year for day in gone)
+
+
+def test_a_habit_may_be_about_one_root_or_chain_alone(without):
+    habits = (
+        Habit("lists-zero-strike", root="SPX"),
+        Habit("singles-500", 0, *CHAIN),
+        Habit("dead-hour", 0, "SPXW", DAY),
+        Habit("date-472", root="SPX", day=date(2024, 1, 3)),
+    )
+    with with_habits("v3", *habits) as terminal:
+        found = survey("v3", terminal)
+        next_day = date(2024, 1, 3)
+        others = codes(terminal, listing("v3", "SPX", next_day), listing("v3", "SPXW", next_day))
+
+    changed = {key[:3] for key, answer in found.items() if answer != without["v3"][key]}
+    own = {(what, "SPXW", DAY) for what in ("chain", "single")}
+    assert changed == {("listing", "SPX")} | THE_SINGLES | own
+    assert others == [472, 200]
+
+
+def test_habits_go_together():
+    habits = (
+        Habit("unlisted-own-date"),
+        Habit("loses-first-rows", 0, *CHAIN),
+        Habit("singles-more-random", 0, *CHAIN),
+        Habit("late-for-real", 5, *CHAIN),
+        Habit("years-to-1615"),
+        Habit("lambda-blank"),
+        Habit("bom"),
+    )
+    alone = [HabitualMarket(1, "tiny", (), (each,)) for each in habits[1:4]]
+    apart = [Truth(market).withheld(*CHAIN, DAY).chain for market in alone]
+    with with_habits("v3", *habits) as terminal:
+        together = terminal.truth.withheld(*CHAIN, DAY)
+        body = get(terminal, chain("v3", *CHAIN)).content
+        assert {row[1] for row in listed(terminal)} == {"2024-01-03", "2024-01-19"}
+
+    assert sorted(together.chain.rows()) == sorted(pl.concat(apart).unique().rows())
+    assert sorted(together.both.rows()) == sorted(apart[2].rows())
+    assert len(body.splitlines()) - 1 == 8 * 391 - len(together.chain)
 
 
 # The command line ---------------------------------------------------------------------------------------

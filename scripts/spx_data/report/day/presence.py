@@ -38,6 +38,7 @@ def section(view: View) -> Section:
             "gaps": gaps[:_MOST],
             "more": max(0, len(gaps) - _MOST),
             "date": view.date.isoformat(),
+            "unknown": view.dossier["completeness"]["unknown"],
             "explained": [chain for chain in view.dossier["chains"] if chain["explained"]],
         },
     )
@@ -51,7 +52,7 @@ def _lead(view: View) -> str:
     received, expected = found["stamps_received"], found["stamps_expected"]
     parts = [f"{received:,} of {expected:,} records that could be there are there"]
     if late:
-        parts.append(f"{late:,} lie before the first quote of their contract")
+        parts.append(f"{late:,} the source does not have, most of them from before a contract's first quote")
     if missing:
         parts.append(f"{missing:,} are missing")
     if contracts:
@@ -62,12 +63,12 @@ def _lead(view: View) -> str:
 
 
 def _gaps(chains: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is missing by name, as far as the passport names it, most records first."""
+    """What is not there by name, as far as the passport names it, most records first."""
     found: list[dict[str, Any]] = []
     for chain in chains:
         which = {"chain": f"{chain['expiration']} {chain['root']}"}
         found += [{**which, **gap} for gap in chain["gaps"]]
-        whole = {"first": None, "last": None, "stamps": chain["grid"], "asked": False}
+        whole = {"first": None, "last": None, "stamps": chain["grid"], "explained": False}
         found += [{**which, **whole, "contract": name} for name in chain["contracts_missing"]]
     return sorted(found, key=lambda gap: -gap["stamps"])
 

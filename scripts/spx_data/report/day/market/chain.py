@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spx_data.evidence import Evidence
+from spx_data.evidence import Evidence, opinions_of
 from spx_data.quality import completeness, figures, parity, quotes
 from spx_data.quality.checks import Floats, Mask
 from spx_data.quality.panel import Panel, judged
@@ -77,7 +77,8 @@ def _presence(
     """How many contracts can be there, and by columns how many are, and how many should be and are not."""
     span = range(grid.first_stamp, grid.first_stamp + proof["grid"])
     entry = ListedChain(Chain(root, expiration, grid.date, expiration), (), ())
-    found = completeness.of_chain(entry, census, span, Evidence())
+    evidence = Evidence(opinions=opinions_of(proof["second_opinion"]["opinions"]))
+    found = completeness.of_chain(entry, census, span, evidence)
     lost = len(proof["contracts_missing"]) + proof["more"].get("contracts_missing", 0)
 
     stamps = census.first_ms + np.arange(census.stamps, dtype=np.int64) * census.step_ms
