@@ -380,9 +380,7 @@ class Layout:
         What it locks is inside of the data directory: only there locks must work.
         """
         folder = self.temp / name
-        return Layout(
-            folder / "parquet", folder / "temp", self.data / name, folder / "status.db", of=self
-        )
+        return Layout(folder / "parquet", folder / "temp", self.data / name, folder / "status.db", of=self)
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
         """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""

@@ -37,9 +37,7 @@ def whole(terminals, day, tmp_path):
     """Return a maker of the sealed bytes of a day of which nothing is lacking."""
 
     def make(api="v3"):
-        aside = {
-            f"{name}_directory": str(tmp_path / "whole" / name) for name in ("output", "temp", "data")
-        }
+        aside = {f"{name}_directory": str(tmp_path / "whole" / name) for name in ("output", "temp", "data")}
         date = day(terminals[api], **aside)
         date.fill()
         assert date.passport()["completeness"]["complete"]
@@ -428,9 +426,7 @@ def test_the_pauses_grow_with_the_mends_that_brought_nothing():
 
 
 def after_a_run(date, moment, **keys):
-    settings = dataclasses.replace(
-        date.settings, mend=dataclasses.replace(date.settings.mend, **keys)
-    )
+    settings = dataclasses.replace(date.settings, mend=dataclasses.replace(date.settings.mend, **keys))
     return list(mending.after_a_run(settings, moment))
 
 
@@ -503,3 +499,49 @@ def test_what_a_mend_did_is_a_table(source, day):
     assert well
     assert "2024-01-02  mended  1 unavailable  nothing" in text.getvalue()
     assert "1 asked about again: 1 mended" in text.getvalue()
+
+
+# The listing --------------------------------------------------------------------------------------------
+
+
+def without_root(root):
+    """Return an edit of a source that knows nothing of a root, and yet lists its expirations."""
+
+    def edit(path, query, rows):
+        asked = query.get("symbol") or query.get("root")
+        return None if asked == root and ("list/contracts" in path or "eod" in path) else rows
+
+    return edit
+
+
+def test_a_root_that_was_silent_is_listed_again(source, day, whole):
+    proxy = source()
+    proxy.edit = without_root("SPX")
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    assert not date.passport()["completeness"]["complete"]
+    before = {c["root"] for c in date.passport()["chains"] if c["rows"]}
+    assert before == {"SPXW"}
+    proxy.edit = None
+    proxy.asked.clear()
+
+    (outcome,) = mended(date)
+
+    assert outcome.gain.rows > 0
+    assert date.passport()["completeness"]["complete"]
+    assert date.layout.parquet(DAY).read_bytes() == whole()
+    assert len(histories(proxy)) == 1
+
+
+def test_a_listing_that_is_still_silent_loses_nothing(source, day):
+    proxy = source()
+    proxy.edit = without_root("SPX")
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    before = sealed_bytes(date)
+    proxy.edit = lambda path, _, rows: 500 if "list/contracts" in path or "eod" in path else rows
+
+    (outcome,) = mended(date)
+
+    assert outcome.after is None
+    assert sealed_bytes(date) == before

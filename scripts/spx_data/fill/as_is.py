@@ -65,7 +65,9 @@ def _manifest(settings: Settings, date: dt.date) -> Manifest:
     listing = told.listing if told else _listing(settings, date)
     errors = _errors(settings, date)
     before = dict(told.chains()) if told else {}
-    receipts = tuple(_receipt(settings, listing, entry, before.get(entry), errors) for entry in listing.chains)
+    receipts = tuple(
+        _receipt(settings, listing, entry, before.get(entry), errors) for entry in listing.chains
+    )
     if not any(receipt.rows for receipt in receipts):
         raise _nothing(date)
     return Manifest(listing, receipts)

@@ -13,7 +13,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spx_data import dataset, faults, journal, locks, runs, sessions, theta
@@ -47,7 +47,7 @@ class Outcome:
     date: dt.date
     before: Passport | None = None
     after: Passport | None = None
-    gain: Gain = Gain()
+    gain: Gain = field(default_factory=Gain)
     asked: int = 0  # requests
     folder: Path | None = None
     error: Exception | None = None

@@ -41,7 +41,9 @@ def due(settings: Settings, moment: dt.datetime) -> list[dt.date]:
     """The incomplete days whose pause is over at *moment*, newest first."""
     incomplete = _incomplete(settings, moment)
     events = journal.read(settings.layout.lake_journal) if incomplete else []
-    return [each.date for each in incomplete if next_mend(each.facts.sealed_at, mends(events, each)) <= moment]
+    return [
+        each.date for each in incomplete if next_mend(each.facts.sealed_at, mends(events, each)) <= moment
+    ]
 
 
 def mends(events: Sequence[Event], of: Summary) -> Iterable[Event]:

@@ -68,7 +68,7 @@ def asked(there: Settings, date: dt.date) -> int:
 
 
 def _listing(there: Settings, day: SealedDay) -> Listing:
-    """What is listed for the date: as it was sealed, and as the source lists it today where that is in doubt."""
+    """What is listed for the date: as it was sealed, and as it is today where that is in doubt."""
     if not day.lacks_listing:
         return day.listing
     path = there.layout.listing(day.date)

@@ -93,7 +93,7 @@ class SealedDay:
 
     @property
     def lacks_listing(self) -> bool:
-        """Whether the listing is to be asked for anew: it is in doubt, or cannot be told from the passport."""
+        """Whether the listing is to be asked for anew: it is in doubt, or the passport does not tell it."""
         told = self.passport["completeness"]
         unknown = len(told["unknown"]) + told["unknown_more"]
         return unknown > len(self.lacking) or self.listing_is_cut_off
@@ -252,7 +252,7 @@ def roll_of(entry: ListedChain, window: Window) -> Roll:
 
 
 def _settled(evidence: Evidence) -> Evidence:
-    """The evidence on a whole chain: what nobody asked about lies outside of its session, and is no question."""
+    """The evidence on a whole chain: what nobody asked about is outside of its session, and no question."""
     opinions = {
         lack: opinion if opinion.believed else replace(opinion, doubtful=len(opinion.confirmed))
         for lack, opinion in evidence.opinions.items()

@@ -147,7 +147,8 @@ def sealed_passport(layout: Layout, date: dt.date) -> Passport:
     found = examine(layout, date, "bytes")
     if found.standing is Standing.DAMAGED:
         raise FileCorruptionError(
-            f"the sealed day {date} is damaged and was not asked for again: {'; '.join(map(str, found.findings))}",
+            f"the sealed day {date} is damaged and was not asked for again: "
+            f"{'; '.join(map(str, found.findings))}",
             cure=f"Run snakemake verify --config dates={date}: it moves the damaged day away",
             path=layout.parquet(date),
             expected=dict(found.expected),
