@@ -10,6 +10,7 @@ from spx_data.cli.call import DATES, Call
 
 if TYPE_CHECKING:
     from spx_data.dates import Dates
+    from spx_data.settings import Settings
 
 
 @click.command(short_help="Ask again for what incomplete sealed days lack.")
@@ -28,21 +29,31 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
       spx-data mend
       spx-data mend 2024-03 2024-05-01
     """
-    import os
     from dataclasses import replace
 
-    from spx_data import journal, runs
     from spx_data import mend as mending
     from spx_data.cli.mends import print_outcomes
     from spx_data.dates import Dates
-    from spx_data.fill.preflight import preflight
 
     call: Call = ctx.obj
     settings = call.settings
     if dates:
         settings = replace(settings, dates=Dates(tuple(part for named in dates for part in named.ranges)))
+    if mending.named(settings, call.moment):
+        settings = _as_a_run(settings)
+    well = print_outcomes(mending.mend(settings, call.moment))
+    ctx.exit(int(not well))
+
+
+def _as_a_run(settings: Settings) -> Settings:
+    """Be the lake's run from now on; returns the settings with the terminal that was found."""
+    import os
+    from dataclasses import replace
+
+    from spx_data import journal, runs
+    from spx_data.fill.preflight import preflight
+
     os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
     runs.check_idle(settings.layout)
     runs.begin(settings.layout, "spx-data mend", [])
-    settings = replace(settings, terminal=preflight(settings))
-    ctx.exit(int(not print_outcomes(mending.mend(settings, call.moment))))
+    return replace(settings, terminal=preflight(settings))

@@ -30,7 +30,7 @@ from spx_data.recheck.report import Finding, Listing
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 
-__all__ = ["Outcome", "after_a_run", "due", "mend"]
+__all__ = ["Outcome", "after_a_run", "due", "mend", "named"]
 
 _STAGE = "mend"
 
@@ -91,8 +91,10 @@ def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Ite
             yield outcome
             if ends_all or _is_stopped(settings):
                 break
+            with suppress(SpxDataError):  # what stays is taken away by the next one
+                candidate.drop(there.layout, date)
             most = None if most is None else most - outcome.asked
-        with suppress(SpxDataError):  # what stays is taken away by the next one
+        with suppress(SpxDataError):
             candidate.drop_all(there.layout)
 
 
