@@ -93,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KIND,KIND",
         help=f"only these; all but refused-tier if none are named: {', '.join(ALL)}",
     )
+    _add_character(parser)
+    parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
+    parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
+    return parser
+
+
+def _add_character(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is wrong with the data, and of what the terminal is always like."""
     parser.add_argument(
         "--blemish",
         type=lambda names: tuple(names.split(",")),
@@ -118,9 +126,6 @@ def _parser() -> argparse.ArgumentParser:
         help="after how many questions those that pass are over",
     )
     parser.add_argument("--habit-seconds", type=float, help="or after how many seconds")
-    parser.add_argument("--ready-file", type=Path, help="gets the base URL once listening")
-    parser.set_defaults(**{field.name: field.default for field in fields(Settings)})
-    return parser
 
 
 def _faults(seed: int | None, rate: float, kinds: tuple[str, ...]) -> Faults | None:

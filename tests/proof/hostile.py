@@ -50,6 +50,7 @@ _NAMES = re.compile(
     | temp/DATE/SPXW?-\d{4}-\d\d-\d\d\.(ndjson|receipt\.json)
     | temp/terminal-down\.json
     | data/journal/\d{4}/DATE\.jsonl
+    | data/cache/expirations-SPXW?\.json
     | data/locks/(data-set|outage)\.lock
     | data/slots/(request-\d+|turn-(front|back)|lead)\.lock""".replace("DATE", r"\d{4}-\d\d-\d\d"),
     re.VERBOSE,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.quality.expirations import lost_expirations
-from theta_simulator import Market, sessions
+from spx_data.quality.expirations import is_live, lost_expirations, unlisted
+from theta_simulator import Market, lists, sessions
 
 DATE = dt.date(2024, 1, 18)
 TODAY, TOMORROW, LATER = (("SPXW", DATE + dt.timedelta(days)) for days in (0, 1, 8))
@@ -48,3 +48,42 @@ def test_any_one_expiration_taken_from_a_listing_is_the_one_that_is_lost(day, go
 
     assert lost_expirations(before, today, after, days[day]) == []
     assert lost_expirations(before, today - {missing}, after, days[day]) == [missing]
+
+
+# What the terminal's own list has -----------------------------------------------------------------------
+
+
+def days_after(*numbers):
+    return [DATE + dt.timedelta(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "entries, gone, lost",
+    [
+        ([0, 1, 4, 5, 6, 8], [0], [0]),
+        ([0, 1, 4, 5, 6, 8], [0, 1], [0, 1]),
+        ([0, 1, 4, 5, 6, 8], [1, 4, 5], [1, 4, 5]),  # a wide hole
+        ([0, 1, 17], [1], [1]),
+        ([0, 1], [1], [1]),
+        ([0, 1, 8, 400], [400], []),  # not listed yet
+        ([0, 1, 4, 5, 6, 7, 8, 9], [5, 6, 7, 8, 9], []),  # the near ones end there
+        ([0, 7, 14, 21, 28, 35, 42, 49, 56, 63], [21], [21]),
+        ([0, 7, 14, 21, 28, 35, 42, 72, 103, 133, 164, 194], [42], []),  # weeklies end, month ends go on
+    ],
+)
+def test_a_hole_among_what_is_listed_is_suspicious(entries, gone, lost):
+    live = days_after(*entries)
+
+    assert unlisted(live, set(live) - set(days_after(*gone)), DATE) == days_after(*lost)
+
+
+@pytest.mark.parametrize("later", [0, 1, 30, 4000], ids="{} days later".format)
+@given(day=st.integers(0, 499))
+def test_no_list_of_expirations_doubts_a_whole_listing(later, day):
+    date = sessions.between(dt.date(2022, 6, 1), dt.date(2024, 6, 30))[day]
+    for root in ("SPX", "SPXW"):
+        entries = lists.expirations(root, date + dt.timedelta(later))
+        live = [each for each in entries if is_live(date, root, each)]
+        today = {each for name, each in listed(Market(1, "real"), date) if name == root}
+
+        assert unlisted(live, today, date) == []

@@ -10,7 +10,7 @@ from spx_data import seals, vouched
 from spx_data.errors import SpxDataError
 from spx_data.layout import Layout
 from spx_data.quality import DETAILS
-from spx_data.quality.expirations import NEAR_DAYS, Listed, lost_expirations
+from spx_data.quality.expirations import Listed, lost_expirations
 
 _REACH_DAYS = 7
 
@@ -32,16 +32,8 @@ class Neighbours:
         return cls(date, before, after, tuple(side[0] for side in sides if side))
 
     def lost(self, today: Listed) -> list[tuple[str, dt.date]]:
-        """The chains, sorted, that were listed on the date by their witness and are not among *today*'s."""
-        found = set(lost_expirations(self.before or frozenset(), today, self.after, self.date))
-        # What expires soon after the date was listed on it: an exchange lists nothing anew so late.
-        soon = range(NEAR_DAYS + 1)
-        found |= {
-            (root, expiration)
-            for root, expiration in (self.after or frozenset()) - today
-            if (expiration - self.date).days in soon
-        }
-        return sorted(found)
+        """The chains, sorted, that were listed on the date by their word and are not among *today*'s."""
+        return lost_expirations(self.before or frozenset(), today, self.after, self.date)
 
     def has(self, root: str) -> bool:
         """Whether one of them has records of *root*."""

@@ -94,13 +94,20 @@ class ChainReport:
     def state(self) -> ChainState:
         """What is known of the chain."""
         if not self.has_data:
-            if self.entry.witness != "listing":
+            silence = self.receipt.evidence.silence
+            explained = self.receipt.error is None and silence is not None and silence.is_explained
+            if self.entry.witness != "listing" and not (explained and self._may_be_later):
                 return ChainState.UNLISTED
-            given_up = self.receipt.error is not None or not self.completeness.is_whole
-            return ChainState.UNAVAILABLE if given_up else ChainState.WHOLE
+            return ChainState.WHOLE if explained else ChainState.UNAVAILABLE
         if self.receipt.evidence.disagreements:
             return ChainState.CONTRADICTED
         return ChainState.WHOLE if self.completeness.is_whole else ChainState.SHORT
+
+    @property
+    def _may_be_later(self) -> bool:
+        """Whether the chain may not have been listed yet: the terminal's list of expirations has every date."""
+        chain = self.entry.chain
+        return self.entry.witness == "expirations" and chain.expiration != chain.date
 
     def unknown(self) -> str | None:
         """What is not known of the chain, in words; None where it is whole."""

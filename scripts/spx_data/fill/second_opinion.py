@@ -41,8 +41,9 @@ ENOUGH = 5  # contracts of one chain, or of a date, that confirm a lack speak fo
 _FULLEST = 2  # contracts that speak for stamps that all of a chain lack
 _SURE = 2 * ENOUGH  # confirmed so often over a date, a lack needs no question in a chain like the others
 # Late first quotes are the vendor's own rule (wire-facts, section 2.1), and all chains lack the same stamps
-# when the day was short: both are looked at by a date's few questions, and by more once one is contradicted.
-_BY_RULE = 2
+# when the day was short: one of a date's questions looks at both, and a second one where hardly any contract
+# is late; more do once one is contradicted.
+_BY_RULE, _HARDLY_ANY = 1, 2
 _UNUSUAL, _NOTABLE = 3.0, 5  # times what the date's chains mostly lack, and contracts, that are unlike them
 
 
@@ -179,7 +180,8 @@ class SecondOpinions:
         target = _FULLEST if lack is Lack.STAMPS else ENOUGH
         if not contradicted:
             if self._is_by_rule(chain, lack):
-                return int(self._asked_by_rule() < _BY_RULE)
+                late = sum(each.doubtful(Lack.LATE) for each in self._chains)
+                return int(self._asked_by_rule() < _BY_RULE + (0 < late <= _HARDLY_ANY))
             if self._is_usual(chain, lack):
                 if lack in self._known:
                     return int(not confirmed)

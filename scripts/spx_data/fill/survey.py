@@ -68,9 +68,9 @@ class Root:
 
     @property
     def live(self) -> list[dt.date]:
-        """The true expirations in the terminal's list that can be quoted on the date, within reach."""
+        """The true expirations in the terminal's list that can be quoted on the date."""
         found = map(true_expiration, self.entries or ())
-        return [each for each in found if is_live(self.date, self.name, each) and self.reaches(each)]
+        return [each for each in found if is_live(self.date, self.name, each)]
 
     def reaches(self, expiration: dt.date) -> bool:
         """Whether the settings want an expiration."""
@@ -221,7 +221,7 @@ class Survey:
 
     def _unlisted(self, root: Root) -> list[dt.date]:
         """Expirations that the terminal's own list has, and its listing should have."""
-        return unlisted(root.live, root.listed, self._date)
+        return [each for each in unlisted(root.live, root.listed, self._date) if root.reaches(each)]
 
     def _silence(self, root: Root) -> SilentRoot:
         """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""
@@ -231,19 +231,20 @@ class Survey:
             said = f"its listing cannot be had ({root.error.cause}), nor its end-of-day report"
             return SilentRoot(said, explained=False)
         said = f"the source lists nothing of it (asked {root.answers} times)"
-        if root.entries is not None and not root.live and not self._beside.has(root.name):
+        live = [each for each in root.live if root.reaches(each)]
+        if root.entries is not None and not live and not self._beside.has(root.name):
             return SilentRoot(f"{said}, and no expiration of it is live", explained=True)
-        against = self._against(root)
+        against = self._against(root, len(live))
         told = "; its chains are those of the end-of-day report" if self._add_reported(root) else ""
         return SilentRoot(f"{said}, {against}{told}", explained=False)
 
-    def _against(self, root: Root) -> str:
+    def _against(self, root: Root, live: int) -> str:
         """What speaks against an empty listing of *root*."""
         if self._beside.has(root.name):
             return f"though it is there on the days beside ({' and '.join(map(str, self._beside.days))})"
         if root.entries is None:
             return f"and its list of expirations cannot be had ({root.why_not})"
-        return f"though {len(root.live):,} of its expirations are live"
+        return f"though {live:,} of its expirations are live"
 
     def _add_unlisted(self, root: Root) -> list[str]:
         """Add the chains of *root* that only other witnesses know; what is too much is named."""

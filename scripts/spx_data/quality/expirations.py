@@ -11,7 +11,7 @@ Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
 _SETTLED_AT_THE_OPEN = frozenset({"SPX"})  # last quoted the session before (wire-facts, section 10)
 
 # An exchange lists what expires sooner than this long before: nothing so near is new.
-NEAR_DAYS = 7
+_NEAR_DAYS = 7
 # How many entries of a list, all of them listed, show on either side that a gap is a hole.
 _BESIDE = 5
 # Near dates stand closer than far ones; where those behind a gap are so much wider apart, the near ones end.
@@ -62,8 +62,8 @@ def unlisted(entries: Iterable[dt.date], listed: AbstractSet[dt.date], date: dt.
 def _is_hole(live: list[dt.date], at: int, known: set[dt.date], date: dt.date) -> bool:
     before, after = live[max(0, at - _BESIDE) : at], live[at + 1 : at + 1 + _BESIDE]
     away = (live[at] - date).days
-    if away <= NEAR_DAYS:
-        return len(known.intersection(after[:3])) >= 2
+    if away <= _NEAR_DAYS:
+        return len(known.intersection(after[:3])) >= min(2, len(after))
     if not before or len(after) < _BESIDE:
         return False
     pace, pace_after = away / at, (after[-1] - live[at]).days / len(after)

@@ -39,3 +39,17 @@ def v2() -> Iterator[Terminal]:
     """Return a small v2 terminal with small pages."""
     with running(Settings(api="v2", size="tiny", today=TODAY, page_size=1000)) as terminal:
         yield terminal
+
+
+@pytest.fixture(scope="session")
+def without():
+    """Return the answers of a terminal without habits, by wire version."""
+    # Imported here: pytest loads this file before it has prepared the assertions of test modules.
+    from tests.unit.simulator.test_habits import survey, with_habits
+
+    found = {}
+    for api in ("v3", "v2"):
+        with with_habits(api) as terminal:
+            found[api] = survey(api, terminal)
+    assert all(status == 200 for answers in found.values() for status, _, _ in answers.values())
+    return found

@@ -1,0 +1,94 @@
+"""Terminals that are always so: a date is sealed or held as the design says, and nothing is untold."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from tests.habits import beyond_one_per_chain, runs, untold
+
+from spx_data.fill.preflight import preflight
+from theta_simulator.habits import V3_ONLY, Habit, Kind
+
+DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
+
+# Held for as many runs as the settings say, and then sealed as it is.
+HELD = {
+    Kind.CHAIN_500,
+    Kind.CHAIN_500_BINARY,
+    Kind.CHAIN_470,
+    Kind.CHAIN_HEADER_ALONE,
+    Kind.CHAIN_NO_DATA_TEXT,
+    Kind.CHAIN_NO_DATA_TEXT_CSV,
+    Kind.CHAIN_EMPTY_BODY,
+    Kind.LISTED_472_ALWAYS,
+}
+# Listed by the report of the day, once the listing could not be had often enough.
+REPORTED = {Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477}
+# Never sealed: there is nothing at all.
+NOTHING = {Kind.DATE_472, Kind.DATE_CLOSED}
+# Over by the next run.
+PASSING = {Kind.LISTED_472}
+# Sealed in the first run, and not whole: of these something stays unknown.
+INCOMPLETE = {
+    Kind.ROOT_MISSING,
+    Kind.UNLISTED_AND_GONE,
+    Kind.SINGLES_MORE_ONE_STAMP,
+    Kind.SINGLES_MORE_ONE_STAMP_EVERYWHERE,
+    Kind.SINGLES_MORE_CONTRACTS,
+    Kind.SINGLES_MORE_CONTRACTS_EVERYWHERE,
+    Kind.SINGLES_MORE_RANDOM,
+    Kind.SINGLES_MORE_RANDOM_EVERYWHERE,
+}
+# What may be the real terminal's way: five requests beyond one a chain at most, and no complaint.
+CLEAN = {
+    Kind.HALF_DAY_1300,
+    Kind.HALF_DAY_1315,
+    Kind.YEARS_LOCAL_CLOCK,
+    Kind.YEARS_TRUE_CLOCK,
+    Kind.ZERO_ROWS_FIRST,
+    Kind.LATE_FOR_REAL,
+}
+# Of the run, and not of a date.
+OTHERS = {Kind.SLOW_SLOTS, Kind.DATE_LATE}
+
+
+def cases():
+    for kind in Kind:
+        for api in ("v3", "v2"):
+            if kind not in OTHERS and (api == "v3" or kind not in V3_ONLY):
+                yield pytest.param(api, kind, id=f"{kind}-{api}")
+
+
+@pytest.mark.parametrize("api, kind", cases())
+def test_a_habit(api, kind, simulated, day, monkeypatch):
+    terminal = simulated(api=api, habits=(Habit(kind, seed=3),))
+    where = HALF_DAY if kind.startswith("half-day") else DAY
+    date = day(terminal, where, max_dte=20)
+
+    found = runs(date, monkeypatch)
+
+    if kind in NOTHING:
+        assert not found.sealed
+        return
+    assert found.sealed, found.errors[-1]
+    assert len(found.errors) == (2 if kind in HELD | REPORTED else 1 if kind in PASSING else 0), found.errors
+    if kind != Kind.UNLISTED_CHAIN:  # nobody can know of it, but for days beside
+        assert untold(date, terminal) == []
+    passport = date.passport()
+    assert passport["completeness"]["complete"] == (kind not in HELD | INCOMPLETE), passport["completeness"]
+    if kind in CLEAN:
+        assert beyond_one_per_chain(date, terminal) <= 5
+        assert passport["quality"]["score"] > 95
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize("date", [DAY, HALF_DAY, dt.date(2024, 3, 11), dt.date(2024, 11, 1)])
+def test_a_clean_date_costs_five_requests_beyond_one_a_chain_at_most(api, date, simulated, day, monkeypatch):
+    terminal = simulated(api=api, size="small")
+    found = day(terminal, date, interval="30m")
+    found.settings = replace(found.settings, terminal=preflight(found.settings))  # once for a run
+    before = len(terminal.requests())
+
+    assert runs(found, monkeypatch).sealed
+    assert beyond_one_per_chain(found, terminal, before) <= 5
+    assert found.passport()["completeness"]["complete"]
