@@ -545,3 +545,67 @@ def test_a_listing_that_is_still_silent_loses_nothing(source, day):
 
     assert outcome.after is None
     assert sealed_bytes(date) == before
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_where_the_passport_names_too_few_contracts_the_listing_is_asked_for(
+    most, source, day, whole, monkeypatch
+):
+    monkeypatch.setattr("spx_data.quality.completeness.MOST_NAMED", most)
+    proxy = source()
+    proxy.edit = failing(WEEKLY)
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    expected = chain(date, WEEKLY)["contracts_listed"]
+    proxy.edit = None
+    proxy.asked.clear()
+
+    mended(date)
+
+    assert sum("list/contracts" in target for target in proxy.asked) == 2  # one a root
+    assert len(histories(proxy)) == 1
+    assert chain(date, WEEKLY)["contracts_listed"] == expected
+    assert date.layout.parquet(DAY).read_bytes() == whole()
+
+
+def test_without_that_listing_the_day_stays_as_it_is(source, day, monkeypatch):
+    monkeypatch.setattr("spx_data.quality.completeness.MOST_NAMED", 3)
+    proxy = source()
+    proxy.edit = failing(WEEKLY)
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    before = sealed_bytes(date)
+    proxy.edit = lambda path, _, rows: 500 if "list/contracts" in path or "eod" in path else rows
+
+    (outcome,) = mended(date)
+
+    assert outcome.error is not None
+    assert sealed_bytes(date) == before
+    (event,) = events(date)
+    assert event["changed"] is False
+
+
+def test_a_chain_without_data_that_is_explained_is_not_asked_for(source, day):
+    proxy, quiet = source(), ("SPXW", "2024-01-19")
+
+    def silent(path, query, rows):
+        asked = [row for row in rows if "expiration" not in row or row["expiration"].strip('"') != quiet[1]]
+        if "eod" in path:
+            return asked
+        return None if about(path, query, quiet) else rows
+
+    fail = failing(WEEKLY)
+    proxy.edit = lambda *asked: fail(*asked) if about(*asked[:2], WEEKLY) else silent(*asked)
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    assert states(date) == {WEEKLY: "unavailable"}
+    before = chain(date, quiet)
+    assert before["explained"]
+    proxy.edit = None
+    proxy.asked.clear()
+
+    mended(date)
+
+    assert states(date) == {}
+    assert chain(date, quiet) == before
+    assert len(histories(proxy)) == 1

@@ -137,3 +137,24 @@ def test_a_mend_that_fails_fails_no_run(incomplete, source):
     assert done.returncode == 0, done.stdout
     assert f"{HALF_DAY}  not mended" in done.stdout
     assert [event["changed"] for event in mends(lake)] == [False]
+
+
+def test_a_held_date_is_sealed_as_it_is_and_mended_later(new_lake, source):
+    lake = new_lake(source, HALF_DAY, HALF_DAY)
+    source.edit = without_the_chain
+    assert lake.snakemake().returncode == 1
+    assert lake.sealed() == []
+    source.asked.clear()
+
+    accepted = lake.spx_data("accept", HALF_DAY, "--as-is", "--reason", "one chain never comes")
+
+    assert accepted.returncode == 0, accepted.stderr
+    assert f"{HALF_DAY} is sealed as it is, with 3 of 4 chains" in accepted.stdout
+    assert f"spx-data mend {HALF_DAY}" in accepted.stdout
+    assert source.asked == []
+    assert passport(lake)["as_is"] == {"reason": "one chain never comes"}
+    again = lake.spx_data("accept", HALF_DAY, "--as-is", "--reason", "again")
+    assert (again.returncode, "is sealed" in again.stderr) == (2, True)
+    source.edit = None
+    assert lake.spx_data("mend").returncode == 0
+    assert passport(lake)["completeness"]["complete"]
