@@ -99,6 +99,14 @@ class Recheck:
 
 
 @dataclass(frozen=True)
+class Mend:
+    """Whether a run ends with a mend of incomplete days that are due, and how many requests that may take."""
+
+    after_runs: bool
+    requests: int
+
+
+@dataclass(frozen=True)
 class Report:
     """When pages for people to look at are made: after every run, and of how many of the newest dates."""
 
@@ -169,6 +177,7 @@ class Settings:
     owner_only: bool
     verify_depth: Literal["pages", "bytes"]
     recheck: Recheck
+    mend: Mend
     report: Report
     dates: Dates | None
     layout: Layout
@@ -206,6 +215,7 @@ class Settings:
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],
             recheck=Recheck(**resolved["recheck"]),
+            mend=Mend(**resolved["mend"]),
             report=Report(**resolved["report"]),
             dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
             layout=Layout(

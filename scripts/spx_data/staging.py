@@ -55,6 +55,7 @@ class Receipt:
     rejects_sha256: str | None = None
     evidence: Evidence = field(default_factory=Evidence)  # what came of asking again
     error: str | None = None  # its type and cause
+    duplicates: int = 0  # records that repeat others, and were dropped before they came here
 
     @classmethod
     def empty(cls, root: str, expiration: dt.date, listing: str, **fields: Any) -> Receipt:
@@ -68,11 +69,11 @@ class Receipt:
 
     def _check(self) -> None:
         texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "", self.error or "")
-        counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected)
+        counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected, self.duplicates)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("root, listing, checksums and error are text")
         if not all(isinstance(count, int) and 0 <= count < 1 << 62 for count in counts):
-            raise TypeError("contracts, rows, bytes, attempts and rejected are counts")
+            raise TypeError("contracts, rows, bytes, attempts, rejected and duplicates are counts")
 
     @classmethod
     def of_json(cls, document: Any) -> Receipt:

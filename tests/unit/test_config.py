@@ -172,6 +172,8 @@ MISTAKES = [
     ("processing", "second_opinions", -1),
     ("processing", "owner_only", 1),
     ("verify", "depth", "deep"),
+    ("mend", "after_runs", "sometimes"),
+    ("mend", "requests", 0),
     ("report", "after_runs", "sometimes"),
     ("report", "day_pages", -1),
     ("recheck", "sample", 0),

@@ -242,7 +242,7 @@ class _Download:
         staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
         receipts = [receipt for _, receipt in staged]
         self._hours = habits.hours(self._settings, self._listed, self._session, receipts)
-        known = habits.known(self._settings.layout, self._listed.date)
+        known = habits.known(self._settings.layout.lake, self._listed.date)
         self._opinions = SecondOpinions(self._settings, self._line, self._budget, self._hours, known)
         for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
             self._receipts[entry] = receipt

@@ -66,14 +66,14 @@ class ChainReport:
             _moment(account.last_stamp),
             account.underlying,
             account.rows,
-            account.duplicates,
+            account.duplicates + receipt.duplicates,
             account.conflicts,
             row_counts.counts(
-                receipt.rows,
+                receipt.rows + receipt.duplicates,
                 receipt.rejected,
                 sealed=account.rows,
                 conflicts=account.conflicts,
-                duplicates=account.duplicates,
+                duplicates=account.duplicates + receipt.duplicates,
             ),
             account.nulls,
         )
@@ -145,6 +145,7 @@ class ChainReport:
         return {
             "root": self.entry.chain.root,
             "expiration": self.entry.chain.expiration.isoformat(),
+            "listed": self.entry.chain.listed.isoformat(),
             "state": self.state,
             "witness": self.entry.witness,
             "error": None if self.has_data or self._is_explained else self._said(),
@@ -225,6 +226,7 @@ def passport(
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
             "silent_roots": {root: asdict(silent) for root, silent in listing.roots.items()},
             "expirations_unknown": dict(listing.expirations_unknown),
+            "unasked": list(listing.unasked),
         },
         "second_opinions": _second_opinions(reports),
         "rejects": {

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from spx_data.evidence import Evidence, Lack
+from spx_data.evidence import Evidence, Lack, contract
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.hours import surplus
 from spx_data.quality.panel import MINUTE_MS, clock
@@ -169,7 +169,13 @@ class Completeness:
 def without_data(entry: ListedChain, evidence: Evidence) -> Completeness:
     """A chain that gave nothing: explained where the source's report of the day does not name it either."""
     explained = evidence.silence is not None and evidence.silence.is_explained
-    return Completeness(Balance(expected=entry.contracts, explained=entry.contracts if explained else 0))
+    rights = (("C", entry.calls), ("P", entry.puts))
+    names = [contract(right, strike) for right, strikes in rights for strike in strikes]
+    return Completeness(
+        Balance(expected=entry.contracts, explained=entry.contracts if explained else 0),
+        explained_contracts=names if explained else (),
+        missing_contracts=() if explained else names,
+    )
 
 
 def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Evidence) -> Completeness:
