@@ -9,6 +9,7 @@ include: "rules/common.smk"
 include: "rules/fill.smk"
 include: "rules/integrity.smk"
 include: "rules/recheck.smk"
+include: "rules/mend.smk"
 include: "rules/report.smk"
 include: "rules/status.smk"
 

@@ -6,6 +6,7 @@ import functools
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -207,7 +208,12 @@ def before_the_first_job():
     # What a failed job leaves is whole or not there (docs/decisions/0006): nothing is to be cleared away after it.
     workflow.execution_settings.keep_incomplete = True
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    asking = planned & {"fetch_expirations", "download_expirations", "recheck"}
+    asking = planned & {
+        "fetch_expirations",
+        "download_expirations",
+        "recheck",
+        "mend",
+    }
     if not asking and "merge_date" not in planned:
         return
     try:
@@ -293,8 +299,29 @@ def settle_the_run():
     endings.settle(layout, run.name, run.dates, deaths, stopped=stopped)
 
 
+def mend_what_is_due():
+    """Ask again for what sealed days lack, in a process of its own; whatever comes of it, the run is what it was.
+
+    Not after a run that was to stop, that found the terminal down, or that another one follows.
+    """
+    run = runs.current(layout)
+    if run is None or run.pid != os.getpid() or not run.dates or run.more:
+        return
+    if runs.was_stopped(layout, run.name) or layout.terminal_down.exists():
+        return
+    from spx_data.mend import due
+
+    try:
+        if due(settings, sessions.now()):
+            subprocess.run(
+                [sys.executable, f"{workflow.basedir}/scripts/mend.py", "--after-a-run"]
+            )
+    except (SpxDataError, OSError) as error:
+        print(f"spx-data: nothing was mended: {faults.of(error)}", file=sys.stderr)
+
+
 def after_the_last_job():
-    """Rebuild the status log, say what stands where, make pages if wanted, and tidy old logs up.
+    """Mend, rebuild the status log, say what stands where, make pages if wanted, and tidy old logs up.
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
     """
@@ -304,6 +331,8 @@ def after_the_last_job():
     settle_the_run()
     if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
+    if settings.mend.after_runs:
+        mend_what_is_due()
     from spx_data import report, upkeep
     from spx_data.cli.tables import print_outcome
     from spx_data.status import rebuild

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 Rows = list[dict[str, str]]
-# Given the request's path, its query and the rows of the answer, the rows to send; None says "no data" (472).
-Edit = Callable[[str, dict[str, str], Rows], Rows | None]
+# Given the request's path, its query and the rows of the answer, the rows to send; None says "no data" (472),
+# a number is the status of an error.
+Edit = Callable[[str, dict[str, str], Rows], Rows | int | None]
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -39,6 +40,8 @@ class Restater:
         parts = urlsplit(target)
         reader = csv.DictReader(io.StringIO(body.decode(), newline=""))
         rows = self.edit(parts.path, dict(parse_qsl(parts.query)), list(reader))
+        if isinstance(rows, int):
+            return rows, {"Content-Type": "text/plain"}, b"Something went wrong."
         if rows is None:
             return 472, {"Content-Type": "text/plain"}, b"No data for the specified timeframe & contract."
         text = io.StringIO(newline="")
@@ -105,3 +108,22 @@ def cells(root: str, expiration: str, changes: dict[tuple[int, str], str]) -> Ed
         return rows
 
     return edit
+
+
+def is_single(path: str, query: dict[str, str]) -> bool:
+    """Whether a request asks for one contract, of either API."""
+    return "bulk" not in path and query.get("strike", "*") != "*"
+
+
+def contract_of(row: dict[str, str]) -> str:
+    """Return the contract of a row of either API: like C 4700."""
+    strike = float(row["strike"]) / (1000 if "root" in row else 1)
+    return f"{row['right'].strip(chr(34))[0]} {strike:g}"
+
+
+def minute_of(row: dict[str, str]) -> str:
+    """Return the time of day of a row of either API: like 10:31."""
+    if "ms_of_day" in row:
+        minutes = int(row["ms_of_day"]) // 60_000
+        return f"{minutes // 60:02}:{minutes % 60:02}"
+    return row["timestamp"].strip('"')[11:16]

@@ -10,6 +10,7 @@ and none above:
     health · upkeep         checks and alerts; leftovers, and logs that have grown old
     engine                  Snakemake as a process: started, stopped, its folder unlocked
     gaps · progress         what is missing, in which order, at which cost; a run as it goes on
+    mend                    what sealed days lack, asked for again
     status                  the SQLite log and its summary
     recheck                 sealed days against the source of today
     integrity               sealed days against their checksums

@@ -43,6 +43,7 @@ QUARANTINED = "quarantined"  # what was sealed was found damaged and moved away:
 ACCEPTED = "accepted"  # a person said: leave it as it is: reason
 REOPENED = "reopened"  # a person took that back, or wants a parked date tried anew: reason
 RECHECKED = "rechecked"  # fetched again and compared with what is sealed: changed, folder
+MENDED = "mended"  # what it lacks was asked for again: date, changed, gained (rows), asked (requests)
 CONFIGURED = "configured"  # of the lake, a setting was changed: key, old, new, by, file
 VERIFIED = "verified"  # of the lake: days, bytes, damaged, root
 GIVEN_UP = "given-up"  # of the lake: a person said that what was sealed is gone for good: reason

@@ -137,7 +137,12 @@ class Layout:
     temp: Path
     data: Path
     database: Path
-    slots_of: Path | None = None  # the lake aside asks the terminal as part of its lake
+    of: Layout | None = None  # the lake that a lake aside belongs to
+
+    @property
+    def lake(self) -> Layout:
+        """The lake itself, of which a lake aside asks the terminal and which has its days beside."""
+        return self.of or self
 
     # Patterns for Snakemake, made once: a date's paths are these, filled in ---------------------------------
 
@@ -293,7 +298,7 @@ class Layout:
     @property
     def slots(self) -> Path:
         """The folder of the locks of whoever asks the terminal (`spx_data.slots`)."""
-        return self.slots_of or self.data / "slots"
+        return self.lake.data / "slots"
 
     def slot(self, number: int) -> Path:
         """Locked during one request, as one of those that may be in flight; from 1 on."""
@@ -375,9 +380,7 @@ class Layout:
         What it locks is inside of the data directory: only there locks must work.
         """
         folder = self.temp / name
-        return Layout(
-            folder / "parquet", folder / "temp", self.data / name, folder / "status.db", slots_of=self.slots
-        )
+        return Layout(folder / "parquet", folder / "temp", self.data / name, folder / "status.db", of=self)
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
         """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""

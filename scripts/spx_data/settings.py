@@ -86,7 +86,6 @@ def _time(ms: int) -> dt.time:
 class Patience:
     """When a session that is not sealed is asked for again, and when no more."""
 
-    no_data_recheck_days: float
     publication_hours: float
     max_attempts: int | None
 
@@ -97,6 +96,14 @@ class Recheck:
 
     sample: int
     restated: Literal["report", "keep", "replace"]
+
+
+@dataclass(frozen=True)
+class Mend:
+    """Whether a run ends with a mend of incomplete days that are due, and how many requests that may take."""
+
+    after_runs: bool
+    requests: int
 
 
 @dataclass(frozen=True)
@@ -170,6 +177,7 @@ class Settings:
     owner_only: bool
     verify_depth: Literal["pages", "bytes"]
     recheck: Recheck
+    mend: Mend
     report: Report
     dates: Dates | None
     layout: Layout
@@ -207,6 +215,7 @@ class Settings:
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],
             recheck=Recheck(**resolved["recheck"]),
+            mend=Mend(**resolved["mend"]),
             report=Report(**resolved["report"]),
             dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
             layout=Layout(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
 _SLICE = 2 << 20
+_NULL = "null"  # JSON's word for what a record lacks
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Receipt:
     rejects_sha256: str | None = None
     evidence: Evidence = field(default_factory=Evidence)  # what came of asking again
     error: str | None = None  # its type and cause
+    duplicates: int = 0  # records that repeat others, and were dropped before they came here
 
     @classmethod
     def empty(cls, root: str, expiration: dt.date, listing: str, **fields: Any) -> Receipt:
@@ -67,11 +69,11 @@ class Receipt:
 
     def _check(self) -> None:
         texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "", self.error or "")
-        counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected)
+        counts = (self.contracts, self.rows, self.bytes, self.attempts, self.rejected, self.duplicates)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("root, listing, checksums and error are text")
         if not all(isinstance(count, int) and 0 <= count < 1 << 62 for count in counts):
-            raise TypeError("contracts, rows, bytes, attempts and rejected are counts")
+            raise TypeError("contracts, rows, bytes, attempts, rejected and duplicates are counts")
 
     @classmethod
     def of_json(cls, document: Any) -> Receipt:
@@ -161,7 +163,9 @@ def _lines(frame: pl.DataFrame) -> memoryview:
     """
     lines = io.BytesIO()
     lines.write(b"[")
-    frame.write_csv(lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric")
+    frame.write_csv(
+        lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric", null_value=_NULL
+    )
     return lines.getbuffer()[:-1]
 
 
@@ -182,7 +186,7 @@ def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | No
 def add_rejects(checkpoint: Checkpoint, receipt: Receipt, rejects: Sequence[Reject]) -> Receipt:
     """Write *rejects* beside the bad rows that a checkpoint has; raises as `read_rejects`."""
     every = sorted([*read_rejects(checkpoint, receipt), *rejects])
-    return replace(receipt, rejected=len(every), rejects_sha256=write_rejects(checkpoint, every))
+    return replace(receipt, rejected=sum(each.rows for each in every), rejects_sha256=write_rejects(checkpoint, every))
 
 
 def write_receipt(checkpoint: Checkpoint, receipt: Receipt) -> None:
@@ -295,7 +299,9 @@ def _parse(checkpoint: Checkpoint, lines: bytes) -> pl.DataFrame:
     if not (lines.startswith(b"[") and lines.endswith(b"]\n")):
         raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
     try:
-        return pl.read_csv(lines.translate(None, b"[]"), has_header=False, schema=schema.polars_record())
+        return pl.read_csv(
+            lines.translate(None, b"[]"), has_header=False, schema=schema.polars_record(), null_values=_NULL
+        )
     except pl.exceptions.PolarsError as error:
         raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error
 

@@ -1,10 +1,12 @@
-"""Terminals that always are as they are: a date is sealed or held as the design says, and nothing is untold."""
+"""Terminals that are always so: a date is sealed or held as the design says, and nothing is untold."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from tests.habits import beyond_one_per_chain, runs, untold
 
+from spx_data.fill.preflight import preflight
 from theta_simulator.habits import V3_ONLY, Habit, Kind
 
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
@@ -20,8 +22,12 @@ HELD = {
     Kind.CHAIN_EMPTY_BODY,
     Kind.LISTED_472_ALWAYS,
 }
+# Listed by the report of the day, once the listing could not be had often enough.
+REPORTED = {Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477}
 # Never sealed: there is nothing at all.
-NOTHING = {Kind.LISTS_ONLY_EXPIRED, Kind.DATE_472, Kind.DATE_CLOSED, Kind.LISTS_570, Kind.LISTS_477}
+NOTHING = {Kind.DATE_472, Kind.DATE_CLOSED}
+# Over by the next run.
+PASSING = {Kind.LISTED_472}
 # Sealed in the first run, and not whole: of these something stays unknown.
 INCOMPLETE = {
     Kind.ROOT_MISSING,
@@ -33,7 +39,7 @@ INCOMPLETE = {
     Kind.SINGLES_MORE_RANDOM,
     Kind.SINGLES_MORE_RANDOM_EVERYWHERE,
 }
-# What may be the real terminal's way: no more than five requests beyond one a chain, and nothing to complain of.
+# What may be the real terminal's way: five requests beyond one a chain at most, and no complaint.
 CLEAN = {
     Kind.HALF_DAY_1300,
     Kind.HALF_DAY_1315,
@@ -65,8 +71,9 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
         assert not found.sealed
         return
     assert found.sealed, found.errors[-1]
-    assert len(found.errors) == (2 if kind in HELD else 0), found.errors
-    assert untold(date, terminal) == []
+    assert len(found.errors) == (2 if kind in HELD | REPORTED else 1 if kind in PASSING else 0), found.errors
+    if kind != Kind.UNLISTED_CHAIN:  # nobody can know of it, but for days beside
+        assert untold(date, terminal) == []
     passport = date.passport()
     assert passport["completeness"]["complete"] == (kind not in HELD | INCOMPLETE), passport["completeness"]
     if kind in CLEAN:
@@ -79,7 +86,9 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
 def test_a_clean_date_costs_five_requests_beyond_one_a_chain_at_most(api, date, simulated, day, monkeypatch):
     terminal = simulated(api=api, size="small")
     found = day(terminal, date, interval="30m")
+    found.settings = replace(found.settings, terminal=preflight(found.settings))  # once for a run
+    before = len(terminal.requests())
 
     assert runs(found, monkeypatch).sealed
-    assert beyond_one_per_chain(found, terminal) <= 5
+    assert beyond_one_per_chain(found, terminal, before) <= 5
     assert found.passport()["completeness"]["complete"]

@@ -38,6 +38,7 @@ _COMMANDS = {
     "serve": "spx_data.cli.serve:serve",
     "inventory": "spx_data.cli.inventory:inventory",
     "verify": "spx_data.cli.verify:verify",
+    "mend": "spx_data.cli.mend:mend",
     "accept": "spx_data.cli.acceptance:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from spx_data.dates import Dates
     from spx_data.settings import Quality
     from spx_data.status import Summary
+    from spx_data.status.habits import Habits
 
-_FAILED = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 _LOG_WORDS = ("queued", "processing", "success", "failed")
 _WORDS = list(dict.fromkeys([*(kind.value for kind in Kind), *_LOG_WORDS]))
 
 FIELDS = (
     *("date", "kind", "status", "due", "reason", "error", "tries"),
-    *("rows", "expirations", "contracts", "contracts_missing", "bytes", "staged_bytes"),
+    *("rows", "expirations", "contracts", "contracts_missing", "complete", "bytes", "staged_bytes"),
     *("started_at", "completed_at", "sealed_at", "updated_at", "duration_seconds"),
     *("requests", "requests_failed", "runs", "memory_peak_mb", "sha256"),
     *("score", "verdict"),
@@ -66,16 +66,20 @@ def list_(
     """
     from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import summaries
+    from spx_data.status.failures import FAILING
+    from spx_data.status.quality import habits
 
     on_a_missing_lake(call.settings.layout)
     first, last = start.first if start else dt.date.min, end.last if end else dt.date.max
     if first > last:
         raise click.BadParameter(f"{last} is before --from {first}", param_hint="'--to'")
+    every = summaries(call.settings, call.moment)
+    of_the_source = habits(every)
     found = [
-        row(line, call.settings.quality)
-        for line in reversed(summaries(call.settings, call.moment))
+        row(line, call.settings.quality, of_the_source)
+        for line in reversed(every)
         if first <= line.date <= last
-        and (not failed_only or line.state.kind in _FAILED)
+        and (not failed_only or line.state.kind in FAILING)
         and (since is None or _worked_on(line, since.first))
     ]
     chosen = [each for each in found if not words or each["kind"] in words or each["status"] in words]
@@ -89,27 +93,28 @@ def _worked_on(line: Summary, since: dt.date) -> bool:
     return at is not None and sessions.today(dt.datetime.fromisoformat(at)) >= since
 
 
-def row(line: Summary, rules: Quality) -> Row:
-    """One date as a flat object."""
+def row(line: Summary, rules: Quality, habits: Habits) -> Row:
+    """One date as a flat object; its score is but for the *habits* of the lake's source."""
     from spx_data.status.quality import standing
     from spx_data.status.rows import STATUS
 
     state, facts = line.state, line.facts
     values: tuple[Any, ...] = (
         *(line.date.isoformat(), state.kind.value, STATUS[state.kind], state.due),
-        *(state.reason or None, state.error, state.tries),
+        *(state.reason or line.lack or None, state.error, state.tries),
         *(
             facts.rows,
             facts.chains,
             facts.contracts,
             facts.contracts_missing,
+            facts.complete if state.kind is Kind.SEALED else None,
             facts.bytes,
             facts.staged_bytes,
         ),
         *(facts.started_at, facts.completed_at, facts.sealed_at, facts.updated_at),
         facts.duration_ms / 1000 if facts.duration_ms is not None else None,
         *(facts.requests, facts.requests_failed, facts.runs, facts.memory_peak_mb, facts.sha256),
-        *standing(facts.quality, rules),
+        *standing(facts.quality, rules, habits),
     )
     return dict(zip(FIELDS, values, strict=True))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
-_STYLES = {"ok": "default", "warn": "yellow", "fail": "bold red"}
+_STYLES = {"ok": "default", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
 
 
 @click.command(short_help="Show what stands where, and the run at work.")
@@ -127,6 +127,7 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
         "dates": {kind.value: overview.count(kind) for kind in Kind},
+        "incomplete": overview.incomplete,
         "rows": overview.rows,
         "bytes": overview.bytes,
         "disks": [

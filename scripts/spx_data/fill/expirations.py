@@ -34,7 +34,7 @@ class _Kept:
     def read(cls, layout: Layout, source: Source, root: str) -> _Kept | None:
         """What is kept of *source*'s list; None where that is nothing, or damaged."""
         try:
-            document = vouched.read(layout.expirations_cache(root))
+            document = vouched.read(layout.lake.expirations_cache(root))
             if (document["base_url"], document["api"]) != (source.base_url, source.api):
                 return None
             dates = tuple(dt.date.fromisoformat(text) for text in document["dates"])
@@ -58,7 +58,7 @@ def asked(layout: Layout, source: Source, root: str) -> tuple[dt.date, ...]:
         "dates": [date.isoformat() for date in dates],
     }
     with suppress(SpxDataError):  # it only saves time
-        vouched.write(layout.expirations_cache(root), document)
+        vouched.write(layout.lake.expirations_cache(root), document)
     return dates
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spx_data.evidence import Lack
-from spx_data.quality.checks import Mask
+from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.panel import PUT, RIGHTS
 from spx_data.quality.presence import Presence, first_and_last
 from spx_data.theta.chains import ListedChain
@@ -45,10 +45,11 @@ class Roll:
 
     def take(self, batch: pa.RecordBatch) -> Mask:
         """Count the records of *batch* (`schema.RECORD`) in; says which of them are new."""
-        import pyarrow.compute as pc
+        return self.census.add(*_keys(batch))
 
-        put = pc.equal(batch["right"], RIGHTS[PUT]).to_numpy(zero_copy_only=False)
-        return self.census.add(batch["strike"].to_numpy(), put, batch["timestamp"].to_numpy())
+    def lacks(self, batch: pa.RecordBatch) -> Mask:
+        """Which records of *batch* are not there; they are not counted in."""
+        return self.census.lacks(*_keys(batch))
 
     def taken(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """*batches* on their way, counted in."""
@@ -61,6 +62,11 @@ class Roll:
         import pyarrow as pa
 
         return batch.filter(pa.array(self.take(batch)))
+
+    @property
+    def records(self) -> int:
+        """How many contracts and stamps have a record."""
+        return int(self.census.there.sum())
 
     @property
     def ends(self) -> tuple[int, int] | None:
@@ -115,6 +121,14 @@ class Roll:
 
     def _contract(self, right: int, strike: int) -> Contract:
         return RIGHTS[right], float(self.census.strikes[strike])
+
+
+def _keys(batch: pa.RecordBatch) -> tuple[Floats, Mask, Ints]:
+    """The strikes of records, whether they are puts, and their stamps."""
+    import pyarrow.compute as pc
+
+    put = pc.equal(batch["right"], RIGHTS[PUT]).to_numpy(zero_copy_only=False)
+    return batch["strike"].to_numpy(), put, batch["timestamp"].to_numpy()
 
 
 def spread(contracts: Sequence[Contract], most: int) -> list[Contract]:

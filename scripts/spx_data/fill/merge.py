@@ -40,12 +40,19 @@ _log = logging.getLogger(__name__)
 
 
 def merge_date(
-    settings: Settings, date: dt.date, manifest: Path, target: Path, *, session: Session | None
+    settings: Settings,
+    date: dt.date,
+    manifest: Path,
+    target: Path,
+    *,
+    session: Session | None,
+    as_is: str | None = None,
 ) -> None:
     """Seal *date*: its checkpoints become *target*, its passport and its sidecar.
 
     *session* is the date's by the exchange calendar (None where it has none); the caller knows it, and
-    loading the calendar would cost every job more than a small date's merge.
+    loading the calendar would cost every job more than a small date's merge. *as_is* is the reason for which
+    a person has it sealed as it is, where one does.
 
     Raises:
         DatasetMismatchError: the lake holds another data set.
@@ -64,6 +71,8 @@ def merge_date(
         document = passport.passport(
             staged.listing, merge.reports, written, merge.hours(), rejects, judgement
         )
+        if as_is is not None:
+            document["as_is"] = {"reason": as_is}
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)

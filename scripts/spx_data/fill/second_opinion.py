@@ -64,10 +64,16 @@ class Chain:
     own_stamps: int = 0  # stamps of the session that this chain alone lacks
     date_stamps: int = 0  # those that all chains of the date lack
     said: dict[Lack, _Said] = field(default_factory=dict)
+    before: dict[Lack, str | None] = field(default_factory=dict)  # on whose word each was believed so far
     asked: set[Contract] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.said = {lack: _Said() for lack in Lack}
+        """Take up what was said before: in an earlier try, or on a day that is mended."""
+        told = self.receipt.evidence.opinion
+        self.said = {lack: _Said([*told(lack).confirmed], [*told(lack).contradicted]) for lack in Lack}
+        said = (name for each in self.said.values() for name in (*each.confirmed, *each.contradicted))
+        self.asked = {(name[0], float(name[2:])) for name in said}
+        self.before = {lack: told(lack).believed for lack in Lack}
 
     def doubtful(self, lack: Lack) -> int:
         """How many contracts, or stamps, are in question."""
@@ -83,6 +89,11 @@ class Chain:
     def lacks(self) -> list[Lack]:
         """What is in question."""
         return [lack for lack in Lack if self.doubtful(lack)]
+
+    def is_settled(self, lack: Lack) -> bool:
+        """Whether there is no question, or none that was not answered before."""
+        answered = self.before[lack] is not None or len(self.said[lack].confirmed) >= self.concerned(lack)
+        return answered or not self.doubtful(lack)
 
     def share(self, lack: Lack) -> float:
         """The part of the chain's contracts that is in question."""
@@ -163,7 +174,7 @@ class SecondOpinions:
     def _needed(self, chain: Chain, lack: Lack) -> int:
         """How many more contracts of *chain* are to be asked about *lack*."""
         said = chain.said[lack]
-        if not self._budget.open or said.contradicted or not chain.doubtful(lack):
+        if not self._budget.open or said.contradicted or chain.is_settled(lack):
             return 0
         confirmed, contradicted = self._over_the_date(lack)
         target = _FULLEST if lack is Lack.STAMPS else ENOUGH
@@ -230,7 +241,7 @@ class SecondOpinions:
                 chain.doubtful(lack),
                 tuple(chain.said[lack].confirmed),
                 tuple(chain.said[lack].contradicted),
-                self._believed(chain, lack),
+                None if chain.said[lack].contradicted else self._believed(chain, lack) or chain.before[lack],
             )
             for lack in chain.lacks
         }

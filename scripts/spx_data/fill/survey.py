@@ -120,7 +120,7 @@ class Survey:
     def __init__(self, settings: Settings, line: Line, date: dt.date) -> None:
         self._settings, self._line, self._date = settings, line, date
         self._roots = [Root(name, date, settings.max_dte) for name in settings.roots]
-        self._beside = Neighbours.of(settings.layout, date)
+        self._beside = Neighbours.of(settings.layout.lake, date)
 
     def findings(self) -> Findings | None:
         """What there should be on the date; None where no root has a chain.

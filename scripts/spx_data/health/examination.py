@@ -45,11 +45,13 @@ def _memory(scene: Scene) -> Check:
 _ALERTS: Mapping[str, _Look] = {
     "failure-rate": dates.failure_rate,
     "consecutive-missing": dates.consecutive_missing,
+    "holes": dates.holes,
     "connectivity": dates.connectivity,
     "parked": dates.parked,
     "corrupt": dates.corrupt,
     "completeness": quality.completeness,
     "quality": quality.quality,
+    "habits": quality.habits,
     "rejects": quality.rejects,
     "outliers": quality.outliers,
 }

@@ -42,17 +42,28 @@ class Presence:
             Which of them are at a contract and a stamp that had none before. Records off the grid are not
             counted, and are news to nobody.
         """
-        where = self._admitted(strike)
-        later = timestamp - self.first_ms
-        place = later // self.step_ms
-        on_grid = (place * self.step_ms == later) & (place >= 0) & (place < self.stamps)
-        row = put * len(self.strikes) + where
-        cell = (row * self.stamps + place)[on_grid]
+        cell, on_grid = self._cells(strike, put, timestamp)
         flat = self.there.reshape(-1)
         news = np.zeros(len(strike), dtype=np.bool_)
         news[on_grid] = ~flat[cell]
         flat[cell] = True
         return news
+
+    def lacks(self, strike: Floats, put: Mask, timestamp: Ints) -> Mask:
+        """Which records are at a contract and a stamp that has none: as `add`, and nothing is counted in."""
+        cell, on_grid = self._cells(strike, put, timestamp)
+        news = np.zeros(len(strike), dtype=np.bool_)
+        news[on_grid] = ~self.there.reshape(-1)[cell]
+        return news
+
+    def _cells(self, strike: Floats, put: Mask, timestamp: Ints) -> tuple[Ints, Mask]:
+        """Where the records that are on the grid stand in the flat census; and which of them are."""
+        where = self._admitted(strike)
+        later = timestamp - self.first_ms
+        place = later // self.step_ms
+        on_grid = (place * self.step_ms == later) & (place >= 0) & (place < self.stamps)
+        row = put * len(self.strikes) + where
+        return (row * self.stamps + place)[on_grid], on_grid
 
     def _admitted(self, strike: Floats) -> Ints:
         """Where each strike stands among the census's own; room is made for those that were not known."""

@@ -23,6 +23,7 @@ from spx_data.errors import (
 )
 from spx_data.integrity import Standing, examine
 from spx_data.journal import Journal
+from spx_data.layout import Layout
 from spx_data.recheck import candidate, report, versions
 from spx_data.recheck.candidate import Passport
 from spx_data.recheck.compare import compare
@@ -112,7 +113,7 @@ def _outcome(settings: Settings, there: Settings, date: dt.date, session: Sessio
         finding = _look(settings, there, date, session)
         action, folder = None, None
         if finding.kind is not Kind.UNCHANGED:
-            folder = _new_folder(settings, date)
+            folder = new_folder(settings.layout, date)
             action = _act(settings, there, finding, folder)
         with _tidying():
             candidate.drop(there.layout, date)
@@ -125,7 +126,7 @@ def _outcome(settings: Settings, there: Settings, date: dt.date, session: Sessio
 
 def _look(settings: Settings, there: Settings, date: dt.date, session: Session | None) -> Finding:
     """Fetch a sealed date again and compare; the sealed day's own bytes are checked before anything else."""
-    before, sealed = _sealed_passport(settings, date), settings.layout.parquet(date)
+    before, sealed = sealed_passport(settings.layout, date), settings.layout.parquet(date)
     try:
         after = candidate.fetch(there, date, session)
     except ApiDataNotFoundError as error:
@@ -136,18 +137,18 @@ def _look(settings: Settings, there: Settings, date: dt.date, session: Session |
     return Finding(date, before, after, differences, Listing.of(before, after))
 
 
-def _sealed_passport(settings: Settings, date: dt.date) -> Passport:
+def sealed_passport(layout: Layout, date: dt.date) -> Passport:
     """The passport of a sealed date, each byte of which is what was sealed.
 
     Raises:
         DateValidationError: the date is not sealed.
         FileCorruptionError: it is damaged, so there is nothing to compare with.
     """
-    layout = settings.layout
     found = examine(layout, date, "bytes")
     if found.standing is Standing.DAMAGED:
         raise FileCorruptionError(
-            f"the sealed day {date} is damaged and was not compared: {'; '.join(map(str, found.findings))}",
+            f"the sealed day {date} is damaged and was not asked for again: "
+            f"{'; '.join(map(str, found.findings))}",
             cure=f"Run snakemake verify --config dates={date}: it moves the damaged day away",
             path=layout.parquet(date),
             expected=dict(found.expected),
@@ -155,7 +156,7 @@ def _sealed_passport(settings: Settings, date: dt.date) -> Passport:
         )
     if found.standing is not Standing.HEALTHY:
         raise DateValidationError(
-            f"{date} is not sealed: there is nothing to compare with",
+            f"{date} is not sealed: there is nothing to ask for again",
             cure=f"snakemake --cores 4 {layout.parquet(date)} fills it",
             what="dates",
             reason=f"{date} is not sealed",
@@ -164,9 +165,10 @@ def _sealed_passport(settings: Settings, date: dt.date) -> Passport:
     return passport
 
 
-def _new_folder(settings: Settings, date: dt.date) -> Path:
+def new_folder(layout: Layout, date: dt.date) -> Path:
+    """A folder for the report on *date*, and for the version that is not the sealed one."""
     stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}"
-    return files.make_directory(settings.layout.restatements(date) / stamp)
+    return files.make_directory(layout.restatements(date) / stamp)
 
 
 def _act(settings: Settings, there: Settings, finding: Finding, folder: Path) -> Action:
@@ -175,16 +177,29 @@ def _act(settings: Settings, there: Settings, finding: Finding, folder: Path) ->
     report.write(finding, Action.REPORTED, folder)
     if settings.recheck.restated == "report" or finding.after is None:
         return Action.REPORTED
-    versions.keep(there.layout, date, folder / versions.AFTER)
-    report.write(finding, Action.KEPT, folder)
     if settings.recheck.restated == "keep":
+        versions.keep(there.layout, date, folder / versions.AFTER)
+        report.write(finding, Action.KEPT, folder)
         return Action.KEPT
+    put_in_place(layout, there.layout, finding, folder)
+    return Action.REPLACED
+
+
+def put_in_place(layout: Layout, there: Layout, finding: Finding, folder: Path) -> None:
+    """Let the version in the lake aside, *there*, be the sealed day; the one before goes to *folder*.
+
+    Raises:
+        SpxDataError: it could not be done; both versions are in *folder*, and a report that says so.
+    """
+    date, after = finding.date, finding.after
+    assert after is not None
+    versions.keep(there, date, folder / versions.AFTER)
+    report.write(finding, Action.KEPT, folder)
     report.write(finding, Action.REPLACING, folder)
     # To the date it is the second half of a merge: whoever reads its journal after a stop knows that word.
     log = Journal(layout.journal(date), "merge")
     with log.attempt():
         versions.replace(layout, date, folder)
-        log.mention(journal.SEALED, rows=finding.after["rows"], **finding.after["parquet"])
+        log.mention(journal.SEALED, rows=after["rows"], **after["parquet"])
     report.write(finding, Action.REPLACED, folder)
     files.remove(folder / versions.AFTER)
-    return Action.REPLACED

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     UNCHANGED = "unchanged"
     RESTATED = "restated"
     WITHDRAWN = "withdrawn"  # it has no data for the date any more
+    MENDED = "mended"  # what the day lacked was asked for, and some of it was there (`spx_data.mend`)
 
 
 class Action(StrEnum):
@@ -101,10 +102,13 @@ class Finding:
     differences: Differences
     listing: Listing
     answer: str = ""  # the source's "no data", in our words
+    mends: bool = False  # only what the sealed day lacks was asked for
 
     @property
     def kind(self) -> Kind:
-        """Unchanged, restated or withdrawn."""
+        """What became of the date."""
+        if self.mends:
+            return Kind.MENDED
         if self.after is None:
             return Kind.WITHDRAWN
         return Kind.RESTATED if self.differences or self.listing else Kind.UNCHANGED

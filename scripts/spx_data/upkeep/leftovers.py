@@ -73,10 +73,17 @@ def _staged_removal(folder: Path, ours: Sequence[Path], reason: str) -> Task:
 
 
 def _aside(there: Layout) -> Iterator[Task]:
-    """The lake aside that a recheck left behind; what is no file of a lake stays in it."""
+    """The lakes aside that a recheck or a mend left behind; what is no file of a lake stays in them."""
+    from spx_data.mend import remake
     from spx_data.recheck import candidate
 
-    aside = there.aside(candidate.NAME)
+    for name in (candidate.NAME, remake.NAME):
+        yield from _aside_of(there.aside(name), f"fetched again by a {name} that did not end")
+
+
+def _aside_of(aside: Layout, reason: str) -> Iterator[Task]:
+    from spx_data.recheck import candidate
+
     folder = aside.database.parent
     if not folder.is_dir() and not aside.data.is_dir():
         return
@@ -88,7 +95,6 @@ def _aside(there: Layout) -> Iterator[Task]:
         return size
 
     if ours or not any(weight(folder)):
-        reason = "fetched again by a recheck that did not end"
         yield Task(folder, Action.REMOVE, reason, len(ours), size, remove)
 
 

@@ -1,0 +1,17 @@
+"""Rule mend: what incomplete sealed days lack, asked for again; also at the end of a run, within a budget."""
+
+import sys
+
+from spx_data import jobs, mend, runs, sessions
+from spx_data.cli.mends import print_outcomes
+from spx_data.errors import SpxDataError
+
+if __name__ == "__main__":
+    try:
+        settings, moment = jobs.settings(), sessions.now()
+        with runs.joined(settings.layout):
+            do = mend.after_a_run if sys.argv[1:] == ["--after-a-run"] else mend.mend
+            if not print_outcomes(do(settings, moment)):
+                sys.exit(1)
+    except SpxDataError as error:
+        sys.exit(f"spx-data: {error}")
