@@ -86,11 +86,11 @@ HELD = frozenset(
     }
 )
 # Nothing at all of the date.
-NOTHING = frozenset(
-    {Kind.DATE_472, Kind.DATE_CLOSED, Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477}
-)
-# Both witnesses of a chain would say that there is nothing, where there is.
-_SILENCED = {*HELD, Kind.LISTED_472}
+NOTHING = frozenset({Kind.DATE_472, Kind.DATE_CLOSED})
+# The report of the day stands in for a listing that never comes.
+REPORTED = frozenset({Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477})
+# With a report that lacks a chain, all witnesses of it would say that there is nothing where there is.
+_SILENCED = {*HELD, *REPORTED, Kind.LISTED_472, Kind.ROOT_MISSING}
 # An answer that was cut looks like every other.
 _CUT = (Fault.HALF_WRITTEN,)
 

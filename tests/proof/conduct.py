@@ -144,8 +144,11 @@ class Had:
         self._too_large.clear()
 
 
-def asked_without_cause(runs, sealed):
-    """By the rule at the top, chain by chain; the listing of a root is a chain of its own."""
+def asked_without_cause(runs, sealed, given_up=frozenset()):
+    """By the rule at the top, chain by chain; the listing of a root is a chain of its own.
+
+    What is *given_up* may rest on nothing: the sealed date says so.
+    """
     chains = defaultdict(Had)
     for number, (run, requests) in enumerate(runs, start=1):
         for request in filter(chain_of, requests):
@@ -154,7 +157,7 @@ def asked_without_cause(runs, sealed):
         for (_, expiration), had in chains.items():
             had.end_run(lasting=run.listed or expiration is not None)
     for chain, had in chains.items():
-        if sealed and had.good != had.asked:
+        if sealed and chain not in given_up and had.good != had.asked:
             yield f"{chain} rests on a spoilt answer: {sorted(had.asked - had.good)}"
 
 

@@ -48,7 +48,7 @@ _RUNS = 100
 _FEW_RUNS = 5  # of a date that is not sealed
 _SLOW_SECONDS = 60.0
 # What a listing lacks at first, and has later.
-_PASSING = (Habit.ROOT_MISSING_ONCE, Habit.DATE_LATE)
+_PASSING = (Habit.ROOT_MISSING_ONCE, Habit.DATE_LATE, *characters.REPORTED)
 _NAMES = re.compile(
     r"""parquet/dataset\.json
     | parquet/\d{4}/\d\d/\d\d/spx-options-DATE\.(parquet|parquet\.sha256|json)
@@ -335,7 +335,9 @@ class Trial:
     def _run_to_the_end(self):
         history = self.history
         nothing = characters.has(history.habits, characters.NOTHING)
-        held = history.most_runs is None and characters.has(history.habits, characters.HELD)
+        held = history.most_runs is None and characters.has(
+            history.habits, characters.HELD | characters.REPORTED
+        )
         most = _FEW_RUNS if nothing or held else _RUNS
         for _ in range(most):
             self._run()
@@ -455,11 +457,17 @@ class Trial:
                 continue
             found = staging.read_records(checkpoint, receipt)
             wrong = [*strange(found, had, self.history.habits)]
-            whole = receipt.evidence.silence is None
-            if whole and (lost := len(answer.join(found, on=schema.RECORD_KEY, how="anti"))):
+            if lost := self._lost(receipt, answer.join(found, on=schema.RECORD_KEY, how="anti")):
                 wrong.append(f"lacks {lost} rows of its answer")
             for finding in wrong:
                 self.wrong(f"wrong records are staged: {receipt.root} {receipt.expiration} {finding}")
+
+    def _lost(self, receipt, lacking):
+        """How many rows its receipt does not know to be lacking."""
+        if receipt.evidence.silence is not None:
+            return 0
+        known = (pl.col("timestamp").is_between(*ends) for ends in receipt.evidence.bare)
+        return len(lacking.filter(~pl.any_horizontal(pl.lit(value=False), *known)))
 
     def _had(self, root, expiration):
         """The rows of a chain that the terminal has, and those that its answer about the chain has."""
@@ -508,9 +516,19 @@ class Trial:
             findings += conduct.doubted_too_much(runs, history.questions)
         if not history.habits:
             findings += conduct.failed_without_cause(runs)
-            findings += conduct.asked_without_cause(runs, self._fill.sealed)
+            findings += conduct.asked_without_cause(runs, self._fill.sealed, self._given_up())
         for finding in findings:
             self.wrong(finding)
+
+    def _given_up(self):
+        """The chains that the sealed date lacks something of, and the roots whose listing did not come."""
+        if not self._fill.sealed:
+            return set()
+        passport = self._fill.passport()
+        chains = {
+            (chain["root"], chain["expiration"]) for chain in passport["chains"] if chain["state"] != "whole"
+        }
+        return chains | {(root, None) for root in passport["listing"]["silent_roots"]}
 
     def _requests_of_runs(self):
         """Each run with the requests it made."""
