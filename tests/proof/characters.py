@@ -85,8 +85,8 @@ HELD = frozenset(
         Kind.LISTED_472_ALWAYS,
     }
 )
-# Nothing at all of the date.
-NOTHING = frozenset({Kind.DATE_472, Kind.DATE_CLOSED})
+_NOTHING = frozenset({Kind.DATE_472, Kind.DATE_CLOSED})
+_NO_REPORT = frozenset({Kind.NO_EOD, Kind.EOD_TIER, Kind.EOD_500})
 # The report of the day stands in for a listing that never comes.
 REPORTED = frozenset({Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477})
 # With a report that lacks a chain, all witnesses of it would say that there is nothing where there is.
@@ -115,6 +115,11 @@ def without_twins(habits, faults):
 def has(habits, kinds):
     """Whether one of *habits* is of one of *kinds*."""
     return any(habit.kind in kinds for habit in habits)
+
+
+def gives_nothing(habits):
+    """Whether a date cannot be had at all: nothing is listed, nor reported."""
+    return has(habits, _NOTHING) or (has(habits, REPORTED) and has(habits, _NO_REPORT))
 
 
 def _is_of(api, kind):

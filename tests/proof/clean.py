@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.table import Table
+from tests.proof import characters
 from tests.proof.seeded import World, fill
 
 from theta_simulator import sessions
+from theta_simulator.habits import Kind as Habit
 
 SPECIAL = {
     "half day": ((2024, 7, 3), (2024, 11, 29), (2024, 12, 24)),
@@ -26,7 +28,15 @@ SPECIAL = {
     "no rate": ((2017, 6, 16), (2018, 4, 2), (2021, 5, 28)),
 }
 NONE = {"arbitrage", "parity", "smile", "greeks", "underlying", "completeness"}  # parts without a hit
+# What may be the real terminal's way; half of the days have none of it.
+MAYBE_REAL = {
+    "half days": (Habit.HALF_DAY_1300, Habit.HALF_DAY_1315),
+    "years": characters.YEARS,
+    "rows": (Habit.ZERO_ROWS_FIRST, Habit.LATE_FOR_REAL),
+    "lists more": (Habit.LISTS_EXPIRED,),
+}
 _LEAST_SCORE = 99.9
+_MOST_BEYOND = 5  # requests beyond one for each chain
 _FIRST, _LAST = dt.date(2017, 1, 3), dt.date(2024, 12, 30)
 
 
@@ -40,7 +50,9 @@ def draw(seed, *, narrow=False):
         date = dt.date(*chance.choice(SPECIAL[name]))
     api, version = chance.choice((("v3", "latest"), ("v3", "1"), ("v2", "1")))
     size = "small" if chance.random() < (0.1 if narrow else 0.7) else "tiny"
-    return World(api, version, date, size, chance.randint(1, 10_000)), name
+    market = chance.randint(1, 10_000)
+    habits = characters.draw(random.Random(f"{seed} habits"), api, date, MAYBE_REAL, (5, 3, 2))
+    return World(api, version, date, size, market, habits=habits), name
 
 
 @dataclass
@@ -48,6 +60,7 @@ class Tally:
     """What was looked at and what was found; *wrong* must stay empty."""
 
     days: Counter = field(default_factory=Counter)
+    habits: Counter = field(default_factory=Counter)
     rows: int = 0
     lowest: float = 100.0
     wrong: list = field(default_factory=list)
@@ -55,6 +68,7 @@ class Tally:
     def add(self, other):
         """Take another tally in."""
         self.days += other.days
+        self.habits += other.habits
         self.rows += other.rows
         self.lowest = min(self.lowest, other.lowest)
         self.wrong += other.wrong
@@ -68,6 +82,7 @@ def share(trials, seed, *, narrow=False):
             world, name = draw(own, narrow=narrow)
             result = fill.__wrapped__(world, Path(folder))  # no day comes twice
             tally.days[name] += 1
+            tally.habits.update(habit.kind for habit in world.habits)
             tally.wrong += [f"seed {own}: {world}: {finding}" for finding in complaints(result)]
             if not result.error:
                 tally.rows += result.passport["rows"]
@@ -92,6 +107,8 @@ def complaints(result):
         yield f"its hours disagree: {result.passport['session']['findings']}"
     if result.rejects:
         yield f"{len(result.rejects)} records are rejected"
+    if result.beyond > _MOST_BEYOND:
+        yield f"it asked {result.beyond} requests beyond one for each chain"
 
 
 def table(tally):
@@ -102,6 +119,8 @@ def table(tally):
     for name, count in tally.days.most_common():
         found.add_row(name, f"{count:,}")
     found.add_row("together", f"{tally.days.total():,}", style="bold")
+    for kind, count in tally.habits.most_common():
+        found.add_row(f"with {kind}", f"{count:,}")
     found.caption = (
         f"{tally.rows:,} records, the lowest score {tally.lowest:g}, {len(tally.wrong)} false alarms"
     )

@@ -334,7 +334,7 @@ class Trial:
 
     def _run_to_the_end(self):
         history = self.history
-        nothing = characters.has(history.habits, characters.NOTHING)
+        nothing = characters.gives_nothing(history.habits)
         held = history.most_runs is None and characters.has(
             history.habits, characters.HELD | characters.REPORTED
         )

@@ -18,13 +18,16 @@ from pathlib import Path
 
 from rich.table import Table
 from tests.habits import beyond_one_per_chain
-from tests.proof import expected, fills
+from tests.proof import characters, expected, fills
 
 import theta_simulator
 from spx_data.errors import SpxDataError
+from spx_data.fill.preflight import preflight
 from theta_simulator import Blemish
 from theta_simulator.blemishes import V3_ONLY, Kind, Scope
-from theta_simulator.flawed import FlawedMarket, place
+from theta_simulator.flawed import place
+from theta_simulator.habits import Kind as Habit
+from theta_simulator.habitual import HabitualMarket
 
 KINDS = [*expected.JUDGED, *expected.PROVEN]
 TODAY = dt.date(2024, 12, 31)
@@ -40,6 +43,12 @@ DATES = (
 )
 # Strikes of a tiny market are too far apart for a smile, its chains too few to tell the day's rate.
 _SMALL = (Kind.IV_KINK, Kind.DELTA_RISING, Kind.CALENDAR, Kind.IV_OUT_OF_RANGE, Kind.RATE_CHANGED)
+# None of these hides a blemish, or has something for a check to find.
+_BESIDE = {name: characters.ANY[name] for name in ("spelling", "at first")} | {
+    "lists more": characters.LISTS_MORE,
+    "lists less": (Habit.ROOT_MISSING_ONCE,),
+    "the report": (Habit.EOD_TWICE,),
+}
 _DRAWS = 200
 _FEW = 3  # complaints of one trial that are kept
 
@@ -57,6 +66,7 @@ class World:
     page_size: int = 500_000
     blemish: Blemish | None = None
     everywhere: bool = False  # one in each chain of the date
+    habits: tuple = ()  # how its terminal is, blemish or not
 
     @property
     def model(self):
@@ -66,9 +76,9 @@ class World:
     @property
     def source(self):
         """The market as its source has it, the blemish included."""
+        clean = HabitualMarket(self.market, self.size, (), self.habits)
         if not self.everywhere:
-            return FlawedMarket(self.market, self.size, (self.blemish,) if self.blemish else ())
-        clean = FlawedMarket(self.market, self.size)
+            return replace(clean, blemishes=(self.blemish,) if self.blemish else ())
         chains = [
             (root, item.label) for root in ("SPX", "SPXW") for item in clean.expirations(root, self.date)
         ]
@@ -78,7 +88,8 @@ class World:
     @property
     def clean(self):
         """The same world without the blemish; how it is spelled makes no difference."""
-        return replace(self, format="csv", page_size=500_000, blemish=None, everywhere=False)
+        habits = tuple(habit for habit in self.habits if habit.kind not in characters.SPELLING)
+        return replace(self, format="csv", page_size=500_000, blemish=None, everywhere=False, habits=habits)
 
 
 def draw(seed, *, narrow=False):
@@ -100,7 +111,7 @@ def _drawn(kind, chance, narrow):
     dates = (HALF_DAY,) if half else (ORDINARY,) if narrow else DATES
     if kind is Kind.CALENDAR_EARLY or kind is Kind.ENDS_EARLY:
         dates = [date for date in dates if date != HALF_DAY]
-    return World(
+    world = World(
         api=api,
         version="latest" if latest else "1",
         date=chance.choice(dates),
@@ -113,6 +124,8 @@ def _drawn(kind, chance, narrow):
         blemish=(blemish := Blemish(kind, chance.getrandbits(32))),
         everywhere=not narrow and _lies_in_chains(blemish) and chance.random() < 0.3,
     )
+    habits = characters.draw(random.Random(f"{blemish.seed} habits"), api, world.date, _BESIDE, (7, 2, 1))
+    return replace(world, habits=habits)
 
 
 def _lies_in_chains(blemish):
@@ -199,6 +212,7 @@ def fill(world, folder):
         page_size=world.page_size,
         today=TODAY,
         blemishes=world.source.blemishes,
+        habits=world.habits,
     )
     try:
         with theta_simulator.running(settings) as terminal:
@@ -211,11 +225,13 @@ def fill(world, folder):
                 greeks_version=world.version,
                 interval="1m",
             )
+            lake = replace(lake, terminal=preflight(lake))  # once for a run, and not for a date
+            before = len(terminal.requests())
             one = fills.Fill(lake, world.date)
             errors = list(itertools.takewhile(bool, (one.run() for _ in range(expected.HELD_RUNS + 1))))
             if not one.sealed:
                 return Result(errors[-1])
-            beyond = beyond_one_per_chain(one, terminal)
+            beyond = beyond_one_per_chain(one, terminal, before)
         rejects = lake.layout.rejects(world.date)
         return Result(
             held=len(errors),
