@@ -17,8 +17,8 @@ from spx_data.errors import ApiDataNotFoundError, SpxDataError
 from spx_data.evidence import Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
+from spx_data.fill.questions import evidence_of
 from spx_data.fill.rejects import Doubt
-from spx_data.fill.second_opinion import evidence_of
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
 from spx_data.mend.sealed import roll_of

@@ -21,7 +21,7 @@ from spx_data import files, parquet, schema, staging
 from spx_data.evidence import ChainState, Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
-from spx_data.fill.second_opinion import evidence_of
+from spx_data.fill.questions import evidence_of
 from spx_data.fill.survey import SilentRoot
 from spx_data.layout import Layout
 from spx_data.quality import DETAILS
