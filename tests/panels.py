@@ -49,7 +49,8 @@ def panel(
     values["right"] = np.array(RIGHTS)[:, np.newaxis, np.newaxis]
     there = np.ones(shape, dtype=bool) if there is None else np.asarray(there)
     frame = pl.DataFrame({name: np.broadcast_to(values[name], shape)[there] for name in schema.RECORD.names})
-    records = frame.cast(schema.polars_record()).sort(schema.RECORD_KEY)
+    lacking = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
+    records = lacking.cast(schema.polars_record()).sort(schema.RECORD_KEY)
     return Panel(root, expiration, date, records, step_ms)
 
 

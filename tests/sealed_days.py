@@ -86,6 +86,8 @@ def _check(part: str, points: float) -> dict[str, Any]:
         "share": hits / of,
         "score": points,
         "first": "SPX 2024-01-19 C 4700 at 10:31" if hits else None,
+        "chains": int(bool(hits)),
+        "chains_of": LISTED,
     }
 
 
@@ -114,6 +116,9 @@ def seal(
         {
             "root": "SPX",
             "expiration": (friday + dt.timedelta(7 * number)).isoformat(),
+            "state": "whole",
+            "witness": "listing",
+            "error": None,
             "explained": None,
             "rows": rows // LISTED,
             "checkpoint": {"bytes": 200 * rows // LISTED, "sha256": "0" * 64},
@@ -124,7 +129,7 @@ def seal(
         for number in range(LISTED)
     ]
     document = {
-        "format": 3,
+        "format": 4,
         "date": date.isoformat(),
         "session": _session(date, closes),
         "source": {"api": "v3", "greeks_version": "latest"},
@@ -139,9 +144,15 @@ def seal(
             "stamps_received": 39_000,
             "stamps_explained": 100,
             "stamps_missing": 0,
+            "chains": {"whole": LISTED, "short": 0, "contradicted": 0, "unavailable": 0, "unlisted": 0},
             "complete": True,
+            "unknown": [],
+            "unknown_more": 0,
         },
+        "listing": {"left_out": {}, "silent_roots": {}, "expirations_unknown": {}},
+        "second_opinions": {"asked": 0, "unanswered": 0, "habits": {}},
         "rejects": {"rows": 0, "reasons": {}, "duplicates_dropped": 0, "conflicts": 0, "sha256": None},
+        "nulls": {},
         "quality": None,
         "underlying": prices and dict(zip(("open", "high", "low", "close"), prices, strict=True)),
         "rows": rows,

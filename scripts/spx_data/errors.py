@@ -80,7 +80,10 @@ class ApiRateLimitError(SpxDataError):
 
 
 class ApiConnectionError(SpxDataError):
-    """A connection broke, or the terminal reports a fault upstream. Fields: cause_type or status, url."""
+    """A connection broke, or the terminal reports a fault upstream.
+
+    Fields: cause_type or status, url; retry_after (seconds) where the terminal said when to come back.
+    """
 
     retry = Retry(attempts=5, first=1.0, ceiling=30.0)
 
@@ -105,7 +108,10 @@ class TerminalSessionTakenError(ThetaTerminalNotRunningError):
 
 
 class ApiDataNotFoundError(SpxDataError):
-    """The source has nothing there (472): an answer, not a failure. Fields: date, expiration, root."""
+    """The source has nothing there: an answer, not a failure. Fields: date, expiration, root.
+
+    It says so with status 472, or with an empty body or a sentence in a 200: status and excerpt tell.
+    """
 
     retry = NEVER
 

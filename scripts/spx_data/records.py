@@ -1,14 +1,16 @@
 """Which rows of the wire are records, which are not and why, and what becomes of a record that comes twice.
 
-A row that breaks a rule is set aside with the rule's code and its text as it came; the others go on. The
-sentinels of the vendor (wire-facts, section 2.2: zeros, an `iv_error` of 100, an absurd lambda) are values
-like any other here: what they are worth is judged in `quality`.
+A row whose contract, stamp, bid and ask are good is a record; whatever else of it is absent, unreadable or
+impossible is null in it (decision 29). A row that breaks a rule is set aside with the rule's code and its
+text as it came; the others go on. The sentinels of the vendor (wire-facts, section 2.2: zeros, an `iv_error`
+of 100, an absurd lambda) are values like any other here: what they are worth is judged in `quality`.
 """
 
 from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.settings import Window
@@ -27,11 +30,15 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-# A call or a put, as the APIs spell it.
-RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
+# A call or a put, as the APIs spell it, in whatever case.
+RIGHTS = {
+    spelt: word[0] for word in ("C", "P", "CALL", "PUT") for spelt in (word, word.lower(), word.capitalize())
+}
 
-# More bad rows than this in one chain are no blemish: its answer is refused.
-MOST_REJECTS = 10_000
+# An answer of which more is bad is no blemish and is refused, unless it is no more than a few rows.
+MOST_BAD, A_FEW = 0.5, 100
+# Bad rows of one reason whose text is kept; the others of a chain are counted.
+KEPT = 1_000
 # Characters that are kept of a row which may not be one.
 RAW_LENGTH = 4096
 
@@ -39,8 +46,9 @@ DAY_MS = 86_400_000
 # An underlying's time is judged in `quality`; here it only has to be one.
 _CENTURIES_MS = 200 * 365 * DAY_MS
 
-_PRICES = ("bid", "ask", "underlying_price")
-
+_PRICES = ("bid", "ask")
+# Below zero they are impossible, and so null.
+_NEVER_NEGATIVE = ("implied_vol", "underlying_price")
 
 # Reasons that need no rule: such a row has no values that could break one.
 FIELDS, MISSING, UNREADABLE = "fields", "missing", "unreadable"
@@ -70,13 +78,12 @@ class Rows:
     right: pa.DictionaryArray
     strike: Floats  # dollars
     stamp: Ints  # ms since midnight in New York of the date asked for
-    underlying_stamp: Ints  # likewise
-    values: Mapping[str, Floats]  # the measures and underlying_price, by name
+    prices: Mapping[str, Floats]  # bid and ask (dollars), by name
 
     def floats(self) -> Iterator[Floats]:
         """Every column of floats."""
         yield self.strike
-        yield from self.values.values()
+        yield from self.prices.values()
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def _not_finite(rows: Rows, _: Asked) -> Mask:
 
 
 def _negative_price(rows: Rows, _: Asked) -> Mask:
-    return _any_of(len(rows.stamp), (rows.values[name] < 0 for name in _PRICES))
+    return _any_of(len(rows.stamp), (rows.prices[name] < 0 for name in _PRICES))
 
 
 def _any_of(length: int, masks: Iterable[Mask]) -> Mask:
@@ -139,32 +146,22 @@ RULES = (
         lambda rows, asked: (rows.stamp - asked.window.start_ms) % asked.window.step_ms != 0,
     ),
     Rule(
-        "underlying-stamp",
-        "its underlying has a time that no price can have: more than a day later, or centuries ago",
-        lambda rows, _: (rows.underlying_stamp < -_CENTURIES_MS) | (rows.underlying_stamp > 2 * DAY_MS),
-    ),
-    Rule(
         NOT_FINITE,
-        "one of its values is no finite number (absent values are 0 on the wire: wire-facts, section 0)",
+        "its strike, its bid or its ask is no finite number",
         _not_finite,
     ),
     Rule(
         "negative-price",
-        "its bid, its ask or its underlying's price is below zero",
+        "its bid or its ask is below zero",
         _negative_price,
-    ),
-    Rule(
-        "negative-volatility",
-        "its implied volatility is below zero",
-        lambda rows, _: rows.values["implied_vol"] < 0,
     ),
 )
 
 
 MEANINGS: Mapping[str, str] = {
     FIELDS: "it has another number of fields than the header, or is no row at all",
-    MISSING: "one of its fields is absent, null or empty",
-    UNREADABLE: "one of its fields is not of its column's type",
+    MISSING: "its contract, its stamp, its bid or its ask is absent, null or empty",
+    UNREADABLE: "its contract, its stamp, its bid or its ask is not of its column's type",
     **{rule.code: rule.meaning for rule in RULES},
     CONFLICT: "the same contract has another record at the same stamp",
 }
@@ -180,40 +177,91 @@ def broken(rows: Rows, asked: Asked) -> Mapping[int, str]:
     return found
 
 
+# What a record may lack ----------------------------------------------------------------------------------
+
+
+def possible(name: str, column: pa.Array) -> pa.Array:
+    """*column* (`schema.OPTIONAL`), with null in place of what no such value can be.
+
+    Impossible are NaN and the infinite, a volatility or an underlying below zero, and an underlying's time
+    (ms since midnight of the date asked for) more than a day later or centuries ago.
+    """
+    if name == "underlying_timestamp":
+        stamps = column.fill_null(0).to_numpy()
+        wrong = (stamps < -_CENTURIES_MS) | (stamps > 2 * DAY_MS)
+    else:
+        values = column.to_numpy(zero_copy_only=False)
+        negative = name in _NEVER_NEGATIVE and len(values) and values.min() < 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            # What is no number makes a sum of it none either.
+            if np.isfinite(values.sum()) and not negative:
+                return column
+        wrong = ~np.isfinite(values) | ((values < 0) if name in _NEVER_NEGATIVE else False)
+    return pc.if_else(pa.array(wrong), pa.scalar(None, column.type), column) if wrong.any() else column
+
+
 # Rejects ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, order=True)
 class Reject:
-    """A bad row: the code of its reason, and its text as it came."""
+    """A bad row: the code of its reason, and its text as it came; or *rows* of which no text is kept."""
 
     reason: str
     raw: str
+    rows: int = 1
 
 
 class Rejects:
-    """The bad rows of one chain, at most *most* of them; none where bad rows are not put up with."""
+    """The bad rows of one chain, and what its records lack; *strict* where no bad row is put up with.
 
-    def __init__(self, most: int = MOST_REJECTS) -> None:
-        self._most = most
-        self._found: list[Reject] = []
+    Of each reason some texts are kept, the first in their order, and the others are counted: so memory is
+    bounded, and the order of arrival leaves no trace.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self._texts: dict[str, list[str]] = {}
+        self._rows: Counter[str] = Counter()
+        self._nulls: Counter[str] = Counter()
+
+    def lack(self, records: pa.RecordBatch) -> None:
+        """Count what *records* (`schema.RECORD`) lack."""
+        for name, column in zip(records.schema.names, records.columns, strict=True):
+            if column.null_count:
+                self._nulls[name] += column.null_count
+
+    @property
+    def nulls(self) -> Mapping[str, int]:
+        """How many records lack a value, by column."""
+        return dict(sorted(self._nulls.items()))
 
     def add(self, reason: str, raw: str) -> None:
         """Set a row aside."""
-        self._found.append(Reject(reason, raw[:RAW_LENGTH]))
+        self._rows[reason] += 1
+        texts = self._texts.setdefault(reason, [])
+        texts.append(raw[:RAW_LENGTH])
+        if len(texts) > 2 * KEPT:
+            self._texts[reason] = sorted(texts)[:KEPT]
 
     @property
-    def too_many(self) -> bool:
-        """Whether there are more than can be put up with."""
-        return len(self._found) > self._most
+    def reasons(self) -> Mapping[str, int]:
+        """How many bad rows have each reason."""
+        return dict(sorted(self._rows.items()))
 
     @property
     def found(self) -> tuple[Reject, ...]:
         """The bad rows, whatever the order of their arrival."""
-        return tuple(sorted(self._found))
+        found: list[Reject] = []
+        for reason, rows in self.reasons.items():
+            texts = sorted(self._texts[reason])[:KEPT]
+            found += (Reject(reason, raw) for raw in texts)
+            if more := rows - len(texts):
+                found.append(Reject(reason, "", more))
+        return tuple(found)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return self._rows.total()
 
 
 # Records that come twice --------------------------------------------------------------------------------
@@ -242,8 +290,8 @@ def settle(records: pl.DataFrame) -> Settled:
 
     The vendor has sent records twice (wire-facts, section 13). Those that are the same in every column are
     one record. Of several versions the one with the latest underlying_timestamp is kept, then with the
-    smallest iv_error by amount, then the first in the order of the remaining columns: a rule about what they
-    say, so that the order of arrival leaves no trace.
+    smallest iv_error by amount, then the first in the order of the remaining columns, a value before none: a
+    rule about what they say, so that the order of arrival leaves no trace.
     """
     import polars as pl
 
@@ -294,7 +342,7 @@ def _ranked(versions: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name) for name in others),
         *(pl.Series(_bits(versions[name])) for name in others),  # 0.0 and -0.0 are equal, and not the same
     ]
-    return versions.sort(order)
+    return versions.sort(order, nulls_last=True)
 
 
 def _same_as_before(versions: pl.DataFrame) -> pl.Series:
@@ -310,6 +358,8 @@ def _same_as_before(versions: pl.DataFrame) -> pl.Series:
 
 
 def _bits(column: pl.Series) -> npt.NDArray[np.generic]:
-    """A column as values that are equal only where they are the same: floats as their bits."""
+    """A column as values that are equal only where they are the same, absent ones too: floats as bits."""
+    if column.dtype.is_integer():
+        return column.fill_null(schema.ABSENT_STAMP).to_numpy()
     values = column.to_numpy()
     return values.view(np.int64) if values.dtype == np.float64 else values

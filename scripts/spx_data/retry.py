@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
-from spx_data.errors import ApiRateLimitError, SpxDataError
+from spx_data.errors import SpxDataError
 
 T = TypeVar("T")
 Observer = Callable[[SpxDataError, int, float], None]
@@ -59,7 +59,7 @@ def _seconds(error: SpxDataError, failure: int, state: tenacity.RetryCallState) 
     *failure* counts the failures under the error's policy, from 1.
     """
     policy = error.retry
-    told = error.fields.get("retry_after") if isinstance(error, ApiRateLimitError) else None
+    told = error.fields.get("retry_after")
     if told is not None:
         return min(float(told), policy.ceiling)
     own = copy.copy(state)

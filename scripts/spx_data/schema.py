@@ -37,6 +37,9 @@ MEASURES = (
     "iv_error",
 )
 
+# What a record may lack: whatever else of a row is good stands in it beside null (decision 29).
+OPTIONAL = (*MEASURES[2:], "underlying_timestamp", "underlying_price")
+
 RECORD = pa.schema(
     [
         ("strike", pa.float64()),  # dollars
@@ -60,11 +63,15 @@ DAY = pa.schema(
         pa.field("strike", pa.float64(), nullable=False),
         pa.field("right", _WORD, nullable=False),
         pa.field("timestamp", _STAMP, nullable=False),
-        *[pa.field(name, pa.float64(), nullable=False) for name in MEASURES],
-        pa.field("underlying_timestamp", _STAMP, nullable=False),
-        pa.field("underlying_price", pa.float64(), nullable=False),
+        *[pa.field(name, pa.float64(), nullable=name in OPTIONAL) for name in MEASURES],
+        pa.field("underlying_timestamp", _STAMP, nullable=True),
+        pa.field("underlying_price", pa.float64(), nullable=True),
     ]
 )
+
+# What stands for null where values are compared or digested bit for bit: no record holds either.
+ABSENT_VALUE = float("nan")
+ABSENT_STAMP = -(1 << 63)
 
 SORTED_BY = ("root", "expiration", "strike", "right", "timestamp")
 RECORD_KEY = ["strike", "right", "timestamp"]
@@ -140,8 +147,9 @@ class RecordsDigest:
     Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
     then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
     `RECORD` from strike to underlying_price as little-endian 8-byte values (doubles, or milliseconds since
-    the epoch), the right as one byte `C` or `P`. A smaller chain is one piece; of a larger one, nobody needs
-    more than a piece in memory to compute its digest.
+    the epoch), the right as one byte `C` or `P`. What a record lacks (null) is the double NaN with the bits
+    7ff8000000000000, or the least of all integers; no record holds either as a value. A smaller chain is one
+    piece; of a larger one, nobody needs more than a piece in memory to compute its digest.
     """
 
     def __init__(self) -> None:
@@ -168,5 +176,7 @@ def _little_endian(column: pa.ChunkedArray) -> memoryview:
         return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).data
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    wanted = "<i8" if pa.types.is_integer(column.type) else "<f8"
-    return memoryview(column.to_numpy().astype(wanted, copy=False))
+    whole = pa.types.is_integer(column.type)
+    if column.null_count:
+        column = column.fill_null(ABSENT_STAMP if whole else ABSENT_VALUE)
+    return memoryview(column.to_numpy().astype("<i8" if whole else "<f8", copy=False))

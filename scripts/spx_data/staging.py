@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
 _SLICE = 2 << 20
+_NULL = "null"  # JSON's word for what a record lacks
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ def _lines(frame: pl.DataFrame) -> memoryview:
     """
     lines = io.BytesIO()
     lines.write(b"[")
-    frame.write_csv(lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric")
+    frame.write_csv(
+        lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric", null_value=_NULL
+    )
     return lines.getbuffer()[:-1]
 
 
@@ -296,7 +299,9 @@ def _parse(checkpoint: Checkpoint, lines: bytes) -> pl.DataFrame:
     if not (lines.startswith(b"[") and lines.endswith(b"]\n")):
         raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
     try:
-        return pl.read_csv(lines.translate(None, b"[]"), has_header=False, schema=schema.polars_record())
+        return pl.read_csv(
+            lines.translate(None, b"[]"), has_header=False, schema=schema.polars_record(), null_values=_NULL
+        )
     except pl.exceptions.PolarsError as error:
         raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error
 

@@ -16,6 +16,7 @@ __all__ = [
     "large",
     "minute",
     "pasted",
+    "percent",
     "points",
     "printable",
     "quoted",
@@ -33,6 +34,11 @@ _CALL = re.compile(
 def count(value: float) -> str:
     """A whole number with its thousands apart."""
     return f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """A share as percent with two digits that count, however small it is."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def large(value: float) -> str:

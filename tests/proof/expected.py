@@ -14,8 +14,8 @@ from theta_simulator.blemishes import Kind
 
 _GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "price")
 _VALUES = frozenset(f"greeks-{name}" for name in _GREEKS)
-# Facts of markets, which move with whatever moves a price or a volatility.
-FACTS = frozenset({"no-iv", "zero-bid", "no-market", "late-first-quote"})
+# Facts of markets and sources, which move with whatever moves a price or a volatility.
+FACTS = frozenset({"no-iv", "zero-bid", "no-market", "late-first-quote", "greeks-convention"})
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ JUDGED = {
     Kind.IV_KINK: _finds("iv-kink", "delta-rises"),
     Kind.IV_OUT_OF_RANGE: _finds("iv-range"),
     Kind.DELTA_RISING: _finds("delta-rises", "greeks-delta"),
-    Kind.GREEKS_ZEROED: _finds("greeks-zeroed", *_VALUES, "greeks-rate", "greeks-convention"),
-    Kind.IV_IN_PERCENT: _finds("iv-range greeks-price", *_VALUES, "greeks-rate", "greeks-convention"),
-    Kind.DELTA_FLIPPED: _finds("greeks-delta", "delta-rises", "greeks-rate", "greeks-convention"),
-    Kind.DELTA_IN_PERCENT: _finds("greeks-delta", "greeks-rate", "greeks-convention", "stale"),
+    Kind.GREEKS_ZEROED: _finds("greeks-zeroed", *_VALUES, "greeks-rate"),
+    Kind.IV_IN_PERCENT: _finds("iv-range greeks-price", *_VALUES, "greeks-rate"),
+    Kind.DELTA_FLIPPED: _finds("greeks-delta", "delta-rises", "greeks-rate"),
+    Kind.DELTA_IN_PERCENT: _finds("greeks-delta", "greeks-rate", "stale"),
     Kind.THETA_PER_YEAR: _finds("greeks-theta"),
     Kind.VEGA_PER_PERCENT: _finds("greeks-vega", "iv-kink"),
     Kind.RHO_PER_PERCENT: _finds("greeks-rho"),
@@ -86,8 +86,8 @@ JUDGED = {
     Kind.LAMBDA_PER_PERCENT: _finds("greeks-lambda"),
     Kind.OTHER_CONVENTION: _finds("greeks-convention", *_VALUES),
     Kind.CLOCK_SHIFTED: _finds("greeks-convention", *_VALUES, "greeks-rate"),
-    Kind.DAY_COUNT_OFF: _finds("greeks-convention", *_VALUES, "greeks-rate"),
-    Kind.RATE_CHANGED: _finds("greeks-rate", *_VALUES, "greeks-convention"),
+    Kind.DAY_COUNT_OFF: _finds("greeks-time", *_VALUES, "greeks-rate"),
+    Kind.RATE_CHANGED: _finds("greeks-rate", *_VALUES),
 }
 
 
@@ -332,7 +332,7 @@ def _shifted(case):
     if gaps != [(None, first)]:
         yield f"its gaps are {case.chain['gaps']}"
     # The day's level is an hour older here than in the other chains, and so is the time that is left.
-    others = ("missing", "greeks-convention", "greeks-rate")
+    others = ("missing", "greeks-time", "greeks-rate")
     yield from _nothing_else(case, *others, "underlying-missing", "underlying-differs", *_VALUES)
     if case.elsewhere:
         yield f"other chains have findings: {case.elsewhere}"

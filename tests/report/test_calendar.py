@@ -31,10 +31,10 @@ def of_many(lake, count):
 
 
 def _unlike(date, number):
-    lost = [["crossed", 1_000 + number, 5_474_000, "quotes with a bid and an ask", 97.5]]
+    lost = [["crossed", 1_000 + number, 5_474_000, "quotes with a bid and an ask", 97.5, "quotes", 1, 50]]
     quality = {
         "parts": {"quotes": 90 + number % 100 / 10},
-        "lost": [*lost, ["missing", 10 + number, 5_474_000, "contract-stamps", 99.1]],
+        "lost": [*lost, ["missing", 10 + number, 5_474_000, "contract-stamps", 99.1, "completeness", 1, 50]],
         "contracts": [14_000, 14_000, 0, 0],
         "stamps": [5_474_000, 5_474_000, 0, 0],
         "complete": True,

@@ -113,7 +113,7 @@ def sealed_summary(date, number, *, points=99.0, at=None, troubles=()):
     at = at or f"{date}T22:36:{number % 60:02}.000+00:00"
     digest = {
         "parts": dict.fromkeys(("completeness", "quotes", "parity"), points),
-        "lost": [["crossed", 40, 4_000, "quotes", points]],
+        "lost": [["crossed", 40, 4_000, "quotes", points, "quotes", 1, 50]],
         "contracts": [14_000, 13_990, 8, 2],
         "stamps": [5_474_000, 5_473_000, 800, 200],
         "complete": False,

@@ -384,7 +384,7 @@ def test_a_bad_day_is_told_in_full(project):
 
 def test_gaps_are_named_up_to_what_a_person_reads(project):
     path = project.layout.passport(SEALED[0])
-    gap = {"contract": None, "first": "10:31", "last": "10:31", "stamps": 8, "asked": False}
+    gap = {"contract": None, "first": "10:31", "last": "10:31", "stamps": 8, "explained": False}
     listed = vouched.read(path)
     listed["details"]["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
     listed["chains"][1]["explained"] = "the source has no data for it"

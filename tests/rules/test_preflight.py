@@ -90,3 +90,20 @@ def test_the_greeks_model_is_the_one_the_terminal_really_has(terminals, lake):
 
     with pytest.raises(DatasetMismatchError, match="greeks_version is latest there and 1 now"):
         preflight(lake(terminals["v2"].url))
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("status", [429, 503, 571])
+def test_the_first_questions_of_a_run_have_the_patience_of_all_others(place, status, lake, wire):
+    # How it is, then of each root whether it is known: one of these is refused once.
+    says = ["CONNECTED", "expiration\r\n2024-01-05\r\n", "expiration\r\n2024-01-05\r\n"]
+    for number, body in enumerate(says):
+        if number == place:
+            for _ in range(2 if number == 0 else 1):  # the other API is looked for too
+                wire.says("later", "text/plain", status, Retry_After="1")
+        wire.says(body, "text/plain")
+
+    found = preflight(lake(wire.url, roots=["SPX", "SPXW"]))
+
+    assert found.base_url == wire.url
+    assert len(wire.asked) == len(says) + (2 if place == 0 else 1)

@@ -115,11 +115,9 @@ def whole(terminals, day, tmp_path):
         ("timestamp", "2024-01-02T09:00:00", "outside-window"),
         ("timestamp", "2024-01-02T10:00:17", "off-grid"),
         ("timestamp", "soon", "unreadable"),
-        ("underlying_timestamp", "1700-01-01T00:00:00", "underlying-stamp"),
         ("bid", "NaN", "not-finite"),
         ("ask", "-0.0500", "negative-price"),
-        ("implied_vol", "-0.1000", "negative-volatility"),
-        ("rho", "", "missing"),
+        ("ask", "", "missing"),
     ],
 )
 def test_a_bad_row_is_kept_aside_and_the_rest_is_sealed(name, value, reason, source, day, whole):
@@ -144,6 +142,67 @@ def test_a_bad_row_is_kept_aside_and_the_rest_is_sealed(name, value, reason, sou
     assert checks_of(date)[REJECTED.code]["hits"] == 1
     assert reason in MEANINGS
     assert date.state().kind is Kind.SEALED
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("underlying_timestamp", "1700-01-01T00:00:00"),
+        ("underlying_timestamp", ""),
+        ("underlying_price", "-1.0"),
+        ("implied_vol", "-0.1000"),
+        ("lambda", "NaN"),
+        ("rho", ""),
+        ("vega", "much"),
+    ],
+)
+def test_what_a_record_lacks_is_null_counted_and_no_reject(name, value, source, day, whole):
+    date = day(source.url, interval="30m")
+    source.edit = with_cell(name, value)
+
+    date.fill()
+
+    passport, found = date.passport(), rows_of(date)
+    chain = pl.col("root").eq(CHAIN[0]) & pl.col("expiration").eq(dt.date.fromisoformat(CHAIN[1]))
+    assert found[name].null_count() == found.filter(chain)[name].null_count() == 1
+    assert found.drop(name).equals(rows_of(whole).drop(name))
+    assert passport["nulls"] == {name: 1}
+    assert [one["nulls"] for one in passport["chains"] if "nulls" in one] == [{name: 1}]
+    assert (lines(date), passport["rejects"]["rows"]) == ([], 0)
+    more = {code for code, check in checks_of(date).items() if check["hits"] > checks_of(whole)[code]["hits"]}
+    assert more <= ({"underlying-missing"} if name == "underlying_price" else set())
+    assert date.state().kind is Kind.SEALED
+    # A record without it is one like any other: nothing was asked twice.
+    histories = list(filter(is_history, source.asked))
+    assert len(histories) == len(set(histories)) == len(passport["chains"])
+
+
+def test_a_source_that_leaves_lambda_blank_where_nobody_bids_is_sealed_like_any_other(source, day, whole):
+    date = day(source.url, interval="30m")
+
+    def blank(path, query, rows):
+        for row in rows if is_history(path) else []:
+            if float(row["bid"]) == 0:
+                row["lambda"] = ""
+        return rows
+
+    source.edit = blank
+    date.fill()
+
+    found, passport = rows_of(date), date.passport()
+    bidless = (pl.col("bid") == 0).alias("bidless")
+    assert found.select(bidless)["bidless"].sum() > 50
+    assert (
+        found.filter(bidless)["lambda"].null_count()
+        == found["lambda"].null_count()
+        == passport["nulls"]["lambda"]
+    )
+    assert found["lambda"].null_count() == found.select(bidless)["bidless"].sum()
+    assert found.drop("lambda").equals(rows_of(whole).drop("lambda"))
+    hits, expected = (
+        {code: check["hits"] for code, check in checks_of(one).items()} for one in (date, whole)
+    )
+    assert hits == expected
 
 
 def test_a_row_that_the_source_has_in_bad_order_everywhere_is_missing_and_nothing_else(simulated, day, whole):

@@ -33,6 +33,9 @@ def test_absurd_values_are_counted_and_stop_nothing(seed, expiration, frame):
         values = np.where(spoilt, random.choice(ABSURD, len(found)), found[column])
         values = np.abs(values) if column in NEVER_NEGATIVE else values
         found = found.with_columns(pl.Series(column, values))
+    for column in random.choice(schema.OPTIONAL, random.integers(0, 4), replace=False):
+        lacking = pl.Series(random.random(len(found)) < random.choice([0.01, 0.3, 1.0]))
+        found = found.with_columns(pl.when(lacking).then(None).otherwise(pl.col(column)).alias(column))
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

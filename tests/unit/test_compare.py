@@ -71,15 +71,17 @@ records = st.lists(
         right=st.sampled_from("CP"),
         minute=st.integers(0, 2),
         bid=prices,
-        implied_vol=prices,
-        underlying_timestamp=st.integers(OPENING, OPENING + 2),
+        implied_vol=prices | st.none(),
+        underlying_timestamp=st.integers(OPENING, OPENING + 2) | st.none(),
     ),
     max_size=12,
 )
 
 
 def bits(value):
-    """Return what a cell is, bit for bit, with one NaN only."""
+    """Return what a cell is, bit for bit, with one NaN only, which is what an absent float is."""
+    if value is None:
+        return "nan"
     if isinstance(value, float):
         return "nan" if math.isnan(value) else struct.pack("<d", value)
     return value
@@ -353,3 +355,16 @@ def test_other_columns_are_refused(day):
 
     with pytest.raises(SchemaValidationError, match="other columns"):
         compare(before, other)
+
+
+def test_what_one_version_lacks_is_a_change_without_a_size():
+    found = compared(
+        [record(delta=0.5), record(minute=1), record(minute=2, delta=None)],
+        [record(delta=None), record(minute=1, underlying_timestamp=None), record(minute=2, delta=None)],
+    )
+
+    assert (found.rows_changed, set(found.columns)) == (2, {"delta", "underlying_timestamp"})
+    assert [found.columns[name].largest for name in ("delta", "underlying_timestamp")] == [None, None]
+    said = {example.what: example.as_json() for example in found.examples}
+    assert (said["delta"]["before"], said["delta"]["after"]) == (0.5, None)
+    assert said["underlying_timestamp"]["after"] is None

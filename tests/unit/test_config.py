@@ -170,6 +170,7 @@ MISTAKES = [
     ("processing", "no_data_recheck_days", -1),
     ("processing", "publication_hours", -1),
     ("processing", "max_attempts", 0),
+    ("processing", "second_opinions", -1),
     ("processing", "owner_only", 1),
     ("verify", "depth", "deep"),
     ("mend", "after_runs", "sometimes"),

@@ -138,10 +138,17 @@ def test_edited_weights_count_at_once(judge):
     ],
 )
 def test_a_verdict_comes_from_the_thresholds_and_hides_no_part(points, verdict):
-    found, told = quality.standing({"parts": points}, RULES)
+    found, told = quality.standing({"parts": points, "lost": [], "complete": True}, RULES)
 
     assert told == verdict
     assert (found is None) == (verdict is None)
+
+
+@pytest.mark.parametrize(("points", "verdict"), [(100.0, "warn"), (96.0, "warn"), (79.0, "fail")])
+def test_a_day_that_is_not_complete_is_never_good(points, verdict):
+    found, told = quality.standing({"parts": {"quotes": points}, "lost": [], "complete": False}, RULES)
+
+    assert (found, told) == (points, verdict)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,9 @@ import pytest
 from tests.chains import DATE, cell, panels, records, spoilt
 
 from spx_data import schema
-from spx_data.quality import explanation, greeks
-from spx_data.quality.explanation import GREEKS, VALUES, Rate, Rows
+from spx_data.quality import expiry, explanation, greeks
+from spx_data.quality.explanation import VALUES, Rate
+from spx_data.quality.greek_rows import GREEKS, Rows
 from spx_data.quality.panel import Panel
 from spx_data.theta.chains import midnight_ms
 from theta_simulator import Market
@@ -48,8 +50,37 @@ def examined(day, version="latest"):
     return hits, first, found.figures
 
 
+def lacking(day, name, every):
+    """Return the day's records, of which every few lack a value."""
+    absent = pl.int_range(pl.len()) % every == 0
+    return everywhere(day, **{name: pl.when(absent).then(None).otherwise(pl.col(name))})
+
+
 def everywhere(day, **values):
     return {chain: frame.with_columns(**values) for chain, frame in day.items()}
+
+
+# What records lack ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("every", [1, 2, 7])
+@pytest.mark.parametrize("name", GREEKS)
+def test_a_greek_that_records_lack_is_on_neither_side(name, every, day):
+    hits, _, found = examined(lacking(day, name, every))
+
+    whole = examined(day)
+    assert hits == whole[0] == {}
+    assert found["greeks_convention"] == whole[2]["greeks_convention"]
+
+
+def test_only_the_values_that_are_there_are_counted(day):
+    (root, expiration), frame = next(iter(lacking(day, "lambda", 2).items()))
+    one = greeks.sample(Panel(root, expiration, DATE, frame, STEP))
+
+    counts = {count.check.code: count.of for count in greeks.examine([one], "latest").counts[0]}
+
+    assert 0.2 < counts["greeks-lambda"] / counts["greeks-delta"] < 0.8
+    assert counts["greeks-vega"] == counts["greeks-delta"] == len(one.rows)
 
 
 # Clean --------------------------------------------------------------------------------------------------
@@ -214,14 +245,127 @@ def test_a_change_of_the_vendor_s_model_is_a_foreign_convention(sent, wanted):
     assert hits == {"greeks-convention": 1}
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_stamps_an_hour_off_answer_to_no_convention(hours, day):
+@pytest.mark.parametrize("hours, until", [(-1, "15:00"), (1, "17:00")])
+def test_stamps_an_hour_off_are_another_way_of_counting(hours, until, day):
     moved = day[LAST_DAY].with_columns(timestamp=pl.col("timestamp") + hours * 3_600_000)
 
     hits, _, figures = examined(day | {LAST_DAY: moved})
 
-    assert hits["greeks-convention"] == 1
-    assert figures["greeks_convention"] == "whole-days; last day unknown"
+    assert hits == {"greeks-convention": 1}
+    assert figures["greeks_convention"] == f"whole-days; last day time-left to {until}"
+
+
+# How time is counted ------------------------------------------------------------------------------------
+
+DAY_MS = 86_400_000
+
+
+def counted(date, years, root="SPXW", labels=None):
+    """Return samples of *date* whose greeks are those of another T: *years* of days and ms to 16:00."""
+    for found in MARKET.expirations(root, date):
+        if labels and found.label not in labels:
+            continue
+        frame = records(MARKET, root, found.label, date, step_ms=STEP)
+        frame = frame.filter((pl.col("bid") > 0) & (pl.col("implied_vol") > 0) & (pl.col("iv_error") < 100))
+        one = greeks.sample(Panel(root, found.label, date, frame, STEP))
+        if len(one.rows):
+            yield recounted(one, years(one.rows))
+
+
+def recounted(one, years):
+    """Return *one* with greeks and a price of another time to expiration."""
+    rows = one.rows
+    found = explanation._modelled(rows, years, 0.05, rows.iv)
+    printed = np.trunc(found * 1e4) / 1e4
+    good = found[-1] > 0.05
+    rows = replace(rows, mid=found[-1], iv_error=0 * rows.iv, printed=printed[:-1]).at(np.flatnonzero(good))
+    return replace(one, rows=rows, stamps=one.stamps[good])
+
+
+def left_to(minutes, floor=3_600_000, year=365.0):
+    return lambda rows: np.maximum(rows.left + minutes * 60_000, floor) / (DAY_MS * year)
+
+
+WAYS_OF_COUNTING = {
+    "time-left; last day time-left": left_to(0),
+    "time-left to 16:15; last day time-left to 16:15": left_to(15),
+    "time-left; last day time-left, a minute at least": left_to(0, floor=60_000),
+    "time-left of years of 365.25 days; last day time-left of years of 365.25 days": left_to(0, year=365.25),
+    "whole-days of years of 365.25 days; last day fixed": lambda rows: np.where(
+        rows.days > 0, rows.days / 365.25, 0.15 / 365
+    ),
+    "whole-days +1; last day 1 days": lambda rows: (rows.days + 1) / 365,
+}
+
+
+@pytest.mark.parametrize("name", WAYS_OF_COUNTING)
+def test_any_way_to_count_time_is_a_fact_that_costs_nothing(name):
+    samples = list(counted(DATE, WAYS_OF_COUNTING[name]))
+
+    found = greeks.examine(samples, "latest")
+
+    hits = {count.check.code: count.hits for counts in found.counts for count in counts if count.hits}
+    assert set(hits) <= {"greeks-convention"}
+    assert found.figures["greeks_convention"] == name
+    assert found.figures["rate"] == pytest.approx(0.05, abs=2e-5)
+
+
+def test_a_settlement_in_the_morning_is_told_of_its_root_alone():
+    morning = list(counted(DATE, left_to(-390), root="SPX"))
+    samples = [*morning, *counted(DATE, left_to(0))]
+
+    found = greeks.examine(samples, "latest")
+
+    hits = {count.check.code for counts in found.counts for count in counts if count.hits}
+    assert hits == {"greeks-convention"}
+    assert found.figures["greeks_convention"].startswith("time-left, time-left to 09:30;")
+
+
+@pytest.mark.parametrize("date", [dt.date(2024, 3, 8), dt.date(2024, 11, 1)])
+def test_a_clock_on_the_wall_is_told_across_a_change_of_clocks(date):
+    samples = list(counted(date, lambda rows: np.maximum(rows.left + rows.shift, 3.6e6) / (DAY_MS * 365)))
+
+    found = greeks.examine(samples, "latest")
+
+    hits = {count.check.code for counts in found.counts for count in counts if count.hits}
+    assert hits == {"greeks-convention"}
+    assert found.figures["greeks_convention"].startswith("time-left by the local clock;")
+
+
+NONSENSE = {
+    "negative": lambda rows: -rows.days / 365,
+    "another day's": lambda rows: (rows.days - 1) / 365,
+    "jumps": lambda rows: (rows.days + 0.7 * (np.round(rows.left / 3.6e6) % 2)) / 365,
+    "far off": lambda rows: 3 * rows.days / 365,
+}
+
+
+@pytest.mark.parametrize("kind", NONSENSE)
+def test_a_time_of_one_chain_that_makes_no_sense_is_found_in_that_chain(kind):
+    samples = list(counted(DATE, lambda rows: np.where(rows.days > 0, rows.days, 0.15) / 365))
+    place = next(at for at, one in enumerate(samples) if one.days > 3)
+    with np.errstate(all="ignore"):
+        rows = samples[place].rows
+        years = np.abs(NONSENSE[kind](rows))
+        samples[place] = recounted(samples[place], years)
+        if kind == "negative":
+            samples[place].rows.printed[GREEKS.index("epsilon")] *= -1
+
+    found = greeks.examine(samples, "1")
+
+    accused = {
+        at: {count.check.code for count in counts if count.hits and count.check.ruinous}
+        for at, counts in enumerate(found.counts)
+    }
+    assert [at for at, codes in accused.items() if codes] == [place], accused
+    assert accused[place] & {"greeks-time", "greeks-epsilon"}
+
+
+def test_what_the_source_left_out_counts_on_neither_side(day):
+    hits, _, figures = examined(everywhere(day, **{"lambda": pl.lit(None, dtype=pl.Float64)}))
+
+    assert hits == {}
+    assert figures["greeks_convention"] == "whole-days; last day time-left"
 
 
 def test_a_chain_under_another_rate_is_found():
@@ -246,7 +390,7 @@ def test_a_chain_under_another_rate_is_found():
             values[:-1],
         )
         stamps = np.full(200, midnight_ms(DATE))
-        return greeks.Sample(30, rows, stamps, greeks.Count(greeks.ZEROED, 0, 200))
+        return greeks.Sample("SPX", 30, rows, stamps, greeks.Count(greeks.ZEROED, 0, 200))
 
     found = greeks.examine([printed(0.05), printed(0.05), printed(0.052)], "1")
     insane = greeks.examine([printed(0.2)], "1")
@@ -283,7 +427,7 @@ def genuine(rows, expiration):
         call=np.array([row["right"] == "C" for row in solved]),
         days=days.astype(float),
         left=days * 86_400_000 + 57_600_000 - column("ms_of_day"),
-        early=days > 0,
+        shift=0.0 * days,
         mid=(column("bid") + column("ask")) / 2,
         iv=column("implied_vol"),
         iv_error=column("iv_error"),
@@ -314,13 +458,31 @@ def spxw(samples):
 def test_genuine_spxw_rows_are_explained_by_whole_days_and_the_rate_of_their_week(date, samples):
     rows = genuine([row for row in spxw(samples) if row["date"] == date], dt.date(2024, 10, 24))
 
-    found = explanation.explain([rows])
+    found = explanation.explain([rows], ["SPXW"])
 
     assert len(rows) == 15
-    assert found.conventions == [explanation.WHOLE_DAYS]
-    assert explanation.explained(rows, rows.years()[0], found.rate).all()
+    assert [clock.gives for clock in found.clocks] == [
+        expiry.FIXED if date == "20241024" else expiry.WHOLE_DAYS
+    ]
+    assert explanation.explained(rows, found.clocks[0].gives.years(rows), found.rate).all()
     if found.told:
         assert found.rate.value == pytest.approx(0.0483, abs=5e-4)  # SOFR was 4.82 to 4.85 %
+
+
+@pytest.mark.parametrize(
+    "date, days", [("20241021", 3.0002), ("20241022", 2.0001), ("20241023", 1.0002), ("20241024", 0.1501)]
+)
+def test_genuine_spxw_rows_tell_their_time(date, days, samples):
+    rows = genuine([row for row in spxw(samples) if row["date"] == date], dt.date(2024, 10, 24))
+
+    with np.errstate(all="ignore"):
+        printed = -rows.greek("epsilon") / (rows.spot * rows.greek("delta"))
+        years, error = expiry._by_epsilon(rows)
+        (clock, *_) = expiry.clocks([rows], ["SPXW"])[0]
+
+    assert np.abs(365 * printed - days).min() < 5e-5
+    assert (np.abs(365 * years - round(days, 2)) <= 365 * error).all()  # what is cut off explains the rest
+    assert clock.gives.name(last_day=date == "20241024") == ("fixed" if date == "20241024" else "whole-days")
 
 
 @pytest.mark.parametrize("greek", GREEKS)
@@ -328,7 +490,7 @@ def test_a_genuine_row_that_is_off_by_half_a_percent_is_not_explained(greek, sam
     rows = genuine([row for row in spxw(samples) if row["date"] == "20241021"], dt.date(2024, 10, 24))
     rows.printed[GREEKS.index(greek)] *= 1.005
 
-    accepted = explanation.explained(rows, rows.years()[0], Rate(0.0483, 2e-4))
+    accepted = explanation.explained(rows, expiry.WHOLE_DAYS.years(rows), Rate(0.0483, 2e-4))
 
     share = dict(zip(VALUES, accepted.mean(axis=1), strict=True))
     assert share.pop(greek) < 0.2
@@ -345,7 +507,7 @@ def test_a_genuine_row_that_is_off_by_half_a_percent_is_not_explained(greek, sam
 def test_genuine_aapl_rows_of_v2_are_explained(name, expiration, rate, samples):
     rows = genuine(bulk(samples / name), expiration)
 
-    accepted = explanation.explained(rows, rows.years()[0], Rate(rate, 1e-3))
+    accepted = explanation.explained(rows, expiry.WHOLE_DAYS.years(rows), Rate(rate, 1e-3))
 
     assert len(rows) >= 2
     assert accepted.all()
@@ -361,7 +523,7 @@ def test_genuine_aapl_rows_of_v3_are_explained(samples):
         rows.append(row | {"right": row["right"][0], "date": f"{stamp:%Y%m%d}", "ms_of_day": ms})
 
     found = genuine(rows, dt.date(2024, 11, 8))
-    accepted = explanation.explained(found, found.years()[0], Rate(0.048, 1e-3))
+    accepted = explanation.explained(found, expiry.WHOLE_DAYS.years(found), Rate(0.048, 1e-3))
 
     assert len(found) == 4
     assert accepted.all()

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from spx_data import sessions
-from spx_data.quality.hours import REGULAR, Hours, Observed, Told, of_vendor
+from spx_data.quality.hours import REGULAR, Hours, Observed, Told, of_vendor, surplus
 from spx_data.sessions import Session
 from spx_data.settings import Window
 from spx_data.theta.calendar import VendorHours
@@ -117,6 +117,63 @@ def test_without_any_calendar_records_that_end_early_are_told():
     (_, finding) = truth(None, None, seen(last="13:15")).findings
 
     assert finding.startswith("no calendar has the date; records end at 13:15")
+
+
+# Half days ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("api, vendor", [("v3", EARLY), ("v2", None)])
+@pytest.mark.parametrize(
+    "last, last_expiring, stamps",
+    [
+        ("13:15", "13:00", (226, 211)),  # as Cboe says
+        ("13:00", "13:00", (211, 211)),
+        ("13:15", "13:15", (226, 226)),
+        ("13:00", None, (211, 211)),
+        ("13:15", None, (226, 211)),
+        (None, "13:00", (226, 211)),
+    ],
+)
+def test_where_chains_end_together_on_a_half_day_they_are_believed(last, last_expiring, stamps, api, vendor):
+    first = "09:31" if api == "v2" else "09:30"
+
+    found = truth("13:00", vendor, seen(first, last, last_expiring), api=api)
+
+    assert found.findings == ()
+    assert found.hours.closes_ms == ms("13:00")
+    lengths = tuple(len(found.quoted.span(DAY, expiring=expiring)) for expiring in (False, True))
+    assert lengths == tuple(each - (api == "v2") for each in stamps)
+
+
+def test_the_trap_of_christmas_eve_closes_for_all_at_thirteen():
+    found = truth("16:15", EARLY, seen(last="13:00", last_expiring="13:00"))
+
+    assert len(found.findings) == 1
+    assert len(found.quoted.span(DAY, expiring=False)) == 211
+
+
+@pytest.mark.parametrize("last", ["13:00", "13:15"])
+@pytest.mark.parametrize("vendor", [OPEN, None])
+def test_a_regular_day_that_is_cut_short_stays_a_fault(last, vendor):
+    found = truth("16:00", vendor, seen(last=last, last_expiring=last))
+
+    assert len(found.findings) == 1
+    assert found.hours == REGULAR
+
+
+@pytest.mark.parametrize("last", ["13:07", "12:30", "16:00"])
+def test_a_half_day_that_ends_at_another_time_is_told(last):
+    found = truth("13:00", EARLY, seen(last=last, last_expiring=last))
+
+    assert len(found.findings) == 1
+    assert len(found.quoted.span(DAY, expiring=False)) == 226
+
+
+def test_records_outside_of_the_session_are_told_and_cost_nothing():
+    count = surplus(226 * 40, 165 * 40)
+
+    assert (count.check.code, count.hits, count.of) == ("surplus", 6_600, 15_640)
+    assert count.check.score(count.hits / count.of) is None
 
 
 # The first stamp ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from spx_data import theta
 from spx_data.errors import (
     ApiConnectionError,
     ApiDataNotFoundError,
+    ApiRateLimitError,
     ApiResponseInvalidError,
     TerminalDisconnectedError,
     TerminalSessionTakenError,
@@ -168,3 +169,49 @@ def test_a_terminal_knows_its_roots(api, terminals, terminal_settings, tmp_path)
     with pytest.raises(ApiDataNotFoundError):
         source.expirations("SPQR")
     source.close()
+
+
+# Patience -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503, 571, 474, 500])
+def test_whoever_is_patient_asks_a_terminal_again_that_answers_and_cannot_serve(
+    status, wire, terminal_settings
+):
+    for _ in range(4):  # two addresses, twice
+        wire.says("later", "text/plain", status)
+    wire.says("CONNECTED", "text/plain")
+
+    found = theta.locate(terminal_settings(wire.url, retry_wait_factor=0), patient=True)
+
+    assert (found.api, found.base_url) == ("v3", wire.url)
+    assert len(wire.asked) == 5
+
+
+@pytest.mark.parametrize("word", ["UNVERIFIED", "DISCONNECTED"])
+def test_and_one_that_has_not_connected_yet(word, wire, terminal_settings):
+    wire.says(word, "text/plain")
+    wire.says("CONNECTED", "text/plain")
+
+    assert theta.locate(terminal_settings(wire.url, retry_wait_factor=0), patient=True).api == "v3"
+
+
+def test_where_nobody_listens_patience_is_no_use(terminal_settings, nowhere, monkeypatch):
+    asked = []
+    glanced = theta.health.glanced
+    monkeypatch.setattr(theta.health, "glanced", lambda *about: asked.append(about) or glanced(*about))
+
+    with pytest.raises(ThetaTerminalNotRunningError):
+        theta.locate(terminal_settings(nowhere, retry_wait_factor=0), patient=True)
+
+    assert len(asked) == 2  # once for each API
+
+
+def test_patience_ends_with_something_true(wire, terminal_settings):
+    wire.says("full", "text/plain", 429)
+
+    with pytest.raises(ApiRateLimitError) as caught:
+        theta.locate(terminal_settings(wire.url, retry_wait_factor=0), patient=True)
+
+    assert "max_concurrent_requests" not in str(caught.value)
+    assert len(wire.asked) == 2 * (1 + ApiRateLimitError.retry.attempts)

@@ -20,15 +20,14 @@ from spx_data.settings import Window
 
 DAY_MS = 86_400_000
 ASKED = Asked("SPXW", "2024-01-19", Window(dt.time(9, 30), dt.time(16), "5m"))
-VALUES = (*schema.MEASURES, "underlying_price")
+PRICES = ("bid", "ask")
 GOOD = {
     "root": "SPXW",
     "expiration": "2024-01-19",
     "right": "CALL",
     "strike": 4700.0,
     "stamp": 34_200_000,
-    "underlying_stamp": 34_199_992,
-    **dict.fromkeys(VALUES, 0.25),
+    **dict.fromkeys(PRICES, 0.25),
 }
 
 
@@ -43,8 +42,7 @@ def rows(*found):
         },
         strike=column("strike", np.float64),
         stamp=column("stamp", np.int64),
-        underlying_stamp=column("underlying_stamp", np.int64),
-        values={name: column(name, np.float64) for name in VALUES},
+        prices={name: column(name, np.float64) for name in PRICES},
     )
 
 
@@ -68,14 +66,10 @@ BAD = [
     ("outside-window", {"stamp": DAY_MS}),
     ("off-grid", {"stamp": 34_260_000}),
     ("off-grid", {"stamp": 34_200_001}),
-    ("underlying-stamp", {"underlying_stamp": 3 * DAY_MS}),
-    ("underlying-stamp", {"underlying_stamp": -(2**62)}),
-    *[("not-finite", {name: value}) for name in ("strike", *VALUES) for value in (math.nan, math.inf)],
+    *[("not-finite", {name: value}) for name in ("strike", *PRICES) for value in (math.nan, math.inf)],
     ("not-finite", {"bid": -math.inf}),
     ("negative-price", {"bid": -0.05}),
     ("negative-price", {"ask": -0.05}),
-    ("negative-price", {"underlying_price": -4700.0}),
-    ("negative-volatility", {"implied_vol": -0.1}),
 ]
 
 
@@ -92,15 +86,9 @@ def test_a_bad_row_is_known_by_its_own_rule(code, change):
         {"right": "PUT"},
         {"right": "C"},
         {"stamp": 57_600_000},
-        {"bid": 0.0, "ask": 0.0, "iv_error": 100.0, "implied_vol": 0.5, "lambda": 261.9304},
-        {"iv_error": 100.0, "underlying_price": 0.0, "underlying_stamp": 0},
-        {"implied_vol": 20.7987},
-        {"implied_vol": 0.0, "delta": 1.0},
-        {"iv_error": -0.04},
-        {"delta": -0.5, "theta": -9.0, "rho": -1.0, "epsilon": -1.0},
+        {"right": "Call"},
+        {"bid": 0.0, "ask": 0.0},
         {"bid": -0.0},
-        {"underlying_stamp": 34_260_000},
-        {"underlying_stamp": -DAY_MS},
         {"bid": 9.0, "ask": 1.0},
     ],
     ids=str,
@@ -168,14 +156,49 @@ def test_the_text_of_a_reject_is_kept_up_to_a_limit():
     assert rejects.found == (Reject("fields", "x" * records.RAW_LENGTH),)
 
 
-def test_rejects_are_put_up_with_up_to_a_limit():
-    strict, few = Rejects(most=0), Rejects(most=2)
+def test_of_each_reason_the_same_texts_are_kept_whatever_the_order_of_arrival():
+    texts = [f"{number:05}" for number in range(3 * records.KEPT)]
+    one, other = Rejects(), Rejects()
+    for text in texts:
+        one.add("right", text)
+        one.add("date", text) if text < "00010" else None
+    for text in reversed(texts):
+        other.add("right", text)
+        other.add("date", text) if text < "00010" else None
 
-    for rejects in (strict, few):
-        rejects.add("right", "a")
-        rejects.add("right", "b")
+    assert one.found == other.found
+    assert one.reasons == {"date": 10, "right": 3 * records.KEPT}
+    assert len(one) == sum(reject.rows for reject in one.found) == 10 + 3 * records.KEPT
+    assert one.found[-1] == Reject("right", "", 2 * records.KEPT)
 
-    assert (strict.too_many, few.too_many, Rejects(most=0).too_many) == (True, False, False)
+
+# What a record may lack ----------------------------------------------------------------------------------
+
+KEPT = {
+    "lambda": [261.9304, -5.0, 0.0],
+    "implied_vol": [20.7987, 0.0, -0.0],
+    "iv_error": [100.0, -0.04],
+    "underlying_price": [0.0, 4750.12],
+    "underlying_timestamp": [0, 34_260_000, -DAY_MS],
+}
+NONE = {
+    **{name: [math.nan, math.inf, -math.inf, None] for name in schema.OPTIONAL},
+    "implied_vol": [-0.1, math.nan, None],
+    "underlying_price": [-4700.0, math.inf, None],
+    "underlying_timestamp": [3 * DAY_MS, -(2**62), None],
+}
+
+
+@pytest.mark.parametrize("name", schema.OPTIONAL)
+def test_what_is_no_possible_value_is_null_and_what_is_odd_stays(name):
+    kind = schema.RECORD.field(name).type
+    kept, none = pa.array(KEPT.get(name, [0.25]), kind), pa.array(NONE[name], kind)
+    mixed = pa.concat_arrays([kept, none, kept])
+
+    assert records.possible(name, kept).equals(kept)
+    assert records.possible(name, none).null_count == len(none)
+    assert records.possible(name, mixed).drop_null().equals(pa.concat_arrays([kept, kept]))
+    assert len(records.possible(name, mixed.slice(0, 0))) == 0
 
 
 # Records that come twice --------------------------------------------------------------------------------
@@ -231,6 +254,9 @@ def test_what_is_the_same_in_every_column_is_one_record():
         ({"iv_error": -0.1}, {"iv_error": 0.2}),
         ({"bid": 0.1, "delta": 0.9}, {"bid": 0.2, "delta": 0.1}),
         ({"delta": 0.1}, {"delta": 0.2}),
+        ({"delta": 0.9}, {"delta": None}),
+        ({"iv_error": 0.9}, {"iv_error": None}),
+        ({"iv_error": 0.9}, {"iv_error": 0.1, "underlying_timestamp": None}),
     ],
     ids=str,
 )
@@ -262,8 +288,8 @@ versions = st.builds(
     right=st.sampled_from("CP"),
     timestamp=st.sampled_from([0, 60_000]),
     bid=st.sampled_from([0.0, -0.0, 0.05]),
-    iv_error=st.sampled_from([0.0, 0.1, -0.1]),
-    underlying_timestamp=st.sampled_from([7, 8]),
+    iv_error=st.sampled_from([0.0, 0.1, -0.1, None]),
+    underlying_timestamp=st.sampled_from([7, 8, None]),
 )
 
 
@@ -274,10 +300,12 @@ def test_settling_is_what_counting_by_hand_says(found, seed):
     for row in found:
         groups.setdefault((row["strike"], row["right"], row["timestamp"]), []).append(row)
     distinct = {key: {repr(row): row for row in group}.values() for key, group in groups.items()}
-    best = [
-        max((row["underlying_timestamp"], -abs(row["iv_error"])) for row in group)
-        for _, group in sorted(distinct.items())
-    ]
+
+    def rank(row):  # what is there comes before what is not
+        error = row["iv_error"]
+        return row["underlying_timestamp"] or -1, -math.inf if error is None else -abs(error)
+
+    best = [max(map(rank, group)) for _, group in sorted(distinct.items())]
 
     settled = settle(frame(*found))
     random.Random(seed).shuffle(found)
@@ -285,8 +313,7 @@ def test_settling_is_what_counting_by_hand_says(found, seed):
 
     kept = settled.records
     assert kept.select("strike", "right", "timestamp").rows() == sorted(groups)
-    pairs = kept.select("underlying_timestamp", -pl.col("iv_error").abs()).rows()
-    assert [(stamp, error + 0.0) for stamp, error in pairs] == [(stamp, error + 0.0) for stamp, error in best]
+    assert list(map(rank, kept.iter_rows(named=True))) == best
     assert settled.duplicates == len(found) - sum(map(len, distinct.values()))
     assert settled.conflicting == sum(len(group) > 1 for group in distinct.values())
     disputed = [repr(row) for group in distinct.values() if len(group) > 1 for row in group]

@@ -149,6 +149,14 @@ def test_retry_after_is_obeyed_up_to_the_ceiling(told, waits, slept):
     assert slept == [waits] * 3
 
 
+@pytest.mark.parametrize("kind", [errors.ApiConnectionError, errors.ThetaTerminalNotRunningError])
+def test_retry_after_is_obeyed_of_whichever_error_has_it(kind, slept):
+    with pytest.raises(kind):
+        ask(Call(kind("not yet", retry_after=7.0)))
+
+    assert set(slept) == {7.0}
+
+
 def test_a_factor_of_nought_never_waits(slept):
     with pytest.raises(errors.ApiRateLimitError):
         ask(Call(errors.ApiRateLimitError("full", retry_after=9.0)), wait_factor=0)

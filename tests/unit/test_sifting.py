@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spx_data import records
 from spx_data.errors import ApiResponseInvalidError
 from spx_data.records import Reject, Rejects
-from spx_data.theta import blocks, layouts, tables
+from spx_data.theta import layouts, tables
 from spx_data.theta.transport import Answer
 
 COLUMNS = {"symbol": tables.WORD, "strike": pa.float64(), "size": pa.int64(), "timestamp": pa.timestamp("ms")}
 GOOD = {"symbol": "SPX", "strike": 4700.0, "size": 3, "timestamp": "2024-01-02T09:30:00"}
 TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
 FORMS = [*TYPES, "v2", "v3"]
-MOST = 50
 
 
 def good(number):
@@ -69,11 +69,12 @@ def sift(batch):
     return batch.filter(pa.array([number not in bad for number in range(len(batch))], pa.bool_())), bad
 
 
-def sifted(form, text, most=MOST):
+def sifted(form, text, optional=()):
     raw = text.encode() if isinstance(text, str) else text
     answer = Answer("http://127.0.0.1/asked", TYPES.get(form, "application/json"), None, io.BytesIO(raw))
-    rejects = Rejects(most)
-    batches = list(tables.sifted(answer, COLUMNS, sift, rejects, asked=form if form in TYPES else "json"))
+    rejects = Rejects()
+    asked = form if form in TYPES else "json"
+    batches = list(tables.sifted(answer, COLUMNS, sift, rejects, asked=asked, optional=optional))
     return [size for batch in batches for size in batch["size"].to_pylist()], rejects.found
 
 
@@ -228,30 +229,42 @@ def test_good_rows_are_read_and_bad_ones_kept_however_they_are_mixed(form, data,
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_answer_without_a_good_row_is_refused(form):
-    with pytest.raises(ApiResponseInvalidError, match=r"no good row: 2, like .* is absent, null or empty"):
+    with pytest.raises(ApiResponseInvalidError, match=r"no good row: 2, like .* absent, null or empty"):
         sifted(form, spelt(form, GOOD | {"strike": None}, GOOD | {"strike": None}))
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("damage", [{"strike": "much"}, {"strike": None}, {"size": -1}], ids=str)
-def test_more_bad_rows_than_can_be_put_up_with_are_refused(form, damage):
-    bad = [GOOD | damage] * (MOST + 1)
+def test_an_answer_that_is_mostly_bad_is_refused_and_one_with_as_many_good_rows_is_not(form, damage):
+    bad = [GOOD | damage] * 150
 
-    with pytest.raises(ApiResponseInvalidError, match="bad rows: 51, like"):
-        sifted(form, spelt(form, good(1), *bad))
-    assert len(sifted(form, spelt(form, good(1), *bad[1:]))[1]) == MOST
+    with pytest.raises(ApiResponseInvalidError, match="more bad rows than good: 150, like"):
+        sifted(form, spelt(form, *map(good, range(149)), *bad))
+    sizes, found = sifted(form, spelt(form, *map(good, range(150)), *bad))
+    assert (len(sizes), len(found)) == (150, 150)
 
 
-def test_bad_rows_are_not_looked_for_without_end(monkeypatch):
-    monkeypatch.setattr(tables.records, "MOST_REJECTS", 3)
-    asked = []
-    reads = blocks.Block._reads
-    monkeypatch.setattr(blocks.Block, "_reads", lambda block, some: asked.append(some) or reads(block, some))
+def test_a_few_bad_rows_are_put_up_with_however_few_the_good_ones_are():
+    sizes, found = sifted("csv", spelt("csv", good(1), *[GOOD | {"strike": "much"}] * 100))
 
-    with pytest.raises(ApiResponseInvalidError):
-        sifted("csv", spelt("csv", good(1), *[GOOD | {"strike": "much"}] * 2000), most=3)
+    assert (sizes, len(found)) == ([1], 100)
 
-    assert len(asked) < 40
+
+def test_of_many_bad_rows_some_texts_are_kept_and_all_are_counted():
+    bad = [f"SPX,much,{number},2024-01-02T09:30:00" for number in range(5000)]
+    answer = Answer(
+        "http://127.0.0.1/asked",
+        "text/csv",
+        None,
+        io.BytesIO(spelt("csv", *map(good, range(5000)), *bad).encode()),
+    )
+    rejects = Rejects()
+
+    list(tables.sifted(answer, COLUMNS, sift, rejects, asked="csv"))
+
+    assert len(rejects) == 5000
+    assert sum(reject.rows for reject in rejects.found) == 5000
+    assert [reject.raw for reject in rejects.found][:-1] == sorted(bad)[: records.KEPT]
 
 
 @pytest.mark.parametrize("ending", TYPES)

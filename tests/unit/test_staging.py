@@ -48,9 +48,9 @@ RECORDS = st.fixed_dictionaries(
         "strike": FLOATS,
         "right": st.sampled_from("CP"),
         "timestamp": st.integers(-(2**63), 2**63 - 1),
-        **dict.fromkeys(schema.MEASURES, FLOATS),
-        "underlying_timestamp": st.integers(-(2**63), 2**63 - 1),
-        "underlying_price": FLOATS,
+        **{name: FLOATS | st.none() if name in schema.OPTIONAL else FLOATS for name in schema.MEASURES},
+        "underlying_timestamp": st.integers(-(2**63), 2**63 - 1) | st.none(),
+        "underlying_price": FLOATS | st.none(),
     }
 )
 

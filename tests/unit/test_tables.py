@@ -185,8 +185,10 @@ def test_a_table_cut_anywhere_is_refused(ending, read):
             # Only the length of the body can tell that whole lines are missing at the end.
             assert ending != "json"
             assert [row["strike"] for row in found] == [4700, 4701, 4702][: len(found)]
+            # Where there is no line to compare with, a stamp may be one without its seconds.
+            assert len(found) == 1 or {str(row["timestamp"])[:19] for row in found} == {"2024-01-02 09:30:00"}
 
-    assert len(refused) >= len(whole) - 2 * len(rows)
+    assert len(refused) >= len(whole) - 3 * len(rows) - 3
 
 
 def test_a_line_with_too_few_or_too_many_fields_is_refused(read):

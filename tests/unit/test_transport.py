@@ -15,8 +15,11 @@ from spx_data.errors import (
     ApiRateLimitError,
     ApiResponseInvalidError,
     RequestRefusedError,
+    SpxDataError,
     ThetaTerminalNotRunningError,
 )
+from spx_data.theta.errors import Stage
+from spx_data.theta.patience import Patience
 from spx_data.theta.transport import Transport
 
 ROW = "a,b\r\n1,2\r\n"
@@ -164,6 +167,49 @@ def test_silence_ends_after_the_time_allowed(said, transport, wire):
     over.set()
 
 
+def waited(transport, path, silence=0.1):
+    with pytest.raises(ApiConnectionError) as caught:
+        get(transport, path, silence=silence)
+    return caught.value.fields["waited"], str(caught.value)
+
+
+def test_after_silence_the_next_try_waits_twice_as_long_and_the_message_says_so(transport, wire, tmp_path):
+    wire.sends(b"", until=threading.Event())
+    history, listing = "/v3/option/history/greeks/first_order", "/v3/option/list/contracts/quote"
+
+    first, said = waited(transport, history)
+    with contextlib.closing(Transport(wire.url, scratch=tmp_path / "other", connect_seconds=5)) as other:
+        second, _ = waited(other, history)
+
+    assert (first, second) == (0.1, 0.2)
+    assert "silent for 0.1 s (thetadata.history_timeout_seconds)" in said
+    assert "the next try waits 0.2 s" in said
+    assert "raise thetadata.history_timeout_seconds" in said
+    assert waited(transport, listing)[0] == 0.1
+
+
+@pytest.mark.parametrize("path", ["/v3/terminal/mdds/status", "/v3/calendar/on_date", "/v2/list/expirations"])
+def test_short_questions_stay_short(path, transport, wire):
+    wire.sends(b"", until=threading.Event())
+
+    first, said = waited(transport, path)
+
+    assert (first, waited(transport, path)[0]) == (0.1, 0.1)
+    assert "thetadata.timeout_seconds" in said
+
+
+def test_patience_ends_where_no_answer_was_ever_seen():
+    patience = Patience()
+
+    grown = [
+        patience.grown("http://127.0.0.1:1", Stage.HISTORY, seconds) for seconds in (300, 600, 1200, 1500)
+    ]
+
+    assert grown == [600, 1200, 1500, None]
+    assert patience.of("http://127.0.0.1:1", Stage.HISTORY, 300) == 1500
+    assert patience.of("http://127.0.0.1:2", Stage.HISTORY, 300) == 300
+
+
 def test_a_server_that_hangs_up_at_once_is_a_broken_connection(transport, wire, exchanges):
     wire.sends(b"")
 
@@ -224,6 +270,45 @@ def test_retry_after_is_read_as_seconds(header, seconds, transport, wire):
         get(transport)
 
     assert caught.value.fields["retry_after"] == seconds
+
+
+@pytest.mark.parametrize("status", [503, 571])
+def test_retry_after_counts_for_every_status_that_waiting_helps(status, transport, wire):
+    wire.says("later", "text/plain", status, Retry_After="7")
+
+    with pytest.raises(SpxDataError) as caught:
+        get(transport)
+
+    assert caught.value.fields["retry_after"] == 7
+
+
+def test_a_full_queue_with_nothing_else_in_flight_is_not_of_our_making(transport, wire):
+    wire.says("Too many requests", "text/plain", 429)
+
+    with pytest.raises(ApiRateLimitError, match="Nothing else of this program was in flight"):
+        get(transport)
+
+
+def test_a_full_queue_beside_another_request_may_be(transport, wire):
+    arrived, over = threading.Event(), threading.Event()
+    wire.sends(b"HTTP/1.1 200 \r\nContent-Length: 4\r\n\r\n", until=over)
+    wire.says("Too many requests", "text/plain", 429)
+    asked = wire.reply
+    wire.reply = lambda target: (arrived.set(), asked(target))[1]
+    beside = threading.Thread(target=quiet, args=(transport,))
+    beside.start()
+    arrived.wait(10)
+
+    with pytest.raises(ApiRateLimitError, match="max_concurrent_requests"):
+        get(transport)
+
+    over.set()
+    beside.join()
+
+
+def quiet(transport):
+    with contextlib.suppress(ApiConnectionError):
+        get(transport)
 
 
 def test_a_full_queue_may_not_say_for_how_long(transport, wire):

@@ -326,3 +326,33 @@ def test_a_stamp_without_a_price_is_no_disagreement():
     found = underlying.across(lines([np.nan, 4701], [4700, 4701], [4700, 4701]))
 
     assert [(count.hits, count.of) for count in found] == [(0, 1), (0, 2), (0, 2)]
+
+
+def test_what_a_record_lacks_is_no_value():
+    nan = np.nan
+    usual = chain(moving(4), implied_vol=0.2, iv_error=0.0)
+    found = chain(moving(4), implied_vol=[0.2, nan, 0.2, 0.2], iv_error=[0.0, 0.0, nan, 0.0])
+
+    assert not findings(found)
+    assert (usual["no-iv"].of, found["no-iv"].of, found["no-iv"].hits) == (8, 4, 0)
+    assert (usual["failed-iv"].of, found["failed-iv"].of) == (
+        usual["failed-iv"].of,
+        usual["failed-iv"].of // 2,
+    )
+
+
+def test_an_underlying_without_a_time_is_neither_old_nor_of_now():
+    stamps = panels.at(dt.time(9, 31)) + np.arange(4.0) * panels.MINUTE
+    stamps[1] = np.nan
+
+    found = chain(moving(4), underlying_timestamp=stamps)
+
+    assert not findings(found)
+    assert found["underlying-stale"].of == 6
+
+
+def test_an_underlying_that_a_record_lacks_is_missing():
+    found = chain([4_700.0, np.nan, 4_701.0])
+
+    assert list(findings(found)) == ["underlying-missing"]
+    assert found["underlying-missing"].hits == 2

@@ -14,7 +14,7 @@ from spx_data.words import pasted
 if TYPE_CHECKING:
     from spx_data.health import Check
 
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+STYLES = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
 _COLUMNS = [
     Column("level", "", style=lambda row: STYLES[row["level"]]),
     Column("check", "check"),
@@ -29,8 +29,9 @@ _COLUMNS = [
 def health(ctx: click.Context, form: Format, strict: bool) -> None:
     r"""Check the settings, the terminal, the machine and the lake, and say what needs you.
 
-    Each check is ok, warn (worth knowing, the work goes on) or fail (needs you), with the cure. The exit code
-    is 1 when a check fails, with --strict also when one warns, else 0: a probe for cron or for monitoring.
+    Each check is ok, notice (how this lake's source always is), warn (worth knowing, the work goes on) or
+    fail (needs you), with the cure. The exit code is 1 when a check fails, with --strict also when one warns,
+    else 0: a probe for cron or for monitoring.
 
     \b
     spx-data health

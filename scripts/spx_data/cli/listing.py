@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spx_data.dates import Dates
     from spx_data.settings import Quality
     from spx_data.status import Summary
+    from spx_data.status.habits import Habits
 
 _FAILED = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 _LOG_WORDS = ("queued", "processing", "success", "failed")
@@ -66,14 +67,17 @@ def list_(
     """
     from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import summaries
+    from spx_data.status.quality import habits
 
     on_a_missing_lake(call.settings.layout)
     first, last = start.first if start else dt.date.min, end.last if end else dt.date.max
     if first > last:
         raise click.BadParameter(f"{last} is before --from {first}", param_hint="'--to'")
+    every = summaries(call.settings, call.moment)
+    of_the_source = habits(every)
     found = [
-        row(line, call.settings.quality)
-        for line in reversed(summaries(call.settings, call.moment))
+        row(line, call.settings.quality, of_the_source)
+        for line in reversed(every)
         if first <= line.date <= last
         and (not failed_only or line.state.kind in _FAILED)
         and (since is None or _worked_on(line, since.first))
@@ -89,8 +93,8 @@ def _worked_on(line: Summary, since: dt.date) -> bool:
     return at is not None and sessions.today(dt.datetime.fromisoformat(at)) >= since
 
 
-def row(line: Summary, rules: Quality) -> Row:
-    """One date as a flat object."""
+def row(line: Summary, rules: Quality, habits: Habits) -> Row:
+    """One date as a flat object; its score is but for the *habits* of the lake's source."""
     from spx_data.status.quality import standing
     from spx_data.status.rows import STATUS
 
@@ -109,7 +113,7 @@ def row(line: Summary, rules: Quality) -> Row:
         *(facts.started_at, facts.completed_at, facts.sealed_at, facts.updated_at),
         facts.duration_ms / 1000 if facts.duration_ms is not None else None,
         *(facts.requests, facts.requests_failed, facts.runs, facts.memory_peak_mb, facts.sha256),
-        *standing(facts.quality, rules),
+        *standing(facts.quality, rules, habits),
     )
     return dict(zip(FIELDS, values, strict=True))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
-_STYLES = {"ok": "default", "warn": "yellow", "fail": "bold red"}
+_STYLES = {"ok": "default", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
 
 
 @click.command(short_help="Show what stands where, and the run at work.")

@@ -77,6 +77,7 @@ def quality(
     _emit_days(call, lines, every, chosen[-limit if limit else 0 :], form)
     if form == "table" and chosen:
         _print_totals([every[place] for place in chosen])
+        _print_habits(lines)
     ctx.exit(int(dates is not None and any(every[place].verdict == "fail" for place in chosen)))
 
 
@@ -190,6 +191,14 @@ def _print_totals(found: Sequence[Day]) -> None:
     ]
     days = counted(len(found), "day")
     console().print(f"{days}: {', '.join(words) or 'none with a score'}", markup=False, soft_wrap=True)
+
+
+def _print_habits(lines: Sequence[Summary]) -> None:
+    """Print what the source does on all days: told once, and held against none of them."""
+    from spx_data.status.quality import habits
+
+    for habit in habits(lines).values():
+        console().print(f"notice: {habit}", style="cyan", markup=False, soft_wrap=True)
 
 
 def _emit_over_time(found: list[Day], step: Step, trend: bool, limit: int | None, form: Format) -> None:

@@ -10,8 +10,7 @@ from spx_data.cli.quality import share
 from spx_data.cli.tables import VERDICTS
 from spx_data.status import dossier
 from spx_data.status.outliers import WORDS
-from spx_data.status.quality import percent
-from spx_data.words import count, counted, minute, points
+from spx_data.words import count, counted, minute, percent, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,13 +76,16 @@ _PART_COLUMNS = [
 def _checks(found: Mapping[str, Any], to: Console) -> None:
     """The checks that found something, the costliest first; the others by name."""
     hit = [check for check in found["checks"] if check["hits"]]
-    hit.sort(key=lambda check: (check["score"] is None, check["score"]))
+    hit.sort(key=lambda check: (check["score"] is None or check["habit"], check["score"] or 0.0))
     _section("checks that found something", to)
     if hit:
         most = {code: f"{at} ({hits:,})" for code, (at, hits) in dossier.busiest(found["minutes"]).items()}
         print_table([{**check, "most": most.get(check["check"])} for check in hit], _CHECK_COLUMNS, to)
     else:
         _line("none", to)
+    habits = [check["check"] for check in found["checks"] if check["habit"]]
+    if habits:
+        _line(f"this source always does {', '.join(habits)}: the day loses no points by it", to, "cyan")
     clean = [check["check"] for check in found["checks"] if check["of"] and not check["hits"]]
     blind = [check["check"] for check in found["checks"] if not check["of"]]
     if clean:
@@ -93,7 +95,7 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
 
 
 def _check_style(row: Row) -> str:
-    return "dim" if row["score"] is None else "" if row["score"] == 100 else "yellow"
+    return "dim" if row["score"] is None or row["habit"] else "" if row["score"] == 100 else "yellow"
 
 
 _CHECK_COLUMNS = [

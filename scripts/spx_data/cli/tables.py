@@ -14,11 +14,12 @@ from rich.table import Table
 from spx_data.ledger import Kind
 from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
-from spx_data.status.quality import standing
+from spx_data.status.quality import habits, standing
 from spx_data.words import pasted, points
 
 if TYPE_CHECKING:
     from spx_data.health import Check
+    from spx_data.status.habits import Habits
 
 _NEWEST = 15
 STYLES = {
@@ -56,8 +57,9 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
     for heading in ("expirations", "contracts", "rows", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", overflow="fold")
+    found = habits(overview.dates)
     for line in shown:
-        table.add_row(*_cells(line, settings.quality))
+        table.add_row(*_cells(line, settings.quality, found))
     console.print(table)
     if len(shown) < len(overview.dates):
         console.print(f"… and {len(overview.dates) - len(shown)} older dates", style="dim")
@@ -72,16 +74,16 @@ def print_alerts(
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
     console = console or Console(highlight=False)
     for check in alerts:
-        style = "bold red" if check.level == "fail" else "yellow"
+        style = {"fail": "bold red", "notice": "cyan"}.get(check.level, "yellow")
         console.print(f"{check.level}: {check.found}", style=style, markup=False, soft_wrap=True)
         console.print(f"→ {pasted(check.cure, overlays)}", markup=False, soft_wrap=True)
 
 
-def _cells(line: Summary, rules: Quality) -> tuple[str, ...]:
+def _cells(line: Summary, rules: Quality, habits: Habits) -> tuple[str, ...]:
     state, facts, style = line.state, line.facts, STYLES[line.state.kind]
     words = state.words
     if state.kind is Kind.SEALED:
-        score, verdict = standing(facts.quality, rules)
+        score, verdict = standing(facts.quality, rules, habits)
         if facts.contracts_missing:
             words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
         if score is not None and verdict is not None and verdict != "good":

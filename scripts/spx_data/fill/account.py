@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from spx_data import schema
 from spx_data.fill import underlying
 from spx_data.fill.underlying import Underlying
 from spx_data.quality.presence import Presence
@@ -21,12 +24,16 @@ class Account:
         self.first_stamp: int | None = None  # ms since the epoch
         self.last_stamp: int | None = None
         self.underlying: Underlying | None = None
+        self.nulls: Counter[str] = Counter()  # records that lack a value, by column
 
     def add(self, settled: Settled) -> None:
         """Take in one slab, which has at least one record."""
         records = settled.records
         self.census.add_records(records)
         self.rows += len(records)
+        for name in schema.OPTIONAL:
+            if lacking := records[name].null_count():
+                self.nulls[name] += lacking
         self.duplicates += settled.duplicates
         self.conflicts += settled.conflicting
         self.underlying = underlying.together([self.underlying, Underlying.of(records)])

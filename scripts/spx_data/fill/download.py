@@ -30,7 +30,7 @@ from spx_data.fill.budget import Budget
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
-from spx_data.fill.rejects import Doubt
+from spx_data.fill.rejects import Believed, Doubt, DoubtedRowsError
 from spx_data.fill.second_opinion import SecondOpinions, evidence_of
 from spx_data.fill.silence import Silent, Witnesses
 from spx_data.fill.source import Line
@@ -78,24 +78,24 @@ class _Download:
 
     def __init__(self, settings: Settings, line: Line, listed: Listing, session: Session | None) -> None:
         self._settings, self._line, self._listed, self._session = settings, line, listed, session
-        self._budget = Budget(settings.second_opinions)
+        self._budget, self._believed = Budget(settings.second_opinions), Believed()
+        self._last = is_last_try(settings, listed.date)
         self._receipts: dict[ListedChain, Receipt] = {}
         self._silent: dict[ListedChain, Silent] = {}
         self._failures: dict[ListedChain, SpxDataError] = {}
 
     def receipts(self) -> Sequence[Receipt]:
         """What became of every chain, in the listing's order."""
-        last = is_last_try(self._settings, self._listed.date)
         self._stage_all()
         self._ask_the_silent_again()
         self._ask_for_second_opinions()
-        self._judge_silences(last=last)
-        self._hold(last=last)
+        self._judge_silences()
+        self._hold()
         receipts = [self._receipts[entry] for entry in self._listed.chains]
         try:
             rejects.check(self._settings, self._listed, receipts)
         except TooManyRejectsError as error:
-            if not last:
+            if not self._last:
                 raise
             _log.warning("%s; sealed nevertheless: it was tried often enough", error.cause)
         return receipts
@@ -163,17 +163,25 @@ class _Download:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
         chain, checkpoint, window = entry.chain, self._checkpoint(entry), self._settings.window
         begun, attempts, windows = time.monotonic(), 0, [window]
-        doubt = Doubt(chain)
+        doubt: Doubt | None = Doubt(chain, self._believed)
 
         def fetch() -> tuple[Roll, Rejects, tuple[int, int, int, str]]:
             nonlocal attempts
             attempts += 1
             bad = Rejects()
             roll = Roll(entry, Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts}))
-            answered = doubt.resolved(history(self._line.source, chain, windows, bad), bad)
+            answered = history(self._line.source, chain, windows, bad)
+            answered = doubt.resolved(answered, bad) if doubt else answered
             return roll, bad, staging.write_records(checkpoint, roll.taken(answered))
 
-        roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
+        try:
+            roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
+        except DoubtedRowsError:
+            if not self._last:
+                raise
+            # Other bad rows each time: in the end the good ones are better than none.
+            doubt = None
+            roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
         receipt = Receipt(
             root=chain.root,
             expiration=chain.expiration,
@@ -239,7 +247,7 @@ class _Download:
         for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
             self._receipts[entry] = receipt
 
-    def _judge_silences(self, *, last: bool) -> None:
+    def _judge_silences(self) -> None:
         """What is believed of chains without data; one that another answer contradicts is a failure."""
         witnesses = Witnesses(self._settings, self._line, self._budget, self._hours)
         for entry, silent in self._silent.items():
@@ -253,14 +261,14 @@ class _Download:
                 self._receipts[entry] = receipt
                 continue
             self._line.journal.mention(journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error))
-            if last and (found := self._opinions.recovered(entry, receipt)).rows:
+            if self._last and (found := self._opinions.recovered(entry, receipt)).rows:
                 self._receipts[entry] = found
             else:
                 self._failures[entry] = error
 
-    def _hold(self, *, last: bool) -> None:
+    def _hold(self) -> None:
         """Fail the date for chains that cannot be had, unless it was tried often enough."""
-        if self._failures and not last:
+        if self._failures and not self._last:
             raise self._counted(next(iter(self._failures.values())))
         for entry, error in self._failures.items():
             _log.warning("%s is sealed as unavailable: %s", entry.chain, error.cause)

@@ -151,9 +151,9 @@ def _nothing(settings: Settings, date: dt.date, vendor: VendorHours | None) -> A
 
 
 def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | None]:
-    """What the vendor's calendar says, or why nothing is known: asked once, and no date waits for it."""
+    """What the vendor's calendar says, or why nothing is known: no date fails for it."""
     try:
-        told = line.source.hours(date)
+        told = line.ask(lambda: line.source.hours(date), about="calendar")
     except SpxDataError as error:
         return None, error.cause
     return told, None if told else f"API {line.source.api} has no calendar"

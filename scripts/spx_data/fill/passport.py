@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -48,6 +48,7 @@ class ChainReport:
     duplicates: int = 0  # dropped, because they repeat another one
     conflicts: int = 0  # rows of which the source has several versions
     row_counts: Sequence[Count] = ()
+    nulls: Mapping[str, int] = field(default_factory=dict)  # records that lack a value, by column
 
     @classmethod
     def of(
@@ -74,6 +75,7 @@ class ChainReport:
                 conflicts=account.conflicts,
                 duplicates=account.duplicates + receipt.duplicates,
             ),
+            account.nulls,
         )
 
     def counts(self) -> list[Count]:
@@ -105,7 +107,7 @@ class ChainReport:
 
     @property
     def _may_be_later(self) -> bool:
-        """Whether the chain may not have been listed yet: the terminal's list of expirations has every date."""
+        """Whether it may not have been listed yet: the terminal's list of expirations has every date."""
         chain = self.entry.chain
         return self.entry.witness == "expirations" and chain.expiration != chain.date
 
@@ -159,6 +161,7 @@ class ChainReport:
             "checkpoint": {"bytes": self.receipt.bytes, "sha256": self.receipt.sha256},
             "attempts": self.receipt.attempts,
             "seconds": self.receipt.seconds,
+            **({"nulls": _nulls([self])} if self.nulls else {}),
         }
 
     def proof(self) -> dict[str, Any]:
@@ -178,6 +181,12 @@ def _said_of(evidence: Evidence) -> str:
     if asked:
         said += f", nor for {', '.join(asked)} asked for by themselves"
     return f"{said}; its report of the day: {silence.eod}"
+
+
+def _nulls(reports: Sequence[ChainReport]) -> dict[str, int]:
+    """How many records of chains lack a value, by column in the day's order."""
+    total = sum((Counter(report.nulls) for report in reports), Counter[str]())
+    return {name: total[name] for name in schema.OPTIONAL if total[name]}
 
 
 def _moment(ms: Any) -> dt.datetime:
@@ -227,6 +236,7 @@ def passport(
             "conflicts": sum(report.conflicts for report in reports),
             "sha256": rejects.sha256,
         },
+        "nulls": _nulls(reports),
         "underlying": prices and prices.as_json(),
         "quality": judgement.day,
         "rows": written.rows,

@@ -12,6 +12,7 @@ from spx_data import dataset, files, handles, slots, theta, volumes
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, ConfigurationValidationError
 from spx_data.fill import expirations
 from spx_data.layout import Layout
+from spx_data.retry import retrying
 from spx_data.settings import Settings, Terminal
 from spx_data.theta import Source
 
@@ -37,22 +38,22 @@ def preflight(settings: Settings) -> Terminal:
     for lack in volumes.check(layout):
         _log.warning("%s: after a power cut the last files may be damaged; verify finds them", lack)
     handles.ensure(settings.terminal.max_concurrent_requests)
-    terminal = theta.locate(settings.terminal)
+    terminal = theta.locate(settings.terminal, patient=True)
     with slots.shared(layout, terminal.max_concurrent_requests, brief=True) as shared:
         source = theta.connect(terminal, layout.temp, gate=shared.slot)
         try:
             dataset.check(settings, dataset.identity(settings, source.greeks_version))
             for root in settings.roots:
-                _check_root(layout, source, root)
+                _check_root(layout, source, root, terminal.retry_wait_factor)
         finally:
             source.close()
     return terminal
 
 
-def _check_root(layout: Layout, source: Source, root: str) -> None:
+def _check_root(layout: Layout, source: Source, root: str, wait_factor: float) -> None:
     """Ask for the expirations of *root*, which the jobs need too: whoever knows none does not know it."""
     try:
-        expirations.asked(layout, source, root)
+        retrying(lambda: expirations.asked(layout, source, root), wait_factor=wait_factor)
     except ApiResponseInvalidError as error:
         _log.warning("%s: dates are listed without the terminal's list of expirations", error)
     except ApiDataNotFoundError as error:

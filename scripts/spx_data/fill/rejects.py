@@ -2,7 +2,8 @@
 
 A bad row may be the source's or damage on the way. What the source says twice is its own: it is set aside
 and the rest goes on. The file has a line for each bad row, and for each version of a record that the source
-gives in several (`records.settle`): its reason, its chain, the API, and its text as it came.
+gives in several (`records.settle`): its reason, its chain, the API, and its text as it came. Of the bad rows
+of one chain and reason some thousand have a line of their own; one line counts the others (`rows`).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from spx_data import files, staging
 from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
 from spx_data.records import CONFLICT, MEANINGS, Reject, Rejects
 from spx_data.theta.chains import Chain
+from spx_data.theta.excerpts import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,30 +33,85 @@ if TYPE_CHECKING:
     from spx_data.staging import Receipt
 
 
-class Doubt:
-    """Bad rows in the answer about *what* are believed when two tries have brought the very same."""
+_CHAINS = 2  # that confirm a pattern, before others are believed at once
 
-    def __init__(self, what: object) -> None:
-        self._what = what
+
+class Believed:
+    """Patterns of bad rows that the source has confirmed on one date; threads may share it.
+
+    A source that garbles rows in a way of its own does so in every chain. Once bad rows of the same reason
+    have come twice and alike in two chains, they are its habit, and asking others again only costs.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._confirmed: dict[str, set[str]] = {}
+
+    def confirm(self, what: object, reasons: Iterable[str]) -> None:
+        """Take note that a second answer about *what* had the very same bad rows, of these *reasons*."""
+        with self._lock:
+            for reason in reasons:
+                self._confirmed.setdefault(reason, set()).add(str(what))
+
+    def covers(self, reasons: Iterable[str]) -> bool:
+        """Whether each of the *reasons* is a habit."""
+        with self._lock:
+            return all(len(self._confirmed.get(reason, ())) >= _CHAINS for reason in reasons)
+
+
+class DoubtedRowsError(ApiResponseInvalidError):
+    """An answer with bad rows that are not believed yet; its good ones are as good as any."""
+
+
+class Doubt:
+    """Bad rows in the answer about *what* are believed when two tries have brought the very same.
+
+    Values that records lack are doubted once, and keep no chain out: the second answer is taken, whatever
+    it lacks. Of a pattern that is *believed* on this date already nothing is doubted. Where no *believed* is
+    given, each chain stands for itself, and what records lack is not doubted.
+    """
+
+    def __init__(self, what: object, believed: Believed | None = None) -> None:
+        self._what, self._believed = what, believed
         self._before: set[tuple[Reject, ...]] = set()
+        self._lacked: Mapping[str, int] | None = None  # by the first answer
 
     def resolved(self, batches: Iterator[pa.RecordBatch], rejects: Rejects) -> Iterator[pa.RecordBatch]:
         """*batches* of one try, which adds its bad rows to *rejects* meanwhile.
 
         Raises:
-            ApiResponseInvalidError: at their end, where there are bad rows that no try before had brought.
+            DoubtedRowsError: at their end, where there are bad rows that no try before had brought, or
+                values lack for the first time.
         """
         yield from batches
-        found = rejects.found
-        if found and found not in self._before:
-            self._before.add(found)
-            raise ApiResponseInvalidError(
-                f"the answer about {self._what} has {len(found):,} bad rows, like {found[0].raw!r:.200} "
+        found, lacks = rejects.found, rejects.nulls
+        known, lacked = found in self._before, self._lacked
+        self._before.add(found)
+        self._lacked = lacks if lacked is None else lacked
+        if found and not known and not self._is_habit(rejects.reasons):
+            raise self._error(
+                f"has {len(rejects):,} bad rows, like {shown(found[0].raw)!r} "
                 f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
-                cure="If it stays, the terminal garbles its answers: restart it",
-                expected="no bad rows",
-                excerpt=found[0].raw[:200],
+                found[0].raw,
             )
+        absent = [f"no {name}" for name in lacks]
+        if absent and lacked is None and self._believed is not None and not self._is_habit(absent):
+            counts = ", ".join(f"{name} {count:,}" for name, count in lacks.items())
+            raise self._error(f"lacks values ({counts}), expected all, or another try that lacks some", "")
+        if self._believed is not None:
+            self._believed.confirm(self._what, rejects.reasons if known else ())
+            self._believed.confirm(self._what, absent if lacks == lacked else ())
+
+    def _is_habit(self, reasons: Iterable[str]) -> bool:
+        return self._believed is not None and self._believed.covers(reasons)
+
+    def _error(self, finding: str, raw: str) -> DoubtedRowsError:
+        return DoubtedRowsError(
+            f"the answer about {self._what} {finding}",
+            cure="If it stays, the terminal garbles its answers: restart it",
+            expected="no bad rows",
+            excerpt=shown(raw),
+        )
 
 
 # The file -----------------------------------------------------------------------------------------------
@@ -68,7 +126,7 @@ class KeptFile:
 
     @property
     def rows(self) -> int:
-        """Its lines."""
+        """The rows that its lines stand for."""
         return sum(self.reasons.values())
 
 
@@ -82,7 +140,8 @@ class Kept:
     def add(self, chain: Chain, rejects: Sequence[Reject], conflicts: pl.DataFrame | None = None) -> None:
         """Take in a chain's bad rows and the records of which it has several versions."""
         for reject in rejects:
-            self._lines.append(self._line(chain, reject.reason, reject.raw))
+            more = {"rows": reject.rows} if reject.rows > 1 else {}
+            self._lines.append(self._line(chain, reject.reason, reject.raw) | more)
         if conflicts is not None and len(conflicts):
             text = io.BytesIO()
             conflicts.drop("sealed").write_ndjson(text)
@@ -96,7 +155,9 @@ class Kept:
 
     def write(self, path: Path) -> KeptFile:
         """Write all to *path*, atomically and in order; where there is nothing, no file is left."""
-        reasons = Counter(line["reason"] for line in self._lines)
+        reasons = Counter[str]()
+        for line in self._lines:
+            reasons[line["reason"]] += line.get("rows", 1)
         counts = {code: reasons[code] for code in MEANINGS if code in reasons}
         if not self._lines:
             files.remove(path)

@@ -18,6 +18,7 @@ class Level(StrEnum):
     """How bad it is, the best first."""
 
     OK = "ok"
+    NOTICE = "notice"  # how this lake's source is: told, and nobody has to do anything
     WARN = "warn"  # worth knowing: nothing is lost, and the work goes on
     FAIL = "fail"  # needs somebody
 
@@ -52,6 +53,11 @@ class Check:
 def ok(name: str, found: str, **numbers: Any) -> Check:
     """A check that found nothing to mend."""
     return Check(name, Level.OK, found, **numbers)
+
+
+def notice(name: str, found: str, cure: str, **numbers: Any) -> Check:
+    """A check that found how things are, which is nobody's to mend."""
+    return Check(name, Level.NOTICE, found, cure, **numbers)
 
 
 def warn(name: str, found: str, cure: str, **numbers: Any) -> Check:

@@ -50,6 +50,7 @@ _ALERTS: Mapping[str, _Look] = {
     "corrupt": dates.corrupt,
     "completeness": quality.completeness,
     "quality": quality.quality,
+    "habits": quality.habits,
     "rejects": quality.rejects,
     "outliers": quality.outliers,
 }

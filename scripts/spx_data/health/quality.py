@@ -6,13 +6,16 @@ it is news and only warns later, and records and figures that stand out are told
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from spx_data.health.check import Check, fail, named, of_these, ok, warn
+from spx_data.health.check import Check, fail, named, notice, of_these, ok, warn
 from spx_data.health.scene import Scene
+from spx_data.settings import Quality
 from spx_data.status.listings import Listings
 from spx_data.status.outliers import Neighbourhood
-from spx_data.status.quality import Day
+from spx_data.status.quality import PARTS, Day, verdict
+from spx_data.status.quality import habits as of_the_source
 from spx_data.words import counted
 
 _NEWS_DAYS = 30  # since the seal
@@ -31,8 +34,8 @@ def quality(scene: Scene) -> Check:
     name, rules = "quality", scene.settings.quality
     judged = scene.judged
     failing = [day for day in judged if day.verdict == "fail"]
-    doubtful = [day for day in judged if day.verdict == "warn"]
-    dates = tuple(day.date for day in judged if day.verdict in {"fail", "warn"})
+    doubtful = [day for day in judged if day.verdict == "warn" and not _lacks_alone(day, rules)]
+    dates = tuple(day.date for day in judged if day in failing or day in doubtful)
     scores = [day.score for day in judged if day.score is not None]
     numbers = {
         "value": min(scores, default=None),
@@ -48,9 +51,32 @@ def quality(scene: Scene) -> Check:
         words.append(f"{counted(len(failing), 'date')} below {rules.fail_below:g} of 100: {listed}")
     if doubtful:
         words.append(f"{counted(len(doubtful), 'date')} to look at: {named([day.date for day in doubtful])}")
+    words.append(_most_of_all([*failing, *doubtful]))
     news = {line.date for line in scene.sealed if (line.facts.sealed_at or "") >= scene.since(_NEWS_DAYS)}
     level = fail if any(day.date in news for day in failing) else warn
-    return level(name, "; ".join(words), _cure(failing or doubtful), **numbers)
+    return level(name, "; ".join(filter(None, words)), _cure(failing or doubtful), **numbers)
+
+
+def _lacks_alone(day: Day, rules: Quality) -> bool:
+    """Whether nothing but what is missing makes it a day to look at: the check `completeness` tells those."""
+    points = {part: value for part in PARTS if (value := getattr(day, part)) is not None}
+    return day.complete is False and verdict(day.score, points, rules) == "good"
+
+
+def _most_of_all(bad: Sequence[Day]) -> str:
+    """What cost these days most, days of one check together: like `most of all crossed (12), parity (1)`."""
+    codes = Counter(day.findings[0].partition(":")[0] for day in bad if day.findings)
+    return f"most of all {', '.join(f'{code} ({n:,})' for code, n in codes.most_common())}" if codes else ""
+
+
+def habits(scene: Scene) -> Check:
+    """What the source does on nearly all judged dates: our model may not explain it, and the data be good."""
+    found = of_the_source(scene.summaries)
+    numbers = {"value": len(found), "unit": "habits"}
+    if not found:
+        return ok("habits", "the source has no habit that our model does not explain", **numbers)
+    cure = "Nothing to do: no day loses points by it; docs/quality.md says how days are judged"
+    return notice("habits", "; ".join(map(str, found.values())), cure, **numbers)
 
 
 def completeness(scene: Scene) -> Check:

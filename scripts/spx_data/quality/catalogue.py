@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spx_data.quality import (
+    activity,
     arbitrage,
     completeness,
     greeks,
@@ -20,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     *hours.CHECKS,
     *row_counts.CHECKS,
     *quotes.CHECKS,
+    *activity.CHECKS,
     *underlying.CHECKS,
     *arbitrage.CHECKS,
     *parity.CHECKS,

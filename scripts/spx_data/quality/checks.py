@@ -53,3 +53,5 @@ class Count:
     first: str | None = None  # the first of them by name: "C 4700 at 10:31"
     stamps: Ints | None = None  # ms since the epoch
     by_stamp: Ints | None = None  # how many of the hits were at each of them
+    chains: int = 1  # in which it was found, where the count is of several
+    chains_of: int = 1  # in which there was anything to look at

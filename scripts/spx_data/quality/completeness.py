@@ -17,6 +17,7 @@ import numpy as np
 
 from spx_data.evidence import Evidence, Lack, contract
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
+from spx_data.quality.hours import surplus
 from spx_data.quality.panel import MINUTE_MS, clock
 from spx_data.quality.presence import Presence, first_and_last, runs
 from spx_data.theta.chains import ListedChain
@@ -49,15 +50,7 @@ LATE = Check(
     "wire-facts, section 2.1: before the first quote of the day there is no row",
     ruinous=None,
 )
-SURPLUS = Check(
-    "surplus",
-    Part.COMPLETENESS,
-    "records",
-    "a record outside of the session: before it opens, or after it has closed",
-    "wire-facts, section 16: where the rows of half days end is unknown",
-    ruinous=None,
-)
-CHECKS = (MISSING, NONE_AT_SOURCE, LATE, SURPLUS)
+CHECKS = (MISSING, NONE_AT_SOURCE, LATE)
 
 
 @dataclass(frozen=True)
@@ -164,7 +157,7 @@ class Completeness:
             Count(MISSING, self.stamps.missing + lost, expected + lost, first, *self.missing_at),
             Count(NONE_AT_SOURCE, self.none_at_source, expected, none, *self.none_at),
             Count(LATE, len(self.late), received, late),
-            Count(SURPLUS, self.unexpected, self.stamps.received + self.unexpected),
+            surplus(self.stamps.received, self.unexpected),
         ]
 
     def _first_gap(self, *, explained: bool) -> str | None:

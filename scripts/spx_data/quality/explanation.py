@@ -1,41 +1,30 @@
-"""What explains a day's greeks: the rate, and the way each chain counts the time it has left.
+"""What explains a day's greeks: the rate, and the time each chain has left.
 
-Neither is on the wire. The rate is inferred from deltas and, should these be what is wrong, from prices; of
-the rates and the ways to count time that are found so, those are taken that explain most values. Every value
-is printed truncated to four decimals, the volatility too, so one is explained when it lies in the range that
-the volatilities printed alike allow. What a vendor got absurdly wrong may overflow on the way: it is then not
-explained, which is all there is to say about it.
+Neither is on the wire. The time is read from the greeks (`expiry`), the rate from deltas and, should these be
+what is wrong, from prices; of the rates and the clocks that are found so, those are taken that explain most
+values. Every value is printed truncated to four decimals, the volatility too, so one is explained when it
+lies in the range that the volatilities printed alike allow. What a vendor got absurdly wrong may overflow on
+the way: it is then not explained, which is all there is to say about it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from spx_data.quality import black_scholes
+from spx_data.quality import black_scholes, expiry
 from spx_data.quality.checks import Floats, Ints, Mask
+from spx_data.quality.expiry import Clock
+from spx_data.quality.greek_rows import GREEKS, PRINTED, Rows, solver_error
 
-GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda")
 PRICE = "price"
 VALUES = (*GREEKS, PRICE)
-PRINTED = 1e-4  # the last decimal of every value
 
-# How time is counted (wire-facts, section 3): whole days, and 0.15 of one on the last; or what is left until
-# the close, an hour at least.
-WHOLE_DAYS, TIME_LEFT, TIME_LEFT_EARLY = range(3)
-CONVENTIONS = ("whole-days", "time-left", "time-left-early")
-UNKNOWN = -1
-
-_LAST_DAY = 0.15  # of a day
-_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
-_EARLIER_MS = 3 * _HOUR_MS  # a half day closes at 13:00
 _ROUNDING = 1.5 * PRINTED
 _FLOATING = 1e-6  # relative; a vega of thousands bends by more than the last decimal between two volatilities
-_CHEAP, _SOLVER = 3.0, 0.006  # dollars: what the vendor's solver is off for cheap options
-_EXACT = 0.0015  # dollars: the same for all others
 _LEVERS = (0.1, 0.9)  # deltas that tell a rate
 _FEWEST = 5  # records that tell a chain's rate
 _SURE = 2.0  # errors of a chain's rate within which it votes for another's
@@ -43,47 +32,8 @@ _TOO_LOOSE = 0.02  # an error of a rate that tells nothing
 _STEPS = 6
 _START = 0.03
 _WIDEST = 0.5
-_ANSWERS = 0.9  # of the records, for one value at least
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Records to be explained: arrays of one length."""
-
-    spot: Floats  # dollars
-    strike: Floats
-    call: Mask
-    days: Floats  # whole calendar days to expiration
-    left: Floats  # ms until 16:00 of the expiration date
-    early: Mask  # whether the chain may have ended at 13:00
-    mid: Floats
-    iv: Floats
-    iv_error: Floats
-    printed: Floats  # (greeks, records)
-
-    def __len__(self) -> int:
-        return len(self.spot)
-
-    def at(self, where: Ints | slice) -> Rows:
-        """Some of the records."""
-        return Rows(*(getattr(self, field.name)[..., where] for field in fields(self)))
-
-    def some(self, most: int) -> Rows:
-        """At most *most* of the records, spread evenly."""
-        return self.at(np.linspace(0, len(self) - 1, min(most, len(self))).astype(np.int64))
-
-    @classmethod
-    def joined(cls, parts: Sequence[Rows]) -> Rows:
-        """The records of several chains, one after the other."""
-        names = [field.name for field in fields(cls)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
-
-    def years(self) -> Floats:
-        """The time to expiration by each convention: (conventions, records); NaN where one cannot apply."""
-        whole = np.where(self.days > 0, self.days, _LAST_DAY) / black_scholes.DAYS
-        left = np.maximum(self.left, _HOUR_MS) / (_DAY_MS * black_scholes.DAYS)
-        sooner = np.maximum(self.left - _EARLIER_MS, _HOUR_MS) / (_DAY_MS * black_scholes.DAYS)
-        return np.stack([whole, left, np.where(self.early, sooner, np.nan)])
+_FIRST = 0.25  # of a value and chain: what any rate must explain more than the first, which is the likeliest
+_LOOSE = 0.15  # of a value: what a time must explain more that has an error of its own
 
 
 @dataclass(frozen=True)
@@ -93,6 +43,8 @@ class Rate:
     value: float
     error: float
 
+
+_Witness = Callable[[Rows, Floats], tuple[Floats, Floats]]
 
 # Where no rate can be told, as on a last day: short times hardly need one.
 ANY_RATE = Rate(0.03, 0.03)
@@ -105,41 +57,66 @@ class Explanation:
     rate: Rate  # the day's, or `ANY_RATE`
     told: bool  # whether the day's records tell the rate
     chain_rates: Sequence[Rate | None]  # what each chain tells alone
-    conventions: Sequence[int | None]  # of each chain: UNKNOWN where none fits, None where there is no record
+    clocks: Sequence[Clock | None]  # of each chain; None where there is no record
+
+
+@dataclass(frozen=True)
+class _Times:
+    """What the clocks that a chain may go by make of its records: (clocks, records), NaN for none."""
+
+    years: Floats
+    errors: Floats
+
+    @classmethod
+    def of(cls, chains: Sequence[Rows], clocks: Sequence[Sequence[Clock]]) -> _Times:
+        most = max(map(len, clocks), default=0)
+        parts = [_times(rows, each, most) for rows, each in zip(chains, clocks, strict=True)]
+        years, errors = (np.concatenate(lines, axis=1) for lines in zip(*parts, strict=True))
+        return cls(years, errors)
+
+
+def _times(rows: Rows, clocks: Sequence[Clock], most: int) -> tuple[Floats, Floats]:
+    years, errors = np.full((most, len(rows)), np.nan), np.zeros((most, len(rows)))
+    for at, clock in enumerate(clocks if len(rows) else ()):
+        years[at], errors[at] = clock.gives.years(rows), clock.gives.errors(rows)
+    return years, errors
 
 
 @np.errstate(all="ignore")
-def explain(chains: Sequence[Rows], most: int = 48) -> Explanation:
-    """Find the rate and the conventions that explain most, by at most *most* records of each chain."""
+def explain(chains: Sequence[Rows], kinds: Sequence[object], most: int = 48) -> Explanation:
+    """Find the rate and the clocks that explain most, by at most *most* records of each chain.
+
+    Chains of one of the *kinds* (one for each chain) are expected to count their time alike.
+    """
+    clocks = expiry.clocks(chains, kinds)
     few = [rows.some(most) for rows in chains]
-    rows = Rows.joined(few)
+    rows, times = Rows.joined(few), _Times.of(few, clocks)
     bounds = np.cumsum([0, *(len(part) for part in few)])
-    years = rows.years()
-    told = [
-        (witness, rate)
-        for witness in (_by_delta, _by_price)
-        for line in years
-        if (rate := _agreed(_each(witness(rows, line), bounds))) is not None
-    ]
-    tried = [(witness, rate, _shares(rows, years, rate, bounds)) for witness, rate in told]
-    witness, rate, share = max(
-        tried or [(_by_delta, ANY_RATE, _shares(rows, years, ANY_RATE, bounds))],
-        key=lambda one: round(float(one[2].sum(axis=1).max(axis=0).sum()), 6),
-    )
-    choice = share.sum(axis=1).argmax(axis=0)
-    chosen = years[np.repeat(choice, np.diff(bounds)), np.arange(len(rows))]
-    answers = share.max(axis=1).max(axis=0) >= _ANSWERS
+    lines = list(zip(times.years, times.errors, strict=True))
+    loose = _LOOSE * (_sums(times.errors, bounds) > 0)
+    recognized = [(np.where(off > 0, np.nan, years), 0.0 * off) for years, off in lines]
+    told = _rates(rows, recognized, bounds) or _rates(rows, lines, bounds)
+    tried = [(witness, rate, _shares(rows, times, rate, bounds)) for witness, rate in told]
+    tried = tried or [(_by_delta, ANY_RATE, _shares(rows, times, ANY_RATE, bounds))]
+    sums = np.array([(share.sum(axis=1) - loose).max(axis=0).sum() for _, _, share in tried])
+    sums[0] += _FIRST * len(chains)
+    witness, rate, share = tried[int(sums.argmax())]
+    choice = (share.sum(axis=1) - loose).argmax(axis=0)
+    chosen = np.repeat(choice, np.diff(bounds)), np.arange(len(rows))
     return Explanation(
         rate,
         bool(told),
-        _each(witness(rows, chosen), bounds),
-        [(int(choice[at]) if answers[at] else UNKNOWN) if len(part) else None for at, part in enumerate(few)],
+        _each(_told(witness, rows, times.years[chosen], times.errors[chosen]), bounds),
+        [clocks[at][choice[at]] if len(part) else None for at, part in enumerate(few)],
     )
 
 
 @np.errstate(all="ignore")
-def explained(rows: Rows, years: Floats, rate: Rate) -> Mask:
-    """Which of the `VALUES` of each record the model explains: (values, records)."""
+def explained(rows: Rows, years: Floats, rate: Rate, error: Floats | float = 0.0) -> Mask:
+    """Which of the `VALUES` of each record the model explains: (values, records); what is absent is.
+
+    *years* are times to expiration, and *error* is how far off they can be.
+    """
     low, high, moved = (
         _modelled(rows, years, value, volatility)
         for value, volatility in (
@@ -151,10 +128,13 @@ def explained(rows: Rows, years: Floats, rate: Rate) -> Mask:
     price = rows.mid * (1.0 + rows.iv_error)
     printed = np.vstack([rows.printed, price])
     slack = _ROUNDING + _FLOATING * np.abs(printed) + np.abs(moved - low)
-    loose = np.where(rows.mid < _CHEAP, _SOLVER, _EXACT)
-    slack[VALUES.index("lambda")] += np.abs(rows.printed[GREEKS.index("lambda")]) * loose / rows.mid
+    if np.any(error):
+        slack += np.abs(_modelled(rows, years + error, rate.value, rows.iv) - low)
+    loose = solver_error(rows.mid)
+    slack[VALUES.index("lambda")] += np.abs(rows.greek("lambda")) * loose / rows.mid
     slack[VALUES.index(PRICE)] += _ROUNDING * rows.mid + loose
-    return np.asarray((printed >= np.minimum(low, high) - slack) & (printed <= np.maximum(low, high) + slack))
+    near = (printed >= np.minimum(low, high) - slack) & (printed <= np.maximum(low, high) + slack)
+    return np.asarray(near | np.isnan(printed))
 
 
 def _modelled(rows: Rows, years: Floats, rate: float, volatility: Floats) -> Floats:
@@ -164,18 +144,42 @@ def _modelled(rows: Rows, years: Floats, rate: float, volatility: Floats) -> Flo
     )
 
 
-def _shares(rows: Rows, years: Floats, rate: Rate, bounds: Ints) -> Floats:
-    """The share of each chain's records that are explained: (conventions, values, chains)."""
-    found = np.stack([explained(rows, line, rate) for line in years]).astype(np.float64)
-    sums = np.concatenate([np.zeros((*found.shape[:2], 1)), found.cumsum(axis=2)], axis=2)[:, :, bounds]
-    return np.asarray(np.diff(sums, axis=2) / np.maximum(1, np.diff(bounds)))
+def _shares(rows: Rows, times: _Times, rate: Rate, bounds: Ints) -> Floats:
+    """The share of each chain's records that are explained: (clocks, values, chains)."""
+    lines = zip(times.years, times.errors, strict=True)
+    found = np.stack([explained(rows, years, rate, error) for years, error in lines]).astype(np.float64)
+    return _sums(found, bounds) / np.maximum(1, np.diff(bounds))
+
+
+def _sums(values: Floats, bounds: Ints) -> Floats:
+    """The sums of each chain's *values*, along the last axis."""
+    summed = np.concatenate([np.zeros((*values.shape[:-1], 1)), values.cumsum(axis=-1)], axis=-1)
+    return np.asarray(np.diff(summed[..., bounds], axis=-1))
+
+
+def _rates(rows: Rows, lines: Sequence[tuple[Floats, Floats]], bounds: Ints) -> list[tuple[_Witness, Rate]]:
+    """The rates that most chains tell by one of the times (with their errors) and one witness."""
+    return [
+        (witness, rate)
+        for witness in (_by_delta, _by_price)
+        for line in lines
+        if (rate := _agreed(_each(_told(witness, rows, *line), bounds))) is not None
+    ]
+
+
+def _told(witness: _Witness, rows: Rows, years: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """The rate by a *witness*, and its error with that of the time."""
+    rate, off = witness(rows, years)
+    if error.any():
+        off = off + np.abs(witness(rows, years + error)[0] - rate)
+    return rate, off
 
 
 def _by_delta(rows: Rows, years: Floats) -> tuple[Floats, Floats]:
     """The rate that each record's delta tells, and its error by what is cut off; NaN where it tells none."""
-    printed = rows.printed[GREEKS.index("delta")]
-    usable = (np.abs(printed) > _LEVERS[0]) & (np.abs(printed) < _LEVERS[1])
-    delta = np.where(usable, printed + np.copysign(0.5 * PRINTED, printed), np.nan)
+    printed = np.abs(rows.greek("delta"))
+    usable = (printed > _LEVERS[0]) & (printed < _LEVERS[1])
+    delta = np.where(usable, rows.untruncated("delta"), np.nan)
     sigma, root = rows.iv + 0.5 * PRINTED, np.sqrt(years)
     d1 = black_scholes.d1_of(delta, rows.call)
     rate = (d1 * sigma * root - np.log(rows.spot / rows.strike)) / years - 0.5 * sigma * sigma
@@ -192,8 +196,7 @@ def _by_price(rows: Rows, years: Floats) -> tuple[Floats, Floats]:
         found = black_scholes.values(rows.spot, rows.strike, rows.call, years, rate, sigma)
         rate = np.clip(rate - (found.price - target) / found.rho, -_WIDEST, _WIDEST)
     tells = (np.abs(found.rho) > _LEVERS[0] * rows.strike * years) & (np.abs(rate) < _WIDEST)
-    loose = np.where(rows.mid < _CHEAP, _SOLVER, _EXACT)
-    off = (0.5 * PRINTED * (found.vega + rows.mid) + loose) / np.abs(found.rho)
+    off = (0.5 * PRINTED * (found.vega + rows.mid) + solver_error(rows.mid)) / np.abs(found.rho)
     return np.where(tells, rate, np.nan), off
 
 

@@ -1,7 +1,8 @@
 """The vendor's greeks, cross-examined: recomputed from the row's own quote, volatility and underlying.
 
-The rate is not on the wire: it is inferred from the day's own deltas, and then all greeks of all chains must
-agree with it. Samples are kept per chain, because short chains cannot tell the rate and long ones can.
+Neither the rate nor the time to expiration is on the wire. Both are read from the day's own greeks, and then
+all greeks of all chains must agree with them; how the source counts time is a fact. Samples are kept per
+chain, because short chains cannot tell the rate and long ones can.
 """
 
 from __future__ import annotations
@@ -15,21 +16,13 @@ import numpy as np
 from spx_data.evidence import contract
 from spx_data.quality import explanation
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
-from spx_data.quality.explanation import (
-    CONVENTIONS,
-    TIME_LEFT,
-    TIME_LEFT_EARLY,
-    UNKNOWN,
-    WHOLE_DAYS,
-    Explanation,
-    Rate,
-    Rows,
-)
-from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms
+from spx_data.quality.expiry import FIXED, TIME_LEFT, WHOLE_DAYS, Clock
+from spx_data.quality.explanation import Explanation, Rate
+from spx_data.quality.greek_rows import GREEKS, Rows
+from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms, put_forward_ms
 
 MOST = 2_000  # records of a chain that are examined
 LATEST = "latest"  # the model of version 3 that counts the time left; version 1 and v2 do not
-_EARLIER_MS = 2.75 * 3_600_000  # index options end at 13:15 on half days
 _PLAUSIBLE = (-0.01, 0.12)  # yearly rates
 _SLIGHT = 1e-4  # what rates may differ by for no reason of ours: a basis point
 
@@ -58,14 +51,24 @@ RATE = Check(
     "wire-facts, section 3: one rate (SOFR) for every row of a date",
     ruinous=0.10,
 )
+TIME = Check(
+    "greeks-time",
+    Part.GREEKS,
+    "chains",
+    "T = -epsilon / (S delta) makes no sense: it is not above zero, is off by more than a day and 5 % of the "
+    "days there are, is that of another day, jumps, or is counted otherwise than in two thirds of the root's "
+    "chains",
+    "Black & Scholes (1973): epsilon = -S T delta; T is one number for a chain's records of one stamp",
+    ruinous=0.10,
+)
 CONVENTION = Check(
     "greeks-convention",
     Part.GREEKS,
     "chains",
-    "the way to count time that explains a chain's values is none of its model's, or there is none",
+    "time is counted otherwise than the model is known to; figures.greeks_convention says how",
     "wire-facts, section 3: whole days / 365 and 0.15 / 365 on the last (version 1), or the time left, an "
     "hour at least (latest)",
-    ruinous=0.10,
+    ruinous=None,
 )
 BY_VALUE: dict[str, Check] = {
     "delta": _of_values("delta", "delta is not N(d1), or N(d1) - 1 of a put,"),
@@ -76,27 +79,33 @@ BY_VALUE: dict[str, Check] = {
     "lambda": _of_values("lambda", "lambda is not delta S / model price"),
     "price": _of_values("price", "the model's price at the volatility is not midpoint (1 + iv_error)"),
 }
-CHECKS: tuple[Check, ...] = (ZEROED, RATE, CONVENTION, *BY_VALUE.values())
+CHECKS: tuple[Check, ...] = (ZEROED, RATE, TIME, CONVENTION, *BY_VALUE.values())
 
 
 @dataclass(frozen=True)
 class Sample:
     """Some records of one chain, at most a few thousand, and what was found in all of them."""
 
+    root: str
     days: int  # to expiration
     rows: Rows
     stamps: Ints  # ms since the epoch
     zeroed: Count
 
-    def count(self, check: Check, found: Mask) -> Count:
-        """What *check* found among the records."""
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """Chains of which kind count their time alike: by root, and those on their last day."""
+        return self.root, self.days == 0
+
+    def count(self, check: Check, found: Mask, of: int) -> Count:
+        """What *check* found among *of* the records."""
         if not found.any():
-            return Count(check, 0, len(found))
+            return Count(check, 0, of)
         stamps, hits = np.unique(self.stamps[found], return_counts=True)
         at = int(np.flatnonzero(found & (self.stamps == stamps[0]))[0])
         named = contract(RIGHTS[CALL if self.rows.call[at] else PUT], float(self.rows.strike[at]))
         first = f"{named} at {clock(int(stamps[0]))}"
-        return Count(check, int(hits.sum()), len(found), first, stamps, hits.astype(np.int64))
+        return Count(check, int(hits.sum()), of, first, stamps, hits.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,7 @@ def sample(panel: Panel) -> Sample:
     some = panel.some(solved, MOST)
     column = {name: some[name].to_numpy() for name in some.columns if name != "right"}
     return Sample(
+        root=panel.root,
         days=panel.days,
         rows=Rows(
             spot=column["underlying_price"],
@@ -123,11 +133,11 @@ def sample(panel: Panel) -> Sample:
             call=(some["right"] == "C").to_numpy(),
             days=np.full(len(some), float(panel.days)),
             left=close_ms(panel.expiration) - column["timestamp"],
-            early=np.full(len(some), panel.days > 0 or _ended_early(panel)),
+            shift=np.full(len(some), put_forward_ms(panel.date, panel.expiration)),
             mid=0.5 * (column["bid"] + column["ask"]),
             iv=column["implied_vol"],
             iv_error=column["iv_error"],
-            printed=np.stack([column[name] for name in explanation.GREEKS]),
+            printed=np.stack([column[name] for name in GREEKS]),
         ),
         stamps=column["timestamp"],
         zeroed=panel.count(ZEROED, judged & nought, judged),
@@ -138,30 +148,33 @@ def examine(samples: Sequence[Sample], greeks_version: str) -> Examined:
     """Recompute the greeks of a day's *samples* by the conventions of *greeks_version*."""
     if not samples:
         return Examined([], {})
-    found = explanation.explain([one.rows for one in samples])
+    found = explanation.explain([one.rows for one in samples], [one.kind for one in samples])
     counts = [[one.zeroed, *_of_chain(one, found, at, greeks_version)] for at, one in enumerate(samples)]
     return Examined(
         counts,
         {
             "rate": round(found.rate.value, 5) + 0.0 if found.told else None,
-            "greeks_convention": _named(samples, found.conventions),
+            "greeks_convention": _named(samples, found.clocks),
         },
     )
 
 
 def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Count]:
     """The counts of one chain, whose place in the day's explanation is *at*."""
-    convention = found.conventions[at]
-    if convention is None:
+    used = found.clocks[at]
+    if used is None:
         return [Count(check, 0, 0) for check in CHECKS if check is not ZEROED]
-    used = convention if convention != UNKNOWN else _own(one.days, version)
-    fits = explanation.explained(one.rows, one.rows.years()[used], found.rate)
+    fits = explanation.explained(
+        one.rows, used.gives.years(one.rows), found.rate, used.gives.errors(one.rows)
+    )
     told = found.chain_rates[at] if found.told else None
-    foreign = convention not in _allowed(one.days, version)
+    foreign = used.gives.name(last_day=one.days == 0) not in _allowed(one.days, version)
+    there = [*np.count_nonzero(np.isfinite(one.rows.printed), axis=1).tolist(), len(one.rows)]
     return [
         Count(RATE, int(told is not None and _contradicts(told, found.rate)), int(told is not None)),
+        Count(TIME, int(not used.sense), 1),
         Count(CONVENTION, int(foreign), 1),
-        *(one.count(check, ~fits[place]) for place, check in enumerate(BY_VALUE.values())),
+        *(one.count(check, ~fits[place], there[place]) for place, check in enumerate(BY_VALUE.values())),
     ]
 
 
@@ -171,33 +184,18 @@ def _contradicts(told: Rate, day: Rate) -> bool:
     return abs(told.value - day.value) > told.error + day.error + _SLIGHT
 
 
-def _own(days: int, version: str) -> int:
-    """The convention of a model, where nothing says otherwise."""
-    return TIME_LEFT if version == LATEST and days == 0 else WHOLE_DAYS
-
-
-def _allowed(days: int, version: str) -> tuple[int, ...]:
+def _allowed(days: int, version: str) -> tuple[str, ...]:
     """The conventions of a model: nobody has said whether `latest` counts hours before the last day."""
-    if version != LATEST:
-        return (WHOLE_DAYS,)
-    return (TIME_LEFT, TIME_LEFT_EARLY) if days == 0 else (WHOLE_DAYS, TIME_LEFT, TIME_LEFT_EARLY)
+    whole, left = FIXED if days == 0 else WHOLE_DAYS, TIME_LEFT
+    known = (whole,) if version != LATEST else (left,) if days == 0 else (whole, left)
+    return tuple(one.name(last_day=days == 0) for one in known)
 
 
-def _ended_early(panel: Panel) -> bool:
-    """Whether the last record is from a half day's hours."""
-    if not len(panel.stamps):
-        return False
-    return float(panel.stamps[-1]) <= close_ms(panel.date) - _EARLIER_MS
-
-
-def _named(samples: Sequence[Sample], conventions: Sequence[int | None]) -> str | None:
+def _named(samples: Sequence[Sample], clocks: Sequence[Clock | None]) -> str | None:
     """The conventions met, those of the last day apart: like "whole-days; last day time-left"."""
     met = {"": set[str](), "last day ": set[str]()}
-    for one, convention in zip(samples, conventions, strict=True):
-        if convention is not None:
+    for one, used in zip(samples, clocks, strict=True):
+        if used is not None:
             last = one.days == 0
-            word = "unknown" if convention == UNKNOWN else CONVENTIONS[convention]
-            met["last day " if last else ""].add(
-                "fixed" if last and word == CONVENTIONS[WHOLE_DAYS] else word
-            )
+            met["last day " if last else ""].add(used.gives.name(last_day=last))
     return "; ".join(when + ", ".join(sorted(names)) for when, names in met.items() if names) or None

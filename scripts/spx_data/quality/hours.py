@@ -2,6 +2,7 @@
 
 Calendars can be wrong: for 2024-12-24 one of index options has a close at 16:15, the stock exchange's has
 13:00. What two of the three say is believed; where all differ, or the vendor has no calendar, the exchange's.
+How much longer than stocks index options go on, no calendar says: on half days the records do.
 """
 
 from __future__ import annotations
@@ -30,22 +31,46 @@ DISAGREES = Check(
     "calendars err: of 2024-12-24 CBOE_Index_Options says 16:15 and NYSE 13:00; wire-facts, section 11.4",
     ruinous=None,
 )
-CHECKS = (DISAGREES,)
+SURPLUS = Check(
+    "surplus",
+    Part.COMPLETENESS,
+    "records",
+    "a record outside of the session's hours, like a last quote repeated after a half day's close; it costs "
+    "nothing, because nothing is lost by it and session.closes tells it apart",
+    "wire-facts, section 2.1: quiet bars repeat the last quote; section 16: nobody knows where half days end",
+    ruinous=None,
+)
+CHECKS = (DISAGREES, SURPLUS)
+
+
+def surplus(within: int, outside: int) -> Count:
+    """The check of one chain's records *outside* of the session, beside those *within* it."""
+    return Count(SURPLUS, outside, within + outside)
 
 
 @dataclass(frozen=True)
 class Hours:
-    """From when to when stocks trade, in ms since midnight; index options go on for a quarter of an hour."""
+    """From when to when stocks trade, in ms since midnight, and how much longer index options do."""
 
     opens_ms: int
     closes_ms: int
+    longer_ms: int = _OPTIONS_LONGER_MS
+    expiring_longer_ms: int = 0  # what expires that day stops with stocks
 
     def span(self, window: Window, *, expiring: bool) -> range:
-        """The places of *window*'s stamps at which a contract is quoted; *expiring* ones stop with stocks."""
+        """The places of *window*'s stamps at which a contract is quoted, *expiring* on the date or not."""
         first = max(0, -((window.start_ms - self.opens_ms) // window.step_ms))
-        closes = self.closes_ms + (0 if expiring else _OPTIONS_LONGER_MS)
+        closes = self.closes_ms + (self.expiring_longer_ms if expiring else self.longer_ms)
         last = (min(window.end_ms, closes) - window.start_ms) // window.step_ms
         return range(first, max(first, last + 1))
+
+    @property
+    def variants(self) -> tuple[Hours, ...]:
+        """The same, and on half days with options that all end with stocks, or all a quarter hour later."""
+        if self.closes_ms >= REGULAR.closes_ms:
+            return (self,)
+        together = (0, _OPTIONS_LONGER_MS)
+        return (self, *(replace(self, longer_ms=each, expiring_longer_ms=each) for each in together))
 
 
 REGULAR = Hours(opens_ms=570 * _MINUTE_MS, closes_ms=960 * _MINUTE_MS)
@@ -127,12 +152,13 @@ class Told:
         exchange, vendor = _of_session(self.session), of_vendor(self.vendor)
         candidates = [hours for hours in (exchange, vendor) if hours is not None]
         ends = [self._ends(hours, window) for hours in candidates]
-        seen = tuple(last for _, last in self.observed.kinds)
-        votes = [ends.count(end) + (end == seen) for end in ends]
-        chosen = candidates[votes.index(max(votes))] if candidates else REGULAR
+        believed = [self._as_seen(hours, window) for hours in candidates]
+        votes = [ends.count(end) + (seen is not None) for end, seen in zip(ends, believed, strict=True)]
+        best = votes.index(max(votes)) if votes else None
+        chosen = REGULAR if best is None else believed[best] or candidates[best]
         quoted = replace(chosen, opens_ms=self._quoted_from(chosen.opens_ms, api))
         findings = [*self._about_closed(), *self._about_late_records(quoted, window)]
-        if any(end != seen for end in [*ends, self._ends(chosen, window)]):
+        if any(self._as_seen(hours, window) is None for hours in [*candidates, chosen]):
             findings.append(self._about_closes(exchange, vendor, chosen))
         return Truth(chosen, quoted, tuple(findings))
 
@@ -156,6 +182,11 @@ class Told:
             window.start_ms + (hours.span(window, expiring=expiring).stop - 1) * window.step_ms
             for expiring, _ in self.observed.kinds
         )
+
+    def _as_seen(self, hours: Hours, window: Window) -> Hours | None:
+        """The variant of *hours* that leads to the last stamps of the records; None if none does."""
+        seen = tuple(last for _, last in self.observed.kinds)
+        return next((each for each in hours.variants if self._ends(each, window) == seen), None)
 
     def _quoted_from(self, opens_ms: int, api: str) -> int:
         """From when on there can be records: v2 has none before the index's first print (section 2.1)."""

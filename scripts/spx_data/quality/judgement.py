@@ -2,7 +2,7 @@
 
 Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them). What
 only the whole day can tell is asked at its end, of what each chain leaves behind: its underlying, stamp by
-stamp, and a sample of its greeks, whose rate is the day's and not a chain's.
+stamp, a sample of its greeks, whose rate is the day's and not a chain's, and whether its market was alive.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spx_data.quality import arbitrage, figures, greeks, parity, quotes, score, smile, underlying
+from spx_data.quality import activity, arbitrage, figures, greeks, parity, quotes, score, smile, underlying
+from spx_data.quality.activity import Activity
 from spx_data.quality.checks import Check, Count, Ints
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
 from spx_data.quality.underlying import Line
@@ -45,6 +46,7 @@ class _Chain:
     figures: dict[str, float | None]
     underlying: Line
     sample: greeks.Sample
+    activity: Activity
 
     def __str__(self) -> str:
         return f"{self.root} {self.expiration}"
@@ -84,7 +86,10 @@ class Judge:
             *smile.judge(panel, fit),
         ]
         figured = figures.of_chain(panel, fit)
-        self._chains.append(_Chain(root, expiration, counts, figured, Line.of(panel), greeks.sample(panel)))
+        alive = Activity.of(panel, self._rules.closes_ms)
+        self._chains.append(
+            _Chain(root, expiration, counts, figured, Line.of(panel), greeks.sample(panel), alive)
+        )
         self._before = panel, fit
 
     def finish(self, more: Mapping[tuple[str, dt.date], Iterable[Count]]) -> Judgement:
@@ -103,7 +108,7 @@ class Judge:
             for key, counts in every.items()
         }
         figured = figures.of_day([(chain.expiration, chain.figures) for chain in self._chains], self._date)
-        sums = _sums(every)
+        sums = [*_sums(every), *activity.judge([chain.activity for chain in self._chains])]
         day = self._of_day(sums, figured | examined.figures)
         return Judgement(day, _minutes(sums, max(self._rules.step_ms, MINUTE_MS)), chains)
 
@@ -152,6 +157,8 @@ def _sum(check: Check, counts: list[tuple[str, Count]]) -> Count:
         named,
         stamps,
         by_stamp,
+        sum(count.hits > 0 for _, count in counts),
+        sum(count.of > 0 for _, count in counts),
     )
 
 
@@ -177,6 +184,8 @@ def _as_json(count: Count) -> dict[str, Any]:
         "share": share and float(f"{share:.6g}"),
         "score": points if points is None else round(points, score.DIGITS),
         "first": count.first,
+        "chains": count.chains,
+        "chains_of": count.chains_of,
     }
 
 

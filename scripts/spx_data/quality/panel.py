@@ -146,6 +146,11 @@ def close_ms(date: dt.date) -> float:
     return float(moment_ms(date, dt.time(16)))
 
 
+def put_forward_ms(date: dt.date, later: dt.date) -> float:
+    """By how much New York's clocks are put forward between *date* and *later*; negative if back."""
+    return float((later - date).days * 86_400_000) - (close_ms(later) - close_ms(date))
+
+
 def clock(ms: int) -> str:
     """The New York time of day of a stamp (ms since the epoch): minutes, and seconds where there are any."""
     moment = dt.datetime.fromtimestamp(ms / 1000, _ZONE)

@@ -96,7 +96,7 @@ def years(panel: Panel) -> Floats:
 
 
 def _solved(panel: Panel) -> Mask:
-    return panel.two_sided & (panel.grid("iv_error") < FAILED)
+    return panel.two_sided & (panel.grid("iv_error") < FAILED) & np.isfinite(panel.grid("implied_vol"))
 
 
 def _possible(panel: Panel) -> Mask:
@@ -141,6 +141,7 @@ def _sharpest(off: Floats) -> Mask:
 
 def _rises(panel: Panel, good: Mask) -> Count:
     delta = panel.grid("delta")
+    good = good & np.isfinite(delta)
     pairs = good[:, 1:] & good[:, :-1]
     right, strike, stamp = np.nonzero(pairs & (delta[:, 1:] - delta[:, :-1] > 2.0 * _PRINTED))
     excess = delta[right, strike + 1, stamp] - delta[right, strike, stamp] - 2.0 * _PRINTED

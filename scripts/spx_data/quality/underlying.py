@@ -27,7 +27,7 @@ MISSING = Check(
     "underlying-missing",
     Part.UNDERLYING,
     "records after 09:30",
-    "underlying price 0",
+    "underlying price 0, or none",
     "only the record of 09:30 has no index yet (the terminal's wire facts §2.1)",
     tolerated=0.001,
     ruinous=0.1,
@@ -81,7 +81,7 @@ FAILED_IV = Check(
 NO_IV = Check(
     "no-iv",
     Part.UNDERLYING,
-    "records",
+    "records with an implied volatility",
     "implied volatility 0 or iv_error ≥ 100: no market, at or below intrinsic value, or no underlying",
     "the terminal's wire facts §2.2",
     ruinous=None,
@@ -98,17 +98,18 @@ def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
     price = panel.grid("underlying_price")
     known = price > 0
     expected = panel.there & opened
-    timed = known & hours
     age = panel.stamps - panel.grid("underlying_timestamp")
+    timed = known & hours & np.isfinite(age)
     solvable = panel.two_sided & known & _within_bounds(panel)
     failed = panel.grid("iv_error") >= FAILED
+    told = np.isfinite(panel.grid("iv_error")) & np.isfinite(panel.grid("implied_vol"))
     return [
         panel.count(MISSING, expected & ~known, expected),
         panel.count_stamps(FROZEN, _frozen(panel, hours), hours & np.isfinite(panel.underlying)),
         panel.count(DISAGREES, _contradictory(price, known), known),
         panel.count(OLD, timed & ((age > OLD_MS) | (age < 0)), timed),
-        panel.count(FAILED_IV, solvable & failed, solvable),
-        panel.count(NO_IV, failed | (panel.grid("implied_vol") == 0), panel.there),
+        panel.count(FAILED_IV, solvable & told & failed, solvable & told),
+        panel.count(NO_IV, told & (failed | (panel.grid("implied_vol") == 0)), told),
     ]
 
 

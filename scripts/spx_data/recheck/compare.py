@@ -3,14 +3,14 @@
 Chain by chain, and of a large chain some strikes after the others, so memory holds a row group of each
 version and never a day. A row that both have, bit for bit, is unchanged; the others are matched by contract
 and stamp, and where a contract has several rows at one stamp, in their order. Values are compared bit for
-bit, without any tolerance: the source's text is the truth. So 0.0 and -0.0 differ; two NaN are one value,
-whatever their bits.
+bit, without any tolerance: the source's text is the truth. So 0.0 and -0.0 differ; what both lack is equal.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from spx_data.recheck.differences import (
     Differences,
     Example,
 )
-from spx_data.recheck.pairing import VALUES, bits, pair
+from spx_data.recheck.pairing import VALUES, bits, pair, values
 from spx_data.recheck.stretches import ChainRows, side_by_side, stretches
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def compare_chain(
     cells = np.zeros(len(pairs.old), np.int64)
     here = _Place(root, expiration, before)
     for name in VALUES:
-        old, new = before[name].to_numpy()[pairs.old], after[name].to_numpy()[pairs.new]
+        old, new = values(before[name])[pairs.old], values(after[name])[pairs.new]
         differs = bits(old) != bits(new)
         if name in _MODEL:
             differs &= ~failed
@@ -167,7 +167,7 @@ def compare_chain(
         cells += differs
         columns[name] = ColumnChange(int(differs.sum()), _largest(old[differs], new[differs]))
         for at in np.flatnonzero(differs)[:EXAMPLES]:
-            examples.append(here.example(pairs.old[at], name, old[at].item(), new[at].item()))
+            examples.append(here.example(pairs.old[at], name, _said(old[at]), _said(new[at])))
     examples += [here.example(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
     there = _Place(root, expiration, after)
     examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
@@ -196,10 +196,17 @@ def _failed(rows: pl.DataFrame) -> Flags:
     return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
 
 
+def _said(value: np.generic) -> float | int | None:
+    """A value of a record; None where it lacks one."""
+    found: float | int = value.item()
+    return None if found == schema.ABSENT_STAMP or math.isnan(found) else found
+
+
 def _largest(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> float | None:
     """The largest absolute change among the finite ones."""
+    there = (old != schema.ABSENT_STAMP) & (new != schema.ABSENT_STAMP)
     with np.errstate(invalid="ignore", over="ignore"):
-        changes = np.abs(new - old)
+        changes = np.abs(new[there] - old[there])
     finite = changes[np.isfinite(changes)]
     return float(finite.max()) if len(finite) else None
 

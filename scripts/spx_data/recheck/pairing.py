@@ -58,7 +58,7 @@ def _twins(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.
     """The row numbers, in each, of rows that the other has too, bit for bit, counted as often as both do."""
     names = schema.RECORD.names
     old, new = (
-        frame.with_columns(pl.Series(name, bits(frame[name].to_numpy())) for name in VALUES)
+        frame.with_columns(pl.Series(name, bits(values(frame[name]))) for name in VALUES)
         .with_row_index("row")
         .with_columns(nth=pl.int_range(pl.len()).over(names))
         for frame in (before, after)
@@ -69,6 +69,11 @@ def _twins(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.
 
 def _numbers(rows: pl.Series) -> Numbers:
     return rows.cast(pl.Int64).to_numpy()
+
+
+def values(column: pl.Series) -> npt.NDArray[Any]:
+    """A column as an array; what a record lacks is as the records' digest has it (`schema.ABSENT_*`)."""
+    return (column.fill_null(schema.ABSENT_STAMP) if column.dtype.is_integer() else column).to_numpy()
 
 
 def bits(values: npt.NDArray[Any]) -> Numbers:

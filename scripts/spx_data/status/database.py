@@ -134,9 +134,14 @@ def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> No
             # A file that is published whole needs no journal of its own.
             connection.executescript(_PRAGMAS + _SCHEMA)
             with connection:
+                judged: list[rows.Judged] = []
                 for history in histories():
-                    for table, its_rows in rows.of(history, settings.quality):
+                    for table, its_rows in rows.of(history):
                         _insert(connection, table, its_rows)
+                    if history.digest:
+                        judged.append((history.date, history.sealed_at, history.digest))
+                for table, its_rows in rows.of_judged(judged, settings.quality):
+                    _insert(connection, table, its_rows)
                 changes = editing.history(settings.layout)
                 _insert(connection, "configuration", list(_configuration(settings, changes)))
                 _insert(

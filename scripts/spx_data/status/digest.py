@@ -13,6 +13,7 @@ from typing import Any
 Digest = Mapping[str, Any]
 
 _BALANCE = ("expected", "received", "explained", "missing")
+_OF_A_CHECK = ("check", "hits", "of", "unit", "score", "part", "chains", "chains_of")
 _WHOLE = 100.0  # points
 CONFLICT = "conflict"  # what `records` calls records that contradict each other
 
@@ -21,7 +22,8 @@ def of(passport: Mapping[str, Any]) -> Digest | None:
     """The digest of a *passport*; None where it is of a day that nobody judged.
 
     `parts` has the points of each part; `lost` the checks that cost any, the costliest first, as code, hits,
-    of how many, unit and points; `contracts` and `stamps` what was expected, received, explained and missing;
+    of how many, unit, points, part, and chains with hits of those looked at; `contracts` and `stamps` what
+    was expected, received, explained and missing;
     `rejects` bad rows, duplicates dropped and conflicts; `expirations` what `expirations` understands.
     """
     quality = passport.get("quality")
@@ -48,7 +50,7 @@ def of(passport: Mapping[str, Any]) -> Digest | None:
 def _lost(checks: list[dict[str, Any]]) -> list[list[Any]]:
     costly = [check for check in checks if check["score"] is not None and check["score"] < _WHOLE]
     costly.sort(key=lambda check: (check["score"], check["check"]))
-    return [[check[name] for name in ("check", "hits", "of", "unit", "score")] for check in costly]
+    return [[check[name] for name in _OF_A_CHECK] for check in costly]
 
 
 def _rejects(rejects: Mapping[str, Any]) -> list[int | None]:

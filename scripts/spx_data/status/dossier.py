@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spx_data import vouched
@@ -12,6 +12,8 @@ from spx_data.layout import Layout
 from spx_data.quality import DETAILS, score
 from spx_data.settings import Settings
 from spx_data.status import outliers
+from spx_data.status import quality as of_the_source
+from spx_data.status.habits import Habits, is_habit
 from spx_data.status.listings import Listings
 from spx_data.status.quality import PARTS, Day
 from spx_data.status.summary import Summary
@@ -19,7 +21,7 @@ from spx_data.status.summary import Summary
 Document = Mapping[str, Any]
 
 
-def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], date: dt.date) -> Document:
+def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], date: dt.date) -> Document:
     """The report on *date*, one of the sealed dates; *days* are those of *summaries*, oldest first.
 
     Raises:
@@ -37,16 +39,17 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
             reason="no quality",
         )
     day, quality, details = days[place], passport["quality"], passport[DETAILS]
+    habits = of_the_source.habits(summaries)
     return {
         "date": date.isoformat(),
         "score": day.score,
         "verdict": day.verdict,
         "parts": [
-            {"part": part, "score": quality["parts"][part]["score"], "weight": rules.weights.get(part, 0.0)}
+            {"part": part, "score": getattr(day, part), "weight": rules.weights.get(part, 0.0)}
             for part in PARTS
             if part in quality["parts"]
         ],
-        "checks": quality["checks"],
+        "checks": [{**check, "habit": _is_habit(check, habits)} for check in quality["checks"]],
         "findings": list(day.findings),
         "expirations_lost": Listings(summaries).lost(place),
         "outliers": distances(days, place, rules.outlier_z),
@@ -56,6 +59,7 @@ def of(settings: Settings, summaries: Iterable[Summary], days: Sequence[Day], da
         ],
         "completeness": passport["completeness"],
         "rejects": {**passport["rejects"], "path": rejects_path(layout, date, passport["rejects"])},
+        "nulls": passport["nulls"],
         "session": passport["session"],
         "figures": quality["figures"],
         "underlying": passport["underlying"],
@@ -80,8 +84,16 @@ def distances(days: Sequence[Day], place: int, threshold: float) -> list[dict[st
 
 def worst(checks: Sequence[Document], part: str) -> Document | None:
     """The check that a part of the score has its points from; None where none of its checks scored."""
-    scored = (check for check in checks if check["part"] == part and check["score"] is not None)
+    scored = (
+        check
+        for check in checks
+        if check["part"] == part and check["score"] is not None and not check["habit"]
+    )
     return min(scored, key=lambda check: float(check["score"]), default=None)
+
+
+def _is_habit(check: Document, habits: Habits) -> bool:
+    return is_habit(check["check"], check["hits"], check["of"], habits)
 
 
 def stamps(minutes: Mapping[str, Any]) -> list[dt.datetime]:
@@ -115,7 +127,7 @@ def _chain(
     """Both parts of the passport that are about a chain, with its score by the weights of now."""
     quality = detail["quality"]
     points = score.weighted(quality["parts"], weights) if quality else None
-    return {**chain, **detail, "quality": quality and {**quality, "score": points}}
+    return {"nulls": {}, **chain, **detail, "quality": quality and {**quality, "score": points}}
 
 
 def _provenance(passport: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from spx_data.status.summary import Facts, Trouble
 _FACTS = [field.name for field in fields(Facts)][:-1]  # `troubles` come last, and have a form of their own
 _TROUBLE = [field.name for field in fields(Trouble) if field.name != "date"]
 # What another release, or another set of fields, remembered is not ours to use.
-_FORM = {"format": 4, "release": __version__, "facts": _FACTS, "trouble": _TROUBLE}
+_FORM = {"format": 5, "release": __version__, "facts": _FACTS, "trouble": _TROUBLE}
 
 _values_of = attrgetter(*_FACTS)
 _trouble_of = attrgetter(*_TROUBLE)

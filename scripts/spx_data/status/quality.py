@@ -1,6 +1,7 @@
 """What sealed days are worth: score and verdict by the settings of now, and where their figures are going.
 
-A passport keeps the points of each part; the score is made of them anew, so edited weights count at once.
+A passport keeps the points of each part and check; the score is made of them anew, so edited weights count at
+once, and what the source of the lake always does (`status.habits`) costs no day anything.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Any, Literal
 from spx_data.ledger import Kind
 from spx_data.quality import score
 from spx_data.settings import Quality
+from spx_data.status import habits as of_the_source
 from spx_data.status import trends as over_time
 from spx_data.status.digest import Digest
+from spx_data.status.habits import Habits
 from spx_data.status.summary import Summary
 from spx_data.status.trends import Measure, Period, Step, Trend
+from spx_data.words import percent
 
 Verdict = Literal["good", "warn", "fail"]
 
@@ -25,6 +29,7 @@ PARTS = tuple(part.value for part in score.Part)
 _BALANCE = ("expected", "received", "explained", "missing")
 _CONTRACTS = tuple(f"contracts_{name}" for name in _BALANCE)
 _STAMPS = tuple(f"stamps_{name}" for name in _BALANCE)
+_NONE: Habits = {}
 _REJECTS = ("rejected", "duplicates_dropped", "conflicts")
 
 
@@ -74,7 +79,14 @@ MEASURES = (
 
 def days(summaries: Iterable[Summary], rules: Quality) -> list[Day]:
     """The sealed dates that were judged, oldest first."""
-    return [day(summary.date, digest, rules) for summary, digest in judged(summaries)]
+    found = judged(summaries)
+    habits = of_the_source.of(digest for _, digest in found)
+    return [day(summary.date, digest, rules, habits) for summary, digest in found]
+
+
+def habits(summaries: Iterable[Summary]) -> Habits:
+    """What the source does on nearly all of the sealed dates that were judged, by check."""
+    return of_the_source.of(digest for _, digest in judged(summaries))
 
 
 def judged(summaries: Iterable[Summary]) -> list[tuple[Summary, Digest]]:
@@ -86,12 +98,13 @@ def judged(summaries: Iterable[Summary]) -> list[tuple[Summary, Digest]]:
     ]
 
 
-def day(date: dt.date, digest: Digest, rules: Quality) -> Day:
-    """What *date* is worth by the *digest* of its passport."""
-    found, told = standing(digest, rules)
+def day(date: dt.date, digest: Digest, rules: Quality, habits: Habits = _NONE) -> Day:
+    """What *date* is worth by the *digest* of its passport, but for the *habits* of the lake's source."""
+    found, told = standing(digest, rules, habits)
+    points, lost = of_the_source.beyond(digest, habits)
     per_minute = digest["rows"] / digest["minutes"] if digest["minutes"] else None
     values: dict[str, Any] = {
-        **{part: digest["parts"].get(part) for part in PARTS},
+        **{part: points.get(part) for part in PARTS},
         **dict(zip(_CONTRACTS, digest["contracts"], strict=True)),
         **dict(zip(_STAMPS, digest["stamps"], strict=True)),
         **dict(zip(_REJECTS, digest["rejects"], strict=True)),
@@ -105,44 +118,46 @@ def day(date: dt.date, digest: Digest, rules: Quality) -> Day:
         rows_per_minute=per_minute and round(per_minute, 1),
         spread_median=digest["spread_median"],
         iv_level=digest["iv_level"],
-        findings=tuple(map(words, digest["lost"])),
+        findings=tuple(map(words, lost)),
         session_findings=tuple(digest["findings"]),
         **values,
     )
 
 
-def standing(digest: Digest | None, rules: Quality) -> tuple[float | None, Verdict | None]:
-    """The score and the verdict of a date; None where it was not judged, or nothing of it could be."""
+def standing(
+    digest: Digest | None, rules: Quality, habits: Habits = _NONE
+) -> tuple[float | None, Verdict | None]:
+    """The score and the verdict of a date, but for the *habits* of the lake's source.
+
+    None where it was not judged, or nothing of it could be.
+    """
     if digest is None:
         return None, None
-    points = digest["parts"]
+    points, _ = of_the_source.beyond(digest, habits)
     found = score.weighted(points, rules.weights)
-    return found, verdict(found, points, rules)
+    return found, verdict(found, points, rules, complete=digest["complete"] is not False)
 
 
-def verdict(found: float | None, points: Mapping[str, float], rules: Quality) -> Verdict | None:
+def verdict(
+    found: float | None, points: Mapping[str, float], rules: Quality, *, complete: bool = True
+) -> Verdict | None:
     """What a score means by the thresholds of the settings; None where there is no score.
 
     A part of which so little is left that a day would fail is a warning whatever its weight: the mean of the
-    parts must not hide one.
+    parts must not hide one. A day that is not *complete* is never good, though what is there were perfect.
     """
     if found is None:
         return None
     if found < rules.fail_below:
         return "fail"
     ruined = any(rules.weights.get(part) and value < rules.fail_below for part, value in points.items())
-    return "warn" if found < rules.warn_below or ruined else "good"
+    return "warn" if found < rules.warn_below or ruined or not complete else "good"
 
 
 def words(lost: Sequence[Any]) -> str:
     """A check that cost points, as a person reads it: like `crossed: 12 of 4,000 quotes (0.3 %)`."""
-    code, hits, of, unit, _ = lost
+    code, hits, of, unit, *_ = lost
     return f"{code}: {hits:,} of {of:,} {unit} ({percent(hits / of)})"
-
-
-def percent(share: float) -> str:
-    """A share as percent with two digits that count, however small it is."""
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def periods(found: Iterable[Day], step: Step) -> list[Period]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from operator import itemgetter
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 from spx_data import journal
 from spx_data.ledger import Kind
 from spx_data.settings import Quality
+from spx_data.status import habits as of_the_source
 from spx_data.status import quality
+from spx_data.status.digest import Digest
 from spx_data.status.history import History
 from spx_data.status.inventory import items
 from spx_data.status.quality import Day
 
 Row = tuple[Any, ...]
+Judged = tuple[dt.date, str | None, Digest]  # with the moment of its seal
 
 # The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
 STATUS = {
@@ -36,16 +40,29 @@ _DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and 
 _CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
 
 
-def of(history: History, rules: Quality) -> Iterator[tuple[str, list[Row]]]:
+def of(history: History) -> Iterator[tuple[str, list[Row]]]:
     """Each table's name and its rows for the date; an id is left to the database, which counts them."""
     yield "processing_log", [_processing(history)]
     yield "expiration_log", _expirations(history)
     yield "error_log", list(_errors(history))
-    day = quality.day(history.date, history.digest, rules) if history.digest else None
-    yield "performance_metrics", list(_metrics(history, day))
-    yield "quality", [_quality(day)] if day else []
-    yield "quality_checks", list(_checks(history)) if day else []
+    yield "performance_metrics", list(_metrics(history))
+    yield "quality_checks", list(_checks(history)) if history.digest else []
     yield "inventory", list(_inventory(history))
+
+
+def of_judged(judged: Sequence[Judged], rules: Quality) -> Iterator[tuple[str, list[Row]]]:
+    """The rows that need all *judged* dates: a day is scored but for what the source always does."""
+    habits = of_the_source.of(digest for _, _, digest in judged)
+    days = [(quality.day(date, digest, rules, habits), at) for date, at, digest in judged]
+    yield "quality", [_quality(day) for day, _ in days]
+    yield (
+        "performance_metrics",
+        [
+            (None, day.date.isoformat(), "quality_score", day.score, "points", day.verdict, at)
+            for day, at in days
+            if day.score is not None
+        ],
+    )
 
 
 def _processing(history: History) -> Row:
@@ -97,7 +114,7 @@ def _errors(history: History) -> Iterator[Row]:
         )
 
 
-def _metrics(history: History, day: Day | None) -> Iterator[Row]:
+def _metrics(history: History) -> Iterator[Row]:
     date, at = history.date.isoformat(), history.sealed_at
     if at is None or history.passport is None:
         return
@@ -112,8 +129,6 @@ def _metrics(history: History, day: Day | None) -> Iterator[Row]:
         yield (None, date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
     if history.memory_peak_mb is not None:
         yield (None, date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
-    if day is not None and day.score is not None:
-        yield (None, date, "quality_score", day.score, "points", day.verdict, at)
 
 
 def _quality(day: Day) -> Row:

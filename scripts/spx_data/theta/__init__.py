@@ -107,19 +107,31 @@ class Sighting:
     seconds: float
 
 
-def locate(terminal: Terminal) -> Terminal:
+def locate(terminal: Terminal, *, patient: bool = False) -> Terminal:
     """*terminal* with the address and the API version that were found, connected to its server.
 
-    v3 is tried first, then v2.
+    v3 is tried first, then v2. Whoever is *patient* asks again, as often as the errors' policies say, a
+    terminal that answers and cannot serve yet; where nothing listens, that is said at once.
 
     Raises:
         ThetaTerminalNotRunningError: nothing answers, or the terminal is not logged in.
         TerminalDisconnectedError: the terminal has lost its server.
         WrongApiError: it speaks another version than `thetadata.api` says.
     """
-    found = sight(terminal)
-    health.check(found.word, found.base_url)
-    return replace(terminal, base_url=found.base_url, api=found.api)
+
+    def look() -> Terminal:
+        try:
+            found = sight(terminal)
+        except ThetaTerminalNotRunningError as error:
+            raise error if "status" in error.fields else error.final() from None
+        health.check(found.word, found.base_url)
+        return replace(terminal, base_url=found.base_url, api=found.api)
+
+    if not patient:
+        return look()
+    from spx_data.retry import retrying  # here, because `status` asks once, and need not load it
+
+    return retrying(look, wait_factor=terminal.retry_wait_factor)
 
 
 def sight(terminal: Terminal) -> Sighting:

@@ -1,7 +1,8 @@
-"""Consecutive rows of a body: typed all at once, or, where that cannot be, row by row.
+"""Consecutive rows of a body: typed all at once, or, where that cannot be, field by field.
 
-There is one parser for each transport format, and it is strict. Rows that it cannot read are found by asking
-it about fewer and fewer of them, so a row that is read alone is read as it would be among others.
+There is one parser for each transport format, and it is strict and fast. What it cannot read is read field
+by field, in whatever spelling (`spelling`), and what is bad of that is told row by row. Of CSV, the bulk of
+all data, blanks and words in another spelling are read nearly as fast on the way.
 """
 
 from __future__ import annotations
@@ -9,32 +10,79 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from spx_data.records import FIELDS, MISSING, NOT_FINITE, UNREADABLE
+from spx_data.records import FIELDS
+from spx_data.theta import spelling
 from spx_data.theta.layouts import Row
+from spx_data.theta.spelling import WORD as WORD
+from spx_data.theta.spelling import Unread
 
 Columns = Mapping[str, pa.DataType]
 
 _GLANCE = 64  # bytes
+_NULLS = ["", "null", "NULL", "nan", "NaN", "NAN"]
 
-WORD = pa.dictionary(pa.int32(), pa.string())
+
+@dataclass(frozen=True)
+class Wanted:
+    """The names and the types that rows must have; those that are *optional* may be null."""
+
+    columns: Columns
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def needed(self) -> list[str]:
+        """The names without which there is no table."""
+        return [name for name in self.columns if name not in self.optional]
+
+    def batch(self, arrays: Mapping[str, pa.Array]) -> pa.RecordBatch:
+        """The columns as a batch; raises ValueError where one lacks what it must have."""
+        for name in self.needed:
+            if arrays[name].null_count:
+                raise ValueError(f"a row lacks {name}")
+        return pa.RecordBatch.from_arrays(
+            [_trimmed(arrays[name]) for name in self.columns], schema=pa.schema(self.columns.items())
+        )
+
+
+def _trimmed(column: pa.Array) -> pa.Array:
+    """A column of words without blanks around them; any other as it is."""
+    if column.type != WORD:
+        return column
+    words = column.dictionary.to_pylist()
+    if words == (bare := [word.strip() for word in words]):
+        return column
+    return pa.DictionaryArray.from_arrays(column.indices, pa.array(bare, pa.string()))
+
+
+@dataclass(frozen=True)
+class Parted:
+    """The rows of a block that can be read, their numbers in it, and the others' numbers with reasons."""
+
+    batch: pa.RecordBatch
+    numbers: Sequence[int]
+    bad: Mapping[int, str]
 
 
 class Block(ABC):
-    """Rows of a body; *columns* are the names and the types that they must have."""
+    """Rows of a body."""
 
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
 
     @abstractmethod
     def typed(self) -> pa.RecordBatch:
-        """The rows, with exactly the columns; raises ValueError where one of them cannot be read."""
+        """The rows, with exactly the columns; raises ValueError where one of them cannot be read so."""
+
+    def loose(self) -> pa.RecordBatch:
+        """Like `typed`, for rows that lack values or spell words otherwise, where the format allows it."""
+        raise ValueError("only row by row")
 
     @abstractmethod
     def raw(self, number: int) -> str:
@@ -44,73 +92,53 @@ class Block(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def _only(self, numbers: Sequence[int]) -> Block:
-        """The block of some of the rows."""
-
-    @abstractmethod
     def _fields(self, number: int) -> list[Any] | None:
-        """A row's values of the columns, as they came; None where it does not have them all."""
+        """A row's values of the columns, as they came (None where one is absent); None where it is no row."""
 
-    def parted(self, most: int) -> tuple[Block, list[tuple[str, str]]]:
-        """The rows that can be read, as a block, and the reason and the text of each of the others.
-
-        Once there are more than *most* of the others no more are looked for.
-        """
-        reasons = {number: reason for number in range(len(self)) if (reason := self._reason(number))}
-        readable = [number for number in range(len(self)) if number not in reasons]
-        for number in self._unreadable(readable, most - len(reasons)):
-            reasons[number] = UNREADABLE
-        good = self._only([number for number in readable if number not in reasons])
-        return good, [(reasons[number], self.raw(number)) for number in sorted(reasons)]
-
-    def _unreadable(self, numbers: list[int], most: int) -> list[int]:
-        """Which of some rows cannot be read: halves of what cannot be read are tried in turn."""
-        found: list[int] = []
-        waiting = [numbers] if numbers else []
-        while waiting and len(found) <= most:
-            some = waiting.pop()
-            if self._reads(some):
-                continue
-            if len(some) == 1:
-                found += some
+    def parted(self) -> Parted:
+        """The rows read field by field: slower than `typed`, and whatever the spelling."""
+        columns = self._wanted.columns
+        readers = [spelling.reader(kind) for kind in columns.values()]
+        optional = [name in self._wanted.optional for name in columns]
+        numbers: list[int] = []
+        rows: list[list[Any]] = []
+        bad: dict[int, str] = {}
+        for number in range(len(self)):
+            fields = self._fields(number)
+            row = FIELDS if fields is None else _read(fields, readers, optional)
+            if isinstance(row, str):
+                bad[number] = row
             else:
-                waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
-        return found
+                numbers.append(number)
+                rows.append(row)
+        arrays = zip(columns.items(), zip(*rows, strict=True) if rows else [()] * len(columns), strict=True)
+        return Parted(
+            self._wanted.batch({name: spelling.array(list(found), kind) for (name, kind), found in arrays}),
+            numbers,
+            bad,
+        )
 
-    def _reads(self, numbers: Sequence[int]) -> bool:
+
+def _read(
+    fields: Sequence[Any], readers: Sequence[Callable[[Any], Any]], optional: Sequence[bool]
+) -> list[Any] | str:
+    """A row's values; the reason where one that it must have cannot be read."""
+    row = []
+    for field, read, may_lack in zip(fields, readers, optional, strict=True):
         try:
-            return bool(self._only(numbers).typed().num_rows == len(numbers))
-        except ValueError:
-            return False
-
-    def _reason(self, number: int) -> str | None:
-        """Why a row is bad, as far as its text tells without a look at types."""
-        fields = self._fields(number)
-        if fields is None:
-            return FIELDS
-        if any(value is None or value == "" for value in fields):
-            return MISSING
-        return NOT_FINITE if any(map(_is_no_number, fields)) else None
-
-    def _batch(self, arrays: Mapping[str, pa.Array]) -> pa.RecordBatch:
-        for name, array in arrays.items():
-            if array.null_count:
-                raise ValueError(f"a row lacks {name}")
-        return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(self._columns.items()))
-
-
-def _is_no_number(value: Any) -> bool:
-    """Whether a field is NaN or infinite, as a number or as the word for it."""
-    if isinstance(value, str):
-        return value.lstrip("+-").lower() in {"nan", "inf", "infinity"}
-    return isinstance(value, float) and not math.isfinite(value)
+            row.append(read(field))
+        except Unread as error:
+            if not may_lack:
+                return error.reason
+            row.append(None)
+    return row
 
 
 class _Lines(Block):
     """A block whose rows are lines of text."""
 
-    def __init__(self, lines: bytes, columns: Columns) -> None:
-        super().__init__(columns)
+    def __init__(self, lines: bytes, wanted: Wanted) -> None:
+        super().__init__(wanted)
         self._text = lines
         self._split: list[bytes] | None = None
 
@@ -118,15 +146,16 @@ class _Lines(Block):
         """Whether there is no row at all; the start tells in most blocks, and costs no copy of them."""
         return not self._text[:_GLANCE].strip() and not self._text.strip()
 
+    def _nothing(self) -> pa.RecordBatch:
+        return self._wanted.batch(
+            {name: spelling.array([], kind) for name, kind in self._wanted.columns.items()}
+        )
+
     def _lines(self) -> list[bytes]:
         if self._split is None:
             lines = (line.rstrip(b"\r") for line in self._text.split(b"\n"))
             self._split = [line for line in lines if line]
         return self._split
-
-    def _joined(self, numbers: Sequence[int]) -> bytes:
-        lines = self._lines()
-        return b"".join(lines[number] + b"\n" for number in numbers)
 
     def raw(self, number: int) -> str:
         """A line as it came."""
@@ -136,12 +165,24 @@ class _Lines(Block):
         return len(self._lines())
 
 
+def _respelt(column: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
+    """A column of words as one of *kind*; an empty word, or an absent column, is null."""
+    read = spelling.reader(kind)
+    found = [read(word) if word and word.strip() else None for word in column.dictionary.to_pylist()]
+    return spelling.array(found, kind).take(column.indices)
+
+
 # CSV ----------------------------------------------------------------------------------------------------
 
 
 def header_of(line: bytes) -> list[str]:
-    """The names in the first line of a CSV body; none where it is no such line."""
-    return _split(line) or []
+    """The names in the first line of a CSV body, without blanks and in lower case."""
+    return plain(_split(line) or [])
+
+
+def plain(names: Sequence[str]) -> list[str]:
+    """Names of columns as they are known here: without blanks and in lower case."""
+    return [name.strip().lower() for name in names]
 
 
 def _split(line: bytes) -> list[str] | None:
@@ -154,39 +195,80 @@ def _split(line: bytes) -> list[str] | None:
 class CsvBlock(_Lines):
     """Lines of a CSV body under *names*, its header."""
 
-    def __init__(self, lines: bytes, columns: Columns, names: Sequence[str]) -> None:
-        super().__init__(lines, columns)
+    def __init__(self, lines: bytes, wanted: Wanted, names: Sequence[str]) -> None:
+        super().__init__(lines, wanted)
         self._names = names
+        places = {name: place for place, name in enumerate(names)}
+        self._places = [places.get(name) for name in wanted.columns]
 
     def typed(self) -> pa.RecordBatch:
         """The rows, as Arrow's reader of CSV has them."""
+        batch = self._read(self._wanted.columns, nulls=[])
+        return self._wanted.batch(dict(zip(batch.schema.names, batch.columns, strict=True)))
+
+    def loose(self) -> pa.RecordBatch:
+        """The rows, whose columns of numbers may have blanks; of the others each spelling is read once."""
+        columns = self._wanted.columns
+        words = {name: kind if pa.types.is_floating(kind) else WORD for name, kind in columns.items()}
+        batch = self._read(words, nulls=_NULLS)
+        try:
+            return self._wanted.batch(
+                {
+                    name: batch[name] if pa.types.is_floating(kind) else _respelt(batch[name], kind)
+                    for name, kind in columns.items()
+                }
+            )
+        except Unread as error:
+            raise ValueError(f"a row has words that cannot be read: {error}") from error
+
+    def _read(self, columns: Columns, nulls: list[str]) -> pa.RecordBatch:
         import pyarrow.csv
 
         if self._is_blank():
-            return self._batch({name: pa.array([], kind) for name, kind in self._columns.items()})
+            return self._nothing()
         table = pyarrow.csv.read_csv(
             pa.BufferReader(self._text),
             read_options=pyarrow.csv.ReadOptions(column_names=self._names, block_size=len(self._text) + 1),
-            # Nothing stands for an absent value on this wire: an empty field is damage.
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=self._columns,
-                include_columns=list(self._columns),
-                null_values=[],
+                column_types=columns,
+                include_columns=list(columns),
+                include_missing_columns=True,
+                null_values=nulls,
                 strings_can_be_null=False,
             ),
         )
         (batch,) = table.combine_chunks().to_batches()
         return batch
 
-    def _only(self, numbers: Sequence[int]) -> Block:
-        return CsvBlock(self._joined(numbers), self._columns, self._names)
+    def check_last(self) -> None:
+        """Raise ValueError where the last line, which has no end, is no whole row.
+
+        It is whole when it has all fields, those of the columns can be read, and the last of them is not
+        spelt shorter than in the lines before.
+        """
+        lines = self._lines()
+        quoted = lines[-1].count(b'"') % 2
+        fields = _split(lines[-1]) or []
+        others = [row[-1] for line in lines[:-1] if (row := _split(line)) and len(row) == len(fields)]
+        alone = CsvBlock(lines[-1], self._wanted, self._names).parted()
+        if quoted or len(fields) < len(self._names) or alone.bad or spelling.is_cut(fields[-1], others):
+            raise ValueError("it ends in the middle of a line")
 
     def _fields(self, number: int) -> list[Any] | None:
         fields = _split(self._lines()[number])
         if fields is None or len(fields) != len(self._names):
+            fields = self._without_ends(fields or [])
+        if fields is None:
             return None
-        row = dict(zip(self._names, fields, strict=True))
-        return [row[name] for name in self._columns]
+        return [None if place is None else fields[place] for place in self._places]
+
+    def _without_ends(self, fields: list[str]) -> list[str] | None:
+        """A row that ends with more commas than the header, or with fewer; None where it is another one."""
+        names = len(self._names) - (not self._names[-1])
+        ends = fields[names:]
+        if len(fields) < names or any(field.strip() for field in ends):
+            return None
+        return [*fields[:names], ""]
 
 
 # JSON ---------------------------------------------------------------------------------------------------
@@ -201,28 +283,31 @@ class NdjsonBlock(_Lines):
         import polars as pl
 
         kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64}
-        types = {name: kinds.get(kind, pl.String) for name, kind in self._columns.items()}
+        columns = self._wanted.columns
+        types = {name: kinds.get(kind, pl.String) for name, kind in columns.items()}
         if self._is_blank():
-            return self._batch({name: _typed(pa.array([]), kind) for name, kind in self._columns.items()})
+            return self._nothing()
         try:
             frame = pl.read_ndjson(io.BytesIO(self._text), schema=types)
         except pl.exceptions.PolarsError as error:
             raise ValueError(str(error)) from error
-        return self._batch(
-            {name: _typed(frame[name].to_arrow(), kind) for name, kind in self._columns.items()}
+        return self._wanted.batch(
+            {name: _typed(frame[name].to_arrow(), kind) for name, kind in columns.items()}
         )
+
+    def names(self) -> list[str]:
+        """The names in the first line; none where it is no row."""
+        first = _parsed(self._lines()[0]) if len(self) else None
+        return list(first) if isinstance(first, dict) else []
 
     def check_last(self) -> None:
         """Raise ValueError where the last line, which has no end, is no whole row."""
         if not isinstance(_parsed(self._lines()[-1]), dict):
             raise ValueError("it ends in the middle of a line")
 
-    def _only(self, numbers: Sequence[int]) -> Block:
-        return NdjsonBlock(self._joined(numbers), self._columns)
-
     def _fields(self, number: int) -> list[Any] | None:
         row = _parsed(self._lines()[number])
-        return [row.get(name) for name in self._columns] if isinstance(row, dict) else None
+        return _values(row, self._wanted.columns) if isinstance(row, dict) else None
 
 
 def _parsed(line: bytes) -> Any:
@@ -235,17 +320,20 @@ def _parsed(line: bytes) -> Any:
 class JsonBlock(Block):
     """Rows of a JSON body, as its parser gave them."""
 
-    def __init__(self, rows: Sequence[Row], columns: Columns) -> None:
-        super().__init__(columns)
+    def __init__(self, rows: Sequence[Row], wanted: Wanted) -> None:
+        super().__init__(wanted)
         self._rows = rows
 
     def typed(self) -> pa.RecordBatch:
         """The rows, value by value."""
+        columns, optional = self._wanted.columns, self._wanted.optional
         try:
-            return self._batch(
+            return self._wanted.batch(
                 {
-                    name: _array([row[name] for row in self._rows], kind)
-                    for name, kind in self._columns.items()
+                    name: _array(
+                        [row.get(name) if name in optional else row[name] for row in self._rows], kind
+                    )
+                    for name, kind in columns.items()
                 }
             )
         except KeyError as error:
@@ -260,14 +348,16 @@ class JsonBlock(Block):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _only(self, numbers: Sequence[int]) -> Block:
-        return JsonBlock([self._rows[number] for number in numbers], self._columns)
-
     def _fields(self, number: int) -> list[Any] | None:
         row = self._rows[number]
-        if not any(name in row for name in ("tick", "row")):
-            return [row.get(name) for name in self._columns]
-        return None
+        return None if any(name in row for name in ("tick", "row")) else _values(row, self._wanted.columns)
+
+
+def _values(row: Row, columns: Columns) -> list[Any]:
+    """A row's values of the columns, whatever the case of its names; None where there is none."""
+    if any(name not in row for name in columns):
+        row = dict(zip(plain(list(row)), row.values(), strict=True)) | dict(row)
+    return [row.get(name) for name in columns]
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:

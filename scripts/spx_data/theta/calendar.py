@@ -35,11 +35,12 @@ class VendorHours:
     @classmethod
     def of(cls, kind: str, opens: str | None, closes: str | None) -> VendorHours:
         """The hours in words of the wire; raises ValueError where they make no sense together."""
+        kind = kind.strip().lower().replace("-", "_").replace(" ", "_")
         if kind not in _KINDS:
             raise ValueError(f"{kind!r} is none of {', '.join(_KINDS)}")
         if kind not in (OPEN, EARLY_CLOSE):
             return cls(kind, None, None)
-        hours = dt.time.fromisoformat(opens or ""), dt.time.fromisoformat(closes or "")
+        hours = dt.time.fromisoformat((opens or "").strip()), dt.time.fromisoformat((closes or "").strip())
         if not hours[0] < hours[1]:
             raise ValueError(f"it opens at {opens} and closes at {closes}")
         return cls(kind, *hours)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
-from spx_data.records import RIGHTS, Asked, Rows, broken
+from spx_data.records import DAY_MS, RIGHTS, Asked, Rows, broken, possible
 from spx_data.theta import errors
 
 _ZONE = ZoneInfo(schema.ZONE)
-_VALUES = (*schema.MEASURES, "underlying_price")
+_PRICES = ("bid", "ask")
+_NEVER_DAYS = 1_000_000
 
 
 @dataclass(frozen=True, order=True)
@@ -177,7 +178,7 @@ def listed_expirations(spelled: Iterable[str], url: str) -> tuple[dt.date, ...]:
 def listed_date(text: str) -> dt.date | None:
     """The date that *text* spells, as 2024-01-19 or 20240119; None where it is none."""
     try:
-        return dt.date.fromisoformat(text)
+        return dt.datetime.fromisoformat(text.strip()).date()  # with a time of day or without
     except ValueError:
         return None
 
@@ -195,40 +196,63 @@ def naive_midnight_ms(date: dt.date) -> int:
     return int(dt.datetime.combine(date, dt.time(), dt.UTC).timestamp()) * 1000
 
 
+def days_later(column: pa.Array, date: dt.date) -> pa.Array:
+    """How many ms after *date* each date in a column begins, as if all days were alike."""
+    encoded = column.dictionary_encode()
+    days = [_days_between(date, number) for number in encoded.dictionary.to_pylist()]
+    return pc.take(pa.array([days_ * DAY_MS for days_ in days], pa.int64()), encoded.indices)
+
+
+def _days_between(date: dt.date, number: int) -> int:
+    """The days from *date* to the date that *number* is; a million where it is none."""
+    try:
+        return (dt.date.fromisoformat(str(number)) - date).days
+    except ValueError:
+        return _NEVER_DAYS
+
+
 def sifted(
     batch: pa.RecordBatch, columns: Mapping[str, pa.Array], chain: Chain, asked: Asked
 ) -> tuple[pa.RecordBatch, Mapping[int, str]]:
     """Rows of the wire as `schema.RECORD`, without the bad ones; and those, by number, with their reasons.
+
+    Of a record, what is no possible value is null (`records.possible`).
 
     Args:
         batch: readable rows with the wire's measures under their common names.
         columns: root, expiration and right (words), strike (dollars), ms_of_day and underlying_ms_of_day
             (int64 ms since midnight in New York of the chain's date).
         chain: what was asked for.
-        asked: the same as rows spell it, with the stamps that were asked for.
+        asked: the same in our own spelling, with the stamps that were asked for.
     """
+    rights = _spelt(columns["right"], RIGHTS.get)
     rows = Rows(
         root=columns["root"],
-        expiration=columns["expiration"],
-        right=columns["right"],
+        expiration=_spelt(columns["expiration"], _iso),
+        right=rights,
         strike=columns["strike"].to_numpy(),
         stamp=columns["ms_of_day"].to_numpy(),
-        underlying_stamp=columns["underlying_ms_of_day"].to_numpy(),
-        values={name: batch[name].to_numpy() for name in _VALUES},
+        prices={name: batch[name].to_numpy() for name in _PRICES},
     )
     midnight = pa.scalar(midnight_ms(chain.date), pa.int64())
     values = {
         "strike": columns["strike"],
-        "right": _letters(columns["right"]),
+        "right": rights.cast(pa.string()),
         "timestamp": pc.add(columns["ms_of_day"], midnight),
-        "underlying_timestamp": pc.add(columns["underlying_ms_of_day"], midnight),
+        "underlying_timestamp": pc.add(
+            possible("underlying_timestamp", columns["underlying_ms_of_day"]), midnight
+        ),
     }
     bad = broken(rows, asked)
-    arrays = [values[name] if name in values else batch[name] for name in schema.RECORD.names]
+    arrays = [values[name] if name in values else _measure(name, batch[name]) for name in schema.RECORD.names]
     if not bad:
         return pa.RecordBatch.from_arrays(arrays, schema=schema.RECORD), bad
     good = pa.array([number not in bad for number in range(batch.num_rows)], pa.bool_())
     return pa.RecordBatch.from_arrays([array.filter(good) for array in arrays], schema=schema.RECORD), bad
+
+
+def _measure(name: str, column: pa.Array) -> pa.Array:
+    return column if name in _PRICES else possible(name, column)
 
 
 def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -> None:
@@ -238,7 +262,13 @@ def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -
         raise errors.invalid(url, f"holds rows of {found[:4]}", f"only {right} {strike:g}")
 
 
-def _letters(column: pa.DictionaryArray) -> pa.Array:
-    """The column of rights as C and P; null where it has neither."""
-    words = column.dictionary.to_pylist()
-    return pc.take(pa.array([RIGHTS.get(word) for word in words], pa.string()), column.indices)
+def _iso(text: str) -> str:
+    """A date in the wire's spelling in ours; what is none stays as it is."""
+    found = listed_date(text)
+    return text if found is None else found.isoformat()
+
+
+def _spelt(column: pa.DictionaryArray, ours: Callable[[str], str | None]) -> pa.DictionaryArray:
+    """A column of words in our own spelling; a word that has none becomes the empty one."""
+    words = [ours(word) or "" for word in column.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(column.indices, pa.array(words, pa.string()))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from spx_data.errors import ApiConnectionError
 from spx_data.theta import errors
+from spx_data.theta.patience import seconds_told
 
 _SMALL = 1 << 16
 
@@ -36,7 +37,14 @@ def text(base_url: str, path: str, seconds: float) -> str:
     finally:
         connection.close()
     if response.status != errors.OK:
-        raise errors.of_status(response.status, body, base_url + path, base_url=base_url, retry_after=None)
+        raise errors.of_status(
+            response.status,
+            body,
+            base_url + path,
+            base_url=base_url,
+            retry_after=seconds_told(response.headers.get("Retry-After", "")),
+            alone=True,
+        )
     return body.decode(errors="replace").strip()
 
 

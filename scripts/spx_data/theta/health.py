@@ -40,7 +40,9 @@ def word(transport: Transport, api: str, seconds: float) -> str:
 
 def _checked(found: str, url: str) -> str:
     if found not in _WORDS:
-        raise errors.invalid(url, f"is {found[:80]!r}", "a Theta Terminal's status word")
+        raise errors.invalid(
+            url, f"is {errors.excerpt(found.encode())[:80]!r}", "a Theta Terminal's status word"
+        )
     return found
 
 

@@ -1,26 +1,27 @@
 """Bodies of the terminal as Arrow record batches, in bounded memory, whatever the transport format.
 
-CSV, NDJSON and both layouts of JSON come out alike: the wire's columns under the wire's names, in the types
-that a `Columns` declares, a few megabytes at a time. Content type, then shape, are checked here: an answer
-whose columns or end are not those of a complete table raises `ApiResponseInvalidError`. Of single bad rows
-`read` thinks alike, while `sifted` sets them aside.
+CSV, NDJSON and the layouts of JSON come out alike: the wire's columns under the wire's names, in the types
+that a `Columns` declares, a few megabytes at a time. Which format it is, its first bytes tell, whatever was
+asked for and whatever the headers call it. An answer whose columns or end are not those of a complete table
+raises `ApiResponseInvalidError`. Of single bad rows `read` thinks alike, while `sifted` sets them aside.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import ijson
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spx_data import files, records
 from spx_data.records import Rejects
 from spx_data.theta import errors, layouts
 from spx_data.theta.blocks import WORD as WORD
-from spx_data.theta.blocks import Block, CsvBlock, JsonBlock, NdjsonBlock, header_of
+from spx_data.theta.blocks import Block, CsvBlock, JsonBlock, NdjsonBlock, Wanted, header_of, plain
 from spx_data.theta.blocks import Columns as Columns
 from spx_data.theta.transport import Answer
 
@@ -31,6 +32,8 @@ Sift = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[int, str]]]
 _BLOCK = 2 << 20
 _ROWS = 1 << 16
 _LONGEST_HEADER = 1 << 16
+_TAIL = 1 << 14  # bytes of a body without a final line end that tell how its last line is spelt
+_BOM = b"\xef\xbb\xbf"
 _FORMATS = {
     "text/csv": "csv",
     "application/json": "json",
@@ -38,129 +41,181 @@ _FORMATS = {
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
 }
+# An object whose first value is an array or an object is a body, not a row; so is an array of arrays or rows.
+_A_BODY = re.compile(rb"\s*(?:\{\s*\"(?:[^\"\\]|\\.)*\"\s*:\s*[\[{]|\[\s*[\[{])")
+_ROWS_LATER = re.compile(rb"\"response\"\s*:\s*[\[{]")
 
 
-def read(answer: Answer, columns: Columns, *, asked: str) -> Iterator[pa.RecordBatch]:
+def read(
+    answer: Answer, columns: Columns, *, asked: str, optional: Iterable[str] = ()
+) -> Iterator[pa.RecordBatch]:
     """The table in *answer*, batch by batch, with exactly *columns*.
 
     Args:
         answer: a complete answer with a good status.
         columns: the wire's names and the types they must have.
         asked: the format that was asked for: csv, json or ndjson.
+        optional: those of *columns* that may lack a value.
 
     Raises:
         ApiResponseInvalidError: the body is not such a table, one of its rows is none, or it is cut short.
     """
-    rows = 0
-    for block in _blocks(answer, columns, asked):
-        try:
-            batch = block.typed()
-        except ValueError as error:
-            raise _unreadable(answer, columns, error) from error
-        _check_finite(answer, batch)
-        rows += batch.num_rows
-        yield batch
-    if not rows:
-        raise _invalid(answer, "holds no rows", "rows, or status 472 where there are none")
+    yield from sifted(answer, columns, _finite, Rejects(strict=True), asked=asked, optional=optional)
 
 
-def _check_finite(answer: Answer, batch: pa.RecordBatch) -> None:
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if pa.types.is_floating(column.type) and not pc.all(pc.is_finite(column)).as_py():
-            raise _invalid(answer, f"holds a {name} that is no number", "finite numbers")
+def _finite(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[int, str]]:
+    bad: dict[int, str] = {}
+    for column in batch.columns:
+        if pa.types.is_floating(column.type):
+            odd = np.flatnonzero(~np.isfinite(column.to_numpy(zero_copy_only=False)))
+            bad |= dict.fromkeys(map(int, odd), records.NOT_FINITE)
+    return batch, bad
 
 
 def sifted(
-    answer: Answer, columns: Columns, sift: Sift, rejects: Rejects, *, asked: str
+    answer: Answer,
+    columns: Columns,
+    sift: Sift,
+    rejects: Rejects,
+    *,
+    asked: str,
+    optional: Iterable[str] = (),
+    otherwise: Columns | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The records that *sift* makes of the table in *answer*; its bad rows are added to *rejects*.
+    """The records that *sift* makes of the table in *answer*; *rejects* learns of bad rows and of nulls.
 
-    A block that is well is parsed as a whole, and only one that is not is looked at row by row.
+    A block that is well is parsed as a whole, and only one that is not is read field by field. *optional*
+    columns may lack a value, or be absent; a table that lacks others of *columns* is read by *otherwise*
+    where it has those.
 
     Raises:
-        ApiResponseInvalidError: the body is not such a table or is cut short, it has more bad rows than
-            *rejects* puts up with, or not one good one.
+        ApiResponseInvalidError: the body is not such a table or is cut short, most of its rows are bad (or
+            one, where *rejects* is strict), or it has not one good one.
     """
-    good, bad = 0, len(rejects)
-    for block in _blocks(answer, columns, asked):
-        batch = _sifted(answer, block, sift, rejects)
+    wanted = [Wanted(each, frozenset(optional)) for each in (columns, otherwise) if each is not None]
+    good, before = 0, len(rejects)
+    for block in _blocks(answer, wanted, asked):
+        batch = _sifted(block, sift, rejects)
+        if rejects.strict and rejects:
+            finding = f"holds bad rows: {_described(rejects)}"
+            raise _invalid(answer, finding, f"good rows of {', '.join(columns)}")
+        rejects.lack(batch)
         good += batch.num_rows
         if batch.num_rows:
             yield batch
+    bad = len(rejects) - before
     if not good:
-        finding = f"holds no good row: {_described(rejects)}" if len(rejects) > bad else "holds no rows"
-        raise _invalid(answer, finding, "rows, or status 472 where there are none")
+        finding = f"holds no good row: {_described(rejects)}" if bad else "holds no rows"
+        expected = f"rows of {', '.join(columns)}, or status 472 where there are none"
+        raise _invalid(answer, finding, expected)
+    if bad > max(records.A_FEW, records.MOST_BAD * (good + bad)):
+        raise _invalid(answer, f"holds more bad rows than good: {_described(rejects)}", "mostly good ones")
 
 
-def _sifted(answer: Answer, block: Block, sift: Sift, rejects: Rejects) -> pa.RecordBatch:
+def _sifted(block: Block, sift: Sift, rejects: Rejects) -> pa.RecordBatch:
     """The records in one block; its bad rows go to *rejects*."""
-    try:
-        found, bad = sift(block.typed())
+    for reading in (block.typed, block.loose):
+        try:
+            rows = reading()
+            found, bad = sift(rows)
+        except ValueError:
+            continue  # it says that a row is bad, or spelt otherwise, and not which
         if not bad:
             return found
-    except ValueError:
-        pass  # it says that a row is bad, and not which
-    rows, unreadable = block.parted(records.MOST_REJECTS)
-    _set_aside(answer, rejects, unreadable)
-    found, bad = sift(rows.typed())
-    _set_aside(answer, rejects, [(reason, rows.raw(number)) for number, reason in bad.items()])
+        if rows.num_rows == len(block):  # or a line end within a line has made two rows of one
+            _set_aside(block, bad, rejects)
+            return found
+        break
+    parted = block.parted()
+    found, bad = sift(parted.batch)
+    _set_aside(block, dict(parted.bad) | {parted.numbers[at]: reason for at, reason in bad.items()}, rejects)
     return found
 
 
-def _set_aside(answer: Answer, rejects: Rejects, rows: Iterable[tuple[str, str]]) -> None:
-    for reason, raw in rows:
-        rejects.add(reason, raw)
-    if rejects.too_many:
-        raise _invalid(answer, f"holds bad rows: {_described(rejects)}", "a complete table of good ones")
+def _set_aside(block: Block, reasons: Mapping[int, str], rejects: Rejects) -> None:
+    for number in sorted(reasons):
+        rejects.add(reasons[number], block.raw(number))
 
 
 def _described(rejects: Rejects) -> str:
     first = rejects.found[0]
-    return f"{len(rejects):,}, like {first.raw!r:.200} ({records.MEANINGS[first.reason]})"
+    return f"{len(rejects):,}, like {errors.shown(first.raw)!r} ({records.MEANINGS[first.reason]})"
 
 
-def _format(answer: Answer, asked: str) -> str:
-    if answer.content_type == "text/html":
+def _format(answer: Answer, names: Iterable[str], asked: str) -> str:
+    """The format of a body, of which the first bytes tell, then what it is called; *names* are of columns."""
+    begin = answer.body.tell()
+    first = answer.body.read(_LONGEST_HEADER)
+    answer.body.seek(begin)
+    called = _FORMATS.get(answer.content_type, asked)
+    if first.lstrip().startswith(b"<"):
         raise _invalid(answer, "is a web page", f"a table in {asked}")
-    # Plain text may be a table or a sentence: the shape will tell. NDJSON travels under JSON's name.
-    found = _FORMATS.get(answer.content_type, asked)
-    return "ndjson" if (asked, found) == ("ndjson", "json") else found
+    if first.lstrip().startswith((b"{", b"[")):
+        if _A_BODY.match(first) or _ROWS_LATER.search(first):
+            return "json"
+        return "ndjson" if first.lstrip().startswith(b"{") or called == "ndjson" else "json"
+    header = header_of(first.lstrip().partition(b"\n")[0])
+    return "csv" if set(names) <= set(header) else called
 
 
 def _invalid(answer: Answer, finding: str, expected: str) -> Exception:
+    size = answer.body.seek(0, 2)
     answer.body.seek(0)
-    return errors.invalid(answer.url, finding, expected, answer.body.read(4 * errors.EXCERPT))
+    body = answer.body.read(4 * errors.EXCERPT)
+    return errors.invalid(answer.url, finding, expected, body, size=size, about=answer.about)
 
 
-def _unreadable(answer: Answer, columns: Columns, error: Exception) -> Exception:
-    return _invalid(answer, f"cannot be read: {error}", f"a complete table of {', '.join(columns)}")
+def _unreadable(answer: Answer, wanted: Wanted, error: Exception) -> Exception:
+    return _invalid(answer, f"cannot be read: {error}", f"a complete table of {', '.join(wanted.columns)}")
 
 
 # Bodies as blocks ---------------------------------------------------------------------------------------
 
 
-def _blocks(answer: Answer, columns: Columns, asked: str) -> Iterator[Block]:
+def _blocks(answer: Answer, wanted: list[Wanted], asked: str) -> Iterator[Block]:
     """The body of *answer* in pieces, each of which parses by itself."""
     try:
-        yield from _BODIES[_format(answer, asked)](answer, columns)
+        _past_mark(answer.body)
+        yield from _BODIES[_format(answer, wanted[0].needed, asked)](answer, wanted)
     except (ijson.JSONError, ValueError) as error:
-        raise _unreadable(answer, columns, error) from error
+        raise _unreadable(answer, wanted[0], error) from error
 
 
-def _csv(answer: Answer, columns: Columns) -> Iterator[Block]:
-    names = header_of(answer.body.readline(_LONGEST_HEADER))
-    if missing := [name for name in columns if name not in names]:
-        raise _invalid(
-            answer, f"lacks the columns {', '.join(missing)}", f"a CSV header with {', '.join(columns)}"
-        )
-    begin = answer.body.tell()
-    if not _ends_with_newline(answer.body):
-        raise _invalid(
-            answer, "ends in the middle of a line", "a line end after the last row (wire-facts, section 0)"
-        )
+def _past_mark(body: BinaryIO) -> None:
+    """Go to the beginning of a body, behind the mark of UTF-8 if there is one."""
+    body.seek(0)
+    if body.read(len(_BOM)) != _BOM:
+        body.seek(0)
+
+
+def _chosen(answer: Answer, wanted: list[Wanted], names: Iterable[str]) -> Wanted:
+    """The first of *wanted* whose needed columns are all among *names*."""
+    there = set(names)
+    for each in wanted:
+        if there.issuperset(each.needed):
+            return each
+    missing = [name for name in wanted[0].needed if name not in there]
+    raise _invalid(
+        answer,
+        f"lacks the columns {', '.join(missing)}; it has {errors.shown(', '.join(names)) or 'none'}",
+        f"columns named {', '.join(wanted[0].columns)}",
+    )
+
+
+def _csv(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
+    line = answer.body.readline(_LONGEST_HEADER)
+    while line and not line.strip():  # blank lines before the header
+        line = answer.body.readline(_LONGEST_HEADER)
+    names = header_of(line)
+    chosen = _chosen(answer, wanted, names)
+    begin, whole = answer.body.tell(), line.endswith(b"\n")
+    if not whole or not _ends_with_newline(answer.body):
+        if not whole or not (tail := _tail(answer.body, begin)):
+            raise _invalid(answer, "ends in the middle of a line", "a line end after the header")
+        CsvBlock(tail, chosen, names).check_last()
     answer.body.seek(begin)
     for lines in files.blocks_of_lines(answer.body, _BLOCK):
-        yield CsvBlock(lines, columns, names)
+        yield CsvBlock(lines, chosen, names)
 
 
 def _ends_with_newline(body: BinaryIO) -> bool:
@@ -168,25 +223,43 @@ def _ends_with_newline(body: BinaryIO) -> bool:
     return body.read(1) == b"\n"
 
 
-def _ndjson(answer: Answer, columns: Columns) -> Iterator[Block]:
+def _tail(body: BinaryIO, begin: int) -> bytes:
+    """The last lines of a body, whole ones but for the last; they begin after *begin*."""
+    at = max(begin, body.seek(0, 2) - _TAIL)
+    body.seek(at)
+    tail = body.read()
+    return tail if at == begin else tail.partition(b"\n")[2]
+
+
+def _ndjson(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
+    chosen: Wanted | None = None
     for lines in files.blocks_of_lines(answer.body, _BLOCK):
-        block = NdjsonBlock(lines, columns)
+        if chosen is None:
+            chosen = _by_first_row(wanted, NdjsonBlock(lines, wanted[0]).names())
+        block = NdjsonBlock(lines, chosen)
         if not lines.endswith(b"\n"):
             block.check_last()
         yield block
 
 
-def _json(answer: Answer, columns: Columns) -> Iterator[Block]:
-    names = layouts.names(_header(answer))
-    body = layouts.Words(answer.body)
-    rows = itertools.chain.from_iterable(
-        layouts.rows(item, names) for item in ijson.items(body, "response.item", use_float=True)
-    )
+def _by_first_row(wanted: list[Wanted], names: Iterable[str]) -> Wanted:
+    """The one of *wanted* that a first row's *names* fit; the first where it may be a bad row."""
+    there = set(plain(list(names)))
+    return next((each for each in wanted if there.issuperset(each.needed)), wanted[0])
+
+
+def _json(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
+    begin = answer.body.tell()
+    opened = layouts.opening(answer.body)
+    answer.body.seek(begin)
+    rows = layouts.all_rows(answer.body, opened)
+    chosen: Wanted | None = None
     while chunk := list(itertools.islice(rows, _ROWS)):
-        yield JsonBlock(chunk, columns)
+        chosen = chosen or _by_first_row(wanted, chunk[0])
+        yield JsonBlock(chunk, chosen)
 
 
-_BODIES: Mapping[str, Callable[[Answer, Columns], Iterator[Block]]] = {
+_BODIES: Mapping[str, Callable[[Answer, list[Wanted]], Iterator[Block]]] = {
     "csv": _csv,
     "json": _json,
     "ndjson": _ndjson,
@@ -194,17 +267,16 @@ _BODIES: Mapping[str, Callable[[Answer, Columns], Iterator[Block]]] = {
 
 
 def next_page_of(answer: Answer) -> str | None:
-    """The URL of the page after a v2 JSON answer, from its header object; None at the last one."""
+    """The URL of the page after a v2 JSON answer, from its header object; None at the last one, or of CSV."""
     try:
-        page = _header(answer).get("next_page")
+        _past_mark(answer.body)
+        begin = answer.body.tell()
+        if not answer.body.read(_LONGEST_HEADER).lstrip().startswith(b"{"):
+            return None
+        answer.body.seek(begin)
+        page = layouts.header(answer.body).get("next_page")
     except (ijson.JSONError, ValueError) as error:
         raise _invalid(answer, f"cannot be read: {error}", "JSON with a header") from error
-    return None if page in (None, "", "null") else str(page)
-
-
-def _header(answer: Answer) -> layouts.Row:
-    """The header object of a v2 answer; empty for v3, which has none. Rewinds the body."""
-    try:
-        return layouts.header(answer.body)
     finally:
         answer.body.seek(0)
+    return None if page in (None, "", "null") else str(page)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
-from spx_data.records import DAY_MS, Asked, Rejects
+from spx_data.records import Asked, Rejects
 from spx_data.settings import Terminal, Window
 from spx_data.theta import chains, errors, health, lists, tables
 from spx_data.theta.calendar import VendorHours
@@ -27,7 +27,6 @@ _Reader = Callable[[Answer], Iterator[pa.RecordBatch]]
 GREEKS_VERSION = "1"  # v2 knows no other (wire-facts, section 3.2)
 
 _THOUSANDTHS = 1000.0
-_NEVER_DAYS = 1_000_000
 _CONTRACT: dict[str, pa.DataType] = {
     "root": tables.WORD,
     "expiration": pa.int64(),
@@ -42,6 +41,7 @@ _TICK: dict[str, pa.DataType] = {
     "date": pa.int64(),
 }
 _GREEKS = _CONTRACT | _TICK
+_OPTIONAL = (*schema.OPTIONAL, "ms_of_day2")
 
 
 class V2:
@@ -153,8 +153,9 @@ class V2:
         """What reads the records on a page of history."""
 
         def read(answer: Answer) -> Iterator[pa.RecordBatch]:
-            put_up_with = Rejects(most=0) if rejects is None else rejects
-            return tables.sifted(answer, columns, sift, put_up_with, asked=self._terminal.format)
+            put_up_with = Rejects(strict=True) if rejects is None else rejects
+            asked = self._terminal.format
+            return tables.sifted(answer, columns, sift, put_up_with, asked=asked, optional=_OPTIONAL)
 
         return read
 
@@ -201,6 +202,7 @@ class V2:
                     following,
                     {} if seen else parameters,
                     silence_seconds=self._terminal.history_timeout_seconds,
+                    about=self.base_url + path if seen else "",
                 )
                 try:
                     answer = stack.enter_context(page)
@@ -213,7 +215,7 @@ class V2:
                     ) from error
                 seen.add(_address(answer.url))
                 following = answer.next_page
-                if following is None and answer.content_type == "application/json":
+                if following is None:
                     following = tables.next_page_of(answer)
                 if following is not None:
                     self._check_page(following, seen, answer)
@@ -242,31 +244,16 @@ def _sifted(batch: pa.RecordBatch, chain: Chain, window: Window) -> tuple[pa.Rec
         "expiration": _words(batch["expiration"]),
         "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
         "right": batch["right"],
-        "ms_of_day": pc.add(batch["ms_of_day"], _days_later(batch["date"], chain.date)),
+        "ms_of_day": pc.add(batch["ms_of_day"], chains.days_later(batch["date"], chain.date)),
         "underlying_ms_of_day": batch["ms_of_day2"],
     }
-    return chains.sifted(batch, columns, chain, Asked(chain.root, str(_number(chain.listed)), window))
+    return chains.sifted(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))
 
 
 def _words(column: pa.Array) -> pa.DictionaryArray:
     """A column of whole numbers as words."""
     encoded = column.dictionary_encode()
     return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
-
-
-def _days_later(column: pa.Array, date: dt.date) -> pa.Array:
-    """How many ms after *date* each date in a column begins, as if all days were alike."""
-    encoded = column.dictionary_encode()
-    days = [_days_between(date, number) for number in encoded.dictionary.to_pylist()]
-    return pc.take(pa.array([days_ * DAY_MS for days_ in days], pa.int64()), encoded.indices)
-
-
-def _days_between(date: dt.date, number: int) -> int:
-    """The days from *date* to the date that *number* is; a million where it is none."""
-    try:
-        return (dt.date.fromisoformat(str(number)) - date).days
-    except ValueError:
-        return _NEVER_DAYS
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -33,6 +33,16 @@ _FIRST_ORDER: dict[str, pa.DataType] = {
     "underlying_timestamp": _STAMP,
     "underlying_price": pa.float64(),
 }
+# Long requests of one client came with a date and a time of day (wire-facts, section 16).
+_DATED: dict[str, pa.DataType] = {
+    **_CONTRACT,
+    "date": pa.int64(),
+    "ms_of_day": pa.int64(),
+    **dict.fromkeys(schema.MEASURES, pa.float64()),
+    "ms_of_day2": pa.int64(),
+    "underlying_price": pa.float64(),
+}
+_OPTIONAL = (*schema.OPTIONAL, "ms_of_day2")
 _CALENDAR: dict[str, pa.DataType] = {"type": tables.WORD, "open": tables.WORD, "close": tables.WORD}
 _RIGHTS = {"C": "call", "P": "put"}
 
@@ -109,7 +119,8 @@ class V3:
             {"date": date.isoformat()},
             silence_seconds=self._terminal.timeout_seconds,
         ) as answer:
-            rows = [row for batch in tables.read(answer, _CALENDAR, asked="csv") for row in batch.to_pylist()]
+            batches = tables.read(answer, _CALENDAR, asked="csv", optional=("open", "close"))
+            rows = [row for batch in batches for row in batch.to_pylist()]
             try:
                 (row,) = rows
                 return VendorHours.of(row["type"], row["open"], row["close"])
@@ -139,8 +150,10 @@ class V3:
                 answer,
                 _FIRST_ORDER,
                 lambda batch: _sifted(batch, chain, window),
-                Rejects(most=0) if rejects is None else rejects,
+                Rejects(strict=True) if rejects is None else rejects,
                 asked=self._terminal.format,
+                optional=_OPTIONAL,
+                otherwise=_DATED,
             )
 
 
@@ -149,13 +162,19 @@ def _contract(row: dict[str, Any]) -> Contract:
 
 
 def _sifted(batch: pa.RecordBatch, chain: Chain, window: Window) -> tuple[pa.RecordBatch, Mapping[int, str]]:
-    zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
+    if "timestamp" in batch.schema.names:
+        zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
+        stamp = pc.subtract(batch["timestamp"].cast(pa.int64()), zero)
+        underlying_stamp = pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero)
+    else:
+        stamp = pc.add(batch["ms_of_day"], chains.days_later(batch["date"], chain.date))
+        underlying_stamp = batch["ms_of_day2"]
     columns = {
         "root": batch["symbol"],
         "expiration": batch["expiration"],
         "strike": batch["strike"],
         "right": batch["right"],
-        "ms_of_day": pc.subtract(batch["timestamp"].cast(pa.int64()), zero),
-        "underlying_ms_of_day": pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero),
+        "ms_of_day": stamp,
+        "underlying_ms_of_day": underlying_stamp,
     }
     return chains.sifted(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))

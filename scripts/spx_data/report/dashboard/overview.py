@@ -22,7 +22,7 @@ _SEEN = 3  # alerts, of more than that
 
 def section(view: View) -> Section:
     """The section with the lake's leading figures and its alerts."""
-    worst_first = sorted(view.alerts, key=lambda alert: alert.level is not Level.FAIL)
+    worst_first = sorted(view.alerts, key=lambda alert: -list(Level).index(alert.level))
     alerts = [(alert, cures.parts(alert.cure)) for alert in worst_first]
     # What needs somebody is seen at once; of what is worth knowing, what there is room for.
     seen = max(_SEEN, sum(alert.level is Level.FAIL for alert in worst_first))

@@ -7,7 +7,8 @@ from typing import Any
 
 from spx_data.quality.catalogue import CHECKS
 from spx_data.status import dossier
-from spx_data.status.quality import PARTS, percent
+from spx_data.status.quality import PARTS
+from spx_data.words import percent
 
 _KNOWN = {check.code: check for check in CHECKS}
 
@@ -28,8 +29,8 @@ def is_fact(code: str) -> bool:
 
 
 def is_costly(check: Mapping[str, Any]) -> bool:
-    """Whether a check of a dossier cost points."""
-    return check["score"] is not None and check["score"] < 100
+    """Whether a check of a dossier cost points; what the source always does costs none."""
+    return check["score"] is not None and check["score"] < 100 and not check["habit"]
 
 
 def _line(check: Mapping[str, Any], most: tuple[str, int] | None) -> dict[str, Any]:
