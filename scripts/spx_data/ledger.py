@@ -19,6 +19,7 @@ from spx_data.journal import Event
 from spx_data.layout import Layout
 from spx_data.sessions import Session
 from spx_data.settings import Patience, Settings
+from spx_data.words import counted
 
 
 class Kind(StrEnum):
@@ -27,9 +28,9 @@ class Kind(StrEnum):
     SEALED = "sealed"
     MISSING = "missing"  # not tried yet, or gone
     PARTIAL = "partial"  # begun, some of it staged, not ended in an error
-    FAILED = "failed"  # the last try ended in an error
-    PARKED = "parked"  # so many tries did that it is left alone until somebody asks for it
-    NO_DATA = "no-data"  # the source says so
+    FAILED = "failed"  # the last try ended in an error; what is staged of it is sealed in the end
+    PARKED = "parked"  # nothing of it in so many runs that it is left alone until somebody asks for it
+    NO_DATA = "no-data"  # the source says so, and is asked again, or the exchange was closed
     PENDING = "pending"  # the source cannot have it yet, or says so
     CORRUPT = "corrupt"  # sealed once, and no longer what was sealed
     ACCEPTED = "accepted"  # a person said: leave it, with a reason
@@ -51,7 +52,8 @@ class State:
     """A session's kind, whether the next run is to fill it, and why.
 
     *tries* counts the failing runs since the date was last whole or reopened, without those that failed for
-    the terminal's, the disk's or the settings' sake.
+    the terminal's, the disk's or the settings' sake. Without an *error*, nothing is wrong with a date for
+    which there is no data: the exchange was closed.
     """
 
     kind: Kind
@@ -59,6 +61,12 @@ class State:
     reason: str = ""
     tries: int = 0
     error: str | None = None  # the last error's type
+    cure: str = ""  # that error's
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the date is rightly without data: by a person's word, or by the vendor's calendar."""
+        return self.kind is Kind.ACCEPTED or (self.kind is Kind.NO_DATA and self.error is None)
 
     @property
     def words(self) -> str:
@@ -79,6 +87,7 @@ def state(evidence: Evidence, session: Session | None, moment: dt.datetime, pati
     if evidence.sealed:
         return State(Kind.SEALED)
     events = evidence.events
+    # What was sealed or moved away since is another matter than what a person spoke of.
     word = next((event for event in reversed(events) if event["event"] in _WORDS), None)
     if word is not None and word["event"] == journal.ACCEPTED:
         return State(Kind.ACCEPTED, reason=word.get("reason", ""))
@@ -87,21 +96,34 @@ def state(evidence: Evidence, session: Session | None, moment: dt.datetime, pati
     last = next((event for event in reversed(events) if is_outcome(event)), None)
     tries = len(set(failing_runs(events)))
     match last and last["event"]:
-        case journal.NO_DATA if told := _no_data(last or {}, session, moment, patience, tries):
-            return told
+        case journal.NO_DATA:
+            return _no_data(evidence, session, moment, patience, tries)
         case journal.FAILED:
-            return _failed(last or {}, tries, patience)
+            return _failed(last or {}, events, tries, patience)
         case journal.QUARANTINED:
             reason = f"quarantined: {', '.join((last or {}).get('damages', []))}"
             return State(Kind.CORRUPT, True, reason, tries, FileCorruptionError.__name__)
     return _never_ended(evidence, last, tries)
 
 
-_WORDS = frozenset({journal.ACCEPTED, journal.REOPENED})
+_WORDS = frozenset({journal.ACCEPTED, journal.REOPENED, journal.SEALED, journal.QUARANTINED})
 _FRESH_STARTS = frozenset({journal.SEALED, journal.QUARANTINED, journal.REOPENED})
 _OUTCOMES = frozenset(
     {journal.FAILED, journal.SEALED, journal.FINISHED, journal.QUARANTINED, journal.REOPENED}
 )
+
+# How long the source's first "no data" for a date stands, its second, and so on; the last for all others. It
+# is nearly always a day that comes late, so the first questions are close together, as those of a nightly and
+# an hourly run are. Whoever asks for years once a week costs a source that has nothing one request a root.
+PAUSES = (
+    dt.timedelta(hours=1),
+    dt.timedelta(hours=6),
+    dt.timedelta(days=1),
+    dt.timedelta(days=3),
+    dt.timedelta(days=7),
+)
+# Words of the vendor's calendar for a day without trading (wire-facts: calendar/on_date).
+CLOSED = ("full_close", "weekend")
 
 
 def is_outcome(event: Event) -> bool:
@@ -111,38 +133,98 @@ def is_outcome(event: Event) -> bool:
     return event["event"] in _OUTCOMES
 
 
+def _since_the_start(events: Sequence[Event]) -> Iterator[tuple[int, Event]]:
+    """The events since the last fresh start with their places, the newest first."""
+    return takewhile(lambda item: item[1]["event"] not in _FRESH_STARTS, reversed(list(enumerate(events))))
+
+
 def failing_runs(events: Sequence[Event]) -> Iterator[str | int]:
     """The runs that failed since the last fresh start, for reasons that lie with the date."""
-    since = takewhile(lambda item: item[1]["event"] not in _FRESH_STARTS, reversed(list(enumerate(events))))
-    for number, event in since:
+    for number, event in _since_the_start(events):
         if event["event"] == journal.FAILED and not event.get("surroundings"):
             yield event.get("run") or number
 
 
-def _failed(last: Event, tries: int, patience: Patience) -> State:
-    reason, error = last.get("cause") or "no reason recorded", last.get("error")
+def _failed(last: Event, events: Sequence[Event], tries: int, patience: Patience) -> State:
+    """The state of a date whose last try failed: held where any of its tries has staged a chain.
+
+    What is staged is sealed in the end (decision 31), so that only a date with nothing at all is parked.
+    """
+    reason, error, cure = last.get("cause") or "no reason recorded", last.get("error"), _text(last, "cure")
+    failures = (event for _, event in _since_the_start(events) if event["event"] == journal.FAILED)
+    if any(_number(event, "staged") for event in failures):
+        return State(Kind.FAILED, True, f"{_held(last, tries, patience)}: {reason}", tries, error, cure)
     if patience.max_attempts is not None and tries >= patience.max_attempts:
-        return State(Kind.PARKED, False, reason, tries, error)
-    return State(Kind.FAILED, True, reason, tries, error)
+        return State(Kind.PARKED, False, reason, tries, error, cure)
+    return State(Kind.FAILED, True, reason, tries, error, cure)
+
+
+def _held(last: Event, tries: int, patience: Patience) -> str:
+    """What a date waits for that has something staged, and how long."""
+    chains = _number(last, "chains")
+    what = f"held: {counted(chains, 'chain')} cannot be had" if chains else "held"
+    if patience.max_attempts is None:
+        return f"{what}; never sealed as it is, for processing.max_attempts is null"
+    # The run that would be the last failing one seals (`fill.tries`).
+    if (left := patience.max_attempts - 1 - tries) > 0:
+        return f"{what}; sealed as it is after {counted(left, 'more failing run')}"
+    return f"{what}; the next run seals it as it is"
+
+
+def _number(event: Event, name: str) -> int:
+    """A count in an event, or among the fields of its error; 0 where there is none."""
+    fields = event.get("fields")
+    found = event.get(name, fields.get(name) if isinstance(fields, dict) else None)
+    return found if isinstance(found, int) else 0
+
+
+def _text(event: Event, name: str) -> str:
+    found = event.get(name)
+    return found if isinstance(found, str) else ""
 
 
 def _no_data(
-    last: Event, session: Session | None, moment: dt.datetime, patience: Patience, tries: int
-) -> State | None:
-    """What the source's "no data" means; None once it is too old to mean anything.
+    evidence: Evidence, session: Session | None, moment: dt.datetime, patience: Patience, tries: int
+) -> State:
+    """What the source's "no data" means.
 
-    Before a session's publication is due it means "not yet", and asking again costs little; after that it
-    stands for a while, so that a day without data is not asked for in every run.
+    Before a session's publication is due it means "not yet", and asking again costs little. After that it
+    stands for a while, the longer the oftener it was given (`PAUSES`). Where the vendor's calendar has the
+    date as closed, it stands for good.
     """
-    asked, error = dt.datetime.fromisoformat(last["at"]), ApiDataNotFoundError.__name__
-    if session is not None:
-        due = session.options_close + dt.timedelta(hours=patience.publication_hours)
-        if asked < due:
-            early = State(Kind.PENDING, True, "the source has nothing yet", tries, error)
-            return early if moment < due else None
-    if moment - asked < dt.timedelta(days=patience.no_data_recheck_days):
-        return State(Kind.NO_DATA, False, last.get("cause", ""), tries, error)
-    return None
+    answers = [event for _, event in _since_the_start(evidence.events) if _is_no_data(event)]
+    word = next((word for event in answers if (word := _text(event, "vendor"))), "")
+    if word in CLOSED:
+        reason = f"unscheduled closure: the vendor's calendar says {word}"
+        return State(Kind.NO_DATA, False, reason, tries)
+    asked, error = _at(answers[0]), ApiDataNotFoundError.__name__
+    due = _due(session, patience)
+    if moment < due:
+        return State(Kind.PENDING, True, "the source has nothing yet", tries, error)
+    times = len({event.get("run") or event["at"] for event in answers if _at(event) >= due})
+    again = asked + PAUSES[min(times, len(PAUSES)) - 1] if times else due
+    if moment < again:
+        told = f"{_text(answers[0], 'cause')}; asked again from {again:%Y-%m-%d %H:%M} UTC on"
+        return State(Kind.NO_DATA, False, told.removeprefix("; "), tries, error)
+    if evidence.begun:
+        return State(Kind.PARTIAL, True, "begun and not finished", tries, error)
+    reason = f"asked again: the source had nothing {counted(times, 'time')} since it was due"
+    return State(Kind.MISSING, True, reason, tries, error)
+
+
+def _due(session: Session | None, patience: Patience) -> dt.datetime:
+    """When the source must have the day; where the calendar knows no session, it always must."""
+    if session is None:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+    return session.options_close + dt.timedelta(hours=patience.publication_hours)
+
+
+def _at(event: Event) -> dt.datetime:
+    return dt.datetime.fromisoformat(event["at"])
+
+
+def _is_no_data(event: Event) -> bool:
+    return event["event"] == journal.NO_DATA and is_outcome(event)
 
 
 def _never_ended(evidence: Evidence, last: Event | None, tries: int) -> State:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spx_data import schema
 from spx_data.settings import Window
@@ -43,12 +42,7 @@ KEPT = 1_000
 RAW_LENGTH = 4096
 
 DAY_MS = 86_400_000
-# An underlying's time is judged in `quality`; here it only has to be one.
-_CENTURIES_MS = 200 * 365 * DAY_MS
-
 _PRICES = ("bid", "ask")
-# Below zero they are impossible, and so null.
-_NEVER_NEGATIVE = ("implied_vol", "underlying_price")
 
 # Reasons that need no rule: such a row has no values that could break one.
 FIELDS, MISSING, UNREADABLE = "fields", "missing", "unreadable"
@@ -175,29 +169,6 @@ def broken(rows: Rows, asked: Asked) -> Mapping[int, str]:
         if where.any():
             found |= {int(row): rule.code for row in np.flatnonzero(where) if int(row) not in found}
     return found
-
-
-# What a record may lack ----------------------------------------------------------------------------------
-
-
-def possible(name: str, column: pa.Array) -> pa.Array:
-    """*column* (`schema.OPTIONAL`), with null in place of what no such value can be.
-
-    Impossible are NaN and the infinite, a volatility or an underlying below zero, and an underlying's time
-    (ms since midnight of the date asked for) more than a day later or centuries ago.
-    """
-    if name == "underlying_timestamp":
-        stamps = column.fill_null(0).to_numpy()
-        wrong = (stamps < -_CENTURIES_MS) | (stamps > 2 * DAY_MS)
-    else:
-        values = column.to_numpy(zero_copy_only=False)
-        negative = name in _NEVER_NEGATIVE and len(values) and values.min() < 0
-        with np.errstate(over="ignore", invalid="ignore"):
-            # What is no number makes a sum of it none either.
-            if np.isfinite(values.sum()) and not negative:
-                return column
-        wrong = ~np.isfinite(values) | ((values < 0) if name in _NEVER_NEGATIVE else False)
-    return pc.if_else(pa.array(wrong), pa.scalar(None, column.type), column) if wrong.any() else column
 
 
 # Rejects ------------------------------------------------------------------------------------------------

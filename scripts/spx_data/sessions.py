@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -134,6 +135,16 @@ def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
         )
         with suppress(SpxDataError):  # it only saves time
             copy.write(path)
+    return [session for session in copy.sessions if start <= session.date <= end]
+
+
+def remembered(path: Path, calendar: str, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, like `between`, from the copy at *path* where that will do."""
+    copy = _Copy.read(path)
+    if copy is None or not (copy.start <= start and end <= copy.end):
+        with warnings.catch_warnings():  # the calendars' own, which are nothing to who reads a lake
+            warnings.simplefilter("ignore")
+            return between(calendar, start, end)
     return [session for session in copy.sessions if start <= session.date <= end]
 
 

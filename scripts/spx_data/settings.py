@@ -86,7 +86,6 @@ def _time(ms: int) -> dt.time:
 class Patience:
     """When a session that is not sealed is asked for again, and when no more."""
 
-    no_data_recheck_days: float
     publication_hours: float
     max_attempts: int | None
 

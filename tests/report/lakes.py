@@ -218,7 +218,9 @@ def _parked(maker: Any, date: dt.date, number: int) -> None:
 
 def _without_data(maker: Any, date: dt.date, number: int) -> None:
     cause = f"the source has no contracts with quotes on {date}"
-    _record(maker, date, journal.NO_DATA, MOMENT.astimezone(dt.UTC) - dt.timedelta(2), cause=cause)
+    for run in range(5):  # after so many answers it is asked again after a week
+        at = MOMENT.astimezone(dt.UTC) - dt.timedelta(days=2, hours=5 - run)
+        _record(maker, date, journal.NO_DATA, at, cause=cause, run=f"run-{run}")
 
 
 def _corrupt(maker: Any, date: dt.date, number: int) -> None:

@@ -45,7 +45,7 @@ def all_kinds(settings):
     sealed_days.seal(settings, SEALED, CALM)
     sealed_days.fail(settings, PARKED, runs=3)
     acceptance.accept(settings, ACCEPTED, "a storm")
-    at = dt.datetime(2024, 12, 7, tzinfo=dt.UTC).isoformat()
+    at = dt.datetime(2024, 12, 9, 16, 30, tzinfo=dt.UTC).isoformat()  # half an hour ago
     sealed_days.record(settings, NO_DATA, journal.NO_DATA, at=at, cause="nothing listed")
     return settings
 

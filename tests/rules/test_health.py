@@ -127,6 +127,7 @@ ALL = [
     "logs",
     "failure-rate",
     "consecutive-missing",
+    "holes",
     "connectivity",
     "parked",
     "corrupt",
@@ -229,6 +230,15 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             "sessions",
         ),
         (
+            "holes",
+            "ok",
+            "no date between two sealed ones is without data or failed",
+            None,
+            0,
+            0,
+            "dates",
+        ),
+        (
             "connectivity",
             "ok",
             "0 of 0 requests of the last 7 days came to nothing (0.0 %)",
@@ -276,7 +286,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "23 ok, 1 warn, 1 fail"
+    assert lines[-1] == "24 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):
@@ -650,6 +660,7 @@ def test_the_status_of_a_lake_before_its_first_run(project):
             "corrupt": 0,
             "accepted": 0,
         },
+        "incomplete": 0,
         "rows": 0,
         "bytes": 0,
         "disks": [

@@ -686,3 +686,77 @@ def test_sed_and_sha256sum_can_check_a_passport(sealed):
     found = subprocess.run(["sha256sum"], input=text, capture_output=True, check=True).stdout
 
     assert found.split()[0].decode() == json.loads(passport.read_text())[vouched.FIELD]
+
+
+# What lies beside the days ------------------------------------------------------------------------------
+
+
+def with_rejects(date, text='{"reason": "strike"}\n'):
+    """Give a sealed date a file of bad records, and a passport that has its digest."""
+    path = date.layout.rejects(date.date)
+    files.write_text(path, text)
+    rejects = json.loads(paths(date)[2].read_text())["rejects"] | {"sha256": files.digest(path)}
+    reseal(date, rejects=rejects)
+    return path
+
+
+@pytest.mark.parametrize("depth", ["pages", "bytes"])
+def test_a_file_of_bad_records_as_it_was_written_is_no_finding(depth, sealed):
+    with_rejects(sealed)
+
+    assert verify(sealed.settings, depth=depth).all_is_well
+
+
+@pytest.mark.parametrize(
+    "spoil, damage",
+    [(os.unlink, Damage.REJECTS_LOST), (lambda path: change(path, 3), Damage.REJECTS_CHANGED)],
+)
+def test_bad_records_lost_or_changed_fail_the_verification_and_leave_the_day(spoil, damage, lake_of_days):
+    sealed = lake_of_days[1]
+    path = with_rejects(sealed)
+    spoil(path)
+
+    report = verify(sealed.settings)
+
+    assert not report.all_is_well
+    assert [day.standing for day in report.days] == [Standing.HEALTHY] * 3
+    ((finding,),) = [day.examination.beside for day in report.beside]
+    assert finding.damage is damage
+    assert str(path) in finding.text
+    assert "snakemake recheck" in finding.text
+    assert incidents(sealed) == []
+    lines = journal.read(sealed.layout.lake_journal)
+    assert (lines[-1]["beside"], lines[-1]["damaged"]) == (["2024-01-03"], [])
+
+
+def test_the_data_sets_file_is_what_the_passports_have(lake_of_days):
+    sealed = lake_of_days[0]
+    path = sealed.layout.dataset
+    held = json.loads(path.read_text())
+    assert verify(sealed.settings).dataset == []
+
+    path.write_text(json.dumps(held | {"interval": "5m", "roots": ["SPX"]}))
+    (edited,) = verify(sealed.settings).dataset
+    assert "the passports of 3 days have (2024-01-02 to 2024-01-04)" in edited
+    assert f"interval is 5m there and {held['interval']} now" in edited
+
+    path.write_text("{half")
+    (torn,) = verify(sealed.settings).dataset
+    assert "is not JSON" in torn
+    assert json.loads(torn.partition("as the passports have it: ")[2]) == held
+
+    path.unlink()
+    report = verify(sealed.settings)
+    assert len(report.dataset) == 1
+    assert "is not there, and 3 days were sealed with it" in report.dataset[0]
+    assert not report.all_is_well
+    assert [day.standing for day in report.days] == [Standing.HEALTHY] * 3
+
+
+def test_a_day_of_another_data_set_is_named(lake_of_days):
+    sealed = lake_of_days[2]
+    reseal(sealed, dataset=json.loads(sealed.layout.dataset.read_text()) | {"max_dte": 7})
+
+    (found,) = verify(sealed.settings).dataset
+
+    assert "the passports of 1 day have (2024-01-04 to 2024-01-04): max_dte is None there and 7 now" in found

@@ -167,7 +167,6 @@ MISTAKES = [
     ("processing", "max_dte", 1.5),
     ("processing", "calendar", ""),
     ("processing", "keep_ndjson", "yes"),
-    ("processing", "no_data_recheck_days", -1),
     ("processing", "publication_hours", -1),
     ("processing", "max_attempts", 0),
     ("processing", "second_opinions", -1),

@@ -299,7 +299,7 @@ def test_every_unsealed_session_is_a_gap(lake, trading):
             "left alone after 3 failing runs: ApiError: no CSV",
             "spx-data retry 2024-01-03 --force",
         ),
-        (State(Kind.NO_DATA, False, "nothing"), False, "nothing, asked again after 7 days", None),
+        (State(Kind.NO_DATA, False, "nothing"), False, "nothing", None),
         (State(Kind.PENDING, True, "the source has nothing yet"), True, "the source has nothing yet", None),
         (State(Kind.PENDING, False, "trades until 16:15"), False, "trades until 16:15", None),
         (State(Kind.CORRUPT, True, "quarantined"), True, "quarantined", None),

@@ -17,6 +17,7 @@ from spx_data.health.dates import (
     consecutive_missing,
     corrupt,
     failure_rate,
+    holes,
     parked,
 )
 from spx_data.health.machine import disk, memory, permissions
@@ -47,6 +48,10 @@ S, M, F, P, K, C, N, A, W = (
 
 def line(date, kind=S, **facts):
     return Summary(date, State(kind), Facts(**facts))
+
+
+def troubled(date, kind=N, error="ApiDataNotFoundError", reason="nothing", tries=0, cure=""):
+    return Summary(date, State(kind, False, reason, tries, error, cure), Facts())
 
 
 def lines(kinds, **facts):
@@ -615,3 +620,63 @@ def test_a_longer_patience_with_the_source_is_one_with_the_run(at_work, lake):
     patient = replace(silent, settings=lake(history_timeout_seconds=3600))
 
     assert run(patient).level is Level.OK
+
+
+# Holes, and failures that are alike ---------------------------------------------------------------------
+
+
+def hole(scene, *middle, before=S, after=S, **how):
+    days = [line(DAYS[0], before), *middle, line(DAYS[len(middle) + 1], after)]
+    return holes(scene(days, **how))
+
+
+@pytest.mark.parametrize("kind", [N, F, K, M, P])
+def test_a_session_asked_for_in_vain_between_sealed_ones_is_a_hole(kind, scene):
+    check = hole(scene, troubled(DAYS[1], kind), troubled(DAYS[2], kind))
+
+    assert (check.level, check.value, check.dates) == (Level.WARN, 2, tuple(DAYS[1:3]))
+    assert check.found == f"2 holes between sealed days (2 {kind}): 2024-01-03, 2024-01-04"
+    assert "spx-data retry 2024-01-03" in check.cure
+    assert 'spx-data accept 2024-01-03 --reason "…"' in check.cure
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        [line(DAYS[1], M)],  # not filled yet
+        [line(DAYS[1], A)],
+        [troubled(DAYS[1], error=None)],  # the vendor's calendar has it as closed
+        [line(DAYS[1], S)],
+        [line(DAYS[1], M), troubled(DAYS[2])],
+    ],
+)
+def test_what_is_no_hole(middle, scene):
+    assert hole(scene, *middle).level is Level.OK
+
+
+@pytest.mark.parametrize("before, after", [(M, S), (S, M), (S, W)])
+def test_a_hole_has_sealed_days_on_either_side(before, after, scene):
+    assert hole(scene, troubled(DAYS[1]), before=before, after=after).level is Level.OK
+
+
+def test_a_closure_beside_a_hole_hides_none_and_the_run_at_work_closes_it(scene):
+    middle = [troubled(DAYS[1], error=None), troubled(DAYS[2], F), line(DAYS[3], A)]
+
+    assert hole(scene, *middle).dates == (DAYS[2],)
+    assert hole(scene, *middle, run=run_of(DAYS[2])).level is Level.OK
+
+
+def test_dates_that_fail_alike_are_told_once(scene):
+    def failing(number, cause):
+        return troubled(DAYS[number], K, "ApiResponseInvalidError", cause, 3, "Restart the terminal")
+
+    alike = [
+        failing(n, f"{n} chains of 2024-01-0{n} at http://127.0.0.1:{2500 + n}/x fail") for n in (1, 2, 3)
+    ]
+    check = parked(scene([*alike, failing(5, "a gzip body")]))
+
+    told = "2024-01-03, 2024-01-04, 2024-01-05 (ApiResponseInvalidError: 3 chains of 2024-01-03 "
+    assert told in check.found
+    assert check.found.count("fail)") == 1
+    assert check.found.endswith("; 2024-01-09 (ApiResponseInvalidError: a gzip body)")
+    assert check.cure.startswith("Restart the terminal; spx-data retry 2024-01-03 --force")

@@ -14,7 +14,7 @@ from spx_data.settings import Patience
 
 DAY = dt.date(2024, 1, 2)
 MOMENT = dt.datetime(2024, 1, 10, 12, tzinfo=dt.UTC)
-PATIENCE = Patience(no_data_recheck_days=7, publication_hours=24, max_attempts=3)
+PATIENCE = Patience(publication_hours=24, max_attempts=3)
 ALL_EVENTS = [
     journal.STARTED,
     journal.FINISHED,
@@ -50,7 +50,10 @@ def state(*events, session=None, moment=MOMENT, patience=PATIENCE, **found):
 STARTED, FINISHED, SEALED = (event(name) for name in (journal.STARTED, journal.FINISHED, journal.SEALED))
 FAILED = event(journal.FAILED, error="ApiResponseInvalidError", cause="nonsense")
 NOT_ITS_FAULT = event(journal.FAILED, error="DeviceError", cause="broken disk", surroundings=True)
+HELD = FAILED | {"chains": 2, "staged": 70}
 NO_DATA = event(journal.NO_DATA, cause="nothing listed")
+NOTHING = "ApiDataNotFoundError"
+JUST_NOW = event(journal.NO_DATA, 0, cause="nothing listed")
 QUARANTINED = event(journal.QUARANTINED, damages=["parquet-lost", "passport-lost"])
 ACCEPTED = event(journal.ACCEPTED, reason="the market was closed")
 REOPENED = event(journal.REOPENED, reason="try again")
@@ -67,7 +70,22 @@ def failed(tries=1, kind=Kind.FAILED):
 
 
 def no_data(tries=0):
-    return State(Kind.NO_DATA, False, "nothing listed", tries, "ApiDataNotFoundError")
+    """Asked a day ago in vain: asked again an hour after."""
+    return State(
+        Kind.MISSING, True, "asked again: the source had nothing 1 time since it was due", tries, NOTHING
+    )
+
+
+PARTIAL_AGAIN = State(Kind.PARTIAL, True, "begun and not finished", 1, NOTHING)
+HELD_BEFORE = State(
+    Kind.FAILED, True, "held; the next run seals it as it is: nonsense", 3, "ApiResponseInvalidError"
+)
+
+
+def held(left, tries=1):
+    return State(
+        Kind.FAILED, True, f"held: 2 chains cannot be had; {left}: nonsense", tries, "ApiResponseInvalidError"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,12 +101,12 @@ def no_data(tries=0):
         (failed(), False, [FAILED, STARTED]),
         (failed(2), True, [FAILED, FAILED]),
         (no_data(), False, [STARTED, NO_DATA]),
-        (no_data(1), True, [FAILED, NO_DATA]),
+        (PARTIAL_AGAIN, True, [FAILED, NO_DATA]),
         (failed(), False, [NO_DATA, FAILED]),
         # One expiration without data, or one that failed, ends no try of the date.
         (PARTIAL, True, [event(journal.NO_DATA, expiration="2024-01-19")]),
         (PARTIAL, True, [event(journal.EXPIRATION_FAILED)]),
-        (no_data(), True, [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")]),
+        (no_data(), False, [NO_DATA, event(journal.NO_DATA, expiration="2024-01-19")]),
         # Parked.
         (failed(3, Kind.PARKED), True, [FAILED, FAILED, FAILED]),
         (failed(3, Kind.PARKED), True, [FAILED, FAILED, FAILED, STARTED]),
@@ -96,6 +114,18 @@ def no_data(tries=0):
         (GONE, False, [FAILED, FAILED, FAILED, REOPENED]),
         (failed(), True, [FAILED, FAILED, SEALED, FAILED]),
         (failed(), True, [FAILED, FAILED, QUARANTINED, FAILED]),
+        # Held: what is staged is sealed in the end, so it is never parked.
+        (held("sealed as it is after 1 more failing run"), True, [HELD]),
+        (
+            held("sealed as it is after 1 more failing run"),
+            True,
+            [FAILED | {"fields": {"chains": 2, "staged": 70}}],
+        ),
+        (held("the next run seals it as it is", 2), True, [HELD, HELD]),
+        (held("the next run seals it as it is", 4), True, [HELD, HELD, HELD, HELD]),
+        (HELD_BEFORE, True, [HELD, HELD, FAILED]),
+        (failed(3, Kind.PARKED), True, [FAILED, FAILED, FAILED | {"chains": 2, "staged": 0}]),
+        (failed(), True, [HELD, HELD, REOPENED, FAILED]),
         # Quarantined.
         (QUARANTINE, False, [SEALED, QUARANTINED]),
         (QUARANTINE, True, [SEALED, QUARANTINED, STARTED]),
@@ -106,6 +136,12 @@ def no_data(tries=0):
         (ACCEPTANCE, False, [SEALED, QUARANTINED, ACCEPTED]),
         (GONE, False, [ACCEPTED, REOPENED]),
         (ACCEPTANCE, False, [ACCEPTED, REOPENED, ACCEPTED]),
+        # … and only about what it was said of: what was sealed since, or moved away, is another matter.
+        (GONE, False, [ACCEPTED, STARTED, SEALED, FINISHED]),
+        (QUARANTINE, False, [ACCEPTED, SEALED, FINISHED, QUARANTINED]),
+        (QUARANTINE, False, [ACCEPTED, QUARANTINED]),
+        (failed(), True, [ACCEPTED, SEALED, FAILED]),
+        (ACCEPTANCE, False, [ACCEPTED, SEALED, QUARANTINED, ACCEPTED]),
     ],
 )
 def test_evidence_has_one_meaning(expected, begun, events):
@@ -137,18 +173,62 @@ def test_what_lies_with_the_surroundings_never_parks_a_date():
     "most, kind", [(1, Kind.PARKED), (5, Kind.PARKED), (6, Kind.FAILED), (None, Kind.FAILED)]
 )
 def test_how_many_tries_park_a_date_is_a_setting(most, kind):
-    assert state(*[FAILED] * 5, patience=Patience(7, 24, most)).kind is kind
+    assert state(*[FAILED] * 5, patience=Patience(24, most)).kind is kind
 
 
 # The clock ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("days_ago, kind", [(6.99, Kind.NO_DATA), (7.0, Kind.MISSING), (70, Kind.MISSING)])
-def test_no_data_is_asked_again_after_a_while(days_ago, kind):
-    found = state(event(journal.NO_DATA, days_ago))
+@pytest.mark.parametrize("answers, hours", [(1, 1), (2, 6), (3, 24), (4, 72), (5, 168), (6, 168), (60, 168)])
+def test_the_oftener_the_source_had_nothing_the_later_it_is_asked_again(answers, hours):
+    def after(waited):
+        asked = [MOMENT - dt.timedelta(hours=waited + number) for number in reversed(range(answers))]
+        return state(*(JUST_NOW | {"at": at.isoformat(), "run": at.isoformat()} for at in asked))
 
-    assert found.kind is kind
-    assert found.due == (kind is Kind.MISSING)
+    early, late = after(hours - 0.01), after(hours)
+
+    assert (early.kind, early.due, late.kind, late.due) == (Kind.NO_DATA, False, Kind.MISSING, True)
+    again = MOMENT + dt.timedelta(hours=0.01)
+    assert early.reason == f"nothing listed; asked again from {again:%Y-%m-%d %H:%M} UTC on"
+    assert late.error == early.error == NOTHING
+
+
+def test_only_answers_for_the_whole_date_count_and_those_of_a_run_once():
+    of_a_chain = event(journal.NO_DATA, 0.1, expiration="2024-01-19", run="a")
+    answers = [event(journal.NO_DATA, 0.1, run="a"), of_a_chain, event(journal.NO_DATA, 0.05, run="a")]
+
+    assert state(*answers).kind is Kind.MISSING  # an hour after the first answer, not six
+    assert (
+        state(*answers, JUST_NOW | {"run": "b"}, moment=MOMENT + dt.timedelta(hours=5)).kind is Kind.NO_DATA
+    )
+
+
+def test_a_date_sealed_or_reopened_since_is_asked_as_if_for_the_first_time():
+    answers = [event(journal.NO_DATA, 9 - number, run=str(number)) for number in range(5)]
+    hour = MOMENT + dt.timedelta(hours=1)
+
+    for start in (SEALED, REOPENED, QUARANTINED):
+        assert state(*answers, start, JUST_NOW, moment=hour).kind is Kind.MISSING
+
+
+@pytest.mark.parametrize("word", ["full_close", "weekend"])
+def test_what_the_vendors_calendar_has_as_closed_is_never_asked_for_again(word, session):
+    answer = event(journal.NO_DATA, 70, cause="nothing listed", vendor=word)
+    closed = State(Kind.NO_DATA, False, f"unscheduled closure: the vendor's calendar says {word}")
+
+    assert state(answer) == state(answer, NO_DATA) == closed  # whoever does not ask the calendar has no say
+    assert closed.words == f"no-data: unscheduled closure: the vendor's calendar says {word}"
+    soon = session.options_close + dt.timedelta(minutes=1)
+    assert state(answer, session=session, moment=soon) == closed
+    assert state(answer, REOPENED).due
+
+
+@pytest.mark.parametrize("word", ["open", "early_close", "", None, ["full_close"], 7])
+def test_any_other_word_of_the_vendors_calendar_ends_nothing(word):
+    closed = event(journal.NO_DATA, 71, vendor="full_close")
+
+    assert state(event(journal.NO_DATA, 70, vendor=word)).due
+    assert state(closed, event(journal.NO_DATA, 70, vendor="open")).due
 
 
 @pytest.mark.parametrize("events", [[], [STARTED], [FAILED], [NO_DATA]])
@@ -165,8 +245,8 @@ def test_a_session_that_still_trades_is_pending(events, session, at):
         ((2, 18), (2, 19), Kind.PENDING, True),  # asked early, and still early: not yet
         ((2, 18), (3, 16), Kind.PENDING, True),
         ((2, 18), (3, 17), Kind.MISSING, True),  # asked early: no evidence now
-        ((3, 17), (3, 18), Kind.NO_DATA, False),
-        ((3, 17), (10, 18), Kind.MISSING, True),
+        ((3, 17), (3, 17), Kind.NO_DATA, False),
+        ((3, 17), (3, 18), Kind.MISSING, True),
     ],
 )
 def test_no_data_means_not_yet_until_the_source_must_have_it(asked, now, kind, due, session, at):
@@ -246,7 +326,7 @@ def test_events_that_end_no_try_do_not_change_how_the_last_one_ended(names):
     after = [event(name) for name in names]
 
     assert state(FAILED, *after, begun=True).kind is Kind.FAILED
-    assert state(NO_DATA, *after).kind is Kind.NO_DATA
+    assert state(NO_DATA, *after, moment=MOMENT - dt.timedelta(hours=23.5)).kind is Kind.NO_DATA
     assert state(SEALED, QUARANTINED, *after).kind is Kind.CORRUPT
 
 

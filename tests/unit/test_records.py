@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 from spx_data import records, schema
 from spx_data.records import MEANINGS, Asked, Reject, Rejects, Rows, settle
 from spx_data.settings import Window
+from spx_data.theta import chains
 
 DAY_MS = 86_400_000
 ASKED = Asked("SPXW", "2024-01-19", Window(dt.time(9, 30), dt.time(16), "5m"))
@@ -195,10 +196,10 @@ def test_what_is_no_possible_value_is_null_and_what_is_odd_stays(name):
     kept, none = pa.array(KEPT.get(name, [0.25]), kind), pa.array(NONE[name], kind)
     mixed = pa.concat_arrays([kept, none, kept])
 
-    assert records.possible(name, kept).equals(kept)
-    assert records.possible(name, none).null_count == len(none)
-    assert records.possible(name, mixed).drop_null().equals(pa.concat_arrays([kept, kept]))
-    assert len(records.possible(name, mixed.slice(0, 0))) == 0
+    assert chains.possible(name, kept).equals(kept)
+    assert chains.possible(name, none).null_count == len(none)
+    assert chains.possible(name, mixed).drop_null().equals(pa.concat_arrays([kept, kept]))
+    assert len(chains.possible(name, mixed.slice(0, 0))) == 0
 
 
 # Records that come twice --------------------------------------------------------------------------------

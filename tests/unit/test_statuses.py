@@ -72,7 +72,7 @@ def test_an_empty_body_leaves_no_colon():
         (b"two\r\n\tlines ", "two lines"),
         (b"\xff\xfe\x01\x02", "4 bytes of binary"),
         (b"\x00\x9f" * 20_000, "40 kB of binary"),
-        (gzip.compress(b"No data"), "No data"),
+        (gzip.compress(b"No data", mtime=0), "No data"),
         (b"\x1f\x8b" + b"\x00\x9f" * 27_000, "54 kB of binary, gzip"),
         (b"\x1b[31mred\x1b[0m \x1b]0;title\x07and\x00 \x08bell", "red and bell"),
         ("right \u202eto\u202c left\u2066\u200b".encode(), "right to left"),

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.sealed_days import fail, record, seal
 
 from spx_data import archive, config, journal, status, vouched
+from spx_data.cli import tables
 from spx_data.ledger import Kind, State
 from spx_data.settings import Settings
-from spx_data.status import Facts, Summary, Trouble, memory, patterns, performance
+from spx_data.status import Facts, Overview, Summary, Trouble, failures, memory, patterns, performance
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 MOMENT = dt.datetime(2024, 1, 5, 12, tzinfo=dt.UTC)
@@ -276,6 +277,7 @@ def test_errors_are_newest_first_and_filtered_by_day_in_new_york_and_type():
     ("by", "groups"),
     [
         ("type", [("ApiConnectionError", 2), ("OSError", 1)]),
+        ("cause", [("ApiConnectionError: gone", 2), ("OSError: gone", 1)]),
         ("hour", [("09", 1), ("10", 2)]),
         ("expiration", [("SPX 2024-01-19", 2), ("none", 1)]),
         ("date", [("2024-01-02", 2), ("2024-01-03", 1)]),
@@ -376,3 +378,81 @@ def test_too_few_periods_have_no_verdict():
     assert found.verdict == "no verdict: 5 of the 6 periods it takes"
     assert found.slope is None
     assert trend([]).first is None
+
+
+# Failures that are alike, and days that lack something --------------------------------------------------
+
+
+def failing(date, cause, kind=Kind.FAILED, error="ApiError"):
+    return Summary(date, State(kind, True, cause, 1, error), Facts())
+
+
+def test_failures_are_alike_but_for_dates_numbers_and_addresses():
+    causes = [
+        "1 chain of SPXW 2024-01-19 is short: http://127.0.0.1:25503/v3/x?y=1",
+        "12 chains of SPXW 2024-01-26 is short: https://terminal/v3/z",
+        "12 chains of SPX 2024-01-26 is short: https://terminal/v3/z",
+    ]
+
+    found = failures.groups([failing(day, cause) for day, cause in zip(DAYS, causes, strict=True)])
+
+    assert [group.dates for group in found] == [tuple(DAYS[:2]), (DAYS[2],)]
+    assert found[0].state.reason == causes[1]  # the newest one's own words
+
+
+@pytest.mark.parametrize("other", [{"kind": Kind.PARKED}, {"error": "OtherError"}, {"cause": "b"}])
+def test_what_differs_otherwise_is_another_failure(other):
+    lines = [failing(DAYS[0], "a"), failing(DAYS[1], **({"cause": "a"} | other))]
+
+    assert len(failures.groups(lines)) == 2
+
+
+def test_what_is_sealed_or_missing_is_no_failure():
+    assert (
+        failures.groups([Summary(DAYS[0], State(Kind.SEALED), Facts()), failing(DAYS[1], "", Kind.MISSING)])
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    "section, words",
+    [
+        ({"complete": True, "unknown": []}, ""),
+        ({"complete": False}, ""),
+        ({"complete": False, "unknown": ["1 chain unavailable"]}, "incomplete: 1 chain unavailable"),
+        (
+            {"complete": False, "unknown": list("abcde"), "unknown_more": 2},
+            "incomplete: a; b; c; and 4 more",
+        ),
+    ],
+)
+def test_an_incomplete_day_says_what_it_lacks(section, words, tmp_path, at_once):
+    settings = settings_of(tmp_path)
+    seal(settings, DAYS[0], completeness=section)
+
+    read, remembered = (status.overview(settings, MOMENT) for _ in range(2))
+
+    assert remembered.dates[0].lack == read.dates[0].lack == words
+    assert read.incomplete == remembered.incomplete == (not section["complete"])
+    assert remembered == read
+
+
+def test_a_page_of_equal_failures_is_one_line_with_the_number_and_the_cure(tmp_path, capsys):
+    first = dt.date(2020, 1, 1)
+    lines = [
+        Summary(
+            first + dt.timedelta(number),
+            State(Kind.PARKED, False, f"{number} chains fail", 3, "ApiError", "Restart the terminal"),
+            Facts(),
+        )
+        for number in range(500)
+    ]
+
+    tables.print_overview(Overview.of(lines), settings_of(tmp_path))
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("chains fail") == 1
+    assert "2021-05-14" in shown
+    assert "and 499 dates more since 2020-01-01: parked after 3 failing runs" in shown
+    assert "Restart the terminal" in shown
+    assert "older dates" not in shown

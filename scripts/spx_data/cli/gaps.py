@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from spx_data.dates import Dates
     from spx_data.gaps import Gap, Plan
+    from spx_data.status import Summary
 
 
 @click.command(short_help="Show what is missing, why, and what it would take.")
@@ -42,18 +43,23 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     """
     from spx_data.cli import plan as plans
     from spx_data.gaps import find, plan
+    from spx_data.status import summaries
 
     call: Call = ctx.obj
     first, last = start.first if start else None, end.last if end else None
     if first and last and first > last:
         raise click.BadParameter(f"{last} is before --start-date {first}", param_hint="'--end-date'")
-    found = find(call.settings, call.moment, first, last)
+    known = summaries(call.settings, call.moment)
+    found = find(call.settings, call.moment, first, last, summaries=known)
     if form == "table":
         due = [gap for gap in found if gap.due]
         planned = plan(call.settings, call.moment, None, cores, found=due)
         emit(plans.rows(found), plans.columns(), form, empty="no gaps")
         if found:
             _print_totals(found, planned)
+        _print_incomplete(
+            [line for line in known if (first or line.date) <= line.date <= (last or line.date)]
+        )
     else:
         emit(plans.rows(found), [Column(name, name) for name in plans.fields()], form)
     if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
@@ -73,6 +79,14 @@ def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
         out.print(line, markup=False, soft_wrap=True)
     for conflict in planned.conflicts:
         print_conflict(conflict, out)
+
+
+def _print_incomplete(lines: Sequence[Summary]) -> None:
+    """The sealed dates among *lines* that lack something: no gaps, for they can be read."""
+    from spx_data.cli.tables import incomplete
+
+    if count := sum(line.is_incomplete for line in lines):
+        console().print(incomplete(count), markup=False, soft_wrap=True)
 
 
 def _need(needy: Sequence[Gap]) -> str:

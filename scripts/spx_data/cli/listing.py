@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from spx_data.status import Summary
     from spx_data.status.habits import Habits
 
-_FAILED = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 _LOG_WORDS = ("queued", "processing", "success", "failed")
 _WORDS = list(dict.fromkeys([*(kind.value for kind in Kind), *_LOG_WORDS]))
 
 FIELDS = (
     *("date", "kind", "status", "due", "reason", "error", "tries"),
-    *("rows", "expirations", "contracts", "contracts_missing", "bytes", "staged_bytes"),
+    *("rows", "expirations", "contracts", "contracts_missing", "complete", "bytes", "staged_bytes"),
     *("started_at", "completed_at", "sealed_at", "updated_at", "duration_seconds"),
     *("requests", "requests_failed", "runs", "memory_peak_mb", "sha256"),
     *("score", "verdict"),
@@ -67,6 +66,7 @@ def list_(
     """
     from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import summaries
+    from spx_data.status.failures import FAILING
     from spx_data.status.quality import habits
 
     on_a_missing_lake(call.settings.layout)
@@ -79,7 +79,7 @@ def list_(
         row(line, call.settings.quality, of_the_source)
         for line in reversed(every)
         if first <= line.date <= last
-        and (not failed_only or line.state.kind in _FAILED)
+        and (not failed_only or line.state.kind in FAILING)
         and (since is None or _worked_on(line, since.first))
     ]
     chosen = [each for each in found if not words or each["kind"] in words or each["status"] in words]
@@ -101,12 +101,13 @@ def row(line: Summary, rules: Quality, habits: Habits) -> Row:
     state, facts = line.state, line.facts
     values: tuple[Any, ...] = (
         *(line.date.isoformat(), state.kind.value, STATUS[state.kind], state.due),
-        *(state.reason or None, state.error, state.tries),
+        *(state.reason or line.lack or None, state.error, state.tries),
         *(
             facts.rows,
             facts.chains,
             facts.contracts,
             facts.contracts_missing,
+            facts.complete if state.kind is Kind.SEALED else None,
             facts.bytes,
             facts.staged_bytes,
         ),

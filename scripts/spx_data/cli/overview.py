@@ -127,6 +127,7 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
         "dates": {kind.value: overview.count(kind) for kind in Kind},
+        "incomplete": overview.incomplete,
         "rows": overview.rows,
         "bytes": overview.bytes,
         "disks": [

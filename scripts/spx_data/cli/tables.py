@@ -14,11 +14,13 @@ from rich.table import Table
 from spx_data.ledger import Kind
 from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
+from spx_data.status.failures import FAILING, groups
 from spx_data.status.quality import habits, standing
-from spx_data.words import pasted, points
+from spx_data.words import counted, pasted, points
 
 if TYPE_CHECKING:
     from spx_data.health import Check
+    from spx_data.status.failures import Group
     from spx_data.status.habits import Habits
 
 _NEWEST = 15
@@ -34,7 +36,6 @@ STYLES = {
     Kind.ACCEPTED: "cyan",
 }
 VERDICTS = {"good": "green", "warn": "yellow", "fail": "bold red"}
-_ALWAYS_SHOWN = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
 
 def print_outcome(
@@ -48,10 +49,13 @@ def print_outcome(
 
 
 def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
-    """Print the newest dates, every failed one, and the totals."""
+    """Print the newest dates, every failed one, and the totals; dates that fail alike are one line."""
     console = console or Console(highlight=False)
     newest = {line.date for line in overview.dates[-_NEWEST:]}
-    shown = [line for line in overview.dates if line.date in newest or line.state.kind in _ALWAYS_SHOWN]
+    alike = {group.dates[-1]: group for group in groups(overview.dates)}
+    shown = [
+        line for line in overview.dates if line.date in (alike if line.state.kind in FAILING else newest)
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("date", no_wrap=True)
     for heading in ("expirations", "contracts", "rows", "MB"):
@@ -59,10 +63,10 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
     table.add_column("state", overflow="fold")
     found = habits(overview.dates)
     for line in shown:
-        table.add_row(*_cells(line, settings.quality, found))
+        table.add_row(*_cells(line, settings.quality, found, alike.get(line.date)))
     console.print(table)
-    if len(shown) < len(overview.dates):
-        console.print(f"… and {len(overview.dates) - len(shown)} older dates", style="dim")
+    if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
+        console.print(f"… and {older} older dates", style="dim")
     console.print(_totals(overview), soft_wrap=True)
     places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
     console.print(places, style="dim", soft_wrap=True)
@@ -79,15 +83,20 @@ def print_alerts(
         console.print(f"→ {pasted(check.cure, overlays)}", markup=False, soft_wrap=True)
 
 
-def _cells(line: Summary, rules: Quality, habits: Habits) -> tuple[str, ...]:
+def _cells(line: Summary, rules: Quality, habits: Habits, alike: Group | None) -> tuple[str, ...]:
     state, facts, style = line.state, line.facts, STYLES[line.state.kind]
     words = state.words
     if state.kind is Kind.SEALED:
         score, verdict = standing(facts.quality, rules, habits)
-        if facts.contracts_missing:
+        if line.lack:
+            words, style = f"{words}, {line.lack}", "yellow"
+        elif facts.contracts_missing:
             words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
         if score is not None and verdict is not None and verdict != "good":
             words, style = f"{words}, score {points(score)}", VERDICTS[verdict]
+    if alike and len(alike.dates) > 1:
+        cure = f" → {state.cure}" if state.cure else ""
+        words = f"and {counted(len(alike.dates) - 1, 'date')} more since {alike.dates[0]}: {words}{cure}"
     return (
         line.date.isoformat(),
         f"{facts.chains:,}" if facts.chains else "–",
@@ -106,4 +115,11 @@ def _totals(overview: Overview) -> str:
         else ""
     )
     size = f"{overview.rows:,} rows sealed in {overview.bytes / 1e6:,.1f} MB"
-    return f"{', '.join(counts) or 'no sessions in the range'}; {size}{last}"
+    lacking = f"; {incomplete(overview.incomplete)}" if overview.incomplete else ""
+    return f"{', '.join(counts) or 'no sessions in the range'}; {size}{last}{lacking}"
+
+
+def incomplete(count: int) -> str:
+    """How many sealed dates lack something, and what does something about it."""
+    are = "date is" if count == 1 else "dates are"
+    return f"{count:,} sealed {are} incomplete: spx-data mend asks again for what is lacking"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spx_data.status import Trouble
     from spx_data.status.patterns import Aspect
 
-_ASPECTS = ("type", "hour", "expiration", "date", "stage")
+_ASPECTS = ("type", "cause", "hour", "expiration", "date", "stage")
 _HEADINGS = {"type": "error", "hour": "hour (New York)"}
 
 FIELDS = (
@@ -51,6 +51,7 @@ def errors(
     spx-data errors
     spx-data errors 2024-03 --type ApiConnectionError
     spx-data errors --since "last 7 days" --by hour
+    spx-data errors --by cause
     spx-data errors --by type --format json
     """
     from spx_data.status import patterns, summaries

@@ -76,6 +76,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _of(day)
     if any(day.folder for day in report.days):
         yield "A damaged date is a gap now: the next run fetches it again."
+    for wrong in report.dataset:
+        yield f"[bold red]{escape(wrong)}[/]"
     if report.tree.strangers:
         yield f"[yellow]{escape(report.tree.words)}[/]"
     for year, root in report.roots_by_year.items():
@@ -92,6 +94,10 @@ def _of(day: Day) -> Iterator[str]:
         kinds = ", ".join(examination.damages)
         yield f"[bold red]{date} damaged: {kinds}[/]"
         for finding in examination.findings:
+            yield f"    {escape(str(finding))}"
+    if examination and examination.beside:
+        yield f"[bold red]{date} is as sealed, and what lies beside it is not:[/]"
+        for finding in examination.beside:
             yield f"    {escape(str(finding))}"
     if day.folder:
         all_lost = examination is not None and set(examination.damages) == _ALL_LOST

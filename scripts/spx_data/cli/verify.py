@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spx_data.integrity import Day
     from spx_data.integrity.damages import Depth
 
-_FIELDS = ("date", "standing", "damages", "findings", "quarantine", "error")
+_FIELDS = ("date", "standing", "damages", "findings", "beside", "quarantine", "error")
 
 
 @click.command(short_help="Re-check every byte of sealed dates.")
@@ -44,7 +44,7 @@ def verify(
     r"""Re-check every byte of sealed dates; a damaged one goes to quarantine and becomes a gap.
 
     DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days". The exit
-    code is 1 when something was damaged.
+    code is 1 when something was damaged: a day, its file of bad records, or the lake's dataset.json.
 
     \b
     Examples:
@@ -74,6 +74,8 @@ def verify(
     else:
         emit([_row(day) for day in report.days], [], form, fields=_FIELDS)
         on_strangers(report.tree)
+        for wrong in report.dataset:
+            click.echo(f"spx-data: {wrong}", err=True)
     ctx.exit(int(not report.all_is_well))
 
 
@@ -84,6 +86,7 @@ def _row(day: Day) -> dict[str, Any]:
         str(examination.standing) if examination else None,
         [str(damage) for damage in examination.damages] if examination else [],
         [str(finding) for finding in examination.findings] if examination else [],
+        [str(finding) for finding in examination.beside] if examination else [],
         day.folder,
         None if day.error is None else f"{type(day.error).__name__}: {day.error}",
     )

@@ -164,7 +164,7 @@ _WORDS: Mapping[What, tuple[str, str, bool]] = {
     "sealed": ("sealed already, so left alone", "spx-data verify {date} checks it", False),
     "parked": ("parked, so left alone", "spx-data retry {date} --force tries it anew", True),
     "accepted": ("accepted as it is", "spx-data accept {date} --undo takes that back", True),
-    "no-data": ("the source had nothing, and is asked again", "", False),
+    "no-data": ("the source had nothing, and is asked all the same", "", False),
 }
 
 

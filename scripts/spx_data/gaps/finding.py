@@ -169,8 +169,6 @@ def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
             words = f"{state.error}: {words}"
         case Kind.PARKED:
             words = f"left alone after {state.tries} failing runs: {state.error}: {words}"
-        case Kind.NO_DATA:
-            words = f"{words}, asked again after {settings.patience.no_data_recheck_days:g} days"
     if due or not state.due:
         return words
     return f"{words}; {_NOT_NAMED if settings.covers(date) else _OUTSIDE}"

@@ -7,12 +7,15 @@ may mend.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from spx_data import journal
 from spx_data.errors import (
     ApiConnectionError,
+    ApiDataNotFoundError,
     TerminalDisconnectedError,
     TerminalSessionTakenError,
     ThetaTerminalNotRunningError,
@@ -21,10 +24,14 @@ from spx_data.health.check import Check, fail, named, of_these, ok, warn
 from spx_data.health.scene import Scene
 from spx_data.ledger import Kind
 from spx_data.status import Summary
+from spx_data.status.failures import groups
 from spx_data.words import counted
 
 _FAILURE_DAYS, _CONNECTION_DAYS = 30, 7
 _HOLES = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
+_TROUBLED = frozenset({Kind.NO_DATA, Kind.FAILED, Kind.PARKED})
+_ASKED_AGAIN = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.PENDING})
+_GROUPS, _LONGEST = 3, 160  # kinds of failure told at once, and characters of a cause
 _UNREACHED = frozenset(
     kind.__name__
     for kind in (
@@ -50,8 +57,9 @@ def failure_rate(scene: Scene) -> Check:
     found = f"{len(failed):,} of {of} worked on in the last {_FAILURE_DAYS} days failed ({rate:.1f} %)"
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": failed}
     if rate > limit:
-        cure = "spx-data errors shows why; then spx-data retry --all-failed"
-        return fail(name, f"{found}, more than {limit:g} %: {named(failed)}", cure, **numbers)
+        lines = [line for line in worked if line.date in failed]
+        cure = f"{_cure(lines)}spx-data errors shows why; then spx-data retry --all-failed"
+        return fail(name, f"{found}, more than {limit:g} %: {_alike(lines)}", cure, **numbers)
     return ok(name, found, **numbers)
 
 
@@ -137,14 +145,69 @@ def connectivity(scene: Scene) -> Check:
 
 def parked(scene: Scene) -> Check:
     """Dates that failed so often that they are left alone until somebody asks for them."""
-    dates = tuple(line.date for line in scene.of_kind(Kind.PARKED) if line.date in scene.wanted)
+    lines = [line for line in scene.of_kind(Kind.PARKED) if line.date in scene.wanted]
+    dates = tuple(line.date for line in lines)
     numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
     if not dates:
         return ok("parked", "no date is parked", **numbers)
     retry = of_these(dates, "spx-data retry DATE --force")
-    found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {named(dates)}"
-    cure = f'{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
+    found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {_alike(lines)}"
+    cure = f'{_cure(lines)}{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
     return fail("parked", found, cure, **numbers)
+
+
+def _alike(lines: Sequence[Summary]) -> str:
+    """The failures of *lines*, those that are alike once, the most frequent first."""
+    found = groups(lines)
+    told = [
+        f"{named(group.dates)} ({group.state.error}: {group.state.reason[:_LONGEST]})"
+        if group.state.reason
+        else named(group.dates)
+        for group in found[:_GROUPS]
+    ]
+    more = sum(len(group.dates) for group in found[_GROUPS:])
+    return "; ".join([*told, *([f"{counted(more, 'date')} for other reasons"] if more else [])])
+
+
+def _cure(lines: Sequence[Summary]) -> str:
+    """What mends the most frequent failure of *lines*, as the beginning of a cure."""
+    found = groups(lines)
+    return f"{found[0].state.cure.rstrip('.')}; " if found and found[0].state.cure else ""
+
+
+def holes(scene: Scene) -> Check:
+    """Sessions without data, or that failed, between two sealed ones: the source had the days beside.
+
+    Those that a person accepted are none, nor those that the vendor's calendar has as closed.
+    """
+    name = "holes"
+    found = [line for row in _enclosed(scene) for line in row if line.date not in scene.at_work]
+    dates = tuple(line.date for line in found)
+    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    if not dates:
+        return ok(name, "no date between two sealed ones is without data or failed", **numbers)
+    kinds = Counter(line.state.kind for line in found)
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
+    cure = of_these(dates, "spx-data retry DATE asks the source now")
+    leave = f'was there no trading: spx-data accept {dates[0]} --reason "…"'
+    return warn(name, words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
+
+
+def _enclosed(scene: Scene) -> Iterator[list[Summary]]:
+    """Each row of troubled sessions that has a sealed one on either side."""
+    sessions = [line for line in scene.summaries if line.date in scene.wanted and not line.state.is_settled]
+    rows = [(key, list(lines)) for key, lines in groupby(sessions, key=_of_a_hole)]
+    for (_, before), (key, row), (_, after) in zip(rows, rows[1:], rows[2:], strict=False):
+        if key and before[-1].state.kind is after[0].state.kind is Kind.SEALED:
+            yield row
+
+
+def _of_a_hole(line: Summary) -> bool:
+    """Whether a date failed, or was asked for in vain (also where it is due again)."""
+    return line.state.kind in _TROUBLED or (
+        line.state.kind in _ASKED_AGAIN and line.state.error == ApiDataNotFoundError.__name__
+    )
 
 
 def corrupt(scene: Scene) -> Check:

@@ -45,6 +45,7 @@ def _memory(scene: Scene) -> Check:
 _ALERTS: Mapping[str, _Look] = {
     "failure-rate": dates.failure_rate,
     "consecutive-missing": dates.consecutive_missing,
+    "holes": dates.holes,
     "connectivity": dates.connectivity,
     "parked": dates.parked,
     "corrupt": dates.corrupt,

@@ -29,6 +29,8 @@ class Damage(StrEnum):
     SCHEMA_DIFFERS = "schema-differs"
     ROWS_DIFFER = "rows-differ"
     RECORDS_DIFFER = "records-differ"
+    REJECTS_LOST = "rejects-lost"  # the file of bad records; this and the next leave the day as it is
+    REJECTS_CHANGED = "rejects-changed"
 
 
 class Standing(StrEnum):
@@ -65,6 +67,8 @@ class Examination:
     bytes: int = 0  # of the Parquet
     expected: Mapping[str, Any] = field(default_factory=dict)
     found: Mapping[str, Any] = field(default_factory=dict)
+    beside: tuple[Finding, ...] = ()  # what is wrong with files that the day can be read without
+    dataset: Mapping[str, Any] | None = None  # which the day was sealed as, by a passport that holds
 
     @property
     def damages(self) -> list[Damage]:

@@ -112,7 +112,11 @@ class _Case:
             "records_sha256": inside.records_sha256,
         }
         standing = Standing.DAMAGED if findings else Standing.HEALTHY
-        return Examination(self._date, self._depth, standing, findings, self._size, expected, found)
+        beside = () if findings else tuple(self._of_rejects())
+        named = None if findings or described is None else described.dataset
+        return Examination(
+            self._date, self._depth, standing, findings, self._size, expected, found, beside, named
+        )
 
     # The Parquet ----------------------------------------------------------------------------------------
 
@@ -182,6 +186,23 @@ class _Case:
         elif self._found == self._truth and passport.bytes != self._size:
             text = f"it says {passport.bytes or 0:,} bytes, the Parquet has {self._size:,}"
             yield Finding(Damage.PASSPORT_DAMAGED, text)
+
+    def _of_rejects(self) -> Iterator[Finding]:
+        """Whether the file of bad records is what the passport says.
+
+        No row of the day comes from it, so it condemns nothing: quarantine would cost a whole day and bring
+        no lost line back, for the source may send other rows the next time.
+        """
+        sealed = self._described.rejects_sha256 if self._described else None
+        if sealed is None:
+            return
+        path = self._layout.rejects(self._date)
+        cure = f"take {path} from a copy of the lake, or fetch the day anew with snakemake recheck"
+        if not files.is_there(path):
+            yield Finding(Damage.REJECTS_LOST, f"the passport has a file of bad records, not there: {cure}")
+        elif (found := files.digest(path)) != sealed:
+            said = f"its SHA-256 is {_short(found)}, the passport says {_short(sealed)}"
+            yield Finding(Damage.REJECTS_CHANGED, f"{said}: {cure}")
 
 
 def _short(digest: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,8 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from spx_data import dataset, faults, journal, tree
+from spx_data import dataset, faults, files, journal, tree
 from spx_data.dates import Dates
+from spx_data.errors import SchemaValidationError
 from spx_data.integrity import merkle
 from spx_data.integrity.damages import Depth, Examination, Standing
 from spx_data.integrity.examination import examine, work
@@ -20,6 +22,7 @@ from spx_data.journal import Journal
 from spx_data.layout import Layout
 from spx_data.settings import Settings
 from spx_data.tree import Tree
+from spx_data.words import counted
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Report:
     within: Dates | None = None
     digests: dict[dt.date, str] = field(default_factory=dict)  # of the healthy days
     tree: Tree = field(default_factory=Tree)  # with what stands beside the days
+    dataset: Sequence[str] = ()  # what is wrong with dataset.json, each with its cure
 
     def of(self, standing: Standing) -> list[Day]:
         """The days of one standing, oldest first."""
@@ -71,14 +75,19 @@ class Report:
         return [day for day in self.days if day.error is not None]
 
     @property
+    def beside(self) -> list[Day]:
+        """The healthy days with a file beside them that is lost or changed, oldest first."""
+        return [day for day in self.days if day.examination and day.examination.beside]
+
+    @property
     def bytes(self) -> int:
         """Bytes of Parquet that were hashed."""
         return sum(day.examination.bytes for day in self.days if day.examination)
 
     @property
     def all_is_well(self) -> bool:
-        """Whether no day is damaged and every one could be examined."""
-        return not self.of(Standing.DAMAGED) and not self.errors
+        """Whether nothing is damaged, neither a day nor what lies beside it, and all could be examined."""
+        return not (self.of(Standing.DAMAGED) or self.errors or self.beside or self.dataset)
 
     @property
     def root(self) -> str:
@@ -118,9 +127,39 @@ def verify(
         for day in days
         if day.examination and day.standing is Standing.HEALTHY
     }
-    report = Report(depth, time.monotonic() - begun, days, within, digests, walked)
+    wrong = [*_of_dataset(layout, days)]
+    report = Report(depth, time.monotonic() - begun, days, within, digests, walked, wrong)
     Journal(layout.lake_journal, "verify").mention(journal.VERIFIED, **_summary(report))
     return report
+
+
+def _of_dataset(layout: Layout, days: Sequence[Day]) -> Iterator[str]:
+    """What is wrong with the data set's own file, by the passports of the healthy *days*."""
+    sealed = {
+        day.date: day.examination.dataset for day in days if day.examination and day.examination.dataset
+    }
+    path, told = layout.dataset, dict[str, list[dt.date]]()
+    if not sealed:
+        return
+    if not files.is_there(path):
+        yield (
+            f"{path} is not there, and {counted(len(sealed), 'day')} were sealed with it. Take it from a "
+            "copy of the lake; else the next seal writes it by the settings of then"
+        )
+        return
+    try:
+        for date, identity in sealed.items():
+            if words := dataset.differences(path, identity):
+                told.setdefault(words, []).append(date)
+    except SchemaValidationError as error:
+        held = json.dumps(next(iter(sealed.values())))
+        yield f"{error.cause}. Write this into it, as the passports have it: {held}"
+    for words, dates in told.items():
+        first, last = dates[0], dates[-1]
+        yield (
+            f"{path} is not what the passports of {counted(len(dates), 'day')} have ({first} to {last}): "
+            f"{words}. If it was edited, write it back; days of two data sets in one folder belong in two"
+        )
 
 
 def subjects(layout: Layout, within: Dates | None, on_disk: Iterable[dt.date]) -> Iterator[dt.date]:
@@ -174,6 +213,8 @@ def _summary(report: Report) -> dict[str, object]:
         "depth": report.depth,
         "damaged": [day.date.isoformat() for day in report.of(Standing.DAMAGED)],
         "failed": [day.date.isoformat() for day in report.errors],
+        "beside": [day.date.isoformat() for day in report.beside],
+        "dataset": list(report.dataset),
         "within": [f"{a}..{b}" for a, b in report.within.ranges] if report.within else None,
         "root": report.root,
     }

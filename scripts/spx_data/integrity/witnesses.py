@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Passport:
     bytes: int | None = None
     rows: int | None = None
     records_sha256: str | None = None
+    rejects_sha256: str | None = None  # of the file of bad records; None where there is to be none
+    dataset: Mapping[str, Any] | None = None
     vouched: bool = False  # it vouches for its own bytes, and they hold
     finding: Finding | None = None
 
@@ -94,6 +96,8 @@ def _passport(content: bytes) -> Passport:
         bytes=_number(document["parquet"], "bytes"),
         rows=_number(document, "rows"),
         records_sha256=_digest(document, "records_sha256"),
+        rejects_sha256=(document.get("rejects") or {}).get("sha256"),
+        dataset=document.get("dataset"),
         vouched=holds,
     )
 

@@ -30,6 +30,11 @@ class Overview:
         return sum(line.state.kind is kind for line in self.dates)
 
     @property
+    def incomplete(self) -> int:
+        """Number of sealed dates of which some could not be had."""
+        return sum(line.is_incomplete for line in self.dates)
+
+    @property
     def rows(self) -> int:
         """Sealed rows."""
         return sum(line.facts.rows for line in self.dates if line.state.kind is Kind.SEALED)

@@ -1,4 +1,4 @@
-"""What the errors of a lake have in common: by type, hour, expiration, date or stage."""
+"""What the errors of a lake have in common: by type, cause, hour, expiration, date or stage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from spx_data import journal, runs
 from spx_data.dates import ZONE
 from spx_data.layout import Layout
+from spx_data.status.failures import likeness
 from spx_data.status.summary import Summary, Trouble
 
-Aspect = Literal["type", "hour", "expiration", "date", "stage"]
+Aspect = Literal["type", "cause", "hour", "expiration", "date", "stage"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
 _NEW_YORK = ZoneInfo(ZONE)
@@ -88,6 +89,8 @@ def _group(trouble: Trouble, by: Aspect) -> str:
     match by:
         case "type":
             return trouble.error
+        case "cause":  # but for dates, numbers and addresses
+            return f"{trouble.error}: {likeness(trouble.cause)}"
         case "hour":
             return f"{_moment(trouble):%H}"
         case "expiration":

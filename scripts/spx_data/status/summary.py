@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from spx_data import journal
 from spx_data.journal import Event
-from spx_data.ledger import State
+from spx_data.ledger import Kind, State
 from spx_data.status import traffic
 from spx_data.status.digest import Digest
 from spx_data.status.history import History
 from spx_data.status.traffic import Numbers
+
+_UNKNOWN = 3  # of what is unknown of a day, so much is kept in words
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Facts:
     chains: int = 0
     contracts: int | None = None
     contracts_missing: int | None = None
+    complete: bool | None = None  # as its passport says
+    unknown: Sequence[str] = ()  # what is not known of it, the first few, in words
+    unknown_count: int = 0
     rows: int = 0
     bytes: int = 0  # of the sealed Parquet
     staged_bytes: int = 0
@@ -85,10 +90,14 @@ class Facts:
         completeness, parquet = passport.get("completeness", {}), passport.get("parquet", {})
         underlying = passport.get("underlying") or {}
         requests = history.of_kind(journal.REQUEST)
+        unknown = [str(each) for each in completeness.get("unknown") or []]
         return cls(
             chains=history.chains_with_rows,
             contracts=completeness.get("contracts_received"),
             contracts_missing=completeness.get("contracts_missing"),
+            complete=completeness.get("complete"),
+            unknown=unknown[:_UNKNOWN],
+            unknown_count=len(unknown) + (completeness.get("unknown_more") or 0),
             rows=history.chain_rows,
             bytes=parquet.get("bytes", 0),
             staged_bytes=history.chain_bytes,
@@ -125,3 +134,17 @@ class Summary:
     date: dt.date
     state: State
     facts: Facts
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether it is sealed, and its passport says that some of it could not be had."""
+        return self.state.kind is Kind.SEALED and self.facts.complete is False
+
+    @property
+    def lack(self) -> str:
+        """What is unknown of an incomplete date, in words; empty where nothing is told."""
+        told = self.facts.unknown
+        if not self.is_incomplete or not told:
+            return ""
+        more = self.facts.unknown_count - len(told)
+        return f"incomplete: {'; '.join(told)}" + (f"; and {more:,} more" if more else "")

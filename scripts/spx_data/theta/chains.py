@@ -14,16 +14,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data import schema
-from spx_data.records import DAY_MS, RIGHTS, Asked, Rows, broken, possible
+from spx_data.records import DAY_MS, RIGHTS, Asked, Rows, broken
 from spx_data.theta import errors
 
 _ZONE = ZoneInfo(schema.ZONE)
 _PRICES = ("bid", "ask")
 _NEVER_DAYS = 1_000_000
+# An underlying's time is judged in `quality`; here it only has to be one.
+_CENTURIES_MS = 200 * 365 * DAY_MS
+# Below zero they are impossible, and so null.
+_NEVER_NEGATIVE = ("implied_vol", "underlying_price")
 
 
 @dataclass(frozen=True, order=True)
@@ -216,7 +221,7 @@ def sifted(
 ) -> tuple[pa.RecordBatch, Mapping[int, str]]:
     """Rows of the wire as `schema.RECORD`, without the bad ones; and those, by number, with their reasons.
 
-    Of a record, what is no possible value is null (`records.possible`).
+    Of a record, what is no possible value is null (`possible`).
 
     Args:
         batch: readable rows with the wire's measures under their common names.
@@ -253,6 +258,26 @@ def sifted(
 
 def _measure(name: str, column: pa.Array) -> pa.Array:
     return column if name in _PRICES else possible(name, column)
+
+
+def possible(name: str, column: pa.Array) -> pa.Array:
+    """*column* (`schema.OPTIONAL`), with null in place of what no such value can be.
+
+    Impossible are NaN and the infinite, a volatility or an underlying below zero, and an underlying's time
+    (ms since midnight of the date asked for) more than a day later or centuries ago.
+    """
+    if name == "underlying_timestamp":
+        stamps = column.fill_null(0).to_numpy()
+        wrong = (stamps < -_CENTURIES_MS) | (stamps > 2 * DAY_MS)
+    else:
+        values = column.to_numpy(zero_copy_only=False)
+        negative = name in _NEVER_NEGATIVE and len(values) and values.min() < 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            # What is no number makes a sum of it none either.
+            if np.isfinite(values.sum()) and not negative:
+                return column
+        wrong = ~np.isfinite(values) | ((values < 0) if name in _NEVER_NEGATIVE else False)
+    return pc.if_else(pa.array(wrong), pa.scalar(None, column.type), column) if wrong.any() else column
 
 
 def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -> None:

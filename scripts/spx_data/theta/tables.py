@@ -20,9 +20,10 @@ import pyarrow as pa
 from spx_data import files, records
 from spx_data.records import Rejects
 from spx_data.theta import errors, layouts
-from spx_data.theta.blocks import WORD as WORD
-from spx_data.theta.blocks import Block, CsvBlock, JsonBlock, NdjsonBlock, Wanted, header_of, plain
-from spx_data.theta.blocks import Columns as Columns
+from spx_data.theta.blocks import CsvBlock, JsonBlock, NdjsonBlock, header_of, plain
+from spx_data.theta.reading import Block, Wanted
+from spx_data.theta.reading import Columns as Columns
+from spx_data.theta.spelling import WORD as WORD
 from spx_data.theta.transport import Answer
 
 # Rows of the wire as records, and those among them that are none: their numbers, each with its reason.

@@ -35,7 +35,7 @@ def name_of(summary: Summary, day: Day | None) -> str:
 
 def tones(settings: Settings) -> dict[str, Tone]:
     """Every tone by its name, in the order of the legend."""
-    return {tone.name: tone for tone in (*_of_sealed(settings), *_of_gaps(settings))}
+    return {tone.name: tone for tone in (*_of_sealed(settings), *_of_gaps())}
 
 
 def _of_sealed(settings: Settings) -> Iterator[Tone]:
@@ -48,16 +48,13 @@ def _of_sealed(settings: Settings) -> Iterator[Tone]:
     yield Tone(f"{kind}-{UNJUDGED}", f"state-{kind} {UNJUDGED}", "sealed, not judged", "it has no score")
 
 
-def _of_gaps(settings: Settings) -> Iterator[Tone]:
-    patience = settings.patience
+def _of_gaps() -> Iterator[Tone]:
     yield _tone(Kind.MISSING, "not tried yet, or gone: the next run fills it")
     yield _tone(Kind.PARTIAL, "begun and not finished: the next run goes on")
     yield _tone(Kind.FAILED, "the last try ended in an error: the next run tries again")
-    yield _tone(Kind.PARKED, "failed too often: left alone until you ask for it")
+    yield _tone(Kind.PARKED, "nothing of it in too many runs: left alone until you ask for it")
     yield _tone(Kind.CORRUPT, "was sealed and is damaged: the next run fetches it anew")
-    yield _tone(
-        Kind.NO_DATA, f"the source has nothing: asked again after {patience.no_data_recheck_days:g} days"
-    )
+    yield _tone(Kind.NO_DATA, "the source has nothing: asked again later, or the exchange was closed")
     yield _tone(Kind.PENDING, "it still trades, or the source may not have it yet")
     yield _tone(Kind.ACCEPTED, "somebody said: leave it as it is")
 
