@@ -173,7 +173,7 @@ class SealedDay:
             told = json.loads(line)
             key = told["root"], dt.date.fromisoformat(told["expiration"])
             if told["reason"] != CONFLICT:
-                bad[key].append(Reject(told["reason"], told["raw"]))
+                bad[key].append(Reject(told["reason"], told["raw"], told.get("rows", 1)))
             elif not told["sealed"]:
                 versions[key].append(json.loads(told["raw"]))
         return bad, versions
@@ -224,7 +224,7 @@ class _Stage:
             bytes=size,
             sha256=checksum,
             duplicates=self.told.report["duplicates_dropped"],
-            rejected=len(rejects),
+            rejected=sum(reject.rows for reject in rejects),
             rejects_sha256=staging.write_rejects(self.checkpoint, sorted(rejects)),
         )
         staging.write_receipt(self.checkpoint, receipt)
