@@ -1,20 +1,36 @@
-"""Fills from terminals with habits: what is sealed, what is said, and what is lacking without a word."""
+"""Fills from terminals with habits: what is sealed, what is said of it, what is lacking without a word."""
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from spx_data import journal
+from spx_data import journal, schema
 from spx_data.errors import SpxDataError
+from spx_data.theta.chains import midnight_ms
+from tests.proof import fills
+from theta_simulator.habits import Kind
 
-KEY = ["strike", "right", "ms_of_day"]
-_NY = "America/New_York"
+KEY = list(schema.RECORD_KEY)
+# What a terminal of such a habit leaves empty here and there: null is right where it does.
+_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol")
+BLANKED = {
+    Kind.GREEKS_BLANK: _GREEKS,
+    Kind.LAMBDA_BLANK: ("lambda",),
+    Kind.LAMBDA_NAN: ("lambda",),
+    Kind.UNDERLYING_TIME_BLANK: ("underlying_timestamp",),
+}
+
+
+# Where the simulator solves greeks anew, how many rows it does at a time may turn the last digit.
+_SOLVED = ("years-", "dead-", "frozen-", "half-day-", "zero-rows-first")
+_LAST_DIGIT = 1.0001e-4
 
 
 @dataclass
 class Runs:
-    """What became of the runs about one date: the errors of those that failed, and how much they asked."""
+    """What became of the runs about one date: the errors of those that failed, and whether it is sealed."""
 
     errors: list[SpxDataError] = field(default_factory=list)
     sealed: bool = False
@@ -38,55 +54,131 @@ def runs(date, monkeypatch, most=3):
     return found
 
 
-def sealed_keys(date):
-    """Return root, expiration and key of every sealed row; stamps in ms since midnight in New York."""
-    midnight = dt.datetime.combine(date.date, dt.time())
-    stamp = pl.col("timestamp").dt.convert_time_zone(_NY).dt.replace_time_zone(None)
-    return pl.read_parquet(date.layout.parquet(date.date)).select(
-        pl.col("root").cast(pl.String),
-        "expiration",
-        "strike",
-        pl.col("right").cast(pl.String),
-        (stamp - midnight).dt.total_milliseconds().alias("ms_of_day"),
-    )
-
-
-def untold(date, terminal):
-    """Return what a sealed *date* lacks or has without a word, against what *terminal* truly has."""
-    truth, passport, sealed = terminal.truth, date.passport(), sealed_keys(date)
-    complete = passport["completeness"]["complete"]
-    said = " ".join(passport["completeness"]["unknown"])
-    chains = {(chain["root"], chain["expiration"]): chain for chain in passport["chains"]}
-    version = "v2" if terminal.settings.api == "v2" else "latest"
-    found = []
-    for root in date.settings.roots:
-        for label in truth.quoted(root, date.date):
-            expiration = label - dt.timedelta(days=1) if label.weekday() == 5 else label
-            limit = date.settings.max_dte
-            if limit is not None and (expiration - date.date).days > limit:
-                continue
-            name, chain = f"{root} {expiration}", chains.get((root, str(expiration)))
-            true = truth.clean.history(root, label, date.date, 60_000, greeks_version=version).select(KEY)
-            withheld = truth.withheld(root, label, date.date, greeks_version=version)
-            here = sealed.filter(pl.col("root") == root, pl.col("expiration") == expiration).select(KEY)
-            lacking = true.join(withheld.both, on=KEY, how="anti").join(here, on=KEY, how="anti")
-            told = (chain is not None and chain["state"] != "whole") or f"{root}: " in said
-            if len(lacking) and (complete or not told):
-                late = [each["contract"] for each in (chain or {}).get("late_first_quotes", ())]
-                names = {
-                    f"{right} {strike:.10g}" for strike, right in lacking.select("strike", "right").rows()
-                }
-                if not names <= {*late}:
-                    found.append(f"{name} lacks {len(lacking)} rows without a word")
-            strange = here.join(true, on=KEY, how="anti").join(withheld.surplus, on=KEY, how="anti")
-            if len(strange):
-                found.append(f"{name} has {len(strange)} rows that nobody sent")
-    if complete == bool(said):
-        found.append(f"complete is {complete}, and it says {said!r}")
-    return found
-
-
 def beyond_one_per_chain(date, terminal, before=0):
     """Return how many data requests there were beyond one for each chain, but for the *before* first ones."""
     asked = [each for each in terminal.requests()[before:] if "status" not in each["path"]]
     return len(asked) - len(date.passport()["chains"])
+
+
+# What is lacking without a word -------------------------------------------------------------------------
+
+
+def untold(date, terminal):
+    """Return what a sealed *date* lacks or has without a word, against what *terminal* has for who asks.
+
+    *date* has settings, a date, a layout and a passport, as `tests.rules.conftest.Date` and `fills.Fill`.
+    """
+    passport, truth, day = date.passport(), terminal.truth, date.date
+    sealed = fills.sealed_rows(date.layout.parquet(day))
+    model = "v2" if terminal.settings.api == "v2" else passport["source"]["greeks_version"]
+    chains = {(chain["root"], chain["expiration"]): chain for chain in passport["chains"]}
+    found, seen = [], 0
+    for root, label, expiration in _quoted(date, truth):
+        here = sealed.filter(pl.col("root") == root, pl.col("expiration") == expiration)
+        had = fills.gettable(truth, model, root, label, day, date.settings.window.step_ms)
+        chain, seen = chains.get((root, str(expiration))), seen + len(here)
+        wrong = [*strange(here, had, terminal.settings.habits)]
+        wrong += _lacking(had.join(here, on=KEY, how="anti"), chain, root, expiration, passport)
+        if chain is not None and chain["rows"] != len(here):
+            wrong.append(f"has {len(here)} rows, and its passport says {chain['rows']}")
+        if not len(had) and _is_reported(truth, root, label, day) and chain and chain["state"] == "whole":
+            wrong.append("is whole without a row, and the report of the day names it")
+        found += [f"{root} {expiration} {finding}" for finding in wrong]
+    if seen != len(sealed) or len(sealed) != passport["rows"]:
+        found.append(f"{len(sealed)} rows are sealed, {seen} of known chains, {passport['rows']} are told")
+    completeness = passport["completeness"]
+    if completeness["complete"] == bool(completeness["unknown"]):
+        found.append(f"complete is {completeness['complete']}, and unknown {completeness['unknown']}")
+    return found
+
+
+def strange(here, had, habits):
+    """Yield what is wrong with rows that are *here*, where an answer *had* those; blanks may be a habit."""
+    names = [name for name in schema.RECORD.names if name not in KEY]
+    blanked = {name for habit in habits for name in BLANKED.get(Kind(habit.kind), ())}
+    solved = any(habit.kind.startswith(_SOLVED) for habit in habits)
+    both = here.select(schema.RECORD.names).join(had, on=KEY, how="left", suffix="_had", coalesce=True)
+    if unsent := len(here.join(had, on=KEY, how="anti")):
+        yield f"has {unsent} rows that nobody sent"
+    elif len(here) != here.select(KEY).n_unique():
+        yield "has a row twice"
+    for name in names:
+        differs = pl.col(name).ne_missing(pl.col(f"{name}_had"))
+        if solved and name in (*_GREEKS, "iv_error"):
+            differs &= ((pl.col(name) - pl.col(f"{name}_had")).abs() > _LAST_DIGIT).fill_null(value=True)
+        if name in blanked:
+            differs &= pl.col(name).is_not_null()
+        if not unsent and (count := len(both.filter(differs))):
+            yield f"has {count} rows whose {name} nobody sent"
+
+
+def _quoted(date, truth):
+    """Yield root, expiration as it is listed and as it is, of the chains that have rows and are wanted."""
+    for root in date.settings.roots:
+        for label in truth.quoted(root, date.date):
+            expiration = label - dt.timedelta(days=1) if label.weekday() == 5 else label
+            limit = date.settings.max_dte
+            if limit is None or (expiration - date.date).days <= limit:
+                yield root, label, expiration
+
+
+def _is_reported(truth, root, label, day):
+    return label in truth.reported(root, day)["expiration"].to_list()
+
+
+def _lacking(lacking, chain, root, expiration, passport):
+    """Yield what a chain lacks, where nothing says so: a late first quote is told by its contract."""
+    if not len(lacking):
+        return
+    said = passport["completeness"]["unknown"]
+    if chain is None:
+        if not any(text.startswith((f"{root}:", f"{root} {expiration}")) for text in said):
+            yield f"lacks all {len(lacking)} rows without a word"
+        return
+    if chain["state"] in ("unavailable", "unlisted"):
+        return
+    told, midnight = _Told(chain), midnight_ms(dt.date.fromisoformat(passport["date"]))
+    stamps = lacking.select("strike", "right", (pl.col("timestamp") - midnight) // 60_000)
+    quiet, denied = set(), set()
+    for strike, right, minute in stamps.rows():
+        name = f"{right} {strike:.10g}"
+        if told.explains(name, minute):
+            denied.add(name)
+        elif not told.names(name, minute):
+            quiet.add(name)
+    if quiet and not told.cut:
+        yield f"lacks rows of {sorted(quiet)} without a word"
+    if denied and chain["state"] == "whole":
+        yield f"lacks rows of {sorted(denied)}, and says that the source has none"
+
+
+class _Told:
+    """What a chain's passport says is missing, and what it says nobody has."""
+
+    def __init__(self, chain):
+        self.cut = bool(chain["more"])
+        self._missing, self._none = set(chain["contracts_missing"]), set(chain["contracts_explained"])
+        late = {each["contract"]: _minute(each["first"]) for each in chain["late_first_quotes"]}
+        self._late = late
+        self._gaps = {True: defaultdict(list), False: defaultdict(list)}
+        for gap in chain["gaps"]:
+            span = (_minute(gap["first"]), _minute(gap["last"]))
+            self._gaps[gap["explained"]][gap["contract"]].append(span)
+
+    def names(self, contract, minute):
+        """Whether a stamp of a contract is said to be missing, or to come before a first quote."""
+        late = self._late.get(contract, -1) > minute
+        return late or contract in self._missing or self._in_gap(False, contract, minute)
+
+    def explains(self, contract, minute):
+        """Whether a stamp of a contract is said to be nowhere."""
+        return contract in self._none or self._in_gap(True, contract, minute)
+
+    def _in_gap(self, explained, contract, minute):
+        gaps = self._gaps[explained]
+        return any(first <= minute <= last for name in (contract, None) for first, last in gaps[name])
+
+
+def _minute(clock):
+    hours, minutes = clock.split(":")[:2]
+    return 60 * int(hours) + int(minutes)

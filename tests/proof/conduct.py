@@ -144,8 +144,11 @@ class Had:
         self._too_large.clear()
 
 
-def asked_without_cause(runs, sealed):
-    """By the rule at the top, chain by chain; the listing of a root is a chain of its own."""
+def asked_without_cause(runs, sealed, given_up=frozenset()):
+    """By the rule at the top, chain by chain; the listing of a root is a chain of its own.
+
+    What is *given_up* may rest on nothing: the sealed date says so.
+    """
     chains = defaultdict(Had)
     for number, (run, requests) in enumerate(runs, start=1):
         for request in filter(chain_of, requests):
@@ -154,7 +157,7 @@ def asked_without_cause(runs, sealed):
         for (_, expiration), had in chains.items():
             had.end_run(lasting=run.listed or expiration is not None)
     for chain, had in chains.items():
-        if sealed and had.good != had.asked:
+        if sealed and chain not in given_up and had.good != had.asked:
             yield f"{chain} rests on a spoilt answer: {sorted(had.asked - had.good)}"
 
 
@@ -201,3 +204,11 @@ def went_on_refused(log, at_work):
     refused = sum(request["fault"] == Kind.REFUSED_TIER for request in log)
     if refused > at_work:
         yield f"{refused} requests were refused to {at_work} at work"
+
+
+def doubted_too_much(runs, most):
+    """A run asks about single contracts within the date's budget."""
+    for number, (_, requests) in enumerate(runs, start=1):
+        asked = sum(about_a_contract(request) and not request["page_of"] for request in requests)
+        if asked > most:
+            yield f"run {number} asks {asked} questions about contracts, {most} are allowed"

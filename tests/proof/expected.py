@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from spx_data.quality.expirations import lost_expirations
 from theta_simulator.blemishes import Kind
 
+HELD_RUNS = 2  # a date is sealed as it is in the run after these
 _GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "price")
 _VALUES = frozenset(f"greeks-{name}" for name in _GREEKS)
 # Facts of markets and sources, which move with whatever moves a price or a volatility.
@@ -106,6 +107,16 @@ class Case:
         return self._chains(self.result).get((self.where.root, str(self.where.expiration)))
 
     @property
+    def before(self):
+        """The same chain on the clean day."""
+        return self._chains(self.clean)[self.where.root, str(self.where.expiration)]
+
+    @property
+    def name(self):
+        """The blemish's chain by name."""
+        return f"{self.where.root} {self.where.expiration}"
+
+    @property
     def contract(self):
         """The blemish's contract by name."""
         return f"{self.where.right} {self.where.strike:g}"
@@ -144,7 +155,7 @@ class Case:
             for minute, more in self._minutes(code):
                 if more and not first <= minute <= last:
                     yield f"{code} finds it at {minute}, it lies in {first} to {last}"
-            if not self._before(code) and not self._is_named(self._named(code), code, first):
+            if not self._before(code) and not self._is_named(self._named(code) or "", code, first):
                 yield f"{code} names it {self._named(code)!r}, it is {self.contract} at {first}"
 
     def _is_named(self, name, code, clock):
@@ -253,44 +264,67 @@ def _contract_explained(case):
 
 
 def _recovered(case):
+    """Complain unless all records are there, and it is told that the source's answers disagree."""
     yield from _sealed(case)
-    yield from _balances(case)
+    yield from _not_whole(case, "contradicted")
     if not case.chain["second_opinion"]["recovered"]:
         yield "no record was recovered"
     yield from _nothing_else(case)
 
 
-def _gaps(case, contract, stamps):
-    """Complain unless the only gap is the blemish's window."""
+def _not_whole(case, state, held=0, **changes):
+    """Complain unless the chain alone is in that *state* after so many runs in which the date was held."""
+    if case.result.held != held:
+        yield f"it was held {case.result.held} times"
+    yield from _has(case, "state", state)
+    clean = case.clean.passport["completeness"]
+    unknown = case.result.passport["completeness"]["unknown"]
+    states = clean["chains"] | {"whole": clean["chains"]["whole"] - 1, state: 1}
+    yield from _balances(case, chains=states, complete=False, unknown=unknown, **changes)
+    if [text for text in unknown if not text.startswith(case.name)] or len(unknown) != 1:
+        yield f"unknown is {unknown}"
+
+
+def _none(case, contract, stamps):
+    """Complain unless the only gap is the blemish's window, and the source is known to have no more."""
     gap = {"contract": contract, "first": _clock(case.where.first), "last": _clock(case.where.last)}
-    yield from _has(case, "gaps", [gap | {"stamps": stamps, "asked": True}])
+    yield from _has(case, "gaps", [gap | {"stamps": stamps, "explained": True}])
     yield from _balances(
-        case,
-        **_more(case, "stamps_received", -stamps),
-        **_more(case, "stamps_missing", stamps),
-        complete=False,
+        case, **_more(case, "stamps_received", -stamps), **_more(case, "stamps_explained", stamps)
     )
 
 
-def _minutes_missing(case):
-    yield from _gaps(case, case.contract, 15)
-    yield from case.misplaced({"missing"})
-    yield from _nothing_else(case, "missing")
+def _minutes_nowhere(case):
+    yield from _none(case, case.contract, 15)
+    yield from case.misplaced({"none-at-source"})
+    yield from _nothing_else(case, "none-at-source")
 
 
-def _minute_of_chain_missing(case):
-    yield from _gaps(case, None, case.chain["contracts_received"])
-    yield from _nothing_else(case, "missing")
+def _minute_of_chain_nowhere(case):
+    yield from _none(case, None, case.chain["contracts_received"])
+    yield from _nothing_else(case, "none-at-source")
 
 
-def _expiration_explained(case):
+def _expiration_unavailable(case):
+    """Nobody has a record, and the report of the day names the chain."""
     listed = case.chain["contracts_listed"]
-    if "asked for by themselves" not in (case.chain["explained"] or ""):
-        yield f"it is explained by {case.chain['explained']!r}"
-    completeness = case.result.passport["completeness"]
-    if not completeness["complete"] or completeness["contracts_explained"] < listed:
-        yield f"completeness is {completeness}"
-    yield from _nothing_else(case)
+    before = case.before
+    yield from _not_whole(
+        case,
+        "unavailable",
+        held=HELD_RUNS,
+        **_more(case, "chains_received", -1),
+        **_more(case, "contracts_received", -before["contracts_received"]),
+        **_more(case, "contracts_explained", -len(before["contracts_explained"])),
+        **_more(case, "contracts_missing", listed),
+        **{
+            name: case.clean.passport["completeness"][name] - before[name]
+            for name in ("stamps_expected", "stamps_received", "stamps_explained", "stamps_missing")
+        },
+    )
+    if "its report of the day has quotes" not in (case.chain["error"] or ""):
+        yield f"its error is {case.chain['error']!r}"
+    yield from _nothing_else(case, "missing")
 
 
 def _expiration_lost(case):
@@ -305,24 +339,26 @@ def _expiration_lost(case):
 
 
 def _false_no_data(case):
-    if "lacks records that" not in str(case.result.error):
-        yield f"ended in {case.result.error!r}"
-    elif f"{case.where.root} {case.where.expiration}" not in str(case.result.error):
-        yield f"the chain is not named: {case.result.error}"
+    """The chain's answer says that there is nothing, and its contracts have everything."""
+    yield from _sealed(case)
+    yield from _not_whole(case, "contradicted", held=HELD_RUNS)
+    yield from _nothing_else(case)
 
 
-def _hours(case, *words, **changes):
-    """Complain unless the hours disagree, in words that have *words*."""
+def _hours(case, first, second, *codes):
+    """Complain unless the hours disagree, in words that have both times; *codes* may find something."""
     findings = " ".join(case.result.passport["session"]["findings"])
-    if not all(word in findings for word in words):
+    if first not in findings or second not in findings:
         yield f"the hours' findings are {findings!r}"
-    yield from _nothing_else(case, "session-disagrees", *changes)
+    yield from _nothing_else(case, "session-disagrees", *codes)
 
 
 def _ends_early(case):
-    yield from _hours(case, "16:00", "13:15", missing=True)
-    gaps = {gap["first"] for chain in case.result.passport["chains"] for gap in chain["gaps"]}
-    if gaps != {"13:16"} or case.result.passport["completeness"]["complete"]:
+    yield from _hours(case, "16:00", "13:15", "none-at-source")
+    gaps = {
+        (gap["first"], gap["explained"]) for chain in case.result.passport["chains"] for gap in chain["gaps"]
+    }
+    if gaps != {("13:16", True)}:
         yield f"the gaps begin at {gaps}"
 
 
@@ -332,17 +368,17 @@ def _shifted(case):
     if gaps != [(None, first)]:
         yield f"its gaps are {case.chain['gaps']}"
     # The day's level is an hour older here than in the other chains, and so is the time that is left.
-    others = ("missing", "greeks-time", "greeks-rate")
+    others = ("missing", "none-at-source", "greeks-time", "greeks-rate")
     yield from _nothing_else(case, *others, "underlying-missing", "underlying-differs", *_VALUES)
     if case.elsewhere:
         yield f"other chains have findings: {case.elsewhere}"
 
 
-def _calendar(*words):
+def _calendar(first, second):
     def complaints(case):
         yield from _sealed(case)
         yield from _balances(case)
-        yield from _hours(case, *words)
+        yield from _hours(case, first, second)
 
     return complaints
 
@@ -387,8 +423,8 @@ def _rejected(*reasons, cell):
             yield f"the reasons are {found}, not one of {reasons}"
         yield from _rejects(case, rows=1, reasons=dict.fromkeys(found, 1))
         if cell:
-            yield from _gaps(case, case.contract, 1)
-        yield from _nothing_else(case, "rejected", *(["missing"] if cell else []))
+            yield from _none(case, case.contract, 1)
+        yield from _nothing_else(case, "rejected", *(["none-at-source"] if cell else []))
 
     return complaints
 
@@ -396,9 +432,9 @@ def _rejected(*reasons, cell):
 PROVEN = {
     Kind.WITHHELD_CONTRACT: _contract_explained,
     Kind.WITHHELD_FROM_CHAIN: _recovered,
-    Kind.WITHHELD_MINUTES: _minutes_missing,
-    Kind.WITHHELD_MINUTE_OF_CHAIN: _minute_of_chain_missing,
-    Kind.WITHHELD_EXPIRATION: _expiration_explained,
+    Kind.WITHHELD_MINUTES: _minutes_nowhere,
+    Kind.WITHHELD_MINUTE_OF_CHAIN: _minute_of_chain_nowhere,
+    Kind.WITHHELD_EXPIRATION: _expiration_unavailable,
     Kind.UNLISTED_EXPIRATION: _expiration_lost,
     Kind.CUT_ANSWER: _recovered,
     Kind.FALSE_NO_DATA: _false_no_data,
@@ -416,5 +452,5 @@ PROVEN = {
     Kind.OTHER_EXPIRATION: _rejected("expiration", cell=False),
     Kind.CALENDAR_OPEN: _calendar("16:00", "13:00"),
     Kind.CALENDAR_EARLY: _calendar("13:00", "16:00"),
-    Kind.CALENDAR_CLOSED: _calendar("full_close"),
+    Kind.CALENDAR_CLOSED: _calendar("full_close", "full_close"),
 }

@@ -1,8 +1,10 @@
 """A fill of one date, run stage by stage as Snakemake would run it, and the market it must come to."""
 
 import functools
+import json
 
 import polars as pl
+from tests.passports import unfolded
 
 from spx_data import config, ledger, schema, sessions
 from spx_data.errors import SpxDataError
@@ -48,9 +50,10 @@ class Fill:
         settings, date, layout = self.settings, self.date, self.layout
         listing, manifest, parquet = layout.listing(date), layout.manifest(date), layout.parquet(date)
         merge = functools.partial(merge_date, session=session_of(date))
+        download = functools.partial(download_expirations, session=session_of(date))
         return (
             (functools.partial(fetch_expirations, settings, date, listing), [listing]),
-            (functools.partial(download_expirations, settings, date, listing, manifest), [manifest]),
+            (functools.partial(download, settings, date, listing, manifest), [manifest]),
             (functools.partial(merge, settings, date, manifest, parquet), layout.sealed_files(date)),
         )
 
@@ -86,6 +89,10 @@ class Fill:
         """The sealed bytes."""
         return self.layout.parquet(self.date).read_bytes()
 
+    def passport(self):
+        """The sealed date's passport; its chains have their details."""
+        return unfolded(json.loads(self.layout.passport(self.date).read_text()))
+
     def staged(self):
         """The chains that count as staged, as (root, expiration)."""
         names = (path.name.removesuffix(".receipt.json") for path in self.layout.receipts(self.date))
@@ -103,7 +110,26 @@ def _delete(paths):
 @functools.lru_cache(maxsize=500)
 def chain_truth(market, model, root, listed, date, step_ms):
     """The market's rows of a chain as records, sorted; *model* is latest, 1 or v2."""
-    rows = market.history(root, listed, date, step_ms, greeks_version=model)
+    return _records(market.history(root, listed, date, step_ms, greeks_version=model), date)
+
+
+@functools.lru_cache(maxsize=500)
+def answer(truth, model, root, listed, date, step_ms):
+    """The rows of a terminal's answer about a chain, as records, sorted."""
+    return _records(truth.served(root, listed, date, step_ms=step_ms, greeks_version=model), date)
+
+
+@functools.lru_cache(maxsize=500)
+def gettable(truth, model, root, listed, date, step_ms):
+    """All rows of a chain that an answer of a terminal has, about the chain or about its contracts."""
+    asked = {"step_ms": step_ms, "greeks_version": model}
+    answers = [truth.served(root, listed, date, **asked)]
+    if truth.market.habits:
+        answers.append(truth.served(root, listed, date, alone=True, **asked))
+    return _records(pl.concat(answers).unique(["strike", "right", "ms_of_day"]), date)
+
+
+def _records(rows, date):
     midnight = pl.lit(date).cast(pl.Datetime("ms")).dt.replace_time_zone(schema.ZONE).dt.timestamp("ms")
     return (
         rows.with_columns(
@@ -139,13 +165,12 @@ def sealed_rows(path):
 
 
 @functools.lru_cache(maxsize=100)
-def contracts(market, date):
-    """The market's contracts on *date* as {(root, expiration): (calls, puts)}."""
+def listed(truth, date):
+    """What a terminal's listing of *date* names and should, as {(root, expiration): (calls, puts)}."""
     found = {}
     for root in ("SPX", "SPXW"):
-        for expiration, rows in market.contracts(root, date).group_by("expiration"):
-            strikes = {
-                right: tuple(sorted(rows.filter(pl.col("right") == right)["strike"])) for right in "CP"
-            }
-            found[root, expiration[0]] = (strikes["C"], strikes["P"])
+        rows = truth.listed(root, date).filter(pl.col("strike") > 0, pl.col("expiration") >= date)
+        for expiration, each in rows.group_by("expiration"):
+            calls, puts = (each.filter(pl.col("right") == right)["strike"].sort() for right in "CP")
+            found[root, expiration[0]] = (tuple(calls), tuple(puts))
     return found

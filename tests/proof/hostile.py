@@ -1,8 +1,9 @@
 """A terminal that does whatever a seed says, and a fill that must come through it.
 
-One seed is one *history*: an API, a format, a date, a few kinds of faults and outages, and as many runs of
-the workflow as the date needs. After every run what is staged and what is sealed is the market's, cell by
-cell, and nothing stands where it should not. At the end the terminal's own log is judged: see `conduct`.
+One seed is one *history*: an API, a format, a date, a few kinds of faults and outages, up to three habits,
+and as many runs of the workflow as the date needs. After every run what is staged and what is sealed is what
+the terminal has, cell by cell; what is lacking is told; and nothing stands where it should not. At the end
+the terminal's own log is judged: see `conduct`.
 """
 
 import contextlib
@@ -20,15 +21,17 @@ from pathlib import Path
 
 import polars as pl
 from rich.table import Table
-from tests.proof import conduct, fills
+from tests.habits import strange, untold
+from tests.proof import characters, conduct, fills
 
 import theta_simulator
-from spx_data import files, journal, ledger, seals, staging
+from spx_data import files, journal, ledger, schema, seals, staging
 from spx_data.errors import SpxDataError, SubscriptionError
 from spx_data.fill.listing import Listing, fetch_expirations
 from spx_data.fill.preflight import preflight
 from theta_simulator import Faults, Outage
 from theta_simulator.faults import OUTAGES, TRANSIENT, Kind
+from theta_simulator.habits import Kind as Habit
 
 DATES = (
     dt.date(2024, 1, 2),
@@ -42,7 +45,10 @@ _STAMPS = {"1h": 7, "30m": 14, "5m": 79, "1m": 391}
 _STEPS_MS = {"1h": 3_600_000, "30m": 1_800_000, "5m": 300_000, "1m": 60_000}
 _CONTRACTS = {"tiny": 8, "small": 40}  # of a chain
 _RUNS = 100
+_FEW_RUNS = 5  # of a date that is not sealed
 _SLOW_SECONDS = 60.0
+# What a listing lacks at first, and has later.
+_PASSING = (Habit.ROOT_MISSING_ONCE, Habit.DATE_LATE, *characters.REPORTED)
 _NAMES = re.compile(
     r"""parquet/dataset\.json
     | parquet/\d{4}/\d\d/\d\d/spx-options-DATE\.(parquet|parquet\.sha256|json)
@@ -71,6 +77,13 @@ class History:
     silence_seconds: float
     looks_first: bool  # every run begins with the preflight, as the workflow does
     permanent: bool  # the fault stays until somebody lifts it
+    most_runs: int | None = None  # processing.max_attempts
+    questions: int = 100  # processing.second_opinions
+
+    @property
+    def habits(self):
+        """How the terminal always is."""
+        return self.terminal.habits
 
     @property
     def model(self):
@@ -87,7 +100,7 @@ def draw(seed, kinds=None):
     faults = _lasting(chance) if permanent else _passing(chance, interval, kinds)
     size = "small" if permanent or (interval == "1h" and chance.random() < 0.2) else "tiny"
     stalls = Kind.STALL in faults.kinds and faults.stall_seconds > 1
-    return History(
+    history = History(
         seed=seed,
         terminal=theta_simulator.Settings(
             api=api,
@@ -106,6 +119,23 @@ def draw(seed, kinds=None):
         silence_seconds=0.4 if stalls else 30.0,
         looks_first=chance.random() < 0.5,
         permanent=permanent,
+    )
+    alone = permanent or kinds is not None
+    return history if alone else _with_habits(history, random.Random(f"{seed} habits"))
+
+
+def _with_habits(history, chance):
+    """The same history at a terminal of some habits, and with limits of its own."""
+    habits = characters.draw(chance, history.terminal.api, history.date)
+    faults = history.terminal.faults
+    if chance.random() < 0.4:  # what a habit alone comes to is not lost among faults
+        faults = replace(faults, rate=0.0, outages=())
+    faults = replace(faults, kinds=characters.without_twins(habits, faults.kinds))
+    return replace(
+        history,
+        terminal=replace(history.terminal, faults=faults, habits=habits),
+        most_runs=chance.choice((None, 1, 2, 3)),
+        questions=chance.choice((100, 100, 10, 0)),
     )
 
 
@@ -152,12 +182,16 @@ class Tally:
     errors: Counter = field(default_factory=Counter)  # what runs ended in
     retried: Counter = field(default_factory=Counter)  # what was answered by asking again
     runs: Counter = field(default_factory=Counter)  # histories by the number of runs they took
+    habits: Counter = field(default_factory=Counter)  # of terminals
+    days: Counter = field(default_factory=Counter)  # what became of the dates: complete, incomplete, open
+    chains: Counter = field(default_factory=Counter)  # of sealed days by their state
     slowest: tuple = (0.0, None)  # seconds and seed
     wrong: list = field(default_factory=list)
 
     def add(self, other):
         """Take another tally in."""
-        for name in ("histories", "requests", "kinds", "errors", "retried", "runs", "wrong"):
+        names = ("histories", "requests", "kinds", "errors", "retried", "runs", "habits", "days", "chains")
+        for name in (*names, "wrong"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.slowest = max(self.slowest, other.slowest)
 
@@ -173,22 +207,27 @@ def table(tally):
     found = Table(
         title="Histories with a hostile terminal", title_justify="left", box=None, caption_justify="left"
     )
-    for heading in ("fault", "how often", "a run ended in", "how often"):
+    for heading in ("fault", "how often", "habit", "how often", "a run ended in", "how often"):
         found.add_column(heading, justify="right" if heading == "how often" else "left", no_wrap=True)
-    for fault, error in zip_longest(tally.kinds.most_common(), tally.errors.most_common(), fillvalue=("", 0)):
-        found.add_row(
-            *(cell for name, count in (fault, error) for cell in (str(name), f"{count:,}" if name else ""))
-        )
-    found.add_row("together", f"{tally.kinds.total():,}", "wrong", f"{len(tally.wrong):,}", style="bold")
+    columns = (tally.kinds.most_common(), tally.habits.most_common(), tally.errors.most_common())
+    for row in zip_longest(*columns, fillvalue=("", 0)):
+        found.add_row(*(cell for name, count in row for cell in (str(name), f"{count:,}" if name else "")))
+    sums = ("together", f"{tally.kinds.total():,}", "together", f"{tally.habits.total():,}")
+    found.add_row(*sums, "wrong", f"{len(tally.wrong):,}", style="bold")
     runs = sum(number * count for number, count in tally.runs.items())
     seconds, seed = tally.slowest
     asked_again = ", ".join(f"{name} {count:,}" for name, count in tally.retried.most_common())
     found.caption = (
         f"{tally.histories:,} histories, {tally.requests:,} requests, {runs:,} runs, "
         f"at most {max(tally.runs, default=0)} of one date; the slowest took {seconds:.1f} s (seed {seed}). "
+        f"Dates: {_listed(tally.days)}; chains of the sealed: {_listed(tally.chains)}. "
         f"Asked again after {asked_again}."
     )
     return found
+
+
+def _listed(counts):
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
 
 
 # Histories ----------------------------------------------------------------------------------------------
@@ -286,18 +325,35 @@ class Trial:
                 greeks_version=history.version,
                 history_timeout_seconds=history.silence_seconds,
                 interval=history.interval,
-                max_attempts=None,
+                max_attempts=history.most_runs,
+                second_opinions=history.questions,
                 max_concurrent_requests=history.concurrent,
                 keep_ndjson=True,
             )
             yield
 
     def _run_to_the_end(self):
-        for _ in range(_RUNS):
+        history = self.history
+        nothing = characters.has(history.habits, characters.NOTHING)
+        held = history.most_runs is None and characters.has(
+            history.habits, characters.HELD | characters.REPORTED
+        )
+        most = _FEW_RUNS if nothing or held else _RUNS
+        for _ in range(most):
             self._run()
             if self._fill.sealed:
-                return
-        self.wrong(f"not sealed after {_RUNS} runs, the last one ended in {self._runs[-1].error!r}")
+                break
+        if not self._fill.sealed and not nothing and not held:
+            self.wrong(f"not sealed after {most} runs, the last one ended in {self._runs[-1].error!r}")
+        self._tally.habits.update(habit.kind for habit in history.habits)
+        self._tally.days[self._outcome()] += 1
+
+    def _outcome(self):
+        if not self._fill.sealed:
+            return "open"
+        passport = self._fill.passport()
+        self._tally.chains.update(chain["state"] for chain in passport["chains"])
+        return "complete" if passport["completeness"]["complete"] else "incomplete"
 
     def _run(self):
         """Call the workflow once, and judge everything it left."""
@@ -344,7 +400,8 @@ class Trial:
             self._run()
             if not self._fill.sealed:
                 self.wrong(f"the fault is lifted, and the next run ends in {self._runs[-1].error!r}")
-            if again := had & set(map(conduct.chain_of, self._terminal.requests())):
+            chains = (each for each in self._terminal.requests() if not conduct.about_a_contract(each))
+            if again := had & set(map(conduct.chain_of, chains)):
                 self.wrong(f"fetched again though staged: {sorted(again, key=str)}")
             self._count()
 
@@ -358,58 +415,80 @@ class Trial:
     # What a run leaves --------------------------------------------------------------------------------
 
     def _check_error(self, error):
-        """It says what happened and what to do, and the date stays due."""
+        """It says what happened and what to do, and the date stays due, unless there is nothing of it."""
         if not error.cause or not error.cure:
             self.wrong(f"an error without a cause or a cure: {error!r}")
         history, moment = self.history, dt.datetime.now(dt.UTC)
         evidence = ledger.gather(self._fill.layout, history.date)
         patience = self._fill.settings.patience
         state = ledger.state(evidence, fills.session_of(history.date), moment, patience)
-        if not state.due:
+        if not state.due and (not history.habits or any(receipt.rows for receipt in self._receipts())):
             self.wrong(f"after {error!r} the date is {state.kind} and not due")
 
+    def _receipts(self):
+        for path in self._fill.layout.receipts(self.history.date):
+            yield staging.Receipt.of_json(files.read_json(path))
+
     def _check_listing(self):
-        """A listing that stands is the market's."""
+        """A listing that stands is the terminal's; what it does not list is there by another's word alone."""
         history, path = self.history, self._fill.layout.listing(self.history.date)
         if not path.exists():
             return
         chains = Listing.of_json(files.read_json(path)).chains
-        found = {(entry.chain.root, entry.chain.listed): (entry.calls, entry.puts) for entry in chains}
-        if found != fills.contracts(self._terminal.market, history.date):
-            self.wrong("a wrong listing stands")
+        found = {
+            (entry.chain.root, entry.chain.listed): (entry.calls, entry.puts)
+            for entry in chains
+            if entry.witness == "listing"
+        }
+        listed = fills.listed(self._terminal.truth, history.date)
+        strange = {key for key, strikes in found.items() if strikes != listed.get(key)}
+        lost = listed.keys() - {(entry.chain.root, entry.chain.listed) for entry in chains}
+        if strange or (lost and not characters.has(history.habits, _PASSING)):
+            self.wrong(f"a wrong listing stands: {sorted(strange)} are others, {sorted(lost)} are not there")
 
     def _check_staged(self):
-        """Every receipt vouches for the market's rows of its chain."""
-        history = self.history
-        for path in self._fill.layout.receipts(history.date):
-            receipt = staging.Receipt.of_json(files.read_json(path))
-            truth = fills.chain_truth(
-                self._terminal.market,
-                history.model,
-                receipt.root,
-                receipt.expiration,
-                history.date,
-                _STEPS_MS[history.interval],
-            )
-            checkpoint = self._fill.layout.checkpoint(history.date, receipt.root, receipt.expiration)
+        """Every receipt vouches for rows that the terminal has: for all of an answer about the chain."""
+        for receipt in self._receipts():
+            had, answer = self._had(receipt.root, receipt.expiration)
+            checkpoint = self._fill.layout.checkpoint(self.history.date, receipt.root, receipt.expiration)
             if not receipt.rows:
-                right = truth.is_empty()
-            else:
-                found = staging.read_records(checkpoint, receipt).sort("strike", "right", "timestamp")
-                right = found.equals(truth)
-            if not right:
-                self.wrong(f"wrong records are staged: {path.name}")
+                if len(answer) and receipt.error is None and receipt.evidence.silence is None:
+                    self.wrong(f"no records are staged of {receipt.root} {receipt.expiration}")
+                continue
+            found = staging.read_records(checkpoint, receipt)
+            wrong = [*strange(found, had, self.history.habits)]
+            if lost := self._lost(receipt, answer.join(found, on=schema.RECORD_KEY, how="anti")):
+                wrong.append(f"lacks {lost} rows of its answer")
+            for finding in wrong:
+                self.wrong(f"wrong records are staged: {receipt.root} {receipt.expiration} {finding}")
+
+    def _lost(self, receipt, lacking):
+        """How many rows its receipt does not know to be lacking."""
+        if receipt.evidence.silence is not None:
+            return 0
+        known = (pl.col("timestamp").is_between(*ends) for ends in receipt.evidence.bare)
+        return len(lacking.filter(~pl.any_horizontal(pl.lit(value=False), *known)))
+
+    def _had(self, root, expiration):
+        """The rows of a chain that the terminal has, and those that its answer about the chain has."""
+        history, truth = self.history, self._terminal.truth
+        asked = (history.model, root, expiration, history.date, _STEPS_MS[history.interval])
+        return fills.gettable(truth, *asked), fills.answer(truth, *asked)
 
     def _check_sealed(self):
-        """A date that counts as sealed is the market's, to the last cell, and passes its own checksum."""
+        """A date that counts as sealed is the terminal's, to the last cell, and passes its own checksum."""
         if not self._fill.sealed:
             return
         history, parquet = self.history, self._fill.layout.parquet(self.history.date)
-        step_ms = _STEPS_MS[history.interval]
-        truth = fills.day_truth(self._terminal.market, history.model, history.date, step_ms)
-        found = fills.sealed_rows(parquet)
-        if not found.equals(truth):
-            self.wrong(f"a wrong day is sealed: {len(found)} rows, the market has {len(truth)}")
+        for finding in untold(self._fill, self._terminal):
+            self.wrong(f"a wrong day is sealed: {finding}")
+        if not history.habits and history.most_runs is None:
+            step_ms = _STEPS_MS[history.interval]
+            truth = fills.day_truth(self._terminal.market, history.model, history.date, step_ms)
+            if not (found := fills.sealed_rows(parquet)).equals(truth):
+                self.wrong(f"a wrong day is sealed: {len(found)} rows, the market has {len(truth)}")
+        if not self._fill.passport()["rows"]:
+            self.wrong("a day without a record is sealed")
         seals.verify(parquet)
 
     def _check_places(self):
@@ -425,16 +504,31 @@ class Trial:
 
     def _check_log(self):
         log, runs = self._terminal.requests(), list(self._requests_of_runs())
-        limit, outages = self.history.concurrent, len(self.history.terminal.faults.outages)
+        history = self.history
+        limit, outages = history.concurrent, len(history.terminal.faults.outages)
         at_work = limit + 2  # two chains are staged, or wait for a slot, beside those that are asked for
-        for finding in (
-            *conduct.too_many_at_once(log, limit, self.history.silence_seconds),
-            *conduct.failed_without_cause(runs),
-            *conduct.asked_without_cause(runs, self._fill.sealed),
+        findings = [
+            *conduct.too_many_at_once(log, limit, history.silence_seconds),
             *conduct.hammered(runs, outages, at_work),
             *conduct.went_on_refused(log, at_work),
-        ):
+        ]
+        if history.terminal.faults.large is None:
+            findings += conduct.doubted_too_much(runs, history.questions)
+        if not history.habits:
+            findings += conduct.failed_without_cause(runs)
+            findings += conduct.asked_without_cause(runs, self._fill.sealed, self._given_up())
+        for finding in findings:
             self.wrong(finding)
+
+    def _given_up(self):
+        """The chains that the sealed date lacks something of, and the roots whose listing did not come."""
+        if not self._fill.sealed:
+            return set()
+        passport = self._fill.passport()
+        chains = {
+            (chain["root"], chain["expiration"]) for chain in passport["chains"] if chain["state"] != "whole"
+        }
+        return chains | {(root, None) for root in passport["listing"]["silent_roots"]}
 
     def _requests_of_runs(self):
         """Each run with the requests it made."""
