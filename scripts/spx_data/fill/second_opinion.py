@@ -152,7 +152,9 @@ class SecondOpinions:
             for one in case.candidates(lack, number):
                 if not self._budget.open:
                     break
-                if case.ask(one) and not chain.receipt.evidence.asked_again:
+                # A chain that gave nothing was asked for again before.
+                contradicts = case.ask(one) and chain.receipt.rows > 0
+                if contradicts and not chain.receipt.evidence.asked_again:
                     case.ask_the_chain_again()
                     self._tell_stamps_apart()
                     break
