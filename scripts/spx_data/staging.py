@@ -186,7 +186,9 @@ def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | No
 def add_rejects(checkpoint: Checkpoint, receipt: Receipt, rejects: Sequence[Reject]) -> Receipt:
     """Write *rejects* beside the bad rows that a checkpoint has; raises as `read_rejects`."""
     every = sorted([*read_rejects(checkpoint, receipt), *rejects])
-    return replace(receipt, rejected=sum(each.rows for each in every), rejects_sha256=write_rejects(checkpoint, every))
+    return replace(
+        receipt, rejected=sum(each.rows for each in every), rejects_sha256=write_rejects(checkpoint, every)
+    )
 
 
 def write_receipt(checkpoint: Checkpoint, receipt: Receipt) -> None:

@@ -609,3 +609,48 @@ def test_a_chain_without_data_that_is_explained_is_not_asked_for(source, day):
     assert states(date) == {}
     assert chain(date, quiet) == before
     assert len(histories(proxy)) == 1
+
+
+def test_the_bad_rows_of_both_answers_are_told_once(source, day):
+    proxy = source()
+
+    def blemished(*bids, drop=False):
+        def edit(path, query, rows):
+            if not about(path, query, WEEKLY) or is_single(path, query):
+                return rows
+            bad = [rows[3] | {"bid": bid} for bid in bids]
+            return [row for row in rows if not drop or contract_of(row) != "C 4935"] + bad
+
+        return edit
+
+    proxy.edit = blemished("-1.0000", "-1.0000", "-2.0000", drop=True)
+    date = day(proxy.url, max_attempts=1, second_opinions=0)
+    date.fill()
+    assert date.passport()["rejects"]["rows"] == 3
+    proxy.edit = blemished("-1.0000", "-3.0000")
+
+    (outcome,) = mended(date)
+
+    assert outcome.gain.rows > 0
+    assert date.passport()["rejects"]["rows"] == 4
+    assert states(date) == {}
+
+
+def test_what_records_lack_comes_through_a_mend(source, day):
+    proxy = source()
+
+    def without_rho(path, query, rows):
+        return [row | {"rho": ""} for row in rows] if about(path, query, LATER) else rows
+
+    fail = failing(WEEKLY)
+    proxy.edit = lambda *asked: fail(*asked) if about(*asked[:2], WEEKLY) else without_rho(*asked)
+    date = day(proxy.url, max_attempts=1)
+    date.fill()
+    told = chain(date, LATER)
+    assert told["nulls"]["rho"] == told["rows"]
+    proxy.edit = None
+
+    (outcome,) = mended(date)
+
+    assert outcome.gain.rows > 0
+    assert {**chain(date, LATER), "checkpoint": None} == {**told, "checkpoint": None}

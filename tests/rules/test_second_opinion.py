@@ -559,3 +559,29 @@ def test_a_chain_in_pieces_is_asked_about_in_pieces(simulated, day, truth):
 
         assert_is_the_market(date, terminal, truth)
         assert singles(restater) == 3  # too large an answer, and its halves
+
+
+def test_a_rerun_does_not_ask_what_was_answered(edited, day):
+    failing = [EXPIRATION]
+
+    def edit(path, query, rows):
+        rows = editing(lambda name, _: name in CONTRACTS, lambda name, _: name in CONTRACTS)(
+            path, query, rows
+        )
+        if is_history(path) and expiration_of(query) == "2024-01-02" and failing:
+            return [row | {"bid": "-1.0000"} for row in rows or ()]  # not one good row
+        return rows
+
+    terminal = edited("v3", edit)
+    date = day(terminal.url, max_dte=1)
+    date.fetch()
+    with pytest.raises(ApiResponseInvalidError):
+        date.download()
+    before = singles(terminal)
+    failing.clear()
+
+    date.download()
+    date.merge()
+
+    assert (before, singles(terminal)) == (len(CONTRACTS), len(CONTRACTS))
+    assert chain(date.passport())["state"] == "whole"

@@ -411,7 +411,7 @@ LISTS = {
 def test_a_list_says_the_same_however_it_is_spelt(body, source, wire):
     wire.says(body)
 
-    (entry,) = source().listing("SPXW", DATE)
+    (entry,) = source().listing("SPXW", DATE).chains
 
     assert (entry.chain, entry.calls, entry.puts) == (CHAIN, (5900.0,), (5905.0,))
 
@@ -557,4 +557,5 @@ def test_a_header_alone_is_an_invalid_answer(body, source, wire):
 def test_a_root_of_which_there_is_no_data_is_not_known(api, source, wire):
     wire.says("No data found for your request", "text/plain")
 
-    assert not source(api).knows_root("SPXW")
+    with pytest.raises(ApiDataNotFoundError):
+        source(api).expirations("SPXW")

@@ -84,6 +84,16 @@ def test_a_half_without_records_is_no_failure():
     assert found == [stamp for stamp in stamps(DAY) if stamp in afternoon]
 
 
+def test_a_piece_without_records_is_asked_for_once_more_after_the_others():
+    # Too large, and too large; then the first quarter, which is said to have nothing.
+    source = Source(100, troubles=[ApiDataNotFoundError("nothing")])
+
+    found = list(history(source, None, [DAY]))
+
+    assert sorted(found) == stamps(DAY)
+    assert source.asked[-1].start == DAY.start
+
+
 def test_no_records_in_any_piece_are_no_data():
     with pytest.raises(ApiDataNotFoundError):
         list(history(Source(100, quoted=[]), None, [DAY]))

@@ -30,12 +30,12 @@ from spx_data.fill.budget import Budget
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
+from spx_data.fill.questions import checkpoint_of, evidence_of
 from spx_data.fill.rejects import Believed, Doubt, DoubtedRowsError
-from spx_data.fill.second_opinion import SecondOpinions, evidence_of
+from spx_data.fill.second_opinion import SecondOpinions
 from spx_data.fill.silence import Silent, Witnesses
 from spx_data.fill.source import Line
 from spx_data.fill.tries import is_last_try
-from spx_data.layout import Checkpoint
 from spx_data.quality.presence import Presence
 from spx_data.records import Rejects
 from spx_data.sessions import Session
@@ -109,7 +109,7 @@ class _Download:
             SpxDataError: what would meet every other request too.
         """
         for entry in self._listed.chains:
-            receipt = staging.staged(self._checkpoint(entry), self._listed.identity(entry))
+            receipt = staging.staged(checkpoint_of(self._settings, entry), self._listed.identity(entry))
             if receipt is not None:
                 self._receipts[entry] = receipt
         waiting = [entry for entry in self._listed.chains if entry not in self._receipts]
@@ -161,7 +161,7 @@ class _Download:
 
     def _fetched(self, entry: ListedChain) -> Receipt:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
-        chain, checkpoint, window = entry.chain, self._checkpoint(entry), self._settings.window
+        chain, checkpoint, window = entry.chain, checkpoint_of(self._settings, entry), self._settings.window
         begun, attempts, windows = time.monotonic(), 0, [window]
         doubt: Doubt | None = Doubt(chain, self._believed)
 
@@ -219,16 +219,16 @@ class _Download:
             SpxDataError: no chain could be had.
         """
         silent = list(self._silent.values())
-        if not self._receipts:
+        if not self._has_records():
             silent = silent[:_DOUBTED]
         for one in silent:
             one.wait(self._line.wait_factor)
             self._stage(one.entry)
             if one.entry in self._receipts or one.entry in self._failures:
                 del self._silent[one.entry]
-        if not self._receipts and self._failures:
+        if not self._has_records() and self._failures:
             raise self._counted(next(iter(self._failures.values())))
-        if not self._receipts:
+        if not self._has_records():
             vendor = self._listed.vendor
             raise ApiDataNotFoundError(
                 f"the source lists {len(self._listed.chains)} chains on {self._listed.date} "
@@ -237,6 +237,9 @@ class _Download:
                 date=self._listed.date,
                 vendor=vendor and vendor.kind,
             )
+
+    def _has_records(self) -> bool:
+        return any(receipt.rows for receipt in self._receipts.values())
 
     def _ask_for_second_opinions(self) -> None:
         staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
@@ -257,7 +260,7 @@ class _Download:
             if error is None:
                 said = f"no data for {entry.chain} (status 472), {silent.answers} times"
                 self._line.journal.record(journal.NO_DATA, **_about(entry), cause=said)
-                staging.write_receipt(self._checkpoint(entry), receipt)
+                staging.write_receipt(checkpoint_of(self._settings, entry), receipt)
                 self._receipts[entry] = receipt
                 continue
             self._line.journal.mention(journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error))
@@ -286,10 +289,6 @@ class _Download:
         return Receipt.empty(
             chain.root, chain.expiration, self._listed.identity(entry), attempts=attempts, evidence=evidence
         )
-
-    def _checkpoint(self, entry: ListedChain) -> Checkpoint:
-        chain = entry.chain
-        return self._settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
 
 
 def _about(entry: ListedChain) -> dict[str, str]:

@@ -6,6 +6,7 @@ Of a contract and stamp that is sealed, the sealed record stays.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,16 +14,16 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from spx_data import staging
-from spx_data.errors import ApiDataNotFoundError, SpxDataError
+from spx_data.errors import SpxDataError
 from spx_data.evidence import Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
-from spx_data.fill.rejects import Doubt
-from spx_data.fill.second_opinion import evidence_of
+from spx_data.fill.questions import evidence_of
+from spx_data.fill.rejects import Doubt, DoubtedRowsError
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
 from spx_data.mend.sealed import roll_of
-from spx_data.records import Rejects
+from spx_data.records import Reject, Rejects
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
 from spx_data.theta.chains import ListedChain
@@ -66,7 +67,8 @@ class _Again:
         self._there, self._line, self._entry = there, line, entry
         receipt = staging.staged(self._checkpoint, listing.identity(entry))
         assert receipt is not None
-        self._receipt, self._doubt = receipt, Doubt(entry.chain)
+        self._receipt = receipt
+        self._doubt: Doubt | None = Doubt(entry.chain)
         self._windows = [there.window]
 
     @property
@@ -79,9 +81,11 @@ class _Again:
         chain = self._entry.chain
         about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
         try:
-            found = self._line.ask(self._asked, **about)
-        except ApiDataNotFoundError as error:
-            self._leave(error)
+            try:
+                found = self._line.ask(self._asked, **about)
+            except DoubtedRowsError:
+                self._doubt = None  # other bad rows each time: the good ones are better than none
+                found = self._line.ask(self._asked, **about)
         except SpxDataError as error:
             if error.surroundings:
                 raise
@@ -106,7 +110,7 @@ class _Again:
         answer = history(self._line.source, self._entry.chain, self._windows, bad)
 
         def news() -> Iterator[pa.RecordBatch]:
-            for batch in self._doubt.resolved(answer, bad):
+            for batch in self._doubt.resolved(answer, bad) if self._doubt else answer:
                 answered.take(batch)
                 union.take(batch)
                 # All versions of a record that is not sealed: the merge settles them as it does in any fill.
@@ -117,16 +121,32 @@ class _Again:
         return _Answer(union, receipt, bad, new, sealed.records - (answered.records - new))
 
     def _stage(self, found: _Answer) -> None:
-        rejects = {*staging.read_rejects(self._checkpoint, self._receipt), *found.bad.found}
+        rejects = _either(staging.read_rejects(self._checkpoint, self._receipt), found.bad.found)
         receipt = replace(
             found.receipt,
             attempts=self._receipt.attempts + 1,
-            rejected=len(rejects),
-            rejects_sha256=staging.write_rejects(self._checkpoint, sorted(rejects)),
+            rejected=sum(reject.rows for reject in rejects),
+            rejects_sha256=staging.write_rejects(self._checkpoint, rejects),
             evidence=_after(self._receipt.evidence, found),
         )
         staging.write_receipt(self._checkpoint, receipt)
         _log.info("%s: asked for once more, %d new records", self._entry.chain, found.news)
+
+
+def _either(sealed: Sequence[Reject], new: Sequence[Reject]) -> list[Reject]:
+    """The bad rows of two answers, each as often as the one has it that has it more often."""
+    both = _counted(sealed) | _counted(new)
+    found: list[Reject] = []
+    for (reason, raw), rows in both.items():
+        found += [Reject(reason, raw)] * rows if raw else [Reject(reason, raw, rows)]
+    return sorted(found)
+
+
+def _counted(rejects: Sequence[Reject]) -> Counter[tuple[str, str]]:
+    found = Counter[tuple[str, str]]()
+    for reject in rejects:
+        found[reject.reason, reject.raw] += reject.rows
+    return found
 
 
 def _after(before: Evidence, found: _Answer) -> Evidence:

@@ -15,15 +15,8 @@ from spx_data.ledger import Kind
 from spx_data.settings import Settings
 from spx_data.status import Summary
 
-# After the seal, and after each mend without gain.
-PAUSES = (
-    dt.timedelta(hours=1),
-    dt.timedelta(hours=6),
-    dt.timedelta(days=1),
-    dt.timedelta(days=3),
-    dt.timedelta(days=7),
-    dt.timedelta(days=30),
-)
+# After the seal, and after each mend without gain: as for a date without data, and rarer in the end.
+PAUSES = (*ledger.PAUSES, dt.timedelta(days=30))
 
 
 def named(settings: Settings, moment: dt.datetime) -> list[dt.date]:

@@ -21,7 +21,7 @@ from spx_data import files, parquet, schema, staging
 from spx_data.evidence import ChainState, Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
-from spx_data.fill.second_opinion import evidence_of
+from spx_data.fill.questions import evidence_of
 from spx_data.fill.survey import SilentRoot
 from spx_data.layout import Layout
 from spx_data.quality import DETAILS
@@ -173,7 +173,7 @@ class SealedDay:
             told = json.loads(line)
             key = told["root"], dt.date.fromisoformat(told["expiration"])
             if told["reason"] != CONFLICT:
-                bad[key].append(Reject(told["reason"], told["raw"]))
+                bad[key].append(Reject(told["reason"], told["raw"], told.get("rows", 1)))
             elif not told["sealed"]:
                 versions[key].append(json.loads(told["raw"]))
         return bad, versions
@@ -224,7 +224,7 @@ class _Stage:
             bytes=size,
             sha256=checksum,
             duplicates=self.told.report["duplicates_dropped"],
-            rejected=len(rejects),
+            rejected=sum(reject.rows for reject in rejects),
             rejects_sha256=staging.write_rejects(self.checkpoint, sorted(rejects)),
         )
         staging.write_receipt(self.checkpoint, receipt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
@@ -29,13 +30,14 @@ def joined(
     """What *ask* gives for each of *windows* in turn.
 
     A window that is too large for one answer is replaced in *windows* by its halves, so that whoever asks
-    again does not ask for the whole once more.
+    again does not ask for the whole once more. One without data beside others that have some is asked once
+    more, after them.
 
     Raises:
         LargeRequestError: a single stamp is too large.
         ApiDataNotFoundError: there is no record in any of them.
     """
-    position, empty = 0, 0
+    position, empty = 0, list[Window]()
     while position < len(windows):
         try:
             yield from ask(windows[position])
@@ -46,7 +48,10 @@ def joined(
             windows[position : position + 1] = halves
             continue
         except ApiDataNotFoundError:
-            empty += 1
-            if empty == len(windows):
+            empty.append(windows[position])
+            if len(empty) == len(windows):
                 raise
         position += 1
+    for window in empty:
+        with suppress(ApiDataNotFoundError):
+            yield from ask(window)

@@ -1,0 +1,284 @@
+"""What is in question about a staged chain, and the questions that settle it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spx_data import staging
+from spx_data.errors import ApiDataNotFoundError
+from spx_data.evidence import Evidence, Lack, Opinion, contract
+from spx_data.fill.budget import Budget, UnansweredError
+from spx_data.fill.lacking import Contract, Lacking, Roll, runs_of, spread
+from spx_data.fill.source import Line
+from spx_data.layout import Checkpoint
+from spx_data.quality.presence import Presence
+from spx_data.records import Rejects
+from spx_data.settings import Settings
+from spx_data.staging import Receipt
+from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.theta.windows import history, joined
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+
+@dataclass
+class _Said:
+    """What the asked contracts of a chain said about one lack."""
+
+    confirmed: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Chain:
+    """A staged chain and what is in question about it."""
+
+    entry: ListedChain
+    receipt: Receipt
+    own_stamps: int = 0  # stamps of the session that this chain alone lacks
+    date_stamps: int = 0  # those that all chains of the date lack
+    said: dict[Lack, _Said] = field(default_factory=dict)
+    before: dict[Lack, str | None] = field(default_factory=dict)  # on whose word each was believed so far
+    asked: set[Contract] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Take up what was said before: in an earlier try, or on a day that is mended."""
+        told = self.receipt.evidence.opinion
+        self.said = {lack: _Said([*told(lack).confirmed], [*told(lack).contradicted]) for lack in Lack}
+        said = (name for each in self.said.values() for name in (*each.confirmed, *each.contradicted))
+        self.asked = {(name[0], float(name[2:])) for name in said}
+        self.before = {lack: told(lack).believed for lack in Lack}
+
+    def doubtful(self, lack: Lack) -> int:
+        """How many contracts, or stamps, are in question."""
+        if lack is Lack.STAMPS:
+            return self.own_stamps + self.date_stamps
+        return self.receipt.evidence.opinion(lack).doubtful
+
+    def concerned(self, lack: Lack) -> int:
+        """How many contracts could say something about it."""
+        return self.receipt.contracts if lack is Lack.STAMPS else self.doubtful(lack)
+
+    @property
+    def lacks(self) -> list[Lack]:
+        """What is in question."""
+        return [lack for lack in Lack if self.doubtful(lack)]
+
+    def is_settled(self, lack: Lack) -> bool:
+        """Whether there is no question, or none that was not answered before."""
+        answered = self.before[lack] is not None or len(self.said[lack].confirmed) >= self.concerned(lack)
+        return answered or not self.doubtful(lack)
+
+    def share(self, lack: Lack) -> float:
+        """The part of the chain's contracts that is in question."""
+        return self.doubtful(lack) / max(1, self.entry.contracts, self.receipt.contracts)
+
+
+def evidence_of(roll: Roll) -> Evidence:
+    """What the first answer about a chain leaves in question."""
+    lacking, ends = roll.lacking(), roll.ends
+    return Evidence(
+        first_stamp=ends and ends[0],
+        last_stamp=ends and ends[1],
+        bare=tuple(runs_of(lacking.stamps, roll.census)),
+        opinions={
+            lack: Opinion(doubtful=lacking.count(lack))
+            for lack in Lack
+            if lack is not Lack.STAMPS and lacking.count(lack)
+        },
+    )
+
+
+def checkpoint_of(settings: Settings, entry: ListedChain) -> Checkpoint:
+    """Where a chain is staged."""
+    chain = entry.chain
+    return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+
+
+class Case:
+    """A chain that is asked about: its records, counted, and what its contracts' own answers add to them."""
+
+    def __init__(self, settings: Settings, line: Line, budget: Budget, chain: Chain) -> None:
+        self._settings, self._line, self._budget, self._chain = settings, line, budget, chain
+        self._checkpoint = checkpoint_of(settings, chain.entry)
+        self._fresh: list[pa.RecordBatch] = []  # recovered, and not in the checkpoint yet
+        self._bad = Rejects()  # of contracts that the chain's answer lacked
+        self._alone: list[pl.DataFrame] = []  # recovered, and in no answer about the whole chain
+        self._open()
+
+    def _open(self) -> None:
+        entry, window = self._chain.entry, self._settings.window
+        census = Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts})
+        if self._chain.receipt.rows:
+            for block in staging.read_blocks(self._checkpoint, self._chain.receipt):
+                census.add_records(block)
+        self._roll = Roll(entry, census)
+        self._lacking = self._roll.lacking()
+
+    def candidates(self, lack: Lack, number: int) -> Iterator[Contract]:
+        """At most *number* contracts to be asked about *lack* that were not yet."""
+        every = self._roll.fullest() if lack is Lack.STAMPS else self._lacking.contracts.get(lack, ())
+        for one in spread([each for each in every if each not in self._chain.asked], number):
+            if one not in self._chain.asked:
+                yield one
+
+    def ask(self, one: Contract) -> bool:
+        """Ask for a contract by itself; whether its own answer has what its chain's lacks."""
+        self._chain.asked.add(one)
+        answer = self._answered(one)
+        if answer is None:
+            return False
+        before = _Before.of(one, self._lacking, self._roll)
+        fresh = [news for batch in answer if len(news := self._roll.news(batch))]
+        stamps = np.concatenate([batch["timestamp"].to_numpy() for batch in fresh] or [np.zeros(0)])
+        name, contradicts = contract(*one), False
+        for lack in before.lacks:
+            has = before.concerned(lack, stamps)
+            contradicts = contradicts or has
+            said = self._chain.said[lack]
+            (said.contradicted if has else said.confirmed).append(name)
+        self._keep(fresh)
+        return contradicts
+
+    def _keep(self, fresh: list[pa.RecordBatch]) -> None:
+        import polars as pl
+
+        self._fresh += fresh
+        self._alone += [pl.DataFrame(batch) for batch in fresh]
+        self._note(recovered=sum(map(len, self._alone)))
+
+    def _answered(self, one: Contract) -> list[pa.RecordBatch] | None:
+        """The contract's own records, none where the source has none; None where it did not answer."""
+        chain, (right, strike), source = self._chain.entry.chain, one, self._line.source
+        evidence = self._chain.receipt.evidence
+        self._note(asked=evidence.asked + 1)
+        received = bool(self._roll.census.received[self._roll.place(one)])
+        bad = Rejects() if received else self._bad
+        try:
+            with self._budget.question():
+                windows = [self._settings.window]
+                return list(
+                    joined(lambda window: source.contract_history(chain, right, strike, window, bad), windows)
+                )
+        except ApiDataNotFoundError as error:
+            if not received:
+                return []
+            cause = f"{error.cause}, though its chain has records of it"
+        except UnansweredError as error:
+            cause = str(error)
+        self._note(unanswered=(*evidence.unanswered, f"{contract(*one)}: {cause}"))
+        return None
+
+    def ask_the_chain_again(self) -> None:
+        """Ask for the whole chain once more: what only its new answer has is added."""
+        self._flush()
+        window, chain = self._settings.window, self._chain.entry.chain
+        rows = news = 0
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            nonlocal rows, news
+            for batch in history(self._line.source, chain, [window], Rejects()):
+                self._forget_alone(batch)
+                fresh = self._roll.news(batch)
+                rows, news = rows + len(batch), news + len(fresh)
+                yield fresh
+
+        before = int(self._roll.census.there.sum())
+        alone = list(self._alone)
+        self._note(asked_again=1)
+        try:
+            with self._budget.question():
+                receipt = staging.add_records(self._checkpoint, self._chain.receipt, batches())
+        except (UnansweredError, ApiDataNotFoundError) as error:
+            self._alone = alone
+            evidence = self._chain.receipt.evidence
+            self._note(unanswered=(*evidence.unanswered, f"the whole chain: {error}"))
+            self._open()
+            return
+        # Records of its own contracts that it still lacks are counted as recovered, not as lost.
+        recovered = sum(map(len, self._alone))
+        self._chain.receipt = receipt
+        self._note(regained=news, lost=max(0, before - (rows - news) - recovered), recovered=recovered)
+        if not recovered:
+            for said in self._chain.said.values():
+                said.contradicted.clear()
+        self._lacking = self._roll.lacking()
+        self._count()
+
+    def _forget_alone(self, batch: pa.RecordBatch) -> None:
+        """Records of single contracts that an answer about the chain has as well are no contradiction."""
+        if any(map(len, self._alone)):
+            import polars as pl
+
+            key = ["strike", "right", "timestamp"]
+            keys = pl.DataFrame(batch.select(key))
+            self._alone = [frame.join(keys, on=key, how="anti") for frame in self._alone]
+
+    def _count(self) -> None:
+        """Count anew what is in doubt."""
+        found = evidence_of(self._roll)
+        self._note(
+            first_stamp=found.first_stamp,
+            last_stamp=found.last_stamp,
+            bare=found.bare,
+            opinions=found.opinions,
+        )
+
+    def _note(self, **changes: object) -> None:
+        receipt = self._chain.receipt
+        evidence = replace(receipt.evidence, **changes)  # type: ignore[arg-type]
+        self._chain.receipt = replace(receipt, evidence=evidence)
+
+    def _flush(self) -> None:
+        if self._fresh:
+            self._chain.receipt = staging.add_records(self._checkpoint, self._chain.receipt, self._fresh)
+            self._fresh = []
+
+    def close(self) -> None:
+        """Commit what was learned, to the checkpoint and its receipt."""
+        self._flush()
+        if self._bad.found:
+            self._chain.receipt = staging.add_rejects(self._checkpoint, self._chain.receipt, self._bad.found)
+        staging.write_receipt(self._checkpoint, self._chain.receipt)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a contract lacked before it was asked for by itself."""
+
+    lacks: Sequence[Lack]
+    first: int  # ms since the epoch, of its records
+    last: int
+    bare: np.ndarray  # stamps that its whole chain lacks
+
+    @classmethod
+    def of(cls, one: Contract, lacking: Lacking, roll: Roll) -> _Before:
+        census = roll.census
+        seen = np.flatnonzero(census.there[roll.place(one)])
+        lacks = [lack for lack, contracts in lacking.contracts.items() if one in contracts]
+        if len(seen) and lacking.stamps.any():
+            lacks.append(Lack.STAMPS)
+        bare = np.array([census.stamp(int(at)) for at in np.flatnonzero(lacking.stamps)])
+        ends = (census.stamp(int(seen[0])), census.stamp(int(seen[-1]))) if len(seen) else (0, 0)
+        return cls(lacks, *ends, bare)
+
+    def concerned(self, lack: Lack, stamps: np.ndarray) -> bool:
+        """Whether records at *stamps*, which were not there before, contradict *lack*."""
+        of_chain = np.isin(stamps, self.bare)
+        if lack is Lack.STAMPS:
+            return bool(of_chain.any())
+        own = stamps[~of_chain]
+        match lack:
+            case Lack.LATE:
+                return bool((own < self.first).any())
+            case Lack.EARLY:
+                return bool((own > self.last).any())
+            case Lack.HOLES:
+                return bool(((own > self.first) & (own < self.last)).any())
+        return len(own) > 0
