@@ -77,7 +77,13 @@ def untold(date, terminal):
         here = sealed.filter(pl.col("root") == root, pl.col("expiration") == expiration)
         had = fills.gettable(truth, model, root, label, day, date.settings.window.step_ms)
         chain, seen = chains.get((root, str(expiration))), seen + len(here)
-        wrong = [*strange(here, had, terminal.settings.habits)]
+        nulls = (chain or {}).get("nulls", {})
+        wrong = [*strange(here, had, terminal.settings.habits, nulls)]
+        wrong += [
+            f"has {here[name].null_count()} nulls of {name}, and its passport says {nulls.get(name, 0)}"
+            for name in schema.RECORD.names
+            if here[name].null_count() != nulls.get(name, 0)
+        ]
         wrong += _lacking(had.join(here, on=KEY, how="anti"), chain, root, expiration, passport)
         if chain is not None and chain["rows"] != len(here):
             wrong.append(f"has {len(here)} rows, and its passport says {chain['rows']}")
@@ -92,10 +98,13 @@ def untold(date, terminal):
     return found
 
 
-def strange(here, had, habits):
-    """Yield what is wrong with rows that are *here*, where an answer *had* those; blanks may be a habit."""
+def strange(here, had, habits, nulls=()):
+    """Yield what is wrong with rows that are *here*, where an answer *had* those.
+
+    Blank may be what *habits* leave empty, and the columns *nulls*.
+    """
     names = [name for name in schema.RECORD.names if name not in KEY]
-    blanked = {name for habit in habits for name in BLANKED.get(Kind(habit.kind), ())}
+    blanked = {name for habit in habits for name in BLANKED.get(Kind(habit.kind), ())} | {*nulls}
     solved = any(habit.kind.startswith(_SOLVED) for habit in habits)
     both = here.select(schema.RECORD.names).join(had, on=KEY, how="left", suffix="_had", coalesce=True)
     if unsent := len(here.join(had, on=KEY, how="anti")):

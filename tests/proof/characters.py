@@ -1,6 +1,7 @@
 """Which habits the terminals of the proofs have: kinds that can be had together, drawn by a die.
 
-Of each group a terminal has one habit at most: two of one group would be about the same.
+Of each group a terminal has one habit at most: two of one group would be about the same. `unlisted-chain` is
+in none: that any but the date's own is not listed, days beside may know, or a market of more chains.
 """
 
 from theta_simulator.faults import Kind as Fault
@@ -32,7 +33,6 @@ ANY = {
         Kind.ROOT_MISSING_ONCE,
         Kind.ROOT_MISSING,
         Kind.UNLISTED_OWN_DATE,
-        Kind.UNLISTED_CHAIN,
         Kind.UNLISTED_AND_GONE,
     ),
     "a chain": (
