@@ -3,7 +3,7 @@
 A request has no cause if its answer was had already. A chain is fetched as a whole, all its windows and pages
 in turn, so an answer that was served well counts as had until a later one of the same chain is spoilt; then
 the chain begins anew. What was had stays had in later runs, but for the listing of one root if the run failed
-to get the other's. A window that was refused as too large is not asked for again in the same run. Bad rows in
+to get the other's. "No data" for a window is asked for once more. A window that was refused as too large is not asked for again in the same run. Bad rows in
 an answer do not end a try: the rest of the chain is fetched, because what is bad twice is the source's own,
 and then the chain begins anew.
 
@@ -25,8 +25,11 @@ from theta_simulator.faults import Kind
 _PACE = frozenset({Kind.SLOW_START, Kind.DRIP})
 # What tells the parts of a question about one contract from each other.
 _WINDOW = re.compile(r"(start|end)_time=[^&]*&?")
-# These leave good rows in an answer.
-_BAD_ROWS = frozenset({Kind.WRONG_CONTRACT, Kind.WRONG_DATE, Kind.NOT_A_NUMBER})
+# These leave good rows in an answer; the last ones leave records that lack a value, and a second answer of
+# that kind is taken as it is.
+_LACKS = frozenset({Kind.NOT_A_NUMBER, Kind.MISSING_COLUMN})
+_BAD_ROWS = frozenset({Kind.WRONG_CONTRACT, Kind.WRONG_DATE, *_LACKS})
+_NO_DATA = 472
 # What one chain may ask in an outage: once for data, then how the terminal is until patience is over.
 _QUESTIONS = 7
 
@@ -35,7 +38,7 @@ def spoilt(request):
     """Whether the answer was not what was asked for, or did not arrive."""
     if request["fault"] is not None:
         return request["fault"] not in _PACE
-    return request["outcome"] != "sent" or request["status"] not in (200, 472)
+    return request["outcome"] != "sent" or request["status"] not in (200, _NO_DATA)
 
 
 def chain_of(request):
@@ -64,6 +67,8 @@ class Had:
     def __init__(self):
         self.good = set()
         self.asked = set()
+        self._denied = set()  # said to have no data, once: it is asked for again
+        self.taken = set()  # though records of it, or beside it, lack a value
         self._too_large = set()
         self._behind_a_twin = False
         self._questions = set()
@@ -79,8 +84,11 @@ class Had:
             return self._take_question(request)
         if (self._doubted or self._owed) and name in self._tried:
             self._begin_anew()
-        if name in self.good:
+        if name in self.good and name not in self._denied:
             finding = f"asked again without cause: {name}"
+        self._denied.discard(name)
+        if request["status"] == _NO_DATA and name not in self.asked:
+            self._denied.add(name)
         if name in self._too_large:
             finding = f"asked again though too large: {name}"
         if request["fault"] == Kind.LARGE:
@@ -90,6 +98,7 @@ class Had:
         self.asked.add(name)
         self._tried.add(name)
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
+            self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
             self.good.clear()
             if request["fault"] in _BAD_ROWS:
                 self._doubted = self._bad_rows = True
@@ -157,8 +166,8 @@ def asked_without_cause(runs, sealed, given_up=frozenset()):
         for (_, expiration), had in chains.items():
             had.end_run(lasting=run.listed or expiration is not None)
     for chain, had in chains.items():
-        if sealed and chain not in given_up and had.good != had.asked:
-            yield f"{chain} rests on a spoilt answer: {sorted(had.asked - had.good)}"
+        if sealed and chain not in given_up and (spoiled := had.asked - had.good - had.taken):
+            yield f"{chain} rests on a spoilt answer: {sorted(spoiled)}"
 
 
 def failed_without_cause(runs):

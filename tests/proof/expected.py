@@ -328,8 +328,14 @@ def _expiration_unavailable(case):
 
 
 def _expiration_lost(case):
-    if case.chain is not None:
-        yield "the expiration is in the passport"
+    if case.chain is not None:  # its root has no other, and is asked about in other ways
+        completeness = case.result.passport["completeness"]
+        if completeness["complete"] or not any(
+            text.startswith(case.name) for text in completeness["unknown"]
+        ):
+            yield f"completeness is {completeness}"
+        yield from _has(case, "state", "unlisted")
+        return
     clean, today = (
         {(chain["root"], dt.date.fromisoformat(chain["expiration"])) for chain in result.passport["chains"]}
         for result in (case.clean, case.result)

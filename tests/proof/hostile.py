@@ -458,7 +458,7 @@ class Trial:
                 continue
             found = staging.read_records(checkpoint, receipt)
             # An answer that lacks a value is asked for once more, and the second is taken as it is.
-            spoilt = Kind.NOT_A_NUMBER in self.history.terminal.faults.kinds
+            spoilt = {Kind.NOT_A_NUMBER, Kind.MISSING_COLUMN} & {*self.history.terminal.faults.kinds}
             wrong = [*strange(found, had, self.history.habits, schema.RECORD.names if spoilt else ())]
             if lost := self._lost(receipt, answer.join(found, on=schema.RECORD_KEY, how="anti")):
                 wrong.append(f"lacks {lost} rows of its answer")
