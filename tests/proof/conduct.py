@@ -3,9 +3,9 @@
 A request has no cause if its answer was had already. A chain is fetched as a whole, all its windows and pages
 in turn, so an answer that was served well counts as had until a later one of the same chain is spoilt; then
 the chain begins anew. What was had stays had in later runs, but for the listing of one root if the run failed
-to get the other's. "No data" for a window is asked for once more. A window that was refused as too large is not asked for again in the same run. Bad rows in
-an answer do not end a try: the rest of the chain is fetched, because what is bad twice is the source's own,
-and then the chain begins anew.
+to get the other's. A window that was refused as too large is not asked for again in the same run; one that is
+said to have no data is. Bad rows in an answer do not end a try: the rest of the chain is fetched,
+because what is bad twice is the source's own, and then the chain begins anew.
 
 A contract asked for by itself has an answer of its own: one that is spoilt is asked for again alone, or the
 chain begins anew.
@@ -30,6 +30,8 @@ _WINDOW = re.compile(r"(start|end)_time=[^&]*&?")
 _LACKS = frozenset({Kind.NOT_A_NUMBER, Kind.MISSING_COLUMN})
 _BAD_ROWS = frozenset({Kind.WRONG_CONTRACT, Kind.WRONG_DATE, *_LACKS})
 _NO_DATA = 472
+# The same in a 200, where it is not meant: the other windows of the chain stand.
+_DENIALS = frozenset({Kind.EMPTY, Kind.SENTENCE, Kind.SENTENCE_AS_CSV})
 # What one chain may ask in an outage: once for data, then how the terminal is until patience is over.
 _QUESTIONS = 7
 
@@ -67,7 +69,7 @@ class Had:
     def __init__(self):
         self.good = set()
         self.asked = set()
-        self._denied = set()  # said to have no data, once: it is asked for again
+        self._denied = set()  # said to have no data: it is asked for again
         self.taken = set()  # though records of it, or beside it, lack a value
         self._too_large = set()
         self._behind_a_twin = False
@@ -86,8 +88,7 @@ class Had:
             self._begin_anew()
         if name in self.good and name not in self._denied:
             finding = f"asked again without cause: {name}"
-        self._denied.discard(name)
-        if request["status"] == _NO_DATA and name not in self.asked:
+        if request["status"] == _NO_DATA:
             self._denied.add(name)
         if name in self._too_large:
             finding = f"asked again though too large: {name}"
@@ -97,6 +98,9 @@ class Had:
             return finding
         self.asked.add(name)
         self._tried.add(name)
+        if request["fault"] in _DENIALS and not request["page_of"]:
+            self.good.discard(name)
+            return finding
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
             self.good.clear()

@@ -1,6 +1,7 @@
 """A bounded share of `make soak`: no terminal brings a fill to a wrong day, and the soak sees what would."""
 
 import contextlib
+import itertools
 import logging
 
 import pytest
@@ -8,9 +9,13 @@ from tests.proof import hostile
 from tests.proof.hostile import Soak, Tally
 
 from spx_data import slots, staging
+from spx_data.evidence import ChainState, Opinion
 from spx_data.fill import download
+from spx_data.fill.budget import Budget
+from spx_data.fill.passport import ChainReport
 from spx_data.theta import chains, tables, transport, v2
 from theta_simulator.faults import ALL, OUTAGES, Kind
+from theta_simulator.habits import Kind as Habit
 
 HISTORIES, SEED = 60, 1_000_000
 
@@ -32,6 +37,9 @@ def test_no_hostile_terminal_makes_a_wrong_day(tmp_path):
     assert tally.histories == tally.runs.total() == HISTORIES
     assert set(tally.kinds) <= {*ALL, *OUTAGES, Kind.LARGE}
     assert len(tally.kinds) >= 30
+    assert len(tally.habits) >= 30
+    assert {"complete", "incomplete"} <= set(tally.days)
+    assert {"whole", "contradicted", "unavailable"} <= set(tally.chains)
     assert {"SubscriptionError", "ApiResponseInvalidError", "ApiConnectionError"} <= set(tally.errors)
     assert hostile.table(tally).row_count > len(tally.kinds)
 
@@ -88,7 +96,7 @@ def tables_of_every_page(source, path, parameters, read):
 WITHOUT = {
     "its rules about contracts": (chains, "broken", lambda *_: {}, "wrong-contract", "a spoilt answer"),
     "its rules about values": (chains, "broken", lambda *_: {}, "not-a-number", "wrong"),
-    "its look for an end": (transport, "_says_where_it_ends", lambda _: True, "no-end", "wrong records"),
+    "its look for an end": (transport, "_says_where_it_ends", lambda _: True, "no-end", "wrong"),
     "its look at the last line": (
         tables,
         "_ends_with_newline",
@@ -103,7 +111,7 @@ WITHOUT = {
         "group",
         group_of_whatever_comes(chains.group),
         "hostile-names",
-        "strange places",
+        "a spoilt answer",
     ),
     "its receipts": (staging, "staged", lambda *_: None, "redirect", "asked again without cause"),
 }
@@ -129,3 +137,31 @@ def test_chains_begun_after_a_refusal_are_found_out(tmp_path, monkeypatch):
     seeds = [history.seed for history in drawn if history.permanent and history.concurrent == 1]
 
     assert "requests were refused" in findings(tmp_path, seeds=seeds[:4])
+
+
+# A client that says less than it knows -------------------------------------------------------------------
+
+
+def findings_with_habits(tmp_path, kind, seeds=range(SEED, SEED + 4_000)):
+    """Return what the first histories of terminals with habits find wrong that have one of *kind*."""
+    drawn = (seed for seed in seeds if any(habit.kind == kind for habit in hostile.draw(seed).habits))
+    return findings(tmp_path, seeds=itertools.islice(drawn, 8))
+
+
+def test_a_client_that_explains_without_asking_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(Opinion, "explains", lambda *_: True)
+
+    assert "says that the source has none" in findings_with_habits(tmp_path, Habit.SINGLES_MORE_CONTRACTS)
+
+
+def test_a_client_that_calls_every_chain_whole_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(ChainReport, "state", ChainState.WHOLE)
+    monkeypatch.setattr(Budget, "open", False)
+
+    assert "without a word" in findings_with_habits(tmp_path, Habit.SINGLES_MORE_CONTRACTS)
+
+
+def test_a_client_that_asks_beyond_its_budget_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(Budget, "open", True)
+
+    assert "questions about contracts" in findings_with_habits(tmp_path, Habit.SINGLES_MORE_CONTRACTS)
