@@ -84,7 +84,10 @@ def untold(date, terminal):
             for name in schema.RECORD.names
             if here[name].null_count() != nulls.get(name, 0)
         ]
-        wrong += _lacking(had.join(here, on=KEY, how="anti"), chain, root, expiration, passport)
+        # What answers have beyond the market's own rows (before a first quote, after a close) nobody misses.
+        own = fills.chain_truth(truth.clean, model, root, label, day, date.settings.window.step_ms)
+        lacks = had.join(own, on=KEY, how="semi").join(here, on=KEY, how="anti")
+        wrong += _lacking(lacks, chain, root, expiration, passport)
         if chain is not None and chain["rows"] != len(here):
             wrong.append(f"has {len(here)} rows, and its passport says {chain['rows']}")
         if not len(had) and _is_reported(truth, root, label, day) and chain and chain["state"] == "whole":

@@ -123,7 +123,7 @@ def gives_nothing(habits):
 
 
 def _is_of(api, kind):
-    return api == "v3" or kind not in V3_ONLY
+    return api == "v3" or kind not in V3_ONLY | {Kind.CHAIN_GZIP}
 
 
 def _habit(chance, kind, date):

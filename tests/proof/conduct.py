@@ -63,6 +63,11 @@ def about_a_contract(request):
     return "right=" in (request["page_of"] or request["identity"])
 
 
+def is_no_advice(request):
+    """Whether a request is for a listing or a chain, and not for a second opinion."""
+    return chain_of(request) is not None and not about_a_contract(request)
+
+
 class Had:
     """The answers of one chain that were had, as its requests go by."""
 

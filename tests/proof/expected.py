@@ -74,7 +74,8 @@ JUDGED = {
         "forward-off underlying-differs", "iv-range", "iv-kink", "delta-rises", "failed-iv", "stale"
     ),
     Kind.IV_KINK: _finds("iv-kink", "delta-rises"),
-    Kind.IV_OUT_OF_RANGE: _finds("iv-range"),
+    # Next to no volatility leaves greeks of zero.
+    Kind.IV_OUT_OF_RANGE: _finds("iv-range", "greeks-zeroed"),
     Kind.DELTA_RISING: _finds("delta-rises", "greeks-delta"),
     Kind.GREEKS_ZEROED: _finds("greeks-zeroed", *_VALUES, "greeks-rate"),
     Kind.IV_IN_PERCENT: _finds("iv-range greeks-price", *_VALUES, "greeks-rate"),

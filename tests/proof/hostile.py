@@ -545,6 +545,7 @@ class Trial:
     def _check_refused(self):
         """A subscription that lacks the data ends the run, and the error says what to do."""
         error = self._runs[-1].error
-        refused = any(request["fault"] == Kind.REFUSED_TIER for request in self._terminal.requests())
+        asked = filter(conduct.is_no_advice, self._terminal.requests())
+        refused = any(request["fault"] == Kind.REFUSED_TIER for request in asked)
         if refused and not (isinstance(error, SubscriptionError) and "Upgrade" in error.cure):
             self.wrong(f"a refused subscription became {error!r}")

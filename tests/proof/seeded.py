@@ -49,6 +49,8 @@ _BESIDE = {name: characters.ANY[name] for name in ("spelling", "at first")} | {
     "lists less": (Habit.ROOT_MISSING_ONCE,),
     "the report": (Habit.EOD_TWICE,),
 }
+# Everywhere they are the day's rate, and the source's way of counting.
+_WAYS = (Kind.RATE_CHANGED, Kind.DAY_COUNT_OFF)
 _DRAWS = 200
 _FEW = 3  # complaints of one trial that are kept
 
@@ -129,8 +131,8 @@ def _drawn(kind, chance, narrow):
 
 
 def _lies_in_chains(blemish):
-    """Whether each chain may have a blemish of its own; another rate everywhere is the day's rate."""
-    widely = blemish.scope in (Scope.CHAIN, Scope.STAMPS) and blemish.kind is not Kind.RATE_CHANGED
+    """Whether each chain may have a blemish of its own."""
+    widely = blemish.scope in (Scope.CHAIN, Scope.STAMPS) and blemish.kind not in _WAYS
     return widely and blemish.kind in expected.JUDGED
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.habits import beyond_one_per_chain, runs, untold
 
 from spx_data.fill.preflight import preflight
-from theta_simulator.habits import V3_ONLY, Habit, Kind
+from theta_simulator.habits import OF_SOME_DATES, V3_ONLY, Habit, Kind
 
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
 
@@ -30,6 +30,10 @@ NOTHING = {Kind.DATE_472, Kind.DATE_CLOSED}
 PASSING = {Kind.LISTED_472}
 # Sealed in the first run, and not whole: of these something stays unknown.
 INCOMPLETE = {
+    Kind.LOSES_FIRST_ROWS,
+    Kind.LOSES_FIRST_ROWS_EVERYWHERE,
+    Kind.LOSES_LAST_ROWS,
+    Kind.LOSES_LAST_ROWS_EVERYWHERE,
     Kind.ROOT_MISSING,
     Kind.UNLISTED_AND_GONE,
     Kind.SINGLES_MORE_ONE_STAMP,
@@ -59,11 +63,19 @@ def cases():
                 yield pytest.param(api, kind, id=f"{kind}-{api}")
 
 
+def asked_where_it_is(date, terminal):
+    """Begin a run on *date* as the workflow does, and return how many requests that took."""
+    date.settings = replace(date.settings, terminal=preflight(date.settings))
+    return len(terminal.requests())
+
+
 @pytest.mark.parametrize("api, kind", cases())
 def test_a_habit(api, kind, simulated, day, monkeypatch):
-    terminal = simulated(api=api, habits=(Habit(kind, seed=3),))
     where = HALF_DAY if kind.startswith("half-day") else DAY
+    habit = Habit(kind, seed=3, day=where if kind in OF_SOME_DATES else None)
+    terminal = simulated(api=api, habits=(habit,))
     date = day(terminal, where, max_dte=20)
+    before = asked_where_it_is(date, terminal)
 
     found = runs(date, monkeypatch)
 
@@ -77,7 +89,7 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
     passport = date.passport()
     assert passport["completeness"]["complete"] == (kind not in HELD | INCOMPLETE), passport["completeness"]
     if kind in CLEAN:
-        assert beyond_one_per_chain(date, terminal) <= 5
+        assert beyond_one_per_chain(date, terminal, before) <= 5
         assert passport["quality"]["score"] > 95
 
 
@@ -86,8 +98,7 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
 def test_a_clean_date_costs_five_requests_beyond_one_a_chain_at_most(api, date, simulated, day, monkeypatch):
     terminal = simulated(api=api, size="small")
     found = day(terminal, date, interval="30m")
-    found.settings = replace(found.settings, terminal=preflight(found.settings))  # once for a run
-    before = len(terminal.requests())
+    before = asked_where_it_is(found, terminal)
 
     assert runs(found, monkeypatch).sealed
     assert beyond_one_per_chain(found, terminal, before) <= 5
