@@ -53,7 +53,8 @@ _NAMES = re.compile(
     r"""parquet/dataset\.json
     | parquet/\d{4}/\d\d/\d\d/spx-options-DATE\.(parquet|parquet\.sha256|json)
     | temp/DATE/(expirations|manifest)\.json
-    | temp/DATE/SPXW?-\d{4}-\d\d-\d\d\.(ndjson|receipt\.json)
+    | temp/DATE/SPXW?-\d{4}-\d\d-\d\d\.(ndjson|receipt\.json|rejects\.ndjson)
+    | data/rejects/\d{4}/DATE\.ndjson
     | temp/terminal-down\.json
     | data/journal/\d{4}/DATE\.jsonl
     | data/cache/expirations-SPXW?\.json
