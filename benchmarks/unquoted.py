@@ -1,6 +1,6 @@
 """What contracts that were never quoted cost a date: requests, seconds, and what is said of them.
 
-    PYTHONPATH=scripts python benchmarks/unquoted.py [--date 2024-01-03] [--max-dte 30] [--code FOLDER,…]
+    PYTHONPATH=scripts python benchmarks/unquoted.py [--max-dte 30] [--latency-ms 0] [--code FOLDER,…]
 
 A simulated terminal of real size lists one contract in fifty of which nobody has a row (its habit
 `lists-unquoted`). The date is filled by each *code*, a folder with a `scripts/spx_data` of some version, in a
@@ -59,10 +59,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--date", type=dt.date.fromisoformat, default=dt.date(2024, 1, 3))
     parser.add_argument("--max-dte", type=int, default=30)
+    parser.add_argument("--latency-ms", type=int, default=0, help="of each answer, within a terminal's slot")
     parser.add_argument("--code", type=lambda text: [Path(each) for each in text.split(",")], default=[HERE])
     options = parser.parse_args()
     settings = theta_simulator.Settings(
-        size="real", today=dt.date(2024, 12, 31), habits=(Habit(Kind.LISTS_UNQUOTED, seed=1),)
+        size="real",
+        latency_ms=options.latency_ms,
+        today=dt.date(2024, 12, 31),
+        habits=(Habit(Kind.LISTS_UNQUOTED, seed=1),),
     )
     with theta_simulator.running(settings) as terminal:
         filled(HERE, terminal, options)  # unmeasured: the terminal keeps what it builds

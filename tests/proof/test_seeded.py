@@ -46,6 +46,13 @@ def test_clean_days_raise_no_alarm():
     print(f"{tally.rows} records of {dict(tally.days)}, the lowest score {tally.lowest}")
     assert tally.wrong == []
     assert set(tally.days) == {*clean.SPECIAL, "any"}
+    assert len(tally.habits) > 3
+
+
+def test_blemishes_are_sought_beside_habits_too():
+    worlds = [seeded.draw(SEED + number, narrow=True)[0] for number in range(len(seeded.KINDS))]
+
+    assert len({habit.kind for world in worlds for habit in world.habits}) > 5
 
 
 def world_of(kind):
