@@ -104,7 +104,7 @@ class Had:
         self.asked.add(name)
         self._tried.add(name)
         if request["fault"] in _DENIALS and not request["page_of"]:
-            self.good.discard(name)
+            self.good -= {name} - self._denied
             return finding
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
