@@ -585,3 +585,23 @@ def test_a_rerun_does_not_ask_what_was_answered(edited, day):
 
     assert (before, singles(terminal)) == (len(CONTRACTS), len(CONTRACTS))
     assert chain(date.passport())["state"] == "whole"
+
+
+@pytest.mark.parametrize("again, state", [(b"", "whole"), (None, "contradicted")])
+def test_a_body_without_content_about_a_contract_is_believed_when_it_comes_twice(
+    again, state, edited, day, monkeypatch
+):
+    terminal = edited("v3", editing(lambda name, _: name == "C 4935"))
+    answer, bodies = terminal.answer, iter([b"", again])
+
+    def hiccup(target):
+        body = next(bodies, None) if "right=" in target else None
+        return answer(target) if body is None else (200, {"Content-Type": "text/csv"}, body)
+
+    monkeypatch.setattr(terminal, "answer", hiccup)
+    date = day(terminal.url, max_dte=1)
+
+    date.fill()
+
+    assert chain(date.passport())["state"] == state
+    assert questions(date) == 2

@@ -17,9 +17,10 @@ from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
 from spx_data.quality.presence import Presence
 from spx_data.records import Rejects
-from spx_data.settings import Settings
+from spx_data.settings import Settings, Window
 from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.theta.chains import Chain, ListedChain, midnight_ms
+from spx_data.theta.errors import OK
 from spx_data.theta.windows import history, joined
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class _Said:
 
 
 @dataclass
-class Chain:
+class StagedChain:
     """A staged chain and what is in question about it."""
 
     entry: ListedChain
@@ -101,10 +102,37 @@ def checkpoint_of(settings: Settings, entry: ListedChain) -> Checkpoint:
     return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
 
 
+def own_records(
+    line: Line, budget: Budget, window: Window, chain: Chain, one: Contract, bad: Rejects
+) -> list[pa.RecordBatch]:
+    """The records of one contract of *chain*, asked for by itself; its bad rows are added to *bad*.
+
+    A body without content, which is no word about the contract, is believed when it comes twice.
+
+    Raises:
+        ApiDataNotFoundError: the source has none.
+        UnansweredError: it did not answer.
+    """
+    right, strike = one
+
+    def ask() -> list[pa.RecordBatch]:
+        with budget.question():
+            return list(
+                joined(lambda part: line.source.contract_history(chain, right, strike, part, bad), [window])
+            )
+
+    try:
+        return ask()
+    except ApiDataNotFoundError as error:
+        if error.fields.get("status") != OK:
+            raise
+    return ask()
+
+
 class Case:
     """A chain that is asked about: its records, counted, and what its contracts' own answers add to them."""
 
-    def __init__(self, settings: Settings, line: Line, budget: Budget, chain: Chain) -> None:
+    def __init__(self, settings: Settings, line: Line, budget: Budget, chain: StagedChain) -> None:
         self._settings, self._line, self._budget, self._chain = settings, line, budget, chain
         self._checkpoint = checkpoint_of(settings, chain.entry)
         self._fresh: list[pa.RecordBatch] = []  # recovered, and not in the checkpoint yet
@@ -155,17 +183,13 @@ class Case:
 
     def _answered(self, one: Contract) -> list[pa.RecordBatch] | None:
         """The contract's own records, none where the source has none; None where it did not answer."""
-        chain, (right, strike), source = self._chain.entry.chain, one, self._line.source
+        chain = self._chain.entry.chain
         evidence = self._chain.receipt.evidence
         self._note(asked=evidence.asked + 1)
         received = bool(self._roll.census.received[self._roll.place(one)])
         bad = Rejects() if received else self._bad
         try:
-            with self._budget.question():
-                windows = [self._settings.window]
-                return list(
-                    joined(lambda window: source.contract_history(chain, right, strike, window, bad), windows)
-                )
+            return own_records(self._line, self._budget, self._settings.window, chain, one, bad)
         except ApiDataNotFoundError as error:
             if not received:
                 return []

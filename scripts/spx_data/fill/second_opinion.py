@@ -18,7 +18,7 @@ import numpy as np
 from spx_data import staging
 from spx_data.evidence import Lack, Opinion
 from spx_data.fill.budget import Budget
-from spx_data.fill.questions import Case, Chain, checkpoint_of
+from spx_data.fill.questions import Case, StagedChain, checkpoint_of
 from spx_data.fill.source import Line
 from spx_data.quality.hours import Hours
 from spx_data.settings import Settings
@@ -52,7 +52,7 @@ class SecondOpinions:
 
     def given(self, staged: Sequence[tuple[ListedChain, Receipt]]) -> list[Receipt]:
         """The receipts of *staged* chains after the questions, in their order."""
-        chains = [Chain(entry, receipt) for entry, receipt in staged]
+        chains = [StagedChain(entry, receipt) for entry, receipt in staged]
         self._chains = [chain for chain in chains if chain.receipt.rows]
         self._tell_stamps_apart()
         for _ in range(2):  # what one chain contradicts may be wrong in those that came before it, too
@@ -66,7 +66,7 @@ class SecondOpinions:
 
     def recovered(self, entry: ListedChain, receipt: Receipt) -> Receipt:
         """The receipt of a chain without records after as many of its contracts as the budget allows."""
-        chain = Chain(entry, receipt)
+        chain = StagedChain(entry, receipt)
         self._ask(chain, all_of_it=True)
         return self._settled(chain)
 
@@ -84,7 +84,7 @@ class SecondOpinions:
                 shared = every if len(kind) > 1 else np.zeros_like(every)
                 chain.date_stamps, chain.own_stamps = int(shared.sum()), int((stamps & ~shared).sum())
 
-    def _bare(self, chain: Chain) -> np.ndarray:
+    def _bare(self, chain: StagedChain) -> np.ndarray:
         window = self._settings.window
         first = midnight_ms(chain.entry.chain.date) + window.start_ms
         found = np.zeros(window.stamps, dtype=np.bool_)
@@ -93,10 +93,10 @@ class SecondOpinions:
         return found
 
     @staticmethod
-    def _expires(chain: Chain) -> bool:
+    def _expires(chain: StagedChain) -> bool:
         return chain.entry.chain.expiration == chain.entry.chain.date
 
-    def _needed(self, chain: Chain, lack: Lack) -> int:
+    def _needed(self, chain: StagedChain, lack: Lack) -> int:
         """How many more contracts of *chain* are to be asked about *lack*."""
         said = chain.said[lack]
         if not self._budget.open or said.contradicted or chain.is_settled(lack):
@@ -119,7 +119,7 @@ class SecondOpinions:
         return sum(len(said.confirmed) for said in every), sum(len(said.contradicted) for said in every)
 
     @staticmethod
-    def _is_by_rule(chain: Chain, lack: Lack) -> bool:
+    def _is_by_rule(chain: StagedChain, lack: Lack) -> bool:
         return lack is Lack.LATE or (lack is Lack.STAMPS and not chain.own_stamps)
 
     def _asked_by_rule(self) -> int:
@@ -130,7 +130,7 @@ class SecondOpinions:
             if self._is_by_rule(chain, lack)
         )
 
-    def _is_usual(self, chain: Chain, lack: Lack) -> bool:
+    def _is_usual(self, chain: StagedChain, lack: Lack) -> bool:
         """Whether *chain* lacks about as much as the date's others."""
         if lack is Lack.STAMPS:
             return not chain.own_stamps
@@ -139,7 +139,7 @@ class SecondOpinions:
 
     # Asking ---------------------------------------------------------------------------------------------
 
-    def _ask(self, chain: Chain, *, all_of_it: bool = False) -> None:
+    def _ask(self, chain: StagedChain, *, all_of_it: bool = False) -> None:
         """Ask about *chain* what is needed, or all that is in doubt once its answer was contradicted."""
         case = Case(self._settings, self._line, self._budget, chain)
         for lack in chain.lacks:
@@ -162,7 +162,7 @@ class SecondOpinions:
 
     # What came of it ------------------------------------------------------------------------------------
 
-    def _settled(self, chain: Chain) -> Receipt:
+    def _settled(self, chain: StagedChain) -> Receipt:
         opinions = {
             lack: Opinion(
                 chain.doubtful(lack),
@@ -181,7 +181,7 @@ class SecondOpinions:
             staging.write_receipt(checkpoint_of(self._settings, chain.entry), receipt)
         return receipt
 
-    def _believed(self, chain: Chain, lack: Lack) -> str | None:
+    def _believed(self, chain: StagedChain, lack: Lack) -> str | None:
         said, (confirmed, contradicted) = chain.said[lack], self._over_the_date(lack)
         if said.contradicted:
             return None

@@ -27,12 +27,12 @@ from spx_data.evidence import (
 )
 from spx_data.fill.budget import Budget, UnansweredError
 from spx_data.fill.lacking import Contract, listed_contracts
+from spx_data.fill.questions import own_records
 from spx_data.fill.source import Line
 from spx_data.quality.hours import Hours
 from spx_data.records import Rejects
 from spx_data.settings import Settings
 from spx_data.theta.chains import Chain, ListedChain
-from spx_data.theta.windows import joined
 
 # Between the first answer and the last, times `thetadata.retry_wait_factor`: a hiccup is over by then.
 _APART_SECONDS = 5.0
@@ -114,14 +114,9 @@ class Witnesses:
         )
 
     def _has_records(self, chain: Chain, one: Contract) -> bool:
-        source, (right, strike) = self._line.source, one
+        window = self._settings.window
         try:
-            with self._budget.question():
-                windows = [self._settings.window]
-                batches = joined(
-                    lambda window: source.contract_history(chain, right, strike, window, Rejects()), windows
-                )
-                return any(map(len, batches))
+            return any(map(len, own_records(self._line, self._budget, window, chain, one, Rejects())))
         except ApiDataNotFoundError:
             return False
 

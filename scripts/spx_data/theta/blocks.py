@@ -180,7 +180,7 @@ class NdjsonBlock(_Lines):
             return self._nothing()
         try:
             frame = pl.read_ndjson(io.BytesIO(self._text), schema=types)
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OSError) as error:  # of what looks like gzip
             raise ValueError(str(error)) from error
         return self._wanted.batch(
             {name: _typed(frame[name].to_arrow(), kind) for name, kind in columns.items()}

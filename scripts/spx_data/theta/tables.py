@@ -214,9 +214,15 @@ def _csv(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
         if not whole or not (tail := _tail(answer.body, begin)):
             raise _invalid(answer, "ends in the middle of a line", "a line end after the header")
         CsvBlock(tail, chosen, names).check_last()
+        _check_unended(answer)
     answer.body.seek(begin)
     for lines in files.blocks_of_lines(answer.body, _BLOCK):
         yield CsvBlock(lines, chosen, names)
+
+
+def _check_unended(answer: Answer) -> None:
+    if not answer.unended.is_believed(answer.about or answer.url, answer.body):
+        raise _invalid(answer, "has no line end after its last row", "one, or the same answer twice")
 
 
 def _ends_with_newline(body: BinaryIO) -> bool:
@@ -239,7 +245,7 @@ def _ndjson(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
             chosen = _by_first_row(wanted, NdjsonBlock(lines, wanted[0]).names())
         block = NdjsonBlock(lines, chosen)
         if not lines.endswith(b"\n"):
-            block.check_last()
+            block.check_last()  # the vendor's own end so (its published samples)
         yield block
 
 

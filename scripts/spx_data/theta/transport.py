@@ -16,7 +16,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,7 @@ from spx_data import faults, files
 from spx_data.errors import ApiConnectionError, SpxDataError
 from spx_data.theta import errors
 from spx_data.theta.patience import Patience, seconds_told
+from spx_data.theta.unended import Unended
 
 Parameters = Mapping[str, str | int]
 # Called with whether the request continues an answer: the terminal soon forgets pages nobody asks for.
@@ -58,6 +59,7 @@ class Answer:
     next_page: str | None
     body: BinaryIO
     about: str = ""  # the URL that was asked at first, where this answer is a later page
+    unended: Unended = field(default_factory=Unended)
 
     def text(self) -> str:
         """The whole body as text; for short answers."""
@@ -113,6 +115,7 @@ class Transport:
         self._idle: list[BinaryIO] = []  # scratch files that no body is in
         self._in_flight: set[int] = set()  # the requests at work
         self._opened = ExitStack()
+        self._unended = Unended()
 
     def close(self) -> None:
         """Close every connection; no answer can be read any more."""
@@ -213,7 +216,7 @@ class Transport:
             shutil.copyfileobj(response.raw, body, _CHUNK)
             body.truncate()
             asked.bytes = body.tell()
-            return _answer(response, asked, body)
+            return _answer(response, asked, body, self._unended)
 
     def _refusal(self, response: requests.Response, text: bytes, asked: _Asked) -> SpxDataError:
         retry_after = seconds_told(response.headers.get("Retry-After", ""))
@@ -269,11 +272,12 @@ def _is_silence(error: Exception) -> bool:
     return isinstance(error, kinds) or isinstance(inner, kinds)
 
 
-def _answer(response: requests.Response, asked: _Asked, body: BinaryIO) -> Answer:
+def _answer(response: requests.Response, asked: _Asked, body: BinaryIO, unended: Unended) -> Answer:
     content_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
     page = response.headers.get("Next-Page", "null").strip()
     body.seek(0)
-    return Answer(asked.url, content_type, None if page in {"", "null"} else page, body, asked.about)
+    following = None if page in {"", "null"} else page
+    return Answer(asked.url, content_type, following, body, asked.about, unended)
 
 
 def _is_packed(answer: Answer) -> bool:
