@@ -74,6 +74,7 @@ class Had:
     def __init__(self):
         self.good = set()
         self.asked = set()
+        self._hostile = set()
         self._denied = set()  # said to have no data: it is asked for again
         self.taken = set()  # though records of it, or beside it, lack a value
         self._too_large = set()
@@ -111,6 +112,11 @@ class Had:
 
     def _judge(self, request, name):
         """Count an answer as had, or what it spoils as not."""
+        if request["fault"] == Kind.HOSTILE_NAMES and name in self._hostile:
+            self.taken.add(name)  # names of others twice: they are left out
+            return
+        if request["fault"] == Kind.HOSTILE_NAMES:
+            self._hostile.add(name)
         if request["fault"] in _DENIALS and not request["page_of"]:
             self._deny(name)
         elif spoilt(request) or (self._behind_a_twin and request["page_of"]):

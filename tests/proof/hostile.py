@@ -423,7 +423,7 @@ class Trial:
         evidence = ledger.gather(self._fill.layout, history.date)
         patience = self._fill.settings.patience
         state = ledger.state(evidence, fills.session_of(history.date), moment, patience)
-        nothing = isinstance(error, ApiDataNotFoundError) or history.habits
+        nothing = isinstance(error, ApiDataNotFoundError) or history.most_runs is not None
         if not state.due and (not nothing or any(receipt.rows for receipt in self._receipts())):
             self.wrong(f"after {error!r} the date is {state.kind} and not due")
 
@@ -488,7 +488,7 @@ class Trial:
         history, parquet = self.history, self._fill.layout.parquet(self.history.date)
         for finding in untold(self._fill, self._terminal):
             self.wrong(f"a wrong day is sealed: {finding}")
-        if not history.habits and history.most_runs is None:
+        if not history.habits and self._fill.passport()["completeness"]["complete"]:
             step_ms = _STEPS_MS[history.interval]
             truth = fills.day_truth(self._terminal.market, history.model, history.date, step_ms)
             key = ["root", "expiration", *schema.RECORD_KEY]
