@@ -104,7 +104,7 @@ class Had:
         self.asked.add(name)
         self._tried.add(name)
         if request["fault"] in _DENIALS and not request["page_of"]:
-            self.good.discard(name)
+            self.good -= {name} - self._denied
             return finding
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
@@ -127,7 +127,10 @@ class Had:
             self.good -= same
             self._tried -= same
             self._doubted_questions.discard(window)
-        finding = f"asked again without cause: {name}" if name in self.good else None
+        again = name in self.good and name not in self._denied
+        finding = f"asked again without cause: {name}" if again else None
+        if request["status"] == _NO_DATA:
+            self._denied.add(name)
         self.asked.add(name)
         self._questions.add(name)
         self._tried.add(name)

@@ -348,8 +348,11 @@ def _expiration_lost(case):
 def _false_no_data(case):
     """The chain's answer says that there is nothing, and its contracts have everything."""
     yield from _sealed(case)
-    yield from _not_whole(case, "contradicted", held=HELD_RUNS)
-    yield from _nothing_else(case)
+    found = case.result.passport["completeness"]
+    # Who was asked alone decides whether late first quotes are known to be late.
+    late = {name: found[name] for name in ("stamps_explained", "stamps_missing")}
+    yield from _not_whole(case, "contradicted", held=HELD_RUNS, **late)
+    yield from _nothing_else(case, "missing")
 
 
 def _hours(case, first, second, *codes):

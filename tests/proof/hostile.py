@@ -534,7 +534,8 @@ class Trial:
         chains = {
             (chain["root"], chain["expiration"]) for chain in passport["chains"] if chain["state"] != "whole"
         }
-        return chains | {(root, None) for root in passport["listing"]["silent_roots"]}
+        witnessed = {(chain["root"], None) for chain in passport["chains"] if chain["witness"] != "listing"}
+        return chains | witnessed | {(root, None) for root in passport["listing"]["silent_roots"]}
 
     def _requests_of_runs(self):
         """Each run with the requests it made."""
