@@ -159,6 +159,7 @@ class SecondOpinions:
                     self._tell_stamps_apart()
                     break
         case.close()
+        self._tell_stamps_apart()
 
     # What came of it ------------------------------------------------------------------------------------
 
