@@ -87,6 +87,8 @@ class Had:
         """Take the next request in; returns what is wrong with it."""
         name = request["identity"]
         finding = None
+        if about_a_contract(request) or request["status"] == _NO_DATA or request["fault"] in _DENIALS:
+            self._too_large.clear()  # the whole chain may be asked for anew
         if about_a_contract(request):
             return self._take_question(request)
         if (self._doubted or self._owed) and name in self._tried:
@@ -104,7 +106,9 @@ class Had:
         self.asked.add(name)
         self._tried.add(name)
         if request["fault"] in _DENIALS and not request["page_of"]:
-            self.good -= {name} - self._denied
+            # Said twice it is believed; whether that lost anything, the sealed date tells.
+            (self.good.add if name in self._denied else self.good.discard)(name)
+            self._denied.add(name)
             return finding
         if spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
