@@ -149,19 +149,25 @@ def _lacking(lacking, chain, root, expiration, passport):
         return
     if chain["state"] in ("unavailable", "unlisted"):
         return
-    told, midnight = _Told(chain), midnight_ms(dt.date.fromisoformat(passport["date"]))
-    stamps = lacking.select("strike", "right", (pl.col("timestamp") - midnight) // 60_000)
-    quiet, denied = set(), set()
-    for strike, right, minute in stamps.rows():
-        name = f"{right} {strike:.10g}"
-        if told.explains(name, minute):
-            denied.add(name)
-        elif not told.names(name, minute):
-            quiet.add(name)
+    minutes = (pl.col("timestamp") - midnight_ms(dt.date.fromisoformat(passport["date"]))) // 60_000
+    cells = {
+        (f"{right} {strike:.10g}", minute)
+        for strike, right, minute in lacking.select("strike", "right", minutes).rows()
+    }
+    yield from _untold_cells(_Told(chain), cells, whole=chain["state"] == "whole")
+
+
+def _untold_cells(told, cells, *, whole):
+    """Yield what of the lacking *cells* (contract, minute) of a chain is not told, or told to be nowhere."""
+    denied = {name for name, minute in cells if told.explains(name, minute)}
+    quiet = {name for name, minute in cells if not told.names(name, minute)} - denied
+    named = {name for name, _ in cells} - quiet - denied - told.late
     if quiet and not told.cut:
         yield f"lacks rows of {sorted(quiet)} without a word"
-    if denied and chain["state"] == "whole":
+    if denied and whole:
         yield f"lacks rows of {sorted(denied)}, and says that the source has none"
+    if named and whole:
+        yield f"lacks rows of {sorted(named)}, and counts as whole without a word of it"
 
 
 class _Told:
@@ -171,7 +177,7 @@ class _Told:
         self.cut = bool(chain["more"])
         self._missing, self._none = set(chain["contracts_missing"]), set(chain["contracts_explained"])
         late = {each["contract"]: _minute(each["first"]) for each in chain["late_first_quotes"]}
-        self._late = late
+        self._late, self.late = late, late.keys()
         self._gaps = {True: defaultdict(list), False: defaultdict(list)}
         for gap in chain["gaps"]:
             span = (_minute(gap["first"]), _minute(gap["last"]))

@@ -105,12 +105,15 @@ class Had:
             return finding
         self.asked.add(name)
         self._tried.add(name)
+        self._judge(request, name)
+        self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
+        return finding
+
+    def _judge(self, request, name):
+        """Count an answer as had, or what it spoils as not."""
         if request["fault"] in _DENIALS and not request["page_of"]:
-            # Said twice it is believed; whether that lost anything, the sealed date tells.
-            (self.good.add if name in self._denied else self.good.discard)(name)
-            self._denied.add(name)
-            return finding
-        if spoilt(request) or (self._behind_a_twin and request["page_of"]):
+            self._deny(name)
+        elif spoilt(request) or (self._behind_a_twin and request["page_of"]):
             self.taken = self.taken | self.good | {name} if request["fault"] in _LACKS else set()
             self.good.clear()
             if request["fault"] in _BAD_ROWS:
@@ -120,8 +123,11 @@ class Had:
                 self._doubted = self._bad_rows = False
         else:
             self.good.add(name)
-        self._behind_a_twin = request["fault"] == Kind.PAGE_TWICE
-        return finding
+
+    def _deny(self, name):
+        """Take a "no data" in: said twice it is believed, and what that lost the sealed date tells."""
+        (self.good.add if name in self._denied else self.good.discard)(name)
+        self._denied.add(name)
 
     def _take_question(self, request):
         """Take a request about a contract by itself in; returns what is wrong with it."""
