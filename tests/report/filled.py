@@ -12,7 +12,7 @@ from spx_data.settings import Settings
 from theta_simulator import Blemish
 
 
-def filled(folder, *dates, start=None, interval="1m", **keys):
+def filled(folder, *dates, start=None, interval="1m", second_opinions=100, **keys):
     """Return the settings of a lake in *folder* that begins at *start*, these dates filled; else the first.
 
     *keys* are the terminal's; *blemishes* among them are kinds by name.
@@ -27,6 +27,7 @@ def filled(folder, *dates, start=None, interval="1m", **keys):
                 "start_date": start or dates[0],
                 "end_date": dates[-1],
                 "interval": interval,
+                "second_opinions": second_opinions,
                 "output_directory": folder / "parquet",
                 "temp_directory": folder / "temp",
                 "data_directory": folder,

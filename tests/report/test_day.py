@@ -352,7 +352,7 @@ def test_every_chain_is_a_line_in_its_numbers(views, trees):
         forward = chain["quality"]["figures"]["forward"]
         assert line["forward"] == ("–" if forward is None else f"{forward:,.2f}")
         assert line["checkpoint"] == words.size(chain["checkpoint"]["bytes"])
-    assert any(line["holes"] != "0" for line in lines)
+    assert any(line["rejected"] != "0" for line in lines)
 
 
 # Provenance ---------------------------------------------------------------------------------------------

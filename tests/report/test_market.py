@@ -14,6 +14,7 @@ from tests.report.filled import filled
 
 from spx_data import schema, seals, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.evidence import Opinion
 from spx_data.files import digest
 from spx_data.quality import DETAILS
 from spx_data.report import page
@@ -41,9 +42,13 @@ SECTIONS = (presence, volatility, quotes)
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
-    """Return a lake of one day, whose source withholds some minutes and repeats some quotes."""
+    """Return a lake of one day, whose source withholds some minutes and repeats some quotes.
+
+    Nobody is asked what has become of the minutes, so they are missing.
+    """
     kinds = ("withheld-minutes", "stale")
-    return filled(tmp_path_factory.mktemp("market"), DAY, size="small", blemishes=kinds)
+    folder = tmp_path_factory.mktemp("market")
+    return filled(folder, DAY, size="small", blemishes=kinds, second_opinions=0)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +158,7 @@ def chain_of(frames, interval="1m", grid=390, lost=0, first=dt.time(9, 31)):
         "grid": grid,
         "contracts_missing": ["C 1"] * min(lost, 1),
         "more": {"contracts_missing": lost - 1},
+        "second_opinion": {"opinions": {"late": Opinion(believed="rule").__dict__}},
     }
     proof |= {} if lost > 1 else {"more": {}}
     return read("SPXW", EXPIRATION, frames, proof, Grid(DATE, window, 0, columns))

@@ -135,7 +135,7 @@ def test_the_passport_says_what_came_from_where(terminals, day):
         "unknown": [],
         "unknown_more": 0,
     }
-    assert passport["listing"] == {"left_out": {}, "silent_roots": {}, "expirations_unknown": {}}
+    assert not any(passport["listing"].values())
     assert passport["rows"] == sum(chain["rows"] for chain in passport["chains"])
     assert passport["parquet"]["sha256"] == files.digest(date.layout.parquet(DAY))
     assert passport["session"] == {

@@ -133,6 +133,7 @@ ALL = [
     "corrupt",
     "completeness",
     "quality",
+    "habits",
     "rejects",
     "outliers",
 ]
@@ -259,6 +260,15 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         ),
         ("completeness", "ok", "nothing is missing in 0 sealed dates", None, 0, 0, "dates"),
         ("quality", "ok", "0 dates judged, none below 95", None, None, 95, "points"),
+        (
+            "habits",
+            "ok",
+            "the source has no habit that our model does not explain",
+            None,
+            0,
+            None,
+            "habits",
+        ),
         ("rejects", "ok", "no bad record in the newest 0 dates", None, 0, None, "records"),
         ("outliers", "ok", "none of the newest 0 dates stands out", None, None, 6, "z"),
     ]
@@ -286,7 +296,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail  terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "24 ok, 1 warn, 1 fail"
+    assert lines[-1] == "25 ok, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):

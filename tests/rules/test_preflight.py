@@ -96,7 +96,7 @@ def test_the_greeks_model_is_the_one_the_terminal_really_has(terminals, lake):
 @pytest.mark.parametrize("status", [429, 503, 571])
 def test_the_first_questions_of_a_run_have_the_patience_of_all_others(place, status, lake, wire):
     # How it is, then of each root whether it is known: one of these is refused once.
-    says = ["CONNECTED", "expiration\r\n2024-01-05\r\n", "expiration\r\n2024-01-05\r\n"]
+    says = ["CONNECTED", *(f"symbol,expiration\r\n{root},2024-01-05\r\n" for root in ("SPX", "SPXW"))]
     for number, body in enumerate(says):
         if number == place:
             for _ in range(2 if number == 0 else 1):  # the other API is looked for too

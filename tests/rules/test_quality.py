@@ -13,6 +13,7 @@ from spx_data import config
 from spx_data.cli import commands
 from spx_data.settings import Settings
 from theta_simulator import Blemish
+from theta_simulator.habits import Habit
 
 DAY = dt.date(2024, 1, 3)
 MANUAL = (Path(__file__).parents[2] / "docs" / "output.md").read_text()
@@ -80,14 +81,14 @@ def test_what_the_source_withholds_is_told_by_name(spoilt):
 
     shown = told()
 
-    assert f"missing: {gap.root} {gap.expiration} {gap.right[0]} {gap.strike:g} from " in shown
-    assert "asked for by itself, it lacks them too" in shown
+    assert f"explained: {gap.root} {gap.expiration} {gap.right[0]} {gap.strike:g} from " in shown
+    assert "(15 stamps): the source has none of it" in shown
     name = f"{contract.root} {contract.expiration} {contract.right[0]} {contract.strike:g}"
-    assert f"explained: {name}: no data for it by itself" in shown
+    assert f"explained: {name}: the source has none of it" in shown
 
 
 def test_a_chain_without_data_is_told_with_the_evidence(spoilt):
-    terminal = spoilt("withheld-expiration")
-    (place,) = terminal.places(DAY)
+    terminal = spoilt(habits=(Habit("listed-empty", seed=3),))
+    (place,) = terminal.truth.about(DAY)
 
     assert f"explained: {place.root} {place.expiration}: the source has no data for it" in told()

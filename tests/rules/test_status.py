@@ -242,7 +242,7 @@ def test_many_dates_show_the_newest_and_every_failed_one(lake, simulated):
 
 
 def test_a_sealed_day_that_is_not_good_says_so(lake):
-    parts = {"parts": {"greeks": 60.0}}
+    parts = {"parts": {"greeks": 60.0}, "lost": [], "complete": True}
     line = Summary(SEALED, State(Kind.SEALED), Facts(contracts_missing=3, quality=parts))
     text = io.StringIO()
 

@@ -46,8 +46,9 @@ def health(ctx: click.Context, form: Format, strict: bool) -> None:
     rows = [check.as_row() for check in checks]
     if form == "table":
         print_table([_shown(check) for check in checks], _COLUMNS)
-        counts = [f"{sum(check.level is level for check in checks):,} {level}" for level in Level]
-        console().print(", ".join(counts), style=STYLES[worst(checks)])
+        counts = ((level, sum(check.level is level for check in checks)) for level in Level)
+        told = ", ".join(f"{number:,} {level}" for level, number in counts if number)
+        console().print(told, style=STYLES[worst(checks)])
     else:
         emit(rows, _COLUMNS, form)
     bad = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pathlib import Path
 from spx_data import files, journal, staging
 from spx_data.errors import (
     ApiDataNotFoundError,
+    ApiResponseInvalidError,
     ConfigurationValidationError,
     SpxDataError,
     TooManyRejectsError,
@@ -153,11 +155,14 @@ class _Download:
                 self._silent[entry] = Silent(entry)
             _log.info("%s: %s", chain, error.cause)
         except Exception as error:
-            if _meets_all(error) or not isinstance(error, SpxDataError):
+            if not isinstance(error, SpxDataError) and is_the_machines(error):
                 raise
-            _log.error("%s: %s", chain, error)
-            self._line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(error))
-            self._failures[entry] = error
+            told = error if isinstance(error, SpxDataError) else _unforeseen(entry, error)
+            _log.error("%s: %s", chain, told)
+            self._line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(told))
+            if _meets_all(told):
+                raise
+            self._failures[entry] = told
 
     def _fetched(self, entry: ListedChain) -> Receipt:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
@@ -271,7 +276,8 @@ class _Download:
 
     def _hold(self) -> None:
         """Fail the date for chains that cannot be had, unless it was tried often enough."""
-        if self._failures and not self._last:
+        ours = any(map(is_the_machines, self._failures.values()))
+        if self._failures and (ours or not self._last):
             raise self._counted(next(iter(self._failures.values())))
         for entry, error in self._failures.items():
             _log.warning("%s is sealed as unavailable: %s", entry.chain, error.cause)
@@ -295,8 +301,17 @@ def _about(entry: ListedChain) -> dict[str, str]:
     return {"root": entry.chain.root, "expiration": entry.chain.expiration.isoformat()}
 
 
-def _meets_all(error: BaseException) -> bool:
+def _meets_all(error: SpxDataError) -> bool:
     """Whether every other request would meet *error* too."""
-    if isinstance(error, SpxDataError):
-        return error.surroundings or isinstance(error, ConfigurationValidationError)
-    return is_the_machines(error)
+    return error.surroundings or isinstance(error, ConfigurationValidationError)
+
+
+def _unforeseen(entry: ListedChain, error: Exception) -> SpxDataError:
+    """What our code raised over values that it did not expect, as the error of their chain."""
+    _log.error("%s", "".join(traceback.format_exception(error)))
+    return ApiResponseInvalidError(
+        f"the answer about {entry.chain} could not be taken ({type(error).__name__}: {error})",
+        cure="This is a defect of spx-data: please report it with the job's log",
+        expected="an answer that is read or refused",
+        excerpt="",
+    )

@@ -68,8 +68,9 @@ class StagedChain:
 
     @property
     def lacks(self) -> list[Lack]:
-        """What is in question."""
-        return [lack for lack in Lack if self.doubtful(lack)]
+        """What is in question, or was."""
+        said = {lack for lack, each in self.said.items() if each.confirmed or each.contradicted}
+        return [lack for lack in Lack if self.doubtful(lack) or lack in said]
 
     def is_settled(self, lack: Lack) -> bool:
         """Whether there is no question, or none that was not answered before."""
@@ -263,6 +264,8 @@ class Case:
         if self._fresh:
             self._chain.receipt = staging.add_records(self._checkpoint, self._chain.receipt, self._fresh)
             self._fresh = []
+            self._lacking = self._roll.lacking()
+            self._count()
 
     def close(self) -> None:
         """Commit what was learned, to the checkpoint and its receipt."""

@@ -159,6 +159,7 @@ class SecondOpinions:
                     self._tell_stamps_apart()
                     break
         case.close()
+        self._tell_stamps_apart()
 
     # What came of it ------------------------------------------------------------------------------------
 
@@ -183,7 +184,8 @@ class SecondOpinions:
 
     def _believed(self, chain: StagedChain, lack: Lack) -> str | None:
         said, (confirmed, contradicted) = chain.said[lack], self._over_the_date(lack)
-        if said.contradicted:
+        # What the whole date lacks is an outage of the source: one question tells no reason for it.
+        if said.contradicted or (lack is Lack.STAMPS and chain.date_stamps):
             return None
         if len(said.confirmed) >= min(_FULLEST if lack is Lack.STAMPS else ENOUGH, chain.concerned(lack)):
             return "chain"

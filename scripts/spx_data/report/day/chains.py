@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spx_data.evidence import ChainState
 from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
@@ -42,6 +43,13 @@ def _lead(chains: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _says(chain: Mapping[str, Any], hits: Mapping[str, int]) -> str:
+    """What is to be told of a chain: why it is not whole, why it has no rows, what its checks found."""
+    if chain["state"] != ChainState.WHOLE:
+        return f"{chain['state']}: {chain['error']}" if chain["error"] else str(chain["state"])
+    return chain["explained"] or ", ".join(f"{code} {number:,}" for code, number in hits.items())
+
+
 def _line(chain: Mapping[str, Any], date: dt.date, rules: Quality) -> dict[str, Any]:
     """What the table says of one chain of the dossier."""
     judged, expiration = chain["quality"] or {}, dt.date.fromisoformat(chain["expiration"])
@@ -53,7 +61,7 @@ def _line(chain: Mapping[str, Any], date: dt.date, rules: Quality) -> dict[str, 
         "missing": len(chain["contracts_missing"]) + chain["more"].get("contracts_missing", 0),
         "score": judged.get("score"),
         "level": quality.verdict(judged.get("score"), {}, rules),
-        "hits": ", ".join(f"{code} {number:,}" for code, number in judged.get("hits", {}).items()),
+        "says": _says(chain, judged.get("hits", {})),
         "first": first and time_of(first),
         "last": last and time_of(last),
         **{name: figures.get(name) for name in _FIGURES},
