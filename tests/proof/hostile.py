@@ -208,8 +208,10 @@ def table(tally):
     found = Table(
         title="Histories with a hostile terminal", title_justify="left", box=None, caption_justify="left"
     )
-    for heading in ("fault", "how often", "habit", "how often", "a run ended in", "how often"):
-        found.add_column(heading, justify="right" if heading == "how often" else "left", no_wrap=True)
+    for heading in ("fault", "times", "habit", "times", "a run ended in", "times"):
+        counts = heading == "times"
+        justify = "right" if counts else "left"
+        found.add_column(heading, justify=justify, no_wrap=True, min_width=6 if counts else None)
     columns = (tally.kinds.most_common(), tally.habits.most_common(), tally.errors.most_common())
     for row in zip_longest(*columns, fillvalue=("", 0)):
         found.add_row(*(cell for name, count in row for cell in (str(name), f"{count:,}" if name else "")))
