@@ -92,7 +92,7 @@ def _cells(line: Summary, rules: Quality, habits: Habits, alike: Group | None) -
             words, style = f"{words}, {line.lack}", "yellow"
         elif facts.contracts_missing:
             words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
-        if score is not None and verdict is not None and verdict != "good":
+        if score is not None and verdict is not None and verdict != "good" and score < rules.warn_below:
             words, style = f"{words}, score {points(score)}", VERDICTS[verdict]
     if alike and len(alike.dates) > 1:
         cure = f" → {state.cure}" if state.cure else ""

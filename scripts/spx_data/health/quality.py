@@ -21,6 +21,7 @@ from spx_data.words import counted
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
 _LOOK = "spx-data quality DATE"
+_MEND = "spx-data mend asks again for what is lacking"
 _ASK = "snakemake --cores 4 recheck --config dates="
 
 
@@ -97,9 +98,10 @@ def completeness(scene: Scene) -> Check:
         "expiration": sum(map(len, lost.values())),
     }
     what = ", ".join(counted(number, noun) for noun, number in missing.items() if number)
-    return warn(
-        name, f"missing in {counted(len(dates), 'date')}: {named(dates)} ({what})", _cure(holes), **numbers
-    )
+    words = f"missing in {counted(len(dates), 'date')}: {named(dates)}{f' ({what})' if what else ''}"
+    # What only days beside know of is not asked for by a mend.
+    cure = _cure(holes) if lost else f"{of_these(list(dates), _LOOK)} says why; {_MEND}"
+    return warn(name, words, cure, **numbers)
 
 
 def rejects(scene: Scene) -> Check:
