@@ -9,7 +9,18 @@ from spx_data.cli import _COMMANDS
 ROOT = Path(__file__).resolve().parents[2]
 # They change the lake, ask the terminal for data, read every byte or go on until they are ended: what they
 # cost is not start and lookup.
-_LONG = {"process", "process-range", "process-gaps", "retry", "stop", "verify", "accept", "cleanup", "serve"}
+_LONG = {
+    "process",
+    "process-range",
+    "process-gaps",
+    "retry",
+    "stop",
+    "verify",
+    "accept",
+    "cleanup",
+    "serve",
+    "mend",
+}
 
 
 def bench(script: str, kept: Path, *words: object) -> str:

@@ -72,7 +72,8 @@ def test_a_lake_that_the_source_left_alone_stays_as_it_is(filled):
     assert reports(lake) == {}
     assert sorted(event["date"] for event in looks(lake)) == SESSIONS
     assert not (lake.folder / "data" / "temp" / "recheck").exists()
-    assert len([request for request in requests if is_history(request["path"])]) == 4 * len(SESSIONS)
+    histories = sum(is_history(request["path"]) for request in requests)
+    assert 4 * len(SESSIONS) <= histories <= 6 * len(SESSIONS)  # a late first quote is looked at
     assert max(request["in_flight"] for request in requests) == 2
     assert "3 sealed" in again.stdout
     assert "Nothing to be done" in lake.snakemake().stdout
