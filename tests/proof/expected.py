@@ -364,11 +364,13 @@ def _hours(case, first, second, *codes):
 
 
 def _ends_early(case):
-    yield from _hours(case, "16:00", "13:15", "none-at-source")
+    yield from _hours(case, "16:00", "13:15", "missing")
+    if case.result.passport["completeness"]["complete"]:
+        yield "it is complete"
     gaps = {
         (gap["first"], gap["explained"]) for chain in case.result.passport["chains"] for gap in chain["gaps"]
     }
-    if gaps != {("13:16", True)}:
+    if gaps != {("13:16", False)}:
         yield f"the gaps begin at {gaps}"
 
 

@@ -73,16 +73,22 @@ class SecondOpinions:
     # What to ask ----------------------------------------------------------------------------------------
 
     def _tell_stamps_apart(self) -> None:
-        """Stamps of the session that one chain lacks, and those that every chain of its kind does."""
+        """Stamps of the session that one chain lacks, and those that every chain of the date does."""
+        bare = [self._bare(chain) for chain in self._chains]
+        quoted = [self._quoted(chain) for chain in self._chains]
+        by_all = [stamps | ~session for stamps, session in zip(bare, quoted, strict=True)]
+        outage = np.logical_and.reduce(by_all) & (len(by_all) > 1)
+        for chain, stamps, session in zip(self._chains, bare, quoted, strict=True):
+            chain.date_stamps = int((stamps & session & outage).sum())
+            chain.own_stamps = int((stamps & session & ~outage).sum())
+
+    def _quoted(self, chain: StagedChain) -> np.ndarray:
+        """The stamps of the window that lie in a chain's session."""
         window = self._settings.window
-        for expiring in (False, True):
-            kind = [chain for chain in self._chains if self._expires(chain) is expiring]
-            span = self._hours.span(window, expiring=expiring)
-            bare = [self._bare(chain)[span.start : span.stop] for chain in kind]
-            every = np.logical_and.reduce(bare) if bare else np.zeros(0, dtype=np.bool_)
-            for chain, stamps in zip(kind, bare, strict=True):
-                shared = every if len(kind) > 1 else np.zeros_like(every)
-                chain.date_stamps, chain.own_stamps = int(shared.sum()), int((stamps & ~shared).sum())
+        span = self._hours.span(window, expiring=self._expires(chain))
+        found = np.zeros(window.stamps, dtype=np.bool_)
+        found[span.start : span.stop] = True
+        return found
 
     def _bare(self, chain: StagedChain) -> np.ndarray:
         window = self._settings.window
