@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
+from spx_data.cli.outcomes import printed
 from spx_data.mend import Outcome
 from spx_data.recheck.report import NAME
 
@@ -17,23 +16,9 @@ _STYLES = {"complete": "green", "mended": "green", "nothing new": "yellow", "not
 def print_outcomes(outcomes: Iterable[Outcome], console: Console | None = None) -> bool:
     """Print each outcome as it comes, then the reports and errors; says whether nothing failed."""
     console = console or Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("date", no_wrap=True)
-    table.add_column("found", no_wrap=True)
-    for heading in ("lacked", "lacks", "rows", "requests"):
-        table.add_column(heading, overflow="fold")
-    done = []
-    with Live(table, console=console, auto_refresh=False) as live:
-        for outcome in outcomes:
-            table.add_row(*_cells(outcome))
-            live.refresh()
-            done.append(outcome)
-    if not console.is_terminal:
-        console.line()  # which Live leaves out there
-    for outcome in done:
-        for line in _details(outcome):
-            about = "" if str(outcome.date) in line else f"{outcome.date}: "
-            console.print(f"{about}{line}", style="dim", markup=False, soft_wrap=True)
+    done = printed(
+        outcomes, console, headings=("lacked", "lacks", "rows", "requests"), cells=_cells, details=_details
+    )
     console.print(_totals(done), soft_wrap=True)
     return all(outcome.error is None for outcome in done)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 
+from spx_data.cli.outcomes import printed
 from spx_data.recheck import Outcome
 from spx_data.recheck.report import NAME, Finding, Kind
 
@@ -18,23 +17,7 @@ _STYLES = {Kind.UNCHANGED: "green", Kind.RESTATED: "bold yellow", Kind.WITHDRAWN
 def print_outcomes(outcomes: Iterable[Outcome], console: Console | None = None) -> bool:
     """Print each outcome as it comes, then the reports and errors; says whether all dates were rechecked."""
     console = console or Console(highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("date", no_wrap=True)
-    table.add_column("found", no_wrap=True)
-    for heading in ("rows", "cells"):
-        table.add_column(heading, overflow="fold")
-    done = []
-    with Live(table, console=console, auto_refresh=False) as live:
-        for outcome in outcomes:
-            table.add_row(*_cells(outcome))
-            live.refresh()
-            done.append(outcome)
-    if not console.is_terminal:
-        console.line()  # which Live leaves out there
-    for outcome in done:
-        for line in _details(outcome):
-            about = "" if str(outcome.date) in line else f"{outcome.date}: "
-            console.print(f"{about}{line}", style="dim", markup=False, soft_wrap=True)
+    done = printed(outcomes, console, headings=("rows", "cells"), cells=_cells, details=_details)
     console.print(_totals(done), soft_wrap=True)
     return all(outcome.error is None for outcome in done)
 
