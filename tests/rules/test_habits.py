@@ -69,7 +69,7 @@ def asked_where_it_is(date, terminal):
     return len(terminal.requests())
 
 
-@pytest.mark.parametrize("api, kind", cases())
+@pytest.mark.parametrize("api, kind", [*cases()])
 def test_a_habit(api, kind, simulated, day, monkeypatch):
     where = HALF_DAY if kind.startswith("half-day") else DAY
     habit = Habit(kind, seed=3, day=where if kind in OF_SOME_DATES else None)
