@@ -10,8 +10,8 @@ from spx_data.fill import underlying
 from spx_data.fill.underlying import Underlying
 
 _STAMPS = st.integers(0, 5).map(lambda minute: minute * 60_000)
-_PRICES = st.sampled_from([0.0, 4_700.0, 4_712.5, 4_699.25, 4_750.0, math.nan])
-RECORDS = st.lists(st.tuples(_STAMPS, _STAMPS, _PRICES), max_size=12)
+_PRICES = st.sampled_from([0.0, 4_700.0, 4_712.5, 4_699.25, 4_750.0, math.nan, None])
+RECORDS = st.lists(st.tuples(_STAMPS, st.none() | _STAMPS, _PRICES), max_size=12)
 
 
 def prices(*records):

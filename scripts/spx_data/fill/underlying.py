@@ -34,7 +34,9 @@ class Underlying:
         import polars as pl
 
         price, stamp = pl.col("underlying_price"), pl.col("timestamp")
-        sights = records.select("timestamp", "underlying_timestamp", "underlying_price").filter(
+        # A price whose own time is not known is of its record's stamp at the latest.
+        known = pl.col("underlying_timestamp").fill_null(stamp)
+        sights = records.select("timestamp", known, "underlying_price").filter(
             price.is_finite() & (price > 0)
         )
         if sights.is_empty():
