@@ -19,7 +19,6 @@ _NO_CHAIN_ANSWER = frozenset(
     {
         Kind.CHAIN_500,
         Kind.CHAIN_500_BINARY,
-        Kind.CHAIN_GZIP,
         Kind.CHAIN_470,
         Kind.CHAIN_HEADER_ALONE,
         Kind.CHAIN_NO_DATA_TEXT,
