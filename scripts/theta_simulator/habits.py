@@ -123,6 +123,19 @@ class Kind(StrEnum):
 
 
 EVERYWHERE = frozenset(kind for kind in Kind if kind.endswith("-everywhere"))
+# A chain's own question is never answered with its rows.
+NO_CHAIN_ANSWER = frozenset(
+    {
+        Kind.CHAIN_500,
+        Kind.CHAIN_500_BINARY,
+        Kind.CHAIN_470,
+        Kind.CHAIN_HEADER_ALONE,
+        Kind.CHAIN_NO_DATA_TEXT,
+        Kind.CHAIN_NO_DATA_TEXT_CSV,
+        Kind.CHAIN_EMPTY_BODY,
+        Kind.LISTED_472_ALWAYS,
+    }
+)
 OF_ONE_CHAIN = frozenset(
     {
         Kind.UNLISTED_OWN_DATE,

@@ -10,23 +10,11 @@ import polars as pl
 
 from theta_simulator import eod, sessions
 from theta_simulator.habit_rows import drawn_minute
-from theta_simulator.habits import OF_ONE_CHAIN, OF_ONE_ROOT, Habit, Kind
+from theta_simulator.habits import NO_CHAIN_ANSWER, OF_ONE_CHAIN, OF_ONE_ROOT, Habit, Kind
 from theta_simulator.habitual import HabitualMarket, missing_root, one_chain
 from theta_simulator.market import COLUMNS, Market
 
 KEY = ["strike", "right", "ms_of_day"]
-_NO_CHAIN_ANSWER = frozenset(
-    {
-        Kind.CHAIN_500,
-        Kind.CHAIN_500_BINARY,
-        Kind.CHAIN_470,
-        Kind.CHAIN_HEADER_ALONE,
-        Kind.CHAIN_NO_DATA_TEXT,
-        Kind.CHAIN_NO_DATA_TEXT_CSV,
-        Kind.CHAIN_EMPTY_BODY,
-        Kind.LISTED_472_ALWAYS,
-    }
-)
 _NO_SINGLES = frozenset({Kind.SINGLES_500, Kind.SINGLES_429, Kind.SINGLES_RESET, Kind.SINGLES_472})
 
 
@@ -106,7 +94,7 @@ class Truth:
         greeks_version: str = "latest",
     ) -> pl.DataFrame:
         """Return all rows that a chain's answer has, or those that its contracts' own answers have."""
-        never = _NO_SINGLES if alone else _NO_CHAIN_ANSWER
+        never = _NO_SINGLES if alone else NO_CHAIN_ANSWER
         never = never | {Kind.LISTED_472_ALWAYS}
         if any(
             habit.kind in never and self._sits(habit, root, expiration, day) for habit in self.market.habits

@@ -5,7 +5,7 @@ in none: that any but the date's own is not listed, days beside may know, or a m
 """
 
 from theta_simulator.faults import Kind as Fault
-from theta_simulator.habits import OF_SOME_DATES, V3_ONLY, Habit, Kind
+from theta_simulator.habits import NO_CHAIN_ANSWER, OF_SOME_DATES, V3_ONLY, Habit, Kind
 
 LISTS_MORE = (Kind.LISTS_EXPIRED, Kind.LISTS_ZERO_STRIKE, Kind.LISTS_FOREIGN_ROOT)
 FIRST = (Kind.BUSY_FIRST, Kind.UNAVAILABLE_FIRST, Kind.STARTING_FIRST)
@@ -73,18 +73,7 @@ ANY = {
     "at first": FIRST,
 }
 # One chain that never comes: a date with it is held.
-HELD = frozenset(
-    {
-        Kind.CHAIN_500,
-        Kind.CHAIN_500_BINARY,
-        Kind.CHAIN_470,
-        Kind.CHAIN_HEADER_ALONE,
-        Kind.CHAIN_NO_DATA_TEXT,
-        Kind.CHAIN_NO_DATA_TEXT_CSV,
-        Kind.CHAIN_EMPTY_BODY,
-        Kind.LISTED_472_ALWAYS,
-    }
-)
+HELD = NO_CHAIN_ANSWER
 _NOTHING = frozenset({Kind.DATE_472, Kind.DATE_CLOSED})
 _NO_REPORT = frozenset({Kind.NO_EOD, Kind.EOD_TIER, Kind.EOD_500})
 # The report of the day stands in for a listing that never comes.

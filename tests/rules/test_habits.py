@@ -7,21 +7,12 @@ import pytest
 from tests.habits import beyond_one_per_chain, runs, untold
 
 from spx_data.fill.preflight import preflight
-from theta_simulator.habits import OF_SOME_DATES, V3_ONLY, Habit, Kind
+from theta_simulator.habits import NO_CHAIN_ANSWER, OF_SOME_DATES, V3_ONLY, Habit, Kind
 
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
 
 # Held for as many runs as the settings say, and then sealed as it is.
-HELD = {
-    Kind.CHAIN_500,
-    Kind.CHAIN_500_BINARY,
-    Kind.CHAIN_470,
-    Kind.CHAIN_HEADER_ALONE,
-    Kind.CHAIN_NO_DATA_TEXT,
-    Kind.CHAIN_NO_DATA_TEXT_CSV,
-    Kind.CHAIN_EMPTY_BODY,
-    Kind.LISTED_472_ALWAYS,
-}
+HELD = NO_CHAIN_ANSWER
 # Listed by the report of the day, once the listing could not be had often enough.
 REPORTED = {Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_570, Kind.LISTS_477}
 # Never sealed: there is nothing at all.

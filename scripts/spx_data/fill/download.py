@@ -38,12 +38,11 @@ from spx_data.fill.second_opinion import SecondOpinions
 from spx_data.fill.silence import Silent, Witnesses
 from spx_data.fill.source import Line
 from spx_data.fill.tries import is_last_try
-from spx_data.quality.presence import Presence
 from spx_data.records import Rejects
 from spx_data.sessions import Session
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.theta.chains import ListedChain
 from spx_data.theta.windows import history
 
 _log = logging.getLogger(__name__)
@@ -111,7 +110,9 @@ class _Download:
             SpxDataError: what would meet every other request too.
         """
         for entry in self._listed.chains:
-            receipt = staging.staged(checkpoint_of(self._settings, entry), self._listed.identity(entry))
+            receipt = staging.staged(
+                checkpoint_of(self._settings.layout, entry), self._listed.identity(entry)
+            )
             if receipt is not None:
                 self._receipts[entry] = receipt
         waiting = [entry for entry in self._listed.chains if entry not in self._receipts]
@@ -166,7 +167,11 @@ class _Download:
 
     def _fetched(self, entry: ListedChain) -> Receipt:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
-        chain, checkpoint, window = entry.chain, checkpoint_of(self._settings, entry), self._settings.window
+        chain, checkpoint, window = (
+            entry.chain,
+            checkpoint_of(self._settings.layout, entry),
+            self._settings.window,
+        )
         begun, attempts, windows = time.monotonic(), 0, [window]
         doubt: Doubt | None = Doubt(chain, self._believed)
 
@@ -174,7 +179,7 @@ class _Download:
             nonlocal attempts
             attempts += 1
             bad = Rejects()
-            roll = Roll(entry, Presence(window, midnight_ms(chain.date), {*entry.calls, *entry.puts}))
+            roll = Roll(entry, window)
             answered = history(self._line.source, chain, windows, bad)
             answered = doubt.resolved(answered, bad) if doubt else answered
             return roll, bad, staging.write_records(checkpoint, roll.taken(answered))
@@ -265,7 +270,7 @@ class _Download:
             if error is None:
                 said = f"no data for {entry.chain} (status 472), {silent.answers} times"
                 self._line.journal.record(journal.NO_DATA, **_about(entry), cause=said)
-                staging.write_receipt(checkpoint_of(self._settings, entry), receipt)
+                staging.write_receipt(checkpoint_of(self._settings.layout, entry), receipt)
                 self._receipts[entry] = receipt
                 continue
             self._line.journal.mention(journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error))

@@ -16,8 +16,9 @@ import numpy as np
 from spx_data.evidence import Lack
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.panel import PUT, RIGHTS
-from spx_data.quality.presence import Presence, first_and_last
-from spx_data.theta.chains import ListedChain
+from spx_data.quality.presence import Presence, first_and_last, runs
+from spx_data.settings import Window
+from spx_data.theta.chains import ListedChain, midnight_ms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,8 +41,10 @@ class Lacking:
 class Roll:
     """Which records of a chain are there, taken in batch by batch, and what is lacking."""
 
-    def __init__(self, entry: ListedChain, census: Presence) -> None:
-        self._entry, self.census = entry, census
+    def __init__(self, entry: ListedChain, window: Window) -> None:
+        """A roll of a chain over *window*: it knows the listed contracts, and of no record yet."""
+        self._entry = entry
+        self.census = Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts})
 
     def take(self, batch: pa.RecordBatch) -> Mask:
         """Count the records of *batch* (`schema.RECORD`) in; says which of them are new."""
@@ -73,11 +76,6 @@ class Roll:
         """The first and the last stamp of all, in ms since the epoch; None where there is no record."""
         seen = np.flatnonzero(self._common)
         return (self.census.stamp(int(seen[0])), self.census.stamp(int(seen[-1]))) if len(seen) else None
-
-    @property
-    def contracts(self) -> int:
-        """How many contracts have a record."""
-        return int(self.census.received.sum())
 
     @property
     def _common(self) -> Mask:
@@ -140,8 +138,6 @@ def spread(contracts: Sequence[Contract], most: int) -> list[Contract]:
 
 def runs_of(stamps: Mask, census: Presence) -> list[tuple[int, int]]:
     """The stretches of *stamps* that are true, each as its first and last stamp in ms since the epoch."""
-    from spx_data.quality.presence import runs
-
     return [(census.stamp(first), census.stamp(last)) for first, last in runs(stamps)]
 
 

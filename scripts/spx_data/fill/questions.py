@@ -14,12 +14,11 @@ from spx_data.evidence import Evidence, Lack, Opinion, contract
 from spx_data.fill.budget import Budget, UnansweredError
 from spx_data.fill.lacking import Contract, Lacking, Roll, runs_of, spread
 from spx_data.fill.source import Line
-from spx_data.layout import Checkpoint
-from spx_data.quality.presence import Presence
+from spx_data.layout import Checkpoint, Layout
 from spx_data.records import Rejects
 from spx_data.settings import Settings, Window
 from spx_data.staging import Receipt
-from spx_data.theta.chains import Chain, ListedChain, midnight_ms
+from spx_data.theta.chains import Chain, ListedChain
 from spx_data.theta.errors import OK
 from spx_data.theta.windows import history, joined
 
@@ -97,10 +96,10 @@ def evidence_of(roll: Roll) -> Evidence:
     )
 
 
-def checkpoint_of(settings: Settings, entry: ListedChain) -> Checkpoint:
+def checkpoint_of(layout: Layout, entry: ListedChain) -> Checkpoint:
     """Where a chain is staged."""
     chain = entry.chain
-    return settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
+    return layout.checkpoint(chain.date, chain.root, chain.expiration)
 
 
 def own_records(
@@ -135,19 +134,17 @@ class Case:
 
     def __init__(self, settings: Settings, line: Line, budget: Budget, chain: StagedChain) -> None:
         self._settings, self._line, self._budget, self._chain = settings, line, budget, chain
-        self._checkpoint = checkpoint_of(settings, chain.entry)
+        self._checkpoint = checkpoint_of(settings.layout, chain.entry)
         self._fresh: list[pa.RecordBatch] = []  # recovered, and not in the checkpoint yet
         self._bad = Rejects()  # of contracts that the chain's answer lacked
         self._alone: list[pl.DataFrame] = []  # recovered, and in no answer about the whole chain
         self._open()
 
     def _open(self) -> None:
-        entry, window = self._chain.entry, self._settings.window
-        census = Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts})
+        self._roll = Roll(self._chain.entry, self._settings.window)
         if self._chain.receipt.rows:
             for block in staging.read_blocks(self._checkpoint, self._chain.receipt):
-                census.add_records(block)
-        self._roll = Roll(entry, census)
+                self._roll.census.add_records(block)
         self._lacking = self._roll.lacking()
 
     def candidates(self, lack: Lack, number: int) -> Iterator[Contract]:
@@ -233,7 +230,6 @@ class Case:
         if not recovered:
             for said in self._chain.said.values():
                 said.contradicted.clear()
-        self._lacking = self._roll.lacking()
         self._count()
 
     def _forget_alone(self, batch: pa.RecordBatch) -> None:
@@ -247,6 +243,7 @@ class Case:
 
     def _count(self) -> None:
         """Count anew what is in doubt."""
+        self._lacking = self._roll.lacking()
         found = evidence_of(self._roll)
         self._note(
             first_stamp=found.first_stamp,
@@ -264,7 +261,6 @@ class Case:
         if self._fresh:
             self._chain.receipt = staging.add_records(self._checkpoint, self._chain.receipt, self._fresh)
             self._fresh = []
-            self._lacking = self._roll.lacking()
             self._count()
 
     def close(self) -> None:

@@ -185,7 +185,7 @@ class SecondOpinions:
                 "%s: %d contracts asked for by themselves, %d records recovered",
                 *(chain.entry.chain, len(chain.asked), receipt.evidence.recovered),
             )
-            staging.write_receipt(checkpoint_of(self._settings, chain.entry), receipt)
+            staging.write_receipt(checkpoint_of(self._settings.layout, chain.entry), receipt)
         return receipt
 
     def _believed(self, chain: StagedChain, lack: Lack) -> str | None:

@@ -18,11 +18,10 @@ from spx_data.errors import SpxDataError
 from spx_data.evidence import Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
-from spx_data.fill.questions import evidence_of
+from spx_data.fill.questions import checkpoint_of, evidence_of
 from spx_data.fill.rejects import Doubt, DoubtedRowsError
 from spx_data.fill.source import Line
 from spx_data.layout import Checkpoint
-from spx_data.mend.sealed import roll_of
 from spx_data.records import Reject, Rejects
 from spx_data.settings import Settings
 from spx_data.staging import Receipt
@@ -73,8 +72,7 @@ class _Again:
 
     @property
     def _checkpoint(self) -> Checkpoint:
-        chain = self._entry.chain
-        return self._there.layout.checkpoint(chain.date, chain.root, chain.expiration)
+        return checkpoint_of(self._there.layout, self._entry)
 
     def add(self) -> None:
         """Ask, and stage the union."""
@@ -102,7 +100,7 @@ class _Again:
         staging.write_receipt(self._checkpoint, replace(self._receipt, evidence=evidence))
 
     def _asked(self) -> _Answer:
-        sealed, answered, union = (roll_of(self._entry, self._there.window) for _ in range(3))
+        sealed, answered, union = (Roll(self._entry, self._there.window) for _ in range(3))
         for block in staging.read_blocks(self._checkpoint, self._receipt):
             sealed.census.add_records(block)
             union.census.add_records(block)

@@ -21,16 +21,15 @@ from spx_data import files, parquet, schema, staging
 from spx_data.evidence import ChainState, Evidence
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing
-from spx_data.fill.questions import evidence_of
+from spx_data.fill.questions import checkpoint_of, evidence_of
 from spx_data.fill.survey import SilentRoot
 from spx_data.layout import Layout
 from spx_data.quality import DETAILS
-from spx_data.quality.presence import Presence
 from spx_data.records import CONFLICT, Reject
 from spx_data.settings import Window
 from spx_data.staging import Receipt
 from spx_data.theta.calendar import VendorHours
-from spx_data.theta.chains import Chain, ListedChain, midnight_ms
+from spx_data.theta.chains import Chain, ListedChain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -194,8 +193,7 @@ class _Stage:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        chain = self.entry.chain
-        return self.there.checkpoint(chain.date, chain.root, chain.expiration)
+        return checkpoint_of(self.there, self.entry)
 
     def records(
         self,
@@ -206,7 +204,7 @@ class _Stage:
         whole: bool,
     ) -> None:
         """Stage a chain with records; what is *whole* leaves no question open."""
-        roll = roll_of(self.entry, self.window)
+        roll = Roll(self.entry, self.window)
 
         def every() -> Iterator[pl.DataFrame]:
             for frame in records:
@@ -244,11 +242,6 @@ class _Stage:
             evidence=evidence,
             error=report["error"],
         )
-
-
-def roll_of(entry: ListedChain, window: Window) -> Roll:
-    """A roll of a chain that knows of its listed contracts, and of no record yet."""
-    return Roll(entry, Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts}))
 
 
 def _settled(evidence: Evidence) -> Evidence:
