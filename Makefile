@@ -10,8 +10,8 @@ CORES ?= 4
 # A user's own modules are none of ours.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak lint audit coverage \
-	lock wheels-check mac-check release-check rulegraph checks pictures clean clean-data
+.PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
+	sbom lock wheels-check mac-check release-check rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -21,8 +21,10 @@ help:
 	@echo "make proof     10,000 stops of a fill, 10,000 damaged bytes and 300 killed jobs, as tables (TRIALS=…, KILLS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
-	@echo "make lint      ruff, snakefmt, mypy, audit; it says so where nothing could be audited"
+	@echo "make fuzz      100,000 inputs that nobody should send, for every parser (FUZZ=…, SEED=…)"
+	@echo "make lint      ruff, snakefmt, mypy, the rooms (import-linter), audit; it says so where nothing could be audited"
 	@echo "make audit     known vulnerabilities of the pinned dependencies; fails (Error 3) where nobody can tell"
+	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
@@ -30,10 +32,11 @@ help:
 	@echo "make release-check  version, changelog and tag agree"
 	@echo "make coverage  the tests with line coverage; below 90 % fails"
 	@echo "make env       the environment alone, in $(VENV); made anew when it was moved, half made or damaged"
-	@echo "make lock      new pins from pyproject.toml, for pip and for conda"
+	@echo "make lock      new pins from pyproject.toml, with their hashes"
 	@echo "make rulegraph the picture of the rules in README.md"
 	@echo "make checks    the tables of checks in docs/quality.md"
 	@echo "make pictures  the pictures of the pages in README.md, in about four minutes"
+	@echo "make recordings  the recordings of the simulator in tests/recordings, anew"
 	@echo "make clean     remove the environments and what tests left; data stay"
 	@echo "make clean-data  remove the demo's data and the benchmarks' bodies"
 
@@ -50,6 +53,8 @@ env:
 	done; \
 	echo "make env: no Python 3.11 or newer with venv and pip among: $$*. Install one (python.org, Homebrew, apt-get install python3-venv), or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 1
 
+# The simulated terminal has another address each time: its locks are no user's.
+demo: export SPX_DATA_SLOTS = $(CURDIR)/data/demo/slots
 demo: env
 	$(BIN)/python -m theta_simulator --size small -- \
 		$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
@@ -60,7 +65,7 @@ demo: env
 PYTEST ?= $(BIN)/pytest
 
 test: env
-	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 LANE = LANE=$(1) && \
@@ -80,8 +85,11 @@ test-newest: env
 	$(call LANE,newest,highest)
 
 # Those whose answers hang on the day. libfaketime moves the clock of a process, not that of its timers.
-DATED ?= $(addprefix tests/unit/test_,sessions.py dates.py gaps.py ledger.py config.py acceptance.py expirations.py \
-	hours.py windows.py journal.py archive.py retry.py recipes.py) tests/install/test_later.py
+DATED ?= tests/unit/market/test_sessions.py tests/unit/market/test_dates.py tests/unit/ops/test_gaps.py \
+	tests/unit/lake/test_session_states.py tests/unit/config/test_config.py tests/unit/lake/test_acceptance.py \
+	tests/unit/quality/test_expirations.py tests/unit/quality/test_hours.py tests/unit/sources/test_windows.py \
+	tests/unit/store/test_journal.py tests/unit/store/test_archive.py tests/unit/sources/test_retry.py \
+	tests/unit/test_recipes.py tests/install/test_later.py
 
 test-later: env
 	@command -v faketime >/dev/null || { echo "make test-later: faketime is not here (Debian: apt-get install faketime; a Mac: brew install libfaketime)" >&2; exit 1; }
@@ -135,12 +143,18 @@ defects: env
 soak: env
 	$(BIN)/python -m tests.proof hostile --trials $(HISTORIES) --seed $(SEED)
 
+FUZZ ?= 100000
+
+fuzz: env
+	$(BIN)/python -m tests.fuzz --inputs $(FUZZ) --seed $(SEED)
+
 # The same commands stand in .pre-commit-config.yaml; a test holds the two equal.
 lint: env
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python envs/audit.py --lenient
 
 coverage: env
@@ -152,10 +166,12 @@ coverage: env
 audit: env
 	$(BIN)/python envs/audit.py
 
+sbom: env
+	$(BIN)/python envs/sbom.py
+
 lock: env
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
 		--upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file envs/requirements.lock
-	$(BIN)/python envs/conda.py
 
 rulegraph: env
 	$(BIN)/python docs/rulegraph.py
@@ -165,6 +181,9 @@ checks: env
 
 pictures: env
 	$(BIN)/python -m docs.pictures
+
+recordings: env
+	$(BIN)/python -m tests.recordings
 
 wheels-check: env
 	$(BIN)/python envs/wheels.py

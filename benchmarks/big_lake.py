@@ -24,9 +24,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from spx_data import dataset, disk, files, journal, seals, sessions, staging, vouched
 from spx_data.config import load, resolve
-from spx_data.endings import STAGES
 from spx_data.errors import (
     ApiConnectionError,
     ApiResponseInvalidError,
@@ -36,18 +34,21 @@ from spx_data.errors import (
 from spx_data.fill.listing import Listing
 from spx_data.fill.passport import ChainReport, details, passport
 from spx_data.fill.passport import session as described
-from spx_data.fill.rejects import KeptFile
-from spx_data.parquet import Written
+from spx_data.fill.rejects import RejectsFile
+from spx_data.lake.endings import STAGES
+from spx_data.market import sessions
+from spx_data.market.chains import Chain, ListedChain
+from spx_data.market.sessions import Session
 from spx_data.quality import DETAILS
 from spx_data.quality.catalogue import CHECKS
 from spx_data.quality.checks import Check, Count, Ints
 from spx_data.quality.completeness import Balance, Completeness
-from spx_data.quality.hours import Observed, Told
+from spx_data.quality.hours import HoursReports, Observed
 from spx_data.quality.judgement import Judge, Judgement, Rules
-from spx_data.sessions import Session
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
-from spx_data.theta.chains import Chain, ListedChain
+from spx_data.store import disk, documents, files, journal, seals, staging
+from spx_data.store.parquet import Written
+from spx_data.store.staging import Receipt
 
 LAST = dt.date(2024, 12, 31)
 MOMENT = "2025-01-02T08:00:00-05:00"  # when the lake is looked at
@@ -76,14 +77,14 @@ class Maker:
     def of(cls, settings: Settings, session: Session) -> Maker:
         """A maker whose dates look like *session*."""
         chains = tuple(_chains(session.date))
-        listing = Listing(session.date, "v3", dataset.identity(settings, "latest"), chains)
+        listing = Listing(session.date, "v3", settings.identity("latest"), chains)
         reports = [_report(entry, session) for entry in chains]
         written = Written(sum(report.receipt.rows for report in reports), "0" * 64)
         hours = _hours(settings, session, reports)
         truth = hours.truth(settings.window, "v3")
         told = described(listing, reports, hours, truth, settings.window)
         judgement = _judgement(settings, reports)
-        document = passport(listing, reports, written, told, KeptFile({}, None), judgement)
+        document = passport(listing, reports, written, told, RejectsFile({}, None), judgement)
         document[DETAILS] = details(reports, judgement)
         _describe(document)
         return cls(settings, random.Random(1), document, chains)
@@ -95,7 +96,7 @@ class Maker:
         parquet = layout.parquet(date)
         files.make_directory(parquet.parent)
         parquet.write_bytes(b"PAR1" + date.isoformat().encode() * 30 + b"PAR1")
-        vouched.write(layout.passport(date), document)
+        documents.write(layout.passport(date), document)
         seals.seal(parquet, document["parquet"]["sha256"])
         log = _Log(at, self.chance)
         if self.chance.random() < 0.1:
@@ -107,7 +108,7 @@ class Maker:
     def failed(self, date: dt.date, number: int) -> None:
         """One failed date, half of it staged: three runs failed, so it is parked unless the terminal did."""
         log, layout = _Log(_evening(date), self.chance), self.settings.layout
-        listing = Listing(date, "v3", dataset.identity(self.settings, "latest"), self.chains)
+        listing = Listing(date, "v3", self.settings.identity("latest"), self.chains)
         files.write_json(layout.listing(date), listing.as_json())
         for entry in self.chains[: CHAINS // 2]:
             chain = entry.chain
@@ -251,16 +252,17 @@ def _report(entry: ListedChain, session: Session) -> ChainReport:
     return ChainReport(entry, receipt, whole, session.opens, session.closes, rows=receipt.rows)
 
 
-def _hours(settings: Settings, session: Session, reports: Sequence[ChainReport]) -> Told:
+def _hours(settings: Settings, session: Session, reports: Sequence[ChainReport]) -> HoursReports:
     """The hours of a session about which everybody agrees."""
     first, closes, later = (
-        int(moment.timestamp()) * 1000 for moment in (session.opens, session.closes, session.options_close)
+        int(moment.timestamp()) * 1000
+        for moment in (session.opens, session.closes, session.options_close(settings.product))
     )
     expirations = [report.key[1] for report in reports]
     seen = Observed.of(
         session.date, [(each, first, closes if each == session.date else later) for each in expirations]
     )
-    return Told(settings.calendar, session, None, seen)
+    return HoursReports(settings.product, settings.calendar, session, None, seen)
 
 
 def _judgement(settings: Settings, reports: Sequence[ChainReport]) -> Judgement:
@@ -344,7 +346,7 @@ def make(folder: Path, days: int, failed: int) -> Settings:
     unlucky = set(random.Random(2).sample(range(len(wanted)), failed))
     flush, disk.flush = disk.flush, lambda _: None
     try:
-        files.write_json(settings.layout.dataset, dataset.identity(settings, "latest"))
+        files.write_json(settings.layout.dataset, settings.identity("latest"))
         for number, session in enumerate(wanted):
             if number in unlucky:
                 maker.failed(session.date, number)

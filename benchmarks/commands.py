@@ -25,13 +25,16 @@ from pathlib import Path
 import big_lake
 import results
 
-from spx_data import acceptance, config, ledger, sessions
+from spx_data import config
+from spx_data.lake import acceptance, session_states
+from spx_data.market import sessions
 from spx_data.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 _REBUILD = """
-from spx_data import config, sessions, status
+from spx_data import config, status
+from spx_data.market import sessions
 from spx_data.settings import Settings
 status.rebuild(Settings.of(config.resolve(config.load(config.FILE))), sessions.now())
 """
@@ -123,8 +126,8 @@ def measure(chosen: Sequence[Command], folder: Path, runs: int) -> None:
 def accept_failed(settings: Settings) -> None:
     """Leave the failed dates as they are, so that nothing is missing."""
     moment = dt.datetime.fromisoformat(big_lake.MOMENT)
-    for session, state in ledger.states(settings, moment).items():
-        if state.kind is not ledger.Kind.SEALED:
+    for session, state in session_states.states(settings, moment).items():
+        if state.kind is not session_states.Kind.SEALED:
             acceptance.accept(settings, session.date, "failed on purpose")
 
 

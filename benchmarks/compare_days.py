@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from spx_data import schema
-from spx_data.parquet import DayWriter
-from spx_data.recheck.compare import compare
+from spx_data.market import schema
+from spx_data.ops.recheck.compare import compare
+from spx_data.store.parquet import DayWriter
 
 DATE = dt.date(2024, 1, 2)
 CHAINS, STRIKES, STAMPS = 50, 205, 391

@@ -2,7 +2,7 @@
 
     PYTHONPATH=scripts python benchmarks/encodings.py [--chains 8] [--rounds 5] [--record FILE]
 
-Some chains of a real-size date, from the nearest expiration to one years away, written by `spx_data.parquet`
+Some chains of a real-size date, from the nearest expiration to one years away, written by `store.parquet`
 with one option changed at a time, and by other writers as they come, which are told no more than zstd. The
 variants take turns in one process, so a busy machine is busy for all of them. Reading is all of the file: by
 pyarrow with page checksums, by DuckDB (the sum of each column of numbers) and by Polars.
@@ -28,7 +28,8 @@ import pyarrow.parquet as pq
 import results
 import simulated_days
 
-from spx_data import parquet, schema
+from spx_data.market import schema
+from spx_data.store import parquet
 from theta_simulator import Market
 
 DATE = dt.date(2024, 1, 3)

@@ -42,7 +42,7 @@ LIMIT = 4  # requests in flight
 _SAMPLE_SECONDS = 0.05
 _SESSIONS = """
 import datetime as dt, sys
-from spx_data import sessions
+from spx_data.market import sessions
 first = dt.date.fromisoformat(sys.argv[1])
 found = sessions.between("NYSE", first, first + dt.timedelta(days=30 + 2 * int(sys.argv[2])))
 print(*[session.date for session in found[:int(sys.argv[2])]])

@@ -29,7 +29,7 @@ import results
 import yaml
 from programs import Usage
 
-from spx_data import sessions
+from spx_data.market import sessions
 
 _EARLIEST = dt.date(2012, 6, 1)  # with quotes at the simulated terminal
 _MOST_A_DATE, _MOST_FOR_NOTHING = 1.0, 2.5  # seconds

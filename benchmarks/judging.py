@@ -29,25 +29,18 @@ import results
 from clocks import Parts
 
 import theta_simulator
-from spx_data import config, files, sessions
+from spx_data import config
 from spx_data.fill import account, merge
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
-from spx_data.quality import (
-    arbitrage,
-    completeness,
-    figures,
-    greeks,
-    parity,
-    quotes,
-    smile,
-    underlying,
-)
+from spx_data.market import sessions
+from spx_data.quality import arbitrage, completeness, figures, greeks, parity, quotes, smile, underlying
 from spx_data.quality.completeness import Completeness
 from spx_data.quality.judgement import Judgement
 from spx_data.quality.panel import Panel
 from spx_data.quality.presence import Presence
 from spx_data.settings import Settings
+from spx_data.store import files, reads
 from theta_simulator.settings import Size
 
 DATE = dt.date(2024, 1, 3)
@@ -87,7 +80,7 @@ def settings_of(folder: Path, url: str = "http://127.0.0.1:1") -> Settings:
 
 def cut_down(listing: Path, chains: int) -> None:
     """Leave so many *chains* in a listing, evenly spread over its expirations."""
-    document = files.read_json(listing)
+    document = reads.read_json(listing)
     known = document["chains"]
     some = min(chains, len(known))
     document["chains"] = [known[number * len(known) // some] for number in range(some)]
@@ -152,7 +145,7 @@ def measure(folder: Path, way: str) -> None:
     merge.merge_date(settings, DATE, layout.manifest(DATE), layout.parquet(DATE), session=session)
     seconds = time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    rows = files.read_json(layout.passport(DATE))["rows"]
+    rows = reads.read_json(layout.passport(DATE))["rows"]
     print(json.dumps({"seconds": seconds, "peak": peak, "rows": rows, "parts": dict(spent)}))
 
 

@@ -28,8 +28,8 @@ import results
 import simulated_days
 from simulated_days import Chain
 
-from spx_data import sessions
-from spx_data.dates import ZONE
+from spx_data.market import sessions
+from spx_data.market.dates import ZONE
 from theta_simulator import Market
 
 DATE = dt.date(2024, 1, 10)

@@ -25,7 +25,7 @@ import yaml
 from playwright.sync_api import Browser
 from programs import Usage
 
-from spx_data import sessions
+from spx_data.market import sessions
 
 sys.path.insert(0, str(programs.ROOT))
 

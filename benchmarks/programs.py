@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import config
+from spx_data.sources import places
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 TODAY = "2024-12-31"  # the terminal's date: the same whenever it is measured, so that bodies can be kept
 _MB = 1e6 if sys.platform == "darwin" else 1e3  # what `ru_maxrss` counts in
 _START_SECONDS = 60.0
+_SLOTS = tempfile.TemporaryDirectory(prefix="slots-")
 _GRACE_SECONDS = 20.0
 
 
@@ -38,9 +40,9 @@ class Usage:
 
 
 def environment() -> dict[str, str]:
-    """The environment of every program: none of our settings."""
+    """The environment of every program: none of our settings, and locks that are no user's."""
     plain = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
-    return {**plain, "PYTHONPATH": str(ROOT / "scripts")}
+    return {**plain, "PYTHONPATH": str(ROOT / "scripts"), places.VARIABLE: _SLOTS.name}
 
 
 def python(script: str, *words: object) -> list[str]:

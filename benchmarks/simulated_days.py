@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from spx_data import schema
-from spx_data.parquet import DayWriter
-from spx_data.theta.chains import midnight_ms
+from spx_data.market import schema
+from spx_data.market.chains import midnight_ms
+from spx_data.store.parquet import DayWriter
 from theta_simulator import Market
 
 # As a terminal spells a stamp: New York's clock, without a zone.

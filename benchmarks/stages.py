@@ -34,8 +34,8 @@ def main() -> None:
         listing, manifest = layout.listing(date), layout.manifest(date)
         download_expirations(settings, date, listing, manifest)
     else:
-        from spx_data import sessions
         from spx_data.fill.merge import merge_date
+        from spx_data.market import sessions
 
         (session,) = sessions.between(settings.calendar, date, date)
         merge_date(settings, date, layout.manifest(date), layout.parquet(date), session=session)

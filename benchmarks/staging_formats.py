@@ -29,10 +29,11 @@ import pyarrow.json
 import results
 from transport_formats import DATE, EXPIRATION, ROOT, history, simulator, source
 
-from spx_data import schema, staging
-from spx_data.layout import Checkpoint
+from spx_data.market import schema
+from spx_data.store import staging
+from spx_data.store.names import Checkpoint
 
-_SLICE = 2 << 20  # as spx_data.staging reads
+_SLICE = 2 << 20  # as spx_data.store.staging reads
 _ISO = "%Y-%m-%dT%H:%M:%S%.3f%:z"
 _STAMPS = ("timestamp", "underlying_timestamp")
 _RECORD = schema.polars_record()
@@ -139,7 +140,7 @@ def _lines(frame: pl.DataFrame) -> memoryview:
 
 
 def read_arrays(file: Hashed) -> pl.DataFrame:
-    """Read as CSV with Polars, a slice at a time, as `spx_data.staging` does."""
+    """Read as CSV with Polars, a slice at a time, as `store.staging` does."""
     lines = _whole_lines(file.slices())
     names, _, first = next(lines).partition(b"\n")
     assert json.loads(names) == schema.RECORD.names
@@ -225,7 +226,7 @@ VARIANTS = (
     Variant("arrays in zstd, level 3", write_zstd(3), read_zstd),
     Variant("Arrow IPC", write_arrow, read_arrow),
 )
-STAGING = "spx_data.staging, with its checks"
+STAGING = "spx_data.store.staging, with its checks"
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,16 @@ Figures = Mapping[str, Any]
 
 
 def _download_parts() -> Parts:
-    from spx_data import staging
     from spx_data.quality.presence import Presence
-    from spx_data.theta import chains
-    from spx_data.theta.blocks import CsvBlock
-    from spx_data.theta.transport import Transport
+    from spx_data.sources.theta import wire_rows
+    from spx_data.sources.theta.blocks import CsvBlock
+    from spx_data.sources.theta.transport import Transport
+    from spx_data.store import staging
 
     return {
         "fetch the body into a scratch file": [(Transport, "_exchange")],
         "parse it": [(CsvBlock, "typed")],
-        "look at every row": [(chains, "sifted")],
+        "look at every row": [(wire_rows, "validated")],
         "count contracts and stamps": [(Presence, "add")],
         "write records as NDJSON": [(staging, "_lines")],
         "SHA-256, and the checkpoint's file": [(staging, "write_records")],
@@ -51,11 +51,12 @@ def _download_parts() -> Parts:
 def _merge_parts() -> Parts:
     import pyarrow.parquet as pq
 
-    from spx_data import schema, staging
     from spx_data.fill import merge
     from spx_data.fill.account import Account
+    from spx_data.market import schema
     from spx_data.quality import panel
     from spx_data.quality.judgement import Judge
+    from spx_data.store import staging
 
     return {
         "parse the NDJSON": [(staging, "_parse")],
@@ -66,7 +67,7 @@ def _merge_parts() -> Parts:
         "digest of the records, twice": [(schema.RecordsDigest, "add")],
         "read every page back": [(merge, "read_back")],
         "judge": [(panel, "judged"), (Judge, "add"), (Judge, "finish")],
-        "SHA-256 of checkpoints and file, reading them": [(merge, "_write"), (merge.files, "digest")],
+        "SHA-256 of checkpoints and file, reading them": [(merge, "_write"), (merge.reads, "digest")],
     }
 
 
@@ -94,7 +95,8 @@ class _InTurn:
 
 def stage(folder: Path, name: str, url: str, chains: int) -> None:
     """Do a stage here, and print what its steps took."""
-    from spx_data import files, sessions
+    from spx_data.market import sessions
+    from spx_data.store import reads
 
     settings, date = judging.settings_of(folder, url), judging.DATE
     layout = settings.layout
@@ -116,7 +118,7 @@ def stage(folder: Path, name: str, url: str, chains: int) -> None:
         (session,) = sessions.between("NYSE", date, date)
         spent = clocks.start(_merge_parts())
         merge.merge_date(settings, date, layout.manifest(date), layout.parquet(date), session=session)
-        spent["rows"] = files.read_json(layout.passport(date))["rows"]
+        spent["rows"] = reads.read_json(layout.passport(date))["rows"]
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "steps": dict(spent)}))
 

@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING, Any
 import results
 
 if TYPE_CHECKING:
-    from spx_data.theta import Source
-    from spx_data.theta.transport import Exchange
+    from spx_data.sources.source import Exchange, Source
 
 VARIANTS = (("v3", "csv"), ("v3", "ndjson"), ("v3", "json"), ("v2", "csv"), ("v2", "json"))
 ROOT, DATE, EXPIRATION = "SPXW", dt.date(2024, 1, 2), dt.date(2024, 1, 5)
@@ -43,8 +42,9 @@ _START_SECONDS = 60
 @contextlib.contextmanager
 def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator[Source]:
     """Open the project's own line to the terminal at *url*; *exchanges* gets what it observes."""
-    from spx_data import config, theta
+    from spx_data import config
     from spx_data.settings import Settings
+    from spx_data.sources import access
 
     document = config.resolve(
         {
@@ -56,7 +56,7 @@ def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator
     )
     terminal = Settings.of(document).terminal
     with tempfile.TemporaryDirectory() as scratch:
-        found = theta.connect(terminal, Path(scratch), exchanges.append)
+        found = access.connect(terminal, Path(scratch), exchanges.append)
         try:
             yield found
         finally:
@@ -65,8 +65,8 @@ def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator
 
 def history(found: Source) -> Iterator[Any]:
     """Return the expiration's records, batch by batch."""
-    from spx_data.settings import Window
-    from spx_data.theta.chains import Chain
+    from spx_data.market.chains import Chain
+    from spx_data.market.window import Window
 
     return found.history(
         Chain(ROOT, EXPIRATION, DATE, EXPIRATION), Window(dt.time(9, 30), dt.time(16, 0), "1m")
@@ -75,7 +75,6 @@ def history(found: Source) -> Iterator[Any]:
 
 def measure(api: str, kind: str, url: str) -> dict[str, float]:
     """Fetch and parse once; imports are paid before the clock starts."""
-    import ijson  # noqa: F401
     import pyarrow.csv
     import pyarrow.json  # noqa: F401
 
@@ -97,12 +96,12 @@ def digests(api: str, kind: str, url: str) -> dict[str, str]:
     """Return the digest of all records, and of those that both APIs have alike."""
     import polars as pl
 
-    from spx_data import schema
+    from spx_data.market import schema
 
     with source(api, kind, url, []) as found:
         records = pl.concat([pl.DataFrame(batch) for batch in history(found)])
     # v2 has no row before the index is known, and another leftover guess where no volatility was found
-    # (wire-facts, sections 2.1 and 2.2).
+    # (docs/wire.md, 2.1 and 2.2).
     common = records.filter(pl.col("underlying_price") > 0, pl.col("iv_error") < FAILED)
     answer = {}
     for name, rows in {"all": records, "common": common}.items():
@@ -197,7 +196,7 @@ def table(found: dict[tuple[str, str], list[dict[str, float]]]) -> str:
 
 def compare(rounds: int) -> None:
     """Check, then measure every variant in turn, *rounds* times, and print the table."""
-    print(results.machine("pyarrow", "ijson", "requests"))
+    print(results.machine("pyarrow", "requests"))
     with simulator("v3") as v3, simulator("v2") as v2:
         urls = {"v3": v3, "v2": v2}
         check_equal(urls)  # this also builds the answers: the terminals send them from memory from now on

@@ -29,7 +29,8 @@ from theta_simulator.habits import Habit, Kind
 HERE = Path(__file__).resolve().parents[1]
 _CLIENT = """
 import datetime as dt, inspect, json, sys, time
-from spx_data import config, sessions
+from spx_data import config
+from spx_data.market import sessions
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date

@@ -11,56 +11,56 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/scripts")
+# Not `workflow.basedir`: of a module, that is the folder of the workflow that uses it.
+project = Path(str(workflow.current_basedir)).parent
+sys.path.insert(0, f"{project}/scripts")
 
-from spx_data import (
-    endings,
-    engine,
-    faults,
-    files,
-    gaps,
-    jobs,
-    journal,
-    lean,
-    ledger,
-    runs,
-    seals,
-    sessions,
-    words,
-)
-from spx_data import layout as layouts
 from spx_data.cli import streams
+from spx_data.cli.output import say
 from spx_data.config import checking
-from spx_data.settings import Settings
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.fill import sharing
+from spx_data.jobs import process, startup
+from spx_data.lake import endings, runs, session_states
+from spx_data.market import sessions
+from spx_data.ops import engine, gaps
+from spx_data.settings import Settings
+from spx_data.sources import profile
+from spx_data.store import dataset, faults, files, journal, names, seals
+from spx_data.text import printable, words
 
 streams.make_safe()
 
 # Not by `configfile:`, which reads YAML in a way of its own and takes the last of two like keys. Jobs get a
 # document that is complete and checked: they need not validate again, and the environment has had its say.
 given = workflow.config_settings
-configfiles = checking.files_of_a_run(
-    given.configfiles, alone=given.replace_workflow_config
-)
-workflow.configfiles = list(map(str, configfiles))
+if workflow.modifier.is_main_snakefile():
+    handed = given.config
+    configfiles = checking.files_of_a_run(
+        given.configfiles, alone=given.replace_workflow_config
+    )
+    workflow.configfiles = list(map(str, configfiles))
+else:
+    # As a module: files and --config are those of the workflow that uses it, and what it hands on is all.
+    handed, configfiles = config, []
 
 
 def refuse(error):
     """End this call with what was found and its cure, in one line."""
     told = checking.located(str(faults.of(error)), configfiles)
-    sys.exit(f"spx-data: {words.pasted(told, configfiles[1:])}")
+    sys.exit(f"spx-data: {printable.line(words.pasted(told, configfiles[1:]))}")
 
 
 try:
-    config = checking.checked(configfiles, overrides=given.config)
+    config = checking.checked(configfiles, overrides=handed)
     settings = Settings.of(config)
     # Before anything is written, the copy of the calendar included.
     files.restrict(owner_only=settings.owner_only)
     # Snakemake has made its own folder by now.
-    files.restrict_folder(layouts.SNAKEMAKE, owner_only=settings.owner_only)
+    files.restrict_folder(names.SNAKEMAKE, owner_only=settings.owner_only)
     moment = sessions.now()
-    states = ledger.states(settings, moment)
+    states = session_states.states(settings, moment)
+    dataset.check_version(settings.layout)
     engine.check_folder(Path.cwd())
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
     engine.take_stale_lock(settings.layout)
@@ -68,23 +68,30 @@ except (SpxDataError, OSError) as error:
     refuse(error)
 
 layout = settings.layout
-missing_dates = ledger.missing_dates(states, settings.dates)
+missing_dates = session_states.missing_dates(states, settings.dates)
 hours = {session.date: session.hours for session in states}
 # `spx-data`, which may have started this call, has named it already.
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
-os.environ.update({**lean.ENVIRONMENT, **os.environ, **jobs.environment(config)})
+os.environ.update({**startup.ENVIRONMENT, **os.environ, **process.environment(config)})
 
-# How the rules start their scripts. Not by `script:`, which puts the interpreter's path into a shell's line as
-# it is: a blank in the path of the project or of its environment would end every job.
-python, scripts = (
-    shlex.quote(path) for path in (sys.executable, f"{workflow.basedir}/scripts")
-)
+
+def script(name):
+    """How a rule starts its script.
+
+    Not by `script:`, which puts the interpreter's path into a shell's line as it is: a blank in the path of the
+    project or of its environment would end every job.
+    """
+    return (
+        f"{shlex.quote(sys.executable)} {shlex.quote(f'{project}/scripts/{name}.py')}"
+    )
+
+
 engine_errors = endings.EngineErrors()
 logger.addHandler(engine_errors)
 
 
 wildcard_constraints:
-    **layouts.WILDCARDS,
+    **names.WILDCARDS,
 
 
 def in_any_spelling(as_snakemake_takes_it):
@@ -94,8 +101,9 @@ def in_any_spelling(as_snakemake_takes_it):
     """
 
     def spelled(path):
-        found = path if "{year}" in path else layout.spelled(path)
-        return as_snakemake_takes_it(path if found == path else found)
+        text = str(path)
+        found = text if "{year}" in text else layout.spelled(text)
+        return as_snakemake_takes_it(path if found == text else found)
 
     return spelled
 
@@ -115,14 +123,14 @@ def sidecars_to_make(wildcards):
             # Snakemake would take any file that there is for done.
             example = layout.parquet(moment.date())
             sys.exit(
-                f"spx-data: --until {name}: no rule has that name or makes that file. "
+                f"spx-data: --until {printable.line(name)}: no rule has that name or makes that file. "
                 f"Name a date's file, like {example}, or a rule: snakemake --list-rules shows them"
             )
     unsealed = {date for date in named if not seals.is_sealed(layout.parquet(date))}
     # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
     # there is nothing to be done.
     return [layout.sidecar(date) for date in {*missing_dates, *unsealed}] or str(
-        workflow.configfiles[0]
+        project / "Snakefile"
     )
 
 
@@ -151,15 +159,24 @@ def pages_to_show():
     return [dashboard] * layout.dashboard.exists() + days
 
 
+def jobs_at_once():
+    """How many jobs the call allows at a time: by --cores here, by --jobs where an executor runs them elsewhere.
+
+    What only draws the rules is told neither.
+    """
+    allowed = workflow.resource_settings
+    return allowed.cores or allowed.nodes or 1
+
+
 def terminal_share(wildcards):
     """What a job that asks the terminal takes of the resource that says how many do so side by side."""
     limit = settings.terminal.max_concurrent_requests
-    return sharing.share(sharing.side_by_side(limit, workflow.cores or 1))
+    return sharing.share(sharing.side_by_side(limit, jobs_at_once()))
 
 
 def all_cores(wildcards):
-    """Every core there is; what only draws the rules need not be told how many that are."""
-    return workflow.cores or 1
+    """Every core there is; where jobs go elsewhere (--executor), nobody knows how many a machine there has."""
+    return workflow.resource_settings.cores or 1
 
 
 def trading_date(wildcards):
@@ -183,6 +200,8 @@ def market_hours(wildcards):
     return hours.get(trading_date(wildcards), ())
 
 
+# Rules that work on a date, and those that ask for others.
+RULES = (*endings.STAGES, "recheck", "mend")
 # Rules that make pages.
 PAGES = ("report_dashboard", "report_days")
 
@@ -190,10 +209,24 @@ PAGES = ("report_dashboard", "report_days")
 progress_display = contextlib.ExitStack()
 
 
+def rule_of(job):
+    """The rule of RULES that a job runs, by where it is written; None where it is none of them.
+
+    A workflow that uses this one as a module names the rules as it likes, and has its own beside them.
+    """
+    written = job.rule.snakefile, job.rule.lineno
+    own = ((name, getattr(rules, name).rule) for name in RULES)
+    return next(
+        (name for name, rule in own if (rule.snakefile, rule.lineno) == written), None
+    )
+
+
 def planned_dates():
     """The trading dates that this call's jobs are about, in the order they are filled in."""
-    wildcards = (job.wildcards for job in workflow.dag.needrun_jobs())
-    found = {trading_date(each) for each in wildcards if each}
+    jobs = workflow.dag.needrun_jobs()
+    found = {
+        trading_date(job.wildcards) for job in jobs if rule_of(job) in endings.STAGES
+    }
     by_priority = functools.partial(sharing.priority, missing_date_priorities())
     return sorted(found, key=by_priority, reverse=True)
 
@@ -207,7 +240,12 @@ def before_the_first_job():
 
     # What a failed job leaves is whole or not there (docs/decisions/0006): nothing is to be cleared away after it.
     workflow.execution_settings.keep_incomplete = True
-    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    planned = set(map(rule_of, workflow.dag.needrun_jobs()))
+    # What a date needs on its way goes when it is sealed. Behind a stage that is the last one asked for there is
+    # nobody who needs it, and Snakemake would take it at once.
+    workflow.storage_settings.notemp |= (
+        settings.keep_ndjson or "merge_date" not in planned
+    )
     asking = planned & {
         "fetch_expirations",
         "download_expirations",
@@ -233,7 +271,9 @@ def before_the_first_job():
     if terminal:
         # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
-        os.environ.update(jobs.environment(config))
+        os.environ.update(process.environment(config))
+        if profile.is_first_contact(layout):
+            say(words.pasted(profile.OFFER, configfiles[1:]), err=True)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, functools.partial(stop_on_purpose, run))
     show_progress(run)
@@ -286,17 +326,24 @@ def settle_the_run():
     run = runs.current(layout)
     if run is None or run.pid != os.getpid():
         return
-    failed = [
-        job for job in workflow.scheduler.failed if job.rule.name in endings.STAGES
-    ]
+    ended = (
+        each
+        for job in workflow.scheduler.failed
+        for each in (job.jobs if job.is_group() else [job])
+    )
+    failed = [job for job in ended if rule_of(job) in endings.STAGES]
     deaths = {
         trading_date(job.wildcards): endings.Death(
-            job.rule.name, Path(job.log[0]), engine_errors.jobs.get(job.jobid, "")
+            rule_of(job), Path(job.log[0]), engine_errors.jobs.get(job.jobid, "")
         )
         for job in failed
     }
     stopped = runs.was_stopped(layout, run.name)
     endings.settle(layout, run.name, run.dates, deaths, stopped=stopped)
+    for date in run.dates:
+        files.remove_empty(layout.staging(date), layout.temp)
+    # Snakemake removes folders that its outputs have left empty, and those above them.
+    files.make_directory(layout.temp)
 
 
 def mend_what_is_due():
@@ -309,15 +356,15 @@ def mend_what_is_due():
         return
     if runs.was_stopped(layout, run.name) or layout.terminal_down.exists():
         return
-    from spx_data.mend import due
+    from spx_data.ops.mend import due
 
     try:
         if due(settings, sessions.now()):
             subprocess.run(
-                [sys.executable, f"{workflow.basedir}/scripts/mend.py", "--after-a-run"]
+                [sys.executable, f"{project}/scripts/mend.py", "--after-a-run"]
             )
     except (SpxDataError, OSError) as error:
-        print(f"spx-data: nothing was mended: {faults.of(error)}", file=sys.stderr)
+        say(f"spx-data: nothing was mended: {faults.of(error)}", err=True)
 
 
 def after_the_last_job():
@@ -333,8 +380,10 @@ def after_the_last_job():
         return
     if settings.mend.after_runs:
         mend_what_is_due()
-    from spx_data import report, upkeep
+    from spx_data import report
     from spx_data.cli.tables import print_outcome
+    from spx_data.ops import cleanup
+    from spx_data.ops.health import contact
     from spx_data.status import rebuild
 
     moment = sessions.now()
@@ -342,6 +391,9 @@ def after_the_last_job():
         print_outcome(rebuild(settings, moment), settings, moment, configfiles[1:])
     except (SpxDataError, OSError) as error:
         refuse(error)
+    run = runs.current(layout)
+    if run and (said := contact.of_a_run(layout, run.dates)):
+        say(words.pasted(said, configfiles[1:]))
     if dashboard := report.after_a_run(settings, moment):
-        print(f"Dashboard in {dashboard}")
-    upkeep.after_a_run(settings, moment)
+        say(f"Dashboard in {dashboard}")
+    cleanup.after_a_run(settings, moment)

@@ -8,14 +8,16 @@ out: output/YYYY/MM/DD/spx-options-YYYY-MM-DD.parquet, its passport and its side
 rule fetch_expirations:
     """List the expirations that had quotes on one trading date."""
     output:
-        listing=layout.listing_pattern,
+        listing=temp(layout.listing_pattern),
     log:
         layout.log_pattern("fetch_expirations"),
     priority: gap_priority
     resources:
         theta_share=terminal_share,
+    params:
+        run=script("fetch_expirations"),
     shell:
-        "exec {python} {scripts}/fetch_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
+        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
 
 
 rule download_expirations:
@@ -23,16 +25,17 @@ rule download_expirations:
     input:
         listing=layout.listing_pattern,
     output:
-        manifest=layout.manifest_pattern,
+        manifest=temp(layout.manifest_pattern),
     log:
         layout.log_pattern("download_expirations"),
     priority: gap_priority
     resources:
         theta_share=terminal_share,
     params:
+        run=script("download_expirations"),
         hours=market_hours,
     shell:
-        "exec {python} {scripts}/download_expirations.py {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
+        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
 
 
 rule merge_date:
@@ -49,6 +52,7 @@ rule merge_date:
     # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
     retries: 0
     params:
+        run=script("merge_date"),
         hours=market_hours,
     shell:
-        "exec {python} {scripts}/merge_date.py {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
+        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"

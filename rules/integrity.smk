@@ -5,12 +5,11 @@ out: a report on the terminal, the lake's journal; damaged dates in quarantine
 """
 
 
-localrules:
-    verify,
-
-
 rule verify:
     """Re-check every byte of every sealed date; damaged dates go to quarantine and become gaps."""
+    localrule: True
     threads: all_cores
+    params:
+        run=script("verify"),
     shell:
-        "exec {python} {scripts}/verify.py {threads}"
+        "exec {params.run} {threads}"

@@ -5,13 +5,12 @@ out: a table on the terminal; the day sealed anew where there was more, the vers
 """
 
 
-localrules:
-    mend,
-
-
 rule mend:
     """Ask again for what incomplete sealed dates lack, and seal them anew."""
+    localrule: True
     resources:
         theta_share=terminal_share,
+    params:
+        run=script("mend"),
     shell:
-        "exec {python} {scripts}/mend.py"
+        "exec {params.run}"

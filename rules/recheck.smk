@@ -5,13 +5,12 @@ out: a table on the terminal; data/restatements/YYYY-MM-DD/<time>/report.json wh
 """
 
 
-localrules:
-    recheck,
-
-
 rule recheck:
     """Fetch a few sealed dates again and report what the source changed."""
+    localrule: True
     resources:
         theta_share=terminal_share,
+    params:
+        run=script("recheck"),
     shell:
-        "exec {python} {scripts}/recheck.py"
+        "exec {params.run}"

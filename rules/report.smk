@@ -5,18 +5,19 @@ out: data/report/dashboard.html, data/report/days/YYYY-MM-DD.html
 """
 
 
-localrules:
-    report_dashboard,
-    report_days,
-
-
 rule report_dashboard:
     """Make the dashboard of the lake, and the pages of its newest days."""
+    localrule: True
+    params:
+        run=script("report_dashboard"),
     shell:
-        "exec {python} {scripts}/report_dashboard.py"
+        "exec {params.run}"
 
 
 rule report_days:
     """Make the pages of the sealed dates that --config dates=... names, or of all."""
+    localrule: True
+    params:
+        run=script("report_days"),
     shell:
-        "exec {python} {scripts}/report_days.py"
+        "exec {params.run}"

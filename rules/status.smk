@@ -5,11 +5,10 @@ out: the SQLite status log, and a table on the terminal
 """
 
 
-localrules:
-    status,
-
-
 rule status:
     """Rebuild the status log from the file tree and print a summary."""
+    localrule: True
+    params:
+        run=script("status"),
     shell:
-        "exec {python} {scripts}/status.py"
+        "exec {params.run}"

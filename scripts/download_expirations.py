@@ -3,13 +3,14 @@
 import datetime as dt
 import sys
 
-from spx_data import jobs, lean
-from spx_data.sessions import Session
+from spx_data.jobs import process, startup
+from spx_data.market.sessions import Session
+from spx_data.sources import catalogue
 
 if __name__ == "__main__":
-    settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
-    with jobs.at_work(settings), lean.without_pandas():
-        with lean.loading("spx_data.theta.transport", "polars"):
+    settings, date = process.settings(), dt.date.fromisoformat(sys.argv[1])
+    with process.at_work(settings), startup.without_pandas():
+        with startup.loading(*catalogue.modules(settings.terminal.api), "polars"):
             from spx_data.fill.download import download_expirations
 
         layout = settings.layout

@@ -2,13 +2,16 @@
 
 import sys
 
-from spx_data import jobs, mend, runs, sessions
 from spx_data.cli.mends import print_outcomes
 from spx_data.errors import SpxDataError
+from spx_data.jobs import process
+from spx_data.lake import runs
+from spx_data.market import sessions
+from spx_data.ops import mend
 
 if __name__ == "__main__":
     try:
-        settings, moment = jobs.settings(), sessions.now()
+        settings, moment = process.settings(), sessions.now()
         with runs.joined(settings.layout):
             do = mend.after_a_run if sys.argv[1:] == ["--after-a-run"] else mend.mend
             if not print_outcomes(do(settings, moment)):

@@ -3,19 +3,22 @@
 import datetime as dt
 import sys
 
-from spx_data import jobs, lean
-from spx_data.sessions import Session
+from spx_data.jobs import process, startup
+from spx_data.market.sessions import Session
 
 if __name__ == "__main__":
-    settings, date = jobs.settings(), dt.date.fromisoformat(sys.argv[1])
-    with jobs.at_work(settings), lean.without_pandas():
-        with lean.loading("polars"):
+    settings, date = process.settings(), dt.date.fromisoformat(sys.argv[1])
+    with process.at_work(settings), startup.without_pandas():
+        with startup.loading("polars"):
             from spx_data.fill.merge import merge_date
 
+        layout = settings.layout
         merge_date(
             settings,
             date=date,
-            manifest=settings.layout.manifest(date),
-            target=settings.layout.parquet(date),
+            manifest=layout.manifest(date),
+            target=layout.parquet(date),
             session=Session.of_hours(sys.argv[2:]),
+            # Outputs of other rules are Snakemake's to remove: it misses what a job of a group took away.
+            stays=(layout.listing(date), layout.manifest(date)),
         )

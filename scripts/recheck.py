@@ -2,14 +2,15 @@
 
 import sys
 
-from spx_data import jobs, runs
 from spx_data.cli.restatements import print_outcomes
 from spx_data.errors import SpxDataError
-from spx_data.recheck import recheck
+from spx_data.jobs import process
+from spx_data.lake import runs
+from spx_data.ops.recheck import recheck
 
 if __name__ == "__main__":
     try:
-        settings = jobs.settings()
+        settings = process.settings()
         with runs.joined(settings.layout):
             outcomes = recheck(settings)
         if not print_outcomes(outcomes):

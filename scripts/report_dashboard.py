@@ -2,13 +2,14 @@
 
 import sys
 
-from spx_data import jobs, sessions
 from spx_data.cli.pages import make_dashboard
 from spx_data.errors import SpxDataError
+from spx_data.jobs import process
+from spx_data.market import sessions
 
 if __name__ == "__main__":
     try:
-        _, well = make_dashboard(jobs.settings(), sessions.now())
+        _, well = make_dashboard(process.settings(), sessions.now())
         sys.exit(not well)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")

@@ -2,12 +2,13 @@
 
 import sys
 
-from spx_data import jobs, sessions
 from spx_data.cli.pages import make_days
 from spx_data.errors import SpxDataError
+from spx_data.jobs import process
+from spx_data.market import sessions
 
 if __name__ == "__main__":
-    settings = jobs.settings()
+    settings = process.settings()
     try:
         _, well = make_days(settings, sessions.now(), settings.dates)
         sys.exit(not well)

@@ -2,13 +2,13 @@
 
 import sys
 
-from spx_data import jobs
 from spx_data.cli.verification import print_report, watching
 from spx_data.errors import SpxDataError
-from spx_data.integrity import verify
+from spx_data.jobs import process
+from spx_data.lake.verify import verify
 
 if __name__ == "__main__":
-    settings = jobs.settings()
+    settings = process.settings()
     try:
         with watching() as observer:
             report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)

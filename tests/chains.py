@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from spx_data import schema
+from spx_data.market import schema
+from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import Panel
-from spx_data.theta.chains import midnight_ms
 from theta_simulator import Market
 
 DATE, EXPIRATION = dt.date(2024, 1, 3), dt.date(2024, 1, 19)

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import functools
 import os
 import socketserver
 import threading
@@ -15,10 +16,13 @@ import polars as pl
 import pytest
 
 import theta_simulator
-from spx_data import config, files
-from spx_data.layout import Checkpoint
+from spx_data import config
+from spx_data.market import sessions
+from spx_data.market.chains import Chain
 from spx_data.settings import Settings, Terminal
-from spx_data.theta.chains import Chain
+from spx_data.sources import places
+from spx_data.store import files
+from spx_data.store.names import Checkpoint
 
 _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "samples"
 TODAY = dt.date(2024, 12, 31)
@@ -26,6 +30,14 @@ _AT_ONCE = 32  # answers of a test that are open: a terminal of a Mac allows 256
 # How busy a machine is decides no test.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slots_of_the_tests(tmp_path_factory):
+    """Keep the locks of all tests, and of what they start, out of the user's own folder."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(places.VARIABLE, str(tmp_path_factory.mktemp("slots")))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +59,17 @@ def same_umask():
 def samples() -> Path:
     """Return the folder of genuine payloads, which is not part of this repository."""
     if not _SAMPLES.is_dir():
-        pytest.skip("genuine payloads not found: expected ../shared/thetadata/samples beside the repository")
+        pytest.skip("genuine payloads not found beside the repository")
     return _SAMPLES
+
+
+_between = functools.cache(sessions.between)
+
+
+@pytest.fixture
+def calendar_loaded_once(monkeypatch):
+    """Spare a test the fifth of a second that the exchange calendar takes."""
+    monkeypatch.setattr(sessions, "between", _between)
 
 
 # Settings and lakes -------------------------------------------------------------------------------------
@@ -97,7 +118,8 @@ def checkpoint(tmp_path) -> Checkpoint:
 
 
 def _terminal(**keys: Any) -> contextlib.AbstractContextManager[theta_simulator.Terminal]:
-    return theta_simulator.running(theta_simulator.Settings(**{"size": "tiny", "today": TODAY} | keys))
+    market = {} if "replay" in keys else {"size": "tiny", "today": TODAY}
+    return theta_simulator.running(theta_simulator.Settings(**market | keys))
 
 
 @pytest.fixture
@@ -218,7 +240,7 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def answered(tmp_path) -> Callable[..., Any]:
     """Return a maker of complete answers, as the transport would hand them over."""
-    from spx_data.theta.transport import Answer
+    from spx_data.sources.theta.transport import Answer
 
     opened: list[contextlib.ExitStack] = []
 

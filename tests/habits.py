@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from spx_data import journal, schema
 from spx_data.errors import SpxDataError
-from spx_data.theta.chains import midnight_ms
+from spx_data.market import schema
+from spx_data.market.chains import midnight_ms
+from spx_data.store import journal
 from tests.proof import fills
 from theta_simulator.habits import Kind
 

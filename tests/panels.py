@@ -7,9 +7,9 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from spx_data import schema
+from spx_data.market import schema
+from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import RIGHTS, Panel
-from spx_data.theta.chains import midnight_ms
 
 DATE = dt.date(2024, 1, 2)
 EXPIRATION = dt.date(2024, 1, 19)

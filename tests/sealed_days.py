@@ -6,11 +6,15 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from spx_data import files, journal, seals, vouched
+from spx_data import config
+from spx_data.lake import passports
+from spx_data.market import columns
 from spx_data.settings import Settings
+from spx_data.store import documents, files, journal, seals
 
 _ZONE = ZoneInfo("America/New_York")
 LISTED = 4  # chains of a day
@@ -26,6 +30,21 @@ CHECKS = {
     "smile": ("iv-range", "quotes", 4_000),
     "greeks": ("delta", "values", 800),
 }
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of a lake in *folder* for the first three sessions of 2024."""
+    document = {
+        "processing": {
+            "start_date": "2024-01-02",
+            "end_date": "2024-01-04",
+            "output_directory": str(folder / "parquet"),
+            "temp_directory": str(folder / "temp"),
+            "data_directory": str(folder / "data"),
+        },
+        "database": {"path": str(folder / "status.db")},
+    }
+    return Settings.of(config.resolve(document, {}))
 
 
 def judged(*, spread: float = 0.01, level: float = 0.15, **points: float) -> dict[str, Any]:
@@ -129,7 +148,8 @@ def seal(
         for number in range(LISTED)
     ]
     document = {
-        "format": 4,
+        "format": passports.FORMAT,
+        "schema_version": columns.VERSION,
         "date": date.isoformat(),
         "session": _session(date, closes),
         "source": {"api": "v3", "greeks_version": "latest"},
@@ -167,7 +187,7 @@ def seal(
         document[name] = {**known, **section} if isinstance(known, dict) and section else section
     if document["quality"]:
         document["details"] = _details(document["quality"], document["completeness"]["contracts_missing"])
-    vouched.write(layout.passport(date), document)
+    documents.write(layout.passport(date), document)
     seals.seal(parquet, checksum)
     record(settings, date, journal.STARTED, at=at)
     record(settings, date, journal.SEALED, at=at, rows=rows)

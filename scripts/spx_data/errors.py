@@ -1,8 +1,8 @@
 """What can go wrong, as types: each names the cause in one line, carries fields, and knows its cure.
 
 An error's class also knows how often asking again can help (`retry`; the loop that does it is
-`spx_data.retry`), and whether it lies with the surroundings of the work rather than with the date at hand
-(`surroundings`). Names and figures: requirements, section G.
+`sources.retry`), and whether it lies with the surroundings of the work rather than with the date at hand
+(`surroundings`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
+
+from spx_data.text import printable
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
@@ -30,7 +32,8 @@ class SpxDataError(Exception):
     """Anything this project raises on purpose.
 
     `cause` names the thing, the expectation and the finding in one line; `cure` says what to do;
-    `fields` are the same facts for machines.
+    `fields` are the same facts for machines. Parts of them come from outside, so here, once, what would do
+    something to a screen becomes visible (`printable`); who stands before the host of a URL is left out.
     """
 
     retry: ClassVar[Retry] = Retry(attempts=2, first=1.0, ceiling=30.0)
@@ -39,14 +42,11 @@ class SpxDataError(Exception):
     surroundings: ClassVar[bool] = False
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
-        cause = _without_userinfo(" ".join(cause.split()))
+        cause = without_userinfo(printable.line(cause))
         super().__init__(cause)
         self.cause = cause
-        self.cure = _without_userinfo(cure)
-        self.fields = {
-            name: _without_userinfo(value) if isinstance(value, str) else value
-            for name, value in fields.items()
-        }
+        self.cure = _harmless(cure)
+        self.fields = printable.inside(fields, _harmless)
 
     def final(self) -> Self:
         """The same error, not to be retried again: whoever raises it has used up the patience there is."""
@@ -61,9 +61,13 @@ class SpxDataError(Exception):
         return (_rebuild, (type(self), self.cause, self.cure, self.fields))
 
 
-def _without_userinfo(text: str) -> str:
-    """*text* without what stands before the host in a URL: errors end up in logs and journals."""
+def without_userinfo(text: str) -> str:
+    """*text* without what stands before the host in a URL: it ends up in logs, journals and lists."""
     return _USERINFO.sub("***@", text)
+
+
+def _harmless(text: str) -> str:
+    return without_userinfo(printable.visible(text))
 
 
 def _rebuild(kind: type[SpxDataError], cause: str, cure: str, fields: dict[str, Any]) -> SpxDataError:
@@ -244,6 +248,13 @@ class SchemaValidationError(SpxDataError):
     retry = NEVER
 
 
+class OtherVersionError(SpxDataError):
+    """A file of the lake was written by another version of spx-data. Fields: what, expected, actual."""
+
+    retry = NEVER
+    surroundings = True
+
+
 class DateValidationError(SpxDataError):
     """A date was named that is none, or that is no trading date here. Fields: what, reason."""
 
@@ -281,7 +292,7 @@ class RequestRefusedError(ConfigurationValidationError):
 class SubscriptionError(ConfigurationValidationError):
     """The subscription does not include the data asked for (403, 471). Fields: what, reason.
 
-    Tiers end at dates of their own (wire-facts, section 10), so it may well lie with the date.
+    Tiers end at dates of their own (docs/wire.md, 10), so it may well lie with the date.
     """
 
     surroundings = False

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from spx_data.dates import Dates
-from spx_data.layout import Layout
-
-Api = Literal["auto", "v3", "v2"]
-
-_STEPS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+from spx_data.market import columns, products
+from spx_data.market.dates import Dates
+from spx_data.market.products import Product
+from spx_data.market.window import Window
+from spx_data.store import dataset
+from spx_data.store.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -26,60 +26,13 @@ class Terminal:
     """How to reach the Theta Terminal."""
 
     base_url: str | None
-    api: Api
+    api: str  # of a source (`sources.catalogue`), or auto
     format: str
     max_concurrent_requests: int
     timeout_seconds: float
     history_timeout_seconds: float
     greeks_version: str
     retry_wait_factor: float
-
-
-@dataclass(frozen=True)
-class Window:
-    """The stamps of a session: from *start* to *end*, both inclusive, *step_ms* apart; New York time."""
-
-    start: dt.time
-    end: dt.time
-    interval: str
-
-    @property
-    def step_ms(self) -> int:
-        """Milliseconds between two stamps."""
-        return int(self.interval[:-1]) * _STEPS_MS[self.interval[-1]]
-
-    @property
-    def start_ms(self) -> int:
-        """The first stamp, in milliseconds since midnight."""
-        return _ms(self.start)
-
-    @property
-    def end_ms(self) -> int:
-        """The end, in milliseconds since midnight."""
-        return _ms(self.end)
-
-    @property
-    def stamps(self) -> int:
-        """Number of stamps."""
-        return (self.end_ms - self.start_ms) // self.step_ms + 1
-
-    def halves(self) -> list[Window]:
-        """Two windows that have the same stamps between them; none where there is only one stamp."""
-        if self.stamps < 2:
-            return []
-        middle = self.start_ms + self.stamps // 2 * self.step_ms
-        return [
-            Window(self.start, _time(middle - self.step_ms), self.interval),
-            Window(_time(middle), self.end, self.interval),
-        ]
-
-
-def _ms(time: dt.time) -> int:
-    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000
-
-
-def _time(ms: int) -> dt.time:
-    return dt.time(ms // 3_600_000, ms // 60_000 % 60, ms // 1000 % 60)
 
 
 @dataclass(frozen=True)
@@ -162,6 +115,7 @@ class Settings:
     terminal: Terminal
     start_date: dt.date
     end_date: dt.date | None
+    product: Product
     roots: tuple[str, ...]
     window: Window
     max_dte: int | None
@@ -187,16 +141,31 @@ class Settings:
         """Whether *date* lies between the start and the end date."""
         return self.start_date <= date <= (self.end_date or dt.date.max)
 
+    def identity(self, greeks_version: str) -> dataset.Identity:
+        """What these settings ask of a lake (`store.dataset`); *greeks_version* is what the source has."""
+        return {
+            "format": dataset.FORMAT,
+            "schema_version": columns.VERSION,
+            "symbol": self.product.symbol,
+            "roots": sorted(self.roots),
+            "interval": self.window.interval,
+            "start_time": self.window.start.isoformat(),
+            "end_time": self.window.end.isoformat(),
+            "max_dte": self.max_dte,
+            "greeks_version": greeks_version,
+        }
+
     @classmethod
     def of(cls, resolved: Mapping[str, Any]) -> Settings:
         """The settings in a document that `resolve` returned."""
         processing = resolved["processing"]
-        end = processing["end_date"]
+        end, product = processing["end_date"], products.of(processing["symbol"])
         return cls(
             terminal=Terminal(**resolved["thetadata"]),
             start_date=dt.date.fromisoformat(processing["start_date"]),
             end_date=dt.date.fromisoformat(end) if end else None,
-            roots=tuple(processing["roots"]),
+            product=product,
+            roots=tuple(processing["roots"] or product.root_names),
             window=Window(
                 start=dt.time.fromisoformat(processing["start_time"]),
                 end=dt.time.fromisoformat(processing["end_time"]),
@@ -223,6 +192,7 @@ class Settings:
                 temp=Path(processing["temp_directory"]),
                 data=Path(processing["data_directory"]),
                 database=Path(resolved["database"]["path"]),
+                stem=product.stem,
             ),
             document=copy.deepcopy(dict(resolved)),
         )

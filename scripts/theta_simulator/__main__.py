@@ -6,6 +6,7 @@ python -m theta_simulator --size tiny --faults 7 -- make demo
 python -m theta_simulator --size real --today 2024-12-31 --cache bodies --latency-ms 250
 python -m theta_simulator --size tiny --blemish withheld-contract,crossed --blemish-seed 3
 python -m theta_simulator --size tiny --habit lists-expired,no-eod,bom --habit-seed 3
+python -m theta_simulator --replay recording.zip -- spx-data probe
 """
 
 import argparse
@@ -13,7 +14,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -24,11 +25,13 @@ from theta_simulator.blemishes import Kind as Defect
 from theta_simulator.faults import ALL, Faults
 from theta_simulator.habits import Habit
 from theta_simulator.habits import Kind as Custom
+from theta_simulator.recording import RecordingError
 from theta_simulator.server import Server
 from theta_simulator.settings import Api, Settings, Size, Style
 
 BASE_URL = "THETADATA_BASE_URL"
-_NOT_FOUND = 127
+NOW = "SPX_DATA_NOW"
+_NOT_FOUND, _REFUSED = 127, 2
 _GRACE_SECONDS = 5.0
 
 
@@ -56,10 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             for kind in options.pop("habit")
         )
+        settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
     except ValueError as error:
         parser.error(str(error))
-    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
-    return asyncio.run(_serve(settings, ready_file, command))
+    try:
+        server = Server(settings)
+    except RecordingError as error:
+        print(f"theta_simulator: {error}", file=sys.stderr)
+        return _REFUSED
+    return asyncio.run(_serve(server, settings.replay, ready_file, command))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="theta_simulator",
         description="A simulated Theta Terminal on 127.0.0.1.",
-        epilog=f"After --, a command to run with {BASE_URL} set; its exit code becomes ours.",
+        epilog=f"After --, a command to run with {BASE_URL} set, and {NOW} in a replay; "
+        "its exit code becomes ours.",
     )
     parser.add_argument("--api", choices=get_args(Api), help="the wire format spoken")
     parser.add_argument("--port", type=int, help="0 takes a free one")
@@ -100,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_character(parser: argparse.ArgumentParser) -> None:
-    """Add the options of what is wrong with the data, and of what the terminal is always like."""
+    """Add the options of what is wrong with the data, what the terminal is always like, and whose it was."""
     parser.add_argument(
         "--blemish",
         type=lambda names: tuple(names.split(",")),
@@ -126,6 +135,16 @@ def _add_character(parser: argparse.ArgumentParser) -> None:
         help="after how many questions those that pass are over",
     )
     parser.add_argument("--habit-seconds", type=float, help="or after how many seconds")
+    parser.add_argument(
+        "--plant",
+        type=lambda words: tuple(words.split(",")),
+        dest="planted",
+        metavar="WORD,WORD",
+        help="have these in headers and in sentences of trouble: what may identify somebody, for tests",
+    )
+    parser.add_argument(
+        "--replay", type=Path, metavar="FILE", help="answer from what spx-data probe --record kept"
+    )
 
 
 def _faults(seed: int | None, rate: float, kinds: tuple[str, ...]) -> Faults | None:
@@ -137,24 +156,27 @@ def _faults(seed: int | None, rate: float, kinds: tuple[str, ...]) -> Faults | N
     return None
 
 
-async def _serve(settings: Settings, ready_file: Path | None, command: list[str]) -> int:
+async def _serve(server: Server, recording: Path | None, ready_file: Path | None, command: list[str]) -> int:
     """Serve until a signal or the command's end."""
-    server = Server(settings)
-    url = await server.start()
+    environment = {BASE_URL: await server.start()}
+    if server.replay:
+        environment[NOW] = server.replay.moment.isoformat()
+    about = f"replay of {recording}, {NOW}={environment[NOW]}" if server.replay else _about(server.settings)
+    print(f"Theta Terminal simulator ({server.settings.api}) on {server.url} ({about})", flush=True)
+    if ready_file is not None:
+        _announce(ready_file, server.url)
+    try:
+        return await (_run(command, environment) if command else _wait_for_signal())
+    finally:
+        await server.stop()
+
+
+def _about(settings: Settings) -> str:
+    """Return which terminal this is."""
     faults = f", faults {settings.faults.seed}" if settings.faults else ""
     faults += "".join(f", {blemish.kind}" for blemish in settings.blemishes)
     faults += "".join(f", {habit.kind}" for habit in settings.habits)
-    print(
-        f"Theta Terminal simulator ({settings.api}) on {url} "
-        f"(size {settings.size}, seed {settings.seed}{faults})",
-        flush=True,
-    )
-    if ready_file is not None:
-        _announce(ready_file, url)
-    try:
-        return await (_run(command, url) if command else _wait_for_signal())
-    finally:
-        await server.stop()
+    return f"size {settings.size}, seed {settings.seed}{faults}"
 
 
 def _announce(ready_file: Path, url: str) -> None:
@@ -173,12 +195,12 @@ async def _wait_for_signal() -> int:
     return 0
 
 
-async def _run(command: list[str], url: str) -> int:
+async def _run(command: list[str], environment: Mapping[str, str]) -> int:
     """Run the command, pass signals on to it, and return its exit code."""
     try:
         # Its own process group: the keyboard's Ctrl-C then reaches it once, through us.
         child = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, BASE_URL: url}, process_group=0
+            *command, env={**os.environ, **environment}, process_group=0
         )
     except OSError as error:
         print(f"theta_simulator: cannot run {command[0]}: {error.strerror}", file=sys.stderr)

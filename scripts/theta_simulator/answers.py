@@ -5,6 +5,7 @@ whatever a test wants to go wrong on the wire happens to an `Answer`.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from theta_simulator.faults import Fault
 
@@ -12,6 +13,7 @@ CSV = "text/csv"
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 TEXT = "text/plain"
+HTML = "text/html"
 V3_TYPES = {"csv": CSV, "json": JSON, "ndjson": NDJSON}
 
 V2_NO_DATA = ":No data for the specified timeframe & contract."
@@ -50,15 +52,20 @@ REASONS = {
 }
 
 
+# How the end of a body is told: before it, piece by piece, or by the end of the connection alone.
+Framing = Literal["length", "chunked", "none"]
+
+
 @dataclass(frozen=True)
 class Answer:
     """Status, headers and body of one response, and what is wrong with it, if anything is."""
 
     status: int
-    content_type: str
+    content_type: str  # empty where the headers say it, or nobody does
     body: tuple[bytes, ...]
     headers: tuple[tuple[str, str], ...] = ()
     fault: Fault | None = None
+    framing: Framing | None = None  # None: as its size demands
 
     @property
     def size(self) -> int:

@@ -5,11 +5,11 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 
 from aiohttp import web
 
-from theta_simulator.answers import Answer
+from theta_simulator.answers import Answer, Framing
 from theta_simulator.faults import Kind
 
 # Jetty sends what fits its buffer with a length, the rest in chunks.
@@ -20,6 +20,11 @@ _DRIPS = 16
 _DRIP_SECONDS = 0.002
 _NEVER_SENT = (Kind.RESET, Kind.OUTAGE_CLOSED)
 _CUT = (Kind.TRUNCATED_LENGTH, Kind.TRUNCATED_CHUNKS, Kind.STALL, Kind.NO_END)
+_FRAMED: dict[Kind | None, Framing] = {
+    Kind.NO_END: "none",
+    Kind.TRUNCATED_LENGTH: "length",
+    Kind.TRUNCATED_CHUNKS: "chunked",
+}
 # Closing at once instead of waiting for what is unsent makes the kernel send a reset.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -68,33 +73,51 @@ class Delivery:
             await asyncio.wait_for(self._stopping.wait(), self._stall_seconds)
 
 
-def response(answer: Answer, reason: str) -> web.StreamResponse:
-    """Return the response to send an answer with; it knows how the end of the body will be told."""
-    kind = _kind(answer)
-    if kind is Kind.NO_END:
-        endless = _Endless(status=answer.status, reason=reason)
-        endless.force_close()
-        endless.content_length = answer.size
-        return endless
-    framed = web.StreamResponse(status=answer.status, reason=reason)
-    if kind is not Kind.TRUNCATED_LENGTH and (answer.size > _SMALL or kind is Kind.TRUNCATED_CHUNKS):
-        framed.enable_chunked_encoding()
+class Response(web.StreamResponse):
+    """A response that knows what is said in its headers, and how the end of its body is told."""
+
+    said: Container[str] = ()  # names of headers, in lower case
+    endless = False  # only the connection's end tells
+
+
+def response(answer: Answer, reason: str, usual: Iterable[tuple[str, str]]) -> Response:
+    """Return the response to send an answer with, after the *usual* headers."""
+    made = Response(status=answer.status, reason=reason)
+    made.headers.extend([*usual, *answer.headers])
+    if answer.content_type:
+        made.headers.add("content-type", answer.content_type)
+    made.said = {name.lower() for name in made.headers}
+    framing = _framing(answer)
+    if framing == "chunked":
+        made.enable_chunked_encoding()
     else:
-        framed.content_length = answer.size
-    return framed
+        made.content_length = answer.size
+    if framing == "none":
+        made.endless = True
+        made.force_close()
+    return made
 
 
-class _Endless(web.StreamResponse):
-    """A response whose end only the connection's end tells."""
+def _framing(answer: Answer) -> Framing:
+    """Return how the end of the body is told: as the fault demands, as it was recorded, or as Jetty does."""
+    kind = _kind(answer)
+    if kind in _FRAMED:
+        return _FRAMED[kind]
+    return answer.framing or ("chunked" if answer.size > _SMALL else "length")
 
 
-def strip(response: web.StreamResponse) -> None:
-    """Take the length out of headers that are ready to leave, where there must be none.
+def strip(response: web.StreamResponse, unsaid: Iterable[str]) -> None:
+    """Take out of headers that are ready to leave what the library said: *unsaid*, and an untold length.
 
-    It has to be set until then, or the library would send chunks.
+    The length has to be set until then, or the library would send chunks.
     """
-    if isinstance(response, _Endless):
-        response.headers.popall("content-length")
+    if not isinstance(response, Response):
+        return
+    if response.endless:
+        response.headers.popall("content-length", None)
+    for name in unsaid:
+        if name not in response.said:
+            response.headers.popall(name, None)
 
 
 def hang_up(request: web.Request, answer: Answer) -> None:

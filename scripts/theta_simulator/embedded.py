@@ -69,6 +69,8 @@ class Terminal:
         today: date | None = None,
     ) -> None:
         """Have these from now on, and what is not named as before; what passes begins to count anew."""
+        if self._server.replay:
+            raise ValueError("a replay stays as it was recorded: it takes no habits, no blemishes, no date")
         named = {"habits": habits, "blemishes": blemishes, "today": today}
         changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         _run(self._loop, self._become(replace(self.settings, **changes)))
@@ -88,10 +90,10 @@ class Terminal:
 @contextmanager
 def running(settings: Settings) -> Iterator[Terminal]:
     """Run a terminal for the block; nothing is left of it afterwards."""
+    server = Server(settings)  # it may refuse
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="theta-simulator", daemon=True)
     thread.start()
-    server = Server(settings)
     try:
         _run(loop, server.start())
         yield Terminal(server, loop)

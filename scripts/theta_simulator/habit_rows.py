@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,9 +21,6 @@ from theta_simulator.greeks import Version
 from theta_simulator.habits import Habit, Kind
 from theta_simulator.market import COLUMNS, Market
 
-if TYPE_CHECKING:
-    from theta_simulator.habitual import HabitualMarket
-
 _NEW_YORK = ZoneInfo("America/New_York")
 _CONTRACT = ["strike", "right"]
 _ORDER = [*_CONTRACT, "ms_of_day"]
@@ -34,11 +31,26 @@ _AFTER_BELL = sessions.REGULAR_CLOSE + sessions.AFTER_CLOSE
 _LEAP_YEAR = 365.25 / 365.0
 
 
+class Habitual(Protocol):
+    """A market with habits, as far as an edit looks at what stands behind them."""
+
+    @property
+    def seed(self) -> int:
+        """What it is drawn from."""
+
+    @property
+    def clean(self) -> Market:
+        """The market itself."""
+
+    def before_habits(self, asked: "Question", start_ms: int, end_ms: int) -> pl.DataFrame:
+        """Return the rows of another window of a question, without habits."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What is asked of a market's history; *strike* None asks for the chain."""
 
-    market: "HabitualMarket"
+    market: Habitual
     root: str
     expiration: date
     day: date

@@ -181,7 +181,7 @@ def _moved(value: Any, days: int) -> Any:
 
 
 _OTHER_BODIES = {
-    Kind.HTML: ("text/html", _HTML),
+    Kind.HTML: (answers.HTML, _HTML),
     Kind.SENTENCE: (answers.TEXT, SENTENCE),
     Kind.SENTENCE_AS_CSV: (answers.CSV, SENTENCE),
 }

@@ -18,6 +18,8 @@ from theta_simulator import (
     habit_spelling,
     mischief,
     pages,
+    planting,
+    recording,
     sessions,
     wire_v2,
     wire_v3,
@@ -31,6 +33,7 @@ from theta_simulator.faults import Fault, Kind, Lots, Target
 from theta_simulator.habits import V3_ONLY
 from theta_simulator.habitual import HabitualMarket
 from theta_simulator.pages import Page, Pages
+from theta_simulator.replay import NOT_RECORDED, Replay
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
 from theta_simulator.store import AnswerStore
@@ -49,6 +52,9 @@ class Server:
     """One simulated terminal on one port."""
 
     def __init__(self, settings: Settings) -> None:
+        self.replay = Replay(recording.read(settings.replay)) if settings.replay else None
+        if self.replay:
+            settings = self.replay.as_recorded(settings)
         self.become(settings)
         self.log = RequestLog(settings.request_log)
         self.status = settings.status
@@ -56,7 +62,10 @@ class Server:
         v2 = settings.api == "v2"
         self._status_paths = wire_v2.STATUS_PATHS if v2 else wire_v3.STATUS_PATHS
         self._subjects = wire_v2.SUBJECTS if v2 else wire_v3.SUBJECTS
-        self._headers = _V2_HEADERS if v2 else _V3_HEADERS
+        usual = _V2_HEADERS if v2 else _V3_HEADERS
+        self._headers = () if self.replay else planting.headers(usual, settings.planted)
+        # What the library says unless it is said: a v2 terminal does not give its name.
+        self._unsaid = ("server", "date", "content-type") if self.replay else ("server",)
         self._admission = Admission(settings.outstanding, None if v2 else settings.queue)
         self._pages = Pages(2 * settings.outstanding, settings.page_expire_ms, settings.latency_ms)
         self._cache = AnswerCache(settings.cache_mb * 1_000_000)
@@ -85,8 +94,9 @@ class Server:
         site = web.TCPSite(self._runner, HOST, self.settings.port)
         await site.start()
         self.url = f"http://{HOST}:{self._runner.addresses[0][1]}"
-        # The calendar takes two seconds to load; the first request should not pay for it.
-        self._builders.submit(sessions.is_session, self.settings.trading_today())
+        if not self.replay:
+            # The calendar takes two seconds to load; the first request should not pay for it.
+            self._builders.submit(sessions.is_session, self.settings.trading_today())
         return self.url
 
     async def stop(self) -> None:
@@ -113,7 +123,7 @@ class Server:
                 lost = self._refused(outage) if counted else mischief.status(outage)
                 return await self._send(request, lost, entry)
             if not counted:
-                return await self._send(request, self._polite(request) or answers.text(self.status), entry)
+                return await self._send(request, self._polite(request) or self._word(request), entry)
             try:
                 seconds = self.settings.latency_ms / 1000.0
                 async with self._admission.slot(seconds if self._conduct.slow_slots else 0.0):
@@ -140,6 +150,8 @@ class Server:
             return refusal
         if self.status != CONNECTED:
             return answers.text(answers.DISCONNECTED, 474)
+        if self.replay:
+            return self._replayed(self.replay, request, entry)
         if self._is_too_large(entry):
             return self._refused(Fault(Kind.LARGE))
         if instead := self._conduct.instead(entry.path, entry.query):
@@ -153,6 +165,20 @@ class Server:
             entry.fault = fault.kind
             return await self._spoilt(found, fault)
         return self._pages.hand_out(found, self.url) if isinstance(found, Page) else found
+
+    def _word(self, request: web.Request) -> Answer:
+        """Return what the status endpoints say: of a replay what they said then, unless it was changed."""
+        if self.replay and self.status == CONNECTED:
+            return self.replay.answer(request.raw_path, self.url) or NOT_RECORDED
+        return answers.text(self.status)
+
+    def _replayed(self, replay: Replay, request: web.Request, entry: Entry) -> Answer:
+        """Return what was recorded; to paths of the other API what terminals say that speak one alone."""
+        if found := replay.answer(request.raw_path, self.url):
+            return found
+        foreign = "/v3/" if self.settings.api == "v2" else "/v2/"
+        refused = self._wire.answer(entry.path, entry.query) if entry.path.startswith(foreign) else None
+        return refused if isinstance(refused, Answer) else NOT_RECORDED
 
     async def _dressed(self, answer: Answer) -> Answer:
         """Return an answer as this terminal's habits spell it."""
@@ -240,8 +266,8 @@ class Server:
         if answer.fault:
             entry.fault = answer.fault.kind
         reason = answers.REASONS.get(answer.status, "") if self.settings.api == "v2" else ""
-        response = delivery.response(answer, reason)
-        response.headers.extend([*self._headers, *answer.headers, ("content-type", answer.content_type)])
+        answer = planting.spoken(answer, self.settings.planted)
+        response = delivery.response(answer, reason, self._headers)
 
         async def write(piece: memoryview) -> None:
             await response.write(piece)
@@ -263,7 +289,5 @@ class Server:
         return response
 
     async def _strip(self, _request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Take headers of the library off the wire; the v2 terminal does not give its name."""
-        delivery.strip(response)
-        if self.settings.api == "v2":
-            response.headers.popall("server", None)
+        """Take headers of the library off the wire."""
+        delivery.strip(response, self._unsaid)

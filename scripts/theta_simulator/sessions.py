@@ -23,9 +23,10 @@ EARLY_CLOSE = 13 * HOUR
 AFTER_CLOSE = 15 * MINUTE
 
 
-def today_in_new_york() -> date:
-    """Return the current date in New York."""
-    return datetime.now(ZoneInfo("America/New_York")).date()
+def today_in_new_york(moment: datetime | None = None) -> date:
+    """Return the date in New York at a moment, the present one unless another is named."""
+    zone = ZoneInfo("America/New_York")
+    return (moment.astimezone(zone) if moment else datetime.now(zone)).date()
 
 
 def is_session(day: date) -> bool:

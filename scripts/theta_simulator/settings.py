@@ -1,6 +1,6 @@
 """What can be chosen about a simulated terminal, in one frozen value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,9 @@ from theta_simulator.habits import Habit
 Api = Literal["v3", "v2"]
 Size = Literal["tiny", "small", "real"]
 Style = Literal["live", "docs"]
+
+# What a terminal that answers from a recording can be told all the same.
+_OF_A_REPLAY = {"replay", "port", "outstanding", "queue", "latency_ms", "request_log", "status"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,17 @@ class Settings:
     faults: Faults | None = None
     blemishes: tuple[Blemish, ...] = ()
     habits: tuple[Habit, ...] = ()
+    # What may identify somebody, to be found again or not: in headers, and in sentences that are no data.
+    planted: tuple[str, ...] = ()
+    # Answer from this recording, and from nothing else.
+    replay: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not all(word.isprintable() for word in self.planted):
+            raise ValueError("what is planted stands in headers: expected printable characters")
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        if self.replay and (useless := [name for name in given if name not in _OF_A_REPLAY]):
+            raise ValueError(f"a replay answers as it was recorded: it takes no {', '.join(useless)}")
 
     def trading_today(self) -> date:
         """Return the date the terminal believes it is in New York."""

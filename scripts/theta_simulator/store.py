@@ -29,7 +29,7 @@ from theta_simulator.settings import Settings
 # How a terminal is reached and how it behaves; every other setting is part of what it answers.
 _CONDUCT = {
     "port", "outstanding", "queue", "latency_ms", "page_expire_ms", "request_log", "status", "faults",
-    "cache_mb", "cache",
+    "cache_mb", "cache", "planted", "replay",
 }  # fmt: skip
 _LIBRARIES = ("numpy", "pandas-market-calendars", "polars", "scipy")
 _CODEC = pa.Codec("lz4")
@@ -65,7 +65,11 @@ class AnswerStore:
 
 def _packed(answer: Answer | Paged) -> list[bytes]:
     """Return the pieces of an answer's file."""
-    about = {name: value for name, value in vars(answer).items() if name not in ("body", "pages", "fault")}
+    about = {
+        name: value
+        for name, value in vars(answer).items()
+        if name not in ("body", "pages", "fault", "framing")
+    }
     parts = answer.pages if isinstance(answer, Paged) else answer.body
     packed = [_CODEC.compress(part, asbytes=True) for part in parts]
     head = {

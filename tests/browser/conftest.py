@@ -13,7 +13,7 @@ from tests.browser import chromium, made
 from tests.browser.shown import Shown
 from tests.report import lakes
 
-from spx_data import locks
+from spx_data.store import locks
 
 _HERE = Path(__file__).parent
 _INSTALLING_SECONDS = 600  # a step; two hundred megabytes from a mirror that may be slow

@@ -33,6 +33,24 @@ class Shown:
     requests: list[str] = field(default_factory=list)
 
     @classmethod
+    def served(cls, page: Page, url: str) -> Shown:
+        """Open the page at *url* in a window that may ask this machine."""
+        shown = cls(page, Path(url))
+        shown._listen()
+        page.goto(url, wait_until="load")
+        return shown
+
+    def elsewhere(self, url: str) -> list[str]:
+        """The requests for anything but *url*."""
+        return [each for each in self.requests if each != url and not each.startswith(_INWARD)]
+
+    def _listen(self) -> None:
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    @classmethod
     @contextmanager
     def of(
         cls,
@@ -49,10 +67,7 @@ class Shown:
         try:
             window.set_offline(True)
             shown = cls(window.new_page(), file)
-            shown.page.set_default_timeout(20_000)
-            shown.page.on("console", shown._heard)
-            shown.page.on("pageerror", lambda error: shown.complaints.append(f"error: {error}"))
-            shown.page.on("request", lambda request: shown.requests.append(request.url))
+            shown._listen()
             shown.page.goto(file.as_uri(), wait_until="load")
             yield shown
         finally:

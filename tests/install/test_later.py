@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spx_data import sessions
+from spx_data.market import sessions
 
 YEARS = [0, 1, 5]
 

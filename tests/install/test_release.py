@@ -152,6 +152,44 @@ def test_the_hosted_workflow_calls_targets_that_there_are_on_each_python_that_is
     assert classified == ["3.11", "3.12", "3.13", "3.14"]
 
 
+def test_the_hosted_workflow_names_each_action_by_its_commit_and_leaves_no_credentials_to_it():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"] if "uses" in step]
+
+    assert steps
+    assert [
+        step["uses"] for step in steps if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+    ] == []
+    assert all(step["with"]["persist-credentials"] is False for step in steps if "/checkout@" in step["uses"])
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+# How things come to a machine; what tests of other releases take by a resolver, and what the system signs.
+FETCHES = (
+    r"\b(pip3?|pipx|uv|conda|npm|npx|yarn)( pip| env| -\S+)* (install|run|create|tool|sync|build)\b"
+    r"|\b(curl|wget) "
+)
+WITHOUT_HASHES = {
+    "Makefile": ("uv pip install --quiet --python .venv-$$LANE",),
+    "README.md": ("conda env create -f envs/environment.yaml",),  # a Python and make
+    "CONTRIBUTING.md": ("uv build --no-build-isolation",),
+}
+
+
+def test_nothing_is_fetched_past_the_hashes_of_the_lock():
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    places = ("Makefile", ".ci/", ".github/", "contrib/", "README.md", "CONTRIBUTING.md", ".pre-commit")
+    found = [
+        f"{name}: {line.strip()}"
+        for name in listed
+        if name.startswith(places)
+        for line in (ROOT / name).read_text(errors="replace").splitlines()
+        if re.search(FETCHES, line) and not any(part in line for part in WITHOUT_HASHES.get(name, ()))
+    ]
+
+    assert found == []
+
+
 def test_make_help_names_every_target():
     makefile = (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)

@@ -12,7 +12,9 @@ import pytest
 from tests.mac.conftest import IMITATION
 from tests.workflow.conftest import BIN, REPOSITORY, TODAY
 
-from spx_data import engine, files, journal, locks, runs
+from spx_data.lake import runs
+from spx_data.ops import engine
+from spx_data.store import files, journal, locks
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 

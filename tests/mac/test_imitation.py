@@ -37,10 +37,10 @@ def test_the_library_finds_no_proc_and_psutil_does(on_a_mac):
     code = """
 import psutil
 from pathlib import Path
-from spx_data import files
+from spx_data.store import reads
 print(psutil.virtual_memory().total > 0)
 try:
-    with files.reading(Path("/proc/version")) as stream:
+    with reads.reading(Path("/proc/version")) as stream:
         print(stream.read())
 except Exception as error:
     print(type(error).__name__)

@@ -5,6 +5,7 @@ import plistlib
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -190,6 +191,53 @@ def test_without_a_macs_programs_it_runs_as_well_with_its_log_in_the_home(tmp_pa
 
     assert (code, said) == (0, "")
     assert "called with verify --depth bytes" in (linux.home / ".local/state/spx-data.log").read_text()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_log_is_for_its_owner_alone_and_the_fill_keeps_its_own_mask(shell, tmp_path):
+    linux = Machine(tmp_path, mac=False)
+    linux.fill("umask", f"touch {tmp_path}/made")
+    before = linux.home / ".local/state/spx-data.log"
+    before.parent.mkdir(parents=True)
+    before.touch(mode=0o644)
+
+    code, _ = linux.run(shell, linux.home / ".spx-data" / "contrib" / "nightly")
+
+    assert code == 0
+    assert "0022\n" in before.read_text()
+    assert stat.S_IMODE(before.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_home_that_takes_no_log_is_no_way_to_write_through_the_link_of_another(shell, tmp_path):
+    linux = Machine(tmp_path, mac=False)
+    linux.fill('echo "filled"')
+    (linux.home / ".local").touch()  # no folder
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (scratch / f"spx-data-{os.getuid()}.log").symlink_to(tmp_path / "precious")
+
+    nightly = linux.home / ".spx-data" / "contrib" / "nightly"
+    code, said = linux.run("env", f"TMPDIR={scratch}", shell, nightly)
+
+    assert (code, said) == (0, "")
+    assert (tmp_path / "precious").read_text() == "precious"
+    (log,) = scratch.glob("spx-data.*/spx-data.log")
+    assert "filled" in log.read_text()
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+
+
+def test_where_no_log_can_be_written_it_says_so_and_fails(tmp_path):
+    linux = Machine(tmp_path, mac=False)
+    linux.fill('echo "filled"')
+    (linux.home / ".local").touch()
+
+    code, said = linux.run("env", "TMPDIR=/nowhere", linux.home / ".spx-data" / "contrib" / "nightly")
+
+    assert code == 1
+    assert "spx-data: no log can be written, neither in" in said
 
 
 def test_a_line_of_the_crontab_speaks_only_when_something_needs_you(mac):

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from tests.workflow.conftest import BIN, REPOSITORY
 
-from spx_data import sessions
-from spx_data.health import Level, Scene, look_at
-from spx_data.health.machine import windows_drives
+from spx_data.market import sessions
+from spx_data.ops.health import Level, Scene, look_at
+from spx_data.ops.health.machine import windows_drives
 
 # A Python of Windows has no fcntl. What is loaded before believes that it is on this system.
 WINDOWS = "import click, sys; sys.modules['fcntl'] = None; sys.platform = 'win32'; "
@@ -20,7 +20,7 @@ WINDOWS = "import click, sys; sys.modules['fcntl'] = None; sys.platform = 'win32
 
 @pytest.mark.parametrize(
     "door",
-    ["from spx_data.cli import main; main()", "import spx_data", "import spx_data.reader"],
+    ["from spx_data.cli import main; main()", "import spx_data", "import spx_data.lake.reader"],
     ids=["command", "library", "reader"],
 )
 def test_windows_is_told_in_one_line_that_wsl_is_the_way(door, tmp_path):

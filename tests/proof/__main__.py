@@ -11,10 +11,13 @@ python -m tests.proof clean --trials 500
 import argparse
 import os
 import sys
+import tempfile
 import time
 
 from rich.console import Console
 from tests.proof import shares
+
+from spx_data.sources import places
 
 
 def main():
@@ -28,7 +31,9 @@ def main():
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     begun, console = time.monotonic(), Console(highlight=False)
-    tally = shares.run(options.proof, options.trials, options.seed, options.processes)
+    with tempfile.TemporaryDirectory(prefix="slots-") as slots:
+        os.environ[places.VARIABLE] = slots
+        tally = shares.run(options.proof, options.trials, options.seed, options.processes)
     console.print(shares.module(options.proof).table(tally))
     last = options.seed + options.trials - 1
     console.print(f"seeds {options.seed} to {last}, {time.monotonic() - begun:,.0f} s")

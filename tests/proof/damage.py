@@ -28,13 +28,15 @@ from rich.table import Table
 from tests.proof.readers import READERS, Readers
 
 import theta_simulator
-from spx_data import config, sessions, vouched
+from spx_data import config
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
-from spx_data.integrity import Damage, Standing, examine
-from spx_data.layout import Layout
+from spx_data.lake.verify import Damage, Standing, examine
+from spx_data.market import sessions
 from spx_data.settings import Settings
+from spx_data.store import documents
+from spx_data.store.layout import Layout
 
 TODAY = dt.date(2024, 12, 31)
 BLOCK = 4096
@@ -275,10 +277,10 @@ def swap_the_day(chance, day, other):
         sidecar, _, passport = day.paths
         change[sidecar] = change[sidecar].replace(other.paths[1].name.encode(), day.paths[1].name.encode())
         document = json.loads(change[passport]) | {"date": day.date.isoformat()}
-        del document[vouched.FIELD]
+        del document[documents.FIELD]
         with tempfile.TemporaryDirectory() as folder:
             forged = Path(folder) / passport.name
-            vouched.write(forged, document)
+            documents.write(forged, document)
             change[passport] = forged.read_bytes()
     return change, {Damage.DAY_SWAPPED}
 

@@ -1,6 +1,6 @@
 """A disk that fails when it is told to, at any operation: a stop, a power cut, an error.
 
-It stands in `spx_data.disk`, through which every change of a fill passes. After a stop every further
+It stands in `spx_data.store.disk`, through which every change of a fill passes. After a stop every further
 operation stops as well, so that no cleaning up of a process that would be dead can help; a power cut also
 takes back what was not flushed: the ends of files, and names in folders, each folder's last ones first.
 """
@@ -14,7 +14,7 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
-from spx_data import disk
+from spx_data.store import disk
 
 OPERATIONS = (
     "create",

@@ -6,11 +6,13 @@ import json
 import polars as pl
 from tests.passports import unfolded
 
-from spx_data import config, ledger, schema, sessions
+from spx_data import config
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.lake import session_states
+from spx_data.market import schema, sessions
 from spx_data.settings import Settings, Terminal
 
 
@@ -82,7 +84,7 @@ class Fill:
     @property
     def sealed(self):
         """Whether the ledger takes the date for done."""
-        return ledger.gather(self.layout, self.date).sealed
+        return session_states.gather(self.layout, self.date).sealed
 
     @property
     def parquet(self):

@@ -25,10 +25,12 @@ from tests.habits import strange, untold
 from tests.proof import characters, conduct, fills
 
 import theta_simulator
-from spx_data import files, journal, ledger, schema, seals, staging
 from spx_data.errors import ApiDataNotFoundError, SpxDataError, SubscriptionError
 from spx_data.fill.listing import Listing, fetch_expirations
 from spx_data.fill.preflight import preflight
+from spx_data.lake import session_states
+from spx_data.market import products, schema
+from spx_data.store import journal, reads, seals, staging
 from theta_simulator import Faults, Outage
 from theta_simulator.faults import OUTAGES, TRANSIENT, Kind
 from theta_simulator.habits import Kind as Habit
@@ -58,8 +60,7 @@ _NAMES = re.compile(
     | temp/terminal-down\.json
     | data/journal/\d{4}/DATE\.jsonl
     | data/cache/expirations-SPXW?\.json
-    | data/locks/(data-set|outage)\.lock
-    | data/slots/(request-\d+|turn-(front|back)|lead)\.lock""".replace("DATE", r"\d{4}-\d\d-\d\d"),
+    | data/locks/(data-set|outage|lead)\.lock""".replace("DATE", r"\d{4}-\d\d-\d\d"),
     re.VERBOSE,
 )
 
@@ -422,23 +423,25 @@ class Trial:
         if not error.cause or not error.cure:
             self.wrong(f"an error without a cause or a cure: {error!r}")
         history, moment = self.history, dt.datetime.now(dt.UTC)
-        evidence = ledger.gather(self._fill.layout, history.date)
+        evidence = session_states.gather(self._fill.layout, history.date)
         patience = self._fill.settings.patience
-        state = ledger.state(evidence, fills.session_of(history.date), moment, patience)
+        state = session_states.state(
+            evidence, fills.session_of(history.date), moment, patience, products.DEFAULT
+        )
         nothing = isinstance(error, ApiDataNotFoundError) or history.most_runs is not None
         if not state.due and (not nothing or any(receipt.rows for receipt in self._receipts())):
             self.wrong(f"after {error!r} the date is {state.kind} and not due")
 
     def _receipts(self):
         for path in self._fill.layout.receipts(self.history.date):
-            yield staging.Receipt.of_json(files.read_json(path))
+            yield staging.Receipt.of_json(reads.read_json(path))
 
     def _check_listing(self):
         """A listing that stands is the terminal's; what it does not list is there by another's word alone."""
         history, path = self.history, self._fill.layout.listing(self.history.date)
         if not path.exists():
             return
-        standing = Listing.of_json(files.read_json(path))
+        standing = Listing.of_json(reads.read_json(path))
         chains = standing.chains
         found = {
             (entry.chain.root, entry.chain.listed): (entry.calls, entry.puts)

@@ -26,9 +26,9 @@ from rich.table import Table
 from tests.proof.conduct import chain_of
 
 import theta_simulator
-from spx_data import journal
-from spx_data.endings import STAGES
-from spx_data.layout import Layout
+from spx_data.lake.endings import STAGES
+from spx_data.store import journal
+from spx_data.store.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DATES = tuple(dt.date(2024, 12, day) for day in (2, 3, 4, 5))

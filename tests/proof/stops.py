@@ -21,8 +21,8 @@ from tests.proof.conduct import chain_of
 from tests.proof.disk import Disk
 
 import theta_simulator
-from spx_data import seals
 from spx_data.errors import DeviceError, InsufficientDiskSpaceError, PermissionDeniedError
+from spx_data.store import seals
 
 DAYS = (dt.date(2024, 1, 2), dt.date(2024, 7, 3))  # the second is a half day
 TODAY = dt.date(2024, 12, 31)

@@ -8,12 +8,14 @@ import pytest
 from tests.proof import hostile
 from tests.proof.hostile import Soak, Tally
 
-from spx_data import slots, staging
-from spx_data.evidence import ChainState, Opinion
 from spx_data.fill import download
 from spx_data.fill.budget import Budget
 from spx_data.fill.passport import ChainReport
-from spx_data.theta import chains, tables, transport, v2
+from spx_data.market.chains import Listed
+from spx_data.market.second_opinion import ChainState, Opinion
+from spx_data.sources import slots
+from spx_data.sources.theta import contract_lists, tables, transport, v2, wire_rows
+from spx_data.store import staging
 from theta_simulator.faults import ALL, OUTAGES, Kind
 from theta_simulator.habits import Kind as Habit
 
@@ -74,7 +76,7 @@ def findings(tmp_path, kinds=None, seeds=range(SEED, SEED + 40)):
 def group_of_whatever_comes(real):
     def group(root, date, contracts, unreadable, url):
         rows = list(contracts)
-        return chains.Listed(
+        return Listed(
             tuple(
                 chain
                 for found in {row[0] for row in rows}
@@ -87,15 +89,14 @@ def group_of_whatever_comes(real):
     return group
 
 
-def tables_of_every_page(source, path, parameters, read):
-    for answer in source._pages(path, parameters):
-        for batch in read(answer):
-            yield answer.url, batch
+def tables_of_every_page(source, path, parameters, read, ceiling):
+    for answer in source._pages(path, parameters, ceiling):
+        yield from read(answer)
 
 
 WITHOUT = {
-    "its rules about contracts": (chains, "broken", lambda *_: {}, "wrong-contract", "a spoilt answer"),
-    "its rules about values": (chains, "broken", lambda *_: {}, "not-a-number", "wrong"),
+    "its rules about contracts": (wire_rows, "broken", lambda *_: {}, "wrong-contract", "a spoilt answer"),
+    "its rules about values": (wire_rows, "broken", lambda *_: {}, "not-a-number", "wrong"),
     "its look for an end": (transport, "_says_where_it_ends", lambda _: True, "no-end", "wrong"),
     "its look at the last line": (
         tables,
@@ -107,11 +108,12 @@ WITHOUT = {
     "its memory of pages": (v2.V2, "_tables", tables_of_every_page, "page-twice", "wrong"),
     "its look at next pages": (v2.V2, "_check_page", lambda *_: None, "page-loop", "asked again"),
     "its look at roots": (
-        chains,
+        contract_lists,
         "group",
-        group_of_whatever_comes(chains.group),
+        group_of_whatever_comes(contract_lists.group),
         "hostile-names",
-        "a spoilt answer",
+        # Its listing is refused when it is read again, and which root comes first is chance.
+        ("a spoilt answer", "asked again without cause"),
     ),
     "its receipts": (staging, "staged", lambda *_: None, "redirect", "asked again without cause"),
 }
@@ -122,7 +124,8 @@ def test_a_client_without_a_check_is_found_out(what, tmp_path, monkeypatch):
     owner, name, instead, kind, finding = WITHOUT[what]
     monkeypatch.setattr(owner, name, instead)
 
-    assert finding in findings(tmp_path, (kind,))
+    found = findings(tmp_path, (kind,))
+    assert any(each in found for each in ((finding,) if isinstance(finding, str) else finding))
 
 
 def test_one_request_too_many_at_a_time_is_found_out(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.report import lakes
-from tests.report.elements import Tree, write_library
+from tests.report.elements import Tree
 
 from spx_data.report import dashboard
 from spx_data.report import page as pages
@@ -24,8 +24,7 @@ def view(every_kind):
 @pytest.fixture(scope="session")
 def text(every_kind):
     """Return its dashboard."""
-    write_library(every_kind.settings)
-    return pages.html(dashboard.page(every_kind.settings, lakes.MOMENT), every_kind.settings.layout)
+    return pages.html(dashboard.page(every_kind.settings, lakes.MOMENT))
 
 
 @pytest.fixture(scope="session")

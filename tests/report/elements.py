@@ -2,9 +2,7 @@
 
 import datetime as dt
 import html.parser
-from importlib import metadata
 
-from spx_data import files
 from spx_data.report import page as pages
 from spx_data.report.page import Page
 
@@ -68,16 +66,15 @@ class Tree(html.parser.HTMLParser):
         self._at.contents.append(data)
 
 
-def write_library(settings):
-    """Put a short text where the charts' library is kept: making the real one takes a second."""
-    files.write_text(settings.layout.charts_library(metadata.version("vl-convert-python")), "// charts")
-
-
 def written(view, *modules):
-    """Return the page of these sections alone."""
+    """Return the page of these sections alone, without the library that draws them."""
     made = [module.section(view) for module in modules]
-    write_library(view.settings)
-    return pages.html(Page("SPX", "", view.moment, made), view.settings.layout)
+    return without_library(Page("SPX", "", view.moment, made))
+
+
+def without_library(page):
+    """Return the text of *page* without the library that draws its charts."""
+    return pages.html(page).replace(pages.chart_library(), "// charts")
 
 
 def shown(view, *modules):

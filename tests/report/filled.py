@@ -3,7 +3,6 @@
 import json
 
 from tests.conftest import TODAY
-from tests.report.elements import write_library
 from tests.rules.conftest import Date
 
 import theta_simulator
@@ -37,5 +36,4 @@ def filled(folder, *dates, start=None, interval="1m", second_opinions=100, **key
         settings = Settings.of(config.resolve(json.loads(json.dumps(document, default=str)), {}))
         for date in dates:
             Date(settings, date).fill()
-    write_library(settings)
     return settings

@@ -20,11 +20,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spx_data import dataset, disk, files, journal, sessions
 from spx_data.config import load, resolve
-from spx_data.ledger import Kind
-from spx_data.sessions import Session
+from spx_data.lake.session_states import Kind
+from spx_data.market import sessions
+from spx_data.market.sessions import Session
 from spx_data.settings import Settings
+from spx_data.store import disk, files, journal
 
 START, END = dt.date(2024, 10, 14), dt.date(2024, 12, 31)
 NOW = "2024-12-31T12:00:00-05:00"  # the last session still trades
@@ -97,7 +98,7 @@ def every_kind(folder: Path, *, judged: bool = True) -> Lake:
     wanted = sessions.between("NYSE", START, END)
     flush, disk.flush = disk.flush, lambda _: None
     try:
-        files.write_json(settings.layout.dataset, dataset.identity(settings, "latest"))
+        files.write_json(settings.layout.dataset, settings.identity("latest"))
         maker = _maker(big, settings, wanted, judged)
         for number, session in enumerate(wanted):
             kind = UNSEALED.get(session.date, Kind.SEALED)

@@ -10,13 +10,16 @@ from tests.report import lakes
 from tests.report.elements import Tree, cells, shown, written
 from tests.sealed_days import judged, seal
 
-from spx_data import files, gaps, report, sessions, status
-from spx_data.health import Scene
-from spx_data.ledger import Kind, State
+from spx_data import report, status
+from spx_data.lake.session_states import Kind, State
+from spx_data.market import sessions
+from spx_data.ops import gaps
+from spx_data.ops.health import Scene
 from spx_data.report.dashboard import calendar, queue
 from spx_data.report.dashboard.tones import tones
 from spx_data.report.dashboard.view import View
 from spx_data.status import Facts, Summary
+from spx_data.store import files
 
 ASSETS = Path(report.__file__).parent / "assets"
 

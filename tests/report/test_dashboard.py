@@ -6,14 +6,17 @@ import re
 
 import pytest
 from tests.report import lakes
-from tests.report.elements import Tree, cells, shown, tiles, write_library
+from tests.report.elements import Tree, cells, shown, tiles
 from tests.sealed_days import judged, seal
 
-from spx_data import files, gaps, locks, runs, status
+from spx_data import status
+from spx_data.lake import runs
+from spx_data.ops import gaps
 from spx_data.report import cures, dashboard
 from spx_data.report import page as pages
 from spx_data.report.dashboard import overview, queue
 from spx_data.report.dashboard.view import View
+from spx_data.store import files, locks
 
 # Gaps ---------------------------------------------------------------------------------------------------
 
@@ -157,9 +160,8 @@ def test_commands_are_told_from_the_words_around_them(cure):
 
 def test_an_empty_lake_has_its_calendar_and_its_gaps(tmp_path):
     made = lakes.empty(tmp_path)
-    write_library(made.settings)
 
-    root = Tree(pages.html(dashboard.page(made.settings, lakes.MOMENT), made.settings.layout)).root
+    root = Tree(pages.html(dashboard.page(made.settings, lakes.MOMENT))).root
 
     assert len(cells(root)) == 55
     assert tiles(root)["Sealed"].startswith("0 of 55 sessions, 0 %")
@@ -174,9 +176,8 @@ def test_an_empty_lake_has_its_calendar_and_its_gaps(tmp_path):
 def test_a_lake_that_has_no_session_yet_says_so(tmp_path):
     made = lakes.empty(tmp_path)
     settings = made.with_keys(start_date="2025-06-02", end_date="2025-06-30")
-    write_library(settings)
 
-    root = Tree(pages.html(dashboard.page(settings, lakes.MOMENT), settings.layout)).root
+    root = Tree(pages.html(dashboard.page(settings, lakes.MOMENT))).root
 
     assert not cells(root)
     assert root.one("section", id="calendar").one("p", **{"class": "nothing"})
@@ -184,9 +185,8 @@ def test_a_lake_that_has_no_session_yet_says_so(tmp_path):
 
 def test_a_lake_that_nobody_judged_has_no_scores(tmp_path):
     made = lakes.every_kind(tmp_path, judged=False)
-    write_library(made.settings)
 
-    root = Tree(pages.html(dashboard.page(made.settings, lakes.MOMENT), made.settings.layout)).root
+    root = Tree(pages.html(dashboard.page(made.settings, lakes.MOMENT))).root
 
     sealed = [cell for cell in cells(root).values() if "state-sealed" in cell.classes]
     assert len(sealed) == 41

@@ -15,14 +15,16 @@ import vl_convert
 from tests.report.elements import Tree, tiles
 from tests.report.filled import filled
 
-from spx_data import files, journal, sessions, words
 from spx_data.errors import DateValidationError
+from spx_data.market import sessions
 from spx_data.quality import catalogue
 from spx_data.report import day, page
 from spx_data.report.day import chains, course, findings, prices, provenance, underlying, verdict
 from spx_data.report.day.view import View
 from spx_data.report.page import Page
-from spx_data.status import dossier, outliers
+from spx_data.status import day_report, outliers
+from spx_data.store import files, journal
+from spx_data.text import words
 
 CLEAN, SPOILT, HALF = dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 11, 29)
 NOW = dt.datetime(2024, 12, 30, 20, tzinfo=dt.UTC)
@@ -65,7 +67,7 @@ def trees(lake):
 
 
 def tree(settings, date):
-    return Tree(page.html(day.page(settings, NOW, date), settings.layout)).root
+    return Tree(page.html(day.page(settings, NOW, date))).root
 
 
 def part(root, name):
@@ -188,7 +190,7 @@ def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
     (own,) = [each for each in view.others if each.date == SPOILT]
     dates = [SPOILT + dt.timedelta(offset) for offset in range(-6, 7)]
     others = [own if date == SPOILT else dataclasses.replace(own, date=date, score=100.0) for date in dates]
-    distances = dossier.distances(others, 6, view.settings.quality.outlier_z)
+    distances = day_report.distances(others, 6, view.settings.quality.outlier_z)
     among = dataclasses.replace(view, others=others, dossier={**view.dossier, "outliers": distances})
 
     section = verdict.section(among)
@@ -230,7 +232,7 @@ def test_every_hit_of_the_passport_is_drawn_at_its_minute_and_in_its_chain(views
     minutes = {*bars(section, "findings-by-minute"), *bars(section, "facts-by-minute")}
     chains = drawn(section, "findings-by-chain") + drawn(section, "facts-by-chain")
 
-    stamps = [f"{at:%H:%M}" for at in dossier.stamps(found["minutes"])]
+    stamps = [f"{at:%H:%M}" for at in day_report.stamps(found["minutes"])]
     assert (stamps[0], stamps[-1]) == ("09:30", "16:00")
     assert minutes == {
         (code, stamps[place], number)
@@ -269,7 +271,7 @@ def test_a_day_of_which_nothing_could_be_looked_at_says_that(views):
         "Parity: nothing of the day could be looked at.",
     ]
     made = Page("", "", NOW, [module.section(view) for module in (*OTHERS, chains)])
-    root = Tree(page.html(made, view.layout)).root
+    root = Tree(page.html(made)).root
     assert "– of 100 not judged Nothing of it could be judged." in part(root, "verdict").text
     assert "No record of this day carries a price" in part(root, "underlying").text
     assert "Nothing was listed for this date." in part(root, "chains").text

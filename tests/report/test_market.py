@@ -12,10 +12,10 @@ import vl_convert
 from tests.panels import DATE, EXPIRATION, MINUTE, at
 from tests.report.filled import filled
 
-from spx_data import schema, seals, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError
-from spx_data.evidence import Opinion
-from spx_data.files import digest
+from spx_data.market import schema
+from spx_data.market.second_opinion import Opinion
+from spx_data.market.window import Window
 from spx_data.quality import DETAILS
 from spx_data.report import page
 from spx_data.report.day import presence, quotes, volatility
@@ -25,7 +25,8 @@ from spx_data.report.day.market.grid import Grid
 from spx_data.report.day.market.records import sealed_chains
 from spx_data.report.day.market.smile import DELTAS
 from spx_data.report.day.view import View
-from spx_data.settings import Window
+from spx_data.store import documents, seals
+from spx_data.store.reads import digest
 
 DAY = dt.date(2024, 7, 3)  # a half day
 NOW = dt.datetime(2024, 12, 30, 20, tzinfo=dt.UTC)
@@ -53,7 +54,7 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def market(lake):
-    return Market.of(lake.layout.parquet(DAY), vouched.read(lake.layout.passport(DAY)))
+    return Market.of(lake.layout.parquet(DAY), documents.read(lake.layout.passport(DAY)))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_every_record_is_counted_in_its_minute(market, witness):
 
 
 def test_what_is_missing_is_what_the_passport_says(lake, market):
-    passport = vouched.read(lake.layout.passport(DAY))
+    passport = documents.read(lake.layout.passport(DAY))
     proofs = zip(passport["chains"], passport[DETAILS]["chains"], strict=True)
 
     said = {f"{chain['expiration']} {chain['root']}": proof["stamps_missing"] for chain, proof in proofs}
@@ -120,7 +121,7 @@ def test_gaps_are_named_on_the_page(lake, view):
     missing = view.dossier["completeness"]["stamps_missing"]
     first = section.context["gaps"][0]
 
-    text = page.html(page.Page("", "", NOW, [section]), lake.layout)
+    text = page.html(page.Page("", "", NOW, [section]))
 
     assert sum(gap["stamps"] for gap in section.context["gaps"]) == missing
     assert f"{missing:,} are missing." in text
@@ -222,7 +223,7 @@ def test_the_spread_is_the_median_near_the_money(market, witness):
 
 
 def test_quotes_that_stood_still_are_found_where_the_passport_has_them(lake, market):
-    passport = vouched.read(lake.layout.passport(DAY))
+    passport = documents.read(lake.layout.passport(DAY))
     hits = [detail["quality"]["hits"].get("stale", 0) for detail in passport[DETAILS]["chains"]]
     names = [f"{chain['expiration']} {chain['root']}" for chain in passport["chains"]]
 
@@ -337,7 +338,7 @@ def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
     quiet.__dict__["market"] = Market(grid, [chain])
     sections = [module.section(quiet) for module in SECTIONS]
 
-    text = page.html(page.Page("", "", NOW, sections, quiet.market.data), lake.layout)
+    text = page.html(page.Page("", "", NOW, sections, quiet.market.data))
 
     assert "No chain of the day has an implied volatility at the money." in text
     assert [figure.name for section in sections for figure in section.figures] == ["contracts", "lacking"]
@@ -462,7 +463,7 @@ def test_what_was_sealed_and_is_no_day_is_said_to_be_none(copy, columns):
         pl.DataFrame(columns).write_parquet(copy)
     seals.seal(copy, digest(copy))
 
-    with pytest.raises(FileCorruptionError, match="cannot be read" if columns is None else "other columns"):
+    with pytest.raises(FileCorruptionError, match="cannot be read" if columns is None else "does not say"):
         next(sealed_chains(copy, DAY))
 
 

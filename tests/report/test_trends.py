@@ -13,31 +13,24 @@ import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.report import lakes
-from tests.report.elements import write_library
+from tests.report.elements import without_library
 from tests.sealed_days import record, seal
 
-from spx_data import config, files, journal, sessions, status
-from spx_data.gaps import Estimate, Gap, Points
-from spx_data.gaps import forecast as growth
-from spx_data.gaps.forecast import Room
-from spx_data.health import Scene
-from spx_data.ledger import Kind, State
+from spx_data import config, status
+from spx_data.lake.session_states import Kind, State
+from spx_data.market import sessions
+from spx_data.ops.gaps import Estimate, Gap, Points
+from spx_data.ops.gaps import forecast as growth
+from spx_data.ops.gaps.forecast import Room
+from spx_data.ops.health import Scene
 from spx_data.report import page as pages
-from spx_data.report.dashboard import (
-    coverage,
-    dates,
-    disk,
-    failures,
-    quality,
-    speed,
-    steps,
-    terminal,
-)
+from spx_data.report.dashboard import coverage, dates, disk, failures, quality, speed, steps, terminal
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Page
 from spx_data.settings import Settings
 from spx_data.status import Facts, Summary, Trouble, traffic
 from spx_data.status.coverage import balances, reach, states
+from spx_data.store import files, journal
 
 MODULES = (coverage, quality, speed, failures, terminal, disk)
 MOMENT = dt.datetime(2024, 12, 31, 17, tzinfo=dt.UTC)
@@ -388,8 +381,7 @@ def written(view):
     """The page of these sections, without the library that draws them."""
     found = [module.section(view) for module in MODULES]
     page = Page("t", "s", MOMENT, found, data={dates.NAME: dates.columns(view)})
-    write_library(view.settings)
-    return pages.html(page, view.settings.layout)
+    return without_library(page)
 
 
 def test_what_strangers_said_stays_text(settings):

@@ -1,27 +1,19 @@
 """One date of one lake, stage by stage, without Snakemake."""
 
 import datetime as dt
-import functools
 import json
 
 import pytest
 from tests.passports import unfolded
 
-from spx_data import journal, ledger, sessions
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.lake import session_states
+from spx_data.market import products, sessions
+from spx_data.store import journal
 
 DAY = dt.date(2024, 1, 2)
-
-
-_between = functools.cache(sessions.between)
-
-
-@pytest.fixture
-def calendar_loaded_once(monkeypatch):
-    """Spare a test the fifth of a second that the exchange calendar takes."""
-    monkeypatch.setattr(sessions, "between", _between)
 
 
 class Date:
@@ -66,8 +58,10 @@ class Date:
         return self.layout.checkpoint(self.date, chain["root"], dt.date.fromisoformat(chain["expiration"]))
 
     def state(self):
-        evidence = ledger.gather(self.layout, self.date)
-        return ledger.state(evidence, None, dt.datetime.now(dt.UTC), self.settings.patience)
+        evidence = session_states.gather(self.layout, self.date)
+        return session_states.state(
+            evidence, None, dt.datetime.now(dt.UTC), self.settings.patience, products.DEFAULT
+        )
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Errors: one line with the cure, the same in another process, and no secret in them."""
 
 import pickle
+import unicodedata
 
 import pytest
 
 from spx_data import errors
 from spx_data.errors import SpxDataError
+from spx_data.text import printable
 
 
 def kinds(kind=SpxDataError):
@@ -44,6 +46,53 @@ def test_other_text_stays_as_it_is(text):
     assert SpxDataError(text).cause == text
 
 
+# A window's title, a cleared screen, a colour by C1, letters turned round, another line, half a letter.
+HOSTILE = "\x1b]0;x\x07 \x1b[2J \x9b31m \u202eabc \u2028 \ud800 \x00"
+VISIBLE = r"\x1b]0;x\x07 \x1b[2J \x9b31m \u202eabc \u2028 \ud800 \x00"
+
+
+def test_an_error_makes_controls_visible_once():
+    error = SpxDataError(
+        f"a {HOSTILE}\r\nb",
+        cure=HOSTILE,
+        excerpt=HOSTILE,
+        rows=[{"raw": HOSTILE, HOSTILE: (HOSTILE, 7)}],
+        path=None,
+    )
+    again = pickle.loads(pickle.dumps(error))
+
+    assert str(error) == f"a {VISIBLE} b. {VISIBLE}"
+    assert error.fields == {
+        "excerpt": VISIBLE,
+        "rows": [{"raw": VISIBLE, VISIBLE: (VISIBLE, 7)}],
+        "path": None,
+    }
+    assert (again.cause, again.cure, again.fields) == (error.cause, error.cure, error.fields)
+
+
+@pytest.mark.parametrize(
+    "category, text",
+    [
+        *(("Cc", "\x7f"), ("Cf", "\u200f"), ("Cf", "\U000e0001"), ("Cs", "\udce9")),
+        *(("Co", "\ue000"), ("Cn", "\uffff"), ("Zl", "\u2028"), ("Zp", "\u2029")),
+    ],
+)
+def test_each_category_that_is_no_text_becomes_visible(category, text):
+    assert unicodedata.category(text) == category
+    assert printable.visible(text) == ascii(text)[1:-1]
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "caf\u00e9 \u20ac \u65e5\u672c \U0001f600", "a\u00a0b\u202fc", "x\ny\tz", r"C:\x1b"]
+)
+def test_text_stays_text(text):
+    assert printable.visible(text) == text
+
+
+def test_a_line_is_one_line():
+    assert printable.line(" a\r\n\tb\u2029\x0b ") == r"a b\u2029\x0b"
+
+
 def test_what_lies_with_the_surroundings():
     found = {kind.__name__ for kind in kinds() if kind.surroundings}
 
@@ -65,6 +114,7 @@ def test_what_lies_with_the_surroundings():
         "WrongApiError",
         "RequestRefusedError",
         "DatasetMismatchError",
+        "OtherVersionError",
     }
 
 

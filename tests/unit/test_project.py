@@ -1,6 +1,5 @@
 """What the project promises about itself: its lock, its rooms, its README."""
 
-import ast
 import itertools
 import re
 import subprocess
@@ -53,11 +52,10 @@ def test_the_lock_covers_every_direct_dependency():
     assert names <= locked
 
 
-def test_conda_users_get_the_same_pins():
+def test_conda_gives_a_python_and_no_package_past_the_hashes_of_the_lock():
     environment = yaml.safe_load((ROOT / "envs" / "environment.yaml").read_text())
-    (through_pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
 
-    assert through_pip == pins()
+    assert [part.split()[0] for part in environment["dependencies"]] == ["python", "make"]
 
 
 def test_changelog_and_version_agree():
@@ -72,10 +70,10 @@ def test_changelog_and_version_agree():
     [
         ("the library never hears of Snakemake", r"^\s*(import|from) snakemake", ()),
         (
-            "only theta asks the network",
+            "only sources ask the network",
             # Which kind of address to listen at is asked of nobody.
             rf"^\s*(import|from) {ASKERS}\b",
-            ("theta",),
+            ("sources",),
         ),
         (
             "only the pages' server listens",
@@ -87,8 +85,31 @@ def test_changelog_and_version_agree():
             r"(?<!files)\.write_(text|bytes)\(|open\([^)]*[\"'][wax]b?\+?[\"']",
             ("files.py",),
         ),
+        (
+            "JSON from outside is read within ceilings: the wire's in json_text, a lake's in foreign",
+            # A job reads what its own run has put into its environment.
+            r"\b(or)?json\.loads?\(|JSONDecoder",
+            ("json_text.py", "foreign.py", "process.py"),
+        ),
+        (
+            "what came packed is unpacked within ceilings",
+            r"gzip\.(decompress|open|GzipFile)\(|zlib\.decompress|zipfile\.ZipFile\(",
+            ("bodies.py", "foreign.py", "excerpts.py", "cutting.py", "peeking.py", "recording.py"),
+        ),
         ("nothing reads the status log", r"sqlite3\.connect", ("database.py",)),
         ("the library never imports the simulator", r"theta_simulator", ()),
+        ("versions of an API are words of their source", r"[\"']v[0-9]+[\"']", ("theta",)),
+        (
+            "who asks a source asks for it by name",
+            # What a probe holds a terminal's answers against is of the wire itself.
+            r"sources\.theta|sources import .*\btheta\b",
+            ("theta", "probe"),
+        ),
+        (
+            "commands print where it is made harmless, and nowhere else",
+            r"click\.(s?echo|confirm|prompt)\(|(?<![\w.])print\(|\bConsole\(|sys\.std(out|err)\.write",
+            ("output.py", "screen.py", "printable.py"),
+        ),
     ],
 )
 def test_promises_of_the_rooms(promise, pattern, allowed):
@@ -98,44 +119,30 @@ def test_promises_of_the_rooms(promise, pattern, allowed):
     assert [line for line in found if "building(" not in line and "part.open" not in line] == [], promise
 
 
-def rooms():
-    """The library's rooms in the order of its own map, the highest first."""
-    places = re.findall(r"^    ([a-z.]+(?: · [a-z.]+)*) +\S", spx_data.__doc__, re.MULTILINE)
-    names = [name for place in places for name in place.split(" · ")]
-    return names + [name for name in ("config.mistakes", "config.table") if name not in names]
+def test_the_map_of_rooms_is_the_contract_that_lint_holds():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = [room for layer in contract["layers"] for room in layer.split(" | ")]
+
+    assert re.findall(r"^    ([a-z]+)  +\S", spx_data.__doc__, re.MULTILINE) == layers
 
 
-def room_of(module, known):
-    """The room that a module (without the package's name) belongs to."""
-    two = ".".join(module.split(".")[:2])
-    if two in {"config.mistakes", "config.table"}:
-        return "config.editing"
-    return two if two in known else module.split(".")[0]
+def test_every_folder_of_tests_is_collected():
+    paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    folders = {f"tests/{path.parts[-1]}" for path in (ROOT / "tests").iterdir() if [*path.rglob("test_*.py")]}
+
+    assert set(paths) == folders
 
 
-def imported(source):
-    """The modules of the library that *source* imports, wherever in it."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "spx_data":
-            yield from (name.name for name in node.names if name.name != "__version__")
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spx_data."):
-            yield node.module.removeprefix("spx_data.")
+def test_no_module_is_longer_than_a_reader_bears():
+    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in LIBRARY}
+
+    assert {path: length for path, length in lengths.items() if length > 350} == {}
 
 
-def test_each_room_knows_those_below_it_and_none_above():
-    order = {name: number for number, name in enumerate(rooms())}
-    upwards = []
-    for path in LIBRARY:
-        module = ".".join(path.relative_to(ROOT / "scripts" / "spx_data").with_suffix("").parts)
-        here = room_of(module.removesuffix(".__init__"), order)
-        if here in {"__init__", "jobs", "lean"}:
-            continue
-        assert here in order, f"{here} is not on the map in spx_data/__init__.py"
-        there = {room_of(name, order) for name in imported(path.read_text())}
-        upwards += [f"{module} imports {name}" for name in there if order[name] < order[here]]
+def test_every_module_has_a_room():
+    loose = {path.stem for path in (ROOT / "scripts" / "spx_data").glob("*.py")}
 
-    assert len(order) > 30
-    assert upwards == []
+    assert loose == {"__init__", "_version", "errors", "settings"}
 
 
 def test_no_checkpoint_rules_and_no_run_blocks():
@@ -176,7 +183,7 @@ def test_what_is_drawn_into_a_page_is_that_of_today(script, page):
 
 
 def test_what_only_looks_at_dates_loads_no_arrays():
-    modules = "spx_data.status, spx_data.health, spx_data.cli.quality_report, spx_data.status.dossier"
+    modules = "spx_data.status, spx_data.ops.health, spx_data.cli.quality_report, spx_data.status.day_report"
 
     assert {"numpy", "pyarrow", "polars", "scipy"}.isdisjoint(loaded(f"import {modules}"))
 
@@ -187,3 +194,55 @@ def test_every_check_has_a_code_of_its_own_and_says_what_it_is():
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", check.code)
         assert check.unit and check.meaning and check.source
         assert check.ruinous is None or 0 <= check.tolerated < check.ruinous <= 1
+
+
+# docs/wire.md -------------------------------------------------------------------------------------------
+
+TEXTS = [
+    path
+    for path in (
+        ROOT / name for name in subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()
+    )
+    if path.suffix in {".md", ".py", ".smk", ".yaml", ".toml", ".txt", ".csv", ".json"}
+    and path.is_file()
+    and "corpus" not in path.parts  # of bytes that are no text
+]
+
+
+def test_nothing_refers_to_what_no_reader_can_open():
+    outside = (
+        "wire"
+        r"[- ]facts|\.\./"
+        "shared/|"
+        r"\b(house|design|anchors|scouting)"
+        r"\.md|requirement"
+        "s, "
+    )
+
+    assert lines_matching(outside, TEXTS) == []
+
+
+def test_every_section_of_the_wire_that_is_named_is_there():
+    text = (ROOT / "docs" / "wire.md").read_text()
+    sections = set(re.findall(r"^##+ ([0-9]+(?:\.[0-9]+)?)\.? ", text, re.MULTILINE))
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        number = part.partition(".")[0]
+        sections |= {f"{number}.{item}" for item in re.findall(r"^([0-9]+)\. ", part, re.MULTILINE)}
+    named = re.compile(r"docs/wire\.md[,(]+ ?\(?([0-9.]+(?:(?:, | and | to )[0-9.]+)*)")
+    found = {
+        each.rstrip(".")
+        for path in TEXTS
+        for match in named.finditer(re.sub(r"\s+#?\s*", " ", path.read_text()))
+        for each in re.split(r", | and | to ", match[1])
+    }
+
+    assert len(found) > 15
+    assert found - sections == set()
+
+
+def test_every_row_of_the_probe_is_in_the_wires_last_section():
+    from spx_data.ops.probe.findings import ASSUMPTIONS
+
+    last = (ROOT / "docs" / "wire.md").read_text().partition("## 17. ")[2]
+
+    assert {each.code for each in ASSUMPTIONS} == set(re.findall(r"`([a-z-]+)`", last)) - {"otherwise"}

@@ -13,10 +13,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from spx_data import config, layout
+from spx_data import config
 from spx_data.cli import commands
 from spx_data.config import rulebook
 from spx_data.settings import Settings
+from spx_data.store import names
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -105,7 +106,7 @@ def test_the_readmes_calls_of_snakemake_are_understood(arguments):
 
     rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in workflow_files()), re.MULTILINE)
     for target in [*told.targets, *told.until]:
-        assert target in rules or layout.date_of(Path(target))
+        assert target in rules or names.date_of(Path(target))
 
 
 def workflow_files():

@@ -119,10 +119,10 @@ def test_a_flush_that_failed_is_no_flush_that_is_not_known(calls, new, lacking):
 @pytest.mark.parametrize("calls", [{"flock": errno.ENOLCK}, {"open": errno.EMFILE}, {"open": errno.EDEADLK}])
 def test_three_runs_that_the_machine_spoils_park_no_date(calls, new, lacking):
     # The look beforehand finds nothing: what fails is a folder deeper down, where the jobs' locks are.
-    (new.folder / "data" / "slots").mkdir(parents=True)
-    lacking(new, "data/slots/request-1.lock" if "open" in calls else "data/temp/2024-11-27", **calls)
+    (new.folder / "data" / "locks").mkdir(parents=True)
+    lacking(new, "data/locks/lead.lock" if "open" in calls else "data/temp/2024-11-27", **calls)
     if "flock" in calls:
-        lacking(new, "data/slots/lead.lock", **calls)
+        lacking(new, "data/locks/lead.lock", **calls)
 
     for _ in range(3):
         assert new.snakemake("--keep-going").returncode == 1
@@ -264,9 +264,9 @@ def test_too_few_handles_are_one_line_before_the_first_request(new, v3):
 
     line = only_line(run.stdout + run.stderr)
     assert run.returncode == 1
-    assert "a process may have 128 files open here, and a run needs 432" in line
-    assert "ulimit -n 432" in line
+    assert "a process may have 128 files open here, and a run needs 434" in line
+    assert "ulimit -n 434" in line
     (check,) = [row for row in json.loads(found.stdout) if row["check"] == "open-files"]
-    assert (check["level"], check["value"], check["limit"]) == ("fail", 128, 432)
+    assert (check["level"], check["value"], check["limit"]) == ("fail", 128, 434)
     assert len(v3.requests()) <= asked + 2  # health asks how the terminal is
     assert states(new) == dict.fromkeys(reversed(DATES), ("missing", 0))

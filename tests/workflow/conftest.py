@@ -41,9 +41,12 @@ class Lake:
         """The sections of config/config.yaml, to be changed and written again."""
         return yaml.safe_load((self.folder / "config" / "config.yaml").read_text())
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, cores: int | None = 4, snakefile: Path = REPOSITORY / "Snakefile"
+    ) -> subprocess.Popen[str]:
         """Start `snakemake --cores 4` with *arguments* in a process group of its own."""
-        command = [BIN / "snakemake", "--snakefile", REPOSITORY / "Snakefile", "--cores", "4", *arguments]
+        told = [] if cores is None else ["--cores", str(cores)]
+        command = [BIN / "snakemake", "--snakefile", snakefile, *told, *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -54,9 +57,9 @@ class Lake:
             start_new_session=True,
         )
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `snakemake --cores 4` with *arguments* to its end."""
-        process = self.start(*arguments)
+    def snakemake(self, *arguments: str, **other: Path | None) -> subprocess.CompletedProcess[str]:
+        """Run `snakemake --cores 4` with *arguments* to its end; *other* things as `start` takes them."""
+        process = self.start(*arguments, **other)
         output, _ = process.communicate(timeout=120)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 

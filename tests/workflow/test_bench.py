@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # They change the lake, ask the terminal for data, read every byte or go on until they are ended: what they
 # cost is not start and lookup.
 _LONG = {
+    "export",
     "process",
     "process-range",
     "process-gaps",
@@ -20,6 +21,7 @@ _LONG = {
     "cleanup",
     "serve",
     "mend",
+    "probe",
 }
 
 

@@ -1,5 +1,6 @@
 """What ends a job or a run before it can say so itself: each leaves an event, and the next run goes on."""
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -15,8 +16,9 @@ import psutil
 import pytest
 from tests.workflow.conftest import BIN, REPOSITORY, TODAY, kill
 
-from spx_data import journal, runs
-from spx_data.journal import Journal
+from spx_data.lake import runs
+from spx_data.store import journal, locks
+from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
@@ -75,8 +77,12 @@ def checks(lake):
 )
 def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(slow, new_lake, rule, number, error, says):
     lake = new_lake(slow, START, END)
-    process = lake.start()
-    job_of(process.pid, rule).send_signal(number)
+    with contextlib.ExitStack() as held:
+        # A merge is soon done: it waits for its date's lock meanwhile.
+        for date in (START, END):
+            held.enter_context(locks.alone(lake.settings.layout.day_lock(dt.date.fromisoformat(date))))
+        process = lake.start()
+        job_of(process.pid, rule).send_signal(number)
     output, _ = process.communicate(timeout=120)
 
     told = errors(lake)

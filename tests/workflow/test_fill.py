@@ -88,7 +88,7 @@ def test_every_session_is_sealed_as_the_market_has_it_and_a_second_run_does_noth
 
 def test_both_apis_give_the_same_rows_but_for_the_documented_differences(v3, v2, new_lake):
     # v2 has greeks version 1 only, no row without an underlying (09:30), and another guess of the implied
-    # volatility where there is no market (wire-facts, sections 2.1 and 2.2).
+    # volatility where there is no market (docs/wire.md, 2.1 and 2.2).
     lakes = [
         new_lake(v3, START, END, greeks_version="1"),
         new_lake(v2, START, END),

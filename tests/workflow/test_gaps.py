@@ -7,7 +7,7 @@ import re
 import pytest
 from tests import sealed_days
 
-from spx_data import journal
+from spx_data.store import journal
 
 START, END = "2024-12-02", "2024-12-13"
 OLDER, NEWER = "2024-12-04", "2024-12-12"

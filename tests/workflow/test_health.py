@@ -16,7 +16,8 @@ def test_health_is_a_probe_for_monitors(new_lake, v3: Terminal):
 
     assert (healthy.returncode, strict.returncode, absent.returncode, wrong.returncode) == (0, 1, 1, 2)
     assert {row["check"]: row["level"] for row in json.loads(healthy.stdout) if row["level"] != "ok"} == {
-        "consecutive-missing": "warn"
+        "profile": "notice",
+        "consecutive-missing": "warn",
     }
     assert "\x1b" not in strict.stdout
     assert (healthy.stderr, strict.stderr, absent.stderr) == ("", "", "")

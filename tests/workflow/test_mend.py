@@ -6,7 +6,7 @@ import json
 import pytest
 from tests.restating import expiration_of, is_history, restating
 
-from spx_data import journal
+from spx_data.store import journal
 
 START, END = "2024-11-27", "2024-12-02"
 HALF_DAY = "2024-11-29"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from spx_data import journal
+from spx_data.store import journal
 
 START, END = "2024-11-27", "2024-11-29"
 SESSIONS = ["2024-11-27", "2024-11-29"]

@@ -15,7 +15,7 @@ from tests.workflow.conftest import BIN, REPOSITORY, Lake
 DAY = "2024-11-27"
 # Words for the lake, each with what some program would take for its own.
 ODD = 'La ke\'s "ü" {a b} %d #é [1]*? $'.removesuffix(" $")
-# A kind of each part of the reader; all of them are tried in `tests/rules/test_bad_configs.py`.
+# A kind of each part of the reader; all of them are tried in `tests/rules/config/test_bad_configs.py`.
 KINDS = (
     "a key twice",
     "a section of comments",

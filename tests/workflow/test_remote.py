@@ -10,8 +10,9 @@ import time
 import pytest
 from tests.workflow.conftest import BIN, TODAY, kill
 
-from spx_data import journal, runs
-from spx_data.journal import Journal
+from spx_data.lake import runs
+from spx_data.store import journal
+from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 

@@ -3,9 +3,10 @@
 import os
 import sqlite3
 
+import duckdb
 import pytest
 
-from spx_data import runs
+from spx_data.lake import runs
 
 UNREACHABLE = "http://127.0.0.1:1"
 START, END = "2024-11-27", "2024-12-02"
@@ -146,6 +147,28 @@ def test_the_command_shows_the_same_table_as_the_run(v3, new_lake):
     assert "1 sealed, 2 missing" in shown.stdout
 
 
+def test_the_command_exports_what_is_sealed_and_refuses_what_is_not(v3, new_lake):
+    lake = new_lake(v3, START, END)
+    lake.snakemake("--until", lake.parquet("2024-11-29"))
+
+    exported = lake.spx_data("export", "csv", "out", "--dates", "2024-11-29")
+    again = lake.spx_data("export", "csv", "out", "--dates", "2024-11-29")
+    lacking = lake.spx_data("export", "csv", "out", "--dates", "2024-11-27")
+    unknown = lake.spx_data("export", "xml", "other")
+
+    assert exported.stdout == "out/spx-options-2024-11-29.csv\n", exported.stderr
+    assert (again.returncode, again.stdout) == (0, "")
+    differing = duckdb.execute(
+        "SELECT count(*) FROM (FROM read_parquet($1) EXCEPT FROM read_csv($2))",
+        [str(lake.folder / lake.parquet("2024-11-29")), str(lake.folder / "out/spx-options-2024-11-29.csv")],
+    )
+    assert differing.fetchall() == [(0,)]
+    assert (lacking.returncode, unknown.returncode) == (1, 1)
+    assert "2024-11-27" in lacking.stderr
+    assert "only csv" in unknown.stderr
+    assert not (lake.folder / "other").exists()
+
+
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
@@ -160,6 +183,11 @@ def test_the_command_shows_the_same_table_as_the_run(v3, new_lake):
         ),
         ({"processing": {"start_date": "2024-12-02", "keep_ndjson": "perhaps"}}, "'perhaps' is not allowed"),
         ({"processing": {"start_date": "soon"}}, "'soon' is not allowed"),
+        (
+            {"processing": {"start_date": "2024-12-02", "roots": ["SPX", "SPXX"]}},
+            "SPXX is no root of SPX. Its roots are SPX, SPXW",
+        ),
+        ({"processing": {"start_date": "2024-12-02", "symbol": "SPXX"}}, "Allowed: SPX"),
         ({"processing": {"start_date": "2024-12-02", "calendar": "NONE"}}, "there is no calendar 'NONE'"),
         (
             {"thetadata": {"base_url": "http://localhost:25503"}, "processing": {"start_date": "2024-12-02"}},
@@ -211,16 +239,6 @@ def test_a_terminal_that_does_not_run_is_one_line(new_lake, v3):
 def test_a_terminal_of_the_other_api_is_one_line(new_lake, v3, v2):
     assert_refused(new_lake(v3, START, END, api="v2"), "speaks v3, but thetadata.api is v2")
     assert_refused(new_lake(v2, START, END, api="v3"), "speaks v2, but thetadata.api is v3")
-
-
-def test_an_unknown_root_is_one_line(new_lake, v3):
-    lake = new_lake(v3, START, END)
-    lake.configure(
-        thetadata={"base_url": v3.url},
-        processing={"start_date": START, "end_date": END, "roots": ["SPX", "SPXX"]},
-    )
-
-    assert_refused(lake, "knows no option root SPXX")
 
 
 def test_a_directory_that_cannot_be_is_one_line(new_lake, v3):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spx_data.integrity import merkle
-from spx_data.layout import date_of
+from spx_data.lake.verify import merkle
+from spx_data.store.names import date_of
 
 START, END = "2024-11-27", "2024-12-02"
 SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]

@@ -11,8 +11,8 @@ import time
 import pytest
 from tests.workflow.conftest import BIN, REPOSITORY, TODAY
 
-from spx_data import runs
-from spx_data.progress import INTERVAL_VARIABLE
+from spx_data.lake import runs
+from spx_data.ops.progress import INTERVAL_VARIABLE
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 

@@ -14,7 +14,8 @@ from spx_data.cli import streams
 from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.lazy import LazyGroup
 from spx_data.errors import SpxDataError
-from spx_data.words import pasted
+from spx_data.text import printable
+from spx_data.text.words import pasted
 
 # A command lives for a moment, and makes no cycles worth looking for: a quarter of its time otherwise.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -37,8 +38,10 @@ _COMMANDS = {
     "report": "spx_data.cli.report:report",
     "serve": "spx_data.cli.serve:serve",
     "inventory": "spx_data.cli.inventory:inventory",
+    "export": "spx_data.cli.export:export",
     "verify": "spx_data.cli.verify:verify",
     "mend": "spx_data.cli.mend:mend",
+    "probe": "spx_data.cli.probe:probe",
     "accept": "spx_data.cli.acceptance:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
@@ -117,7 +120,7 @@ def main() -> None:
 
 def _surprise(error: Exception) -> str:
     """What nobody has put in words on its way here."""
-    from spx_data import faults
+    from spx_data.store import faults
 
     told = faults.of(error)
     if isinstance(told, SpxDataError):
@@ -126,11 +129,13 @@ def _surprise(error: Exception) -> str:
 
 
 def _said(message: str, code: int) -> int:
+    from spx_data.cli.output import say
+
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exc()
-    click.echo(f"spx-data: {pasted(' '.join(message.split()), _named)}", err=True)
+        say(traceback.format_exc(), err=True)
+    say(f"spx-data: {pasted(printable.line(message), _named)}", err=True)
     return code
 
 

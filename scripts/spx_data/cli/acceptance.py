@@ -7,6 +7,7 @@ import datetime as dt
 import click
 
 from spx_data.cli.call import DATE, Call
+from spx_data.cli.output import say
 
 
 @click.command(short_help="Leave a date that is not sealed as it is.")
@@ -52,7 +53,7 @@ def accept(
 
 def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo: bool) -> None:
     """Let the lake be filled anew, where all that was sealed in it is gone."""
-    from spx_data import dataset
+    from spx_data.store import dataset
 
     layout = ctx.obj.settings.layout
     if date or undo:
@@ -62,14 +63,14 @@ def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo:
     if not dataset.missing(layout):
         raise click.UsageError(f"nothing sealed is missing from {layout.output}", ctx)
     dataset.give_up(layout, reason)
-    click.echo(f"what was sealed in {layout.output} is given up: spx-data process-gaps begins it anew")
+    say(f"what was sealed in {layout.output} is given up: spx-data process-gaps begins it anew")
 
 
 def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
     """Seal *date* as it is staged."""
-    from spx_data import vouched
     from spx_data.errors import DateValidationError
     from spx_data.fill.as_is import seal_as_it_is
+    from spx_data.lake import passports
 
     settings = ctx.obj.settings
     if reason is None:
@@ -78,30 +79,30 @@ def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
         seal_as_it_is(settings, date, reason)
     except DateValidationError as error:
         raise click.UsageError(str(error), ctx) from error
-    told = vouched.read(settings.layout.passport(date))["completeness"]
+    told = passports.read(settings.layout, date).document["completeness"]
     received, listed = told["chains_received"], told["chains_listed"]
     lacking = "" if told["complete"] else f"; what it lacks: spx-data mend {date}"
-    click.echo(f"{date} is sealed as it is, with {received} of {listed} chains{lacking}")
+    say(f"{date} is sealed as it is, with {received} of {listed} chains{lacking}")
 
 
 def _accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -> None:
     """Leave *date* as it is, or take that back."""
-    from spx_data import acceptance, ledger
     from spx_data.errors import DateValidationError
+    from spx_data.lake import acceptance, session_states
 
     call: Call = ctx.obj
-    now = ledger.states_of(call.settings, [date], call.moment)[date]
-    accepted = now.kind is ledger.Kind.ACCEPTED
+    now = session_states.states_of(call.settings, [date], call.moment)[date]
+    accepted = now.kind is session_states.Kind.ACCEPTED
     try:
         if undo:
             if not accepted:
                 raise click.UsageError(f"{date} was not accepted: there is nothing to undo", ctx)
             acceptance.reopen(call.settings, date, reason or "acceptance undone")
-            click.echo(f"{date} is open again: the next run fills it")
+            say(f"{date} is open again: the next run fills it")
         elif reason is None:
             raise click.UsageError("--reason is missing: say why the date may stay as it is", ctx)
         else:
             acceptance.accept(call.settings, date, reason)
-            click.echo(f"{date} is accepted as it is; spx-data accept {date} --undo takes that back")
+            say(f"{date} is accepted as it is; spx-data accept {date} --undo takes that back")
     except DateValidationError as error:
         raise click.UsageError(str(error), ctx) from error

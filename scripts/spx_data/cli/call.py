@@ -15,7 +15,7 @@ from spx_data import config
 from spx_data.errors import DateValidationError
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,32 +36,42 @@ class Call:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the lake; what this process writes from now on is as private as they say."""
-        from spx_data import files
         from spx_data.config import checking
         from spx_data.settings import Settings
+        from spx_data.store import files
 
         settings = Settings.of(checking.checked(self.files))
+        files.restrict(owner_only=settings.owner_only)
+        return settings
+
+    def settings_from(self, start: dt.date) -> Settings:
+        """The settings, with *start* where no start date is set."""
+        from spx_data.config import checking
+        from spx_data.settings import Settings
+        from spx_data.store import files
+
+        settings = Settings.of(checking.checked_from(self.files, start))
         files.restrict(owner_only=settings.owner_only)
         return settings
 
     @cached_property
     def moment(self) -> dt.datetime:
         """Now, once for the whole command."""
-        from spx_data import sessions
+        from spx_data.market import sessions
 
         return sessions.now()
 
     @cached_property
     def today(self) -> dt.date:
         """The date in New York."""
-        from spx_data import sessions
+        from spx_data.market import sessions
 
         return sessions.today(self.moment)
 
 
 def today() -> dt.date:
     """The date in New York, for arguments that are read before there is a `Call`."""
-    from spx_data import sessions
+    from spx_data.market import sessions
 
     return sessions.today(sessions.now())
 
@@ -73,7 +83,7 @@ class DatesType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Dates:
         """The dates that *value* names; a wrong call where it names none."""
-        from spx_data.dates import Dates
+        from spx_data.market.dates import Dates
 
         try:
             return value if isinstance(value, Dates) else Dates.of(value, today())
@@ -111,7 +121,20 @@ class ConfigFileType(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+class FolderType(click.Path):
+    """A folder's path, `~` expanded as in a config file; gives `Path`."""
+
+    def __init__(self) -> None:
+        """Refuse what is a file."""
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path that *value* names; a wrong call where it cannot be meant as it stands."""
+        return super().convert(CONFIG_FILE.convert(value, param, ctx), param, ctx)
+
+
 CONFIG_FILE = ConfigFileType()
+FOLDER = FolderType()
 DATES = DatesType()
 DATE = DateType()
 

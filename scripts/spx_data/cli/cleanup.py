@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, emit, format_option
-from spx_data.words import count, counted, printable, quoted, size
+from spx_data.cli.output import Column, Format, ask, console, emit, format_option, say
+from spx_data.text.words import count, counted, printable, quoted, size
 
 _MOVED_AT_ONCE = 20
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spx_data.tree import Stranger, Tree
-    from spx_data.upkeep import Choice, Done, Report
+    from spx_data.ops.cleanup import Choice, Done, Report
+    from spx_data.store.tree import Stranger, Tree
 
 
 @click.command(short_help="Remove leftovers and old logs.")
@@ -63,14 +63,16 @@ def cleanup(
     spx-data cleanup                        do it
     spx-data cleanup --temp-files --staged  also give up what is staged for the next run
     """
-    from spx_data import upkeep
+    from spx_data.ops import cleanup as cleaning
 
     everything = not (temp_files or failed_outputs or logs)
-    choice = upkeep.Choice(everything or temp_files, everything or failed_outputs, everything or logs, staged)
+    choice = cleaning.Choice(
+        everything or temp_files, everything or failed_outputs, everything or logs, staged
+    )
     if staged and not dry_run and not yes:
         _confirm(call, choice)
     with console(stderr=True).status("looking" if dry_run else "cleaning up"):
-        report = upkeep.clean(call.settings, call.moment, choice, dry_run=dry_run)
+        report = cleaning.clean(call.settings, call.moment, choice, dry_run=dry_run)
     if form != "table":
         emit([*map(_row, report.done), *map(_stranger, report.strangers.strangers)], _COLUMNS, form)
     elif dry_run:
@@ -82,25 +84,23 @@ def cleanup(
         for line in (*_kept(report, staged), *_left_alone(report.strangers, call.settings.layout.strangers)):
             console().print(line, soft_wrap=True, markup=False)
     for done in report.errors:
-        click.echo(f"spx-data: {done.task.path} stays: {' '.join(str(done.error).split())}", err=True)
+        say(f"spx-data: {done.task.path} stays: {' '.join(str(done.error).split())}", err=True)
     if report.errors:
         raise SystemExit(1)
 
 
 def _confirm(call: Call, choice: Choice) -> None:
     """Ask whether what is staged may go; without anything staged there is nothing to ask."""
-    from spx_data import upkeep
+    from spx_data.ops import cleanup as cleaning
 
     going = [
         done.task
-        for done in upkeep.clean(call.settings, call.moment, choice, dry_run=True).done
-        if done.task.reason == upkeep.STAGED
+        for done in cleaning.clean(call.settings, call.moment, choice, dry_run=True).done
+        if done.task.reason == cleaning.STAGED
     ]
     if going:
         dates, total = counted(len(going), "date"), size(sum(task.bytes for task in going))
-        click.confirm(
-            f"Drop what is staged of {dates} ({total})? It would be fetched again", abort=True, err=True
-        )
+        ask(f"Drop what is staged of {dates} ({total})? It would be fetched again", err=True)
 
 
 def _row(done: Done) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _print_plan(report: Report) -> None:
 
 def _summary(report: Report, removed: str, compressed: str, quarantined: str) -> Iterator[str]:
     """What is done, or to be done, in a line or two."""
-    from spx_data.upkeep import Action
+    from spx_data.ops.cleanup import Action
 
     said = {
         Action.REMOVE: removed,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from spx_data.cli.output import say
+
 _SHELLS = ("bash", "zsh", "fish")
 
 
@@ -25,4 +27,4 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None, "click knows these three"
-    click.echo(found(ctx.find_root().command, {}, "spx-data", "_SPX_DATA_COMPLETE").source())
+    say(found(ctx.find_root().command, {}, "spx-data", "_SPX_DATA_COMPLETE").source())

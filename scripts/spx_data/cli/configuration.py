@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, emit, format_option
+from spx_data.cli.output import Column, Format, ask, console, emit, format_option, say
 from spx_data.errors import SettingRefusedError, SpxDataError
-from spx_data.words import minute, pasted
+from spx_data.text.words import minute, pasted
 
 if TYPE_CHECKING:
     from spx_data.config.editing import Change
@@ -60,9 +61,10 @@ def set_(call: Call, key: str, value: str) -> None:
     except SettingRefusedError as error:
         raise click.UsageError(str(error)) from error
     if not changes:
-        click.echo(f"{name} is {_bare(meant)} already: nothing changed")
+        say(f"{name} is {_bare(meant)} already: nothing changed")
     _say(call, changes)
     _warn_of_environment([name])
+    _offer(call, changes)
 
 
 @config.command()
@@ -88,7 +90,7 @@ def get(call: Call, key: str | None, form: Format) -> None:
     layers = table.Layers.read(call.files)
     found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
     if form == "table" and keys is not None and len(found) == 1:
-        click.echo(_bare(found[0].value))
+        say(_bare(found[0].value))
     elif form == "table":
         _print_table(found)
     else:
@@ -108,10 +110,11 @@ def validate(ctx: click.Context) -> None:
     wrong = mistakes.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
-        click.echo(pasted(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), call.overlays))
+        say(pasted(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), call.overlays))
     if wrong:
         ctx.exit(1)
-    click.echo(f"{_and(str(path) for path in call.files)}: all settings are valid")
+    say(f"{_and(str(path) for path in call.files)}: all settings are valid")
+    _tell_of_the_floor(call)
 
 
 @config.command()
@@ -136,7 +139,7 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     told = table.Layers.read(call.files).settings({})
     others = [one for one in told if (not names or one.key in names) and _differs(one)]
     if not others:
-        click.echo("nothing to reset: these settings are the defaults")
+        say("nothing to reset: these settings are the defaults")
         return
     if not yes:
         _confirm(others, str(call.files[-1]))
@@ -146,6 +149,7 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
         raise click.UsageError(str(error)) from error
     _say(call, changes)
     _warn_of_environment([change.key for change in changes])
+    _offer(call, changes)
 
 
 @config.command()
@@ -210,8 +214,8 @@ def _confirm(settings: Sequence[Setting], file: str) -> None:
         raise click.UsageError("there is no terminal to ask in. Add --yes if you mean it")
     for setting in settings:
         to = "no value" if setting.required else _bare(setting.default)
-        click.echo(f"{setting.key}: {_bare(setting.value)} → {to}")
-    click.confirm(f"Reset in {file}?", abort=True)
+        say(f"{setting.key}: {_bare(setting.value)} → {to}")
+    ask(f"Reset in {file}?")
 
 
 def _say(call: Call, changes: Sequence[Change]) -> None:
@@ -223,7 +227,7 @@ def _say(call: Call, changes: Sequence[Change]) -> None:
     for change in changes:
         gone = change.new is None and change.key == "processing.start_date"
         end = "taken out, for it has no default" if gone else _bare(change.new)
-        click.echo(f"{change.key}: {_bare(change.old)} → {end} (in {change.file})")
+        say(f"{change.key}: {_bare(change.old)} → {end} (in {change.file})")
     layers = table.Layers.read(call.files)
     try:
         finding = editing.misfit(layers.layout(), layers.document, [change.key for change in changes])
@@ -236,6 +240,26 @@ def _say(call: Call, changes: Sequence[Change]) -> None:
         )
 
 
+def _offer(call: Call, changes: Sequence[Change]) -> None:
+    """Offer a probe of what may be another terminal now; tell of sessions before the floor."""
+    from spx_data.sources import profile
+
+    keys = [change.key for change in changes]
+    if "processing.start_date" in keys:
+        _tell_of_the_floor(call)
+    if any(key.startswith("thetadata.") for key in keys):
+        say(pasted(profile.OFFER, call.overlays))
+
+
+def _tell_of_the_floor(call: Call) -> None:
+    """Say which sessions the settings ask for that the subscription was seen to have nothing of."""
+    from spx_data.ops.gaps import floor
+
+    with suppress(SpxDataError):  # who only sets a key hears from validate what else is wrong
+        if before := floor.of_settings(call.settings):
+            say(pasted(f"{before.why}. {before.cure}", call.overlays))
+
+
 def _warn_of_environment(keys: Sequence[str]) -> None:
     from spx_data.config import table
 
@@ -245,7 +269,7 @@ def _warn_of_environment(keys: Sequence[str]) -> None:
 
 
 def _warn(text: str) -> None:
-    click.echo(f"spx-data: warning: {' '.join(text.split())}", err=True)
+    say(f"spx-data: warning: {' '.join(text.split())}", err=True)
 
 
 def _and(names: Any) -> str:

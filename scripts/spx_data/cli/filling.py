@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import click
-
-from spx_data import dataset, endings, engine, ledger, runs, sessions
 from spx_data.cli.call import Call
+from spx_data.cli.output import say
 from spx_data.cli.progress import Shown, print_summary, progress_shown
-from spx_data.engine import Started
 from spx_data.errors import RunFailedError
-from spx_data.ledger import Kind
-from spx_data.progress import Summary, summary_of
-from spx_data.words import pasted
+from spx_data.lake import endings, runs, session_states
+from spx_data.lake.session_states import Kind
+from spx_data.market import sessions
+from spx_data.ops import engine
+from spx_data.ops.engine import Started
+from spx_data.ops.progress import Summary, summary_of
+from spx_data.sources import profile
+from spx_data.store import dataset
+from spx_data.text.words import pasted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,14 +44,14 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
     """
     dataset.check_there(call.settings.layout)
     runs.check_none(call.settings.layout)
+    if profile.is_first_contact(call.settings.layout):
+        say(pasted(profile.OFFER, call.overlays), err=True)
     parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
         if len(batches) > 1:
             first, last = min(batch), max(batch)
-            click.echo(
-                f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True
-            )
+            say(f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True)
         more = number < len(batches)
         started = engine.start(call.settings, call.files, batch, cores, more=more)
         stopped = _watched(call, started)
@@ -61,17 +64,17 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         said = started.says() if summary is None else []
         failure = None if said or _was_stopped(call, started) else _failure(call, started, summary)
         for line in [*said, *([str(failure)] if failure else [])]:
-            click.echo(f"spx-data: {pasted(line, call.overlays) if failure else line}", err=True)
+            say(f"spx-data: {pasted(line, call.overlays) if failure else line}", err=True)
         if failure or (said and started.process.returncode):
             return 1
         if more and (_was_stopped(call, started) or (summary and summary.left)):
             # Every date comes to some end, unless the run was stopped, or killed.
-            click.echo(
+            say(
                 f"spx-data: stopped, so what was to follow is not begun (batches: {len(batches) - number})",
                 err=True,
             )
             return 1
-    states = ledger.states_of(call.settings, dates, sessions.now())
+    states = session_states.states_of(call.settings, dates, sessions.now())
     return int(any(state.kind in _NEEDS_YOU for state in states.values()))
 
 
@@ -132,6 +135,8 @@ def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]
 def _summarised(call: Call, started: Started) -> Summary | None:
     """Print what became of the run, and give it; None where it never came to a date."""
     layout = call.settings.layout
+    from spx_data.ops.health import contact
+
     run = runs.last(layout)
     if run is None or run.name != started.name:
         return None
@@ -139,7 +144,9 @@ def _summarised(call: Call, started: Started) -> Summary | None:
     if started.says() and len(summary.left) == len(run.dates):
         return None
     print_summary(summary, overlays=call.overlays)
+    if said := contact.of_a_run(layout, run.dates):
+        say(pasted(said, call.overlays))
     page = layout.dashboard
     if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
-        click.echo(f"Dashboard in {page}")
+        say(f"Dashboard in {page}")
     return summary

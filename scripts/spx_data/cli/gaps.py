@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, console, emit, format_option
+from spx_data.cli.output import Column, Format, console, emit, format_option, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spx_data.dates import Dates
-    from spx_data.gaps import Gap, Plan
+    from spx_data.market.dates import Dates
+    from spx_data.ops.gaps import Gap, Plan
     from spx_data.status import Summary
 
 
@@ -42,7 +42,7 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     spx-data gaps --start-date "last 30 days" --format json
     """
     from spx_data.cli import plan as plans
-    from spx_data.gaps import find, plan
+    from spx_data.ops.gaps import find, plan
     from spx_data.status import summaries
 
     call: Call = ctx.obj
@@ -64,7 +64,7 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
         emit(plans.rows(found), [Column(name, name) for name in plans.fields()], form)
     if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
         # On stderr, so that a list stays a list.
-        click.echo(f"spx-data: {_need(needy)}", err=True)
+        say(f"spx-data: {_need(needy)}", err=True)
         ctx.exit(1)
 
 
@@ -91,8 +91,8 @@ def _print_incomplete(lines: Sequence[Summary]) -> None:
 
 def _need(needy: Sequence[Gap]) -> str:
     """What only a person can end, with the command that does it."""
-    from spx_data.gaps.conflicts import named
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
+    from spx_data.ops.gaps.conflicts import named
 
     if len(needy) == 1:
         return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"

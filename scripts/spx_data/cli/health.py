@@ -9,10 +9,10 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.output import Column, Format, console, emit, format_option, print_table
-from spx_data.words import pasted
+from spx_data.text.words import pasted
 
 if TYPE_CHECKING:
-    from spx_data.health import Check
+    from spx_data.ops.health import Check
 
 STYLES = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
 _COLUMNS = [
@@ -38,7 +38,7 @@ def health(ctx: click.Context, form: Format, strict: bool) -> None:
     spx-data health --format json    for a monitor
     spx-data health --strict || mail -s "spx-data" you < /dev/null
     """
-    from spx_data.health import Level, examine, worst
+    from spx_data.ops.health import Level, examine, worst
 
     call: Call = ctx.obj
     found = examine(call.files, call.moment)

@@ -8,10 +8,10 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import Column, Format, Row, console, emit, format_option
-from spx_data.words import count, minute, size
+from spx_data.text.words import count, minute, size
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.status.inventory import Item
 
 FIELDS = ("path", "date", "kind", "size", "checksum", "rows", "created")
@@ -33,11 +33,11 @@ def inventory(call: Call, dates: Dates | None, form: Format) -> None:
     spx-data inventory 2024-03
     spx-data inventory --format csv > inventory.csv
     """
-    from spx_data import tree
     from spx_data.cli.remarks import on_a_missing_lake, on_strangers
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
     from spx_data.status import summaries
     from spx_data.status.inventory import items
+    from spx_data.store import tree
 
     walked = tree.walk(call.settings.layout)
     found = [

@@ -9,11 +9,11 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import Column, Format, Row, emit, format_option
-from spx_data.ledger import Kind
-from spx_data.words import count, duration, minute, points, size
+from spx_data.lake.session_states import Kind
+from spx_data.text.words import count, duration, minute, points, size
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.settings import Quality
     from spx_data.status import Summary
     from spx_data.status.habits import Habits
@@ -87,7 +87,7 @@ def list_(
 
 
 def _worked_on(line: Summary, since: dt.date) -> bool:
-    from spx_data import sessions
+    from spx_data.market import sessions
 
     at = line.facts.updated_at
     return at is not None and sessions.today(dt.datetime.fromisoformat(at)) >= since

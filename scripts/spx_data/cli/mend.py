@@ -9,7 +9,7 @@ import click
 from spx_data.cli.call import DATES, Call
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.settings import Settings
 
 
@@ -31,9 +31,9 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
     """
     from dataclasses import replace
 
-    from spx_data import mend as mending
     from spx_data.cli.mends import print_outcomes
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
+    from spx_data.ops import mend as mending
 
     call: Call = ctx.obj
     settings = call.settings
@@ -50,8 +50,9 @@ def _as_a_run(settings: Settings) -> Settings:
     import os
     from dataclasses import replace
 
-    from spx_data import journal, runs
     from spx_data.fill.preflight import preflight
+    from spx_data.lake import runs
+    from spx_data.store import journal
 
     os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
     runs.check_idle(settings.layout)

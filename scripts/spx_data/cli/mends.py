@@ -7,15 +7,16 @@ from collections.abc import Iterable, Mapping
 from rich.console import Console
 
 from spx_data.cli.outcomes import printed
-from spx_data.mend import Outcome
-from spx_data.recheck.report import NAME
+from spx_data.cli.screen import SafeConsole
+from spx_data.ops.mend import Outcome
+from spx_data.ops.recheck.report import NAME
 
 _STYLES = {"complete": "green", "mended": "green", "nothing new": "yellow", "not mended": "bold red"}
 
 
 def print_outcomes(outcomes: Iterable[Outcome], console: Console | None = None) -> bool:
     """Print each outcome as it comes, then the reports and errors; says whether nothing failed."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     done = printed(
         outcomes, console, headings=("lacked", "lacks", "rows", "requests"), cells=_cells, details=_details
     )

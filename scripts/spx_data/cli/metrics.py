@@ -10,10 +10,10 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import Column, Format, emit, format_option
 from spx_data.cli.periods import Heading, emit_periods, emit_trends
-from spx_data.words import count, duration, minute, size
+from spx_data.text.words import count, duration, minute, size
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.status.trends import Step
 
 _EMPTY = "no sealed dates"

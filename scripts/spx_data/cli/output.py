@@ -3,6 +3,11 @@
 JSON is one array of flat objects, CSV has one header line; both carry every field of every row in a fixed
 order, dates as ISO 8601, moments in UTC, nothing where nothing is known, and neither colours nor wrapping.
 `docs/output.md` lists the fields.
+
+Every line and every table of the commands goes through this module (`say`, `ask`, `emit`, `console`), and no
+text that came from outside does anything to a person's screen from here: what would is made visible
+(`text.printable`). JSON says the same in its own escapes, and a text in CSV that a spreadsheet would take
+for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations
@@ -10,12 +15,15 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+
+from spx_data.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +34,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Pipes have no width: nothing wraps there, and nothing is cut off.
 _UNLIMITED = 10_000
+# What makes a spreadsheet compute a cell, or look into it for a command; and what is a number all the same.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 # Rows of a table that Rich lays out at once, without a wait.
 _MANY = 200
 
@@ -56,14 +67,24 @@ def format_option(*choices: str) -> Callable[[F], F]:
 
 def console(*, stderr: bool = False) -> Console:
     """A console on which nothing is highlighted by guess, and nothing wraps in a pipe."""
-    from rich.console import Console
+    from spx_data.cli.screen import SafeConsole
 
-    class Plain(Console):
+    class Plain(SafeConsole):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # which `main` takes for what it is: nobody wants to read on
 
     found = Plain(highlight=False, stderr=stderr)
     return found if found.is_terminal else Plain(highlight=False, stderr=stderr, width=_UNLIMITED)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print *text* as it is, without wrapping or styles."""
+    click.echo(printable.visible(text), err=err)
+
+
+def ask(question: str, *, err: bool = False) -> None:
+    """Go on if a person says yes to *question*, and end the command if not."""
+    click.confirm(printable.line(question), abort=True, err=err)
 
 
 def emit(
@@ -91,8 +112,13 @@ def emit(
 
 def print_json(rows: Iterable[Row]) -> None:
     """Print an array with one object on each line."""
-    lines = ",\n ".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    click.echo(f"[{lines}]")
+    lines = ",\n ".join(map(json.dumps, rows))
+    say(f"[{lines}]")
+
+
+def print_document(document: Any) -> None:
+    """Print one JSON document over several lines."""
+    say(json.dumps(document, indent=1))
 
 
 def print_csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
@@ -105,9 +131,15 @@ def print_csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
 
 
 def _cell(value: Any) -> Any:
+    """A value as CSV has it; a text that a spreadsheet would compute is a text there too."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    if value is None or isinstance(value, int | float):
+        return value
+    text = printable.visible(str(value))
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], to: Console | None = None) -> None:
@@ -174,7 +206,7 @@ def _painter(to: Console) -> Callable[[str, str], str]:
 
 def _text(row: Row, column: Column) -> str:
     value = row[column.field]
-    return "–" if value is None or value == "" else column.show(value)
+    return "–" if value is None or value == "" else printable.visible(column.show(value), keep="\n")
 
 
 def _style(row: Row, column: Column) -> str:

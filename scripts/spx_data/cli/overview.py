@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Format, console, format_option
+from spx_data.cli.output import Format, console, format_option, print_document
 
 if TYPE_CHECKING:
-    from spx_data.health import Check, Scene
+    from spx_data.ops.health import Check, Scene
     from spx_data.status import Overview
-    from spx_data.tree import Tree
+    from spx_data.store.tree import Tree
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
@@ -39,9 +39,9 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     """
     if watch:
         _watch(call, form)
-    from spx_data import tree
-    from spx_data.health import Asking, Scene
-    from spx_data.runs import current
+    from spx_data.lake.runs import current
+    from spx_data.ops.health import Asking, Scene
+    from spx_data.store import tree
 
     settings = call.settings
     asking = None if offline else Asking(settings.terminal, _TERMINAL_SECONDS)
@@ -73,7 +73,7 @@ def _overview(call: Call, walked: Tree) -> Overview:
 
 def _print_table(scene: Scene, overview: Overview, overlays: Sequence[Path]) -> None:
     from spx_data.cli.tables import print_alerts, print_overview
-    from spx_data.health import alerts
+    from spx_data.ops.health import alerts
 
     shown = console()
     print_overview(overview, scene.settings, shown)
@@ -85,7 +85,7 @@ def _print_table(scene: Scene, overview: Overview, overlays: Sequence[Path]) -> 
 
 def _surroundings(scene: Scene) -> list[Check]:
     """The terminal, the disks, the status log and the run, each in a line."""
-    from spx_data.health import look_at
+    from spx_data.ops.health import look_at
 
     names = ["terminal", "disk", "run"] if scene.answer else ["disk", "run"]
     if scene.tree.strangers and not scene.tree.caught:  # else they are among the alerts
@@ -95,8 +95,8 @@ def _surroundings(scene: Scene) -> list[Check]:
 
 def _database(scene: Scene) -> Check:
     """When the status log was rebuilt; whether it is whole, `health` looks."""
-    from spx_data.health import Check, Level
-    from spx_data.health.lake import behind_seconds
+    from spx_data.ops.health import Check, Level
+    from spx_data.ops.health.lake import behind_seconds
     from spx_data.status.database import rebuilt_at
 
     at = rebuilt_at(scene.settings.layout.database)
@@ -107,19 +107,18 @@ def _database(scene: Scene) -> Check:
 
 
 def _print_json(scene: Scene, overview: Overview) -> None:
-    import json
 
-    click.echo(json.dumps(_document(scene, overview), ensure_ascii=False, indent=1))
+    print_document(_document(scene, overview))
 
 
 def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     """Everything `status` knows, as `docs/output.md` lists it."""
-    from spx_data.health import alerts
-    from spx_data.health.lake import behind_seconds
-    from spx_data.health.machine import disks
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
+    from spx_data.ops.health import alerts
+    from spx_data.ops.health.lake import behind_seconds
+    from spx_data.ops.health.machine import disks
     from spx_data.status.database import rebuilt_at
-    from spx_data.words import printable
+    from spx_data.text.words import printable
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
     at, walked = rebuilt_at(layout.database), scene.tree

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from spx_data.cli.output import console
-from spx_data.dates import Dates
+from spx_data.cli.output import console, say
 from spx_data.errors import SpxDataError
+from spx_data.market.dates import Dates
 from spx_data.report import Made, named_dates, newest_stale, write_dashboard, write_days
 from spx_data.settings import Settings
 
@@ -32,7 +30,7 @@ def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = Fal
     paths, well = _make(settings, moment, newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
     paths.append(write_dashboard(settings, moment))
-    click.echo(paths[-1])
+    say(str(paths[-1]))
     return paths, well
 
 
@@ -63,7 +61,7 @@ def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], deb
         for made in bad:
             if debug:
                 traceback.print_exception(made.error)
-            click.echo(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
+            say(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
     return paths, not bad
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spx_data.cli.output import Column, Format, Row, console, emit
-from spx_data.words import count
+from spx_data.text.words import count
 
 if TYPE_CHECKING:
     from spx_data.status.trends import Period, Step, Trend

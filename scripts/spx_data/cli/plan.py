@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from spx_data.cli.output import Column, Format, Row, console, print_csv, print_table
-from spx_data.words import count, duration, size
+from spx_data.cli.output import Column, Format, Row, console, print_csv, print_table, say
+from spx_data.text.words import count, duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spx_data.gaps import Conflict, Gap, Plan
+    from spx_data.ops.gaps import Conflict, Gap, Plan
 
 _SHOWN = 20
-_NOT_KNOWN = "unknown until a day is sealed"
+_NOT_KNOWN = "unknown until a day is sealed, or spx-data probe has seen a listing"
 
 
 def rows(gaps: Sequence[Gap]) -> list[Row]:
@@ -51,7 +49,7 @@ def _row(gap: Gap) -> dict[str, Any]:
 def columns() -> list[Column]:
     """The columns of a table of `rows`."""
     from spx_data.cli.tables import STYLES
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
 
     return [
         Column("date", "date"),
@@ -87,19 +85,19 @@ def print_json(plan: Plan, found: Sequence[Row]) -> None:
     import json
 
     def text(value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value)
 
     dates = ",\n  ".join(text(row) for row in found)
     conflicts = ",\n  ".join(text(_conflict(conflict)) for conflict in plan.conflicts)
-    click.echo(f'{{"dates": [{dates}],\n "totals": {text(totals(plan))},\n "conflicts": [{conflicts}]}}')
+    say(f'{{"dates": [{dates}],\n "totals": {text(totals(plan))},\n "conflicts": [{conflicts}]}}')
 
 
 def fields() -> list[str]:
     """The fields of `rows`."""
     import datetime as dt
 
-    from spx_data.gaps import Gap, Points
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
+    from spx_data.ops.gaps import Gap, Points
 
     nothing = Gap(dt.date.min, Kind.MISSING, False, "", None, 0, None, 0, Points(0, 0, 0), None, None)
     return list(_row(nothing))
@@ -115,6 +113,8 @@ def totals(plan: Plan) -> dict[str, Any]:
         "bytes": plan.bytes,
         "temp_bytes": plan.temp_bytes,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
+        "guessed": plan.guessed or None,
+        "at_least": plan.at_least,
         "disks": [
             {"folder": str(disk.folder), "needed": disk.needed, "free": disk.free} for disk in plan.disks
         ],
@@ -161,8 +161,9 @@ def total_lines(plan: Plan) -> Iterator[str]:
         side = f", {plan.side_by_side} side by side" if plan.side_by_side > 1 else ""
         time = "time unknown" if plan.seconds is None else f"about {duration(plan.seconds)}{side}"
         yield (
-            f"{dates}: about {count(plan.rows)} rows, {size(plan.bytes)} of Parquet, "
-            f"up to {size(plan.temp_bytes)} of checkpoints, {time}"
+            f"{dates}: {'at least' if plan.at_least else 'about'} {count(plan.rows)} rows, "
+            f"{size(plan.bytes)} of Parquet, up to {size(plan.temp_bytes)} of checkpoints, {time}"
+            + (f" ({plan.guessed})" if plan.guessed else "")
         )
     for disk in plan.disks:
         needed = "" if disk.needed is None else f"{size(disk.needed)} needed (half as much again), "

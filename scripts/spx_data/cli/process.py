@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATE, Call, cores_option
-from spx_data.cli.output import Format, format_option
+from spx_data.cli.output import Format, format_option, say
 
 if TYPE_CHECKING:
-    from spx_data.gaps import Conflict, Plan
+    from spx_data.ops.gaps import Conflict, Plan
 
 _dry_run = click.option(
     "--dry-run", "-n", is_flag=True, help="Show the work, its size, time and conflicts; do nothing."
@@ -61,12 +61,12 @@ def process_range(
       spx-data process-range 2024-01-02 2024-01-31
       spx-data process-range 2024-01-02 yesterday --dry-run
     """
-    from spx_data import sessions
+    from spx_data.lake import calendar
 
     call: Call = ctx.obj
     if last < first:
         raise click.UsageError(f"{last} is before {first}: swap them", ctx)
-    found = [session.date for session in sessions.known(call.settings, first, last)]
+    found = [session.date for session in calendar.known(call.settings, first, last)]
     if not found:
         raise click.UsageError(f"there is no session of {call.settings.calendar} from {first} to {last}", ctx)
     _process(ctx, found, dry_run, cores, form)
@@ -94,7 +94,7 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
       spx-data process-gaps --batch-size 20
     """
     from spx_data.cli.filling import fill
-    from spx_data.gaps import plan
+    from spx_data.ops.gaps import plan
 
     call: Call = ctx.obj
     planned = plan(call.settings, call.moment, None, cores, ask_terminal=dry_run)
@@ -103,14 +103,14 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
     elif planned.dates:
         ctx.exit(fill(call, planned.dates, cores, batch_size or call.settings.batch_size))
     else:
-        click.echo("nothing to do: no session is due")
+        say("nothing to do: no session is due")
 
 
 def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, form: Format) -> None:
     """Fill the dates that were *asked* for, or show what that would mean."""
-    from spx_data import runs
     from spx_data.cli.filling import fill
-    from spx_data.gaps import plan
+    from spx_data.lake import runs
+    from spx_data.ops.gaps import plan
 
     call: Call = ctx.obj
     planned = plan(call.settings, call.moment, asked, cores, ask_terminal=dry_run)
@@ -122,20 +122,20 @@ def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores:
         return
     undecided = [conflict for conflict in planned.conflicts if conflict.what in _UNDECIDED]
     for conflict in [*wrong, *undecided]:
-        click.echo(f"spx-data: {_words(conflict)}", err=True)
+        say(f"spx-data: {_words(conflict)}", err=True)
     runs.check_none(call.settings.layout)
     _ask_again(call, planned)
     left_out = {date for conflict in undecided for date in conflict.dates}
     dates = [date for date in planned.dates if date not in left_out]
     code = fill(call, dates, cores) if dates else 0
     if not dates and not undecided:
-        click.echo("nothing to do: " + ("it is sealed" if len(asked) == 1 else "all of them are sealed"))
+        say("nothing to do: " + ("it is sealed" if len(asked) == 1 else "all of them are sealed"))
     ctx.exit(code or int(bool(wrong or undecided)))
 
 
 def _ask_again(call: Call, planned: Plan) -> None:
     """A person who names a date wants it asked for, also where the source had nothing some days ago."""
-    from spx_data.acceptance import reopen
+    from spx_data.lake.acceptance import reopen
 
     for conflict in planned.conflicts:
         if conflict.what == "no-data":

@@ -18,15 +18,14 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from spx_data import runs
 from spx_data.cli.output import console as plain_console
+from spx_data.cli.output import say
 from spx_data.cli.progress_view import Picture, line
-from spx_data.layout import Layout
-from spx_data.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
-from spx_data.runs import Run
-from spx_data.words import count, duration, pasted, size
+from spx_data.lake import runs
+from spx_data.lake.runs import Run
+from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
+from spx_data.store.layout import Layout
+from spx_data.text.words import count, duration, pasted, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +78,7 @@ def watch(layout: Layout) -> None:
     """Show the run at work until it ends; say so where there is none."""
     run = runs.current(layout)
     if run is None:
-        click.echo("no run is at work")
+        say("no run is at work")
     while run is not None:
         with progress_shown(layout, run.name, stderr=False):
             at_work: Run | None = run

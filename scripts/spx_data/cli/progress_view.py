@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from spx_data.progress import DateProgress, Progress
-from spx_data.words import count, duration, size
+from spx_data.ops.progress import DateProgress, Progress
+from spx_data.text.words import count, duration, size
 
 STARTING = "starting"
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, console, emit, format_option
+from spx_data.cli.output import Column, Format, Row, console, emit, format_option, print_document
 from spx_data.cli.periods import Heading, emit_periods, emit_trends
-from spx_data.words import count, counted, points
+from spx_data.text.words import count, counted, fraction, points
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.status import Summary
     from spx_data.status.outliers import Distance
     from spx_data.status.quality import Day
@@ -88,13 +87,13 @@ def _is_one(dates: Dates) -> bool:
 def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.date, form: Format) -> int:
     """Print the report on one day; returns the exit code."""
     from spx_data.cli.quality_report import print_report
-    from spx_data.status import dossier
+    from spx_data.status import day_report
 
     settings = call.settings
     _check_sealed(lines, date)
-    found = dossier.of(settings, lines, every, date)
+    found = day_report.of(settings, lines, every, date)
     if form == "json":
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        print_document(found)
     elif form == "csv":
         emit(found["checks"], [], form)
     else:
@@ -105,7 +104,7 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
 def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
     """Raise unless *date* is sealed."""
     from spx_data.errors import DateValidationError
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
 
     state = next((line.state for line in lines if line.date == date), None)
     if state is None:
@@ -220,11 +219,6 @@ def _headings() -> list[Heading]:
         *(Heading(part, part, points, shown=False) for part in PARTS),
         Heading("rows_per_minute", WORDS["rows_per_minute"], count, shown=False),
         Heading("contracts_received", WORDS["contracts_received"], count),
-        Heading("spread_median", WORDS["spread_median"], share),
-        Heading("iv_level", WORDS["iv_level"], share),
+        Heading("spread_median", WORDS["spread_median"], fraction),
+        Heading("iv_level", WORDS["iv_level"], fraction),
     ]
-
-
-def share(value: float) -> str:
-    """A fraction in percent, with three digits that count."""
-    return f"{100 * value:.3g} %"

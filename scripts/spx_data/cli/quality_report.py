@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spx_data.cli.output import Column, Row, console, print_table
-from spx_data.cli.quality import share
 from spx_data.cli.tables import VERDICTS
-from spx_data.status import dossier
+from spx_data.status import day_report
 from spx_data.status.outliers import WORDS
-from spx_data.words import count, counted, minute, percent, points
+from spx_data.text.words import count, counted, fraction, minute, percent, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +21,7 @@ _SHARES = frozenset({"spread_median", "iv_level"})
 
 
 def print_report(found: Mapping[str, Any], rules: Quality) -> None:
-    """Print the report that `status.dossier.of` gives."""
+    """Print the report that `status.day_report.of` gives."""
     to = console()
     _head(found, rules, to)
     _section("parts", to)
@@ -61,7 +60,7 @@ def _part_rows(found: Mapping[str, Any]) -> list[Row]:
 
 
 def _because(checks: Sequence[Row], part: Row) -> str | None:
-    worst = dossier.worst(checks, part["part"])
+    worst = day_report.worst(checks, part["part"])
     return f"{worst['check']}: {worst['first']}" if worst and worst["first"] else None
 
 
@@ -79,7 +78,7 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
     hit.sort(key=lambda check: (check["score"] is None or check["habit"], check["score"] or 0.0))
     _section("checks that found something", to)
     if hit:
-        most = {code: f"{at} ({hits:,})" for code, (at, hits) in dossier.busiest(found["minutes"]).items()}
+        most = {code: f"{at} ({hits:,})" for code, (at, hits) in day_report.busiest(found["minutes"]).items()}
         print_table([{**check, "most": most.get(check["check"])} for check in hit], _CHECK_COLUMNS, to)
     else:
         _line("none", to)
@@ -239,7 +238,7 @@ def _figure(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if name in _SHARES:
-        return share(value)
+        return fraction(value)
     return f"{value:,.5g}" if isinstance(value, int | float) else str(value)
 
 

@@ -11,7 +11,7 @@ from spx_data.cli.call import DATES, Call
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
 
 
 @click.command(short_help="Make pages to look at: the dashboard, and days.")

@@ -8,15 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from spx_data.cli.outcomes import printed
-from spx_data.recheck import Outcome
-from spx_data.recheck.report import NAME, Finding, Kind
+from spx_data.cli.screen import SafeConsole
+from spx_data.ops.recheck import Outcome
+from spx_data.ops.recheck.report import NAME, Finding, Kind
 
 _STYLES = {Kind.UNCHANGED: "green", Kind.RESTATED: "bold yellow", Kind.WITHDRAWN: "bold red"}
 
 
 def print_outcomes(outcomes: Iterable[Outcome], console: Console | None = None) -> bool:
     """Print each outcome as it comes, then the reports and errors; says whether all dates were rechecked."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     done = printed(outcomes, console, headings=("rows", "cells"), cells=_cells, details=_details)
     console.print(_totals(done), soft_wrap=True)
     return all(outcome.error is None for outcome in done)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATE, Call, cores_option
+from spx_data.cli.output import ask, say
 
 if TYPE_CHECKING:
     from spx_data.status import Summary
@@ -47,7 +48,7 @@ def retry(
       spx-data retry 2024-06-03 --force
     """
     from spx_data.cli.filling import fill
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
 
     call: Call = ctx.obj
     if sum([bool(dates), all_failed, last_n is not None]) != 1:
@@ -57,13 +58,13 @@ def retry(
     chosen = _named(ctx, dates) if dates else _failed(call, since_date, last_n)
     parked = [line.date for line in chosen if line.state.kind is Kind.PARKED]
     if parked and not force:
-        click.echo(f"spx-data: {_are_parked(parked)}. --force tries them anew", err=True)
+        say(f"spx-data: {_are_parked(parked)}. --force tries them anew", err=True)
         chosen = [line for line in chosen if line.state.kind is not Kind.PARKED]
     elif parked and not yes:
         _confirm(ctx, parked)
     if not chosen:
         if not parked:
-            click.echo("nothing to retry: no date has failed")
+            say("nothing to retry: no date has failed")
         ctx.exit(int(bool(parked)))
     _prepare(call, chosen)
     code = fill(call, [line.date for line in chosen], cores, call.settings.batch_size)
@@ -74,7 +75,7 @@ def retry(
 def _named(ctx: click.Context, dates: Sequence[dt.date]) -> list[Summary]:
     """The summaries of *dates*, each of which can be tried again; a wrong call where one cannot."""
     from spx_data import status
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
 
     call: Call = ctx.obj
     known = {line.date: line for line in status.summaries(call.settings, call.moment)}
@@ -96,7 +97,7 @@ def _named(ctx: click.Context, dates: Sequence[dt.date]) -> list[Summary]:
 def _failed(call: Call, since: dt.date | None, last: int | None) -> list[Summary]:
     """The dates whose last try failed: those *since* a trading date, or the *last* so many to fail."""
     from spx_data import status
-    from spx_data.ledger import Kind
+    from spx_data.lake.session_states import Kind
 
     kinds = {Kind.FAILED, Kind.PARKED, Kind.CORRUPT}
     found = [line for line in status.summaries(call.settings, call.moment) if line.state.kind in kinds]
@@ -114,18 +115,18 @@ def _are_parked(dates: Sequence[dt.date]) -> str:
 def _confirm(ctx: click.Context, parked: Sequence[dt.date]) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{_are_parked(parked)}: --force without a terminal needs --yes", ctx)
-    click.confirm(f"{_are_parked(parked)}. Try anew?", abort=True)
+    ask(f"{_are_parked(parked)}. Try anew?")
 
 
 def _prepare(call: Call, chosen: Sequence[Summary]) -> None:
     """Clear what is damaged, and let the ledger take up what it would leave alone."""
-    from spx_data import upkeep
-    from spx_data.acceptance import reopen
-    from spx_data.ledger import Kind
+    from spx_data.lake.acceptance import reopen
+    from spx_data.lake.session_states import Kind
+    from spx_data.ops import cleanup
 
-    cleared = upkeep.clear(call.settings, [line.date for line in chosen])
+    cleared = cleanup.clear(call.settings, [line.date for line in chosen])
     if cleared:
-        click.echo(f"cleared {len(cleared):,} damaged or half-written leftovers", err=True)
+        say(f"cleared {len(cleared):,} damaged or half-written leftovers", err=True)
     for line in chosen:
         if line.state.kind in {Kind.PARKED, Kind.NO_DATA}:
             reopen(call.settings, line.date, "spx-data retry")
@@ -133,11 +134,12 @@ def _prepare(call: Call, chosen: Sequence[Summary]) -> None:
 
 def _print_outcome(call: Call, chosen: Sequence[Summary]) -> None:
     """Each date with the reason it was tried for, and what became of it."""
-    from spx_data import ledger, sessions
     from spx_data.cli.output import Column, print_table
     from spx_data.cli.tables import STYLES
+    from spx_data.lake import session_states
+    from spx_data.market import sessions
 
-    now = ledger.states_of(call.settings, [line.date for line in chosen], sessions.now())
+    now = session_states.states_of(call.settings, [line.date for line in chosen], sessions.now())
     rows = [
         {
             "date": line.date.isoformat(),

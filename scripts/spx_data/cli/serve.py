@@ -8,6 +8,7 @@ import ipaddress
 import click
 
 from spx_data.cli.call import Call
+from spx_data.cli.output import say
 
 
 @click.command(short_help="Show the dashboard live, in a browser.")
@@ -55,13 +56,13 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     except (OSError, UnicodeError, OverflowError) as error:
         raise click.ClickException(_explained(error, shown, port)) from error
     with server:
-        click.echo(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
+        say(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
         if not _is_loopback(host):
-            click.echo(f"spx-data: without a password, to whoever can reach {host}", err=True)
+            say(f"spx-data: without a password, to whoever can reach {host}", err=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo("\nended")
+            say("\nended")
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import Call
+from spx_data.cli.output import say
 
 if TYPE_CHECKING:
-    from spx_data.runs import Run
+    from spx_data.lake.runs import Run
 
 _BEGIN_SECONDS = 15.0
 _NOTE_SECONDS = 2.0  # from a run's lock to its note
@@ -35,7 +36,7 @@ def stop(call: Call, now: bool) -> None:
       spx-data stop
       spx-data stop --now
     """
-    from spx_data import engine
+    from spx_data.ops import engine
 
     layout = call.settings.layout
     run = _at_work(call)
@@ -43,12 +44,10 @@ def stop(call: Call, now: bool) -> None:
         _nothing_runs(call, now)
         return
     if now:
-        click.echo(f"interrupting process {run.pid} and its jobs")
+        say(f"interrupting process {run.pid} and its jobs")
         engine.stop_now(layout, run)
     else:
-        click.echo(
-            f"process {run.pid} is told to stop; its running jobs finish first (--now interrupts them)"
-        )
+        say(f"process {run.pid} is told to stop; its running jobs finish first (--now interrupts them)")
         engine.ask_to_stop(layout, run)
     engine.ended(layout, run)
     _say_what_is_left(call, run)
@@ -60,7 +59,8 @@ def _at_work(call: Call) -> Run | None:
     Raises:
         AnotherRunError: there is one, whose process is none that may be stopped from here.
     """
-    from spx_data import engine, runs
+    from spx_data.lake import runs
+    from spx_data.ops import engine
 
     layout, begun = call.settings.layout, time.monotonic()
     while (run := runs.current(layout)) is None or not runs.process_of(layout, run):
@@ -74,7 +74,8 @@ def _at_work(call: Call) -> Run | None:
 
 
 def _nothing_runs(call: Call, now: bool) -> None:
-    from spx_data import engine, runs
+    from spx_data.lake import runs
+    from spx_data.ops import engine
 
     layout, last = call.settings.layout, runs.last(call.settings.layout)
     orphans = list(runs.processes(layout, last)) if last else []
@@ -86,25 +87,24 @@ def _nothing_runs(call: Call, now: bool) -> None:
                 "spx-data stop --now ends them at once"
             )
         engine.stop_now(layout, last)
-        click.echo(f"ended the jobs that a killed run left behind (process {ids})")
+        say(f"ended the jobs that a killed run left behind (process {ids})")
     if others := engine.called_from(Path()):
         ids = ", ".join(map(str, others))
-        click.echo(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
+        say(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
     elif not orphans:
-        click.echo("nothing is running")
+        say("nothing is running")
 
 
 def _say_what_is_left(call: Call, run: Run) -> None:
-    from spx_data import ledger, sessions
     from spx_data.cli.progress import print_summary
-    from spx_data.progress import summary_of
+    from spx_data.lake import session_states
+    from spx_data.market import sessions
+    from spx_data.ops.progress import summary_of
 
     layout = call.settings.layout
     print_summary(summary_of(layout, run), overlays=call.overlays)
-    states = ledger.states_of(call.settings, run.dates, sessions.now())
-    begun = [date for date, state in states.items() if state.kind is ledger.Kind.PARTIAL]
+    states = session_states.states_of(call.settings, run.dates, sessions.now())
+    begun = [date for date, state in states.items() if state.kind is session_states.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)
     if staged:
-        click.echo(
-            f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there"
-        )
+        say(f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there")

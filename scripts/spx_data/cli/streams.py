@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import os
 import sys
+
+from spx_data.text import printable
 
 _HANDLER = "spx-data-plain"
 # What stands for a character where the terminal's encoding has none such.
@@ -26,7 +29,10 @@ _PLAIN = {
 
 
 def make_safe() -> None:
-    """Let nothing that this process prints, and those it starts, fail for its characters or its stream."""
+    """Let nothing that this process prints, and those it starts, fail for its characters or its stream.
+
+    What it warns of, and an error that nobody catches, is told without what its text could do to a screen.
+    """
     _open_closed()
     if not os.environ.get("COLUMNS", "1").isdecimal() or int(os.environ.get("COLUMNS", "1")) == 0:
         del os.environ["COLUMNS"]  # nothing fits into no column; the terminal itself knows better
@@ -37,6 +43,9 @@ def make_safe() -> None:
         if not encoding.lower().startswith("utf") and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=_HANDLER)
             os.environ["PYTHONIOENCODING"] = f"{encoding}:replace"
+    printable.tell_uncaught()
+    if logging.lastResort is not None:  # where what the library warns of ends, in a command or in Snakemake
+        logging.lastResort.setFormatter(printable.log_format())
 
 
 def _open_closed() -> None:

@@ -11,15 +11,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spx_data.ledger import Kind
+from spx_data.cli.screen import SafeConsole
+from spx_data.lake.session_states import Kind
 from spx_data.settings import Quality, Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.failures import FAILING, groups
 from spx_data.status.quality import habits, standing
-from spx_data.words import counted, pasted, points
+from spx_data.text.words import counted, pasted, points
 
 if TYPE_CHECKING:
-    from spx_data.health import Check
+    from spx_data.ops.health import Check
     from spx_data.status.failures import Group
     from spx_data.status.habits import Habits
 
@@ -42,7 +43,7 @@ def print_outcome(
     overview: Overview, settings: Settings, moment: dt.datetime, overlays: Sequence[Path] = ()
 ) -> None:
     """Print the overview and what needs somebody: the end of a run with these config files laid over ours."""
-    from spx_data.health import Scene, alerts
+    from spx_data.ops.health import Scene, alerts
 
     print_overview(overview, settings)
     print_alerts(alerts(Scene(settings, moment, overview.dates)), overlays=overlays)
@@ -50,7 +51,7 @@ def print_outcome(
 
 def print_overview(overview: Overview, settings: Settings, console: Console | None = None) -> None:
     """Print the newest dates, every failed one, and the totals; dates that fail alike are one line."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     newest = {line.date for line in overview.dates[-_NEWEST:]}
     alike = {group.dates[-1]: group for group in groups(overview.dates)}
     shown = [
@@ -69,14 +70,14 @@ def print_overview(overview: Overview, settings: Settings, console: Console | No
         console.print(f"… and {older} older dates", style="dim")
     console.print(_totals(overview), soft_wrap=True)
     places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
-    console.print(places, style="dim", soft_wrap=True)
+    console.print(places, style="dim", markup=False, soft_wrap=True)
 
 
 def print_alerts(
     alerts: Iterable[Check], console: Console | None = None, *, overlays: Sequence[Path] = ()
 ) -> None:
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     for check in alerts:
         style = {"fail": "bold red", "notice": "cyan"}.get(check.level, "yellow")
         console.print(f"{check.level}: {check.found}", style=style, markup=False, soft_wrap=True)

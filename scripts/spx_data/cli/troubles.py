@@ -9,10 +9,10 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import Column, Format, Row, emit, format_option
-from spx_data.words import count, minute
+from spx_data.text.words import count, minute
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
+    from spx_data.market.dates import Dates
     from spx_data.status import Trouble
     from spx_data.status.patterns import Aspect
 

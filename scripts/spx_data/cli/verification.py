@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from spx_data.integrity import Damage, Day, Progress, Report, Standing
-from spx_data.integrity.verification import Observer
+from spx_data.cli.screen import SafeConsole
+from spx_data.lake.verify import Damage, Day, Progress, Report, Standing
+from spx_data.lake.verify.verification import Observer
 
 _SECONDS_BETWEEN_LINES = 30
 _ALL_LOST = {Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST}
@@ -21,7 +22,7 @@ _ALL_LOST = {Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST}
 @contextmanager
 def watching(console: Console | None = None) -> Iterator[Observer]:
     """An observer for `verify`: a bar on a terminal, elsewhere a line every half minute at the most."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -60,7 +61,7 @@ class _Lines:
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Print what was verified, each damaged day with its damages and its new place, and the roots."""
-    console = console or Console(highlight=False)
+    console = console or SafeConsole(highlight=False)
     for line in _lines(report):
         console.print(line, soft_wrap=True)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Format, console, emit, format_option
+from spx_data.cli.output import Format, console, emit, format_option, say
 
 if TYPE_CHECKING:
-    from spx_data.dates import Dates
-    from spx_data.integrity import Day
-    from spx_data.integrity.damages import Depth
+    from spx_data.lake.verify import Day
+    from spx_data.lake.verify.damages import Depth
+    from spx_data.market.dates import Dates
 
 _FIELDS = ("date", "standing", "damages", "findings", "beside", "quarantine", "error")
 
@@ -54,8 +54,8 @@ def verify(
     """
     from spx_data.cli.remarks import on_strangers
     from spx_data.cli.verification import print_report, watching
-    from spx_data.dates import Dates
-    from spx_data.integrity import verify as look
+    from spx_data.lake.verify import verify as look
+    from spx_data.market.dates import Dates
 
     if dates and everything:
         raise click.UsageError("name dates or give --all, not both", ctx)
@@ -75,7 +75,7 @@ def verify(
         emit([_row(day) for day in report.days], [], form, fields=_FIELDS)
         on_strangers(report.tree)
         for wrong in report.dataset:
-            click.echo(f"spx-data: {wrong}", err=True)
+            say(f"spx-data: {wrong}", err=True)
     ctx.exit(int(not report.all_is_well))
 
 

@@ -45,7 +45,7 @@ __all__ = [
     "spell_dates",
 ]
 
-# Environment variable → key and type; the environment wins over the file (requirements, section B).
+# Environment variable → key and type; the environment wins over the file.
 ENVIRONMENT: Mapping[str, tuple[str, type]] = {
     "THETADATA_BASE_URL": ("thetadata.base_url", str),
     "MAX_CONCURRENT_REQUESTS": ("thetadata.max_concurrent_requests", int),

@@ -6,6 +6,7 @@ line of which file, what stands there, and what to write.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,15 @@ def checked(
         for fault in faults(paths, environment, given):
             raise fault.error from None
         raise
+
+
+def checked_from(paths: Sequence[Path], start: dt.date) -> Document:
+    """Like `checked`, for whoever can begin without a start date: at *start*, where nobody has named one."""
+    named = config.merged([*map(_parsed, paths)]).get("processing") or {}
+    has_one = isinstance(named, Mapping) and named.get("start_date") is not None
+    if has_one or os.environ.get("PROCESSING_START_DATE"):
+        return checked(paths)
+    return checked(paths, overrides={"processing": {"start_date": start.isoformat()}})
 
 
 def files_of_a_run(named: Sequence[Path], *, alone: bool = False) -> list[Path]:

@@ -18,24 +18,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spx_data import config, dataset, files, journal
+from spx_data import config
 from spx_data.config import mistakes, rulebook
 from spx_data.config.rulebook import START_DATE, Document
 from spx_data.config.table import Layers, has, value
+from spx_data.config.wording import disclosed
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
-from spx_data.journal import Event, Journal
-from spx_data.layout import Layout
+from spx_data.market import products
+from spx_data.sources import catalogue
+from spx_data.store import dataset, files, journal
+from spx_data.store.journal import Event, Journal
+from spx_data.store.layout import Layout
 
 _STAGE = "config"
-# The keys that `dataset.identity` is made of.
+# The keys that `Settings.identity` is made of.
 _IDENTITY = {
-    f"processing.{name}": name for name in ("roots", "interval", "start_time", "end_time", "max_dte")
+    f"processing.{name}": name
+    for name in ("symbol", "roots", "interval", "start_time", "end_time", "max_dte")
 } | {"thetadata.greeks_version": "greeks_version"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One key before and after, in the files; *new* is None where a key without default was taken out."""
+    """One key before and after, in the files, as it may be shown (`wording.disclosed`).
+
+    *new* is None where a key without default was taken out.
+    """
 
     key: str
     old: Any
@@ -62,16 +70,23 @@ def reset(paths: Sequence[Path], keys: Sequence[str]) -> list[Change]:
 
 def history(layout: Layout) -> list[Event]:
     """Every recorded change, oldest first, with at, key, old, new, by and file."""
-    return [event for event in journal.read(layout.lake_journal) if event["event"] == journal.CONFIGURED]
+    found = [event for event in journal.read(layout.lake_journal) if event["event"] == journal.CONFIGURED]
+    return [
+        {**event, **{side: disclosed(event["key"], event.get(side)) for side in ("old", "new")}}
+        for event in found
+    ]
 
 
 def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
     """How the data set on disk differs from what *document* says of *keys*; empty where it does not."""
     wanted = {_IDENTITY[key]: value(document, key) for key in keys if key in _IDENTITY}
     if "roots" in wanted:
-        wanted["roots"] = sorted(wanted["roots"])
-    if value(document, "thetadata.api") == "v2":
-        wanted.pop("greeks_version", None)  # terminals of v2 have one model, whatever is asked for
+        wanted["roots"] = sorted(
+            wanted["roots"] or products.of(value(document, "processing.symbol")).root_names
+        )
+    known = catalogue.every().get(value(document, "thetadata.api"))
+    if known is not None and known.has_one_greeks_version:
+        wanted.pop("greeks_version", None)
     return dataset.differences(layout.dataset, wanted) if wanted else ""
 
 
@@ -95,7 +110,12 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
         record = _ready_journal(after)
         files.rewrite(target, edited)
     changes = [
-        Change(key, value(before.document, key), value(after.document, key), target)
+        Change(
+            key,
+            disclosed(key, value(before.document, key)),
+            disclosed(key, value(after.document, key)),
+            target,
+        )
         for key in (*wanted, *out)
     ]
     for done in changes:

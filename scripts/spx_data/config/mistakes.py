@@ -36,7 +36,7 @@ def unknown_calendar(name: str) -> list[SpxDataError]:
     """What is wrong with a calendar's name; asking takes a second, so nobody asks about the default."""
     if name == DEFAULT_CALENDAR:
         return []
-    from spx_data import sessions
+    from spx_data.market import sessions
 
     try:
         sessions.between(name, _SOME_DATE, _SOME_DATE)

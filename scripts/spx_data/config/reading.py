@@ -16,11 +16,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from spx_data.config.rulebook import Document, invalid
-from spx_data.errors import (
-    ConfigurationValidationError,
-    MissingFileError,
-    PermissionDeniedError,
-)
+from spx_data.config.yaml_errors import TAG, explained, not_yaml, unusable
+from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 
 FILE = Path("config/config.yaml")  # in the folder the workflow is called from
 SHIPPED = Path(__file__).parents[3] / "config" / "config.yaml"  # with every key, commented
@@ -29,10 +26,13 @@ SHIPPED = Path(__file__).parents[3] / "config" / "config.yaml"  # with every key
 _MOST_BYTES = 1_000_000
 # A few aliases save typing; more than that unfold to more than any memory holds.
 _MOST_ALIASES = 50
+# Settings have three. What composes YAML goes down by recursion, in C: 100,000 levels end the process.
+_MOST_LEVELS = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)$")
+# More digits stay text: they are no setting, and Python reads 4,300 at most.
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _FLOAT = re.compile(
-    r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$|[-+]?(?:0|[1-9][0-9]*)\.?[eE][-+]?[0-9]+$"
+    r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z|[-+]?(?:0|[1-9][0-9]*)\.?[eE][-+]?[0-9]+\Z"
 )
 KEEP_ONE = "Keep one of the two"
 _NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
@@ -49,12 +49,12 @@ def read(path: Path) -> str:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise _unusable(
+            raise unusable(
                 path, "is no file that can be read twice", "Save the settings as a file, and name that"
             )
         if found.st_size > _MOST_BYTES:
             size = f"{found.st_size / 1e6:,.0f} MB"
-            raise _unusable(path, f"holds {size}, which is no config", "Name the file that has your settings")
+            raise unusable(path, f"holds {size}, which is no config", "Name the file that has your settings")
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
@@ -112,15 +112,11 @@ def _no_utf8(path: Path, content: bytes, start: int) -> ConfigurationValidationE
         line = content[:start].count(b"\n") + 1
         what = f"line {line} has the byte 0x{content[start]:02x}, which is {name}, not UTF-8"
     file, copy = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
-    return _unusable(
+    return unusable(
         path,
         f"is no UTF-8 text: {what}",
         f"Save it as UTF-8: iconv -f {name} -t UTF-8 {file} > {copy} && mv {copy} {file}",
     )
-
-
-def _unusable(path: Path, finding: str, cure: str) -> ConfigurationValidationError:
-    return ConfigurationValidationError(f"{path} {finding}", cure=cure, what=str(path), reason=finding)
 
 
 # Text ---------------------------------------------------------------------------------------------------
@@ -151,17 +147,13 @@ def parsed(text: str, path: Path) -> tuple[Document, list[Repeated]]:
     text = text.removeprefix("\ufeff")
     if odd := _CONTROL.search(text):
         line = text.count("\n", 0, odd.start()) + 1
-        raise _not_yaml(path, line, f"the character 0x{ord(odd[0]):02x} stands there", "Take it out")
+        raise not_yaml(path, line, f"the character 0x{ord(odd[0]):02x} stands there", "Take it out")
     try:
         node = _node(text)
         repeated = list(_looked_through(node, path))
         document = value_of(node)
     except yaml.YAMLError as error:
-        raise _explained(error, text, path) from error
-    except RecursionError as error:
-        raise _unusable(
-            path, "is not YAML: brackets in brackets without end", "Close the brackets"
-        ) from error
+        raise explained(error, text, path) from error
     if not isinstance(document, dict | None):
         raise invalid(
             str(path),
@@ -193,14 +185,16 @@ def _shape(document: Any) -> str:
 class _Reader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML with the numbers of version 1.2, and nothing that contains itself."""
 
-    def timestamp(self, node: yaml.ScalarNode) -> Any:
-        """A date; text where the calendar has none such."""
+    def plain(self, node: yaml.ScalarNode) -> Any:
+        """A truth value, a number or a date; refuses what a tag calls so, or a digit too many makes none."""
+        kind = node.tag.rpartition(":")[2]
         try:
-            return self.construct_yaml_timestamp(node)
-        except ValueError as error:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"that date is not in the calendar: {error}", node.start_mark
-            ) from error
+            return getattr(self, f"construct_yaml_{kind}")(node)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+            # A date that is none is a value; what has not even its form is an attribute of nothing.
+            dated = kind == "timestamp" and isinstance(error, ValueError)
+            problem = f"that date is not in the calendar: {error}" if dated else f"that is no {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
 _Reader.yaml_implicit_resolvers = {
@@ -215,10 +209,18 @@ _Reader.add_constructor(
 _Reader.add_constructor(
     "tag:yaml.org,2002:seq", lambda loader, node: loader.construct_sequence(node, deep=True)
 )
-_Reader.add_constructor("tag:yaml.org,2002:timestamp", _Reader.timestamp)
+for _tag in ("bool", "int", "float", "timestamp"):
+    _Reader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Reader.plain)
 
 
 def _node(text: str) -> yaml.Node | None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Reader):  # flat, where composing goes as deep as the text does
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        deep = f"it is nested deeper than {_MOST_LEVELS} levels" if depth > _MOST_LEVELS else ""
+        if problem := deep or (TAG if getattr(event, "tag", None) is not None else ""):
+            # A mark of the C parser is another class to those who typed it.
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
     loader = _Reader(text)
     try:
         found: yaml.Node | None = loader.get_single_node()
@@ -257,7 +259,7 @@ def _looked_through(root: yaml.Node | None, path: Path) -> Iterator[Repeated]:
         if id(node) in known:
             aliases += 1
             if aliases > _MOST_ALIASES:
-                raise _unusable(
+                raise unusable(
                     path, f"has more than {_MOST_ALIASES} aliases", "Write out what they stand for"
                 )
             continue
@@ -297,89 +299,3 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
         key, node = inside[-1]
         line = key.start_mark.line + 1
     return line
-
-
-# What is no YAML ----------------------------------------------------------------------------------------
-
-
-def _explained(error: yaml.YAMLError, text: str, path: Path) -> ConfigurationValidationError:
-    """Why *text* is not YAML, in which line, and what to write."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = str(getattr(error, "problem", None) or error)
-    if mark is None:
-        return _unusable(path, f"is not YAML: {problem}", "Compare it with the shipped config/config.yaml")
-    lines = text.splitlines() or [""]
-    number = min(mark.line, len(lines) - 1)
-    # A value that never ends is noticed below it: the tab may stand in the line before.
-    for near in (number, number - 1):
-        if near >= 0 and "\t" in lines[near][: len(lines[near]) - len(lines[near].lstrip())]:
-            cure = "Indent it with blanks: two for a key below its section"
-            return _not_yaml(path, near + 1, f"it is indented with a tab: {_quoted(lines[near])}", cure)
-    finding, cure = _words(problem)
-    if finding == problem and "calendar" in problem:
-        return ConfigurationValidationError(
-            f"{path} line {number + 1}: {finding}: {_quoted(lines[number])}",
-            cure=cure,
-            what=str(path),
-            reason=finding,
-        )
-    return _not_yaml(path, number + 1, f"{finding}: {_quoted(lines[number])}", cure)
-
-
-def _words(problem: str) -> tuple[str, str]:
-    """What a parser's *problem* is, and what to do."""
-    for sign, finding, cure in (
-        (
-            "single document",
-            "a second document begins",
-            "Take out the line of three dashes, and what is another file's",
-        ),
-        (
-            "another document",
-            "a second document begins",
-            "Take out the line of three dashes, and what is another file's",
-        ),
-        (
-            "constructor for the tag",
-            "a tag is there, and settings are plain values",
-            "Take out what begins with !",
-        ),
-        ("not in the calendar", problem, "Mend that date"),
-        ("expected hexdecimal", "a backslash in double quotes", "Use single quotes, and a path with slashes"),
-        ("unexpected end of stream", "a quote is opened and never closed", "Close it"),
-        (
-            "expected node content",
-            "a value is missing, or a bracket is not closed",
-            "Write the value, close the bracket",
-        ),
-        ("undefined alias", "a value begins with a star, which means an alias", "Put quotes around it"),
-        ("recursive", "it contains itself", "Write out what the alias (*) stands for"),
-        (
-            "mapping values",
-            "a colon is there where none may be",
-            "Write `key: value`, with quotes around a value that holds a colon and a blank",
-        ),
-        ("escape character", "a backslash in double quotes", "Use single quotes, and a path with slashes"),
-        (
-            "found character that cannot",
-            "a character is there that begins no value",
-            "Put quotes around the value",
-        ),
-    ):
-        if sign in problem:
-            return finding, cure
-    return problem, "Mend the file at that line"
-
-
-def _not_yaml(path: Path, line: int, finding: str, cure: str) -> ConfigurationValidationError:
-    return ConfigurationValidationError(
-        f"{path} is not YAML: line {line}: {finding}",
-        cure=cure,
-        what=str(path),
-        reason=finding,
-    )
-
-
-def _quoted(line: str) -> str:
-    shown = line.strip()
-    return repr(shown if len(shown) <= 60 else f"{shown[:60]}…")

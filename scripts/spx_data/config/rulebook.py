@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from spx_data.config.wording import mistyped
-from spx_data.dates import Dates
+from spx_data.config.wording import disclosed, mistyped
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError
+from spx_data.market import products
+from spx_data.market.dates import Dates
+from spx_data.sources import catalogue
 
 if TYPE_CHECKING:
     import jsonschema
@@ -32,6 +34,9 @@ def schema() -> Mapping[str, Any]:
     # libyaml, where it is there, is five times as fast: every job and command reads this first.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     found: Mapping[str, Any] = yaml.load(SCHEMA.read_text(), Loader=loader)
+    # Which there are, the sources say: a new one is a folder there, and no line here.
+    found["properties"]["thetadata"]["properties"]["api"]["enum"] = [catalogue.AUTO, *catalogue.every()]
+    found["properties"]["processing"]["properties"]["symbol"]["enum"] = list(products.PRODUCTS)
     return found
 
 
@@ -70,7 +75,7 @@ def validate(document: Document) -> None:
 def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationValidationError]:
     """What is wrong in words: one error, or one for each key that is none."""
     where = ".".join(str(part) for part in violation.absolute_path)
-    rule, found = cast("Mapping[str, Any]", violation.schema), cast("Any", violation.instance)
+    rule, found = cast("Mapping[str, Any]", violation.schema), disclosed(where, violation.instance)
     if violation.validator != "additionalProperties":
         finding, cure = mistyped(rule, found)
         yield invalid(where, finding, cure)
@@ -124,15 +129,22 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
         yield keys, invalid(keys[0], finding, cure)
     if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
         yield ("thetadata.base_url",), refused
-    if terminal["api"] == "v2" and terminal["format"] == "ndjson":
+    product = products.of(processing["symbol"])
+    if strange := [root for root in processing["roots"] or () if root not in product.root_names]:
+        finding = f"{strange[0]} is no root of {product.symbol}"
+        cure = f"Its roots are {', '.join(product.root_names)}; null is all of them"
+        yield ("processing.roots", "processing.symbol"), invalid("processing.roots", finding, cure)
+    known = catalogue.every().get(terminal["api"])
+    if known is not None and terminal["format"] not in known.formats:
         keys = ("thetadata.format", "thetadata.api")
-        yield keys, invalid(keys[0], "API v2 has no ndjson", "Use csv or json")
+        finding = f"API {known.api} has no {terminal['format']}"
+        yield keys, invalid(keys[0], finding, f"Use {' or '.join(known.formats)}")
 
 
 def _refused_address(base_url: str) -> ConfigurationValidationError | None:
     """Why no terminal can be reached at an address of the right form; None where one can."""
     try:
-        host = urlsplit(base_url).hostname
+        host, _ = urlsplit(base_url).hostname, urlsplit(base_url).port  # the port has its bounds
     except ValueError as error:
         return invalid(
             "thetadata.base_url", f"{base_url!r} is no address: {error}", "Write http://127.0.0.1:25503"

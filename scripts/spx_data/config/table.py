@@ -17,8 +17,10 @@ import yaml
 from spx_data import config
 from spx_data.config import paths, reading, rulebook
 from spx_data.config.rulebook import Document
+from spx_data.config.wording import disclosed
 from spx_data.errors import SettingRefusedError, SpxDataError
-from spx_data.layout import Layout
+from spx_data.market import products
+from spx_data.store.layout import Layout
 
 DEFAULT = "default"
 NOT_SET = "not set"
@@ -67,12 +69,11 @@ class Layers:
         return DEFAULT if "default" in dict(rulebook.rules()).get(key, {"default": None}) else NOT_SET
 
     def settings(self, environment: Mapping[str, str] = os.environ) -> list[Setting]:
-        """Every setting there is, in the schema's order."""
-        document = self.document
+        """Every setting there is, in the schema's order, as it may be shown (`wording.disclosed`)."""
         return [
             Setting(
                 key,
-                _from_environment(key, environment) if overriding(key, environment) else value(document, key),
+                disclosed(key, self._value(key, environment)),
                 self.source(key, environment),
                 rule["description"],
                 type_of(rule),
@@ -82,18 +83,20 @@ class Layers:
             for key, rule in rulebook.rules()
         ]
 
+    def _value(self, key: str, environment: Mapping[str, str]) -> Any:
+        if overriding(key, environment):
+            return _from_environment(key, environment)
+        return value(self.document, key)
+
     def layout(self, environment: Mapping[str, str] = os.environ) -> Layout:
         """The paths of the lake that the settings are about."""
-        told = {
-            setting.key: Path(_meant(str(setting.value)))
-            for setting in self.settings(environment)
-            if setting.key in rulebook.path_keys()
-        }
+        told = {key: Path(_meant(str(self._value(key, environment)))) for key in rulebook.path_keys()}
         return Layout(
             output=told["processing.output_directory"],
             temp=told["processing.temp_directory"],
             data=told["processing.data_directory"],
             database=told["database.path"],
+            stem=products.of(str(self._value("processing.symbol", environment))).stem,
         )
 
 

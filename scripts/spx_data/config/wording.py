@@ -8,6 +8,12 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any
 
+from spx_data.errors import without_userinfo
+from spx_data.text.printable import inside
+
+_ADDRESS = "thetadata.base_url"
+_ACCOUNT = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_NO_LINE_END = r"(?!\n)"
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist, _SHORT.maxlevel = 10, 2
@@ -36,7 +42,14 @@ def mistyped(rule: Mapping[str, Any], found: Any) -> tuple[str, str]:
 
 def shown(found: Any) -> str:
     """*found* as a person may recognise it, however much it is."""
-    return str(found) if isinstance(found, dt.date) else _SHORT.repr(found)
+    return str(found) if isinstance(found, dt.date) else _SHORT.repr(disclosed("", found))
+
+
+def disclosed(key: str, value: Any) -> Any:
+    """The *value* of *key* as it may be shown and recorded: of an address, without who is named in it."""
+    if key == _ADDRESS and isinstance(value, str):
+        return _ACCOUNT.sub(r"\1***@", value, count=1)  # a password may hold what ends a host elsewhere
+    return inside(value, without_userinfo)
 
 
 def meant(rule: Mapping[str, Any], found: Any) -> str | None:
@@ -93,7 +106,7 @@ def allowed(rule: Mapping[str, Any]) -> str:
     if rule.get("format") in _EXAMPLES:
         kind = kind.replace("string", _EXAMPLES[rule["format"]])
     limits = [
-        f"{word} {rule[name]}"
+        f"{word} {str(rule[name]).removesuffix(_NO_LINE_END)}"
         for name, word in (
             ("minimum", "from"),
             ("exclusiveMinimum", "above"),

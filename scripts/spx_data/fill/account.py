@@ -1,16 +1,16 @@
-"""What the records of one chain say together, taken in slab by slab."""
+"""What the records of one chain say together, taken in chunk by chunk."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from spx_data import schema
 from spx_data.fill import underlying
 from spx_data.fill.underlying import Underlying
+from spx_data.market import schema
+from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.records import Settled
+from spx_data.market.window import Window
 from spx_data.quality.presence import Presence
-from spx_data.records import Settled
-from spx_data.settings import Window
-from spx_data.theta.chains import ListedChain, midnight_ms
 
 
 class Account:
@@ -27,7 +27,7 @@ class Account:
         self.nulls: Counter[str] = Counter()  # records that lack a value, by column
 
     def add(self, settled: Settled) -> None:
-        """Take in one slab, which has at least one record."""
+        """Take in one chunk, which has at least one record."""
         records = settled.records
         self.census.add_records(records)
         self.rows += len(records)

@@ -9,7 +9,6 @@ import datetime as dt
 import logging
 from contextlib import suppress
 
-from spx_data import acceptance, files, journal, runs, seals, sessions, staging
 from spx_data.errors import (
     DateValidationError,
     FileCorruptionError,
@@ -20,9 +19,11 @@ from spx_data.errors import (
 from spx_data.fill.listing import Listing
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.merge import merge_date
+from spx_data.lake import acceptance, calendar, runs
+from spx_data.market.chains import ListedChain
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain
+from spx_data.store import files, journal, reads, seals, staging
+from spx_data.store.staging import Receipt
 
 NOT_FETCHED = "not fetched"
 
@@ -45,7 +46,7 @@ def seal_as_it_is(settings: Settings, date: dt.date, reason: str) -> None:
             files.write_json(layout.manifest(date), manifest.as_json())
             acceptance.accept(settings, date, reason, as_is=True)
             try:
-                session = next(iter(sessions.known(settings, date, date)), None)
+                session = next(iter(calendar.known(settings, date, date)), None)
                 target = layout.parquet(date)
                 merge_date(settings, date, layout.manifest(date), target, session=session, as_is=reason)
             except SpxDataError as error:
@@ -61,7 +62,7 @@ def _manifest(settings: Settings, date: dt.date) -> Manifest:
     layout = settings.layout
     told: Manifest | None = None
     with suppress(MissingFileError, SchemaValidationError):
-        told = Manifest.of_json(files.read_json(layout.manifest(date)))
+        told = Manifest.of_json(reads.read_json(layout.manifest(date)))
     listing = told.listing if told else _listing(settings, date)
     errors = _errors(settings, date)
     before = dict(told.chains()) if told else {}
@@ -75,7 +76,7 @@ def _manifest(settings: Settings, date: dt.date) -> Manifest:
 
 def _listing(settings: Settings, date: dt.date) -> Listing:
     try:
-        return Listing.of_json(files.read_json(settings.layout.listing(date)))
+        return Listing.of_json(reads.read_json(settings.layout.listing(date)))
     except (MissingFileError, SchemaValidationError) as error:
         raise _nothing(date) from error
 

@@ -17,7 +17,6 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from spx_data import files, journal, staging
 from spx_data.errors import (
     ApiDataNotFoundError,
     ApiResponseInvalidError,
@@ -26,24 +25,25 @@ from spx_data.errors import (
     TooManyRejectsError,
     is_the_machines,
 )
-from spx_data.evidence import Evidence
-from spx_data.fill import habits, rejects, room, silence
+from spx_data.fill import disk_space, habits, rejects, silence
 from spx_data.fill.budget import Budget
 from spx_data.fill.lacking import Roll
 from spx_data.fill.listing import Listing, current
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.questions import checkpoint_of, evidence_of
-from spx_data.fill.rejects import Believed, Doubt, DoubtedRowsError
+from spx_data.fill.rejects import Believed, ConfirmedRejects, DoubtedRowsError
 from spx_data.fill.second_opinion import SecondOpinions
 from spx_data.fill.silence import Silent, Witnesses
-from spx_data.fill.source import Line
 from spx_data.fill.tries import is_last_try
-from spx_data.records import Rejects
-from spx_data.sessions import Session
+from spx_data.market.chains import ListedChain
+from spx_data.market.records import Rejects
+from spx_data.market.second_opinion import SecondOpinion
+from spx_data.market.sessions import Session
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain
-from spx_data.theta.windows import history
+from spx_data.sources.session import SourceSession
+from spx_data.sources.windows import history
+from spx_data.store import files, journal, staging
+from spx_data.store.staging import Receipt
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def download_expirations(
         ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
         TooManyRejectsError: more of the rows are bad than the settings allow, before the last try.
     """
-    with Line.open(settings, date, "download") as line:
+    with SourceSession.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
         receipts = _Download(settings, line, listed, session).receipts()
         files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
@@ -77,9 +77,12 @@ def download_expirations(
 class _Download:
     """A date on its way to a manifest: of each chain its receipt, its silence, or its failure."""
 
-    def __init__(self, settings: Settings, line: Line, listed: Listing, session: Session | None) -> None:
+    def __init__(
+        self, settings: Settings, line: SourceSession, listed: Listing, session: Session | None
+    ) -> None:
         self._settings, self._line, self._listed, self._session = settings, line, listed, session
-        self._budget, self._believed = Budget(settings.second_opinions), Believed()
+        self._budget = Budget(settings.second_opinions)
+        self._believed = Believed(line.profile.blanks if line.profile else ())
         self._last = is_last_try(settings, listed.date)
         self._receipts: dict[ListedChain, Receipt] = {}
         self._silent: dict[ListedChain, Silent] = {}
@@ -120,7 +123,7 @@ class _Download:
             "%s: %d chains listed, %d staged before",
             *(self._listed.date, len(self._listed.chains), len(self._receipts)),
         )
-        room.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
+        disk_space.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
 
         stop = threading.Event()
 
@@ -173,14 +176,14 @@ class _Download:
             self._settings.window,
         )
         begun, attempts, windows = time.monotonic(), 0, [window]
-        doubt: Doubt | None = Doubt(chain, self._believed)
+        doubt: ConfirmedRejects | None = ConfirmedRejects(chain, self._believed)
 
         def fetch() -> tuple[Roll, Rejects, tuple[int, int, int, str]]:
             nonlocal attempts
             attempts += 1
             bad = Rejects()
             roll = Roll(entry, window)
-            answered = history(self._line.source, chain, windows, bad)
+            answered = history(self._line.source, entry, windows, bad)
             answered = doubt.resolved(answered, bad) if doubt else answered
             return roll, bad, staging.write_records(checkpoint, roll.taken(answered))
 
@@ -204,7 +207,7 @@ class _Download:
             seconds=round(time.monotonic() - begun, 3),
             rejected=len(bad),
             rejects_sha256=staging.write_rejects(checkpoint, bad.found),
-            evidence=evidence_of(roll),
+            evidence=evidence_of(roll, bad.reading),
         )
         staging.write_receipt(checkpoint, receipt)
         self._line.journal.record(
@@ -254,8 +257,10 @@ class _Download:
     def _ask_for_second_opinions(self) -> None:
         staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
         receipts = [receipt for _, receipt in staged]
-        self._hours = habits.hours(self._settings, self._listed, self._session, receipts)
-        known = habits.known(self._settings.layout.lake, self._listed.date)
+        profile = self._line.profile
+        told = habits.told(self._settings, self._listed, self._session, receipts, profile)
+        self._hours = told.truth(self._settings.window, self._listed.api).quoted
+        known = habits.known(self._settings.layout.lake, self._listed.date, profile)
         self._opinions = SecondOpinions(self._settings, self._line, self._budget, self._hours, known)
         for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
             self._receipts[entry] = receipt
@@ -287,14 +292,14 @@ class _Download:
         for entry, error in self._failures.items():
             _log.warning("%s is sealed as unavailable: %s", entry.chain, error.cause)
             self._receipts[entry] = replace(
-                self._empty(entry, 0, Evidence()), error=f"{type(error).__name__}: {error.cause}"
+                self._empty(entry, 0, SecondOpinion()), error=f"{type(error).__name__}: {error.cause}"
             )
 
     def _counted(self, error: SpxDataError) -> SpxDataError:
         error.fields |= {"chains": len(self._failures), "staged": len(self._receipts)}
         return error
 
-    def _empty(self, entry: ListedChain, attempts: int, evidence: Evidence) -> Receipt:
+    def _empty(self, entry: ListedChain, attempts: int, evidence: SecondOpinion) -> Receipt:
         """The receipt of a chain without records."""
         chain = entry.chain
         return Receipt.empty(

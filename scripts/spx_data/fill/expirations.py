@@ -11,14 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spx_data import sessions, vouched
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
-from spx_data.layout import Layout
+from spx_data.lake import calendar
+from spx_data.market import sessions
 from spx_data.settings import Settings
-from spx_data.theta import Source
+from spx_data.sources.source import Source
+from spx_data.store import documents
+from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
-    from spx_data.fill.source import Line
+    from spx_data.sources.session import SourceSession
 
 _FRESH = dt.timedelta(days=1)
 
@@ -34,7 +36,7 @@ class _Kept:
     def read(cls, layout: Layout, source: Source, root: str) -> _Kept | None:
         """What is kept of *source*'s list; None where that is nothing, or damaged."""
         try:
-            document = vouched.read(layout.lake.expirations_cache(root))
+            document = documents.read(layout.lake.expirations_cache(root))
             if (document["base_url"], document["api"]) != (source.base_url, source.api):
                 return None
             dates = tuple(dt.date.fromisoformat(text) for text in document["dates"])
@@ -58,11 +60,11 @@ def asked(layout: Layout, source: Source, root: str) -> tuple[dt.date, ...]:
         "dates": [date.isoformat() for date in dates],
     }
     with suppress(SpxDataError):  # it only saves time
-        vouched.write(layout.lake.expirations_cache(root), document)
+        documents.write(layout.lake.expirations_cache(root), document)
     return dates
 
 
-def known(settings: Settings, line: Line, root: str, date: dt.date) -> tuple[dt.date, ...]:
+def known(settings: Settings, line: SourceSession, root: str, date: dt.date) -> tuple[dt.date, ...]:
     """The expirations of *root* as the source lists them, from what is kept where that knows *date*.
 
     Raises:
@@ -82,4 +84,5 @@ def _knows(kept: _Kept, settings: Settings, date: dt.date) -> bool:
         return False
     if now - kept.at < _FRESH:
         return True
-    return any(kept.at >= session.options_close for session in sessions.known(settings, date, date))
+    known = calendar.known(settings, date, date)
+    return any(kept.at >= session.options_close(settings.product) for session in known)

@@ -3,52 +3,65 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from spx_data import vouched
 from spx_data.errors import SpxDataError
-from spx_data.evidence import Lack
 from spx_data.fill.listing import Listing
 from spx_data.fill.second_opinion import ENOUGH
-from spx_data.layout import Layout
-from spx_data.quality import DETAILS
-from spx_data.quality.hours import Hours, Observed, Told
-from spx_data.sessions import Session
+from spx_data.lake import passports
+from spx_data.market.second_opinion import Lack
+from spx_data.market.sessions import Session
+from spx_data.quality.hours import HoursReports, Observed
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
+from spx_data.sources.profile import NOT_SEEN, Profile
+from spx_data.store.layout import Layout
+from spx_data.store.staging import Receipt
 
 _BESIDE_DAYS = 14  # calendar days to either side: a habit may change with a release of the terminal
 
 
-def hours(settings: Settings, listed: Listing, session: Session | None, receipts: Sequence[Receipt]) -> Hours:
-    """The hours of *listed*'s date, by both calendars and the records that are staged."""
+def told(
+    settings: Settings,
+    listed: Listing,
+    session: Session | None,
+    receipts: Sequence[Receipt],
+    profile: Profile | None,
+) -> HoursReports:
+    """What both calendars, the records that are staged and a probe tell of the hours of *listed*'s date."""
     stamps = (
         (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
         for receipt in receipts
     )
-    told = Told(settings.calendar, session, listed.vendor, Observed.of(listed.date, stamps))
-    return told.truth(settings.window, listed.api).quoted
+    observed = Observed.of(listed.date, stamps)
+    ends = (profile.full_day, profile.half_day) if profile else (NOT_SEEN, NOT_SEEN)
+    return HoursReports(settings.product, settings.calendar, session, listed.vendor, observed, *ends)
 
 
-def known(layout: Layout, date: dt.date) -> frozenset[Lack]:
-    """The lacks that sealed days around *date* confirm, `ENOUGH` times between them, and none refutes."""
+def known(layout: Layout, date: dt.date, profile: Profile | None) -> frozenset[Lack]:
+    """The lacks that sealed days around *date* confirm, `ENOUGH` times between them, or a probe did.
+
+    What any of them refutes is none. The first question of a date still checks what is known so.
+    """
     habits = [
         passport["second_opinions"]["habits"]
         for days in range(1, _BESIDE_DAYS + 1)
         for beside in (date - dt.timedelta(days=days), date + dt.timedelta(days=days))
         if (passport := _passport(layout, beside)) is not None
     ]
-    return frozenset(lack for lack in Lack if _is_confirmed([each.get(lack, {}) for each in habits]))
-
-
-def _is_confirmed(found: Sequence[Mapping[str, int]]) -> bool:
-    confirmed = sum(each.get("confirmed", 0) for each in found)
-    return confirmed >= ENOUGH and not any(each.get("contradicted") for each in found)
+    probed = profile.confirmed if profile else {}
+    refuted = {lack for each in habits for lack, found in each.items() if found.get("contradicted")}
+    refuted |= {lack for lack, count in (profile.contradicted if profile else {}).items() if count}
+    return frozenset(
+        lack
+        for lack in Lack
+        if lack not in refuted
+        and (probed.get(lack) or sum(each.get(lack, {}).get("confirmed", 0) for each in habits) >= ENOUGH)
+    )
 
 
 def _passport(layout: Layout, date: dt.date) -> dict[str, Any] | None:
     with suppress(SpxDataError):
-        return vouched.read_whole(layout.passport(date), until=DETAILS).document
+        return passports.read(layout, date).document
     return None

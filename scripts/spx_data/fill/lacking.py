@@ -1,6 +1,6 @@
 """What a chain's records lack, as far as a contract's own answer could tell more.
 
-A row appears for every stamp once a contract has had a quote (wire-facts, section 2.1). So a hole, an end
+A row appears for every stamp once a contract has had a quote (docs/wire.md, 2.1). So a hole, an end
 before the chain's own, a late beginning and a listed contract without any row are either facts of the source
 or faults of one answer.
 """
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spx_data.evidence import Lack
+from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.second_opinion import Lack
+from spx_data.market.window import Window
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.panel import PUT, RIGHTS
 from spx_data.quality.presence import Presence, first_and_last, runs
-from spx_data.settings import Window
-from spx_data.theta.chains import ListedChain, midnight_ms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,6 +141,6 @@ def runs_of(stamps: Mask, census: Presence) -> list[tuple[int, int]]:
     return [(census.stamp(first), census.stamp(last)) for first, last in runs(stamps)]
 
 
-def listed_contracts(entry: ListedChain) -> Iterable[Contract]:
+def listed_contracts(entry: ListedChain) -> list[Contract]:
     """The contracts that are listed for a chain."""
     return [*(("C", strike) for strike in entry.calls), *(("P", strike) for strike in entry.puts)]

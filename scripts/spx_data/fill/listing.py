@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spx_data import dataset, files, staging
-from spx_data.dataset import Identity
 from spx_data.errors import ApiDataNotFoundError, SchemaValidationError, SpxDataError
 from spx_data.fill.survey import SilentRoot, Survey
+from spx_data.market.chains import Chain, ListedChain
+from spx_data.market.vendor_hours import VendorHours
 from spx_data.settings import Settings
-from spx_data.theta.calendar import VendorHours
-from spx_data.theta.chains import Chain, ListedChain
+from spx_data.store import files, reads, staging
+from spx_data.store.dataset import Identity
 
 if TYPE_CHECKING:
-    from spx_data.fill.source import Line
+    from spx_data.sources.session import SourceSession
+
+
+_ROOT = re.compile(r"[A-Z]{1,6}")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Listing:
         try:
             date = dt.date.fromisoformat(document["date"])
             chains = tuple(_chain_of_json(date, entry) for entry in document["chains"])
+            if len({(entry.chain.root, entry.chain.expiration) for entry in chains}) < len(chains):
+                raise ValueError("two chains have one checkpoint")
             told, unknown = document["vendor_hours"], document["vendor_hours_unknown"]
             vendor = None if told is None else VendorHours.of_json(told)
             return cls(
@@ -97,6 +103,8 @@ def _chain_json(entry: ListedChain) -> dict[str, Any]:
 
 
 def _chain_of_json(date: dt.date, entry: dict[str, Any]) -> ListedChain:
+    if not _ROOT.fullmatch(entry["root"]):
+        raise ValueError(f"{entry['root']!r} is no root")  # files are named by it
     chain = Chain(
         entry["root"],
         dt.date.fromisoformat(entry["expiration"]),
@@ -112,17 +120,17 @@ def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
     Raises:
         ApiDataNotFoundError: the source has nothing for any root: evidence that the date has no data.
     """
-    from spx_data.fill.source import Line  # here, because a merge reads listings and asks nobody
+    from spx_data.sources.session import SourceSession  # here, because a merge reads listings and asks nobody
 
-    with Line.open(settings, date, "list", brief=True) as line:
+    with SourceSession.open(settings, date, "list", brief=True) as line:
         files.write_json(target, _ask(settings, line, date).as_json())
 
 
-def current(settings: Settings, line: Line, date: dt.date, path: Path) -> Listing:
+def current(settings: Settings, line: SourceSession, date: dt.date, path: Path) -> Listing:
     """The listing at *path*, made anew where it is damaged or was made for other settings or another API."""
-    wanted = dataset.identity(settings, line.source.greeks_version)
+    wanted = settings.identity(line.source.greeks_version)
     with suppress(SchemaValidationError):
-        listing = Listing.of_json(files.read_json(path))
+        listing = Listing.of_json(reads.read_json(path))
         if (listing.date, listing.api, listing.dataset) == (date, line.source.api, wanted):
             return listing
     listing = _ask(settings, line, date)
@@ -130,12 +138,12 @@ def current(settings: Settings, line: Line, date: dt.date, path: Path) -> Listin
     return listing
 
 
-def _ask(settings: Settings, line: Line, date: dt.date) -> Listing:
+def _ask(settings: Settings, line: SourceSession, date: dt.date) -> Listing:
     found = Survey(settings, line, date).findings()
     vendor, unknown = _vendor_hours(line, date)
     if found is None:
         raise _nothing(settings, date, vendor)
-    wanted = dataset.identity(settings, line.source.greeks_version)
+    wanted = settings.identity(line.source.greeks_version)
     return Listing(date, line.source.api, wanted, vendor=vendor, unknown=unknown, **vars(found))
 
 
@@ -150,7 +158,7 @@ def _nothing(settings: Settings, date: dt.date, vendor: VendorHours | None) -> A
     )
 
 
-def _vendor_hours(line: Line, date: dt.date) -> tuple[VendorHours | None, str | None]:
+def _vendor_hours(line: SourceSession, date: dt.date) -> tuple[VendorHours | None, str | None]:
     """What the vendor's calendar says, or why nothing is known: no date fails for it."""
     try:
         told = line.ask(lambda: line.source.hours(date), about="calendar")

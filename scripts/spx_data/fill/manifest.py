@@ -8,8 +8,8 @@ from typing import Any
 
 from spx_data.errors import SchemaValidationError
 from spx_data.fill.listing import Listing
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain
+from spx_data.market.chains import ListedChain
+from spx_data.store.staging import Receipt
 
 
 @dataclass(frozen=True)

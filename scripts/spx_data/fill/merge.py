@@ -10,28 +10,29 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from spx_data import dataset, files, journal, schema, seals, staging, vouched
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
-from spx_data.fill import passport
+from spx_data.fill import habits, passport
 from spx_data.fill.account import Account
+from spx_data.fill.chunks import chunks
 from spx_data.fill.manifest import Manifest
 from spx_data.fill.passport import ChainReport
-from spx_data.fill.rejects import Kept
-from spx_data.fill.slabs import slabs
-from spx_data.journal import Journal
-from spx_data.parquet import DayWriter, Written, read_back
+from spx_data.fill.rejects import RejectsWriter
+from spx_data.market import schema
+from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.records import Settled, settle
+from spx_data.market.sessions import Session
 from spx_data.quality import DETAILS, panel
-from spx_data.quality.hours import Observed, Told
 from spx_data.quality.judgement import Judge, Judgement, Rules
-from spx_data.records import Settled, settle
-from spx_data.sessions import Session
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.sources import profile
+from spx_data.store import dataset, documents, files, journal, locks, reads, seals, staging
+from spx_data.store.journal import Journal
+from spx_data.store.parquet import DayWriter, Written, read_back
+from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,12 +48,14 @@ def merge_date(
     *,
     session: Session | None,
     as_is: str | None = None,
+    stays: Collection[Path] = (),
 ) -> None:
     """Seal *date*: its checkpoints become *target*, its passport and its sidecar.
 
     *session* is the date's by the exchange calendar (None where it has none); the caller knows it, and
     loading the calendar would cost every job more than a small date's merge. *as_is* is the reason for which
-    a person has it sealed as it is, where one does.
+    a person has it sealed as it is, where one does. Of what was staged, the files that the caller clears away
+    itself *stay*.
 
     Raises:
         DatasetMismatchError: the lake holds another data set.
@@ -61,52 +64,53 @@ def merge_date(
     """
     begun = time.monotonic()
     log = Journal(settings.layout.journal(date), "merge")
-    with log.attempt():
+    with locks.alone(settings.layout.day_lock(date)), log.attempt():
         staged = _current(settings, manifest)
-        dataset.claim(settings, staged.listing.dataset)
+        dataset.claim(settings.layout, staged.listing.dataset)
         merge = _Merge(settings, staged, session)
         written = _write(merge, manifest, target)
-        size, checksum = files.size(target), files.digest(target)
+        size, checksum = reads.size(target), reads.digest(target)
         rejects, judgement = merge.kept.write(settings.layout.rejects(date)), merge.judgement()
         document = passport.passport(
             staged.listing, merge.reports, written, merge.hours(), rejects, judgement
         )
+        document["profile"] = merge.profiled(judgement)
         if as_is is not None:
             document["as_is"] = {"reason": as_is}
         document["parquet"] = {"bytes": size, "sha256": checksum}
         document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
         document["merge_seconds"] = round(time.monotonic() - begun, 3)
         document[DETAILS] = passport.details(merge.reports, judgement)
-        vouched.write(settings.layout.passport(date), document)
+        documents.write(settings.layout.passport(date), document)
         seals.seal(target, checksum)
         log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
     if not settings.keep_ndjson:
-        _clear(settings.layout.staging(date))
+        _clear(settings.layout.staging(date), stays)
 
 
-def _clear(staged: Path) -> None:
+def _clear(staged: Path, stays: Collection[Path]) -> None:
     """Remove what the sealed date no longer needs; failing at that must not undo the date.
 
     Snakemake deletes the outputs of a job that fails.
     """
     try:
-        stays = staging.clear(staged)
+        others = staging.clear(staged, stays)
     except SpxDataError as error:
         _log.warning("checkpoints stay behind: %s", error)
     else:
-        if stays:
-            _log.warning("%s: what is not this project's stays: %d files", staged, len(stays))
+        if others:
+            _log.warning("%s: what is not this project's stays: %d files", staged, len(others))
 
 
 def _current(settings: Settings, path: Path) -> Manifest:
     """The manifest at *path*, provided it was made for these settings."""
     try:
-        manifest = Manifest.of_json(files.read_json(path))
+        manifest = Manifest.of_json(reads.read_json(path))
     except SchemaValidationError:
         files.remove(path)
         raise
-    wanted = dataset.identity(settings, manifest.listing.dataset["greeks_version"])
+    wanted = settings.identity(manifest.listing.dataset["greeks_version"])
     if manifest.listing.dataset != wanted:
         files.remove(path)
         raise SchemaValidationError(
@@ -140,20 +144,14 @@ class _Merge:
 
     def __init__(self, settings: Settings, staged: Manifest, session: Session | None) -> None:
         self._settings, self._staged = settings, staged
-        self._told = self._what_was_told(session)
+        known = profile.known(settings.layout.profile)
+        self._profile = known if known and known.api == staged.listing.api else None
+        self._known = known
+        self._told = habits.told(settings, staged.listing, session, staged.receipts, self._profile)
         self._truth = self._told.truth(settings.window, staged.listing.api)
         self._judge = Judge(staged.listing.date, self._rules())
-        self.kept = Kept(staged.listing.api)
+        self.kept = RejectsWriter(staged.listing.api)
         self.reports: list[ChainReport] = []
-
-    def _what_was_told(self, session: Session | None) -> Told:
-        """What the exchange's calendar, the vendor's and the staged records say of the date's hours."""
-        stamps = (
-            (receipt.expiration, receipt.evidence.first_stamp, receipt.evidence.last_stamp)
-            for receipt in self._staged.receipts
-        )
-        listing = self._staged.listing
-        return Told(self._settings.calendar, session, listing.vendor, Observed.of(listing.date, stamps))
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -162,6 +160,7 @@ class _Merge:
             step_ms=self._settings.window.step_ms,
             closes_ms=midnight_ms(listing.date) + self._truth.hours.closes_ms,
             weights=self._settings.quality.weights,
+            clocks=self._profile.clock_names if self._profile else {},
         )
 
     def write(self, stream: BinaryIO) -> Written:
@@ -176,7 +175,7 @@ class _Merge:
             return writer.close()
 
     def _write_chain(self, writer: DayWriter, entry: ListedChain, receipt: Receipt) -> Account:
-        """Write one chain, slab by slab; of each slab only what judges and reports need stays in memory."""
+        """Write one chain, chunk by chunk; of each only what judges and reports need stays in memory."""
         import polars as pl
 
         chain, window = entry.chain, self._settings.window
@@ -194,7 +193,7 @@ class _Merge:
         return account
 
     def _settled(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
-        """The records of a checkpoint, slab by slab; what is bad of it is kept.
+        """The records of a checkpoint, chunk by chunk; what is bad of it is kept.
 
         A checkpoint that is damaged loses its receipt, so that it is fetched anew.
         """
@@ -204,7 +203,7 @@ class _Merge:
         try:
             self.kept.add(chain, staging.read_rejects(checkpoint, receipt))
             blocks = staging.read_blocks(checkpoint, receipt)
-            for settled in map(settle, slabs(blocks, expected, layout.temp, schema.PIECE_ROWS)):
+            for settled in map(settle, chunks(blocks, expected, layout.temp, schema.PIECE_ROWS)):
                 self.kept.add(chain, [], settled.conflicts)
                 yield settled
                 del settled
@@ -216,6 +215,13 @@ class _Merge:
         """The passport's word on the date's hours."""
         listing, window = self._staged.listing, self._settings.window
         return passport.session(listing, self.reports, self._told, self._truth, window)
+
+    def profiled(self, judgement: Judgement) -> dict[str, Any] | None:
+        """The passport's word on the terminal's profile, and on what the date met otherwise."""
+        if self._known is None:
+            return None
+        differs = [*self._told.differs(self._truth, self._settings.window), *judgement.differs]
+        return passport.profiled(self._known, self._staged.listing.api, self._staged.receipts, differs)
 
     def judgement(self) -> Judgement:
         """What the date is worth, once it is written."""

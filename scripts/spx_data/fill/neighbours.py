@@ -6,11 +6,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from spx_data import seals, vouched
 from spx_data.errors import SpxDataError
-from spx_data.layout import Layout
-from spx_data.quality import DETAILS
+from spx_data.lake import passports
 from spx_data.quality.expirations import Listed, lost_expirations
+from spx_data.store import seals
+from spx_data.store.layout import Layout
 
 _REACH_DAYS = 7
 
@@ -46,7 +46,7 @@ def _nearest(layout: Layout, date: dt.date, step: int) -> tuple[dt.date, Listed]
         day = date + dt.timedelta(days=step * days)
         if seals.is_sealed(layout.parquet(day)):
             try:
-                document = vouched.read_whole(layout.passport(day), until=DETAILS).document
+                document = passports.read(layout, day).document
                 return day, frozenset(filter(None, map(_recorded, document["chains"])))
             except (SpxDataError, KeyError, TypeError, ValueError):
                 continue  # `verify` tells of it; here it is only no witness

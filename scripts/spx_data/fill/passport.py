@@ -11,24 +11,27 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from spx_data import __version__, schema
-from spx_data.evidence import ChainState, Evidence, Lack
+from spx_data import __version__
 from spx_data.fill import underlying
 from spx_data.fill.account import Account
 from spx_data.fill.listing import Listing
-from spx_data.fill.rejects import KeptFile
+from spx_data.fill.rejects import RejectsFile
 from spx_data.fill.underlying import Underlying
-from spx_data.parquet import Written
+from spx_data.lake import passports
+from spx_data.market import schema
+from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.readings import READINGS
+from spx_data.market.second_opinion import ChainState, Lack, SecondOpinion
+from spx_data.market.window import Window
 from spx_data.quality import completeness, row_counts
 from spx_data.quality.checks import Count
 from spx_data.quality.completeness import Balance, Completeness
-from spx_data.quality.hours import Hours, Told, Truth
+from spx_data.quality.hours import Hours, HoursReports, Truth
 from spx_data.quality.judgement import Judgement
-from spx_data.settings import Window
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.sources.profile import Profile
+from spx_data.store.parquet import Written
+from spx_data.store.staging import Receipt
 
-FORMAT = 4
 MOST_UNKNOWN = 50  # things that are named one by one
 
 _ZONE = ZoneInfo(schema.ZONE)
@@ -172,7 +175,7 @@ class ChainReport:
         return {**self.completeness.as_json(), "second_opinion": {name: told[name] for name in about}}
 
 
-def _said_of(evidence: Evidence) -> str:
+def _said_of(evidence: SecondOpinion) -> str:
     """What the source said of a chain that gave nothing."""
     silence, asked = evidence.silence, evidence.opinion(Lack.ABSENT).confirmed
     if silence is None:
@@ -198,7 +201,7 @@ def passport(
     reports: Sequence[ChainReport],
     written: Written,
     session: dict[str, Any] | None,
-    rejects: KeptFile,
+    rejects: RejectsFile,
     judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
@@ -207,10 +210,11 @@ def passport(
     prices = underlying.together(report.underlying for report in reports)
     states, unknown = Counter(report.state for report in reports), [*_unknown(listing, reports)]
     return {
-        "format": FORMAT,
+        "format": passports.FORMAT,
         "date": listing.date.isoformat(),
         "session": session,
         "dataset": listing.dataset,
+        "schema_version": schema.VERSION,
         "source": {"api": listing.api, "greeks_version": listing.dataset["greeks_version"]},
         "completeness": {
             "chains_listed": len(reports),
@@ -244,6 +248,19 @@ def passport(
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
         "chains": [report.as_json() for report in reports],
     }
+
+
+def profiled(
+    profile: Profile, api: str, receipts: Sequence[Receipt], differs: Sequence[str]
+) -> dict[str, Any]:
+    """Which profile a date was judged by, and what it met otherwise: alike dates have alike texts."""
+    read = max((receipt.evidence.reading for receipt in receipts), key=READINGS.index, default="typed")
+    if profile.api != api:
+        differs = [f"the terminal speaks {api}, the profile is of one that speaks {profile.api}"]
+    elif READINGS.index(read) > READINGS.index(profile.wire.reading):
+        differs = [f"histories are spelt otherwise than in the profile ({read})", *differs]
+    at = profile.probed_at.isoformat(timespec="seconds")
+    return {"probed_at": at, "sha256": profile.sha256, "differs": list(differs)}
 
 
 def _unknown(listing: Listing, reports: Sequence[ChainReport]) -> Iterator[str]:
@@ -283,7 +300,7 @@ def details(reports: Sequence[ChainReport], judgement: Judgement) -> dict[str, A
 
 
 def session(
-    listing: Listing, reports: Sequence[ChainReport], told: Told, truth: Truth, window: Window
+    listing: Listing, reports: Sequence[ChainReport], told: HoursReports, truth: Truth, window: Window
 ) -> dict[str, Any] | None:
     """The hours that were told and those the date is judged by, and the stamps that they lead to."""
     document = told.as_json(truth)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 
-from spx_data import dataset, files, handles, slots, theta, volumes
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, ConfigurationValidationError
 from spx_data.fill import expirations
-from spx_data.layout import Layout
-from spx_data.retry import retrying
 from spx_data.settings import Settings, Terminal
-from spx_data.theta import Source
+from spx_data.sources import access, slots
+from spx_data.sources.retry import retrying
+from spx_data.sources.source import Source
+from spx_data.store import dataset, files, handles, volumes
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def preflight(settings: Settings) -> Terminal:
         PermissionDeniedError: a directory cannot be written to.
         VolumeError: a directory is on a volume that cannot do what is needed there.
         MachineError: this process may not open as many files as a run needs.
-        ThetaTerminalNotRunningError, ApiConnectionError, WrongApiError: see `theta.locate`.
+        ThetaTerminalNotRunningError, ApiConnectionError, WrongApiError: see `access.locate`.
         DatasetMismatchError: the output directory holds another data set.
         ConfigurationValidationError: the terminal does not know one of the roots.
     """
@@ -38,28 +38,33 @@ def preflight(settings: Settings) -> Terminal:
     for lack in volumes.check(layout):
         _log.warning("%s: after a power cut the last files may be damaged; verify finds them", lack)
     handles.ensure(settings.terminal.max_concurrent_requests)
-    terminal = theta.locate(settings.terminal, patient=True)
-    with slots.shared(layout, terminal.max_concurrent_requests, brief=True) as shared:
-        source = theta.connect(terminal, layout.temp, gate=shared.slot)
+    terminal = access.locate(settings.terminal, patient=True)
+    address, limit = str(terminal.base_url), terminal.max_concurrent_requests
+    with slots.shared(layout, address, limit, brief=True) as shared:
+        if shared.place.instead_of:
+            told = "the limit of requests holds for those who see %s alone: %s"
+            _log.warning(told, shared.place.folder, shared.place.instead_of)
+        source = access.connect(terminal, layout.temp, gate=shared.slot)
         try:
-            dataset.check(settings, dataset.identity(settings, source.greeks_version))
+            dataset.check(settings.layout, settings.identity(source.greeks_version))
             for root in settings.roots:
-                _check_root(layout, source, root, terminal.retry_wait_factor)
+                _check_root(settings, source, root, terminal.retry_wait_factor)
         finally:
             source.close()
     return terminal
 
 
-def _check_root(layout: Layout, source: Source, root: str, wait_factor: float) -> None:
+def _check_root(settings: Settings, source: Source, root: str, wait_factor: float) -> None:
     """Ask for the expirations of *root*, which the jobs need too: whoever knows none does not know it."""
+    product = settings.product
     try:
-        retrying(lambda: expirations.asked(layout, source, root), wait_factor=wait_factor)
+        retrying(lambda: expirations.asked(settings.layout, source, root), wait_factor=wait_factor)
     except ApiResponseInvalidError as error:
         _log.warning("%s: dates are listed without the terminal's list of expirations", error)
     except ApiDataNotFoundError as error:
         raise ConfigurationValidationError(
             f"config: processing.roots: {source.base_url} knows no option root {root}",
-            cure="SPX and SPXW are the roots of SPX options",
+            cure=f"{' and '.join(product.root_names)} are the roots of {product.title}",
             what="processing.roots",
             reason=f"unknown root {root}",
         ) from error

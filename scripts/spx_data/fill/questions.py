@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spx_data import staging
 from spx_data.errors import ApiDataNotFoundError
-from spx_data.evidence import Evidence, Lack, Opinion, contract
 from spx_data.fill.budget import Budget, UnansweredError
 from spx_data.fill.lacking import Contract, Lacking, Roll, runs_of, spread
-from spx_data.fill.source import Line
-from spx_data.layout import Checkpoint, Layout
-from spx_data.records import Rejects
-from spx_data.settings import Settings, Window
-from spx_data.staging import Receipt
-from spx_data.theta.chains import Chain, ListedChain
-from spx_data.theta.errors import OK
-from spx_data.theta.windows import history, joined
+from spx_data.market.chains import Chain, ListedChain
+from spx_data.market.readings import Reading
+from spx_data.market.records import Rejects
+from spx_data.market.second_opinion import Lack, Opinion, SecondOpinion, contract
+from spx_data.market.window import Window
+from spx_data.settings import Settings
+from spx_data.sources.session import SourceSession
+from spx_data.sources.windows import history, joined
+from spx_data.store import staging
+from spx_data.store.layout import Layout
+from spx_data.store.names import Checkpoint
+from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,10 +84,10 @@ class StagedChain:
         return self.doubtful(lack) / max(1, self.entry.contracts, self.receipt.contracts)
 
 
-def evidence_of(roll: Roll) -> Evidence:
-    """What the first answer about a chain leaves in question."""
+def evidence_of(roll: Roll, reading: Reading = "typed") -> SecondOpinion:
+    """What the first answer about a chain leaves in question; *reading* is what it took to be read."""
     lacking, ends = roll.lacking(), roll.ends
-    return Evidence(
+    return SecondOpinion(
         first_stamp=ends and ends[0],
         last_stamp=ends and ends[1],
         bare=tuple(runs_of(lacking.stamps, roll.census)),
@@ -93,6 +96,7 @@ def evidence_of(roll: Roll) -> Evidence:
             for lack in Lack
             if lack is not Lack.STAMPS and lacking.count(lack)
         },
+        reading=reading,
     )
 
 
@@ -103,7 +107,7 @@ def checkpoint_of(layout: Layout, entry: ListedChain) -> Checkpoint:
 
 
 def own_records(
-    line: Line, budget: Budget, window: Window, chain: Chain, one: Contract, bad: Rejects
+    line: SourceSession, budget: Budget, window: Window, chain: Chain, one: Contract, bad: Rejects
 ) -> list[pa.RecordBatch]:
     """The records of one contract of *chain*, asked for by itself; its bad rows are added to *bad*.
 
@@ -114,6 +118,8 @@ def own_records(
         UnansweredError: it did not answer.
     """
     right, strike = one
+    if not line.capabilities.single_contracts:
+        raise UnansweredError(f"not asked: API {line.source.api} has no answer about one contract")
 
     def ask() -> list[pa.RecordBatch]:
         with budget.question():
@@ -124,7 +130,7 @@ def own_records(
     try:
         return ask()
     except ApiDataNotFoundError as error:
-        if error.fields.get("status") != OK:
+        if error.fields.get("status") != HTTPStatus.OK:
             raise
     return ask()
 
@@ -132,7 +138,7 @@ def own_records(
 class Case:
     """A chain that is asked about: its records, counted, and what its contracts' own answers add to them."""
 
-    def __init__(self, settings: Settings, line: Line, budget: Budget, chain: StagedChain) -> None:
+    def __init__(self, settings: Settings, line: SourceSession, budget: Budget, chain: StagedChain) -> None:
         self._settings, self._line, self._budget, self._chain = settings, line, budget, chain
         self._checkpoint = checkpoint_of(settings.layout, chain.entry)
         self._fresh: list[pa.RecordBatch] = []  # recovered, and not in the checkpoint yet
@@ -200,12 +206,12 @@ class Case:
     def ask_the_chain_again(self) -> None:
         """Ask for the whole chain once more: what only its new answer has is added."""
         self._flush()
-        window, chain = self._settings.window, self._chain.entry.chain
+        window, entry = self._settings.window, self._chain.entry
         rows = news = 0
 
         def batches() -> Iterator[pa.RecordBatch]:
             nonlocal rows, news
-            for batch in history(self._line.source, chain, [window], Rejects()):
+            for batch in history(self._line.source, entry, [window], Rejects()):
                 self._forget_alone(batch)
                 fresh = self._roll.news(batch)
                 rows, news = rows + len(batch), news + len(fresh)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spx_data import files, staging
 from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
-from spx_data.records import CONFLICT, MEANINGS, Reject, Rejects
-from spx_data.theta.chains import Chain
-from spx_data.theta.excerpts import shown
+from spx_data.market.chains import Chain
+from spx_data.market.records import CONFLICT, MEANINGS, Reject, Rejects
+from spx_data.store import files, staging
+from spx_data.text.excerpts import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from spx_data.fill.listing import Listing
     from spx_data.settings import Settings
-    from spx_data.staging import Receipt
+    from spx_data.store.staging import Receipt
 
 
 _CHAINS = 2  # that confirm a pattern, before others are believed at once
@@ -43,9 +43,11 @@ class Believed:
     have come twice and alike in two chains, they are its habit, and asking others again only costs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blanks: Iterable[str] = ()) -> None:
+        """Values of the columns *blanks* are known to lack: a probe has seen it."""
         self._lock = threading.Lock()
         self._confirmed: dict[str, set[str]] = {}
+        self._known = frozenset(map(_no, blanks))
 
     def confirm(self, what: object, reasons: Iterable[str]) -> None:
         """Take note that a second answer about *what* had the very same bad rows, of these *reasons*."""
@@ -56,14 +58,21 @@ class Believed:
     def covers(self, reasons: Iterable[str]) -> bool:
         """Whether each of the *reasons* is a habit."""
         with self._lock:
-            return all(len(self._confirmed.get(reason, ())) >= _CHAINS for reason in reasons)
+            return all(
+                reason in self._known or len(self._confirmed.get(reason, ())) >= _CHAINS for reason in reasons
+            )
+
+
+def _no(column: str) -> str:
+    """The pattern of records that lack a value of *column*."""
+    return f"no {column}"
 
 
 class DoubtedRowsError(ApiResponseInvalidError):
     """An answer with bad rows that are not believed yet; its good ones are as good as any."""
 
 
-class Doubt:
+class ConfirmedRejects:
     """Bad rows in the answer about *what* are believed when two tries have brought the very same.
 
     Values that records lack are doubted once, and keep no chain out: the second answer is taken, whatever
@@ -94,7 +103,7 @@ class Doubt:
                 f"({MEANINGS[found[0].reason]}), expected none, or the same ones twice",
                 found[0].raw,
             )
-        absent = [f"no {name}" for name in lacks]
+        absent = list(map(_no, lacks))
         if absent and lacked is None and self._believed is not None and not self._is_habit(absent):
             counts = ", ".join(f"{name} {count:,}" for name, count in lacks.items())
             raise self._error(f"lacks values ({counts}), expected all, or another try that lacks some", "")
@@ -118,7 +127,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class KeptFile:
+class RejectsFile:
     """What a date's file of bad records holds; *sha256* is None where there is no such file."""
 
     reasons: Mapping[str, int]
@@ -130,7 +139,7 @@ class KeptFile:
         return sum(self.reasons.values())
 
 
-class Kept:
+class RejectsWriter:
     """Collects the bad records of a date, chain by chain, for `write`."""
 
     def __init__(self, api: str) -> None:
@@ -153,7 +162,7 @@ class Kept:
         about = {"root": chain.root, "expiration": chain.expiration.isoformat()}
         return {"reason": reason, **about, "api": self._api, "raw": raw}
 
-    def write(self, path: Path) -> KeptFile:
+    def write(self, path: Path) -> RejectsFile:
         """Write all to *path*, atomically and in order; where there is nothing, no file is left."""
         reasons = Counter[str]()
         for line in self._lines:
@@ -161,12 +170,12 @@ class Kept:
         counts = {code: reasons[code] for code in MEANINGS if code in reasons}
         if not self._lines:
             files.remove(path)
-            return KeptFile(counts, None)
+            return RejectsFile(counts, None)
         order = ("root", "expiration", "reason", "raw")
         self._lines.sort(key=lambda line: [line[name] for name in order])
         text = "".join(json.dumps(line) + "\n" for line in self._lines)
         files.write_text(path, text)
-        return KeptFile(counts, hashlib.sha256(text.encode()).hexdigest())
+        return RejectsFile(counts, hashlib.sha256(text.encode()).hexdigest())
 
 
 # Too many -----------------------------------------------------------------------------------------------
@@ -182,7 +191,7 @@ def check(settings: Settings, listing: Listing, receipts: Sequence[Receipt]) -> 
     rows = rejected + sum(receipt.rows for receipt in receipts)
     if 100 * rejected <= settings.quality.rejected_percent * rows:
         return
-    kept, path = Kept(listing.api), settings.layout.rejects(listing.date)
+    kept, path = RejectsWriter(listing.api), settings.layout.rejects(listing.date)
     bad = [(entry.chain, receipt) for entry, receipt in zip(listing.chains, receipts, strict=True)]
     for chain, receipt in bad:
         checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spx_data import staging
-from spx_data.evidence import Lack, Opinion
 from spx_data.fill.budget import Budget
 from spx_data.fill.questions import Case, StagedChain, checkpoint_of
-from spx_data.fill.source import Line
+from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.second_opinion import Lack, Opinion
 from spx_data.quality.hours import Hours
 from spx_data.settings import Settings
-from spx_data.staging import Receipt
-from spx_data.theta.chains import ListedChain, midnight_ms
+from spx_data.sources.session import SourceSession
+from spx_data.store import staging
+from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
     pass
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 ENOUGH = 5  # contracts of one chain, or of a date, that confirm a lack speak for the others
 _FULLEST = 2  # contracts that speak for stamps that all of a chain lack
 _SURE = 2 * ENOUGH  # confirmed so often over a date, a lack needs no question in a chain like the others
-# Late first quotes are the vendor's own rule (wire-facts, section 2.1), and all chains lack the same stamps
+# Late first quotes are the vendor's own rule (docs/wire.md, 2.1), and all chains lack the same stamps
 # when the day was short: one of a date's questions looks at both, and a second one where hardly any contract
 # is late; more do once one is contradicted.
 _BY_RULE, _HARDLY_ANY = 1, 2
@@ -44,7 +44,7 @@ class SecondOpinions:
     """The second opinions on one date."""
 
     def __init__(
-        self, settings: Settings, line: Line, budget: Budget, hours: Hours, known: frozenset[Lack]
+        self, settings: Settings, line: SourceSession, budget: Budget, hours: Hours, known: frozenset[Lack]
     ) -> None:
         """*hours* are those of the date's quotes; what is *known* days beside have confirmed."""
         self._settings, self._line, self._budget = settings, line, budget

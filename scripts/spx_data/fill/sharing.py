@@ -1,6 +1,6 @@
 """How many dates are at work at the terminal side by side, and in which order dates are filled.
 
-How many requests are in flight is no business of the schedule (`spx_data.slots`). Snakemake holds the number
+How many requests are in flight is no business of the schedule (`sources.slots`). Snakemake holds the number
 of jobs that may ask with a resource of `WHOLE` parts, of which each takes its share: that many jobs fit, and
 one more does not.
 """

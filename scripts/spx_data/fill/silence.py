@@ -9,30 +9,31 @@ have no stamp in the window.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
-from spx_data.evidence import (
+from spx_data.fill.budget import Budget, UnansweredError
+from spx_data.fill.lacking import Contract, listed_contracts
+from spx_data.fill.questions import own_records
+from spx_data.market.chains import Chain, ListedChain
+from spx_data.market.records import Rejects
+from spx_data.market.second_opinion import (
     CLOSED,
     NAMED,
     NOT_NAMED,
     UNQUOTED,
-    Evidence,
     Lack,
     Opinion,
+    SecondOpinion,
     Silence,
     contract,
 )
-from spx_data.fill.budget import Budget, UnansweredError
-from spx_data.fill.lacking import Contract, listed_contracts
-from spx_data.fill.questions import own_records
-from spx_data.fill.source import Line
 from spx_data.quality.hours import Hours
-from spx_data.records import Rejects
 from spx_data.settings import Settings
-from spx_data.theta.chains import Chain, ListedChain
+from spx_data.sources.session import SourceSession
 
 # Between the first answer and the last, times `thetadata.retry_wait_factor`: a hiccup is over by then.
 _APART_SECONDS = 5.0
@@ -61,16 +62,16 @@ class Silent:
 class Witnesses:
     """What the source itself says against its "no data" on a date."""
 
-    def __init__(self, settings: Settings, line: Line, budget: Budget, hours: Hours) -> None:
+    def __init__(self, settings: Settings, line: SourceSession, budget: Budget, hours: Hours) -> None:
         self._settings, self._line, self._budget, self._hours = settings, line, budget, hours
-        self._reports: dict[str, Mapping[Chain, str] | str] = {}
+        self._reports: dict[str, Mapping[dt.date, str] | str] = {}
 
-    def evidence(self, silent: Silent) -> Evidence:
+    def evidence(self, silent: Silent) -> SecondOpinion:
         """What is known of a chain that gave nothing."""
         chain, window = silent.entry.chain, self._settings.window
         quoted = self._hours.span(window, expiring=chain.expiration == chain.date)
         word = self._in_report(chain) if quoted else CLOSED
-        evidence = Evidence(
+        evidence = SecondOpinion(
             silence=Silence(silent.answers, round(silent.until - silent.since, 1), word),
             opinions={Lack.ABSENT: Opinion(doubtful=silent.entry.contracts)},
         )
@@ -81,9 +82,12 @@ class Witnesses:
         if chain.root not in self._reports:
             self._reports[chain.root] = self._report(chain)
         report = self._reports[chain.root]
-        return report if isinstance(report, str) else report.get(chain, NOT_NAMED)
+        return report if isinstance(report, str) else report.get(chain.expiration, NOT_NAMED)
 
-    def _report(self, chain: Chain) -> Mapping[Chain, str] | str:
+    def _report(self, chain: Chain) -> Mapping[dt.date, str] | str:
+        """What it says of each true expiration, for it may list another day for one than the listing does."""
+        if not self._line.capabilities.eod:
+            return f"not asked for: API {self._line.source.api} has no end-of-day report"
         try:
             with self._budget.question():
                 report = self._line.source.eod(chain.root, chain.date)
@@ -92,10 +96,10 @@ class Witnesses:
         except ApiDataNotFoundError as error:
             # It names nothing at all of a root whose contracts are listed: that is no report.
             return error.cause
-        silent = dict.fromkeys((entry.chain for entry in report.silent), UNQUOTED)
-        return silent | dict.fromkeys((entry.chain for entry in report.quoted), NAMED)
+        silent = dict.fromkeys((entry.chain.expiration for entry in report.silent), UNQUOTED)
+        return silent | dict.fromkeys((entry.chain.expiration for entry in report.quoted), NAMED)
 
-    def _by_contracts(self, entry: ListedChain, evidence: Evidence) -> Evidence:
+    def _by_contracts(self, entry: ListedChain, evidence: SecondOpinion) -> SecondOpinion:
         """The same after a few contracts were asked for by themselves."""
         confirmed, contradicted, unanswered = list[str](), list[str](), list[str]()
         for one in _around_the_middle(entry):
@@ -106,7 +110,7 @@ class Witnesses:
                 unanswered.append(f"{name}: {error}")
                 break
         opinion = Opinion(entry.contracts, tuple(confirmed), tuple(contradicted))
-        return Evidence(
+        return SecondOpinion(
             silence=evidence.silence,
             opinions={Lack.ABSENT: opinion},
             asked=len(confirmed) + len(contradicted) + len(unanswered),
@@ -121,7 +125,7 @@ class Witnesses:
             return False
 
 
-def contradiction(entry: ListedChain, evidence: Evidence) -> ApiResponseInvalidError | None:
+def contradiction(entry: ListedChain, evidence: SecondOpinion) -> ApiResponseInvalidError | None:
     """The error that a "no data" is which another answer of the source contradicts."""
     silence, singles = evidence.silence, evidence.opinion(Lack.ABSENT).contradicted
     if singles:

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from spx_data.errors import ApiDataNotFoundError, ConfigurationValidationError, SpxDataError
+from spx_data.errors import (
+    ApiDataNotFoundError,
+    ApiResponseInvalidError,
+    ConfigurationValidationError,
+    SpxDataError,
+)
 from spx_data.fill import expirations, tries
 from spx_data.fill.neighbours import Neighbours
+from spx_data.market.chains import Chain, Listed, ListedChain, true_expiration
 from spx_data.quality.expirations import is_live, unlisted
 from spx_data.settings import Settings
-from spx_data.theta.chains import Chain, Listed, ListedChain, true_expiration
 
 if TYPE_CHECKING:
-    from spx_data.fill.source import Line
+    from spx_data.sources.session import SourceSession
 
 # Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
 _APART_SECONDS = 5.0
@@ -57,9 +63,23 @@ class Root:
 
     @property
     def wanted(self) -> list[ListedChain]:
-        """The chains that are within the settings' reach, in order."""
-        found = (entry for entry in self.chains.values() if self.reaches(entry.chain.expiration))
-        return sorted(found, key=lambda entry: entry.chain)
+        """The chains that are within the settings' reach, in order, without those that are `mixed_up`."""
+        return [each[0] for each in self._within_reach() if len(each) == 1]
+
+    @property
+    def mixed_up(self) -> list[list[ListedChain]]:
+        """The chains within reach that are listed under two days with one true expiration, in order.
+
+        Nobody can tell whether they are one chain or two, and what is staged and sealed is one: none of them
+        is asked for.
+        """
+        return [each for each in self._within_reach() if len(each) > 1]
+
+    def _within_reach(self) -> list[list[ListedChain]]:
+        """The chains within the settings' reach, in order, those of one true expiration together."""
+        found = sorted(self.chains.values(), key=lambda entry: entry.chain)
+        by_expiration = groupby(found, key=lambda entry: entry.chain.expiration)
+        return [list(each) for expiration, each in by_expiration if self.reaches(expiration)]
 
     @property
     def listed(self) -> set[dt.date]:
@@ -90,12 +110,11 @@ class Root:
             known = self.chains.get(entry.chain.listed)
             self.chains[entry.chain.listed] = _united(known, entry) if known else entry
 
-    def entry(self, expiration: dt.date, witness: str) -> ListedChain:
-        """A chain of which no strike is known, spelled as the terminal's list of expirations spells it."""
-        spelled = (each for each in self.entries or () if true_expiration(each) == expiration)
-        return ListedChain(
-            Chain(self.name, expiration, self.date, next(spelled, expiration)), (), (), witness
-        )
+    def unknown(self, expiration: dt.date, witness: str) -> Iterator[ListedChain]:
+        """A chain of which no strike is known, under each day that the terminal's list has for it."""
+        spelled = {each for each in self.entries or () if true_expiration(each) == expiration}
+        for listed in spelled or {expiration}:
+            yield ListedChain(Chain(self.name, expiration, self.date, listed), (), (), witness)
 
 
 def _united(one: ListedChain, other: ListedChain) -> ListedChain:
@@ -110,14 +129,15 @@ class Findings:
     chains: tuple[ListedChain, ...]
     left_out: Mapping[str, Mapping[str, int]]  # root, reason, rows
     roots: Mapping[str, SilentRoot]
-    unasked: tuple[str, ...]  # chains that only the list of expirations has, more than are asked for
+    # Chains that are not asked for: those of the list of expirations alone that are too many, and `mixed_up`.
+    unasked: tuple[str, ...]
     expirations_unknown: Mapping[str, str]  # roots whose list of expirations could not be had, and why
 
 
 class Survey:
     """The questions about one date's roots, and what came of them."""
 
-    def __init__(self, settings: Settings, line: Line, date: dt.date) -> None:
+    def __init__(self, settings: Settings, line: SourceSession, date: dt.date) -> None:
         self._settings, self._line, self._date = settings, line, date
         self._roots = [Root(name, date, settings.max_dte) for name in settings.roots]
         self._beside = Neighbours.of(settings.layout.lake, date)
@@ -135,14 +155,14 @@ class Survey:
             while self._is_doubtful(root):
                 self._ask_again(root)
         if not any(root.wanted for root in self._roots):
-            for error in filter(None, (root.error for root in self._roots)):
+            for error in filter(None, (root.error or _nothing_but_mixed_up(root) for root in self._roots)):
                 raise error
             return None
         silent = {root.name: self._silence(root) for root in self._roots if not root.wanted}
         unasked = [text for root in self._roots for text in self._add_unlisted(root)]
         return Findings(
             tuple(entry for root in sorted(self._roots, key=lambda root: root.name) for entry in root.wanted),
-            {root.name: root.left_out for root in self._roots if root.left_out},
+            {root.name: left_out for root in self._roots if (left_out := _left_out(root))},
             silent,
             tuple(unasked),
             {root.name: root.why_not for root in self._roots if root.entries is None},
@@ -191,6 +211,8 @@ class Survey:
     def _add_reported(self, root: Root) -> bool:
         """Add the chains in the end-of-day report of *root*; whether there are any."""
         source = self._line.source
+        if not self._line.capabilities.eod:
+            return False
         try:
             told = self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
         except SpxDataError as error:
@@ -225,6 +247,8 @@ class Survey:
 
     def _silence(self, root: Root) -> SilentRoot:
         """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""
+        if root.mixed_up:
+            return SilentRoot("all that it lists is listed under two days each", explained=False)
         if root.chains:
             return SilentRoot("it lists nothing within processing.max_dte", explained=True)
         if root.error is not None:
@@ -247,11 +271,35 @@ class Survey:
         return f"though {live:,} of its expirations are live"
 
     def _add_unlisted(self, root: Root) -> list[str]:
-        """Add the chains of *root* that only other witnesses know; what is too much is named."""
-        root.add(root.entry(each, "days") for each in self._lost(root))
+        """Add the chains of *root* that only other witnesses know; what is not asked for is named."""
+        root.add(entry for each in self._lost(root) for entry in root.unknown(each, "days"))
         found = self._unlisted(root)
-        root.add(root.entry(each, "expirations") for each in found[:_MOST_UNLISTED])
-        return [f"{root.name} {each}" for each in found[_MOST_UNLISTED:]]
+        root.add(entry for each in found[:_MOST_UNLISTED] for entry in root.unknown(each, "expirations"))
+        return [f"{root.name} {each}" for each in found[_MOST_UNLISTED:]] + list(map(_told, root.mixed_up))
+
+
+def _told(mixed_up: Sequence[ListedChain]) -> str:
+    """Which chains are not asked for, and why."""
+    chain, days = mixed_up[0].chain, " and as ".join(str(entry.chain.listed) for entry in mixed_up)
+    return f"{chain.root} {chain.expiration}: it is listed as {days}, and not asked for as either"
+
+
+def _left_out(root: Root) -> Mapping[str, int]:
+    """The rows of the listing of *root* that are left out, with those of chains that are `mixed_up`."""
+    rows = sum(entry.contracts for each in root.mixed_up for entry in each)
+    return {**root.left_out, **({"two-days": rows} if rows else {})}
+
+
+def _nothing_but_mixed_up(root: Root) -> ApiResponseInvalidError | None:
+    """The error that a listing of such chains alone is; None where *root* has none of them."""
+    if not root.mixed_up:
+        return None
+    return ApiResponseInvalidError(
+        f"the listing of {root.name} on {root.date} cannot be used: {_told(root.mixed_up[0])}",
+        cure="It is asked again in the next run",
+        expected="each expiration once",
+        excerpt="",
+    )
 
 
 def _is_the_works(error: SpxDataError) -> bool:

@@ -1,7 +1,7 @@
 """European option values and their first derivatives in closed form, in the vendor's units.
 
 Black & Scholes (1973), The Pricing of Options and Corporate Liabilities; without dividends, as the vendor
-computes index options (wire-facts, section 3): theta per day of 365, vega, rho and epsilon per 1.00, lambda
+computes index options (docs/wire.md, 3): theta per day of 365, vega, rho and epsilon per 1.00, lambda
 relative to the model's price. Nothing is cut off: a printed value is the truth truncated to four decimals.
 """
 

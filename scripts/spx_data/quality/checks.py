@@ -6,11 +6,13 @@ could look at; what it could not look at (no quote, no underlying, no volatility
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from spx_data.quality.score import DIGITS
 from spx_data.quality.score import Part as Part
 
 Floats = npt.NDArray[np.float64]
@@ -55,3 +57,14 @@ class Count:
     by_stamp: Ints | None = None  # how many of the hits were at each of them
     chains: int = 1  # in which it was found, where the count is of several
     chains_of: int = 1  # in which there was anything to look at
+
+
+def parts(counts: Iterable[Count]) -> dict[str, float]:
+    """The points of each part among *counts*, one for each check: the worst of its checks."""
+    found: dict[str, float] = {}
+    for count in counts:
+        points = count.check.score(count.hits / count.of) if count.of else None
+        if points is not None:
+            part = count.check.part.value
+            found[part] = min(found.get(part, 100.0), round(points, DIGITS))
+    return found

@@ -1,10 +1,10 @@
 """The proof that a date is complete, chain by chain: expected, received, explained, and what is left over.
 
 For contracts, expected is what the source listed; for contract-stamps, every stamp of the session for every
-received contract (a row appears for every stamp once a contract has had a quote: wire-facts, section 2.1).
+received contract (a row appears for every stamp once a contract has had a quote: docs/wire.md, 2.1).
 Explained is what the source does not have by its own second word: contracts that were asked for by themselves
-lack the same, or speak for others (`evidence.Opinion`). What is left over is missing, and named. Nothing is
-missing where both differences are zero.
+lack the same, or speak for others (`second_opinion.Opinion`). What is left over is missing, and named.
+Nothing is missing where both differences are zero.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from spx_data.evidence import Evidence, Lack, contract
+from spx_data.market.chains import ListedChain
+from spx_data.market.second_opinion import Lack, SecondOpinion, contract
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.hours import surplus
 from spx_data.quality.panel import MINUTE_MS, clock
 from spx_data.quality.presence import Presence, first_and_last, runs
-from spx_data.theta.chains import ListedChain
 
 MOST_NAMED = 200  # of each list and chain
 
@@ -30,7 +30,7 @@ MISSING = Check(
     "contract-stamps",
     "a stamp of the session that a listed contract lacks although it was quoted before, or that all of its "
     "chain lack, or any stamp of a listed contract without a record, unless the source has none for it",
-    "wire-facts, section 2.1: a row appears for every stamp once the contract has had a quote that day",
+    "docs/wire.md, 2.1: a row appears for every stamp once the contract has had a quote that day",
     ruinous=0.05,
 )
 NONE_AT_SOURCE = Check(
@@ -39,7 +39,7 @@ NONE_AT_SOURCE = Check(
     "contract-stamps",
     "a stamp of the session that a contract lacks although it was quoted before, or that all of its chain "
     "lack, and that the source does not have: contracts asked for by themselves lack it too",
-    "wire-facts, section 2.1, which promises a row; the passport's `second_opinion` says who was asked",
+    "docs/wire.md, 2.1, which promises a row; the passport's `second_opinion` says who was asked",
     ruinous=0.05,
 )
 LATE = Check(
@@ -47,7 +47,7 @@ LATE = Check(
     Part.COMPLETENESS,
     "contracts",
     "a contract whose first record comes after the first stamp of its chain's session",
-    "wire-facts, section 2.1: before the first quote of the day there is no row",
+    "docs/wire.md, 2.1: before the first quote of the day there is no row",
     ruinous=None,
 )
 CHECKS = (MISSING, NONE_AT_SOURCE, LATE)
@@ -166,7 +166,7 @@ class Completeness:
         return next((f"{gap.contract or 'every contract'} at {clock(gap.first)}" for gap in gaps), None)
 
 
-def without_data(entry: ListedChain, evidence: Evidence) -> Completeness:
+def without_data(entry: ListedChain, evidence: SecondOpinion) -> Completeness:
     """A chain that gave nothing: explained where the source's report of the day does not name it either."""
     explained = evidence.silence is not None and evidence.silence.is_explained
     rights = (("C", entry.calls), ("P", entry.puts))
@@ -178,7 +178,7 @@ def without_data(entry: ListedChain, evidence: Evidence) -> Completeness:
     )
 
 
-def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Evidence) -> Completeness:
+def of_chain(entry: ListedChain, census: Presence, span: range, evidence: SecondOpinion) -> Completeness:
     """What a chain lacks of the stamps at the places *span* of its *census*."""
     listed, received = census.listed(entry.calls, entry.puts), census.received
     absent = [census.name(*at) for at in _indices(listed & ~received)]
@@ -210,7 +210,7 @@ def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Eviden
 class _Session:
     """A census within the session: what is there, what the source does not have, what is missing."""
 
-    def __init__(self, census: Presence, span: range, received: Mask, evidence: Evidence) -> None:
+    def __init__(self, census: Presence, span: range, received: Mask, evidence: SecondOpinion) -> None:
         self._census, self._span, self._received, self._evidence = census, span, received, evidence
         self.there: Mask = census.there[:, :, span.start : span.stop]
         self._all_lack: Mask = np.asarray(~self.there.any(axis=(0, 1)) & received.any())

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
+from spx_data.market.products import settles_at_the_open
 
-_SETTLED_AT_THE_OPEN = frozenset({"SPX"})  # last quoted the session before (wire-facts, section 10)
+Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
 
 # An exchange lists what expires sooner than this long before: nothing so near is new.
 _NEAR_DAYS = 7
@@ -35,7 +35,7 @@ def lost_expirations(
 
 def is_live(date: dt.date, root: str, expiration: dt.date) -> bool:
     """Whether contracts of *root* with that true expiration can still be quoted on *date*."""
-    return expiration > date or (expiration == date and root not in _SETTLED_AT_THE_OPEN)
+    return expiration > date or (expiration == date and not settles_at_the_open(root))
 
 
 def unlisted(entries: Iterable[dt.date], listed: AbstractSet[dt.date], date: dt.date) -> list[dt.date]:

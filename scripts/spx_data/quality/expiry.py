@@ -92,7 +92,7 @@ class Counting:
 WHOLE_DAYS = Counting(WAYS[0])
 FIXED = Counting(WAYS[0], 0.15 * DAY_MS)
 TIME_LEFT = Counting(WAYS[1])
-# What wire-facts (section 3) and the sessions tell of: they are recognized by those who cannot tell a minute.
+# What docs/wire.md (3) and the sessions tell of: they are recognized by those who cannot tell a minute.
 _KNOWN = {
     False: (0.0, FIXED.offset_ms),
     True: tuple(
@@ -231,15 +231,27 @@ def _of_kind(readings: Sequence[Reading]) -> Iterator[Clock]:
     """The clock of each chain of one kind: the one that most of them go by, or its own."""
     if not readings:
         return
-    common, agree = max((_common(readings, way) for way in WAYS), key=lambda one: one[1].sum())
+    common, agree = max((_common(readings, way) for way in WAYS), key=_agreement)
     many = agree.sum() >= _FEWEST and agree.mean() >= _MAJORITY
     for reading, agrees in zip(readings, agree, strict=True):
         if agrees and common is not None:
             yield Clock(common, reading.possible and (bool(many) or not _another_day(common, reading)))
             continue
-        own = next(filter(None, (_own(reading, way) for way in WAYS)), None)
+        own = max((_own(reading, way) for way in WAYS), key=_known)
         odd = many or (own is not None and _another_day(own, reading))
         yield Clock(own or reading, reading.possible and not odd)
+
+
+def _agreement(common: tuple[Counting | None, np.ndarray]) -> tuple[int, int]:
+    """How many chains agree, and how well what they agree on is known: of equals that one is meant."""
+    return int(common[1].sum()), _known(common[0])
+
+
+def _known(counting: Counting | None) -> int:
+    """How well a way of counting is known: a usual one, one that has a name, any other, none."""
+    if counting is None:
+        return 0
+    return 1 + (counting.error_ms == 0) + (counting.offset_ms in _KNOWN[counting.way.running])
 
 
 def _common(readings: Sequence[Reading], way: Way) -> tuple[Counting | None, np.ndarray]:

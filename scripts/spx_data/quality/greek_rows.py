@@ -60,5 +60,5 @@ class Rows:
 
 
 def solver_error(mid: Floats) -> Floats:
-    """Dollars that the vendor's own price may be off (wire-facts, section 3.6)."""
+    """Dollars that the vendor's own price may be off (docs/wire.md, 3.6)."""
     return np.where(mid < CHEAP, SOLVER, EXACT)

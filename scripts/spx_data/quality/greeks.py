@@ -7,26 +7,27 @@ chain, because short chains cannot tell the rate and long ones can.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from spx_data.evidence import contract
+from spx_data.market.second_opinion import contract
 from spx_data.quality import explanation
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
-from spx_data.quality.expiry import FIXED, TIME_LEFT, WHOLE_DAYS, Clock
+from spx_data.quality.expiry import FIXED, TIME_LEFT, UNNAMED, WHOLE_DAYS, Clock
 from spx_data.quality.explanation import Explanation, Rate
 from spx_data.quality.greek_rows import GREEKS, Rows
 from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms, put_forward_ms
 
 MOST = 2_000  # records of a chain that are examined
 LATEST = "latest"  # the model of version 3 that counts the time left; version 1 and v2 do not
+Kind = tuple[str, bool]  # root, and whether it is the last day
 _PLAUSIBLE = (-0.01, 0.12)  # yearly rates
 _SLIGHT = 1e-4  # what rates may differ by for no reason of ours: a basis point
 
-_MODEL = "Black & Scholes (1973) without dividends; wire-facts, section 3, re-computed from genuine rows"
+_MODEL = "Black & Scholes (1973) without dividends; docs/wire.md, 3, re-computed from genuine rows"
 _TRUNCATED = "by more than truncation to four decimals (of the volatility too) and the rate's error explain"
 
 
@@ -40,7 +41,7 @@ ZEROED = Check(
     "quotes",
     "delta, theta and vega are all 0 though both sides are quoted, the underlying is known and the "
     "volatility did not fail",
-    "wire-facts, section 2.2: below intrinsic value the delta is 1 or -1; no other sentinel has two sides",
+    "docs/wire.md, 2.2: below intrinsic value the delta is 1 or -1; no other sentinel has two sides",
 )
 RATE = Check(
     "greeks-rate",
@@ -48,7 +49,7 @@ RATE = Check(
     "chains",
     "the rate that a chain's deltas imply is outside of -1 % to 12 %, or differs from that of the day by "
     "more than its own error",
-    "wire-facts, section 3: one rate (SOFR) for every row of a date",
+    "docs/wire.md, 3: one rate (SOFR) for every row of a date",
     ruinous=0.10,
 )
 TIME = Check(
@@ -66,7 +67,7 @@ CONVENTION = Check(
     Part.GREEKS,
     "chains",
     "time is counted otherwise than the model is known to; figures.greeks_convention says how",
-    "wire-facts, section 3: whole days / 365 and 0.15 / 365 on the last (version 1), or the time left, an "
+    "docs/wire.md, 3: whole days / 365 and 0.15 / 365 on the last (version 1), or the time left, an "
     "hour at least (latest)",
     ruinous=None,
 )
@@ -93,7 +94,7 @@ class Sample:
     zeroed: Count
 
     @property
-    def kind(self) -> tuple[str, bool]:
+    def kind(self) -> Kind:
         """Chains of which kind count their time alike: by root, and those on their last day."""
         return self.root, self.days == 0
 
@@ -114,6 +115,7 @@ class Examined:
 
     counts: Sequence[Sequence[Count]]
     figures: dict[str, Any]
+    clocks: Mapping[Kind, frozenset[str]]  # the conventions met, by kind of chain
 
 
 def sample(panel: Panel) -> Sample:
@@ -144,22 +146,32 @@ def sample(panel: Panel) -> Sample:
     )
 
 
-def examine(samples: Sequence[Sample], greeks_version: str) -> Examined:
-    """Recompute the greeks of a day's *samples* by the conventions of *greeks_version*."""
+def examine(
+    samples: Sequence[Sample], greeks_version: str, clocks: Mapping[Kind, str] | None = None
+) -> Examined:
+    """Recompute the greeks of a day's *samples* by the conventions of *greeks_version*.
+
+    Where a probe has read the convention of a kind of chain (*clocks*), that one is the model's.
+    """
     if not samples:
-        return Examined([], {})
+        return Examined([], {}, {})
+    probed = clocks or {}
     found = explanation.explain([one.rows for one in samples], [one.kind for one in samples])
-    counts = [[one.zeroed, *_of_chain(one, found, at, greeks_version)] for at, one in enumerate(samples)]
+    counts = [
+        [one.zeroed, *_of_chain(one, found, at, _conventions(one, greeks_version, probed))]
+        for at, one in enumerate(samples)
+    ]
     return Examined(
         counts,
         {
             "rate": round(found.rate.value, 5) + 0.0 if found.told else None,
             "greeks_convention": _named(samples, found.clocks),
         },
+        _met(samples, found.clocks),
     )
 
 
-def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Count]:
+def _of_chain(one: Sample, found: Explanation, at: int, known: Sequence[str]) -> list[Count]:
     """The counts of one chain, whose place in the day's explanation is *at*."""
     used = found.clocks[at]
     if used is None:
@@ -168,7 +180,7 @@ def _of_chain(one: Sample, found: Explanation, at: int, version: str) -> list[Co
         one.rows, used.gives.years(one.rows), found.rate, used.gives.errors(one.rows)
     )
     told = found.chain_rates[at] if found.told else None
-    foreign = used.gives.name(last_day=one.days == 0) not in _allowed(one.days, version)
+    foreign = used.gives.name(last_day=one.days == 0) not in known
     there = [*np.count_nonzero(np.isfinite(one.rows.printed), axis=1).tolist(), len(one.rows)]
     return [
         Count(RATE, int(told is not None and _contradicts(told, found.rate)), int(told is not None)),
@@ -184,11 +196,25 @@ def _contradicts(told: Rate, day: Rate) -> bool:
     return abs(told.value - day.value) > told.error + day.error + _SLIGHT
 
 
-def _allowed(days: int, version: str) -> tuple[str, ...]:
+def _conventions(one: Sample, version: str, probed: Mapping[Kind, str]) -> tuple[str, ...]:
+    """The conventions by which a chain is expected to count: the probed one, or those of its model."""
+    return (probed[one.kind],) if one.kind in probed else allowed(one.days, version)
+
+
+def allowed(days: int, version: str) -> tuple[str, ...]:
     """The conventions of a model: nobody has said whether `latest` counts hours before the last day."""
     whole, left = FIXED if days == 0 else WHOLE_DAYS, TIME_LEFT
     known = (whole,) if version != LATEST else (left,) if days == 0 else (whole, left)
     return tuple(one.name(last_day=days == 0) for one in known)
+
+
+def _met(samples: Sequence[Sample], clocks: Sequence[Clock | None]) -> dict[Kind, frozenset[str]]:
+    """The conventions met, by kind of chain; those that make no sense, or have no name, tell nothing."""
+    met: dict[Kind, set[str]] = {}
+    for one, used in zip(samples, clocks, strict=True):
+        if used is not None and used.sense and (name := used.gives.name(last_day=one.days == 0)) != UNNAMED:
+            met.setdefault(one.kind, set()).add(name)
+    return {kind: frozenset(names) for kind, names in met.items()}
 
 
 def _named(samples: Sequence[Sample], clocks: Sequence[Clock | None]) -> str | None:
@@ -199,3 +225,12 @@ def _named(samples: Sequence[Sample], clocks: Sequence[Clock | None]) -> str | N
             last = one.days == 0
             met["last day " if last else ""].add(used.gives.name(last_day=last))
     return "; ".join(when + ", ".join(sorted(names)) for when, names in met.items() if names) or None
+
+
+def differences(found: Examined, clocks: Mapping[Kind, str]) -> Iterator[str]:
+    """How kinds of chains count their time, where *clocks*, which a probe has read, say otherwise."""
+    for (root, last_day), names in sorted(found.clocks.items()):
+        expected = clocks.get((root, last_day))
+        if expected is not None and names != {expected}:
+            when = " on their last day" if last_day else ""
+            yield f"greeks of {root}{when} count {', '.join(sorted(names))}, in the profile {expected}"

@@ -13,14 +13,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spx_data.market.chains import midnight_ms
+from spx_data.market.products import Product
+from spx_data.market.sessions import Session
+from spx_data.market.vendor_hours import VendorHours
+from spx_data.market.window import Window
 from spx_data.quality.checks import Check, Count, Part
-from spx_data.sessions import Session
-from spx_data.settings import Window
-from spx_data.theta.calendar import VendorHours
-from spx_data.theta.chains import midnight_ms
+from spx_data.sources.catalogue import capabilities
+from spx_data.sources.profile import NOT_SEEN, Ends
 
 _MINUTE_MS = 60_000
-_OPTIONS_LONGER_MS = 15 * _MINUTE_MS
+_REGULAR_OPEN_MS, _REGULAR_CLOSE_MS = 570 * _MINUTE_MS, 960 * _MINUTE_MS
 
 DISAGREES = Check(
     "session-disagrees",
@@ -28,7 +31,7 @@ DISAGREES = Check(
     "chains",
     "the exchange's calendar, the vendor's and the records do not tell the same hours for the date; the "
     "passport's session.findings say how",
-    "calendars err: of 2024-12-24 CBOE_Index_Options says 16:15 and NYSE 13:00; wire-facts, section 11.4",
+    "calendars err: of 2024-12-24 CBOE_Index_Options says 16:15 and NYSE 13:00; docs/wire.md, 11.4",
     ruinous=None,
 )
 SURPLUS = Check(
@@ -37,7 +40,7 @@ SURPLUS = Check(
     "records",
     "a record outside of the session's hours, like a last quote repeated after a half day's close; it costs "
     "nothing, because nothing is lost by it and session.closes tells it apart",
-    "wire-facts, section 2.1: quiet bars repeat the last quote; section 16: nobody knows where half days end",
+    "docs/wire.md, 2.1: quiet bars repeat the last quote; section 16: nobody knows where half days end",
     ruinous=None,
 )
 CHECKS = (DISAGREES, SURPLUS)
@@ -50,12 +53,26 @@ def surplus(within: int, outside: int) -> Count:
 
 @dataclass(frozen=True)
 class Hours:
-    """From when to when stocks trade, in ms since midnight, and how much longer index options do."""
+    """From when to when stocks trade, in ms since midnight, and how much longer options do.
+
+    *usual_ms* is how much longer those of the product usually trade; what expires that day stops with stocks.
+    """
 
     opens_ms: int
     closes_ms: int
-    longer_ms: int = _OPTIONS_LONGER_MS
-    expiring_longer_ms: int = 0  # what expires that day stops with stocks
+    longer_ms: int
+    expiring_longer_ms: int
+    usual_ms: int
+
+    @classmethod
+    def usual(cls, opens_ms: int, closes_ms: int, product: Product) -> Hours:
+        """The hours of a day on which options of *product* trade as usual."""
+        return cls(opens_ms, closes_ms, product.longer_ms, 0, product.longer_ms)
+
+    @classmethod
+    def regular(cls, product: Product) -> Hours:
+        """Those of a whole day."""
+        return cls.usual(_REGULAR_OPEN_MS, _REGULAR_CLOSE_MS, product)
 
     def span(self, window: Window, *, expiring: bool) -> range:
         """The places of *window*'s stamps at which a contract is quoted, *expiring* on the date or not."""
@@ -65,29 +82,42 @@ class Hours:
         return range(first, max(first, last + 1))
 
     @property
+    def closes_early(self) -> bool:
+        """Whether it is a half day."""
+        return self.closes_ms < _REGULAR_CLOSE_MS
+
+    def ending(self, ends: Ends) -> Hours:
+        """The same with options that end when those of a probed day did, where that makes sense."""
+        longer = {
+            name: end - self.closes_ms
+            for name, end in (("longer_ms", ends.living), ("expiring_longer_ms", ends.expiring))
+            if end is not None and 0 <= end - self.closes_ms <= self.usual_ms
+        }
+        return replace(self, **longer)
+
+    @property
     def variants(self) -> tuple[Hours, ...]:
-        """The same, and on half days with options that all end with stocks, or all a quarter hour later."""
-        if self.closes_ms >= REGULAR.closes_ms:
-            return (self,)
-        together = (0, _OPTIONS_LONGER_MS)
-        return (self, *(replace(self, longer_ms=each, expiring_longer_ms=each) for each in together))
+        """The same, as usual, and on half days with options that end with stocks, or as late as usual."""
+        usual = replace(self, longer_ms=self.usual_ms, expiring_longer_ms=0)
+        if not self.closes_early:
+            return (self, usual)
+        together = (0, self.usual_ms)
+        return (self, usual, *(replace(self, longer_ms=each, expiring_longer_ms=each) for each in together))
 
 
-REGULAR = Hours(opens_ms=570 * _MINUTE_MS, closes_ms=960 * _MINUTE_MS)
-
-
-def of_vendor(told: VendorHours | None) -> Hours | None:
+def of_vendor(told: VendorHours | None, product: Product) -> Hours | None:
     """The hours in the vendor's calendar; None where it tells none."""
     if told is None or told.opens is None or told.closes is None:
         return None
-    return Hours(_ms(told.opens), _ms(told.closes))
+    return Hours.usual(_ms(told.opens), _ms(told.closes), product)
 
 
-def _of_session(session: Session | None) -> Hours | None:
+def _of_session(session: Session | None, product: Product) -> Hours | None:
     if session is None:
         return None
     midnight = midnight_ms(session.date)
-    return Hours(*(int(moment.timestamp()) * 1000 - midnight for moment in (session.opens, session.closes)))
+    opens, closes = (int(moment.timestamp()) * 1000 - midnight for moment in (session.opens, session.closes))
+    return Hours.usual(opens, closes, product)
 
 
 def _ms(time: dt.time) -> int:
@@ -139,26 +169,31 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Told:
+class HoursReports:
     """What each of the three says about the hours of one date."""
 
+    product: Product
     calendar: str  # the exchange's, by name
     session: Session | None
     vendor: VendorHours | None
     observed: Observed
+    full_day: Ends = NOT_SEEN  # as a probe has seen them
+    half_day: Ends = NOT_SEEN
 
     def truth(self, window: Window, api: str) -> Truth:
         """The hours that most of them tell, and their disagreement in words."""
-        exchange, vendor = _of_session(self.session), of_vendor(self.vendor)
+        told = _of_session(self.session, self.product), of_vendor(self.vendor, self.product)
+        exchange, vendor = map(self._ending, told)
         candidates = [hours for hours in (exchange, vendor) if hours is not None]
         ends = [self._ends(hours, window) for hours in candidates]
         believed = [self._as_seen(hours, window) for hours in candidates]
         votes = [ends.count(end) + (seen is not None) for end, seen in zip(ends, believed, strict=True)]
         best = votes.index(max(votes)) if votes else None
-        chosen = REGULAR if best is None else believed[best] or candidates[best]
+        chosen = Hours.regular(self.product) if best is None else believed[best] or candidates[best]
         quoted = replace(chosen, opens_ms=self._quoted_from(chosen.opens_ms, api))
         findings = [*self._about_closed(), *self._about_late_records(quoted, window)]
-        if any(self._as_seen(hours, window) is None for hours in [*candidates, chosen]):
+        disagree = any(self._as_seen(hours, window) is None for hours in [*candidates, chosen])
+        if disagree and not self._is_as_probed(chosen, window):
             findings.append(self._about_closes(exchange, vendor, chosen))
         return Truth(chosen, quoted, tuple(findings))
 
@@ -172,9 +207,40 @@ class Told:
         return {
             "exchange": exchange and {"calendar": self.calendar} | exchange,
             "vendor": self.vendor and self.vendor.as_json(),
-            "early_close": truth.hours.closes_ms < REGULAR.closes_ms,
+            "early_close": truth.hours.closes_early,
             "findings": list(truth.findings),
         }
+
+    def _ending(self, hours: Hours | None) -> Hours | None:
+        return hours and hours.ending(self._probed(hours))
+
+    def _probed(self, hours: Hours) -> Ends:
+        return self.half_day if hours.closes_early else self.full_day
+
+    def _as_probed(self, hours: Hours, window: Window) -> list[tuple[str, int, int]]:
+        """Which chains, when they end, and when those of a probed day of that kind did within *window*."""
+        probed = self._probed(hours)
+        kinds = (
+            ("chains that live on", self.observed.last, probed.living),
+            ("expiring chains", self.observed.last_expiring, probed.expiring),
+        )
+        return [
+            (which, last, window.stamp_before(end))
+            for which, last, end in kinds
+            if last is not None and end is not None
+        ]
+
+    def _is_as_probed(self, hours: Hours, window: Window) -> bool:
+        """Whether the records end when those of a probed day did, whatever calendars say."""
+        found = self._as_probed(hours, window)
+        return bool(found) and all(last == end for _, last, end in found)
+
+    def differs(self, truth: Truth, window: Window) -> Iterator[str]:
+        """When the records end, where those of a probed day of that kind ended otherwise."""
+        kind = "half days" if truth.hours.closes_early else "full days"
+        for which, last, end in self._as_probed(truth.hours, window):
+            if last != end:
+                yield f"{which} end at {clock(last)}, on {kind} of the profile at {clock(end)}"
 
     def _ends(self, hours: Hours, window: Window) -> tuple[int, ...]:
         """The last stamps that *hours* lead to, for each kind of chain that there is."""
@@ -189,9 +255,9 @@ class Told:
         return next((each for each in hours.variants if self._ends(each, window) == seen), None)
 
     def _quoted_from(self, opens_ms: int, api: str) -> int:
-        """From when on there can be records: v2 has none before the index's first print (section 2.1)."""
+        """From when on there can be records: some sources have none before the first print."""
         first = self.observed.first
-        if api != "v2":
+        if capabilities(api).from_the_open:
             return opens_ms
         if first is not None and opens_ms <= first <= opens_ms + _MINUTE_MS:
             return first
@@ -200,7 +266,7 @@ class Told:
     def _about_closed(self) -> Iterator[str]:
         if self.session is None:
             yield f"the exchange calendar {self.calendar} has no session on the date, and there are records"
-        if self.vendor is not None and of_vendor(self.vendor) is None:
+        if self.vendor is not None and of_vendor(self.vendor, self.product) is None:
             yield f"the vendor's calendar says {self.vendor.kind}, and there are records"
 
     def _about_late_records(self, hours: Hours, window: Window) -> Iterator[str]:

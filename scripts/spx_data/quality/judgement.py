@@ -16,7 +16,7 @@ import numpy as np
 
 from spx_data.quality import activity, arbitrage, figures, greeks, parity, quotes, score, smile, underlying
 from spx_data.quality.activity import Activity
-from spx_data.quality.checks import Check, Count, Ints
+from spx_data.quality.checks import Check, Count, Ints, parts
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
 from spx_data.quality.underlying import Line
 
@@ -36,6 +36,7 @@ class Rules:
     step_ms: int  # of the stamps
     closes_ms: int | None  # when the stock market closed, ms since the epoch; None where no calendar says
     weights: Mapping[str, float]  # of the parts of a score
+    clocks: Mapping[greeks.Kind, str] = field(default_factory=dict)  # how a probe saw greeks count time
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Judgement:
     day: dict[str, Any]
     minutes: dict[str, Any] | None = None
     chains: Mapping[tuple[str, dt.date], dict[str, Any]] = field(default_factory=dict)
+    differs: tuple[str, ...] = ()  # from what a probe saw, in words
 
     def of(self, chain: tuple[str, dt.date]) -> dict[str, Any] | None:
         """What was found in one chain; None where there was nothing to judge."""
@@ -94,7 +96,8 @@ class Judge:
 
     def finish(self, more: Mapping[tuple[str, dt.date], Iterable[Count]]) -> Judgement:
         """The judgement on the date; *more* are counts from elsewhere, by (root, expiration)."""
-        examined = greeks.examine([chain.sample for chain in self._chains], self._rules.greeks_version)
+        rules = self._rules
+        examined = greeks.examine([one.sample for one in self._chains], rules.greeks_version, rules.clocks)
         compared = underlying.across([chain.underlying for chain in self._chains])
         for chain, differing, counts in zip(self._chains, compared, examined.counts, strict=True):
             chain.counts.extend((differing, *counts))
@@ -110,10 +113,11 @@ class Judge:
         figured = figures.of_day([(chain.expiration, chain.figures) for chain in self._chains], self._date)
         sums = [*_sums(every), *activity.judge([chain.activity for chain in self._chains])]
         day = self._of_day(sums, figured | examined.figures)
-        return Judgement(day, _minutes(sums, max(self._rules.step_ms, MINUTE_MS)), chains)
+        differs = tuple(greeks.differences(examined, rules.clocks))
+        return Judgement(day, _minutes(sums, max(rules.step_ms, MINUTE_MS)), chains, differs)
 
     def _of_chain(self, counts: list[Count], figured: Mapping[str, float | None]) -> dict[str, Any]:
-        points = score.parts(counts)
+        points = parts(counts)
         return {
             "score": score.weighted(points, self._rules.weights),
             "parts": points,
@@ -122,7 +126,7 @@ class Judge:
         }
 
     def _of_day(self, sums: list[Count], figured: Mapping[str, Any]) -> dict[str, Any]:
-        points = score.parts(sums)
+        points = parts(sums)
         weights = self._rules.weights
         return {
             "format": FORMAT,

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from spx_data import schema
-from spx_data.evidence import contract
+from spx_data.market import schema
+from spx_data.market.second_opinion import contract
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CALL, PUT = 0, 1
 RIGHTS = ("C", "P")
 MINUTE_MS = 60_000
-FAILED = 100.0  # iv_error of a volatility that was not found (wire-facts, section 2.3)
+FAILED = 100.0  # iv_error of a volatility that was not found (docs/wire.md, 2.3)
 _ZONE = ZoneInfo(schema.ZONE)
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spx_data.market.products import tick
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
 from spx_data.quality.panel import CALL, PUT, Panel
 
 _FEWEST = 3  # strikes that make a line worth the name
-_NARROWEST = 0.10  # dollars: a tick on each side; a locked quote must not carry all the weight
 _HALF_CENT = 0.005
 _DISCOUNTS = (0.5, 1.1)  # of a sane world
 _GOOD_R_SQUARED = 0.999
@@ -86,7 +86,8 @@ def fit(panel: Panel) -> Fit:
     usable = panel.two_sided[CALL] & panel.two_sided[PUT]
     y = np.where(usable, panel.mid[CALL] - panel.mid[PUT], 0.0)
     width = np.where(usable, (ask - bid).sum(axis=0), np.nan)
-    np.maximum(width, _NARROWEST, out=width)
+    # A tick on each side at least: a locked quote must not carry all the weight.
+    np.maximum(width, 2 * tick(panel.root), out=width)
     weights = np.where(usable, width**-2.0, 0.0)
     centre = float(panel.strikes.mean()) if len(panel.strikes) else 0.0
     x = panel.strikes - centre

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spx_data.evidence import contract
+from spx_data.market.second_opinion import contract
+from spx_data.market.window import Window
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.panel import PUT, RIGHTS
-from spx_data.settings import Window
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,12 +1,13 @@
 """Quotes by themselves: crossed, locked, without a bid, one-sided, wide, stale.
 
-A price of 0 is the terminal's way to say that there is none (the terminal's wire facts §0.4).
+A price of 0 is the terminal's way to say that there is none (docs/wire.md, 0.4).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from spx_data.market.products import tick
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
 from spx_data.quality.panel import CALL, MINUTE_MS, Panel
 
@@ -19,7 +20,6 @@ STALE_MS = 30 * MINUTE_MS
 STALE_RECORDS = 5  # at least, where stamps are far apart
 STALE_SPREADS = 2.0
 LEAST_DELTA = 0.1
-TICK = 0.05  # dollars: the narrowest spread that SPX options can have
 
 CROSSED = Check(
     "crossed",
@@ -44,7 +44,7 @@ ONE_SIDED = Check(
     Part.QUOTES,
     "quotes",
     "bid > 0, ask = 0",
-    "among 13,536 genuine SPXW quotes not one was without an ask (the terminal's wire facts §2.2)",
+    "among 13,536 genuine SPXW quotes not one was without an ask (docs/wire.md, 2.2)",
     tolerated=0.001,
     ruinous=0.05,
 )
@@ -53,7 +53,7 @@ ZERO_BID = Check(
     Part.QUOTES,
     "quotes",
     "bid = 0 < ask: nobody buys what is almost worthless",
-    "7.6 % of 13,536 genuine SPXW quotes (the terminal's wire facts §2.2)",
+    "7.6 % of 13,536 genuine SPXW quotes (docs/wire.md, 2.2)",
     ruinous=None,
 )
 NO_MARKET = Check(
@@ -61,7 +61,7 @@ NO_MARKET = Check(
     Part.QUOTES,
     "quotes",
     "bid = ask = 0",
-    "the terminal's wire facts §2.2",
+    "docs/wire.md, 2.2",
     ruinous=None,
 )
 WIDE = Check(
@@ -116,7 +116,7 @@ def stale(panel: Panel) -> tuple[Mask, Mask]:
     begin, length, delta = begin[judged > 0], length[judged > 0], summed[judged > 0] / judged[judged > 0]
     stamp = begin % panel.shape[2]
     moved = _range(panel.underlying, stamp, stamp + length)
-    still = delta * moved > STALE_SPREADS * np.maximum(panel.spread.reshape(-1)[begin], TICK)
+    still = delta * moved > STALE_SPREADS * np.maximum(panel.spread.reshape(-1)[begin], tick(panel.root))
     return looked_at & _marked(panel.shape, begin[still], length[still]), looked_at
 
 

@@ -1,4 +1,4 @@
-"""Rows that are no records and records that come twice, as counts of a chain (`spx_data.records`)."""
+"""Rows that are no records and records that come twice, as counts of a chain (`market.records`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REJECTED = Check(
     Part.COMPLETENESS,
     "rows",
     "a row that breaks a rule of ingest, and that the source sends again when it is asked again",
-    "spx_data.records; wire-facts, sections 0 and 2.1",
+    "spx_data.market.records; docs/wire.md, 0 and 2.1",
     ruinous=0.01,
 )
 CONFLICTING = Check(
@@ -17,7 +17,7 @@ CONFLICTING = Check(
     Part.COMPLETENESS,
     "records",
     "a contract of which the source has several records at one stamp, which are not the same",
-    "wire-facts, section 13: the vendor has sent records twice",
+    "docs/wire.md, 13: the vendor has sent records twice",
     ruinous=0.01,
 )
 REPEATED = Check(
@@ -25,7 +25,7 @@ REPEATED = Check(
     Part.COMPLETENESS,
     "records",
     "a record that repeats another one in every column, and is dropped",
-    "wire-facts, section 13: the vendor has sent records twice",
+    "docs/wire.md, 13: the vendor has sent records twice",
     ruinous=None,
 )
 CHECKS = (REJECTED, CONFLICTING, REPEATED)

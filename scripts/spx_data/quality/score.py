@@ -7,12 +7,8 @@ So a score is always its parts and the weights, and can be had anew from a passp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # lists weigh scores without a need for arrays
-    from spx_data.quality.checks import Count
 
 DIGITS = 2  # of a score
 
@@ -27,17 +23,6 @@ class Part(StrEnum):
     PARITY = "parity"
     SMILE = "smile"
     GREEKS = "greeks"
-
-
-def parts(counts: Iterable[Count]) -> dict[str, float]:
-    """The points of each part among *counts*, one for each check: the worst of its checks."""
-    found: dict[str, float] = {}
-    for count in counts:
-        points = count.check.score(count.hits / count.of) if count.of else None
-        if points is not None:
-            part = count.check.part.value
-            found[part] = min(found.get(part, 100.0), round(points, DIGITS))
-    return found
 
 
 def weighted(points: Mapping[str, float], weights: Mapping[str, float]) -> float | None:

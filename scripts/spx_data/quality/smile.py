@@ -27,7 +27,7 @@ IV_RANGE = Check(
     "quotes",
     "the volatility of an option out of the money with both sides is outside of 0.005 to 5 (on its last day, "
     "of 0.0001 to 5), though it did not fail",
-    "wire-facts, section 2.2, without its sentinels; section 3: a clock that stands still on the last day",
+    "docs/wire.md, 2.2, without its sentinels; section 3: a clock that stands still on the last day",
     tolerated=0.001,
     ruinous=0.05,
 )

@@ -1,7 +1,7 @@
 """The underlying (missing, frozen, contradictory, old) and the vendor's sentinels (volatilities that failed).
 
 The index prints about once a second from shortly after 09:30, so its price and its time tell at once when a
-feed stood still. After the stock market's close it stands still by nature (the terminal's wire facts §2.1).
+feed stood still. After the stock market's close it stands still by nature (docs/wire.md, 2.1).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MISSING = Check(
     Part.UNDERLYING,
     "records after 09:30",
     "underlying price 0, or none",
-    "only the record of 09:30 has no index yet (the terminal's wire facts §2.1)",
+    "only the record of 09:30 has no index yet (docs/wire.md, 2.1)",
     tolerated=0.001,
     ruinous=0.1,
 )
@@ -37,7 +37,7 @@ FROZEN = Check(
     Part.UNDERLYING,
     "stamps between the stock market's open and close",
     "underlying price unchanged for 5 minutes or more, before the stock market's close",
-    "368 distinct prices in 391 genuine minutes (the terminal's wire facts §7)",
+    "368 distinct prices in 391 genuine minutes (docs/wire.md, 7)",
     tolerated=0.0,
     ruinous=0.25,
 )
@@ -46,7 +46,7 @@ DISAGREES = Check(
     Part.UNDERLYING,
     "records with an underlying price",
     "underlying price differs from the median of the same stamp's records",
-    "the last print at or before a stamp is one number (the terminal's wire facts §2)",
+    "the last print at or before a stamp is one number (docs/wire.md, 2)",
     tolerated=0.001,
     ruinous=0.1,
 )
@@ -55,7 +55,7 @@ DIFFERS = Check(
     Part.UNDERLYING,
     "stamps that other chains have as well",
     "a chain's underlying price differs from the median of the day's chains at the same stamp",
-    "one underlying, whichever expiration asks (the terminal's wire facts §2)",
+    "one underlying, whichever expiration asks (docs/wire.md, 2)",
     tolerated=0.001,
     ruinous=0.1,
 )
@@ -64,7 +64,7 @@ OLD = Check(
     Part.UNDERLYING,
     "records with an underlying price between the stock market's open and close",
     "underlying time more than 2 minutes before the stamp, or after it",
-    "about one print a second, the last at or before the stamp counts (the terminal's wire facts §2, §7)",
+    "about one print a second, the last at or before the stamp counts (docs/wire.md, 2 and 7)",
     tolerated=0.001,
     ruinous=0.1,
 )
@@ -74,7 +74,7 @@ FAILED_IV = Check(
     "two-sided quotes that have an implied volatility: bid above intrinsic value, ask below the call's "
     "underlying or the put's strike",
     "iv_error ≥ 100; intrinsic value with rates up to 7 %",
-    "Merton 1973 (such prices have a volatility); whole days of it exist (the terminal's wire facts §2.2)",
+    "Merton 1973 (such prices have a volatility); whole days of it exist (docs/wire.md, 2.2)",
     tolerated=0.005,
     ruinous=0.2,
 )
@@ -83,7 +83,7 @@ NO_IV = Check(
     Part.UNDERLYING,
     "records with an implied volatility",
     "implied volatility 0 or iv_error ≥ 100: no market, at or below intrinsic value, or no underlying",
-    "the terminal's wire facts §2.2",
+    "docs/wire.md, 2.2",
     ruinous=None,
 )
 

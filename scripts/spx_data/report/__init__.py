@@ -16,12 +16,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data import __version__, files, ledger, status
-from spx_data.dates import Dates
-from spx_data.errors import DateValidationError, InsufficientDiskSpaceError, SpxDataError
-from spx_data.layout import Layout
+from spx_data import __version__, status
+from spx_data.errors import DateValidationError, FileCorruptionError, InsufficientDiskSpaceError, SpxDataError
+from spx_data.lake import session_states
+from spx_data.market.dates import Dates
 from spx_data.settings import Settings
 from spx_data.status import Summary
+from spx_data.store import files, reads
+from spx_data.store.layout import Layout
 
 __all__ = [
     "Made",
@@ -59,7 +61,7 @@ def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
     from spx_data.report import dashboard, page
 
     target = settings.layout.dashboard
-    files.write_text(target, page.html(dashboard.page(settings, moment), settings.layout))
+    files.write_text(target, page.html(dashboard.page(settings, moment)))
     return target
 
 
@@ -97,7 +99,7 @@ def day_text(
     """
     from spx_data.report import day, page
 
-    return page.html(day.page(settings, moment, date, together, summaries), settings.layout)
+    return page.html(day.page(settings, moment, date, together, summaries))
 
 
 def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.date]) -> Iterator[Made]:
@@ -123,7 +125,7 @@ def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
     Raises:
         DateValidationError: there is none.
     """
-    sealed = ledger.sealed_dates(layout, within)
+    sealed = session_states.sealed_dates(layout, within)
     found = sorted({*sealed, *(within.single if within else ())})
     if not found:
         raise DateValidationError(
@@ -138,7 +140,7 @@ def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
 def newest_stale(settings: Settings) -> list[dt.date]:
     """Those of the newest sealed dates whose page is stale; of so many as `report.day_pages` says."""
     count = settings.report.day_pages
-    newest = ledger.sealed_dates(settings.layout)[-count:] if count else []
+    newest = session_states.sealed_dates(settings.layout)[-count:] if count else []
     return [date for date in newest if is_stale(settings.layout, date)]
 
 
@@ -146,13 +148,13 @@ def is_stale(layout: Layout, date: dt.date) -> bool:
     """Whether the page of a sealed *date* is missing, older than its seal, or of another release."""
     page = layout.day_page(date)
     try:
-        with files.reading(page) as stream:
+        with reads.reading(page) as stream:
             head = stream.read(_HEAD)
         return (
             page.stat().st_mtime < layout.sidecar(date).stat().st_mtime
             or f'"spx-data {__version__}"'.encode() not in head
         )
-    except OSError:
+    except (OSError, FileCorruptionError):
         return True
 
 

@@ -12,25 +12,28 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import metadata, resources
+from importlib import resources
 from typing import Any
 
 import altair as alt
 import jinja2
+import markupsafe
 from markupsafe import Markup
 
-from spx_data import __version__, files, words
-from spx_data.errors import InsufficientDiskSpaceError, MissingFileError, PermissionDeniedError
-from spx_data.layout import Layout
+from spx_data import __version__
+from spx_data.text import words
+from spx_data.text.printable import visible
 
 # Columns of one length: names to values that JSON can spell.
 Columns = Mapping[str, Sequence[Any]]
 
 _ROOM = resources.files(__package__)
 _STYLES, _SCRIPTS, _FIRST_SCRIPT = ("page.css",), ("sortable.js", "page.js"), "theme.js"
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_HEAD = 4096  # characters, in which a page names its policy
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ class Page:
     refresh_seconds: int | None = None  # how often a page that is served loads itself anew
 
 
-def html(page: Page, layout: Layout) -> str:
-    """The whole text of *page*; the charts' library is kept in the cache of *layout*."""
-    scripts = [chart_library(layout), *map(_asset, (*_SCRIPTS, *page.scripts))]
+def html(page: Page) -> str:
+    """The whole text of *page*."""
+    scripts = [chart_library(), *map(_asset, (*_SCRIPTS, *page.scripts))]
     template = _templates().get_template("page.html.j2")
     return template.render(
         page=page,
@@ -86,25 +89,45 @@ def html(page: Page, layout: Layout) -> str:
         style=Markup("\n".join(map(_asset, (*_STYLES, *page.styles)))),
         first_script=Markup(_asset(_FIRST_SCRIPT)),
         scripts=[Markup(script) for script in scripts],
-        policy=_policy([_asset(_FIRST_SCRIPT), *scripts]),
+        policy=policy(),
     )
 
 
-def chart_library(layout: Layout) -> str:
+@functools.cache
+def chart_library() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, as vl-convert bundles them.
 
-    Putting it together takes a second, so it is kept in the cache, by the version of the package.
+    Putting it together takes a second of each process, and it is kept in no file: whoever can write to the
+    lake could write what every page runs.
     """
-    kept = layout.charts_library(metadata.version("vl-convert-python"))
-    try:
-        return files.content(kept).decode()
-    except MissingFileError:
-        import vl_convert
+    import vl_convert
 
-        script = _inside(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-        with suppress(PermissionDeniedError, InsufficientDiskSpaceError):  # who may only read can look too
-            files.write_text(kept, script)
-        return script
+    return _inside(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+@functools.cache
+def policy() -> str:
+    """What a browser lets any page of ours do: run these scripts, and ask nobody for anything.
+
+    Expressions of charts are interpreted, so no text is ever made a function (`ast` in `page.js`).
+    """
+    assets = sorted(each.name for each in (_ROOM / "assets").iterdir() if each.name.endswith(".js"))
+    scripts = [chart_library(), *map(_asset, assets)]
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    rules = (
+        "default-src 'none'",
+        "script-src " + " ".join(f"'sha256-{each}'" for each in hashes),
+        "style-src 'unsafe-inline'",
+        "img-src data: blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+    return "; ".join(rules)
+
+
+def has_policy(text: str) -> bool:
+    """Whether *text* begins as a page does that this very process could have made."""
+    return f'content="{markupsafe.escape(policy())}"' in text[:_HEAD]
 
 
 def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
@@ -117,31 +140,22 @@ def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
 def embedded(value: Any) -> Markup:
     """*value* as JSON that can stand in a `<script>`: whatever it holds, the element ends after it."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spelt)
-    for character in "<>&\u2028\u2029":
+    # Beyond ASCII there are texts alone, in which a mark of direction is as misleading as in a template.
+    text = _BEYOND_ASCII.sub(lambda found: visible(found[0]).replace("\\", "\\\\"), text)
+    for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
+
+
+def _shown(value: Any) -> Any:
+    """What a template is given, its controls and marks of direction as characters: they would mislead."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _spelt(value: Any) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     raise TypeError(f"{value!r} has no place on a page")
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """What the browser lets the page do: run these scripts, and ask nobody for anything.
-
-    Vega makes functions of the expressions in its specifications, which are ours (`unsafe-eval`).
-    """
-    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{each}'" for each in hashes)
-    rules = (
-        "default-src 'none'",
-        f"script-src {allowed} 'unsafe-eval'",
-        "style-src 'unsafe-inline'",
-        "img-src data: blob:",
-    )
-    return "; ".join(rules)
 
 
 @functools.cache
@@ -162,6 +176,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     found.filters |= {name: getattr(words, name) for name in words.__all__}
     found.filters |= {"embedded": embedded, "specification": specification}

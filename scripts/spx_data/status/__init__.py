@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from spx_data import ledger, sessions, tree
-from spx_data.layout import Layout
-from spx_data.ledger import Evidence, State
+from spx_data.lake import calendar, session_states
+from spx_data.lake.session_states import Evidence, State
 from spx_data.settings import Settings
 from spx_data.status.history import History
 from spx_data.status.memory import Memory
 from spx_data.status.overview import Overview
 from spx_data.status.summary import Facts, Summary, Trouble
-from spx_data.tree import Tree
+from spx_data.store import tree
+from spx_data.store.layout import Layout
+from spx_data.store.tree import Tree
 
 __all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "summaries"]
 
@@ -108,10 +109,10 @@ class _Sight:
 def _sights(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Iterator[_Sight]:
     """Every wanted session and every other date the tree knows, oldest first."""
     layout = settings.layout
-    wanted = {session.date: session for session in sessions.wanted(settings, moment)}
+    wanted = {session.date: session for session in calendar.wanted(settings, moment)}
     known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
     on_disk = walked.dates if walked else tree.dates(layout)
     for date in sorted({*wanted, *known, *on_disk}):
-        evidence = ledger.gather(layout, date)
-        state = ledger.state(evidence, wanted.get(date), moment, settings.patience)
+        evidence = session_states.gather(layout, date)
+        state = session_states.state(evidence, wanted.get(date), moment, settings.patience, settings.product)
         yield _Sight(layout, date, evidence, state)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.status.quality import Day
 from spx_data.status.summary import Summary
 

@@ -1,4 +1,4 @@
-"""The SQLite log's tables (requirements, section F) and their rows, from the dates' histories.
+"""The SQLite log's tables and their rows, from the dates' histories.
 
 Written new beside the old one and renamed, so a reader sees one or the other. Every value comes from the
 tree and not from the clock: deleting the file and rebuilding it gives the same rows.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from spx_data import config, files
+from spx_data import config
 from spx_data.config import editing, rulebook, table
 from spx_data.errors import (
     DatabaseConnectionError,
@@ -26,12 +26,13 @@ from spx_data.errors import (
     DatabaseTransactionError,
     MissingFileError,
 )
-from spx_data.journal import Event
-from spx_data.retry import retrying
 from spx_data.settings import Settings
+from spx_data.sources.retry import retrying
 from spx_data.status import rows
 from spx_data.status.history import History
 from spx_data.status.rows import Row
+from spx_data.store import files, reads
+from spx_data.store.journal import Event
 
 _SCHEMA = """
 CREATE TABLE processing_log (
@@ -172,7 +173,7 @@ def _connect(part: Path, target: Path) -> sqlite3.Connection:
 def _check_ours(path: Path) -> None:
     """Raise unless *path* may be replaced: it is a status log of ours, or there is nothing."""
     try:
-        with files.reading(path) as stream:
+        with reads.reading(path) as stream:
             head = stream.read(_HEAD.size)
     except MissingFileError:
         return

@@ -44,6 +44,7 @@ def of(passport: Mapping[str, Any]) -> Digest | None:
         "minutes": _minutes(passport),
         "findings": (passport.get("session") or {}).get("findings") or [],
         "expirations": _expirations(passport),
+        "profile": _profile(passport),
     }
 
 
@@ -58,6 +59,12 @@ def _rejects(rejects: Mapping[str, Any]) -> list[int | None]:
     rows = rejects.get("rows")
     bad = None if rows is None else rows - rejects["reasons"].get(CONFLICT, 0)
     return [bad, rejects.get("duplicates_dropped"), rejects.get("conflicts")]
+
+
+def _profile(passport: Mapping[str, Any]) -> list[Any]:
+    """The digest of the terminal's profile that a day was judged by, and what it met otherwise."""
+    told = passport.get("profile") or {}
+    return [told.get("sha256"), told.get("differs") or []]
 
 
 def _minutes(passport: Mapping[str, Any]) -> float | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spx_data.ledger import Kind, State
+from spx_data.lake.session_states import Kind, State
 from spx_data.status.summary import Summary
 
 FAILING = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from spx_data.status.digest import Digest
-from spx_data.words import percent
+from spx_data.text.words import percent
 
 _FEWEST_DAYS = 5
 _NEARLY_ALL = 0.9  # of the judged days

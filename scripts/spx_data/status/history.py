@@ -11,14 +11,14 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from spx_data import journal, ledger, staging, vouched
 from spx_data.errors import SpxDataError
-from spx_data.journal import Event
-from spx_data.layout import Layout
-from spx_data.ledger import Evidence, Kind, State
-from spx_data.quality import DETAILS
+from spx_data.lake import passports, session_states
+from spx_data.lake.session_states import Evidence, Kind, State
 from spx_data.status import digest
 from spx_data.status.digest import Digest
+from spx_data.store import documents, journal, staging
+from spx_data.store.journal import Event
+from spx_data.store.layout import Layout
 
 _ENDS = frozenset({journal.FINISHED, journal.FAILED})
 _TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
@@ -44,7 +44,7 @@ class History:
     date: dt.date
     state: State
     events: Sequence[Event]
-    passport_file: vouched.Reading | None  # of a sealed date
+    passport_file: documents.Reading | None  # of a sealed date
 
     @classmethod
     def of(cls, layout: Layout, date: dt.date, evidence: Evidence, state: State) -> History:
@@ -53,7 +53,7 @@ class History:
             return cls(layout, date, state, evidence.events, None)
         passport = None
         with suppress(SpxDataError, OSError):  # `verify` names a lost passport; the log goes on without it
-            passport = vouched.read_whole(layout.passport(date), until=DETAILS)
+            passport = passports.read(layout, date)
         return cls(layout, date, state, journal.read(layout.journal(date)), passport)
 
     @property
@@ -98,7 +98,9 @@ class History:
         """When the date's last try came to an end, good or bad."""
         if self.state.kind is Kind.PARTIAL:
             return None
-        return next((event["at"] for event in reversed(self.last_run) if ledger.is_outcome(event)), None)
+        return next(
+            (event["at"] for event in reversed(self.last_run) if session_states.is_outcome(event)), None
+        )
 
     @cached_property
     def sealed_at(self) -> str | None:

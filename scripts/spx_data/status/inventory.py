@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from spx_data import files, vouched
-from spx_data.errors import MissingFileError
-from spx_data.layout import Layout
+from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.store import documents, reads
+from spx_data.store.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def items(
     checksum: str,
     rows: int,
     created: str | None,
-    passport: vouched.Reading | None = None,
+    passport: documents.Reading | None = None,
 ) -> Iterator[Item]:
     """The files of a sealed *date* that are there.
 
@@ -48,8 +48,8 @@ def items(
             size, found = passport.size, passport.sha256
         else:
             try:
-                content = files.content(path)
-            except MissingFileError:
+                content = reads.content(path)
+            except (MissingFileError, FileCorruptionError):  # `verify` names it
                 continue
             size, found = len(content), hashlib.sha256(content).hexdigest()
         yield Item(path, date, kind, size, found, None, created)

@@ -17,11 +17,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from spx_data import __version__, layout, locks, vouched
+from spx_data import __version__
 from spx_data.errors import SpxDataError
-from spx_data.layout import Layout
 from spx_data.status.history import History
 from spx_data.status.summary import Facts, Trouble
+from spx_data.store import documents, locks, names
+from spx_data.store.layout import Layout
 
 _FACTS = [field.name for field in fields(Facts)][:-1]  # `troubles` come last, and have a form of their own
 _TROUBLE = [field.name for field in fields(Trouble) if field.name != "date"]
@@ -64,7 +65,7 @@ class Memory:
         return history, self._keep(signatures, history)
 
     def _signatures(self, date: dt.date) -> Signatures:
-        return [_signature(path) for path in layout.names(self._patterns, date)]
+        return [_signature(path) for path in names.filled(self._patterns, date)]
 
     def _keep(self, signatures: Signatures, history: History) -> Facts:
         """The facts of *history*, remembered if they come from the files of *signatures* and no others."""
@@ -80,12 +81,12 @@ class Memory:
         if self._now == self._before:
             return
         with suppress(SpxDataError), locks.locked(self._layout.lock("summaries")):
-            vouched.write_compact(self._layout.summaries, {"form": _FORM, "dates": self._now})
+            documents.write_compact(self._layout.summaries, {"form": _FORM, "dates": self._now})
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = vouched.read(path)
+        document = documents.read(path)
     except SpxDataError:
         return {}
     known: dict[str, Any] = document["dates"] if document.get("form") == _FORM else {}
@@ -95,7 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _patterns(of: Layout) -> list[str]:
     """What a sealed date's facts come from."""
     journal = of.journal_pattern
-    found = (of.passport_pattern, journal, layout.compressed_of(journal))
+    found = (of.passport_pattern, journal, names.compressed_of(journal))
     return [str(path) for path in found]
 
 

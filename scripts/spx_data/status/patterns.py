@@ -9,11 +9,12 @@ from itertools import chain
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
-from spx_data import journal, runs
-from spx_data.dates import ZONE
-from spx_data.layout import Layout
+from spx_data.lake import runs
+from spx_data.market.dates import ZONE
 from spx_data.status.failures import likeness
 from spx_data.status.summary import Summary, Trouble
+from spx_data.store import journal
+from spx_data.store.layout import Layout
 
 Aspect = Literal["type", "cause", "hour", "expiration", "date", "stage"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)

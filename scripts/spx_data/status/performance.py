@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from spx_data.dates import ZONE
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
+from spx_data.market.dates import ZONE
 from spx_data.status import trends as over_time
 from spx_data.status.summary import Summary
 from spx_data.status.trends import Measure, Period, Step, Trend

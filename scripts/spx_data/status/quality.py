@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.quality import score
 from spx_data.settings import Quality
 from spx_data.status import habits as of_the_source
@@ -20,7 +20,7 @@ from spx_data.status.digest import Digest
 from spx_data.status.habits import Habits
 from spx_data.status.summary import Summary
 from spx_data.status.trends import Measure, Period, Step, Trend
-from spx_data.words import percent
+from spx_data.text.words import percent
 
 Verdict = Literal["good", "warn", "fail"]
 

@@ -1,4 +1,4 @@
-"""The status log's rows for one date, table by table (requirements, section F)."""
+"""The status log's rows for one date, table by table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
-from spx_data import journal
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.settings import Quality
 from spx_data.status import habits as of_the_source
 from spx_data.status import quality
@@ -18,6 +17,7 @@ from spx_data.status.digest import Digest
 from spx_data.status.history import History
 from spx_data.status.inventory import items
 from spx_data.status.quality import Day
+from spx_data.store import journal
 
 Row = tuple[Any, ...]
 Judged = tuple[dt.date, str | None, Digest]  # with the moment of its seal

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from spx_data import journal
-from spx_data.journal import Event
-from spx_data.ledger import Kind, State
+from spx_data.lake.session_states import Kind, State
 from spx_data.status import traffic
 from spx_data.status.digest import Digest
 from spx_data.status.history import History
 from spx_data.status.traffic import Numbers
+from spx_data.store import journal
+from spx_data.store.journal import Event
 
 _UNKNOWN = 3  # of what is unknown of a day, so much is kept in words
 

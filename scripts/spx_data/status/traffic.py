@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spx_data import journal
-from spx_data.journal import Event
+from spx_data.store import journal
+from spx_data.store.journal import Event
 
 # The traffic of a date, a line for each day: see `facts`.
 Numbers = Sequence[Sequence[Any]]

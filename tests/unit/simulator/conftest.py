@@ -16,7 +16,7 @@ TODAY = date(2024, 12, 31)
 def samples() -> Path:
     """Return the folder of genuine payloads, which is not part of this repository."""
     if not _SAMPLES.is_dir():
-        pytest.skip("genuine payloads not found: expected ../shared/thetadata/samples beside the repository")
+        pytest.skip("genuine payloads not found beside the repository")
     return _SAMPLES
 
 

@@ -54,7 +54,10 @@
     });
     spec.datasets = { ...spec.datasets, ...datasets };
     drawn.get(plot)?.finalize();
-    const result = await vegaEmbed(plot, spec, { mode: "vega-lite", actions: false, renderer: "svg", config: looks() });
+    const result = await vegaEmbed(plot, spec, {
+      mode: "vega-lite", actions: false, renderer: "svg", config: looks(),
+      ast: true,  // expressions are interpreted: the page's policy forbids to make functions of texts
+    });
     drawn.set(plot, result);
     for (const slider of document.querySelectorAll("input[data-signal]")) await send(slider, result.view);
   }

@@ -34,7 +34,7 @@ def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page
     """
     view = View.of(settings, moment, live=live)
     return Page(
-        title="SPX options",
+        title=settings.product.title,
         subtitle=f"{', '.join(settings.roots)} every {settings.window.interval}, from {settings.start_date}",
         made_at=moment.astimezone(dt.UTC),
         sections=[module.section(view) for module in _SECTIONS],

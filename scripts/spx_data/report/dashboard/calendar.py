@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.report.dashboard import cards
 from spx_data.report.dashboard.tones import Tone, name_of, tones
 from spx_data.report.dashboard.view import View

@@ -10,13 +10,13 @@ import datetime as dt
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from spx_data.gaps import Gap
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
+from spx_data.ops.gaps import Gap
 from spx_data.report.dashboard.tones import Tone
 from spx_data.report.dashboard.view import View
 from spx_data.status import Summary
 from spx_data.status.quality import Day
-from spx_data.words import count, counted, duration, minute, points, size
+from spx_data.text.words import count, counted, duration, minute, points, size
 
 # A reason may be a server's whole answer; `spx-data errors` has it in full.
 _LONGEST = 300

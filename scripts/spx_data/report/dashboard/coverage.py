@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.report.dashboard import drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.steps import Coarse
@@ -16,8 +16,8 @@ from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import coverage
 from spx_data.status.coverage import Balance, Reach
-from spx_data.words import count, counted
-from spx_data.words import share as share_of
+from spx_data.text.words import count, counted
+from spx_data.text.words import share as share_of
 
 # From done to undone; what is still to come has nothing to show.
 _KINDS = (

@@ -13,7 +13,7 @@ from spx_data.report.page import Columns
 from spx_data.status.outliers import Distance
 from spx_data.status.performance import Performance
 from spx_data.status.quality import Day
-from spx_data.words import minute
+from spx_data.text.words import minute
 
 NAME = "dates"
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 
-from spx_data import sessions
-from spx_data.gaps import forecast as growth
-from spx_data.gaps.forecast import Forecast, Room
-from spx_data.health import machine
-from spx_data.health.machine import Disk
+from spx_data.lake import calendar
+from spx_data.market import sessions
+from spx_data.ops.gaps import forecast as growth
+from spx_data.ops.gaps.forecast import Forecast, Room
+from spx_data.ops.health import machine
+from spx_data.ops.health.machine import Disk
 from spx_data.report.dashboard import disk_charts, parts
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
-from spx_data.words import counted, size
+from spx_data.text.words import counted, size
 
 
 def section(view: View) -> Section:
@@ -38,7 +39,7 @@ def _forecast(view: View, room: Room) -> Forecast | None:
     sealed = {summary.date: summary for summary in view.scene.sealed}
     if not sealed:
         return None
-    trading = sessions.known(view.settings, min(sealed), max(sealed))
+    trading = calendar.known(view.settings, min(sealed), max(sealed))
     session = growth.usual_session(trading, sealed)
     if session is None:
         return None

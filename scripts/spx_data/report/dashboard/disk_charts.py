@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from spx_data import sessions
-from spx_data.gaps.forecast import Forecast, Room
+from spx_data.market import sessions
+from spx_data.ops.gaps.forecast import Forecast, Room
 from spx_data.report.dashboard import drawing
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
 from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure
 from spx_data.status import Summary
-from spx_data.words import minute, size
+from spx_data.text.words import minute, size
 
 _LEAST_AHEAD = dt.timedelta(730)  # that a forecast is drawn
 _LEVELS = {"full": "@fail", "low": "@warn"}

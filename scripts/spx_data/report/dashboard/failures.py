@@ -15,7 +15,7 @@ from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import Trouble, patterns
 from spx_data.status.patterns import Pattern
-from spx_data.words import count, counted
+from spx_data.text.words import count, counted
 
 _COLOURS = ("@vermilion", "@orange", "@purple", "@blue", "@sky", "@green")
 _OTHERS = "others"

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Literal
 
-from spx_data import progress, words
-from spx_data.health import Level
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
+from spx_data.ops import progress
+from spx_data.ops.health import Level
 from spx_data.report import cures
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
 from spx_data.report.tiles import Tile
-from spx_data.words import count, counted, duration, large, minute, points, size
+from spx_data.text import words
+from spx_data.text.words import count, counted, duration, large, minute, points, size
 
 _SEEN = 3  # alerts, of more than that
 

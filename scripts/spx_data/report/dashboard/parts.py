@@ -7,7 +7,7 @@ from typing import Any
 
 from spx_data.report.page import Figure, Section
 from spx_data.status.trends import Trend
-from spx_data.words import counted
+from spx_data.text.words import counted
 
 # A figure, or the sentence that stands where there is too little for one.
 Part = Figure | str

@@ -12,7 +12,7 @@ from spx_data.report.page import Section
 from spx_data.status import quality as worth
 from spx_data.status.outliers import Distance
 from spx_data.status.quality import Day
-from spx_data.words import counted, points
+from spx_data.text.words import counted, points
 
 _MOST = 50  # days that a table names
 _WORST_FIRST = {"fail": 0, "warn": 1, "good": 2, None: 3}

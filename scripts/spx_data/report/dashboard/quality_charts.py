@@ -17,7 +17,7 @@ from spx_data.settings import Quality
 from spx_data.status.outliers import WORDS, Distance
 from spx_data.status.quality import PARTS, Day
 from spx_data.status.trends import Period
-from spx_data.words import points
+from spx_data.text.words import points
 
 _VERDICTS = {"good": "@sealed", "warn": "@warn", "fail": "@fail"}
 # Days that stand out, and by which of their figures.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from spx_data.gaps import Plan
+from spx_data.ops.gaps import Plan
 from spx_data.report.dashboard.cards import shortened
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Section
-from spx_data.words import counted, duration, large, size
+from spx_data.text.words import counted, duration, large, size
 
 _SHOWN = 200
 
@@ -41,4 +41,6 @@ def _cost(plan: Plan) -> str:
         return "; what that will take is unknown until a day is sealed"
     time = "" if plan.seconds is None else f", {duration(plan.seconds)}"
     side = f", {plan.side_by_side} dates side by side" if time and plan.side_by_side > 1 else ""
-    return f": about {large(plan.rows)} rows, {size(plan.bytes)}{time}{side}"
+    least = "at least" if plan.at_least else "about"
+    basis = f", {plan.guessed}" if plan.guessed else ""
+    return f": {least} {large(plan.rows)} rows, {size(plan.bytes)}{time}{side}{basis}"

@@ -17,7 +17,7 @@ from spx_data.report.page import Figure, Section
 from spx_data.status import performance
 from spx_data.status.performance import Performance
 from spx_data.status.trends import Period
-from spx_data.words import count, counted, duration, minute
+from spx_data.text.words import count, counted, duration, minute
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
-"""How soon the terminal answers, and how often it does not."""
+"""How soon the terminal answers, how often it does not, and what a probe saw of it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from spx_data.report.dashboard import drawing, parts, steps
+from spx_data.report.dashboard import contact, drawing, parts, steps
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.steps import Step, Stretch
 from spx_data.report.dashboard.view import View
@@ -16,7 +16,7 @@ from spx_data.report.drawing import chart_of
 from spx_data.report.page import Figure, Section
 from spx_data.status import traffic
 from spx_data.status.traffic import Traffic
-from spx_data.words import count, counted, size
+from spx_data.text.words import count, counted, size
 
 _HIGH = 0.95
 _LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
@@ -26,7 +26,7 @@ def section(view: View) -> Section:
     """The section: how soon the terminal answers, and how often it does not."""
     days = traffic.by_day(summary.facts.traffic for summary in view.dates)
     if not days:
-        return parts.section("terminal", "Terminal", "The terminal was not asked for anything yet.")
+        return _section(view, "The terminal was not asked for anything yet.")
     whole = Traffic()
     for one in days.values():
         whole.add(one)
@@ -36,7 +36,11 @@ def section(view: View) -> Section:
         found: list[Part] = [f"All of it was on {rows[0]['name']} (UTC)."]
     else:
         found = [_latency(rows, step), _requests(rows, step), _failed(rows, step)]
-    return parts.section("terminal", "Terminal", _lead(whole), found)
+    return _section(view, _lead(whole), found)
+
+
+def _section(view: View, lead: str, found: Sequence[Part] = ()) -> Section:
+    return parts.section("terminal", "Terminal", lead, found, "terminal", contact=contact.context(view))
 
 
 def _lead(whole: Traffic) -> str:

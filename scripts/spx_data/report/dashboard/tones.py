@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.settings import Settings
 from spx_data.status import Summary
 from spx_data.status.quality import Day

@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from spx_data import gaps, journal, runs, status
-from spx_data.gaps import Gap, Plan
-from spx_data.health import Check, Scene, alerts
-from spx_data.ledger import Kind
+from spx_data import status
+from spx_data.lake import runs
+from spx_data.lake.session_states import Kind
+from spx_data.ops import gaps
+from spx_data.ops.gaps import Gap, Plan
+from spx_data.ops.health import Check, Scene, alerts
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.outliers import Distance, standing_out
 from spx_data.status.performance import Performance, performances
 from spx_data.status.quality import Day
+from spx_data.store import journal
 
 # Of the run that times are estimated for, as in `spx-data gaps`.
 _CORES = 4

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spx_data.evidence import ChainState
+from spx_data.market.second_opinion import ChainState
 from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
 from spx_data.settings import Quality
 from spx_data.status import quality
-from spx_data.words import counted
+from spx_data.text.words import counted
 
 # What a chain's judgement has in figures; None where there was nothing to judge.
 _FIGURES = ("forward", "discount", "parity_residual", "iv_atm", "spread_median", "spread_atm_dollars")

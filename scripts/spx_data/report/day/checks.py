@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spx_data.quality.catalogue import CHECKS
-from spx_data.status import dossier
+from spx_data.status import day_report
 from spx_data.status.quality import PARTS
-from spx_data.words import percent
+from spx_data.text.words import percent
 
 _KNOWN = {check.code: check for check in CHECKS}
 
@@ -18,7 +18,7 @@ def checks(found: Mapping[str, Any], parts: Iterable[str] = PARTS) -> list[dict[
 
     Those that cost points come first, then facts of markets, then those that found nothing.
     """
-    most, wanted = dossier.busiest(found["minutes"]), set(parts)
+    most, wanted = day_report.busiest(found["minutes"]), set(parts)
     lines = [_line(check, most.get(check["check"])) for check in found["checks"] if check["part"] in wanted]
     return sorted(lines, key=_rank)
 

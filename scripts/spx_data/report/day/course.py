@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
-from spx_data import journal
-from spx_data.journal import Event
+from spx_data.store import journal
+from spx_data.store.journal import Event
 
 _TROUBLES = (journal.RETRIED, journal.EXPIRATION_FAILED, journal.FAILED)
 _TURNS = (journal.QUARANTINED, journal.ACCEPTED, journal.REOPENED, journal.NO_DATA)

@@ -13,7 +13,7 @@ from spx_data.report.day.drawing import clock, layered, moment
 from spx_data.report.day.view import View
 from spx_data.report.drawing import CANVAS, Row, chart_of
 from spx_data.report.page import Figure
-from spx_data.status import dossier
+from spx_data.status import day_report
 
 _ROW, _LEAST = 30, 110  # pixels for each check, and for few of them
 _TALL = 0.86  # of its row: the highest bar
@@ -101,13 +101,13 @@ def _through_the_day(rows: Sequence[Row], minutes: Mapping[str, Any]) -> alt.Top
 
 def _session(minutes: Mapping[str, Any]) -> dict[str, int]:
     """From the first stamp to where the bar of the last one ends."""
-    stamps = dossier.stamps(minutes)
+    stamps = day_report.stamps(minutes)
     return {"at": moment(stamps[0])["at"], "until": moment(stamps[-1])["at"] + 1000 * minutes["step_seconds"]}
 
 
 def _stamp_by_stamp(chart: alt.Chart, minutes: Mapping[str, Any]) -> alt.Chart:
     """*chart* with a row for each check and stamp that has hits: from where to where, and how high."""
-    first, step = dossier.stamps(minutes)[0], 1000 * minutes["step_seconds"]
+    first, step = day_report.stamps(minutes)[0], 1000 * minutes["step_seconds"]
     found: alt.Chart = (
         chart.transform_flatten(["all"], as_=["hits"])
         .transform_window(place="row_number()", groupby=["check"])

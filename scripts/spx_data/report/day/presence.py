@@ -7,11 +7,11 @@ from typing import Any
 
 import altair as alt
 
-from spx_data import words
 from spx_data.report.day.maps import legend, minute_map, share
 from spx_data.report.day.market import LACKING, Market
 from spx_data.report.day.view import View
 from spx_data.report.page import Figure, Section
+from spx_data.text import words
 
 _MOST = 40  # gaps that are named
 

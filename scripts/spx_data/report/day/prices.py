@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spx_data import schema
+from spx_data.market import schema
 
 _COLUMNS = ["timestamp", "underlying_price"]
 

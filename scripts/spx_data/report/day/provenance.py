@@ -11,7 +11,7 @@ from spx_data.report.day.course import Requests
 from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
 from spx_data.report.page import Section
-from spx_data.words import count, counted, duration, minute, size
+from spx_data.text.words import count, counted, duration, minute, size
 
 
 class Card(NamedTuple):

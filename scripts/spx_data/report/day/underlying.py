@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.ledger import Kind
+from spx_data.lake.session_states import Kind
 from spx_data.report.day import prices
 from spx_data.report.day.checks import checks
 from spx_data.report.day.drawing import MONTH_AND_DAY, around, clock, dashed, layered, moment

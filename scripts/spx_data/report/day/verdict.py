@@ -12,8 +12,8 @@ from spx_data.report.day.view import View
 from spx_data.report.page import Section
 from spx_data.report.tiles import Tile
 from spx_data.settings import Quality
-from spx_data.status import dossier, quality
-from spx_data.words import count, counted, size
+from spx_data.status import day_report, quality
+from spx_data.text.words import count, counted, size
 
 _MEANINGS = {
     "good": "Nothing here needs a second look.",
@@ -85,7 +85,7 @@ def _parts(found: Mapping[str, Any], rules: Quality) -> list[dict[str, Any]]:
 
 def _costliest(found: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The check that *part* has its points from, where it lost any."""
-    return dossier.worst(found["checks"], part["part"]) if part["score"] < 100 else None
+    return day_report.worst(found["checks"], part["part"]) if part["score"] < 100 else None
 
 
 def _tiles(view: View) -> Iterator[Tile]:

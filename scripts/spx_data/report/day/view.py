@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from spx_data import journal, status, vouched
+from spx_data import status
 from spx_data.errors import DateValidationError
-from spx_data.journal import Event
-from spx_data.layout import Layout
-from spx_data.ledger import Kind
+from spx_data.lake import passports
+from spx_data.lake.session_states import Kind
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
-from spx_data.status import Summary, dossier, quality
+from spx_data.status import Summary, day_report, quality
 from spx_data.status.inventory import Item, items
+from spx_data.store import documents, journal
+from spx_data.store.journal import Event
+from spx_data.store.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class View:
                 reason=f"{date}: {found}",
             )
         days = quality.days(summaries, settings.quality)
-        found_of_it = dossier.of(settings, summaries, days, date)
+        found_of_it = day_report.of(settings, summaries, days, date)
         sealed = {each.date for each in summaries if each.state.kind is Kind.SEALED}
         there = {dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages()}
         pages = sealed & {*together, *there}
@@ -73,17 +75,17 @@ class View:
         return self.settings.layout
 
     @cached_property
-    def passport(self) -> vouched.Reading:
+    def passport(self) -> documents.Reading:
         """The day's passport.
 
         Raises:
             FileCorruptionError, MissingFileError: it is not what was sealed with the day.
         """
-        return vouched.read_whole(self.layout.passport(self.date))
+        return passports.read(self.layout, self.date, whole=True)
 
     @property
     def dataset(self) -> Mapping[str, Any]:
-        """What the lake held when the day was sealed (`spx_data.dataset`), whatever the settings say now."""
+        """What the lake held when the day was sealed (`store.dataset`), whatever the settings say now."""
         found: Mapping[str, Any] = self.passport.document["dataset"]
         return found
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from spx_data.evidence import Evidence, opinions_of
+from spx_data.market.chains import Chain, ListedChain
+from spx_data.market.second_opinion import SecondOpinion, opinions_of
 from spx_data.quality import completeness, figures, parity, quotes
 from spx_data.quality.checks import Floats, Mask
 from spx_data.quality.panel import Panel, judged
 from spx_data.quality.presence import Presence
 from spx_data.report.day.market.grid import Grid
 from spx_data.report.day.market.smile import Smile, at_moments
-from spx_data.theta.chains import Chain, ListedChain
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _presence(
     """How many contracts can be there, and by columns how many are, and how many should be and are not."""
     span = range(grid.first_stamp, grid.first_stamp + proof["grid"])
     entry = ListedChain(Chain(root, expiration, grid.date, expiration), (), ())
-    evidence = Evidence(opinions=opinions_of(proof["second_opinion"]["opinions"]))
+    evidence = SecondOpinion(opinions=opinions_of(proof["second_opinion"]["opinions"]))
     found = completeness.of_chain(entry, census, span, evidence)
     lost = len(proof["contracts_missing"]) + proof["more"].get("contracts_missing", 0)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from spx_data.market.chains import midnight_ms
+from spx_data.market.window import Window
 from spx_data.quality.checks import Floats, Ints
 from spx_data.quality.panel import MINUTE_MS
-from spx_data.settings import Window
-from spx_data.theta.chains import midnight_ms
 
 _MOMENTS_APART_MS = 15 * MINUTE_MS  # of those at which volatilities are drawn
 _FEW = 30  # columns that are all moments

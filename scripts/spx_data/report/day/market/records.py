@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spx_data import parquet, schema, seals
-from spx_data.errors import FileCorruptionError
+from spx_data.errors import FileCorruptionError, SchemaValidationError, SpxDataError
+from spx_data.store import parquet, seals
 
 COLUMNS = (
     "strike",
@@ -49,11 +49,13 @@ def _checked(path: Path, date: dt.date) -> pq.ParquetFile:
         parquet.raise_if_the_systems(error, path)
         cause = f"{path} was sealed and cannot be read: {error}"
         raise _damaged(date, cause, path=path, expected="a Parquet", actual=str(error)) from error
-    found = file.schema_arrow
-    if not found.equals(schema.DAY):
+    try:
+        parquet.schema_of(path, file)
+    except SpxDataError as error:
         file.close()
-        cause = f"{path} has other columns than a day: {', '.join(found.names)}"
-        raise _damaged(date, cause, path=path, expected=schema.DAY.names, actual=found.names)
+        if isinstance(error, SchemaValidationError):
+            raise _damaged(date, error.cause, path=path, **error.fields) from error
+        raise
     return file
 
 

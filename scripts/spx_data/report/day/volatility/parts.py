@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import numpy as np
 
-from spx_data import words
 from spx_data.quality.checks import Floats
 from spx_data.report.day.market import Market
+from spx_data.text import words
 
 PERCENT = alt.Axis(format=".1~%")
 

@@ -1,0 +1,1 @@
+"""A module for each format, which are found here by their constant `FORMAT`: nothing else lists them."""

@@ -1,0 +1,110 @@
+"""The lake's copy of the exchange's calendar, and the sessions that it asks for.
+
+To load the calendar's library and have it compute takes longer than most commands take as a whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from spx_data.errors import SpxDataError
+from spx_data.market import sessions
+from spx_data.market.sessions import Session, today
+from spx_data.settings import Settings
+from spx_data.store import documents
+
+_NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
+
+
+def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
+    """The sessions between the settings' start and end dates, in order; the last one may still be trading."""
+    end = min(settings.end_date or today(moment), today(moment))
+    return known(settings, settings.start_date, end)
+
+
+def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, like `between`, from the lake's copy of the calendar where it can.
+
+    The copy vouches for its own bytes and belongs to one release of the calendar's library.
+
+    Raises:
+        ConfigurationValidationError: pandas-market-calendars knows no such calendar.
+    """
+    if end < start:
+        return []
+    path = settings.layout.calendar(settings.calendar)
+    copy = _Copy.read(path)
+    if copy is None or not (copy.start <= start and end <= copy.end):
+        # More than asked for, so that the copy serves the coming days, and neighbours of the first, too.
+        copy = _Copy.of(
+            settings.calendar,
+            min(start - _NEIGHBOURS, copy.start if copy else start),
+            max(end + _AHEAD, copy.end if copy else end),
+        )
+        with suppress(SpxDataError):  # it only saves time
+            copy.write(path)
+    return [session for session in copy.sessions if start <= session.date <= end]
+
+
+def remembered(path: Path, calendar: str, start: dt.date, end: dt.date) -> list[Session]:
+    """The sessions from *start* to *end*, like `between`, from the copy at *path* where that will do."""
+    copy = _Copy.read(path)
+    if copy is None or not (copy.start <= start and end <= copy.end):
+        with warnings.catch_warnings():  # the calendars' own, which are nothing to who reads a lake
+            warnings.simplefilter("ignore")
+            return sessions.between(calendar, start, end)
+    return [session for session in copy.sessions if start <= session.date <= end]
+
+
+def known_until(settings: Settings) -> dt.date | None:
+    """The last date of the lake's copy of the calendar; None where none is whole and of today's library."""
+    copy = _Copy.read(settings.layout.calendar(settings.calendar))
+    return copy.end if copy else None
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The sessions of a calendar from *start* to *end*, as one release of its library has them."""
+
+    start: dt.date
+    end: dt.date
+    release: str
+    sessions: Sequence[Session]
+
+    @classmethod
+    def of(cls, calendar: str, start: dt.date, end: dt.date) -> _Copy:
+        return cls(start, end, _release(), sessions.between(calendar, start, end))
+
+    @classmethod
+    def read(cls, path: Path) -> _Copy | None:
+        """The copy at *path*; None where there is none of today's library."""
+        try:
+            document = documents.read(path)
+        except SpxDataError:
+            return None
+        if document["release"] != _release():
+            return None
+        start, end = (dt.date.fromisoformat(document[name]) for name in ("start", "end"))
+        found = [session for hours in document["sessions"] if (session := Session.of_hours(hours))]
+        return cls(start, end, document["release"], found)
+
+    def write(self, path: Path) -> None:
+        document = {
+            "release": self.release,
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "sessions": [session.hours for session in self.sessions],
+        }
+        documents.write(path, document)
+
+
+@functools.cache
+def _release() -> str:
+    return version("pandas-market-calendars")

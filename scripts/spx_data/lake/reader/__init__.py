@@ -1,0 +1,299 @@
+"""Read a lake: sealed days alone, checked before the first row is read, named by one digest.
+
+import spx_data
+
+days = spx_data.scan("2024-01..2024-03")                # a polars.LazyFrame, every byte checked
+name = spx_data.verification_root("2024-01..2024-03")   # what a backtest notes down
+days = spx_data.scan("2024-01..2024-03", root=name)     # … and later asks for: these bytes or an error
+paths = spx_data.sealed_paths("2024-01..2024-03")       # the same files for DuckDB: read_parquet(paths)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import warnings
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from spx_data.errors import DateValidationError, FileCorruptionError, SchemaValidationError
+from spx_data.lake.reader import passports, presence
+from spx_data.lake.verify import merkle
+from spx_data.market.dates import FORMS, Dates
+from spx_data.store import dataset, reads, seals
+from spx_data.store.layout import Layout
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Selection: TypeAlias = str | dt.date | Iterable[str | dt.date] | None
+Folder: TypeAlias = str | os.PathLike[str]
+Missing = Literal["raise", "warn", "ignore"]
+
+LAKE = "data/parquet"
+
+
+class DaysWarning(UserWarning):
+    """Some of the *dates* that were asked for are not there, or not complete."""
+
+    def __init__(self, text: str, dates: Iterable[dt.date]) -> None:
+        super().__init__(text)
+        self.dates = tuple(dates)
+
+
+class MissingDaysWarning(DaysWarning):
+    """Sessions that should be there were left out."""
+
+
+class IncompleteDaysWarning(DaysWarning):
+    """Of some days not everything could be had."""
+
+
+def scan(
+    dates: Selection = None,
+    *,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
+    verify: bool = True,
+    root: str | None = None,
+    missing: Missing = "raise",
+    min_score: float | None = None,
+    complete: bool | None = None,
+    schema_version: int | None = None,
+) -> pl.LazyFrame:
+    """The rows of sealed days, in date order, as a lazy frame of Polars.
+
+    *dates* selects: None is every day of the lake; else a day, a month, a year or a range as text
+    ("2024-01-02", "2024-03", "2024-01-02..2024-02-01"), a date, or several of these. *lake* is the folder of
+    the sealed days (`processing.output_directory`); whatever else lies in it is not read. With *verify* each
+    day's bytes are hashed and held against its sidecar before anything is returned. *root* is the
+    `verification_root` that the days of *dates* must have; it is computed from the sidecars, so it says
+    something about the bytes only together with *verify*.
+
+    *data* is the data directory (`processing.data_directory`), whose journals know which dates were sealed,
+    accepted as they are, or closed; the folder around *lake* unless told, where *lake* has its usual name.
+
+    *missing* says what becomes of sessions that should be there and are not: those that have traces, and
+    those between two sealed days (`presence`). "warn" leaves them out with one `MissingDaysWarning`, "ignore"
+    without a word. *min_score* (of 100, by the shipped weights) and *complete*=True leave out days by their
+    passports, and a day that nobody judged has no score. Incomplete days come with one
+    `IncompleteDaysWarning`, unless *complete* is False: asked for.
+
+    Days may be of several versions of the schema: the frame has the columns of the newest of them, null in
+    days that were sealed without, or those of the *schema_version* that is asked for.
+
+    Raises:
+        DateValidationError: *dates* names no date, or selects no sealed day; *missing* is another word.
+        SchemaValidationError: there is no such *schema_version*.
+        OtherVersionError: the lake, or one of the days, was written by another version of spx-data.
+        MissingFileError: sessions are missing, and none of them was ever sealed.
+        FileCorruptionError: such sessions were sealed once; or bytes are not those that were sealed, or a
+            day's passport, footer or sidecar is of other data, and then every such day is named; or the days
+            are not those that *root* stands for.
+    """
+    import polars as pl
+
+    layout = _layout(lake, data)
+    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
+    columns = _schema(max(chosen.values()) if schema_version is None else schema_version)
+    return pl.scan_parquet(
+        [str(layout.parquet(date)) for date in chosen],
+        glob=False,
+        hive_partitioning=False,
+        schema=columns,
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+
+
+def _schema(version: int) -> pl.Schema:
+    """The columns of a *version* as Polars reads them."""
+    import polars as pl
+
+    from spx_data.market import schema
+
+    if version not in schema.SCHEMAS:
+        raise SchemaValidationError(
+            f"schema_version: there is no version {version!r}",
+            cure=f"Ask for one from 1 to {schema.VERSION}, or for none: the union of all",
+            what="schema_version",
+            reason=repr(version),
+        )
+    return pl.DataFrame(schema.SCHEMAS[version].day.empty_table()).schema
+
+
+def sealed_paths(
+    dates: Selection = None,
+    *,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
+    verify: bool = True,
+    root: str | None = None,
+    missing: Missing = "raise",
+    min_score: float | None = None,
+    complete: bool | None = None,
+) -> list[str]:
+    """The Parquet files of sealed days, in date order: what DuckDB, pandas and others are to read.
+
+    Days of several versions of the schema make one table where columns go by name: in DuckDB
+    `read_parquet(paths, union_by_name=true)`.
+
+    A pattern like `*.parquet` finds copies and other files as well, and rows would count twice. Arguments,
+    warnings and errors are those of `scan`.
+    """
+    layout = _layout(lake, data)
+    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
+    return [str(layout.parquet(date)) for date in chosen]
+
+
+def verification_root(
+    dates: Selection = None,
+    *,
+    lake: Folder = LAKE,
+    data: Folder | None = None,
+    missing: Missing = "raise",
+) -> str:
+    """The one digest that stands for the selected sealed days, by their sidecars; see `verify.merkle`.
+
+    Raises:
+        DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
+    """
+    return merkle.root(_selected(_layout(lake, data), dates, missing))
+
+
+def _chosen(
+    dates: Selection,
+    layout: Layout,
+    verify: bool,
+    root: str | None,
+    missing: Missing,
+    min_score: float | None,
+    complete: bool | None,
+) -> dict[dt.date, int]:
+    """The days whose files `sealed_paths` gives, each with the version of its schema."""
+    digests = _selected(layout, dates, missing)
+    if verify:
+        _check(layout, digests)
+    if root is not None:
+        _check_root(digests, root)
+    described = passports.read(layout, digests)
+    lacking = passports.incomplete(described)
+    poor = set() if min_score is None else set(passports.below(described, min_score))
+    chosen = {day: digests[day] for day in digests if day not in poor and not (complete and day in lacking)}
+    if not chosen:
+        scored = None if min_score is None else f"a score of {min_score:g}"
+        asked = filter(None, (scored, "complete=True" if complete else None))
+        what = f"none of the {len(digests)} selected days of {layout.output} has {' and '.join(asked)}"
+        raise DateValidationError(
+            what, cure="Ask for less; spx-data quality shows each day", what="dates", reason=what
+        )
+    if complete is None and (told := {date: why for date, why in lacking.items() if date in chosen}):
+        _warn_of_incomplete(layout, told)
+    return {date: described[date]["schema_version"] for date in chosen}
+
+
+def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
+    first = min(lacking)
+    text = (
+        f"{layout.output}: {len(lacking)} days are incomplete: {presence.named(lacking)}; {first}: "
+        f"{lacking[first][:200]}. spx-data mend asks again for what is lacking; complete=True leaves them "
+        "out, complete=False takes them without this warning"
+    )
+    warnings.warn(IncompleteDaysWarning(text, lacking), stacklevel=4)
+
+
+def _layout(lake: Folder, data: Folder | None) -> Layout:
+    """The paths of the lake whose sealed days are in *lake*, and its journals in *data*.
+
+    Where nobody says where they are, they are looked for where the settings put them of themselves: around
+    the lake. A folder of another name may be a copy, beside the journals of another lake.
+    """
+    folder = Path(lake)
+    around = folder.parent if folder.name == Path(LAKE).name else folder
+    data, stem = Path(data) if data else around, dataset.stem(folder)
+    return Layout(output=folder, temp=folder, data=data, database=folder, stem=stem)
+
+
+def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.date, str]:
+    """The sealed days that *dates* selects, oldest first, with the digests in their sidecars."""
+    if missing not in get_args(Missing):
+        raise DateValidationError(
+            f"missing: {missing!r} is none of {', '.join(get_args(Missing))}",
+            cure='Write missing="raise", "warn" or "ignore"',
+            what="missing",
+            reason=repr(missing),
+        )
+    dataset.check_version(layout)
+    within = _dates(dates)
+    found = presence.look(layout, within)
+    if found.missing and missing == "raise":
+        raise found.error(layout)
+    if not found.sealed:
+        what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
+        raise DateValidationError(
+            f"{layout.output} {what}",
+            cure="Name the lake's folder (lake=…), or fill it with snakemake --cores 4",
+            what="dates",
+            reason=what,
+        )
+    if found.missing and missing == "warn":
+        text = f"{layout.output}: left out {len(found.missing)} sessions, {found.words}"
+        warnings.warn(MissingDaysWarning(text, found.missing), stacklevel=5)
+    return {date: seals.sealed_checksum(layout.parquet(date)) for date in found.sealed}
+
+
+def _dates(dates: Selection) -> Dates | None:
+    if dates is None:
+        return None
+    words = [dates] if isinstance(dates, dt.date) else dates
+    if isinstance(words, str):
+        return Dates.of(words)
+    return Dates.of([_word(word) for word in words])
+
+
+def _word(word: object) -> str:
+    """One date of a selection as text."""
+    if isinstance(word, dt.datetime):
+        return word.date().isoformat()
+    if isinstance(word, dt.date):
+        return word.isoformat()
+    if isinstance(word, str):
+        return word
+    raise DateValidationError(
+        f"dates: {word!r} is no date", cure=f"Give dates, or write {FORMS}", what="dates", reason=repr(word)
+    )
+
+
+def _check(layout: Layout, digests: dict[dt.date, str]) -> None:
+    """Raise `FileCorruptionError` naming every day whose bytes are not those that were sealed."""
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scan") as pool:
+        found = dict(
+            zip(digests, pool.map(lambda date: reads.digest(layout.parquet(date)), digests), strict=True)
+        )
+    changed = [date for date in digests if found[date] != digests[date]]
+    if not changed:
+        return
+    named = ", ".join(date.isoformat() for date in changed)
+    raise FileCorruptionError(
+        f"{layout.output}: {len(changed)} of {len(digests)} days are not what was sealed: {named}",
+        cure="Run snakemake verify, which moves them away, then snakemake --cores 4 to fetch them again",
+        path=layout.parquet(changed[0]),
+        expected={date.isoformat(): digests[date] for date in changed},
+        actual={date.isoformat(): found[date] for date in changed},
+    )
+
+
+def _check_root(digests: dict[dt.date, str], root: str) -> None:
+    """Raise `FileCorruptionError` unless *root* is that of these days."""
+    if (found := merkle.root(digests)) == root.lower():
+        return
+    first, last = min(digests), max(digests)
+    raise FileCorruptionError(
+        f"the {len(digests)} selected days from {first} to {last} have the root {found}, not {root}",
+        cure="Select exactly the days that root was made of; if they are, their data was sealed anew since",
+        path=None,
+        expected=root,
+        actual=found,
+    )

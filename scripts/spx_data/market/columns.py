@@ -1,0 +1,67 @@
+"""The columns of a sealed day, each once: its name, type and unit, and since which version it is there.
+
+A version of the schema is the columns that were there then, in this order. New ones go to the end and may be
+null, so each version begins as those before it did, and days of several make one table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Type(Enum):
+    """What the values of a column are."""
+
+    DATE = "date"
+    WORD = "word"  # one of a few texts
+    STAMP = "stamp"  # a moment in New York, to the millisecond
+    NUMBER = "number"  # a double
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; *of_day* where it is the same for all rows of a chain, so that records lack it."""
+
+    name: str
+    type: Type
+    unit: str  # and what it is, where the name does not say so
+    since: int = 1  # the first version of the schema that has it
+    source: str | None = None  # what sources call it, where not the same
+    optional: bool = True  # whether a record may lack it (decision 29)
+    of_day: bool = False
+
+    @property
+    def source_name(self) -> str:
+        """The name under which sources give it."""
+        return self.source or self.name
+
+
+# Units are the vendor's (docs/wire.md, 2 and 3).
+COLUMNS = (
+    Column("date", Type.DATE, "the trading date, in New York", optional=False, of_day=True),
+    Column("root", Type.WORD, "like SPXW", optional=False, of_day=True),
+    Column("expiration", Type.DATE, "the true date", optional=False, of_day=True),
+    Column("strike", Type.NUMBER, "dollars", optional=False),
+    Column("right", Type.WORD, "C or P", optional=False),
+    Column("timestamp", Type.STAMP, "the stamp, in ms", optional=False),
+    Column("bid", Type.NUMBER, "dollars", optional=False),
+    Column("ask", Type.NUMBER, "dollars", optional=False),
+    Column("delta", Type.NUMBER, "dollars per dollar of the underlying"),
+    Column("theta", Type.NUMBER, "dollars per day"),
+    Column("vega", Type.NUMBER, "dollars per 1.00 of volatility"),
+    Column("rho", Type.NUMBER, "dollars per 1.00 of the rate"),
+    Column("epsilon", Type.NUMBER, "dollars per 1.00 of the dividend yield"),
+    Column("lambda", Type.NUMBER, "percent per percent of the underlying"),
+    Column("implied_vol", Type.NUMBER, "an annualised fraction"),
+    Column("iv_error", Type.NUMBER, "relative to the midpoint; 100 marks failure"),
+    Column("underlying_timestamp", Type.STAMP, "of the underlying's price, in ms"),
+    Column("underlying_price", Type.NUMBER, "dollars"),
+)
+
+VERSION = max(column.since for column in COLUMNS)  # with which new days are sealed
+
+
+def of(version: int) -> tuple[Column, ...]:
+    """The columns of a *version* of the schema, in their order."""
+    return tuple(column for column in COLUMNS if column.since <= version)

@@ -1,0 +1,189 @@
+"""The columns of a trading date (`columns`) as Arrow has them: as staged, as sealed, and their digest.
+
+A *record* is one contract at one stamp. Inside a checkpoint the root, the expiration and the date are the
+same for every record, so records hold only what varies (`RECORD`); the sealed Parquet holds all (`DAY`).
+Stamps are kept as milliseconds since the Unix epoch, which is what Parquet stores for a zoned timestamp.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from spx_data.market import columns
+from spx_data.market.columns import Type
+from spx_data.market.dates import ZONE as ZONE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Numbers that are no measure: the contract's own, and what stands beside every contract.
+_OTHERS = ("strike", "underlying_price")
+
+_STAMP = pa.timestamp("ms", tz=ZONE)
+_WORD = pa.dictionary(pa.int32(), pa.string())
+_RIGHTS = pa.array(["C", "P"])
+_OF_DAY = {Type.DATE: pa.date32(), Type.WORD: _WORD, Type.STAMP: _STAMP, Type.NUMBER: pa.float64()}
+# Records have stamps as ms since the epoch.
+_OF_RECORD = {Type.WORD: pa.string(), Type.STAMP: pa.int64(), Type.NUMBER: pa.float64()}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One version of the columns: *day* as sealed, *record* what varies within a chain, as staged."""
+
+    version: int
+    day: pa.Schema
+    record: pa.Schema
+
+    @classmethod
+    def of(cls, version: int) -> Schema:
+        """The schema of a *version*."""
+        every = columns.of(version)
+        day = [pa.field(each.name, _OF_DAY[each.type], nullable=each.optional) for each in every]
+        record = [(each.name, _OF_RECORD[each.type]) for each in every if not each.of_day]
+        return cls(version, pa.schema(day), pa.schema(record))
+
+
+VERSION = columns.VERSION
+SCHEMAS: Mapping[int, Schema] = {version: Schema.of(version) for version in range(1, VERSION + 1)}
+
+# New days have the newest, and so has what is worked on: what an older day lacks is null in it (`widened`).
+DAY, RECORD = SCHEMAS[VERSION].day, SCHEMAS[VERSION].record
+
+_VALUES = [each for each in columns.of(VERSION) if each.type is Type.NUMBER and each.name not in _OTHERS]
+# The greeks and prices of a record, by our names and by those of the sources.
+MEASURES = tuple(each.name for each in _VALUES)
+SOURCE_MEASURES = tuple(each.source_name for each in _VALUES)
+
+# What a record may lack: whatever else of a row is good stands in it beside null (decision 29).
+_MAY_LACK = [each for each in columns.of(VERSION) if each.optional]
+OPTIONAL = tuple(each.name for each in _MAY_LACK)
+SOURCE_OPTIONAL = tuple(each.source_name for each in _MAY_LACK)
+SOURCE_NAMES: Mapping[str, str] = {each.name: each.source_name for each in columns.of(VERSION)}
+
+# What stands for null where values are compared or digested bit for bit: no record holds either.
+ABSENT_VALUE = float("nan")
+ABSENT_STAMP = -(1 << 63)
+
+SORTED_BY = ("root", "expiration", "strike", "right", "timestamp")
+RECORD_KEY = ["strike", "right", "timestamp"]
+
+# Of a chain that has more, so many rows at a time are in memory, in a row group and in the digest: 1,300
+# contracts at 1-minute stamps, or 21 at every second, and 60 MB.
+PIECE_ROWS = 1 << 19
+
+
+def polars_record() -> dict[str, Any]:
+    """`RECORD` in Polars' types."""
+    import polars as pl
+
+    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64, pa.string(): pl.String}
+    return {field.name: kinds[field.type] for field in RECORD}
+
+
+def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
+    """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of `DAY`."""
+    rows = records.to_arrow()
+    constant = {
+        "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
+        "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
+        "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
+    }
+    arrays = [
+        constant[field.name] if field.name in constant else _as(rows[field.name], field.type) for field in DAY
+    ]
+    return pa.Table.from_arrays(arrays, schema=DAY)
+
+
+def widened(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """*rows* of a day of any version, with those columns of `DAY` that are named: null where it has none."""
+    arrays = [
+        rows[name] if name in rows.column_names else pa.nulls(len(rows), DAY.field(name).type)
+        for name in names
+    ]
+    return pa.Table.from_arrays(arrays, names=list(names))
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column of records in the type of `DAY`; of rights, the dictionary is the same whichever there are."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    import pyarrow.compute as pc
+
+    places = pc.index_in(column.cast(pa.string()), _RIGHTS).chunks
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk, _RIGHTS) for chunk in places], kind)
+
+
+def pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of one chain (`DAY`), whatever *tables* they come in, `PIECE_ROWS` at a time; then the rest.
+
+    No table is asked for before what the others make was taken, so memory holds a piece and a table.
+    """
+    held: list[pa.Table] = []
+    lacking = PIECE_ROWS
+    for table in tables:
+        while len(table) >= lacking:
+            held.append(table.slice(0, lacking))
+            table = table.slice(lacking)
+            lacking = PIECE_ROWS
+            yield _taken(held)
+        if len(table):
+            held.append(table)
+            lacking -= len(table)
+        del table
+    if held:
+        yield _taken(held)
+
+
+def _taken(held: list[pa.Table]) -> pa.Table:
+    """All rows that are *held*, which are held no more."""
+    table = pa.concat_tables(held)
+    held.clear()
+    return table
+
+
+class RecordsDigest:
+    """SHA-256 over what the records of one *version* say, whatever file format or library holds them.
+
+    Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
+    then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
+    its records in their order as little-endian 8-byte values (doubles, or milliseconds since
+    the epoch), the right as one byte `C` or `P`. What a record lacks (null) is the double NaN with the bits
+    7ff8000000000000, or the least of all integers; no record holds either as a value. A smaller chain is one
+    piece; of a larger one, nobody needs more than a piece in memory to compute its digest.
+    """
+
+    def __init__(self, version: int = VERSION) -> None:
+        self._hash, self._names = hashlib.sha256(), SCHEMAS[version].record.names
+
+    def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
+        """Add one expiration's sorted rows (`DAY`): all of them, or the next whole pieces."""
+        for piece in pieces([rows]):
+            self._hash.update(f"{root} {expiration.isoformat()} {piece.num_rows}\n".encode())
+            for name in self._names:
+                self._hash.update(_little_endian(piece[name]))
+
+    def hexdigest(self) -> str:
+        """The digest so far."""
+        return self._hash.hexdigest()
+
+
+def _little_endian(column: pa.ChunkedArray) -> memoryview:
+    import numpy as np
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        is_call = pc.equal(column.cast(pa.string()), "C").to_numpy()
+        return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).data
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    whole = pa.types.is_integer(column.type)
+    if column.null_count:
+        column = column.fill_null(ABSENT_STAMP if whole else ABSENT_VALUE)
+    return memoryview(column.to_numpy().astype("<i8" if whole else "<f8", copy=False))

@@ -1,0 +1,217 @@
+"""Every session that is not sealed: what it is, what becomes of it, what it will take, and in which order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spx_data.lake import calendar, session_states
+from spx_data.lake.session_states import Kind, State
+from spx_data.market import sessions
+from spx_data.ops.gaps.estimate import Cost, Costs, Estimate, Estimates
+from spx_data.ops.gaps.guess import Guess
+from spx_data.ops.gaps.priority import Points, Scale, ranked
+from spx_data.ops.gaps.volatility import Market, Prices
+from spx_data.sources import profile
+from spx_data.store import tree
+
+if TYPE_CHECKING:
+    from spx_data.market.sessions import Session
+    from spx_data.settings import Settings
+    from spx_data.status import Facts, Summary
+
+_OUTSIDE = "outside of processing.start_date and end_date: the next run does not take it"
+_NOT_NAMED = "not among the config's dates: the next run does not take it"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A session that is not sealed."""
+
+    date: dt.date
+    kind: Kind
+    due: bool  # the next run takes it
+    why: str
+    cure: str | None  # the command that does something about it, where the next run does not
+    tries: int
+    error: str | None  # the last error's type
+    staged: int  # expirations with data that are staged
+    points: Points
+    volatility: float | None  # of a day around the date, a fraction; None where no neighbour is sealed
+    estimate: Estimate | None  # None where neither a sealed day nor a probe tells
+
+    @property
+    def priority(self) -> float:
+        """The more, the earlier it is filled."""
+        return self.points.total
+
+    @property
+    def command(self) -> str | None:
+        """What does something about it at once; None where waiting is right."""
+        return f"spx-data process {self.date}" if self.due else self.cure
+
+    @property
+    def needs_you(self) -> bool:
+        """Whether no later run ends it unless a person does something."""
+        return self.kind is Kind.PARKED or (self.kind is Kind.CORRUPT and not self.due)
+
+
+def find(
+    settings: Settings,
+    moment: dt.datetime,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    *,
+    summaries: Sequence[Summary] | None = None,
+) -> list[Gap]:
+    """The gaps from *start* to *end*, both inclusive, the highest priority first.
+
+    The settings' range where nothing else is said; never beyond today. The range has no say in the order.
+    *summaries* are those of `status.summaries` at this moment, for who has read them already.
+
+    Raises:
+        ConfigurationValidationError: there is no such calendar.
+    """
+    from spx_data import status
+
+    read = status.summaries(settings, moment) if summaries is None else summaries
+    known = {summary.date: summary for summary in read}
+    today = sessions.today(moment)
+    first = start or settings.start_date
+    last = min(end or settings.end_date or today, today)
+    trading = _trading(settings, moment, first, known)
+    for session in trading:
+        if first <= session.date <= last and not settings.covers(session.date):
+            known[session.date] = _outside(settings, session, moment, known.get(session.date))
+    return [gap for gap in assess(settings, trading, known) if first <= gap.date <= last]
+
+
+def order(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> list[dt.date]:
+    """The trading dates that the next run fills, ordered as by `find`; *states* are the wanted sessions'.
+
+    Sealed dates are read only where they can have a say: a lake that is whole, or empty, costs nothing.
+    """
+    missing = session_states.missing_dates(states, settings.dates)
+    if len(missing) < 2:
+        return missing
+    tries = {session.date: state.tries for session, state in states.items()}
+    scale = Scale(missing, _seen(settings, moment, states), settings.priority)
+    points = {date: scale.points(date, tries[date]) for date in missing}
+    return ranked(points, profile.nothing_until(settings.layout.profile))
+
+
+def _seen(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> Market:
+    sealed = any(state.kind is Kind.SEALED for state in states.values())
+    if not settings.priority.volatility or not (sealed or tree.dates(settings.layout)):
+        return Market((), {})
+    from spx_data import status
+
+    known = {summary.date: summary for summary in status.summaries(settings, moment)}
+    return market(_trading(settings, moment, settings.start_date, known), known)
+
+
+def _trading(
+    settings: Settings, moment: dt.datetime, start: dt.date, known: Mapping[dt.date, Summary]
+) -> list[Session]:
+    """The sessions from *start*, the settings' start date or the first sealed date up to today."""
+    sealed = (date for date, summary in known.items() if summary.state.kind is Kind.SEALED)
+    return calendar.known(settings, min([start, settings.start_date, *sealed]), sessions.today(moment))
+
+
+def market(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> Market:
+    """What the sealed dates among *known* say about the market; *trading* are the sessions in order."""
+    seen = {
+        date: prices
+        for date, summary in known.items()
+        if summary.state.kind is Kind.SEALED and (prices := _prices(summary.facts))
+    }
+    return Market([session.date for session in trading], seen)
+
+
+def assess(settings: Settings, trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Gap]:
+    """The gaps among *trading*, the sessions in order, by what is *known*; the highest priority first."""
+    due = {
+        date
+        for date, summary in known.items()
+        if summary.state.due and settings.covers(date) and (settings.dates is None or date in settings.dates)
+    }
+    scale = Scale(due, market(trading, known), settings.priority)
+    costs = costs_of(trading, known)
+    estimates: Estimates | None = Costs(costs) if costs else Guess.of(settings)
+    gaps = {
+        session.date: _gap(settings, session, summary, session.date in due, scale, estimates)
+        for session in trading
+        if (summary := known.get(session.date)) and summary.state.kind is not Kind.SEALED
+    }
+    points = {date: gap.points for date, gap in gaps.items()}
+    return [gaps[date] for date in ranked(points, profile.nothing_until(settings.layout.profile))]
+
+
+def _gap(
+    settings: Settings,
+    session: Session,
+    summary: Summary,
+    due: bool,
+    scale: Scale,
+    estimates: Estimates | None,
+) -> Gap:
+    date, state, facts = session.date, summary.state, summary.facts
+    return Gap(
+        date=date,
+        kind=state.kind,
+        due=due,
+        why=_why(settings, date, state, due),
+        cure=None if due else _cure(date, state),
+        tries=state.tries,
+        error=state.error,
+        staged=facts.chains,
+        points=scale.points(date, state.tries),
+        volatility=scale.volatility(date),
+        estimate=estimates.estimate(session, facts.chains, facts.staged_bytes) if estimates else None,
+    )
+
+
+def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
+    """Why the next run takes the date, or why not."""
+    words = state.reason or state.kind.value
+    match state.kind:
+        case Kind.FAILED:
+            words = f"{state.error}: {words}"
+        case Kind.PARKED:
+            words = f"left alone after {state.tries} failing runs: {state.error}: {words}"
+    if due or not state.due:
+        return words
+    return f"{words}; {_NOT_NAMED if settings.covers(date) else _OUTSIDE}"
+
+
+def _cure(date: dt.date, state: State) -> str | None:
+    """The command that fills a date which the next run leaves alone; None where waiting is right."""
+    if state.kind is Kind.PARKED:
+        return f"spx-data retry {date} --force"
+    return f"spx-data process {date}" if state.due else None
+
+
+def _outside(settings: Settings, session: Session, moment: dt.datetime, summary: Summary | None) -> Summary:
+    """The summary of a session that is not wanted: the status knows it as a date without hours, or not."""
+    from spx_data.status import Facts, Summary
+
+    state = session_states.current_state(settings, session.date, session, moment)
+    return Summary(session.date, state, summary.facts if summary else Facts())
+
+
+def _prices(facts: Facts) -> Prices | None:
+    found = (facts.underlying_open, facts.underlying_high, facts.underlying_low, facts.underlying_close)
+    known = [price for price in found if price]
+    return Prices(*known) if len(known) == len(found) else None
+
+
+def costs_of(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Cost]:
+    """What the sealed dates among *trading* took, by what is *known* of them."""
+    sealed = (
+        Cost.of(session, summary.facts)
+        for session in trading
+        if (summary := known.get(session.date)) and summary.state.kind is Kind.SEALED
+    )
+    return [cost for cost in sealed if cost]

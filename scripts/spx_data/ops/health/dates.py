@@ -1,0 +1,222 @@
+"""The alerts about the dates, each with the dates it means and what mends them.
+
+A failure names dates that nobody will get back without somebody; a warning names what the next run, or time,
+may mend.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiDataNotFoundError,
+    TerminalDisconnectedError,
+    TerminalSessionTakenError,
+    ThetaTerminalNotRunningError,
+)
+from spx_data.lake.session_states import Kind
+from spx_data.ops.health.check import Check, fail, named, of_these, ok, warn
+from spx_data.ops.health.scene import Scene
+from spx_data.status import Summary
+from spx_data.status.failures import groups
+from spx_data.store import journal
+from spx_data.text.words import counted
+
+_FAILURE_DAYS, _CONNECTION_DAYS = 30, 7
+_HOLES = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
+_TROUBLED = frozenset({Kind.NO_DATA, Kind.FAILED, Kind.PARKED})
+_ASKED_AGAIN = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.PENDING})
+_GROUPS, _LONGEST = 3, 160  # kinds of failure told at once, and characters of a cause
+_UNREACHED = frozenset(
+    kind.__name__
+    for kind in (
+        ApiConnectionError,
+        TerminalDisconnectedError,
+        TerminalSessionTakenError,
+        ThetaTerminalNotRunningError,
+    )
+)
+# Each is one attempt that got no answer; `failed` only repeats what became of the date.
+_ATTEMPTS = frozenset({journal.RETRIED, journal.EXPIRATION_FAILED})
+
+Streak = tuple[dt.date, ...]
+
+
+def failure_rate(scene: Scene) -> Check:
+    """Dates whose last try failed, of those worked on in the last 30 days."""
+    name, limit = "failure-rate", scene.settings.alerts.failure_rate_percent
+    worked = scene.worked_on(_FAILURE_DAYS)
+    failed = tuple(line.date for line in worked if line.state.kind in {Kind.FAILED, Kind.PARKED})
+    rate = 100 * len(failed) / len(worked) if worked else 0.0
+    of = counted(len(worked), "date")
+    found = f"{len(failed):,} of {of} worked on in the last {_FAILURE_DAYS} days failed ({rate:.1f} %)"
+    numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": failed}
+    if rate > limit:
+        lines = [line for line in worked if line.date in failed]
+        cure = f"{_cure(lines)}spx-data errors shows why; then spx-data retry --all-failed"
+        return fail(name, f"{found}, more than {limit:g} %: {_alike(lines)}", cure, **numbers)
+    return ok(name, found, **numbers)
+
+
+def consecutive_missing(scene: Scene) -> Check:
+    """Sessions that finished and are not there, in a row.
+
+    What lies before the first sealed date is not filled yet, and no hole; what a run is filling now is a hole
+    that closes.
+    """
+    name, limit = "consecutive-missing", scene.settings.alerts.consecutive_missing
+    ahead, streaks = _streaks(scene)
+    closing = [streak for streak in streaks if scene.at_work.issuperset(streak)]
+    holes = [streak for streak in streaks if len(streak) > limit and streak not in closing]
+    longest = max(holes or streaks, key=len, default=())
+    numbers = {"value": len(longest), "limit": limit, "unit": "sessions"}
+    if holes:
+        more = f", and {counted(len(holes) - 1, 'more such gap')}" if len(holes) > 1 else ""
+        found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}{more}"
+        cure = "spx-data gaps shows what is missing, spx-data process-gaps fills it"
+        dates = tuple(date for streak in holes for date in streak)
+        return fail(name, found, cure, **numbers, dates=dates)
+    if len(longest) > limit:
+        found = (
+            f"{len(longest):,} sessions in a row: {longest[0]} to {longest[-1]}; the run at work fills them"
+        )
+        return warn(name, found, "spx-data status --watch", **numbers, dates=longest)
+    if ahead:
+        return _not_filled_yet(scene, ahead, numbers)
+    return ok(name, f"{len(longest):,} at the most", **numbers, dates=longest)
+
+
+def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Check:
+    name = "consecutive-missing"
+    what = "before the first sealed date" if scene.sealed else "so far"
+    found = f"not filled yet: {counted(len(ahead), 'session')} {what}, {ahead[0]} to {ahead[-1]}"
+    if not scene.at_work.isdisjoint(ahead):
+        return ok(name, f"{found}; the run at work is filling them", **numbers, dates=ahead)
+    if len(ahead) > scene.settings.alerts.consecutive_missing:
+        return warn(name, found, "spx-data process-gaps", **numbers, dates=ahead)
+    return ok(name, found, **numbers, dates=ahead)
+
+
+def _streaks(scene: Scene) -> tuple[Streak, list[Streak]]:
+    """The missing sessions before the first sealed date, and every later row of missing sessions."""
+    first = scene.sealed[0].date if scene.sealed else dt.date.max
+    sessions = [line for line in scene.summaries if line.date in scene.wanted]
+    ahead = tuple(line.date for line in sessions if line.date < first and line.state.kind in _HOLES)
+    return ahead, list(_rows([line for line in sessions if line.date > first]))
+
+
+def _rows(sessions: list[Summary]) -> Iterator[Streak]:
+    row: list[dt.date] = []
+    for line in sessions:
+        if line.state.kind in _HOLES:
+            row.append(line.date)
+        elif row:
+            yield tuple(row)
+            row = []
+    if row:
+        yield tuple(row)
+
+
+def connectivity(scene: Scene) -> Check:
+    """Requests that the terminal did not answer, of those of the dates worked on in the last 7 days."""
+    name, limit = "connectivity", scene.settings.alerts.connectivity_percent
+    asked = sum(line.facts.requests for line in scene.worked_on(_CONNECTION_DAYS))
+    unanswered = [
+        trouble
+        for trouble in scene.troubles(_CONNECTION_DAYS)
+        if trouble.error in _UNREACHED and trouble.event in _ATTEMPTS
+    ]
+    rate = 100 * len(unanswered) / max(asked, len(unanswered), 1)
+    of = counted(asked, "request")
+    found = f"{len(unanswered):,} of {of} of the last {_CONNECTION_DAYS} days came to nothing ({rate:.1f} %)"
+    dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in unanswered}))
+    numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
+    if rate > limit:
+        cure = "Look into the terminal's log and at your network; spx-data errors shows when it happened"
+        words = f"{found}, more than {limit:g} %: {named(dates)}"
+        return warn(name, words, cure, **numbers)
+    return ok(name, found, **numbers)
+
+
+def parked(scene: Scene) -> Check:
+    """Dates that failed so often that they are left alone until somebody asks for them."""
+    lines = [line for line in scene.of_kind(Kind.PARKED) if line.date in scene.wanted]
+    dates = tuple(line.date for line in lines)
+    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    if not dates:
+        return ok("parked", "no date is parked", **numbers)
+    retry = of_these(dates, "spx-data retry DATE --force")
+    found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {_alike(lines)}"
+    cure = f'{_cure(lines)}{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
+    return fail("parked", found, cure, **numbers)
+
+
+def _alike(lines: Sequence[Summary]) -> str:
+    """The failures of *lines*, those that are alike once, the most frequent first."""
+    found = groups(lines)
+    told = [
+        f"{named(group.dates)} ({group.state.error}: {group.state.reason[:_LONGEST]})"
+        if group.state.reason
+        else named(group.dates)
+        for group in found[:_GROUPS]
+    ]
+    more = sum(len(group.dates) for group in found[_GROUPS:])
+    return "; ".join([*told, *([f"{counted(more, 'date')} for other reasons"] if more else [])])
+
+
+def _cure(lines: Sequence[Summary]) -> str:
+    """What mends the most frequent failure of *lines*, as the beginning of a cure."""
+    found = groups(lines)
+    return f"{found[0].state.cure.rstrip('.')}; " if found and found[0].state.cure else ""
+
+
+def holes(scene: Scene) -> Check:
+    """Sessions without data, or that failed, between two sealed ones: the source had the days beside.
+
+    Those that a person accepted are none, nor those that the vendor's calendar has as closed.
+    """
+    name = "holes"
+    found = [line for row in _enclosed(scene) for line in row if line.date not in scene.at_work]
+    dates = tuple(line.date for line in found)
+    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    if not dates:
+        return ok(name, "no date between two sealed ones is without data or failed", **numbers)
+    kinds = Counter(line.state.kind for line in found)
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
+    cure = of_these(dates, "spx-data retry DATE asks the source now")
+    leave = f'was there no trading: spx-data accept {dates[0]} --reason "…"'
+    return warn(name, words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
+
+
+def _enclosed(scene: Scene) -> Iterator[list[Summary]]:
+    """Each row of troubled sessions that has a sealed one on either side."""
+    sessions = [line for line in scene.summaries if line.date in scene.wanted and not line.state.is_settled]
+    rows = [(key, list(lines)) for key, lines in groupby(sessions, key=_of_a_hole)]
+    for (_, before), (key, row), (_, after) in zip(rows, rows[1:], rows[2:], strict=False):
+        if key and before[-1].state.kind is after[0].state.kind is Kind.SEALED:
+            yield row
+
+
+def _of_a_hole(line: Summary) -> bool:
+    """Whether a date failed, or was asked for in vain (also where it is due again)."""
+    return line.state.kind in _TROUBLED or (
+        line.state.kind in _ASKED_AGAIN and line.state.error == ApiDataNotFoundError.__name__
+    )
+
+
+def corrupt(scene: Scene) -> Check:
+    """Dates that were sealed once, and are damaged or in quarantine."""
+    dates = tuple(line.date for line in scene.of_kind(Kind.CORRUPT))
+    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    if not dates:
+        return ok("corrupt", "no damage is known (spx-data verify --all looks at every byte)", **numbers)
+    damaged = f"{counted(len(dates), 'date')} once sealed and now damaged: {named(dates)}"
+    found = f"{damaged}; the next run fetches anew"
+    cure = of_these(dates, "spx-data process DATE") if len(dates) < 3 else "spx-data process-gaps"
+    return warn("corrupt", found, f"{cure}, and look at the disk's health", **numbers)

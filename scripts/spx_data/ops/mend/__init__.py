@@ -1,0 +1,179 @@
+"""What a sealed day lacks is asked for again, and the day is sealed anew with what there was.
+
+Only chains that are not whole are asked for, and the listing where it is in doubt. The day is made again in a
+lake aside, of what is sealed and of what is new; it takes the sealed one's place only where it knows more,
+and the version before stays under the restatements, as with `recheck`. A mend never makes a day smaller, and
+a chain that cannot be had stays as it is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spx_data.errors import DateValidationError, SpxDataError
+from spx_data.lake import runs
+from spx_data.market import sessions
+from spx_data.market.sessions import Session
+from spx_data.ops.mend.due import due, named
+from spx_data.ops.mend.gain import Gain, check_nothing_lost
+from spx_data.ops.mend.remake import aside, asked, remade
+from spx_data.ops.mend.sealed import SealedDay
+from spx_data.ops.recheck import candidate, new_folder, put_in_place, sealed_passport
+from spx_data.ops.recheck.candidate import Passport
+from spx_data.ops.recheck.compare import compare
+from spx_data.ops.recheck.report import Finding, Listing
+from spx_data.settings import Settings
+from spx_data.sources import access, catalogue
+from spx_data.store import dataset, faults, journal, locks
+from spx_data.store.journal import Journal
+
+__all__ = ["Outcome", "after_a_run", "due", "mend", "named"]
+
+_STAGE = "mend"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A date that was to be mended: its passports, and where the version before is; or the error instead.
+
+    Without *after* nothing was lacking, or nothing came of it.
+    """
+
+    date: dt.date
+    before: Passport | None = None
+    after: Passport | None = None
+    gain: Gain = field(default_factory=Gain)
+    asked: int = 0  # requests
+    folder: Path | None = None
+    error: Exception | None = None
+
+    @property
+    def was_complete(self) -> bool:
+        """Whether there was nothing to mend."""
+        return self.before is not None and bool(self.before["completeness"]["complete"])
+
+
+def mend(settings: Settings, moment: dt.datetime) -> Iterator[Outcome]:
+    """Mend the dates that the settings name, or all incomplete days; one bad date never stops the others.
+
+    What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
+    last one.
+    """
+    return _each(settings, named(settings, moment), None)
+
+
+def after_a_run(settings: Settings, moment: dt.datetime) -> Iterator[Outcome]:
+    """Mend the incomplete days that are due, newest first, until `mend.requests` are spent."""
+    return _each(settings, due(settings, moment), settings.mend.requests)
+
+
+def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Iterator[Outcome]:
+    """The outcome of each of *dates*, as long as there are requests left of *most*."""
+    if not dates:
+        return
+    there, log = aside(settings), Journal(settings.layout.lake_journal, _STAGE)
+    lock = settings.layout.lock(_STAGE)
+    with locks.locked(lock, waiting=lambda: _log.warning("another mend is at work: waiting for its end")):
+        candidate.drop_all(there.layout)
+        hours = {each.date: each for each in sessions.between(settings.calendar, min(dates), max(dates))}
+        for date in dates:
+            if most is not None and most <= 0:
+                break
+            outcome = _outcome(settings, there, date, hours.get(date), most)
+            ends_all = isinstance(outcome.error, SpxDataError) and outcome.error.surroundings
+            if not outcome.was_complete and not ends_all:
+                log.mention(journal.MENDED, date=date.isoformat(), **_event(outcome))
+            yield outcome
+            if ends_all or _is_stopped(settings):
+                break
+            with suppress(SpxDataError):  # what stays is taken away by the next one
+                candidate.drop(there.layout, date)
+            most = None if most is None else most - outcome.asked
+        with suppress(SpxDataError):
+            candidate.drop_all(there.layout)
+
+
+def _is_stopped(settings: Settings) -> bool:
+    run = runs.current(settings.layout)
+    return run is not None and runs.was_stopped(settings.layout, run.name)
+
+
+def _event(outcome: Outcome) -> dict[str, object]:
+    """An outcome as fields of an event; one that failed counts too, or it would be asked for in every run."""
+    fields = {"changed": outcome.folder is not None, "asked": outcome.asked}
+    if outcome.error is not None:
+        return fields | journal.described(outcome.error)
+    before, after = outcome.before, outcome.after or outcome.before
+    assert before is not None
+    assert after is not None
+    return fields | {
+        "gained": outcome.gain.rows,
+        "chains_before": before["completeness"]["chains"],
+        "chains_after": after["completeness"]["chains"],
+        "complete": after["completeness"]["complete"],
+        "folder": outcome.folder,
+    }
+
+
+def _outcome(
+    settings: Settings, there: Settings, date: dt.date, session: Session | None, most: int | None
+) -> Outcome:
+    try:
+        before = sealed_passport(settings.layout, date)
+        if before["completeness"]["complete"]:
+            return Outcome(date, before)
+        _check_same_source(settings, date, before)
+        after = remade(there, SealedDay(settings.layout, date, before), session, most)
+        dataset.check(settings.layout, after["dataset"])
+        folder = _put_in_place(settings, there, date, before, after)
+        gain = Gain.of(before, after) if folder else Gain()
+        return Outcome(date, before, after if folder else None, gain, asked(there, date), folder)
+    except Exception as error:
+        if not isinstance(error, SpxDataError):
+            _log.error("%s: %s", date, traceback.format_exc())
+        return Outcome(date, asked=asked(there, date), error=faults.of(error))
+
+
+def _check_same_source(settings: Settings, date: dt.date, before: Passport) -> None:
+    """Raise where the terminal of today would add records of another making to a day.
+
+    Raises:
+        DatasetMismatchError: the settings ask for another data set.
+        DateValidationError: the day was sealed from another API.
+    """
+    dataset.check(settings.layout, settings.identity(before["dataset"]["greeks_version"]))
+    api = settings.terminal.api
+    if api == catalogue.AUTO:
+        api = access.locate(settings.terminal).api
+    if api != before["source"]["api"]:
+        reason = f"it was sealed from API {before['source']['api']}, and the terminal speaks {api}"
+        raise DateValidationError(
+            f"{date} is not mended: {reason}",
+            cure="Two APIs never make one day. Mend it with the API that it was sealed from, or replace it: "
+            f"snakemake --cores 4 recheck --config dates={date}, with recheck.restated: replace",
+            what="dates",
+            reason=reason,
+        )
+
+
+def _put_in_place(
+    settings: Settings, there: Settings, date: dt.date, before: Passport, after: Passport
+) -> Path | None:
+    """Let the new day be the sealed one where it knows more; returns where the one before is then."""
+    if not Gain.of(before, after):
+        return None
+    layout = settings.layout
+    differences = compare(layout.parquet(date), there.layout.parquet(date))
+    finding = Finding(date, before, after, differences, Listing.of(before, after), mends=True)
+    check_nothing_lost(finding)
+    folder = new_folder(layout, date)
+    put_in_place(layout, there.layout, finding, folder)
+    return folder

@@ -1,0 +1,153 @@
+"""The bytes of answers where they tell how they are spelt: a beginning, a first row, an end."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import string
+import zlib
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
+from spx_data.ops.probe.scrubbing import scrubbed
+from spx_data.sources.theta.blocks import header_of
+from spx_data.text.excerpts import excerpt
+
+OK = 200
+_GZIP = b"\x1f\x8b"
+_PIECE = 1 << 16
+_MOST_PIECES = (256 << 20) // _PIECE
+_LAST = 1 << 12  # bytes: longer than any row
+_SHOWN = 60  # characters
+_OF_WORDS = string.ascii_letters.encode() + b"_"
+_WORD_BYTES = re.compile(rb"[" + re.escape(_OF_WORDS) + rb"]+$")
+
+
+def quoted(data: bytes, most: int = _SHOWN) -> str:
+    """The beginning of *data* as it is, in quotation marks; of a word that would be cut in two nothing."""
+    if len(data) <= most:
+        return repr(data)[1:]
+    whole = _WORD_BYTES.sub(b"", data[:most]) if _WORD_BYTES.search(data[most : most + 1]) else data[:most]
+    return repr(whole)[1:] + "…"
+
+
+def ended(data: bytes, most: int = 24) -> str:
+    """The end of *data*, like `quoted`."""
+    if len(data) <= most:
+        return repr(data)[1:]
+    last = data[-most:]
+    if _WORD_BYTES.search(data[-most - 1 : -most]):
+        last = last[len(last) - len(last.lstrip(_OF_WORDS)) :]
+    return "…" + repr(last)[1:]
+
+
+def words(raw: Raw) -> str:
+    """The status of an answer and how its text begins, without what may identify somebody."""
+    text = scrubbed(excerpt(raw.content(1000), raw.size))
+    return f"status {raw.status} {text[:_SHOWN]!r}"
+
+
+def told(heard: Heard) -> str:
+    """The last answer to a question in `words`, or that none came."""
+    return words(heard.raws[-1]) if heard.raws else f"no answer ({type(heard.error).__name__})"
+
+
+def is_packed(raw: Raw) -> bool:
+    """Whether the body came in gzip."""
+    return raw.content(len(_GZIP)) == _GZIP
+
+
+def opened(raw: Raw) -> BinaryIO:
+    """The body from its beginning, to be read unpacked."""
+    packed = is_packed(raw)
+    raw.body.seek(0)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=raw.body)) if packed else raw.body
+
+
+def pieces(raw: Raw) -> Iterator[bytes]:
+    """The body piece by piece, unpacked; as far as it can be, and no further than any answer goes."""
+    source = opened(raw)
+    try:
+        for _ in range(_MOST_PIECES):
+            if not (piece := source.read(_PIECE)):
+                return
+            yield piece
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return
+
+
+def plain(raw: Raw) -> bytes:
+    """The whole body, unpacked; for answers that are small."""
+    return b"".join(pieces(raw))
+
+
+def beginning(raw: Raw) -> bytes:
+    """The first bytes of the body, unpacked: more than a header and a row."""
+    return next(pieces(raw), b"")
+
+
+def end(raw: Raw) -> bytes:
+    """The last bytes of the body, unpacked."""
+    if not is_packed(raw):
+        size = raw.body.seek(0, 2)
+        raw.body.seek(max(0, size - _LAST))
+        return raw.body.read()
+    last = b""
+    for piece in pieces(raw):
+        last = (last + piece)[-_LAST:]
+    return last
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV body where it tells its spelling."""
+
+    before: bytes  # the header: a mark of UTF-8, blank lines
+    header: bytes  # with the end of its line, as the row
+    row: bytes
+    last: bytes  # the end of the body
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the columns as the product reads them."""
+        return header_of(self.header)
+
+    @property
+    def cells(self) -> Mapping[str, str]:
+        """The first row's fields by their names, without quotation marks."""
+        fields = next(csv.reader([self.row.decode(errors="replace")]), [])
+        return dict(zip(self.names, fields, strict=False))
+
+
+def table_of(raws: Sequence[Raw]) -> Table | None:
+    """The CSV table in the last answer that holds its beginning; None where there is none with a row."""
+    first = next((raw for raw in reversed(raws) if raw.status == OK and "/page/" not in raw.target), None)
+    if first is None:
+        return None
+    begun = beginning(first)
+    text = begun.removeprefix(BOM_UTF8).lstrip()
+    header, _, rest = text.partition(b"\n")
+    row, newline, _ = rest.partition(b"\n")
+    if text.startswith((b"{", b"[", b"<")) or b"," not in header or not row.strip():
+        return None
+    before = begun[: len(begun) - len(text)]
+    return Table(before, header + b"\n", row + newline, end(raws[-1]))
+
+
+def answered(story: Story, form: str) -> Iterator[Heard]:
+    """Histories that were asked for in a format and answered: chains first, those with rows before others."""
+    order = CHAINS
+    chains = sorted(story.of(*order), key=lambda heard: order.index(heard.topic))
+    asked = [*chains, *story.of(Topic.CONTRACT)]
+    found = [heard for heard in asked if heard.format == form and heard.raws and heard.raws[-1].status == OK]
+    return iter(sorted(found, key=lambda heard: not heard.has_rows))
+
+
+def history(story: Story) -> tuple[Heard, Table] | None:
+    """The history in CSV whose spelling is looked at."""
+    tables = ((heard, table_of(heard.raws)) for heard in answered(story, "csv"))
+    return next(((heard, table) for heard, table in tables if table), None)

@@ -1,0 +1,164 @@
+"""What a probe has heard: each question with its answers as they came, and what the product reads in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, BinaryIO
+
+from spx_data.errors import SpxDataError
+from spx_data.market.chains import Chain, Listed, Reported
+from spx_data.market.products import Product
+from spx_data.market.readings import Reading
+from spx_data.market.sessions import Session
+from spx_data.market.vendor_hours import VendorHours
+from spx_data.market.window import Window
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# A replay of a recording tells in headers of these names what its original took, and how long its body was.
+RECORDED_FIRST_BYTE = "x-recorded-first-byte-seconds"
+RECORDED_SECONDS = "x-recorded-seconds"
+RECORDED_BYTES = "x-recorded-bytes"
+
+
+def target_of(url: str) -> str:
+    """Path and query of *url*."""
+    return "/" + url.split("://", 1)[-1].partition("/")[2]
+
+
+class Topic(StrEnum):
+    """What a question of the plan is for."""
+
+    STATUS = "status"
+    EXPIRATIONS = "expirations"  # the list of expirations
+    LISTING = "listing"  # of the ordinary day
+    ORDINARY = "ordinary day"  # its own expiration where it has one; the lake's window
+    LIVING = "ordinary day, living chain"
+    HALF_DAY = "half day"  # a chain that lives on
+    HALF_DAY_EXPIRING = "half day, expiring chain"
+    THIRD_FRIDAY = "third Friday"  # the AM-settled chain on the morning of its settlement
+    CLOCK_CHANGE = "change of clocks"  # the session before it, a chain that expires after it
+    LAST_SESSION = "last session"  # a living chain, in a window wider than the regular hours
+    TODAY = "today"
+    LISTING_TODAY = "listing of today"
+    CONTRACT = "contract by itself"  # of the ordinary day's chain, in each transport format
+    NEVER_QUOTED = "contract never quoted"
+    NO_SESSION = "no session"
+    FLOOR = "earliest date"
+    EOD = "end-of-day report"  # of the ordinary day
+    CALENDAR = "calendar"  # of the half day
+
+
+# The questions about whole chains at every stamp, those of the ordinary day first.
+CHAINS = (
+    Topic.ORDINARY,
+    Topic.LIVING,
+    Topic.HALF_DAY,
+    Topic.HALF_DAY_EXPIRING,
+    Topic.CLOCK_CHANGE,
+    Topic.LAST_SESSION,
+    Topic.TODAY,
+    Topic.THIRD_FRIDAY,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """One answer as it came, a refusal too; its body is a nameless file, packed if it came so."""
+
+    target: str  # path and query: no address
+    status: int
+    headers: Mapping[str, str]  # by their names in lower case
+    body: BinaryIO
+    first_byte_seconds: float
+    seconds: float
+    size: int  # of the original body
+
+    def content(self, most: int = -1) -> bytes:
+        """The body, or its first *most* bytes."""
+        self.body.seek(0)
+        return self.body.read(most)
+
+    @property
+    def ends_a_line(self) -> bool:
+        """Whether the last byte of the body ends a line."""
+        last = self.body.seek(0, 2)
+        self.body.seek(max(0, last - 1))
+        return self.body.read(1) == b"\n"
+
+    @property
+    def sha256(self) -> str:
+        """Of the body."""
+        self.body.seek(0)
+        return hashlib.file_digest(self.body, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+@dataclass
+class Heard:
+    """One question, and everything that came of it; what was not asked for is None."""
+
+    topic: Topic
+    date: dt.date | None = None
+    root: str | None = None
+    chain: Chain | None = None
+    window: Window | None = None
+    right: str | None = None  # C or P, of a contract by itself
+    strike: float | None = None  # dollars
+    format: str = "csv"
+    raws: list[Raw] = field(default_factory=list)  # pages, and tries again
+    error: SpxDataError | None = None  # the answer could not be had, or not be read
+    together: int = 1  # requests that were in flight with it at most, itself included
+
+    expirations: Sequence[dt.date] | None = None  # as they are listed
+    listed: Listed | None = None
+    reported: Reported | None = None
+    hours: VendorHours | None = None
+    # `schema.RECORD`, by strike, right and timestamp; of a whole chain those of the contracts that tell.
+    records: pl.DataFrame | None = None
+    rows: int = 0  # records of the whole answer
+    there: frozenset[tuple[str, float]] = frozenset()  # its contracts, as right and strike
+    nulls: Mapping[str, int] = field(default_factory=dict)  # records without a value, by column
+    bad: Mapping[str, int] = field(default_factory=dict)  # rows set aside, by reason
+    examples: Mapping[str, str] = field(default_factory=dict)  # one of them as it came, by reason
+    # Targets to which no answer came, each with how many of *raws* had come before.
+    lost: list[tuple[int, str]] = field(default_factory=list)
+    reading: Reading = "typed"  # what it took to read the good ones
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the answer is a table with records."""
+        return self.records is not None and len(self.records) > 0
+
+
+@dataclass
+class Story:
+    """All that was heard, in the order of the questions; and what was not asked, and why."""
+
+    api: str
+    base_url: str
+    moment: dt.datetime
+    full: bool
+    product: Product
+    heard: list[Heard] = field(default_factory=list)
+    sessions: set[Session] = field(default_factory=set)  # of the exchange's calendar, those looked at
+    unasked: dict[Topic, str] = field(default_factory=dict)
+    ended_by: SpxDataError | None = None  # what ended the probe before its time
+    cut_short: bool = False  # the budget was used up before the plan's last question
+
+    def of(self, *topics: Topic) -> Iterator[Heard]:
+        """What was heard on these topics, in order."""
+        return (each for each in self.heard if each.topic in topics)
+
+    def one(self, topic: Topic) -> Heard | None:
+        """The first that was heard on a topic."""
+        return next(self.of(topic), None)
+
+    @property
+    def raws(self) -> list[Raw]:
+        """Every answer, in order."""
+        return [raw for each in self.heard for raw in each.raws]

@@ -1,0 +1,253 @@
+"""Two sealed Parquets of one trading date, cell by cell: what the second says differently from the first.
+
+Chain by chain, and of a large chain some strikes after the others, so memory holds a row group of each
+version and never a day. A row that both have, bit for bit, is unchanged; the others are matched by contract
+and stamp, and where a contract has several rows at one stamp, in their order. Values are compared bit for
+bit, without any tolerance: the source's text is the truth. So 0.0 and -0.0 differ; what both lack is equal.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.market import schema
+from spx_data.ops.recheck.differences import (
+    ADDED,
+    EXAMPLES,
+    REMOVED,
+    ChainChange,
+    ColumnChange,
+    Differences,
+    Example,
+)
+from spx_data.ops.recheck.pairing import VALUES, bits, pair, values
+from spx_data.ops.recheck.stretches import ChainRows, side_by_side, stretches
+from spx_data.store import parquet
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from spx_data.ops.recheck.pairing import Numbers
+
+    Flags = npt.NDArray[np.bool_]
+
+_KEY = schema.RECORD_KEY
+_MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
+_AT_ONCE = 1 << 16  # rows: to match one with its counterpart takes several times its own memory
+_NO_VOLATILITY = 100.0  # iv_error's mark of failure
+
+
+def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> Differences:
+    """What *after* says differently from *before*, two sealed Parquets of one date; None has no rows at all.
+
+    Equal digests of the records settle it without reading a row. Where the two are of different versions of
+    the schema, what only one of them has columns for is no difference. With *across_apis*, what v2 and v3 are
+    documented to say differently is left out (see `compare_chain`).
+
+    Raises:
+        MissingFileError: one of them is not there.
+        SchemaValidationError: one of them has other columns than its version of the schema.
+        OtherVersionError: one of them is of a version that this code does not know.
+        FileCorruptionError: one of them has a page that cannot be read or fails its checksum.
+    """
+    old = _footer(before)
+    new = _footer(after) if after else _Footer(None, 0, old.columns)
+    found = Differences(old.rows, new.rows)
+    if old.digest is not None and old.digest == new.digest:
+        return found
+    names = min(old.columns, new.columns, key=len)
+    there = _chains(before, names), _chains(after, names) if after else iter(())
+    for root, expiration, *sides in side_by_side(*there):
+        changes = (
+            compare_chain(root, expiration, *rows, across_apis=across_apis) for rows in stretches(*sides)
+        )
+        if change := functools.reduce(operator.add, changes):
+            found.chains.append(change)
+    return found
+
+
+# Reading ------------------------------------------------------------------------------------------------
+
+
+class _Footer(NamedTuple):
+    """What the footer of a file says: the digest of the records, their number, and their columns."""
+
+    digest: bytes | None
+    rows: int
+    columns: Sequence[str]
+
+
+def _footer(path: Path) -> _Footer:
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = parquet.schema_of(path, file).record.names
+            digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
+            return _Footer(digest, file.metadata.num_rows, columns)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        parquet.raise_if_the_systems(error, path)
+        raise _unreadable(path, error) from error
+
+
+def _chains(path: Path, names: Sequence[str]) -> Iterator[ChainRows]:
+    """The chains of *path* with the columns *names*, each page checked against its checksum."""
+    with _explained(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for root, expiration, tables in parquet.chains(file, names):
+            yield root, expiration, _records(path, tables)
+
+
+def _records(path: Path, tables: Iterator[pa.Table]) -> Iterator[pl.DataFrame]:
+    """A chain's rows as `schema.RECORD`, some at a time; null in the columns that were not read."""
+    with _explained(path):
+        for rows in tables:
+            records = schema.widened(rows, schema.RECORD.names).cast(schema.RECORD)
+            yield from pl.DataFrame(records).iter_slices(_AT_ONCE)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        parquet.raise_if_the_systems(error, path)
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{path} cannot be read: {error}",
+        cure="snakemake verify moves a damaged day away, and the next run fetches it anew",
+        path=path,
+        expected="a Parquet file with good page checksums",
+        actual=str(error),
+    )
+
+
+# One chain ----------------------------------------------------------------------------------------------
+
+
+def compare_chain(
+    root: str,
+    expiration: dt.date,
+    before: pl.DataFrame,
+    after: pl.DataFrame,
+    *,
+    across_apis: bool = False,
+) -> ChainChange:
+    """What became of one chain, or of some strikes of it, *before* and *after* in `schema.RECORD`.
+
+    With *across_apis*, rows without an underlying are left out, which v3 sends and v2 does not, and what a
+    model says where both versions found no volatility (docs/wire.md, 2.1 and 2.2).
+    """
+    if across_apis:
+        before, after = (rows.filter(pl.col("underlying_price") != 0) for rows in (before, after))
+    pairs = pair(before, after)
+    failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if across_apis else np.False_
+    columns: dict[str, ColumnChange] = {}
+    examples: list[Example] = []
+    cells = np.zeros(len(pairs.old), np.int64)
+    here = _Place(root, expiration, before)
+    for name in VALUES:
+        old, new = values(before[name])[pairs.old], values(after[name])[pairs.new]
+        differs = bits(old) != bits(new)
+        if name in _MODEL:
+            differs &= ~failed
+        if not differs.any():
+            continue
+        cells += differs
+        columns[name] = ColumnChange(int(differs.sum()), _largest(old[differs], new[differs]))
+        for at in np.flatnonzero(differs)[:EXAMPLES]:
+            examples.append(here.example(pairs.old[at], name, _said(old[at]), _said(new[at])))
+    examples += [here.example(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
+    there = _Place(root, expiration, after)
+    examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
+    moved = len(pairs.added) or len(pairs.removed)
+    contracts_before, contracts_after = (
+        _contracts(rows) if moved else frozenset() for rows in (before, after)
+    )
+    return ChainChange(
+        root=root,
+        expiration=expiration,
+        rows_before=len(before),
+        rows_after=len(after),
+        rows_added=len(pairs.added),
+        rows_removed=len(pairs.removed),
+        rows_changed=int(np.count_nonzero(cells)),
+        columns=columns,
+        contracts_added=_spelt(contracts_after - contracts_before),
+        contracts_removed=_spelt(contracts_before - contracts_after),
+        contracts_changed=_by_contract(before[pairs.old], cells),
+        examples=tuple(examples),
+    )
+
+
+def _failed(rows: pl.DataFrame) -> Flags:
+    """Where the vendor's search for a volatility failed, so that it and the greeks are leftovers."""
+    return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
+
+
+def _said(value: np.generic) -> float | int | None:
+    """A value of a record; None where it lacks one."""
+    found: float | int = value.item()
+    return None if found == schema.ABSENT_STAMP or math.isnan(found) else found
+
+
+def _largest(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> float | None:
+    """The largest absolute change among the finite ones."""
+    there = (old != schema.ABSENT_STAMP) & (new != schema.ABSENT_STAMP)
+    with np.errstate(invalid="ignore", over="ignore"):
+        changes = np.abs(new[there] - old[there])
+    finite = changes[np.isfinite(changes)]
+    return float(finite.max()) if len(finite) else None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A chain of one version, to make examples from its rows."""
+
+    root: str
+    expiration: dt.date
+    rows: pl.DataFrame
+
+    def example(self, row: int, what: str, before: Any = None, after: Any = None) -> Example:
+        strike, right, timestamp = self.rows.select(_KEY).row(int(row))
+        return Example(self.root, self.expiration, strike, right, timestamp, what, before, after)
+
+
+def _contracts(rows: pl.DataFrame) -> frozenset[tuple[str, float]]:
+    return frozenset(rows.select("right", "strike").unique().rows())
+
+
+def _spelt(contracts: frozenset[tuple[str, float]]) -> tuple[str, ...]:
+    return tuple(_contract(right, strike) for right, strike in sorted(contracts))
+
+
+def _contract(right: str, strike: float) -> str:
+    return f"{right} {strike:.10g}"
+
+
+def _by_contract(rows: pl.DataFrame, cells: Numbers) -> dict[str, int]:
+    """The changed cells of each contract that has any."""
+    counts = (
+        rows.select("right", "strike", cells=cells)
+        .filter(pl.col("cells") > 0)
+        .group_by("right", "strike")
+        .agg(pl.col("cells").sum())
+        .sort("right", "strike")
+    )
+    return {_contract(right, strike): total for right, strike, total in counts.rows()}

@@ -1,0 +1,1 @@
+"""Where records come from, one folder each, and what they share: slots, patience, the session with one."""

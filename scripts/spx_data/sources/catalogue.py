@@ -1,0 +1,79 @@
+"""Which sources there are: a folder of this room for each, found here by its module `capabilities`.
+
+That module has the folder's `APIS` (`Capabilities`, each with a name that no other source has) and `MODULES`,
+what a job loads for it. Beside it `access` has `sight`, `check` and `connect`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from types import ModuleType
+
+from spx_data import sources
+from spx_data.errors import ConfigurationValidationError
+from spx_data.sources.source import Capabilities
+
+AUTO = "auto"  # whatever is found at a usual address
+
+
+@functools.cache
+def _folders() -> Mapping[str, ModuleType]:
+    """The modules `capabilities` of the sources, by the names of their folders."""
+    names = sorted(found.name for found in pkgutil.iter_modules(sources.__path__) if found.ispkg)
+    return {name: importlib.import_module(f"{sources.__name__}.{name}.capabilities") for name in names}
+
+
+def every() -> Mapping[str, Capabilities]:
+    """What each API of each source can do, by its name."""
+    return {known.api: known for folder in _folders().values() for known in folder.APIS}
+
+
+def capabilities(api: str) -> Capabilities:
+    """What the source that speaks *api* can do; raises ConfigurationValidationError where none does."""
+    known = every()
+    if api not in known:
+        raise ConfigurationValidationError(
+            f"no source speaks the API {api!r}",
+            cure=f"There are {', '.join(known)}",
+            what="thetadata.api",
+            reason=repr(api),
+        )
+    return known[api]
+
+
+def likely(api: str) -> Capabilities:
+    """Those of *api*; of `auto`, those of the first API that is looked for."""
+    return looked_for(api)[0]
+
+
+def looked_for(api: str) -> list[Capabilities]:
+    """The APIs that may be found where the settings name *api*; for `auto`, all that have an address."""
+    if api != AUTO:
+        return [capabilities(api)]
+    return [known for known in every().values() if known.address is not None]
+
+
+def first_of_each(api: str) -> list[str]:
+    """One API of each source that may be found where the settings name *api*: it looks for all of its own."""
+    found = {known.api for known in looked_for(api)}
+    own = ([known.api for known in module.APIS if known.api in found] for module in _folders().values())
+    return [apis[0] for apis in own if apis]
+
+
+def access(api: str) -> ModuleType:
+    """The module that connects to the source that speaks *api*."""
+    return importlib.import_module(f"{sources.__name__}.{_folder_of(api)}.access")
+
+
+def modules(api: str) -> tuple[str, ...]:
+    """The modules that a job which asks a source of *api* loads in any case."""
+    return tuple(_folders()[_folder_of(likely(api).api)].MODULES)
+
+
+def _folder_of(api: str) -> str:
+    """The name of the folder of the source that speaks *api*."""
+    known = capabilities(api)
+    return next(name for name, module in _folders().items() if known in module.APIS)

@@ -1,0 +1,176 @@
+"""How many requests are in flight at a terminal, over all processes of a user.
+
+The limit is so many files; whoever holds the lock of one holds a slot, during one request and no longer. The
+system drops a lock with the process that dies, so no slot is ever lost, and no process keeps books about
+another. As soon as a slot is free somebody has it, as long as anybody wants one. The files are the terminal's
+(`sources.places`), so lakes that ask the same one share them.
+
+Who is next is a lock as well, so all others who wait sleep in the kernel. There are two queues, and the one
+at the back waits while anybody stands in the one at the front. At the front are listings, the later pages of
+an answer, and one job of each lake, which leads: so a lake's dates end one after the other and not all at
+once, which would leave the terminal idle while all of the next ones start, and the disk with many dates half
+staged. Lakes take turns.
+
+A lake with a limit of N takes slots 1 to N, the highest first, and none that somebody with a smaller limit
+waits for: so each has no more than its own limit, all together no more than the largest, and nobody starves.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spx_data.sources import places
+from spx_data.sources.places import Place
+from spx_data.store import disk, files, locks, reads
+from spx_data.store.layout import Layout
+
+# How long a slot that another process gives back may go unnoticed: little beside what a request takes.
+# Whoever looks oftener pays for it: 3 % of a core at 4 ms, 1 % at 10 ms.
+_BEAT_SECONDS = 0.01
+_FRONT, _BACK = "front", "back"
+
+
+@contextmanager
+def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) -> Iterator[Slots]:
+    """The *limit* slots of the terminal at *base_url*, for one job of a lake while the block lasts.
+
+    Whoever is *brief*, with a few requests in all, waits at the front and never leads.
+
+    Raises:
+        PermissionDeniedError, InsufficientDiskSpaceError, DeviceError: a lock cannot be opened.
+        VolumeError: nothing can be locked there.
+        ConfigurationValidationError: see `places.of_terminal`.
+    """
+    place = places.of_terminal(base_url, layout.slots)
+    with ExitStack() as opened:
+
+        def lock(path: Path) -> _Lock:
+            files.make_directory(path.parent)
+            with reads.explained(path, "open"):
+                descriptor = disk.open_to_append(path)
+                opened.callback(os.close, descriptor)
+                disk.touch(descriptor)  # else whoever clears old files away takes it for one
+            return _Lock(path, descriptor)
+
+        yield Slots(place, limit, lock, None if brief else lock(layout.lead))
+
+
+@dataclass(frozen=True)
+class _Lock:
+    """A file that is locked, by one descriptor of it."""
+
+    path: Path
+    descriptor: int
+
+    def taken(self) -> bool:
+        return locks.taken(self.descriptor, self.path)
+
+    def wait(self) -> None:
+        locks.wait(self.descriptor, self.path)
+
+    def give_back(self) -> None:
+        locks.give_back(self.descriptor, self.path)
+
+
+class Slots:
+    """One job's way to the slots of its terminal, for all of its threads; without a *lead* it is brief."""
+
+    def __init__(self, place: Place, limit: int, lock: Callable[[Path], _Lock], lead: _Lock | None) -> None:
+        self.place, self._limit = place, limit
+        # A lock belongs to the descriptor, so those that this job holds are not among the free.
+        self._free = {number: lock(place.slot(number)) for number in range(1, limit + 1)}
+        self._turns = [[place.turn(queue, number) for queue in (_FRONT, _BACK)] for number in range(limit)]
+        self._books, self._given_back = threading.Lock(), threading.Event()
+        self._front, self._back = (
+            _Queue(lock(place.following(queue, limit)), lock(place.turn(queue, limit)))
+            for queue in (_FRONT, _BACK)
+        )
+        self._look = lock(place.turn(_FRONT, limit))
+        self._lead, self._leads = lead, False
+
+    @contextmanager
+    def slot(self, urgent: bool = False) -> Iterator[None]:
+        """Hold a slot while the block lasts, once there is one; an *urgent* request waits at the front."""
+        number, held = self._from_the_front() if urgent or self._goes_first() else self._from_the_back()
+        try:
+            yield
+        finally:
+            # Told to the system now: a child process that was forked meanwhile has the descriptor as well.
+            held.give_back()
+            self._free[number] = held
+            self._given_back.set()
+
+    def _goes_first(self) -> bool:
+        """Whether this job is brief or leads: one of a lake does, from its first request to its end."""
+        self._leads = self._leads or self._lead is None or self._lead.taken()
+        return self._leads
+
+    def _from_the_front(self) -> tuple[int, _Lock]:
+        with self._front.turn():
+            while (taken := self._taken()) is None:
+                self._pause()
+        return taken
+
+    def _from_the_back(self) -> tuple[int, _Lock]:
+        with self._back.turn():
+            while self._somebody_is_at_the_front() or (taken := self._taken()) is None:
+                self._pause()
+        return taken
+
+    def _taken(self) -> tuple[int, _Lock] | None:
+        """The number of a slot that was free and now is ours, and its lock."""
+        with self._books:
+            for number in range(self._limit, 0, -1):
+                if number < self._limit and self._is_wanted(number):
+                    return None
+                lock = self._free.get(number)
+                if lock and lock.taken():
+                    return number, self._free.pop(number)
+        return None
+
+    def _is_wanted(self, limit: int) -> bool:
+        """Whether somebody waits who may have the slots up to this *limit* alone."""
+        return any(turn.exists() and locks.is_held(turn) for turn in self._turns[limit])
+
+    def _pause(self) -> None:
+        """Wait a beat, or until this job gives a slot back."""
+        self._given_back.wait(_BEAT_SECONDS)
+        self._given_back.clear()
+
+    def _somebody_is_at_the_front(self) -> bool:
+        if not self._look.taken():
+            return True
+        self._look.give_back()
+        return False
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Those who wait for a slot, of all threads and processes: one of them at a time has the turn.
+
+    Who is after that is known before the turn is given back. Else whoever gives it back and wants it again
+    would mostly be quicker than those whom the system has yet to wake, and one lake get it all.
+    """
+
+    next: _Lock
+    now: _Lock
+    here: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Have the turn while the block lasts."""
+        with self.here:
+            self.next.wait()
+            try:
+                self.now.wait()
+            finally:
+                self.next.give_back()
+            try:
+                yield
+            finally:
+                self.now.give_back()

@@ -1,0 +1,97 @@
+"""Answers and their bodies, which are files: read as far as their ceiling, and unpacked as far."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from codecs import BOM_UTF8
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Protocol
+
+from spx_data.sources.theta import errors
+from spx_data.sources.theta.ceilings import REPORT, Ceiling
+from spx_data.sources.theta.unended import Unended
+from spx_data.sources.theta.watch import CHUNK, Watch
+
+SMALL = 1 << 16  # bytes of which a short answer has fewer
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer with status 200: its body, rewound, and what its headers say."""
+
+    url: str
+    content_type: str  # lower case, without parameters; empty when the header is missing
+    next_page: str | None
+    body: BinaryIO
+    about: str = ""  # the URL that was asked at first, where this answer is a later page
+    unended: Unended = field(default_factory=Unended)
+    ceiling: Ceiling = REPORT  # what it may be at most
+
+    def text(self) -> str:
+        """The whole body as text; for short answers."""
+        self.body.seek(0)
+        return self.body.read(SMALL).decode(errors="replace").strip()
+
+
+class _Readable(Protocol):
+    def read(self, amount: int, /) -> bytes: ...
+
+
+def copy(source: _Readable, body: BinaryIO, ceiling: Ceiling, watch: Watch, url: str, about: str) -> None:
+    """Write what *source* gives to *body* while *watch* looks on.
+
+    Raises ApiResponseInvalidError where it is more than the *ceiling*.
+    """
+    while block := source.read(CHUNK):
+        body.write(block)
+        watch.bytes = body.tell()
+        check(watch.bytes, ceiling, url, about)
+    body.truncate()
+
+
+def check(size: int, ceiling: Ceiling, url: str, about: str) -> None:
+    """Raise ApiResponseInvalidError where *size* bytes of an answer are more than the *ceiling*."""
+    if size > ceiling.bytes:
+        finding = f"is larger than {ceiling.bytes / 1e6:,.1f} MB"
+        expected = f"at most {ceiling.rows:,} rows, by what was asked"
+        raise errors.invalid(url, finding, expected, about=about)
+
+
+def past_mark(body: BinaryIO) -> None:
+    """Go to the beginning of a body, behind the mark of UTF-8 if there is one."""
+    body.seek(0)
+    if body.read(len(BOM_UTF8)) != BOM_UTF8:
+        body.seek(0)
+
+
+def is_packed(answer: Answer) -> bool:
+    """Whether the body is gzip, whatever its headers say."""
+    begin = answer.body.read(len(_GZIP))
+    answer.body.seek(0)
+    return begin == _GZIP
+
+
+def unpacked(answer: Answer, other: BinaryIO) -> Answer:
+    """*answer*, which came in gzip, with its body unpacked into *other*."""
+    try:
+        with gzip.GzipFile(fileobj=answer.body) as stream:
+            while block := stream.read(CHUNK):
+                other.write(block)
+                check(other.tell(), answer.ceiling, answer.url, answer.about)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        finding = f"is gzip, which was not asked for, and cannot be unpacked ({error})"
+        raise errors.invalid(answer.url, finding, "a body as it is", about=answer.about) from error
+    other.truncate()
+    other.seek(0)
+    return replace(answer, body=other)
+
+
+def checked(answer: Answer) -> Answer:
+    """*answer*; raises ApiDataNotFoundError where it is nothing, or a sentence that says so."""
+    short = answer.body.read(SMALL)
+    answer.body.seek(0)
+    if len(short) < SMALL and errors.says_no_data(short, answer.about or answer.url):
+        raise errors.no_data(answer.url, short)
+    return answer

@@ -1,0 +1,296 @@
+"""API v2 (docs/wire.md, 1 to 4): pages, strikes in 1/1000 dollar, times in ms since midnight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spx_data.errors import ApiDataNotFoundError, LargeRequestError
+from spx_data.market import schema
+from spx_data.market.chains import Chain, Contract, Listed, Reported
+from spx_data.market.records import Asked, Rejects
+from spx_data.market.vendor_hours import VendorHours
+from spx_data.market.window import Window
+from spx_data.settings import Terminal
+from spx_data.sources.theta import (
+    bodies,
+    ceilings,
+    contract_lists,
+    errors,
+    health,
+    json_text,
+    lists,
+    tables,
+    wire_rows,
+)
+from spx_data.sources.theta.ceilings import Ceiling
+from spx_data.sources.theta.transport import Answer, Transport
+
+_Address = tuple[str, frozenset[tuple[str, str]]]
+_Reader = Callable[[Answer], Iterator[pa.RecordBatch]]
+
+GREEKS_VERSION = "1"  # v2 knows no other (docs/wire.md, 3.2)
+
+_THOUSANDTHS = 1000.0
+_CONTRACT: dict[str, pa.DataType] = {
+    "root": tables.WORD,
+    "expiration": pa.int64(),
+    "strike": pa.int32(),  # up to two million dollars
+    "right": tables.WORD,
+}
+_TICK: dict[str, pa.DataType] = {
+    "ms_of_day": pa.int64(),
+    **dict.fromkeys(schema.SOURCE_MEASURES, pa.float64()),
+    "ms_of_day2": pa.int64(),
+    "underlying_price": pa.float64(),
+    "date": pa.int64(),
+}
+_GREEKS = _CONTRACT | _TICK
+HISTORY_COLUMNS = tuple(_GREEKS)  # in the wire's own order
+_OPTIONAL = (*schema.SOURCE_OPTIONAL, "ms_of_day2")
+
+
+class V2:
+    """The terminal's v2 API as a `Source`."""
+
+    api = "v2"
+    greeks_version = GREEKS_VERSION
+
+    def __init__(self, transport: Transport, terminal: Terminal, *, loosely: bool = False) -> None:
+        self._transport, self._loosely = transport, loosely
+        self._terminal = terminal
+        self.base_url = transport.base_url
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def check(self) -> None:
+        """Raise ThetaTerminalNotRunningError or TerminalDisconnectedError unless it can serve now."""
+        health.require(self._transport, self.api, self._terminal.timeout_seconds)
+
+    def expirations(self, root: str) -> tuple[dt.date, ...]:
+        """Every expiration of *root* as listed; raises ApiDataNotFoundError for an unknown root."""
+        with self._transport.get(
+            "/v2/list/expirations",
+            {"root": root},
+            silence_seconds=self._terminal.timeout_seconds,
+            ceiling=ceilings.EXPIRATIONS,
+        ) as answer:
+            try:
+                bodies.past_mark(answer.body)
+                numbers = json_text.whole(answer.body)["response"]
+                return contract_lists.listed_expirations(map(str, numbers), answer.url)
+            except (ValueError, KeyError, TypeError) as error:
+                raise errors.invalid(
+                    answer.url, f"cannot be read: {error!r}", "dates as YYYYMMDD in `response`"
+                ) from error
+
+    def listing(self, root: str, date: dt.date) -> Listed:
+        """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
+        path = "/v2/list/contracts/option/quote"
+        parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
+        rows, unreadable = self._rows(path, parameters, _CONTRACT, ceilings.CONTRACTS)
+        return contract_lists.group(root, date, map(_contract, rows), unreadable, f"{self.base_url}{path}")
+
+    def eod(self, root: str, date: dt.date) -> Reported:
+        """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
+        day = _number(date)
+        parameters: dict[str, str | int] = {
+            "root": root,
+            "exp": 0,
+            "start_date": day,
+            "end_date": day,
+            "use_csv": "true",
+        }
+        path, columns = "/v2/bulk_hist/option/eod", _CONTRACT | lists.REPORT
+        rows, unreadable = self._rows(path, parameters, columns, ceilings.REPORT)
+        told = ((_contract(row), lists.is_lively(row)) for row in rows)
+        return contract_lists.reported(root, date, told, unreadable)
+
+    def history(
+        self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
+    ) -> Iterator[pa.RecordBatch]:
+        """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
+        read = self._reader(_GREEKS, lambda batch: _validated(batch, chain, window), rejects)
+        path, most = "/v2/bulk_hist/option/greeks", ceilings.history(window, contracts)
+        yield from self._tables(path, self._asked(chain, window), read, most)
+
+    def contract_history(
+        self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Like `history`, of one contract of *chain*; *right* is C or P.
+
+        Rows of this endpoint do not say whose they are (docs/wire.md, 2).
+        """
+        thousandths = round(strike * _THOUSANDTHS)
+        contract = {
+            "root": chain.root,
+            "expiration": _number(chain.listed),
+            "strike": thousandths,
+            "right": right,
+        }
+        parameters = self._asked(chain, window) | {"strike": thousandths, "right": right}
+
+        def sift(ticks: pa.RecordBatch) -> tuple[pa.RecordBatch, Mapping[int, str]]:
+            constant = [
+                pa.repeat(pa.scalar(contract[name], _plain(kind)), len(ticks)).cast(kind)
+                for name, kind in _CONTRACT.items()
+            ]
+            whole = pa.RecordBatch.from_arrays([*constant, *ticks.columns], names=list(_GREEKS))
+            return _validated(whole, chain, window)
+
+        read = self._reader(_TICK, sift, rejects)
+        yield from self._tables("/v2/hist/option/greeks", parameters, read, ceilings.history(window, 1))
+
+    def hours(self, _: dt.date, /) -> VendorHours | None:
+        """None: this API has no calendar (docs/wire.md, 7)."""
+        return None
+
+    def _asked(self, chain: Chain, window: Window) -> dict[str, str | int]:
+        return {
+            "root": chain.root,
+            "exp": _number(chain.listed),
+            "start_date": _number(chain.date),
+            "end_date": _number(chain.date),
+            "ivl": window.step_ms,
+            "start_time": window.start_ms,
+            "end_time": window.end_ms,
+            "use_csv": "true" if self._terminal.format == "csv" else "false",
+        }
+
+    def _reader(self, columns: tables.Columns, sift: tables.Validate, rejects: Rejects | None) -> _Reader:
+        """What reads the records on a page of history."""
+
+        def read(answer: Answer) -> Iterator[pa.RecordBatch]:
+            put_up_with = Rejects(strict=True) if rejects is None else rejects
+            asked = self._terminal.format
+            return tables.valid_rows(
+                answer,
+                columns,
+                sift,
+                put_up_with,
+                asked=asked,
+                optional=_OPTIONAL,
+                loosely=self._loosely,
+            )
+
+        return read
+
+    def _rows(
+        self, path: str, parameters: dict[str, str | int], columns: tables.Columns, ceiling: Ceiling
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The readable rows on all pages of a list, and how many are not."""
+        unreadable = 0
+
+        def read(answer: Answer) -> Iterator[pa.RecordBatch]:
+            nonlocal unreadable
+            found, bad = lists.batches(answer, columns)
+            unreadable += bad
+            return iter(found)
+
+        batches = self._tables(path, parameters, read, ceiling)
+        return [row for batch in batches for row in batch.to_pylist()], unreadable
+
+    def _tables(
+        self, path: str, parameters: dict[str, str | int], read: _Reader, ceiling: Ceiling
+    ) -> Iterator[pa.RecordBatch]:
+        """What *read* finds on every page of an answer; no page may come twice."""
+        beginnings: set[tuple[object, ...]] = set()
+        for answer in self._pages(path, parameters, ceiling):
+            for number, batch in enumerate(read(answer)):
+                if number == 0:
+                    beginning = tuple(column[0].as_py() for column in batch.columns)
+                    if beginning in beginnings:
+                        raise errors.invalid(answer.url, "repeats the rows of a page before", "new rows")
+                    beginnings.add(beginning)
+                yield batch
+
+    def _pages(self, path: str, parameters: dict[str, str | int], ceiling: Ceiling) -> Iterator[Answer]:
+        """Every page of an answer, in order; each one lasts until the next is asked for.
+
+        The address of the next page is used as it is (docs/wire.md, 1.2), provided it is this
+        terminal's and was not asked before. All pages together have the *ceiling*.
+        """
+        seen: set[_Address] = set()
+        following: str | None = path
+        while following is not None:
+            with ExitStack() as stack:
+                page = self._transport.get(
+                    following,
+                    {} if seen else parameters,
+                    silence_seconds=self._terminal.history_timeout_seconds,
+                    ceiling=ceiling,
+                    about=self.base_url + path if seen else "",
+                )
+                try:
+                    answer = stack.enter_context(page)
+                except (ApiDataNotFoundError, LargeRequestError) as error:
+                    if not seen:
+                        raise
+                    # What these say of a request, "nothing" or "halve it", would drop or repeat rows here.
+                    raise errors.invalid(
+                        following, f"is none: {error.cause}", "the page that the one before it names"
+                    ) from error
+                seen.add(_address(answer.url))
+                following = answer.next_page
+                if following is None:
+                    following = tables.next_page_of(answer)
+                if following is not None:
+                    self._check_page(following, seen, answer)
+                ceiling = ceiling.after(answer.body.seek(0, 2))
+                answer.body.seek(0)
+                yield answer
+
+    def _check_page(self, page: str, seen: set[_Address], answer: Answer) -> None:
+        if len(seen) >= ceilings.PAGES:
+            raise errors.invalid(answer.url, f"is page {len(seen):,}, and not the last", "an end by then")
+        if not page.startswith(f"{self.base_url}/"):
+            raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")
+        if _address(page) in seen:
+            raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
+
+
+def _contract(row: dict[str, Any]) -> Contract:
+    return row["root"], str(row["expiration"]), row["strike"] / _THOUSANDTHS, row["right"]
+
+
+def _address(url: str) -> _Address:
+    """What *url* asks for, whatever the order of its parameters."""
+    parts = urlsplit(url)
+    return parts.path, frozenset(parse_qsl(parts.query))
+
+
+def _validated(
+    batch: pa.RecordBatch, chain: Chain, window: Window
+) -> tuple[pa.RecordBatch, Mapping[int, str]]:
+    columns = {
+        "root": batch["root"],
+        "expiration": _words(batch["expiration"]),
+        "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
+        "right": batch["right"],
+        "ms_of_day": pc.add(batch["ms_of_day"], wire_rows.days_later(batch["date"], chain.date)),
+        "underlying_ms_of_day": batch["ms_of_day2"],
+    }
+    return wire_rows.validated(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))
+
+
+def _words(column: pa.Array) -> pa.DictionaryArray:
+    """A column of whole numbers as words."""
+    encoded = column.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of a column's values, encoded or not."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _number(date: dt.date) -> int:
+    return int(f"{date:%Y%m%d}")

@@ -1,0 +1,1 @@
+"""Bytes that last: every path, every operation on the disk, locks, and the formats of what is kept."""

@@ -1,0 +1,130 @@
+"""How the files of the tree are named, and which file a name is: the words that `layout` makes paths of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spx_data.market import products
+
+DATASET = "dataset.json"
+COMPRESSED = ".gz"
+# Where Snakemake keeps its books and its locks, in the folder it is called from.
+SNAKEMAKE = Path(".snakemake")
+SNAKEMAKE_LOCKS = SNAKEMAKE / "locks"
+LOCK = ".lock"
+DATED = "{year}-{month}-{day}"
+FOLDER = "{year}/{month}/{day}"
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Of whichever product: a folder has one.
+_STEMS = "|".join(re.escape(product.stem) for product in products.PRODUCTS.values())
+_PARQUET_NAME = re.compile(rf"(?:{_STEMS})-({_ISO})\.parquet")
+YEAR, DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
+JOURNAL, DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
+ANY, JOB_LOCK = re.compile(r".+"), re.compile(r"[0-9]+\.lock")
+_NAME = re.compile(rf"(?:{_STEMS})-({_ISO})\.(parquet|parquet\.sha256|json)")
+RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
+STAGED = re.compile(
+    rf"(expirations\.json|manifest\.json|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"
+)
+
+# One trading date is three wildcards, so that a file cannot stand in another date's folder.
+WILDCARDS = {"year": "[0-9]{4}", "month": "[0-9]{2}", "day": "[0-9]{2}"}
+
+
+def fill(pattern: Path, date: dt.date) -> Path:
+    """*pattern* filled in for *date*."""
+    (found,) = filled([str(pattern)], date)
+    return Path(found)
+
+
+def filled(patterns: Iterable[str], date: dt.date) -> list[str]:
+    """*patterns*, as text, filled in for *date*: for those who only ask how thousands of files are."""
+    year, month, day = date.isoformat().split("-")
+    # Not `format`: other braces are part of a folder's name.
+    return [
+        pattern.replace("{year}", year).replace("{month}", month).replace("{day}", day)
+        for pattern in patterns
+    ]
+
+
+def date_of(parquet: Path) -> dt.date | None:
+    """The trading date a sealed Parquet's name stands for; None when it is not such a name."""
+    return _date(_PARQUET_NAME.fullmatch(parquet.name))
+
+
+def inside(folder: str, form: re.Pattern[str]) -> list[str]:
+    """The names of that *form* in *folder*; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if form.fullmatch(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads to itself
+            return []
+        raise
+
+
+def _date(match: re.Match[str] | None) -> dt.date | None:
+    return iso_date(match[1]) if match else None
+
+
+def iso_date(text: str) -> dt.date | None:
+    """The date that *text* is, as ISO 8601 has it; None where it is none."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def sidecar_of(parquet: Path) -> Path:
+    """The checksum file beside *parquet*."""
+    return parquet.with_name(sidecar_name(parquet.name))
+
+
+def sidecar_name(parquet: str) -> str:
+    """`sidecar_of` for a name, or for a path as text."""
+    return f"{parquet}.sha256"
+
+
+def compressed_of(path: Path) -> Path:
+    """Where a log, or the older part of a journal, is compressed."""
+    return path.with_name(path.name + COMPRESSED)
+
+
+def named_date(path: Path) -> dt.date | None:
+    """The trading date that one of a sealed date's files is named for; None for any other name."""
+    return _date(_NAME.fullmatch(path.name))
+
+
+def is_staged(name: str) -> bool:
+    """Whether the fill gives files of that *name* to a date's folder in the temp directory."""
+    return STAGED.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The files of one staged expiration: its records and the receipt that vouches for them.
+
+    Beside them, where there are any, the bad rows that are no records.
+    """
+
+    records: Path
+    receipt: Path
+
+    @property
+    def rejects(self) -> Path:
+        """The bad rows of the expiration's answers."""
+        return self.records.with_suffix(".rejects.ndjson")
+
+    @classmethod
+    def of(cls, path: Path) -> Checkpoint:
+        """The checkpoint that a file in a date's staging folder belongs to."""
+        stem = path.name.partition(".")[0]
+        return cls(path.with_name(f"{stem}.ndjson"), path.with_name(f"{stem}.receipt.json"))

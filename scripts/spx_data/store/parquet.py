@@ -1,0 +1,216 @@
+"""The sealed file's format: sorted rows, page checksums, and metadata that says where they came from.
+
+The bytes are a function of the records alone: no clock, no host, no order of arrival gets in. A row group
+never spans two expirations, so a question about one expiration reads nothing else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spx_data.errors import FileCorruptionError, SchemaValidationError
+from spx_data.market import schema
+from spx_data.store import faults, versions
+
+RECORDS_DIGEST_KEY = "spx_data.records_sha256"
+SCHEMA_VERSION_KEY = "spx_data.schema_version"
+
+OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
+    "use_dictionary": ["date", "root", "expiration", "strike", "right", "iv_error"],
+    "max_rows_per_page": 1 << 17,
+    "write_page_checksum": True,
+    "write_page_index": True,
+    "write_statistics": True,
+    "data_page_version": "1.0",
+    "version": "2.6",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a `DayWriter` wrote."""
+
+    rows: int
+    records_sha256: str
+
+
+class DayWriter:
+    """Writes one trading date, chain by chain in sealed order, to an open stream."""
+
+    def __init__(self, stream: BinaryIO, metadata: Mapping[str, str]) -> None:
+        sorting = pq.SortingColumn.from_ordering(
+            schema.DAY, [(name, "ascending") for name in schema.SORTED_BY]
+        )
+        self._writer = pq.ParquetWriter(stream, schema.DAY, sorting_columns=sorting, **OPTIONS)
+        self._writer.add_key_value_metadata(
+            {SCHEMA_VERSION_KEY: str(schema.VERSION)} | {f"spx_data.{k}": v for k, v in metadata.items()}
+        )
+        self._digest = schema.RecordsDigest()
+        self._rows = 0
+
+    def add(self, root: str, expiration: dt.date, tables: Iterable[pa.Table]) -> None:
+        """Append one chain, in row groups of its own: *tables* have its sorted rows (`schema.DAY`) in turn.
+
+        Where one table ends and the next begins leaves no trace in the file.
+        """
+        for rows in schema.pieces(tables):
+            # In one chunk, because pages end where chunks do; the digest is spared to join them once more.
+            piece = rows.combine_chunks()
+            del rows  # or both would stay in memory
+            self._writer.write_table(piece, row_group_size=schema.PIECE_ROWS)
+            self._digest.add(root, expiration, piece)
+            self._rows += piece.num_rows
+            del piece  # nor this while the next one is made
+
+    def __enter__(self) -> DayWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # The stream is about to be thrown away: let the writer finish before that, not after.
+            self._writer.close()
+
+    def close(self) -> Written:
+        """Finish the file; its footer names the digest of the records."""
+        written = Written(self._rows, self._digest.hexdigest())
+        self._writer.add_key_value_metadata({RECORDS_DIGEST_KEY: written.records_sha256})
+        self._writer.close()
+        return written
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the pages of a file hold: its records, and the trading dates of their rows."""
+
+    written: Written
+    dates: frozenset[dt.date]
+
+
+def version_of(told: str | None, path: Path) -> int:
+    """The version of the schema that the footer of *path* says (*told*) it was sealed with.
+
+    Raises:
+        OtherVersionError: this code knows none so high.
+        SchemaValidationError: it says none.
+    """
+    if told is None or not re.fullmatch(r"[1-9][0-9]{0,5}", told):
+        raise SchemaValidationError(
+            f"{path} does not say which version of the columns it was sealed with, but {told!r:.40}",
+            cure="snakemake verify looks at the whole day",
+            what=str(path),
+            reason=repr(told),
+        )
+    if int(told) > schema.VERSION:
+        raise versions.newer(path, "schema version", int(told), schema.VERSION)
+    return int(told)
+
+
+def schema_of(path: Path, file: pq.ParquetFile) -> schema.Schema:
+    """The schema that *path*, an open file, was sealed with, and has.
+
+    Raises:
+        OtherVersionError: this code does not know it.
+        SchemaValidationError: it says none, or has other columns.
+    """
+    told = (file.metadata.metadata or {}).get(SCHEMA_VERSION_KEY.encode())
+    found = schema.SCHEMAS[version_of(None if told is None else told.decode(errors="replace"), path)]
+    if not file.schema_arrow.equals(found.day):
+        raise SchemaValidationError(
+            f"{path} has other columns than version {found.version}: {', '.join(file.schema_arrow.names)}",
+            cure="snakemake verify looks at the whole day",
+            what=str(path),
+            reason=f"expected {found.day.to_string()}, found {file.schema_arrow.to_string()}",
+        )
+    return found
+
+
+def contents(file: pq.ParquetFile, version: int, progress: Callable[[int], None] | None = None) -> Contents:
+    """Read every page of an open file of that *version*; *progress* is told how many rows are read.
+
+    Open it with `page_checksum_verification=True`, or damaged pages go unnoticed.
+
+    Raises:
+        OSError, pyarrow.ArrowException: a page is damaged.
+    """
+    digest, rows, dates = schema.RecordsDigest(version), 0, set[dt.date]()
+    for root, expiration, tables in chains(file):
+        for piece in schema.pieces(tables):
+            digest.add(root, expiration, piece)
+            rows += piece.num_rows
+            dates.update(piece["date"].unique().to_pylist())
+            if progress:
+                progress(rows)
+            del piece  # or it would stay in memory while the next one is read
+    return Contents(Written(rows, digest.hexdigest()), frozenset(dates))
+
+
+def read_back(path: Path, written: Written) -> None:
+    """Read every page of *path* with its checksum and compare it with what was *written*.
+
+    Raises:
+        FileCorruptionError: schema, rows, a page's checksum or the records' digest differ.
+        DeviceError, MachineError: the system does not give the bytes, which says nothing about them.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(schema.DAY):
+                raise _differs(path, "schema", schema.DAY.to_string(), file.schema_arrow.to_string())
+            found = contents(file, schema.VERSION).written
+    except (pa.ArrowInvalid, OSError) as error:
+        raise_if_the_systems(error, path)
+        raise _differs(path, "readable pages", "good page checksums", str(error)) from error
+    if found != written:
+        raise _differs(path, "records", str(written), str(found))
+
+
+def raise_if_the_systems(error: Exception, path: Path) -> None:
+    """Raise what *error* means where reading *path* failed, as against finding its bytes damaged.
+
+    Of damaged bytes pyarrow says so with an OSError too, that has no number of the system's.
+    """
+    if isinstance(error, OSError) and faults.is_the_systems(error):
+        raise faults.explained(error, path, "read") from error
+
+
+def chains(
+    file: pq.ParquetFile, columns: Sequence[str] | None = None
+) -> Iterator[tuple[str, dt.date, Iterator[pa.Table]]]:
+    """The chains of a sealed file in its order, each with its rows, a row group at a time.
+
+    A chain's rows are read as they are asked for, and gone when the next chain is. Whoever names *columns*
+    gets these, of `schema.DAY`, and the two that name the chain: null where the file is of a version without.
+    """
+    names = file.schema_arrow.names if columns is None else ["root", "expiration", *columns]
+    there = [name for name in names if name in file.schema_arrow.names]
+    groups = (
+        schema.widened(rows, names) if there != names else rows
+        for rows in (file.read_row_group(number, there) for number in range(file.num_row_groups))
+    )
+    for key, tables in groupby(groups, _chain_of):
+        yield *key, tables
+
+
+def _chain_of(rows: pa.Table) -> tuple[str, dt.date]:
+    return rows["root"][0].as_py(), rows["expiration"][0].as_py()
+
+
+def _differs(path: Path, what: str, expected: str, actual: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{path} was not written as meant: {what} expected {expected}, found {actual}",
+        cure="Run the workflow again; if it stays, check the disk and the memory of this machine",
+        path=path,
+        expected=expected,
+        actual=actual,
+    )

@@ -1,0 +1,363 @@
+"""Reading a lake that was really filled: sealed days alone, checked first, named by one digest."""
+
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from tests import sealed_days
+
+import spx_data
+from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
+from spx_data.lake import reader
+from spx_data.lake.verify import merkle
+from spx_data.store import documents, files, journal, reads, seals
+
+DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
+
+
+@pytest.fixture
+def sealed(day, terminals, tmp_path, tmp_path_factory):
+    """Return the layout of a lake with three sealed days, filled once and copied for each test."""
+    dates = [day(terminals["v3"], date, interval="1h", keep_ndjson=False) for date in DAYS]
+    kept = tmp_path_factory.getbasetemp() / "lake-to-read"
+    if kept.exists():
+        shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+    else:
+        for date in dates:
+            date.fill()
+        shutil.copytree(tmp_path, kept)
+    return dates[0].layout
+
+
+def scan(layout, dates=None, **how):
+    return spx_data.scan(dates, lake=layout.output, data=layout.data, **how)
+
+
+def dates_in(frame):
+    return frame.select(pl.col("date").unique(maintain_order=True)).collect()["date"].to_list()
+
+
+def spoil(layout, date):
+    path = layout.parquet(date)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+
+
+def test_all_sealed_days_in_their_order(sealed):
+    found = scan(sealed)
+
+    assert isinstance(found, pl.LazyFrame)
+    assert dates_in(found) == DAYS
+    expected = pl.concat(pl.read_parquet(sealed.parquet(date)) for date in DAYS)
+    assert_frame_equal(found.collect(), expected, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        ("2024-02-01", DAYS[1:2]),
+        ("2024-02", DAYS[1:]),
+        ("2024", DAYS),
+        ("2024-01-31..2024-02-01", DAYS[:2]),
+        ("2024-02-02, 2024-01-31", [DAYS[0], DAYS[2]]),
+        (DAYS[1], DAYS[1:2]),
+        (dt.datetime(2024, 2, 1, 9, 30, tzinfo=dt.UTC), DAYS[1:2]),
+        ([DAYS[2], "2024-01"], [DAYS[0], DAYS[2]]),
+        ((date for date in reversed(DAYS)), DAYS),
+    ],
+)
+def test_dates_may_be_named_in_many_ways(dates, expected, sealed):
+    assert dates_in(scan(sealed, dates)) == expected
+
+
+def test_words_of_several_files_are_the_same_words(sealed):
+    counted = scan(sealed).group_by("root", "right").len().sort("root", "right").collect()
+
+    words = counted.select(pl.col("root", "right").cast(pl.String)).rows()
+    assert words == [("SPX", "C"), ("SPX", "P"), ("SPXW", "C"), ("SPXW", "P")]
+    rows = sum(pl.scan_parquet(sealed.parquet(date)).select(pl.len()).collect().item() for date in DAYS)
+    assert counted["len"].sum() == rows
+    spxw = scan(sealed).filter(pl.col("root") == "SPXW").select(pl.len()).collect().item()
+    assert spxw == counted.filter(pl.col("root").cast(pl.String) == "SPXW")["len"].sum()
+
+
+def test_stamps_keep_their_zone(sealed):
+    schema = scan(sealed).collect_schema()
+
+    assert schema["timestamp"] == pl.Datetime("ms", "America/New_York")
+    assert schema["underlying_timestamp"] == pl.Datetime("ms", "America/New_York")
+    first = scan(sealed).select(pl.col("timestamp").min()).collect().item()
+    assert first.isoformat() == "2024-01-31T09:30:00-05:00"
+
+
+def test_a_lakes_folder_may_have_a_name_that_looks_like_a_pattern(sealed, tmp_path):
+    odd = tmp_path / "lake=[1]*"
+    shutil.move(sealed.output, odd)
+
+    assert dates_in(spx_data.scan(lake=str(odd))) == DAYS
+    assert "lake" not in spx_data.scan(lake=odd).collect_schema()
+
+
+# What should be there -----------------------------------------------------------------------------------
+
+
+def test_a_range_with_lost_days_is_refused_or_read_without_them(sealed):
+    sealed.sidecar(DAYS[0]).unlink()
+    sealed.parquet(DAYS[1]).unlink()
+
+    for dates in (None, "2024"):
+        with pytest.raises(FileCorruptionError, match="whole any more: 2024-01-31, 2024-02-01") as caught:
+            scan(sealed, dates)
+        assert "snakemake verify" in caught.value.cure
+        with pytest.warns(reader.MissingDaysWarning, match="left out 2 sessions") as told:
+            assert dates_in(scan(sealed, dates, missing="warn")) == DAYS[2:]
+        assert [(warning.message.dates, warning.filename) for warning in told] == [
+            (tuple(DAYS[:2]), __file__)
+        ]
+        assert dates_in(scan(sealed, dates, missing="ignore")) == DAYS[2:]
+    assert dates_in(scan(sealed, "2024-02-02..2024-02-28")) == DAYS[2:]
+
+
+def test_a_day_that_is_gone_altogether_was_sealed_by_the_journals_word(sealed):
+    shutil.rmtree(sealed.parquet(DAYS[2]).parent)  # the last one, so no session between two sealed ones
+
+    with pytest.raises(FileCorruptionError, match="whole any more: 2024-02-02"):
+        scan(sealed)
+
+    # Without a word, journals are looked for around a lake that is where the settings have it.
+    usual, other = sealed.data / "parquet", sealed.data / "a copy of some days"
+    shutil.move(sealed.output, usual)
+    with pytest.raises(FileCorruptionError, match="whole any more: 2024-02-02"):
+        spx_data.scan(lake=usual)
+    shutil.move(usual, other)
+    assert dates_in(spx_data.scan(lake=other)) == DAYS[:2]
+
+
+def test_a_session_between_sealed_days_that_was_never_filled_is_missing(sealed):
+    shutil.rmtree(sealed.parquet(DAYS[1]).parent)
+    sealed.journal(DAYS[1]).unlink()
+
+    with pytest.raises(MissingFileError, match=r"1 of the selected sessions .* never filled: 2024-02-01"):
+        scan(sealed)
+    with pytest.raises(MissingFileError, match="never filled: 2024-02-01"):
+        spx_data.verification_root(lake=sealed.output)
+    with pytest.warns(reader.MissingDaysWarning, match="never filled: 2024-02-01"):
+        found = spx_data.sealed_paths("2024", lake=sealed.output, missing="warn")
+    assert found == [str(sealed.parquet(DAYS[0])), str(sealed.parquet(DAYS[2]))]
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [(journal.ACCEPTED, {"reason": "a storm"}), (journal.NO_DATA, {"cause": "", "vendor": "full_close"})],
+)
+def test_what_is_rightly_without_data_is_not_missed(event, fields, sealed):
+    shutil.rmtree(sealed.parquet(DAYS[1]).parent)
+    sealed.journal(DAYS[1]).unlink()
+    journal.Journal(sealed.journal(DAYS[1]), "list").record(event, **fields)
+
+    assert dates_in(scan(sealed)) == [DAYS[0], DAYS[2]]
+
+
+def test_a_day_that_a_fill_is_publishing_is_not_lost(sealed):
+    other = dt.date(2024, 2, 5)
+    journal.Journal(sealed.journal(other), "merge").record(journal.STARTED)
+    files.write_text(sealed.parquet(other), "PAR1")
+
+    assert dates_in(scan(sealed, "2024")) == DAYS
+
+
+def test_another_word_for_what_is_missing_is_an_error(sealed):
+    with pytest.raises(DateValidationError, match="raise, warn, ignore"):
+        scan(sealed, missing="skip")
+
+
+def test_named_dates_may_be_left_out_as_well(sealed):
+    with pytest.warns(reader.MissingDaysWarning, match="2024-01-30"):
+        assert dates_in(scan(sealed, ["2024-01-30", DAYS[0]], missing="warn")) == DAYS[:1]
+
+
+# What the passports say ---------------------------------------------------------------------------------
+
+
+def reseal(layout, date, change):
+    """Write the passport of *date* anew, changed."""
+    passport = documents.read(layout.passport(date))
+    passport.pop(documents.FIELD)
+    change(passport)
+    documents.write(layout.passport(date), passport)
+
+
+def lacks(what):
+    def change(passport):
+        passport["completeness"] |= {"complete": False, "unknown": what}
+
+    return change
+
+
+def whole(passport):
+    passport["completeness"] |= {"complete": True, "unknown": []}
+
+
+def test_incomplete_days_come_with_one_warning_or_not_at_all(sealed):
+    for date in DAYS:
+        reseal(sealed, date, whole)
+    for date in DAYS[1:]:
+        reseal(sealed, date, lacks(["SPX 2024-03-15 unavailable"]))
+
+    with pytest.warns(reader.IncompleteDaysWarning) as told:
+        assert dates_in(scan(sealed)) == DAYS
+    ((text, dates, file),) = [(str(one.message), one.message.dates, one.filename) for one in told]
+    assert "2 days are incomplete: 2024-02-01, 2024-02-02; 2024-02-01: SPX 2024-03-15 unavailable" in text
+    assert (dates, file) == (tuple(DAYS[1:]), __file__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dates_in(scan(sealed, complete=False)) == DAYS
+        assert dates_in(scan(sealed, complete=True)) == DAYS[:1]
+    with pytest.raises(DateValidationError, match=r"none of the 2 selected days .* complete=True"):
+        scan(sealed, "2024-02", complete=True)
+
+
+def test_days_are_chosen_by_their_score(sealed):
+    for date, points in zip(DAYS, (100.0, 60.0, None), strict=True):
+        section = None if points is None else sealed_days.judged(**dict.fromkeys(sealed_days.CHECKS, points))
+        reseal(sealed, date, lambda passport, section=section: passport.update(quality=section))
+
+    def chosen(score):
+        return dates_in(scan(sealed, min_score=score, complete=False))
+
+    assert (chosen(61), chosen(60)) == (DAYS[:1], DAYS[:2])
+    with pytest.raises(DateValidationError, match=r"a score of 100\.5"):
+        scan(sealed, min_score=100.5)
+
+
+def copied_over(layout, source, target, *, passport):
+    """Copy the Parquet of *source* over that of *target*, with a sidecar made anew."""
+    shutil.copy(layout.parquet(source), layout.parquet(target))
+    if passport:
+        shutil.copy(layout.passport(source), layout.passport(target))
+    seals.seal(layout.parquet(target), reads.digest(layout.parquet(target)))
+
+
+def test_a_day_copied_over_another_is_refused(sealed):
+    copied_over(sealed, DAYS[0], DAYS[1], passport=True)
+    copied_over(sealed, DAYS[0], DAYS[2], passport=False)
+
+    for verify in (True, False):
+        with pytest.raises(FileCorruptionError, match="2 of 3 days are not what their names say") as caught:
+            scan(sealed, verify=verify)
+        told = caught.value.fields["actual"]
+        assert told["2024-02-01"] == "its passport is of 2024-01-31"
+        assert "its passport is of a Parquet with the SHA-256" in told["2024-02-02"]
+
+
+def test_rows_of_another_day_are_refused_whatever_the_passport_says(sealed):
+    copied_over(sealed, DAYS[0], DAYS[1], passport=True)
+    reseal(sealed, DAYS[1], lambda passport: passport.update(date=DAYS[1].isoformat()))
+
+    with pytest.raises(FileCorruptionError, match="2024-02-01: its rows are of 2024-01-31"):
+        scan(sealed)
+
+
+def test_a_day_without_its_passport_is_refused(sealed):
+    sealed.passport(DAYS[0]).unlink()
+    content = sealed.passport(DAYS[1]).read_bytes()
+    sealed.passport(DAYS[1]).write_bytes(content.replace(b"2024", b"2025", 1))
+
+    with pytest.raises(FileCorruptionError, match="2024-01-31: its passport is not there") as caught:
+        scan(sealed)
+    assert "document_sha256" in caught.value.fields["actual"]["2024-02-01"]
+
+
+def test_a_date_named_by_itself_that_is_not_there_is_missing(sealed):
+    with pytest.raises(MissingFileError, match="2024-01-30, 2024-02-05") as caught:
+        scan(sealed, ["2024-01-30", DAYS[0], "2024-02-05"])
+
+    assert "snakemake --cores 4" in caught.value.cure
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_date_named_by_itself_that_is_not_whole_is_corrupt(number, sealed):
+    sealed.sealed_files(DAYS[0])[number].unlink()
+
+    with pytest.raises(FileCorruptionError, match="2024-01-31") as caught:
+        scan(sealed, "2024-01-31")
+
+    assert "snakemake verify" in caught.value.cure
+
+
+@pytest.mark.parametrize("dates", ["2023", "2024-03", []])
+def test_a_selection_of_nothing_is_an_error(dates, sealed):
+    with pytest.raises(DateValidationError, match="no sealed day"):
+        scan(sealed, dates)
+
+
+@pytest.mark.parametrize("dates", ["", "soon", "2024-13", [7], [None]])
+def test_what_is_no_date_is_an_error(dates, sealed):
+    with pytest.raises(DateValidationError):
+        scan(sealed, dates)
+
+
+def test_an_empty_lake_is_an_error(tmp_path):
+    with pytest.raises(DateValidationError, match="no sealed day"):
+        spx_data.scan(lake=tmp_path)
+
+
+def test_every_changed_day_is_named_before_a_row_is_read(sealed):
+    spoil(sealed, DAYS[0])
+    spoil(sealed, DAYS[2])
+
+    with pytest.raises(FileCorruptionError, match=r"2 of 3 days .* 2024-01-31, 2024-02-02") as caught:
+        scan(sealed)
+
+    fields = caught.value.fields
+    assert fields["actual"]["2024-02-02"] == reads.digest(sealed.parquet(DAYS[2]))
+    assert fields["expected"]["2024-02-02"] == seals.sealed_checksum(sealed.parquet(DAYS[2]))
+    assert dates_in(scan(sealed, DAYS[1])) == [DAYS[1]]
+
+
+def test_without_verification_nothing_is_hashed(sealed):
+    spoil(sealed, DAYS[0])
+
+    assert isinstance(scan(sealed, verify=False), pl.LazyFrame)
+
+
+def test_a_root_names_the_exact_data(sealed):
+    root = spx_data.verification_root("2024-02", lake=sealed.output)
+    sidecars = {date: sealed.sidecar(date).read_text().split()[0] for date in DAYS[1:]}
+
+    assert root == merkle.root(sidecars)
+    assert dates_in(scan(sealed, "2024-02", root=root)) == DAYS[1:]
+    assert dates_in(scan(sealed, DAYS[1:], root=root.upper())) == DAYS[1:]
+    with pytest.raises(FileCorruptionError, match=f"not {root}"):
+        scan(sealed, root=root)
+    with pytest.raises(FileCorruptionError, match="from 2024-02-02 to 2024-02-02"):
+        scan(sealed, DAYS[2], root=root)
+
+
+def test_data_sealed_anew_with_other_bytes_has_another_root(sealed):
+    root = spx_data.verification_root(lake=sealed.output)
+    spoil(sealed, DAYS[0])
+    seals.seal(sealed.parquet(DAYS[0]), reads.digest(sealed.parquet(DAYS[0])))
+
+    with pytest.raises(FileCorruptionError, match="3 selected days"):
+        scan(sealed, root=root)
+
+
+def test_the_package_itself_stays_light():
+    code = (
+        "import sys, spx_data; print(*sorted({'polars', 'pyarrow', 'yaml', 'requests'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+
+    assert (found.returncode, found.stdout.strip()) == (0, "")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = spx_data.nothing

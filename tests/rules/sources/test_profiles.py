@@ -1,0 +1,64 @@
+"""A lake whose terminal was probed: its days are sealed with the same bytes, in no more requests.
+
+Every habit of the simulator is probed and filled, with the profile and without.
+"""
+
+import datetime as dt
+import hashlib
+from dataclasses import replace
+
+import pytest
+from tests.habits import runs
+
+from spx_data.fill.preflight import preflight
+from spx_data.ops.probe import probing
+from theta_simulator.habits import OF_SOME_DATES, V3_ONLY, Habit, Kind
+
+pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
+DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
+SEED = 3
+
+
+def cases():
+    for kind in Kind:
+        for api in ("v3", "v2"):
+            if api == "v3" or kind not in V3_ONLY:
+                yield pytest.param(api, kind, id=f"{kind}-{api}")
+
+
+@pytest.fixture
+def filled(simulated, day, tmp_path, at, monkeypatch):
+    """Return a filler of one date of a lake of its own: what came of it, and how many requests that took."""
+
+    def fill(name, api, habits, where, *, probed):
+        terminal = simulated(api=api, habits=habits)
+        folders = {f"{each}_directory": str(tmp_path / name / each) for each in ("output", "temp", "data")}
+        date = day(terminal, where, max_dte=6, api=api, **folders)
+        if probed:
+            with probing(date.settings, at(2024, 12, 31, 12, 0)):
+                pass
+            terminal.change(habits=habits)  # what passes begins anew
+        before = len(terminal.requests())
+        date.settings = replace(date.settings, terminal=preflight(date.settings))
+        found = runs(date, monkeypatch)
+        sealed = hashlib.sha256(date.layout.parquet(where).read_bytes()).hexdigest() if found.sealed else None
+        return date, sealed, len(terminal.requests()) - before
+
+    return fill
+
+
+@pytest.mark.parametrize("api, kind", [*cases()])
+def test_a_habit_that_was_probed(api, kind, filled):
+    where = HALF_DAY if kind.startswith("half-day") else DAY
+    habits = (Habit(kind, seed=SEED, day=where if kind in OF_SOME_DATES else None),)
+
+    date, sealed, requests = filled("probed", api, habits, where, probed=True)
+    other, as_ever, requests_as_ever = filled("unknown", api, habits, where, probed=False)
+
+    assert sealed == as_ever
+    assert requests <= requests_as_ever
+    if sealed:
+        passport = date.passport()
+        assert passport["profile"]["sha256"]
+        assert passport["profile"]["differs"] == []
+        assert other.passport()["profile"] is None

@@ -1,0 +1,90 @@
+"""A passport that vouches for itself and is none: every value of another kind is found, or does no harm."""
+
+import copy
+import datetime as dt
+import json
+import math
+
+import pytest
+from tests.sealed_days import judged, seal, settings_of
+
+from spx_data import status
+from spx_data.errors import FileCorruptionError, OtherVersionError
+from spx_data.lake import passports
+from spx_data.status import Facts
+from spx_data.store import documents
+
+DAY = dt.date(2024, 1, 2)
+MOMENT = dt.datetime(2024, 1, 5, 12, tzinfo=dt.UTC)
+OTHERS = ["x", -1, True, None, [], {"x": 1}, 10**30]
+
+
+@pytest.fixture
+def lake(tmp_path):
+    settings = settings_of(tmp_path)
+    seal(settings, DAY, rows=1000, quality=judged(spread=0.02, smile=90.0))
+    return settings
+
+
+def places(value, at=()):
+    """Return the way to every value of a document, but for its details."""
+    yield at
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, inner in members:
+        if name not in ("details", "document_sha256"):
+            yield from places(inner, (*at, name))
+
+
+def changed(document, at, value, *, absent=False):
+    found = copy.deepcopy(document)
+    holder = found
+    for name in at[:-1]:
+        holder = holder[name]
+    if absent:
+        del holder[at[-1]]
+    else:
+        holder[at[-1]] = value
+    return found
+
+
+def test_a_passport_as_it_was_sealed_is_one(lake):
+    assert passports.read(lake.layout, DAY, whole=True).document["rows"] == 1000
+
+
+def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(lake):
+    target = lake.layout.passport(DAY)
+    document = json.loads(target.read_bytes())
+    document.pop("document_sha256")
+    damaged = 0
+    variants = [
+        changed(document, at, other, absent=absent)
+        for at in places(document)
+        if at
+        for other, absent in [*((other, False) for other in OTHERS), (None, True)]
+    ]
+    for variant in variants:
+        documents.write(target, variant)
+        try:
+            passports.read(lake.layout, DAY)
+        except (FileCorruptionError, OtherVersionError):
+            damaged += 1
+        # Whatever it is, lists of dates, the summary and the log's rows go on.
+        for history in status.read(lake, MOMENT):
+            facts = Facts.of(history)
+            assert facts.rows is None or math.isfinite(facts.rows)
+            assert history.chains is not None
+    assert damaged > len(variants) / 3
+
+
+@pytest.mark.parametrize("document", [[], "x", 5, None, {}], ids=repr)
+def test_a_document_that_is_no_object_or_empty_is_no_passport(document, lake):
+    lake.layout.passport(DAY).write_bytes(b"")
+    if isinstance(document, dict):
+        documents.write(lake.layout.passport(DAY), document)
+    else:
+        lake.layout.passport(DAY).write_text(json.dumps(document))
+
+    with pytest.raises(FileCorruptionError):
+        passports.read(lake.layout, DAY)

@@ -1,0 +1,309 @@
+"""Checkpoints: whole or not there, and the same set of records after the way through the disk."""
+
+import datetime as dt
+import hashlib
+import json
+import sys
+from dataclasses import replace
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from spx_data.errors import ApiConnectionError, FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.market import schema
+from spx_data.market.records import Reject
+from spx_data.store import staging
+from spx_data.store.staging import Receipt
+
+RECEIPT = Receipt(
+    root="SPX",
+    expiration=dt.date(2024, 1, 19),
+    listing="0123456789abcdef",
+    contracts=2,
+    rows=3,
+    bytes=0,
+    sha256=None,
+    attempts=1,
+    seconds=0.5,
+)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
+    [
+        0.0,
+        -0.0,
+        5e-324,
+        sys.float_info.min,
+        sys.float_info.max,
+        -sys.float_info.max,
+        1e16,
+        0.1 + 0.2,
+        261.9304,
+    ]
+)
+RECORDS = st.fixed_dictionaries(
+    {
+        "strike": FLOATS,
+        "right": st.sampled_from("CP"),
+        "timestamp": st.integers(-(2**63), 2**63 - 1),
+        **{name: FLOATS | st.none() if name in schema.OPTIONAL else FLOATS for name in schema.MEASURES},
+        "underlying_timestamp": st.integers(-(2**63), 2**63 - 1) | st.none(),
+        "underlying_price": FLOATS | st.none(),
+    }
+)
+
+
+def batch(*rows):
+    return pa.RecordBatch.from_pylist(list(rows), schema=schema.RECORD)
+
+
+def row(strike=4700.0, right="C", timestamp=1_704_205_860_000, **values):
+    return {
+        "strike": strike,
+        "right": right,
+        "timestamp": timestamp,
+        **dict.fromkeys(schema.MEASURES, 0.25),
+        "underlying_timestamp": timestamp - 8,
+        "underlying_price": 4750.12,
+    } | values
+
+
+@pytest.fixture
+def stage(checkpoint):
+    """Return a writer of a whole checkpoint."""
+
+    def write(*batches):
+        contracts, rows, size, checksum = staging.write_records(checkpoint, batches)
+        receipt = replace(RECEIPT, contracts=contracts, rows=rows, bytes=size, sha256=checksum)
+        staging.write_receipt(checkpoint, receipt)
+        return receipt
+
+    return write
+
+
+# The way through the disk -------------------------------------------------------------------------------
+
+
+@given(rows=st.lists(RECORDS, min_size=1, max_size=8))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_records_come_back_bit_by_bit(rows, checkpoint, stage):
+    receipt = stage(batch(*rows))
+
+    found = staging.read_records(checkpoint, receipt)
+
+    # repr tells -0.0 from 0.0 and every double from its neighbours.
+    assert sorted(map(repr, found.rows())) == sorted(
+        repr(tuple(row[name] for name in found.columns)) for row in rows
+    )
+
+
+@given(rows=st.lists(RECORDS, min_size=1, max_size=8))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_records_are_json_lines_that_anybody_reads(rows, checkpoint, stage):
+    stage(batch(*rows), batch(row(4710.0)))
+
+    names, *values = [json.loads(line) for line in checkpoint.records.read_text().splitlines()]
+
+    assert names == schema.RECORD.names
+    staged = [[each[name] for name in names] for each in (*rows, row(4710.0))]
+    assert list(map(repr, values)) == list(map(repr, staged))
+
+
+def test_duckdb_reads_the_lines_as_json(checkpoint, stage):
+    stage(batch(row(), row(4705.5, "P")))
+
+    found = duckdb.sql(
+        f"select (json->0)::double, json->>1, (json->14)::double from read_ndjson_objects("
+        f"'{checkpoint.records}') where json->>0 <> 'strike'"
+    )
+
+    assert found.fetchall() == [(4700.0, "C", 4750.12), (4705.5, "P", 4750.12)]
+
+
+def test_lines_of_another_making_are_damage(checkpoint, stage):
+    receipt = stage(batch(row()))
+    text = checkpoint.records.read_bytes().replace(b"strike", b"k", 1)
+    checkpoint.records.write_bytes(text)
+
+    with pytest.raises(FileCorruptionError, match="not what was staged"):
+        staging.read_records(checkpoint, replace(receipt, sha256=hashlib.sha256(text).hexdigest()))
+
+
+def test_a_receipt_counts_what_was_written(checkpoint, stage):
+    receipt = stage(batch(row(), row(4705.5, "P")), batch(row(timestamp=1_704_205_920_000)))
+
+    content = checkpoint.records.read_bytes()
+    assert (receipt.contracts, receipt.rows, receipt.bytes) == (2, 3, len(content))
+    assert receipt.sha256 == hashlib.sha256(content).hexdigest()
+    assert staging.staged(checkpoint, RECEIPT.listing) == receipt
+
+
+def test_many_blocks_are_one_table(checkpoint, stage, monkeypatch):
+    monkeypatch.setattr(staging, "_SLICE", 100)
+    rows = [row(timestamp=1_704_205_860_000 + 60_000 * step) for step in range(40)]
+
+    found = staging.read_records(checkpoint, stage(batch(*rows)))
+
+    assert_frame_equal(found, pl.DataFrame(rows, schema=schema.polars_record()))
+
+
+def test_a_source_that_breaks_off_leaves_no_records(checkpoint):
+    def breaking():
+        yield batch(row())
+        raise ApiConnectionError("lost")
+
+    with pytest.raises(ApiConnectionError):
+        staging.write_records(checkpoint, breaking())
+
+    assert list(checkpoint.records.parent.iterdir()) == []
+    assert staging.staged(checkpoint, RECEIPT.listing) is None
+
+
+# Whole or not there -------------------------------------------------------------------------------------
+
+
+def test_records_without_a_receipt_do_not_count(checkpoint):
+    staging.write_records(checkpoint, [batch(row())])
+
+    assert staging.staged(checkpoint, RECEIPT.listing) is None
+
+
+def test_a_receipt_without_its_records_does_not_count(checkpoint, stage):
+    stage(batch(row()))
+    checkpoint.records.unlink()
+
+    assert staging.staged(checkpoint, RECEIPT.listing) is None
+
+
+def test_records_of_another_length_do_not_count(checkpoint, stage):
+    stage(batch(row()))
+    checkpoint.records.write_bytes(checkpoint.records.read_bytes()[:-1])
+
+    assert staging.staged(checkpoint, RECEIPT.listing) is None
+
+
+def test_a_checkpoint_of_another_listing_does_not_count(checkpoint, stage):
+    stage(batch(row()))
+
+    assert staging.staged(checkpoint, "another") is None
+
+
+def test_no_data_needs_a_receipt_alone(checkpoint):
+    nothing = replace(RECEIPT, contracts=0, rows=0)
+    staging.write_receipt(checkpoint, nothing)
+
+    assert staging.staged(checkpoint, RECEIPT.listing) == nothing
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"{}",
+        b"\xff\xfe",
+        b"\x00" * 300,
+        b'{"expiration": "soon"}',
+        b'{"expiration": 7}',
+    ],
+)
+def test_a_damaged_receipt_does_not_count(content, checkpoint, stage):
+    stage(batch(row()))
+    checkpoint.receipt.write_bytes(content)
+
+    assert staging.staged(checkpoint, RECEIPT.listing) is None
+
+
+@pytest.mark.parametrize("change", [{"extra": 1}, {"rows": None}], ids=["more", "less"])
+def test_a_receipt_with_other_fields_is_none(change):
+    document = RECEIPT.as_json() | change
+    document = {key: value for key, value in document.items() if value is not None or key == "sha256"}
+
+    with pytest.raises(SchemaValidationError, match="no receipt"):
+        Receipt.of_json(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"root": 7}, {"rejects_sha256": 7}, {"rows": -1}, {"rejected": "1"}, {"rejected": 1 << 62}],
+    ids=str,
+)
+def test_a_receipt_with_fields_of_another_kind_is_none(change):
+    with pytest.raises(SchemaValidationError, match="no receipt"):
+        Receipt.of_json(RECEIPT.as_json() | change)
+
+
+def test_bad_rows_come_back(checkpoint):
+    rejects = [Reject("fields", "a,b\r\n\u2028"), Reject("right", '{"right": "X"}')]
+
+    checksum = staging.write_rejects(checkpoint, rejects)
+
+    receipt = replace(RECEIPT, rejected=2, rejects_sha256=checksum)
+    assert staging.read_rejects(checkpoint, receipt) == rejects
+    assert checksum == hashlib.sha256(checkpoint.rejects.read_bytes()).hexdigest()
+
+
+def test_where_no_row_is_bad_no_file_is_left(checkpoint):
+    staging.write_rejects(checkpoint, [Reject("fields", "a,b")])
+
+    assert staging.write_rejects(checkpoint, []) is None
+    assert not checkpoint.rejects.exists()
+    assert staging.read_rejects(checkpoint, RECEIPT) == []
+
+
+def test_a_receipt_comes_back():
+    assert Receipt.of_json(json.loads(json.dumps(RECEIPT.as_json()))) == RECEIPT
+
+
+# Damage -------------------------------------------------------------------------------------------------
+
+
+def test_every_flipped_byte_is_found(checkpoint, stage):
+    receipt = stage(batch(row(), row(4705.5, "P")))
+    good = checkpoint.records.read_bytes()
+
+    for position in range(len(good)):
+        bad = bytearray(good)
+        bad[position] ^= 1 << position % 8
+        checkpoint.records.write_bytes(bad)
+        with pytest.raises(FileCorruptionError) as caught:
+            staging.read_records(checkpoint, receipt)
+        assert caught.value.fields["path"] == checkpoint.records
+
+
+@pytest.mark.parametrize("keep", [0, 1, -1])
+def test_a_cut_is_found(keep, checkpoint, stage):
+    receipt = stage(batch(row(), row(4705.5, "P")))
+    checkpoint.records.write_bytes(checkpoint.records.read_bytes()[:keep])
+
+    with pytest.raises(FileCorruptionError, match="fetched anew"):
+        staging.read_records(checkpoint, receipt)
+
+
+def test_records_that_are_gone_are_missing(checkpoint, stage):
+    receipt = stage(batch(row()))
+    checkpoint.records.unlink()
+
+    with pytest.raises(MissingFileError) as caught:
+        staging.read_records(checkpoint, receipt)
+
+    assert caught.value.fields["path"] == checkpoint.records
+
+
+# Identity -----------------------------------------------------------------------------------------------
+
+
+def test_an_identity_does_not_depend_on_the_order_of_keys():
+    assert staging.identity({"a": 1, "b": [2]}) == staging.identity({"b": [2], "a": 1})
+
+
+@pytest.mark.parametrize("other", [{"a": 2}, {"a": "1"}, {"a": 1, "b": None}, {}])
+def test_another_document_has_another_identity(other):
+    assert staging.identity({"a": 1}) != staging.identity(other)
