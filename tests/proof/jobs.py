@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 import yaml
 from rich.table import Table
-from tests.proof.conduct import chain_of
+from tests.proof.conduct import about_a_contract, chain_of
 
 import theta_simulator
 from spx_data.lake.endings import STAGES
@@ -234,14 +234,18 @@ class Lake:
         number = len(self._terminal.requests())
         yield found
         after, sealed = self.digests(), self._sealed()
-        asked = {
-            (dt.date.fromisoformat(request["query"]["date"]), chain)
+        requests = [
+            (dt.date.fromisoformat(request["query"]["date"]), chain, about_a_contract(request))
             for request in self._terminal.requests()[number:]
             if (chain := chain_of(request))
-        }
+        ]
+        asked = {(date, chain) for date, chain, _ in requests}
+        # A contract's own answer is with its chain's receipt, and that is written once all have answered:
+        # a job that dies between takes it with it.
+        whole = {(date, chain) for date, chain, one in requests if not one}
         found.sealed = sealed
         found.lost = [date for date in before if after.get(date) != before[date]]
-        found.asked_again = {(date, chain) for date, chain in asked if date in before} | (asked & staged)
+        found.asked_again = {(date, chain) for date, chain in asked if date in before} | (whole & staged)
         chains = {(date, chain) for date, chain in asked if chain[1] and date not in sealed}
         found.under_way = chains - self._had()
         found.silent = [date for date in DATES if date not in sealed and self._is_silent(date)]
