@@ -368,7 +368,7 @@ def mend_what_is_due():
 
 
 def after_the_last_job():
-    """Mend, rebuild the status log, say what stands where, make pages if wanted, and tidy old logs up.
+    """Mend, refresh the status log, say what stands where, make pages if wanted, and tidy old logs up.
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
     """
@@ -384,11 +384,11 @@ def after_the_last_job():
     from spx_data.cli.tables import print_outcome
     from spx_data.ops import cleanup
     from spx_data.ops.health import contact
-    from spx_data.status import rebuild
+    from spx_data.status import refresh
 
     moment = sessions.now()
     try:
-        print_outcome(rebuild(settings, moment), settings, moment, configfiles[1:])
+        print_outcome(refresh(settings, moment), settings, moment, configfiles[1:])
     except (SpxDataError, OSError) as error:
         refuse(error)
     run = runs.current(layout)

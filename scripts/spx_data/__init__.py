@@ -11,7 +11,7 @@ above (`make lint` holds them to it):
     ops         what is done with a lake beside a fill: gaps planned, progress watched, health checked,
                 leftovers cleaned up, Snakemake started and stopped, sealed days asked again (recheck, mend),
                 a source probed
-    status      the SQLite log, its summary and what lists and pages read of it
+    status      the one read model: the SQLite log, refreshed from the tree and read by lists and pages
     fill        what a job does: list, download, second opinions, merge
     lake        a lake as a whole: its calendar, the state of each session, a person's word about one, runs,
                 passports; sealed days read (`reader`) and held against their checksums (`verify`)

@@ -94,16 +94,14 @@ def _surroundings(scene: Scene) -> list[Check]:
 
 
 def _database(scene: Scene) -> Check:
-    """When the status log was rebuilt; whether it is whole, `health` looks."""
+    """When the status log was written; whether it is whole, `health` looks."""
     from spx_data.ops.health import Check, Level
-    from spx_data.ops.health.lake import behind_seconds
-    from spx_data.status.database import rebuilt_at
+    from spx_data.status.database import written_at
 
-    at = rebuilt_at(scene.settings.layout.database)
+    at = written_at(scene.settings.layout.database)
     if at is None:
         return Check("database", Level.OK, "there is none: the next run makes it")
-    behind = "; since then the tree has moved on" if behind_seconds(scene, at) else ""
-    return Check("database", Level.OK, f"rebuilt {at:%Y-%m-%d %H:%M} UTC{behind}")
+    return Check("database", Level.OK, f"written {at:%Y-%m-%d %H:%M} UTC")
 
 
 def _print_json(scene: Scene, overview: Overview) -> None:
@@ -115,13 +113,12 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     """Everything `status` knows, as `docs/output.md` lists it."""
     from spx_data.lake.session_states import Kind
     from spx_data.ops.health import alerts
-    from spx_data.ops.health.lake import behind_seconds
     from spx_data.ops.health.machine import disks
-    from spx_data.status.database import rebuilt_at
+    from spx_data.status.database import written_at
     from spx_data.text.words import printable
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
-    at, walked = rebuilt_at(layout.database), scene.tree
+    at, walked = written_at(layout.database), scene.tree
     return {
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
@@ -140,8 +137,7 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
         ],
         "database": {
             "path": str(layout.database),
-            "rebuilt_at": _iso(at) if at else None,
-            "behind_seconds": round(behind_seconds(scene, at), 1) if at else None,
+            "written_at": _iso(at) if at else None,
         },
         "strangers": {
             "files": walked.files,

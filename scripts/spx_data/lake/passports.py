@@ -22,6 +22,7 @@ FORMAT = 6
 # What a value must be: one of these types or None, a check of it, a list of such values, or an object whose
 # members are so: those named here, of which the optional ones end in a question mark, or, under `*`, all.
 _Shape = Any
+_ABSENT = object()
 
 
 def read(layout: Layout, date: dt.date, *, whole: bool = False) -> documents.Reading:
@@ -35,7 +36,8 @@ def read(layout: Layout, date: dt.date, *, whole: bool = False) -> documents.Rea
     path = layout.passport(date)
     found = documents.read_whole(path, until=None if whole else DETAILS)
     check_format(layout, path, found.document)
-    if misfit := _misfit(found.document, _PASSPORT, ""):
+    if not _IS_PASSPORT(found.document):
+        misfit = _misfit(found.document, _PASSPORT, "")
         raise FileCorruptionError(
             f"{path} vouches for a document that is no passport: {misfit}",
             cure="snakemake verify says what is damaged",
@@ -49,6 +51,36 @@ def read(layout: Layout, date: dt.date, *, whole: bool = False) -> documents.Rea
 def check_format(layout: Layout, path: Path, document: Mapping[str, Any]) -> None:
     """Raise `OtherVersionError` where a passport that vouches for itself is not of today's format."""
     versions.check_format(path, document.get("format"), FORMAT, layout.output)
+
+
+def _fitting(shape: _Shape) -> Callable[[Any], bool]:
+    """What tells whether a value is of *shape*: a tenth of the time that `_misfit` takes to say where not.
+
+    A list of ten years' days asks it of millions of values.
+    """
+    if isinstance(shape, list):
+        each_fits = _fitting(shape[0])
+        return lambda value: isinstance(value, list) and all(map(each_fits, value))
+    if not isinstance(shape, dict):
+        check: Callable[[Any], bool] = shape
+        return check
+    named = [(name.removesuffix("?"), name.endswith("?"), _fitting(inner)) for name, inner in shape.items()]
+    members = [member for member in named if member[0] != "*"]
+    every = next((fits for name, _, fits in named if name == "*"), None)
+
+    def fits(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return False
+        for name, is_optional, member_fits in members:
+            member = value.get(name, _ABSENT)
+            if member is _ABSENT or (member is None and is_optional):
+                if not is_optional:
+                    return False
+            elif not member_fits(member):
+                return False
+        return every is None or all(map(every, value.values()))
+
+    return fits
 
 
 def _misfit(value: Any, shape: _Shape, at: str) -> str | None:
@@ -187,3 +219,4 @@ _PASSPORT: _Shape = {
     "sealed_at": _moment,
     "profile?": {"sha256?": _text, "differs?": [_text]},
 }
+_IS_PASSPORT = _fitting(_PASSPORT)

@@ -36,7 +36,7 @@ SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
 
 # Jobs that are told to end do so within moments: whatever they were writing, nothing of it counts.
 _GRACE_SECONDS = 10.0
-# Snakemake itself then tidies up and rebuilds the status log.
+# Snakemake itself then tidies up and refreshes the status log.
 _FAREWELL_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _LAST_BYTES = 1 << 24  # of a log: all of it, unless somebody fills it

@@ -1,25 +1,33 @@
-"""The status log, a SQLite file, and its summary: rebuilt from the tree, never read to decide anything."""
+"""The status log, a SQLite file: what lists and pages read of the lake, and nothing decides by.
+
+Whoever asks refreshes it from the tree: a date's files are read again only where one of their signatures
+(size, time of the last change, inode) or the date's state is another than the log has. Whether a date is
+sealed, and its state, is looked up every time. Where the log cannot be written, the files answer alone.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
 
-from spx_data.lake import calendar, session_states
-from spx_data.lake.session_states import Evidence, State
+from spx_data.errors import SpxDataError
+from spx_data.lake import calendar
 from spx_data.settings import Settings
+from spx_data.status import database, quality, rows
+from spx_data.status.database import Change, Log
 from spx_data.status.history import History
-from spx_data.status.memory import Memory
 from spx_data.status.overview import Overview
+from spx_data.status.sight import Looker, Sight
 from spx_data.status.summary import Facts, Summary, Trouble
 from spx_data.store import tree
-from spx_data.store.layout import Layout
 from spx_data.store.tree import Tree
 
-__all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "summaries"]
+__all__ = ["Facts", "Overview", "Summary", "Trouble", "overview", "read", "rebuild", "refresh", "summaries"]
 
 
 def read(settings: Settings, moment: dt.datetime) -> Iterator[History]:
@@ -36,40 +44,40 @@ def summaries(settings: Settings, moment: dt.datetime, walked: Tree | None = Non
     *walked* is what `tree.walk` has given, for who has walked already.
     """
     with _no_cycles():
-        memory = Memory(settings.layout)
-        sights = _sights(settings, moment, walked)
-        found = [Summary(sight.date, sight.state, sight.facts(memory)) for sight in sights]
-        memory.save()
-    return found
+        looked_ns, log = time.time_ns(), database.read(settings.layout.database)
+        sights = list(_sights(settings, moment, walked))
+        if _is_news(sights, log, looked_ns):
+            with suppress(SpxDataError):
+                return _refreshed(settings, sights, log, looked_ns)
+        return [Summary(sight.date, sight.state, _facts(sight, log)) for sight in sights]
 
 
 def overview(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Overview:
-    """What stands where, without touching the database; *walked* as for `summaries`."""
+    """What stands where; *walked* as for `summaries`."""
     return Overview.of(summaries(settings, moment, walked))
 
 
-def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
-    """Write the status log anew from the tree, whatever is remembered of it; returns its summary.
+def refresh(settings: Settings, moment: dt.datetime) -> Overview:
+    """Bring the status log up to date; returns its summary.
 
     Raises:
-        DatabaseTransactionError: the database cannot be written.
+        DatabaseSchemaError: what stands there was not written by this project.
+        DatabaseConnectionError, DatabaseTransactionError: the database cannot be written.
     """
-    from spx_data.status import database  # here, because nothing else needs SQLite
+    return _written(settings, moment, database.read(settings.layout.database))
 
-    memory = Memory(settings.layout)
-    found: list[Summary] = []
 
-    def histories() -> Iterator[History]:
-        found.clear()  # what a try that failed has left
-        for sight in _sights(settings, moment):
-            history, facts = sight.read(memory)
-            found.append(Summary(sight.date, sight.state, facts))
-            yield history
+def rebuild(settings: Settings, moment: dt.datetime) -> Overview:
+    """Write the status log anew from the tree, like `refresh`, whatever there is of it."""
+    return _written(settings, moment, database.NO_LOG)
+
+
+def _written(settings: Settings, moment: dt.datetime, log: Log) -> Overview:
+    from spx_data.sources.retry import retrying  # here, because lists ask once, and need not load it
 
     with _no_cycles():
-        database.write(settings, histories)
-        memory.save()
-    return Overview.of(found)
+        looked_ns, sights = time.time_ns(), list(_sights(settings, moment))
+        return Overview.of(retrying(lambda: _refreshed(settings, sights, log, looked_ns)))
 
 
 @contextmanager
@@ -84,35 +92,62 @@ def _no_cycles() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True)
-class _Sight:
-    """One date as the tree shows it now."""
-
-    layout: Layout
-    date: dt.date
-    evidence: Evidence
-    state: State
-
-    def history(self) -> History:
-        return History.of(self.layout, self.date, self.evidence, self.state)
-
-    def facts(self, memory: Memory) -> Facts:
-        return memory.facts(self.date, self.history) if self.evidence.sealed else Facts.of(self.history())
-
-    def read(self, memory: Memory) -> tuple[History, Facts]:
-        if self.evidence.sealed:
-            return memory.read(self.date, self.history)
-        history = self.history()
-        return history, Facts.of(history)
-
-
-def _sights(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Iterator[_Sight]:
+def _sights(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Iterator[Sight]:
     """Every wanted session and every other date the tree knows, oldest first."""
     layout = settings.layout
     wanted = {session.date: session for session in calendar.wanted(settings, moment)}
     known = {dt.date.fromisoformat(path.stem) for path in layout.journals()}
     on_disk = walked.dates if walked else tree.dates(layout)
-    for date in sorted({*wanted, *known, *on_disk}):
-        evidence = session_states.gather(layout, date)
-        state = session_states.state(evidence, wanted.get(date), moment, settings.patience, settings.product)
-        yield _Sight(layout, date, evidence, state)
+    looker = Looker(settings, moment)
+    return (looker.at(date, wanted.get(date)) for date in sorted({*wanted, *known, *on_disk}))
+
+
+def _is_known(sight: Sight, log: Log) -> bool:
+    there = log.dates.get(sight.date)
+    return there is not None and there.sources == sight.sources and sight.settled(log.looked_ns)
+
+
+def _is_news(sights: Sequence[Sight], log: Log, now_ns: int) -> bool:
+    """Whether *log* lacks what it could keep; what is still changing is not worth writing it for."""
+    if not any(sight.changed_ns for sight in sights):
+        return False
+    if log.file is None:
+        return True
+    lost = log.dates.keys() - {sight.date for sight in sights}
+    return bool(lost) or any(sight.settled(now_ns) and not _is_known(sight, log) for sight in sights)
+
+
+def _facts(sight: Sight, log: Log) -> Facts:
+    return log.dates[sight.date].facts if _is_known(sight, log) else Facts.of(sight.history())
+
+
+def _refreshed(settings: Settings, sights: Sequence[Sight], log: Log, looked_ns: int) -> list[Summary]:
+    """The summaries of *sights*, which stand in the log then."""
+    with database.changing(settings, log, looked_ns) as change:
+        log, found, read = change.log, list[Summary](), set[dt.date]()
+        for date in log.dates.keys() - {sight.date for sight in sights}:
+            change.forget(date)
+        for sight in sights:
+            if _is_known(sight, log):
+                found.append(Summary(sight.date, sight.state, _facts(sight, log)))
+                continue
+            history = sight.history()
+            facts = Facts.of(history)
+            change.forget(sight.date)
+            change.put(rows.of(history, facts, sight.sources))
+            read.add(sight.date)
+            found.append(Summary(sight.date, sight.state, facts))
+        _score(change, settings, found, read)
+        change.configure(settings)
+    return found
+
+
+def _score(change: Change, settings: Settings, found: Sequence[Summary], read: set[dt.date]) -> None:
+    """Bring the scores up to date: those of the dates *read*, or all where what they hang on has changed."""
+    habits = quality.habits(found)
+    hang_on = json.dumps([[astuple(habit) for habit in habits.values()], astuple(settings.quality)])
+    every = change.rests_on(hang_on)
+    for summary, digest in quality.judged(found):
+        if every or summary.date in read:
+            day = quality.day(summary.date, digest, settings.quality, habits)
+            change.put(rows.of_judged(day, summary.facts.sealed_at))

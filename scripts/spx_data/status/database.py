@@ -1,7 +1,9 @@
-"""The SQLite log's tables and their rows, from the dates' histories.
+"""The SQLite file of the status log: opened as it is, or changed as a copy that takes its place.
 
-Written new beside the old one and renamed, so a reader sees one or the other. Every value comes from the
-tree and not from the clock: deleting the file and rebuilding it gives the same rows.
+It is never changed where it stands, so a reader sees one log or the next, nobody waits for a lock of
+SQLite's, and an open one is in nobody's way. Every value comes from the tree and not from the clock: the file
+may be deleted, and has the same rows when it is made anew. It counts only as this release wrote it, to the
+byte: a checksum stands in its header, and what does not fit is made anew without a word.
 """
 
 from __future__ import annotations
@@ -10,105 +12,50 @@ import datetime as dt
 import functools
 import json
 import operator
+import os
+import shutil
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, fields
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from spx_data import config
+from spx_data import __version__, config
 from spx_data.config import editing, rulebook, table
 from spx_data.errors import (
     DatabaseConnectionError,
     DatabaseSchemaError,
     DatabaseTransactionError,
     MissingFileError,
+    VolumeError,
 )
 from spx_data.settings import Settings
-from spx_data.sources.retry import retrying
 from spx_data.status import rows
-from spx_data.status.history import History
-from spx_data.status.rows import Row
-from spx_data.store import files, reads
+from spx_data.status.rows import Logged, Row
+from spx_data.status.summary import Facts
+from spx_data.status.tables import DATED, INDEXES, SCHEMA
+from spx_data.store import files, locks, reads
 from spx_data.store.journal import Event
 
-_SCHEMA = """
-CREATE TABLE processing_log (
-    date TEXT PRIMARY KEY,
-    status TEXT NOT NULL CHECK (status IN ('queued', 'processing', 'success', 'failed')),
-    kind TEXT NOT NULL,
-    started_at TEXT, completed_at TEXT,
-    record_count INTEGER, expiration_count INTEGER, file_size_bytes INTEGER, checksum TEXT,
-    error_message TEXT, error_type TEXT, retry_count INTEGER,
-    processing_duration_ms INTEGER, api_requests_made INTEGER, temp_file_size_bytes INTEGER,
-    memory_peak_mb REAL, created_at TEXT, updated_at TEXT
-);
-CREATE TABLE expiration_log (
-    date TEXT NOT NULL, root TEXT NOT NULL, expiration TEXT NOT NULL, status TEXT NOT NULL,
-    record_count INTEGER, bytes INTEGER, attempts INTEGER, error TEXT,
-    PRIMARY KEY (date, root, expiration)
-) WITHOUT ROWID;
-CREATE TABLE error_log (
-    id INTEGER PRIMARY KEY, date TEXT NOT NULL, error_type TEXT NOT NULL, error_message TEXT,
-    stack_trace TEXT, retry_attempt INTEGER, context_data TEXT, occurred_at TEXT NOT NULL,
-    resolved_at TEXT, resolution_method TEXT
-);
-CREATE TABLE performance_metrics (
-    id INTEGER PRIMARY KEY, date TEXT NOT NULL, metric_name TEXT NOT NULL, metric_value REAL NOT NULL,
-    unit TEXT NOT NULL, context TEXT, recorded_at TEXT
-);
-CREATE TABLE quality (
-    date TEXT PRIMARY KEY, score REAL, verdict TEXT CHECK (verdict IN ('good', 'warn', 'fail')),
-    completeness REAL, quotes REAL, underlying REAL, arbitrage REAL, parity REAL, smile REAL, greeks REAL,
-    complete INTEGER,
-    contracts_expected INTEGER, contracts_received INTEGER, contracts_explained INTEGER,
-    contracts_missing INTEGER,
-    stamps_expected INTEGER, stamps_received INTEGER, stamps_explained INTEGER, stamps_missing INTEGER,
-    rejected INTEGER, duplicates_dropped INTEGER, conflicts INTEGER,
-    row_count INTEGER, rows_per_minute REAL, spread_median REAL, iv_level REAL,
-    findings TEXT, session_findings TEXT
-) WITHOUT ROWID;
-CREATE TABLE quality_checks (
-    date TEXT NOT NULL, code TEXT NOT NULL, part TEXT NOT NULL, unit TEXT NOT NULL,
-    hits INTEGER NOT NULL, looked_at INTEGER NOT NULL, share REAL, score REAL, first_hit TEXT,
-    PRIMARY KEY (date, code)
-) WITHOUT ROWID;
-CREATE TABLE configuration (
-    key TEXT PRIMARY KEY, value TEXT, description TEXT, value_type TEXT, is_required INTEGER NOT NULL,
-    updated_at TEXT, updated_by TEXT
-);
-CREATE TABLE configuration_history (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, old_value TEXT, new_value TEXT, changed_at TEXT NOT NULL,
-    changed_by TEXT, file TEXT
-);
-CREATE TABLE inventory (
-    path TEXT PRIMARY KEY, date TEXT NOT NULL, size INTEGER, checksum TEXT, rows INTEGER, created TEXT
-);
-"""
+# A log of another release, or of other columns and facts, is not ours to read.
+_FORM = json.dumps([1, __version__, SCHEMA, INDEXES, [field.name for field in fields(Facts)]])
 
-# After the rows are in: one sorting instead of an insertion for each of them.
-_INDEXES = """
-CREATE INDEX processing_log_status ON processing_log (status);
-CREATE INDEX processing_log_updated_at ON processing_log (updated_at);
-CREATE INDEX processing_log_error_type ON processing_log (error_type);
-CREATE INDEX expiration_log_status ON expiration_log (status);
-CREATE INDEX error_log_date ON error_log (date);
-CREATE INDEX error_log_error_type ON error_log (error_type);
-CREATE INDEX performance_metrics_date ON performance_metrics (date);
-CREATE INDEX quality_score ON quality (score);
-CREATE INDEX quality_checks_code ON quality_checks (code);
-CREATE INDEX inventory_date ON inventory (date);
-"""
-
-# It marks a SQLite file as ours ("SPXD"), so that nobody else's is ever replaced; where it stands in the
-# file's header is part of SQLite's format.
+# It marks a SQLite file as ours ("SPXD"), so that nobody else's is ever replaced. Where both numbers stand is
+# part of SQLite's format: `user_version` is anybody's, and ours is the CRC-32 of all that follows the header.
 _APPLICATION = 0x53505844
-_HEAD = struct.Struct(">16s 52x I")
-_PRAGMAS = f"""
-PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = 1;
+_HEAD = struct.Struct(">16s 44x I 4x I")
+_HEADER, _CHECKSUM_AT = 100, 60
+_BLOCK = 1 << 20
+# A file that is published whole needs no journal of its own.
+_WRITING = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+_MAKING = f"""
+PRAGMA page_size = 16384; PRAGMA application_id = {_APPLICATION}; {_WRITING}
+{SCHEMA}
+INSERT INTO form VALUES ('form', '{_FORM.replace("'", "''")}');
 """
 # It is replaced and never changed: nobody needs its lock, and it can be read where nothing can be written.
 _READING = "mode=ro&immutable=1"
@@ -116,48 +63,117 @@ _TOGETHER = 10  # rows in one statement
 _CURE = "Delete it, or set database.path elsewhere: it is rebuilt from the tree"
 
 
-def write(settings: Settings, histories: Callable[[], Iterable[History]]) -> None:
-    """Write the database of *histories*, which are asked for at each try, in place of the one there is.
+@dataclass(frozen=True)
+class Log:
+    """What a log has of each date, and which file it is."""
+
+    dates: Mapping[dt.date, Logged]
+    file: tuple[int, ...] | None  # None where there is none that this release wrote, to the byte
+    looked_ns: int  # when the tree was looked at for it (Unix)
+
+
+NO_LOG = Log({}, None, 0)
+
+
+def read(path: Path) -> Log:
+    """The log at *path*; `NO_LOG` where there is none, or none that this release wrote."""
+    with suppress(sqlite3.Error, OSError, DatabaseSchemaError, ValueError, TypeError):
+        file = _file(path)
+        if file and _damage(path) is None:
+            uri = f"{path.absolute().as_uri()}?{_READING}"
+            with closing(sqlite3.connect(uri, uri=True)) as connection:
+                if _told(connection, "form") == _FORM:
+                    return Log(rows.logged(connection), file, path.stat().st_mtime_ns)
+    return NO_LOG
+
+
+def _file(path: Path) -> tuple[int, ...] | None:
+    """What tells one file at *path* from the next; None where there is none."""
+    with suppress(OSError):
+        there = path.stat()
+        return there.st_ino, there.st_ctime_ns, there.st_size
+    return None
+
+
+def _told(connection: sqlite3.Connection, name: str) -> str | None:
+    found = connection.execute("SELECT value FROM form WHERE name = ?", (name,)).fetchone()
+    return found and str(found[0])
+
+
+@contextmanager
+def changing(settings: Settings, log: Log, looked_ns: int) -> Iterator[Change]:
+    """The log to be changed in the block: it takes the old one's place if the block ends well.
+
+    It begins as a copy of the one at its place, of which *log* is what was read before; with `NO_LOG` it
+    begins with nothing in it. *looked_ns* is when the tree was looked at, which becomes the file's time.
 
     Raises:
         DatabaseSchemaError: what stands there was not written by this project.
         DatabaseConnectionError: it cannot be opened.
         DatabaseTransactionError: it cannot be written.
+        SpxDataError: its folder cannot be written.
     """
-    _check_ours(settings.layout.database)
-    retrying(lambda: _write(settings, histories))
-
-
-def _write(settings: Settings, histories: Callable[[], Iterable[History]]) -> None:
     target = settings.layout.database
-    try:
-        with files.building(target) as part, closing(_connect(part, target)) as connection:
-            # A file that is published whole needs no journal of its own.
-            connection.executescript(_PRAGMAS + _SCHEMA)
-            with connection:
-                judged: list[rows.Judged] = []
-                for history in histories():
-                    for table, its_rows in rows.of(history):
-                        _insert(connection, table, its_rows)
-                    if history.digest:
-                        judged.append((history.date, history.sealed_at, history.digest))
-                for table, its_rows in rows.of_judged(judged, settings.quality):
-                    _insert(connection, table, its_rows)
-                changes = editing.history(settings.layout)
-                _insert(connection, "configuration", list(_configuration(settings, changes)))
-                _insert(
-                    connection,
-                    "configuration_history",
-                    [(number, *_change(change)) for number, change in enumerate(changes, start=1)],
-                )
-            connection.executescript(_INDEXES)
-    except sqlite3.Error as error:
-        raise DatabaseTransactionError(
-            f"the status log {target} cannot be written: {error}",
-            cure=_CURE,
-            path=target,
-            operation="rebuild",
-        ) from error
+    _check_ours(target)
+    with ExitStack() as held:
+        with suppress(VolumeError):  # without locks there is one run at a time all the same
+            held.enter_context(locks.locked(settings.layout.lock("status")))
+        if log.file and log.file != _file(target):  # somebody else has written it meanwhile
+            log = read(target)
+        part = held.enter_context(files.building(target, lasting=False))
+        try:
+            if log.file:
+                shutil.copyfile(target, part)
+            with closing(_connect(part, target)) as connection:
+                connection.executescript(_WRITING if log.file else _MAKING)
+                with connection:
+                    yield Change(connection, log)
+                connection.executescript("" if log.file else INDEXES)
+            _seal(part)
+            os.utime(part, ns=(looked_ns, looked_ns))
+        except sqlite3.Error as error:
+            raise DatabaseTransactionError(
+                f"the status log {target} cannot be written: {error}",
+                cure=_CURE,
+                path=target,
+                operation="rebuild",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Change:
+    """A log that is being changed, and what it had before."""
+
+    connection: sqlite3.Connection
+    log: Log
+
+    def forget(self, date: dt.date) -> None:
+        """Take the rows of *date* out."""
+        for name in DATED if self.log.file else ():
+            self.connection.execute(f"DELETE FROM {name} WHERE date = ?", (date.isoformat(),))
+
+    def put(self, tables: Iterable[tuple[str, list[Row]]]) -> None:
+        """Add rows to *tables*."""
+        for name, its_rows in tables:
+            _insert(self.connection, name, its_rows)
+
+    def rests_on(self, value: str) -> bool:
+        """Say what scores hang on now; whether that is news, and all of them were taken out for it."""
+        if _told(self.connection, "scores") == value:
+            return False
+        self.connection.execute("INSERT OR REPLACE INTO form VALUES ('scores', ?)", (value,))
+        self.connection.execute("DELETE FROM quality")
+        self.connection.execute("DELETE FROM performance_metrics WHERE metric_name = 'quality_score'")
+        return True
+
+    def configure(self, settings: Settings) -> None:
+        """Write the settings and their history as they are now."""
+        changes = editing.history(settings.layout)
+        self.connection.execute("DELETE FROM configuration")
+        self.connection.execute("DELETE FROM configuration_history")
+        numbered = [(number, *_change(change)) for number, change in enumerate(changes, start=1)]
+        self.put([("configuration", list(_configuration(settings, changes)))])
+        self.put([("configuration_history", numbered)])
 
 
 def _connect(part: Path, target: Path) -> sqlite3.Connection:
@@ -170,6 +186,32 @@ def _connect(part: Path, target: Path) -> sqlite3.Connection:
         ) from error
 
 
+def _seal(part: Path) -> None:
+    """Write the checksum of *part* into its header."""
+    checksum = _checksum(part)
+    with part.open("r+b") as stream:
+        stream.seek(_CHECKSUM_AT)
+        stream.write(struct.pack(">I", checksum))
+
+
+def _checksum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as stream:
+        stream.seek(_HEADER)
+        while block := stream.read(_BLOCK):
+            found = zlib.crc32(block, found)
+    return found
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with the bytes of the log at *path*; it must be ours."""
+    _check_ours(path)
+    with reads.reading(path) as stream:
+        head = stream.read(_HEAD.size)
+    told = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else None
+    return None if told == _checksum(path) else "its bytes are not those that were written"
+
+
 def _check_ours(path: Path) -> None:
     """Raise unless *path* may be replaced: it is a status log of ours, or there is nothing."""
     try:
@@ -177,7 +219,7 @@ def _check_ours(path: Path) -> None:
             head = stream.read(_HEAD.size)
     except MissingFileError:
         return
-    magic, application = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0)
+    magic, _, application = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
     if head and (magic != b"SQLite format 3\0" or application != _APPLICATION):
         raise DatabaseSchemaError(
             f"{path} is no status log of spx-data and is left alone",
@@ -190,16 +232,16 @@ def _check_ours(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Look:
-    """How a status log is: when it was rebuilt, its bytes, its dates, and what is wrong with it."""
+    """How a status log is: when it was written, its bytes, its dates, and what is wrong with it."""
 
-    rebuilt_at: dt.datetime
+    written_at: dt.datetime
     bytes: int
-    dates: int
+    dates: frozenset[dt.date]
     damage: str | None
 
 
-def rebuilt_at(path: Path) -> dt.datetime | None:
-    """When the status log at *path* was rebuilt; None where there is none."""
+def written_at(path: Path) -> dt.datetime | None:
+    """When the status log at *path* was written; None where there is none."""
     with suppress(FileNotFoundError):
         return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
     return None
@@ -212,20 +254,21 @@ def look(path: Path) -> Look | None:
         DatabaseSchemaError: what stands there was not written by this project.
         DatabaseConnectionError: the system does not let it be read, which is no damage.
     """
-    at = rebuilt_at(path)
+    at = written_at(path)
     if at is None:
         return None
     _check_ours(path)
-    dates, damage = 0, None
+    dates, damage = frozenset[dt.date](), _damage(path)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{_READING}", uri=True)) as connection:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            damage = None if verdict == "ok" else str(verdict)
-            (dates,) = connection.execute("SELECT count(*) FROM processing_log").fetchone()
+            damage = damage if verdict == "ok" else str(verdict)
+            found = connection.execute("SELECT date FROM processing_log")
+            dates = frozenset(dt.date.fromisoformat(date) for (date,) in found)
     except sqlite3.OperationalError as error:
         raise DatabaseConnectionError(
             f"the status log {path} cannot be read: {error}",
-            cure="Look at its disk and its permissions; it is rebuilt by the next run",
+            cure="Look at its disk and its permissions; it is written anew by the next run",
             path=path,
             operation="read",
         ) from error
@@ -237,6 +280,20 @@ def look(path: Path) -> Look | None:
 def _insert(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> None:
     if not its_rows:
         return
+    try:
+        _insert_as_they_are(connection, table, its_rows)
+    except (UnicodeEncodeError, OverflowError):  # what SQLite cannot hold and files from outside may
+        _insert_as_they_are(connection, table, [tuple(map(_storable, row)) for row in its_rows])
+
+
+def _storable(value: Any) -> Any:
+    """*value* without half characters, and as a float where it is an integer beyond 64 bits."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+
+
+def _insert_as_they_are(connection: sqlite3.Connection, table: str, its_rows: list[Row]) -> None:
     places = f"({', '.join('?' * len(its_rows[0]))})"
     # So many rows in one statement take a third less time than a statement for each.
     whole = len(its_rows) // _TOGETHER * _TOGETHER

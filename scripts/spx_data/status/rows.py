@@ -1,28 +1,26 @@
-"""The status log's rows for one date, table by table."""
+"""The status log's rows for one date, table by table, and the facts that are made of them again."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import fields
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from spx_data.lake.session_states import Kind
-from spx_data.settings import Quality
-from spx_data.status import habits as of_the_source
-from spx_data.status import quality
-from spx_data.status.digest import Digest
 from spx_data.status.history import History
 from spx_data.status.inventory import items
 from spx_data.status.quality import Day
-from spx_data.store import journal
+from spx_data.status.summary import Facts, Trouble
+from spx_data.store import foreign, journal
 
 Row = tuple[Any, ...]
-Judged = tuple[dt.date, str | None, Digest]  # with the moment of its seal
 
-# The four words of the log for the ledger's kinds; `kind` keeps the ledger's own.
+# The four words of the log for a session's kinds; `kind` keeps its own.
 STATUS = {
     Kind.SEALED: "success",
     Kind.MISSING: "queued",
@@ -35,100 +33,152 @@ STATUS = {
     Kind.ACCEPTED: "failed",
 }
 
+_IDS = 100_000  # for the rows of one date: an id is the date's digits and a number
 _check_of = itemgetter("check", "part", "unit", "hits", "of", "share", "score", "first")
 _DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and the findings
-_CONTEXT = ("stage", "run", "root", "expiration", "fields", "wait")
+_CONTEXT = ("fields", "wait")
+
+# The facts in `processing_log`, each with its column: those before a date's error, and those behind it.
+_BEFORE = {
+    "started_at": "started_at",
+    "completed_at": "completed_at",
+    "rows": "record_count",
+    "chains": "expiration_count",
+    "bytes": "file_size_bytes",
+    "sha256": "checksum",
+}
+_BEHIND = {
+    "duration_ms": "processing_duration_ms",
+    "requests": "api_requests_made",
+    "staged_bytes": "temp_file_size_bytes",
+    **{name: name for name in ("memory_peak_mb", "created_at", "updated_at", "sealed_at")},
+    **{name: name for name in ("contracts", "contracts_missing", "complete", "unknown", "unknown_count")},
+    "requests_failed": "api_requests_failed",
+    **{name: name for name in ("runs", "underlying_open", "underlying_high", "underlying_low")},
+    "underlying_close": "underlying_close",
+}
+# Those in `read_from`; with `unknown` they are JSON.
+_BESIDE = {"quality": "judgement", "traffic": "traffic"}
+_FACTS = [field.name for field in fields(Facts)][:-1]  # `troubles` come last, and have a table of their own
+_JSON = [_FACTS.index(name) for name in ("unknown", *_BESIDE)]
+_COMPLETE = _FACTS.index("complete")
+_TOGETHER = 1_000  # texts that are parsed as one: thousands take twice as long one by one
 
 
-def of(history: History) -> Iterator[tuple[str, list[Row]]]:
-    """Each table's name and its rows for the date; an id is left to the database, which counts them."""
-    yield "processing_log", [_processing(history)]
-    yield "expiration_log", _expirations(history)
-    yield "error_log", list(_errors(history))
-    yield "performance_metrics", list(_metrics(history))
-    yield "quality_checks", list(_checks(history)) if history.digest else []
+def of(history: History, facts: Facts, sources: str) -> Iterator[tuple[str, list[Row]]]:
+    """Each table's name and its rows for a date, but for what hangs on the other dates."""
+    date = history.date.isoformat()
+    yield "processing_log", [_processing(history, facts)]
+    yield "expiration_log", [(date, *chain) for chain in history.chains]
+    yield "error_log", list(_errors(history, facts))
+    yield "performance_metrics", list(_metrics(history.date, facts))
+    yield "quality_checks", list(_checks(history)) if facts.quality else []
     yield "inventory", list(_inventory(history))
+    yield "read_from", [(date, sources, json.dumps(facts.quality), json.dumps(facts.traffic))]
 
 
-def of_judged(judged: Sequence[Judged], rules: Quality) -> Iterator[tuple[str, list[Row]]]:
-    """The rows that need all *judged* dates: a day is scored but for what the source always does."""
-    habits = of_the_source.of(digest for _, _, digest in judged)
-    days = [(quality.day(date, digest, rules, habits), at) for date, at, digest in judged]
-    yield "quality", [_quality(day) for day, _ in days]
-    yield (
-        "performance_metrics",
-        [
-            (None, day.date.isoformat(), "quality_score", day.score, "points", day.verdict, at)
-            for day, at in days
-            if day.score is not None
-        ],
-    )
+def of_judged(day: Day, at: str | None) -> Iterator[tuple[str, list[Row]]]:
+    """The rows that a day's score stands in; *at* is when it was sealed."""
+    yield "quality", [_quality(day)]
+    if day.score is not None:
+        score = (_id(day.date, _IDS - 1), day.date.isoformat(), "quality_score", day.score, "points")
+        yield "performance_metrics", [(*score, day.verdict, at)]
 
 
-def _processing(history: History) -> Row:
-    passport = history.passport or {}
-    parquet = passport.get("parquet", {})
+class Logged(NamedTuple):
+    """What the log has of a date."""
+
+    sources: str  # what it was read from
+    facts: Facts
+
+
+def logged(connection: sqlite3.Connection) -> dict[dt.date, Logged]:
+    """What the rows say of each date: the facts that they were made of.
+
+    Raises:
+        ValueError: what should be JSON is none, or beyond the ceilings.
+    """
+    troubles: dict[str, list[Trouble]] = defaultdict(list)
+    for date, *values in connection.execute(
+        "SELECT date, occurred_at, event, error_type, error_message, stage, run, root, expiration,"
+        " retry_attempt, resolved_at FROM error_log ORDER BY id"
+    ):
+        troubles[date].append(Trouble(date, *values))
+    columns = {**_BEFORE, **_BEHIND, **_BESIDE}
+    names = ", ".join(columns[name] for name in _FACTS)
+    query = f"SELECT {names}, date, sources FROM processing_log JOIN read_from USING (date)"
+    found = list(map(list, connection.execute(query)))
+    for start in range(0, len(found), _TOGETHER):
+        some = found[start : start + _TOGETHER]
+        for place in _JSON:
+            for row, value in zip(
+                some, foreign.parsed(f"[{','.join(row[place] for row in some)}]"), strict=True
+            ):
+                row[place] = value
+    logged = {}
+    for *facts, date, sources in found:
+        if facts[_COMPLETE] is not None:
+            facts[_COMPLETE] = bool(facts[_COMPLETE])
+        logged[dt.date.fromisoformat(date)] = Logged(sources, Facts(*[*facts, tuple(troubles[date])]))
+    return logged
+
+
+def _id(date: dt.date, number: int) -> int:
+    return int(f"{date:%Y%m%d}") * _IDS + number
+
+
+def _processing(history: History, facts: Facts) -> Row:
+    """The date's row; what of it is a fact stands there as such."""
+    state = history.state
     return (
         history.date.isoformat(),
-        STATUS[history.state.kind],
-        history.state.kind.value,
-        history.started_at,
-        history.completed_at,
-        passport.get("rows") if passport else history.chain_rows,
-        history.chains_with_rows,
-        parquet.get("bytes"),
-        parquet.get("sha256"),
-        history.state.reason if history.state.error else None,
-        history.state.error,
+        STATUS[state.kind],
+        state.kind.value,
+        *(getattr(facts, name) for name in _BEFORE),
+        state.reason if state.error else None,
+        state.error,
         len(history.of_kind(journal.FAILED)),
-        history.duration_ms,
-        len(history.of_kind(journal.REQUEST)),
-        history.chain_bytes,
-        history.memory_peak_mb,
-        history.events[0]["at"] if history.events else None,
-        history.events[-1]["at"] if history.events else None,
+        *(json.dumps(facts.unknown) if name == "unknown" else getattr(facts, name) for name in _BEHIND),
     )
 
 
-def _expirations(history: History) -> list[Row]:
-    date = history.date.isoformat()
-    return [(date, *chain) for chain in history.chains]
-
-
-def _errors(history: History) -> Iterator[Row]:
-    date = history.date.isoformat()
-    for event in history.troubles:
-        resolved = history.sealed_at if history.sealed_at and history.sealed_at >= event["at"] else None
-        method = "asked again" if event["event"] == journal.RETRIED else "a later try sealed the date"
+def _errors(history: History, facts: Facts) -> Iterator[Row]:
+    for number, (event, trouble) in enumerate(zip(history.troubles, facts.troubles, strict=True)):
+        method = "asked again" if trouble.event == journal.RETRIED else "a later try sealed the date"
         yield (
-            None,
-            date,
-            event["error"],
-            event["cause"],
+            _id(history.date, number),
+            trouble.date,
+            trouble.error,
+            trouble.cause,
             event["traceback"] or None,
-            event["attempt"],
+            trouble.attempt,
             json.dumps({key: event[key] for key in _CONTEXT if key in event}, sort_keys=True),
-            event["at"],
-            resolved,
-            method if resolved else None,
+            trouble.at,
+            trouble.resolved_at,
+            method if trouble.resolved_at else None,
+            *(trouble.event, trouble.stage, trouble.run, trouble.root, trouble.expiration),
         )
 
 
-def _metrics(history: History) -> Iterator[Row]:
-    date, at = history.date.isoformat(), history.sealed_at
-    if at is None or history.passport is None:
+def _metrics(date: dt.date, facts: Facts) -> Iterator[Row]:
+    at, rows, milliseconds = facts.sealed_at, facts.rows, facts.duration_ms
+    if at is None or not facts.sha256:
         return
-    rows, size = history.passport["rows"], history.passport["parquet"]["bytes"]
-    milliseconds = history.duration_ms
-    yield (None, date, "records", rows, "rows", None, at)
-    yield (None, date, "file_size", size, "bytes", None, at)
-    yield (None, date, "bytes_per_record", size / rows, "bytes", None, at)
-    yield (None, date, "requests", len(history.of_kind(journal.REQUEST)), "requests", None, at)
+    found: list[Row] = [
+        ("records", rows, "rows", None),
+        ("file_size", facts.bytes, "bytes", None),
+        ("bytes_per_record", facts.bytes / rows, "bytes", None),
+        ("requests", facts.requests, "requests", None),
+    ]
     if milliseconds:
-        yield (None, date, "duration", milliseconds, "ms", "list, download and merge of the last run", at)
-        yield (None, date, "throughput", rows / milliseconds * 60_000, "rows/min", None, at)
-    if history.memory_peak_mb is not None:
-        yield (None, date, "memory_peak", history.memory_peak_mb, "MB", "largest job", at)
+        found += [
+            ("duration", milliseconds, "ms", "list, download and merge of the last run"),
+            ("throughput", rows / milliseconds * 60_000, "rows/min", None),
+        ]
+    if facts.memory_peak_mb is not None:
+        found.append(("memory_peak", facts.memory_peak_mb, "MB", "largest job"))
+    for number, metric in enumerate(found):
+        yield (_id(date, number), date.isoformat(), *metric, at)
 
 
 def _quality(day: Day) -> Row:

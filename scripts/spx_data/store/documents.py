@@ -7,7 +7,6 @@ zeros. So every byte of the document counts, and anybody can check it, with sed 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,21 +36,6 @@ def signed(document: Mapping[str, Any]) -> bytes:
 def _with_digest(document: Mapping[str, Any]) -> dict[str, Any]:
     blank = files.json_text({**document, FIELD: _BLANK})
     return {**document, FIELD: hashlib.sha256(blank.encode()).hexdigest()}
-
-
-def write_compact(target: Path, document: Mapping[str, Any]) -> None:
-    """Write *document* like `write`, on one line and fast: for documents of megabytes that nobody reads."""
-    import orjson
-
-    try:
-        text = orjson.dumps(document)
-    except orjson.JSONEncodeError:  # half a character, or an integer of any size: what JSON read may hold
-        text = json.dumps(document).encode()
-    body = text[:-1] + f',"{FIELD}": "'.encode()
-    end = b'"\n}\n'
-    checksum = hashlib.sha256(body + _BLANK.encode() + end).hexdigest()
-    with files.atomic(target) as stream:
-        stream.write(body + checksum.encode() + end)
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,13 @@ def check_writable(directory: Path) -> None:
 
 
 @contextmanager
-def building(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
+def building(
+    target: Path, *, check: Callable[[Path], None] | None = None, lasting: bool = True
+) -> Iterator[Path]:
     """A `.part` path to build *target* at; it gets its name, whole and on the device, if the block ends well.
 
-    *check* may look at the finished `.part` and refuse it by raising.
+    *check* may look at the finished `.part` and refuse it by raising. What need not be *lasting* is not
+    waited for: after a loss of power it may be torn.
     """
     make_directory(target.parent)
     part = part_of(target)
@@ -110,11 +113,13 @@ def building(target: Path, *, check: Callable[[Path], None] | None = None) -> It
         with explained(target, "write"):
             _unlink(part)
             yield part
-            _sync(part)
+            if lasting:
+                _sync(part)
             if check:
                 check(part)
             disk.rename(part, target)
-            _sync(target.parent)
+            if lasting:
+                _sync(target.parent)
     except BaseException:
         with suppress(OSError):
             _unlink(part)

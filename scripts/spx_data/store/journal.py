@@ -181,6 +181,10 @@ def _is_text(value: Any) -> bool:
     )
 
 
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or _is_text(value)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and abs(value) < _LARGEST
 
@@ -200,6 +204,8 @@ _ERROR: dict[str, _Field] = {
     "cause": (_is_text, "no reason recorded"),
     "traceback": (_is_text, ""),
     "attempt": (_is_number, 0),
+    # Of the chain that it was about, where it was about one.
+    **dict.fromkeys(("root", "expiration"), (_is_text_or_none, None)),
 }
 _SPENT: dict[str, _Field] = {"seconds": (_is_number, 0.0), "memory_mb": (_is_number, 0.0)}
 _CHAIN: dict[str, _Field] = {"root": (_is_text, ""), "expiration": (_is_text, "")}

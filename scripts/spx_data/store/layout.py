@@ -241,11 +241,6 @@ class Layout:
         return sorted(path for path in found if names.iso_date(path.stem))
 
     @property
-    def summaries(self) -> Path:
-        """What sealed dates' files said when they were last read."""
-        return self.cache / "summaries.json"
-
-    @property
     def strangers(self) -> Path:
         """Where whoever wants may move what is no part of the lake."""
         return self.data / "strangers"

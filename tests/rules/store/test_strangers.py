@@ -481,7 +481,7 @@ def test_what_stands_in_a_files_place_ends_no_command_and_stays_as_it_is(kind, p
     layout, folder = project.layout, project.layout.data
     journal = layout.journal(DAYS[0])
     places = [journal.with_name(f"{journal.name}.gz"), layout.journal(DAYS[1]), layout.passport(DAYS[1])]
-    places += [layout.lake_journal, layout.profile, layout.run_note, layout.summaries, layout.dashboard]
+    places += [layout.lake_journal, layout.profile, layout.run_note, layout.dashboard]
     places += [layout.staging(dt.date(2024, 1, 4)) / "SPXW-2024-01-05.receipt.json"]
     for place in places:
         put(kind, place, folder)

@@ -65,6 +65,10 @@ def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(la
         for other, absent in [*((other, False) for other in OTHERS), (None, True)]
     ]
     for variant in variants:
+        # What is said of a misfit is looked for only where there is one.
+        assert passports._IS_PASSPORT(variant) == (
+            passports._misfit(variant, passports._PASSPORT, "") is None
+        )
         documents.write(target, variant)
         try:
             passports.read(lake.layout, DAY)

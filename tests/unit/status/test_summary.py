@@ -1,24 +1,42 @@
-"""What is remembered of sealed dates is what their files say; patterns and trends of errors and figures."""
+"""What the status log has of dates is what their files say; patterns and trends of errors and figures."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import datetime as dt
 import json
+import re
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.sealed_days import fail, record, seal, settings_of
+from tests.sealed_days import fail, judged, record, seal, settings_of
 
 from spx_data import status
-from spx_data.cli import tables
+from spx_data.cli.tables import print_overview
+from spx_data.errors import SpxDataError
+from spx_data.lake import passports, session_states
 from spx_data.lake.session_states import Kind, State
-from spx_data.status import Facts, Overview, Summary, Trouble, failures, memory, patterns, performance
+from spx_data.ops.gaps import find
+from spx_data.status import (
+    Facts,
+    Overview,
+    Summary,
+    Trouble,
+    database,
+    failures,
+    patterns,
+    performance,
+    sight,
+    tables,
+)
 from spx_data.store import archive, documents, journal
 
+ROOT = Path(__file__).resolve().parents[3]
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 MOMENT = dt.datetime(2024, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -32,7 +50,7 @@ def as_files_say(settings):
 @pytest.fixture
 def at_once(monkeypatch):
     """Let files count as settled as soon as they are written."""
-    monkeypatch.setattr(memory, "_SETTLED_NS", -(10**15))
+    monkeypatch.setattr(sight, "_SETTLED_NS", -(10**15))
 
 
 @pytest.fixture
@@ -46,22 +64,32 @@ def sealed(tmp_path, at_once):
 @pytest.fixture
 def reads(monkeypatch):
     """The passports that are read from now on."""
-    seen, read = [], documents.read_whole
-    monkeypatch.setattr(
-        documents, "read_whole", lambda path, **until: (seen.append(path), read(path, **until))[1]
-    )
+    seen, read = [], passports.read
+
+    def watched(layout, date, **how):
+        seen.append(date)
+        return read(layout, date, **how)
+
+    monkeypatch.setattr(passports, "read", watched)
     return seen
 
 
-# The memory of sealed dates -----------------------------------------------------------------------------
+# What is read again -----------------------------------------------------------------------------------
+
+
+def dump(settings):
+    with contextlib.closing(sqlite3.connect(settings.layout.database)) as connection:
+        return list(connection.iterdump())
 
 
 def test_what_has_not_changed_is_not_read_again(sealed, reads):
     first = status.summaries(sealed, MOMENT)
+    written = database._file(sealed.layout.database)
     reads.clear()
 
     assert status.summaries(sealed, MOMENT) == first
-    assert [path for path in reads if path.suffix == ".json" and "parquet" in str(path)] == []
+    assert reads == []
+    assert database._file(sealed.layout.database) == written
 
 
 def test_one_date_that_changed_is_read_again_alone(sealed, reads):
@@ -72,17 +100,25 @@ def test_one_date_that_changed_is_read_again_alone(sealed, reads):
     found = status.summaries(sealed, MOMENT)
 
     assert [line.facts.requests for line in found] == [0, 1, 0]
-    assert sealed.layout.passport(DAYS[1]) in reads
-    assert sealed.layout.passport(DAYS[0]) not in reads
+    assert reads == [DAYS[1]]
 
 
-def test_a_file_that_changed_just_now_is_not_remembered(tmp_path):
+def test_a_file_that_changed_just_now_is_read_again(tmp_path, reads):
     settings = settings_of(tmp_path)
     seal(settings, DAYS[0])
+    status.refresh(settings, MOMENT)
+    reads.clear()
 
     status.summaries(settings, MOMENT)
 
-    assert not settings.layout.summaries.exists()
+    assert reads == [DAYS[0]]
+
+
+def test_where_nothing_stands_no_log_is_made(tmp_path):
+    settings = settings_of(tmp_path)
+
+    assert [line.state.kind for line in status.summaries(settings, MOMENT)] == [Kind.MISSING] * 3
+    assert not settings.layout.database.exists()
 
 
 def test_the_state_is_never_remembered(sealed):
@@ -95,6 +131,21 @@ def test_the_state_is_never_remembered(sealed):
         Kind.SEALED,
         Kind.SEALED,
     ]
+
+
+def test_a_date_that_is_gone_is_gone_from_the_log(sealed):
+    status.summaries(sealed, MOMENT)
+    for name in ("parquet", "passport", "sidecar", "journal"):
+        getattr(sealed.layout, name)(DAYS[2]).unlink()
+    fewer = dataclasses.replace(sealed, end_date=DAYS[1])
+
+    status.summaries(fewer, MOMENT)
+
+    with contextlib.closing(sqlite3.connect(sealed.layout.database)) as connection:
+        for name in tables.DATED:
+            dates = connection.execute(f"SELECT DISTINCT date FROM {name}").fetchall()
+            assert ("2024-01-04",) not in dates
+            assert name != "processing_log" or len(dates) == 2
 
 
 def append(settings, date):
@@ -169,51 +220,163 @@ def test_whatever_is_edited_summaries_are_what_the_files_say(edits, at_once, tmp
 
         assert status.summaries(settings, MOMENT) == as_files_say(settings)
 
+    status.refresh(settings, MOMENT)
+    refreshed = dump(settings)
+    status.rebuild(settings, MOMENT)
+    assert dump(settings) == refreshed
 
-@pytest.mark.parametrize("what", ["nonsense", "a torn end", "another form", "a flipped figure", "a folder"])
-def test_a_memory_that_is_not_ours_is_ignored(what, sealed):
-    expected = status.summaries(sealed, MOMENT)
-    path = sealed.layout.summaries
+
+def spoil(path, what):
     content = path.read_bytes()
     match what:
-        case "nonsense":
-            path.write_bytes(b"\x00nonsense")
-        case "a torn end":
-            path.write_bytes(content[:-100])
+        case "empty":
+            path.write_bytes(b"")
+        case "half written":
+            path.write_bytes(content[: len(content) // 2])
         case "a flipped figure":
-            path.write_bytes(content.replace(b"1000", b"1001", 1))
-        case "another form":
-            older = json.loads(content.replace(b'"format":2', b'"format":1'))
-            documents.write(path, {name: older[name] for name in ("form", "dates")})
-        case "a folder":
+            at = content.index(b"records")
+            path.write_bytes(content[:at] + b"R" + content[at + 1 :])
+        case "a flipped checksum":
+            path.write_bytes(content[:61] + bytes([content[61] ^ 1]) + content[62:])
+        case "gone":
             path.unlink()
-            path.mkdir()
+        case "another version's":
+            other = sqlite3.connect(path)
+            other.execute("UPDATE form SET value = '[0]' WHERE name = 'form'")
+            other.commit()
+            other.close()
+            database._seal(path)
+        case "an old one":
+            path.unlink()
+            older = sqlite3.connect(path)
+            older.execute(f"PRAGMA application_id = {database._APPLICATION}")
+            older.execute("CREATE TABLE processing_log (date TEXT)")
+            older.close()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        *("empty", "half written", "a flipped figure", "a flipped checksum", "gone"),
+        *("another version's", "an old one"),
+    ],
+)
+def test_a_log_that_is_not_as_it_was_written_is_made_anew_without_a_word(what, sealed, caplog, capsys):
+    expected = status.summaries(sealed, MOMENT)
+    whole = dump(sealed)
+    spoil(sealed.layout.database, what)
 
     assert status.summaries(sealed, MOMENT) == expected
+    assert dump(sealed) == whole
+    assert caplog.text == ""
+    assert capsys.readouterr() == ("", "")
 
 
-def test_a_lake_that_cannot_be_written_is_listed_all_the_same(sealed):
-    sealed.layout.data.mkdir(exist_ok=True)
-    sealed.layout.cache.write_text("no folder")
+@pytest.mark.parametrize("what", ["a folder", "somebody else's", "no folder to write in"])
+def test_where_no_log_can_be_written_the_files_answer(what, sealed):
+    path = sealed.layout.database
+    if what == "a folder":
+        path.mkdir(parents=True)
+    elif what == "somebody else's":
+        path.write_text("thetadata: {}")
+    else:
+        sealed = dataclasses.replace(
+            sealed, layout=dataclasses.replace(sealed.layout, database=path / "not" / "there.db")
+        )
+        path.write_text("no folder")
 
     assert status.summaries(sealed, MOMENT) == as_files_say(sealed)
+    with pytest.raises(SpxDataError):
+        status.refresh(sealed, MOMENT)
 
 
-def test_the_database_is_rebuilt_from_the_tree_whatever_is_remembered(sealed):
+def test_who_has_the_log_open_is_in_nobodys_way_and_goes_on_reading(sealed):
     status.summaries(sealed, MOMENT)
-    document = documents.read(sealed.layout.summaries)
-    document.pop(documents.FIELD)
-    for _, facts, _ in document["dates"].values():
-        facts[memory._FACTS.index("rows")] = 7
-    documents.write_compact(sealed.layout.summaries, document)
-    assert {line.facts.rows for line in status.summaries(sealed, MOMENT)} == {7}
+    count = "SELECT count(*) FROM performance_metrics"
+    with contextlib.closing(sqlite3.connect(sealed.layout.database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        before = other.execute(count).fetchone()
+        record(sealed, DAYS[1], journal.REQUEST, at=MOMENT.isoformat(), status=500)
 
-    overview = status.rebuild(sealed, MOMENT)
+        found = status.summaries(sealed, MOMENT)
 
-    assert overview.rows == 6000
+        assert [line.facts.requests for line in found] == [0, 1, 0]
+        assert other.execute(count).fetchone() == before
+    assert status.summaries(sealed, MOMENT) == found
+
+
+def test_two_who_refresh_at_once_leave_one_whole_log(sealed):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _ in range(8):
+            for date in DAYS:
+                record(sealed, date, journal.REQUEST, at=MOMENT.isoformat(), status=500)
+            found = list(pool.map(lambda _: status.refresh(sealed, MOMENT), range(4)))
+            assert all(each == found[0] for each in found)
+
+    refreshed = dump(sealed)
+    status.rebuild(sealed, MOMENT)
+    assert dump(sealed) == refreshed
+
+
+def test_what_sqlite_cannot_hold_is_in_the_log_as_well_as_it_can_be(sealed):
+    with database.changing(sealed, database.NO_LOG, 0) as log:
+        log.put([("inventory", [("half \ud800", "2024-01-02", 10**30, None, None, None)])])
+
     with contextlib.closing(sqlite3.connect(sealed.layout.database)) as connection:
-        assert connection.execute("SELECT sum(record_count) FROM processing_log").fetchone() == (6000,)
-    assert status.overview(sealed, MOMENT).rows == 6000
+        told = connection.execute("SELECT path, size FROM inventory").fetchall()
+    assert told == [("half \\ud800", 1e30)]
+
+
+def test_a_setting_that_scores_hang_on_scores_all_dates_anew(sealed):
+    for date in DAYS:
+        seal(sealed, date, quality=judged())
+    status.refresh(sealed, MOMENT)
+    strict = dataclasses.replace(sealed, quality=dataclasses.replace(sealed.quality, warn_below=100.5))
+
+    status.refresh(strict, MOMENT)
+
+    with contextlib.closing(sqlite3.connect(sealed.layout.database)) as connection:
+        assert connection.execute("SELECT DISTINCT verdict FROM quality").fetchall() == [("warn",)]
+
+
+def test_a_log_full_of_lies_decides_nothing(sealed):
+    fail(sealed, DAYS[0])
+    sealed.layout.sidecar(DAYS[0]).unlink()
+    status.refresh(sealed, MOMENT)
+    states, gaps = session_states.states(sealed, MOMENT), find(sealed, MOMENT)
+    with contextlib.closing(sqlite3.connect(sealed.layout.database)) as log, log:
+        log.execute("UPDATE processing_log SET status = 'success', kind = 'sealed', record_count = 1")
+        log.execute("DELETE FROM error_log")
+    database._seal(sealed.layout.database)
+
+    assert {line.facts.rows for line in status.summaries(sealed, MOMENT)} == {1}  # the lies are believed
+    assert session_states.states(sealed, MOMENT) == states
+    assert [(gap.date, gap.kind, gap.cure) for gap in find(sealed, MOMENT)] == [
+        (gap.date, gap.kind, gap.cure) for gap in gaps
+    ]
+
+
+def test_every_table_with_its_columns_and_indexes_is_in_the_documentation():
+    with contextlib.closing(sqlite3.connect(":memory:")) as log:
+        log.executescript(tables.SCHEMA + tables.INDEXES)
+        master = log.execute(
+            "SELECT name, tbl_name, type FROM sqlite_master WHERE sql IS NOT NULL"
+        ).fetchall()
+        columns = {
+            name: [row[1] for row in log.execute(f"PRAGMA table_info({name})")]
+            for name, _, kind in master
+            if kind == "table"
+        }
+    text = (ROOT / "docs" / "output.md").read_text().partition("## The status log")[2]
+    told = {cells[1].strip("` "): cells for line in text.splitlines() if (cells := line.split("|"))[1:]}
+
+    for name, its_columns in columns.items():
+        words = set(re.findall(r"`([a-z_]+)`", told[name][3]))
+        assert name == "quality" or set(its_columns) <= words, name
+    for name, table, kind in master:
+        if kind == "index":
+            assert f"`{name.removeprefix(table + '_')}`" in told[table][4], name
+    assert set(told) - {"table", "---"} == set(columns)
 
 
 def test_the_database_has_the_indexes_that_are_asked_for(sealed):
@@ -434,7 +597,7 @@ def test_a_page_of_equal_failures_is_one_line_with_the_number_and_the_cure(tmp_p
         for number in range(500)
     ]
 
-    tables.print_overview(Overview.of(lines), settings_of(tmp_path))
+    print_overview(Overview.of(lines), settings_of(tmp_path))
 
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("chains fail") == 1

@@ -99,7 +99,7 @@ def strangers(scene: Scene) -> Check:
 
 
 def status_log(scene: Scene) -> Check:
-    """Whether the status database is ours, whole, and not behind the tree."""
+    """Whether the status log is ours and whole, and has every sealed date."""
     found, name = database.look(scene.settings.layout.database), "database"
     if found is None:
         return ok(name, "there is none: the next run makes it")
@@ -107,20 +107,15 @@ def status_log(scene: Scene) -> Check:
     if found.damage is not None:
         cure = f"Delete it and rebuild it from the tree: rm '{path}' && {_REBUILD}"
         return fail(name, f"{path} is damaged: {found.damage}", cure)
-    words = f"{counted(found.dates, 'date')}, rebuilt {found.rebuilt_at:%Y-%m-%d %H:%M} UTC"
-    behind = behind_seconds(scene, found.rebuilt_at)
-    numbers = {"value": round(behind), "unit": "seconds behind"}
-    if behind and scene.run:
-        return ok(name, f"{words}; the run at work rebuilds it at its end", **numbers)
-    if behind:
-        return warn(name, f"{words}; since then the tree has moved on", _REBUILD, **numbers)
+    words = f"{counted(len(found.dates), 'date')}, written {found.written_at:%Y-%m-%d %H:%M} UTC"
+    # Whoever looks at the lake brings the log up to date: what it lacks now could not be written.
+    lacking = [summary.date for summary in scene.sealed if summary.date not in found.dates]
+    numbers = {"value": len(lacking), "unit": "dates lacking"}
+    if lacking:
+        verb = "is" if len(lacking) == 1 else "are"
+        said = f"{words}; {counted(len(lacking), 'sealed date')} {verb} not in it: {named(lacking)}"
+        return warn(name, said, _REBUILD, **numbers)
     return ok(name, words, **numbers)
-
-
-def behind_seconds(scene: Scene, rebuilt_at: dt.datetime) -> float:
-    """Seconds by which the last activity in the tree is younger than a status log; 0 where it is not."""
-    last = scene.last_activity
-    return max(0.0, (last - rebuilt_at).total_seconds()) if last else 0.0
 
 
 def staging(scene: Scene) -> Check:

@@ -85,13 +85,6 @@ class Raw:
         return self.body.read(most)
 
     @property
-    def ends_a_line(self) -> bool:
-        """Whether the last byte of the body ends a line."""
-        last = self.body.seek(0, 2)
-        self.body.seek(max(0, last - 1))
-        return self.body.read(1) == b"\n"
-
-    @property
     def sha256(self) -> str:
         """Of the body."""
         self.body.seek(0)
