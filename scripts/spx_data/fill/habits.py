@@ -9,9 +9,8 @@ from typing import Any
 
 from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
-from spx_data.fill.second_opinion import ENOUGH
 from spx_data.lake import passports
-from spx_data.market.second_opinion import Lack
+from spx_data.market.second_opinion import ENOUGH, Lack
 from spx_data.market.sessions import Session
 from spx_data.quality.hours import HoursReports, Observed
 from spx_data.settings import Settings

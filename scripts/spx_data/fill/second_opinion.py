@@ -18,7 +18,7 @@ import numpy as np
 from spx_data.fill.budget import Budget
 from spx_data.fill.questions import Case, StagedChain, checkpoint_of
 from spx_data.market.chains import ListedChain, midnight_ms
-from spx_data.market.second_opinion import Lack, Opinion
+from spx_data.market.second_opinion import ENOUGH, Lack, Opinion
 from spx_data.quality.hours import Hours
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ENOUGH = 5  # contracts of one chain, or of a date, that confirm a lack speak for the others
 _FULLEST = 2  # contracts that speak for stamps that all of a chain lack
 _SURE = 2 * ENOUGH  # confirmed so often over a date, a lack needs no question in a chain like the others
 # Late first quotes are the vendor's own rule (docs/wire.md, 2.1), and all chains lack the same stamps

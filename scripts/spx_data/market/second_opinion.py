@@ -14,6 +14,8 @@ from typing import Any
 
 from spx_data.market.readings import READINGS, Reading
 
+ENOUGH = 5  # contracts of one chain, or of a date, that confirm a lack speak for the others
+
 
 class ChainState(StrEnum):
     """What a sealed day knows of one of its chains."""
