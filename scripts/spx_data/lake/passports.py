@@ -171,6 +171,8 @@ _CHECK: _Shape = {
     **dict.fromkeys(("check", "part", "unit"), _text),
     **dict.fromkeys(("hits", "of", "chains", "chains_of"), _count),
     "score": _or_none(_number),
+    "share?": _number,
+    "first?": _text,
 }
 _QUALITY: _Shape = {
     "score?": _number,

@@ -196,7 +196,7 @@ def _seal(part: Path) -> None:
 
 def _checksum(path: Path) -> int:
     found = 0
-    with path.open("rb") as stream:
+    with reads.reading(path) as stream:
         stream.seek(_HEADER)
         while block := stream.read(_BLOCK):
             found = zlib.crc32(block, found)
@@ -205,21 +205,21 @@ def _checksum(path: Path) -> int:
 
 def _damage(path: Path) -> str | None:
     """What is wrong with the bytes of the log at *path*; it must be ours."""
-    _check_ours(path)
-    with reads.reading(path) as stream:
-        head = stream.read(_HEAD.size)
-    told = _HEAD.unpack(head)[1] if len(head) == _HEAD.size else None
+    told = _check_ours(path)
     return None if told == _checksum(path) else "its bytes are not those that were written"
 
 
-def _check_ours(path: Path) -> None:
-    """Raise unless *path* may be replaced: it is a status log of ours, or there is nothing."""
+def _check_ours(path: Path) -> int | None:
+    """Raise unless *path* may be replaced: it is a status log of ours, or there is nothing.
+
+    Returns the checksum in its header; None where there is nothing.
+    """
     try:
         with reads.reading(path) as stream:
             head = stream.read(_HEAD.size)
     except MissingFileError:
-        return
-    magic, _, application = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
+        return None
+    magic, checksum, application = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
     if head and (magic != b"SQLite format 3\0" or application != _APPLICATION):
         raise DatabaseSchemaError(
             f"{path} is no status log of spx-data and is left alone",
@@ -228,6 +228,7 @@ def _check_ours(path: Path) -> None:
             expected=f"a SQLite database with application_id {_APPLICATION}",
             actual=f"{magic!r} with application_id {application}",
         )
+    return int(checksum) if head else None
 
 
 @dataclass(frozen=True)

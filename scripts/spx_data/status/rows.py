@@ -8,7 +8,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from spx_data.lake.session_states import Kind
@@ -34,7 +33,7 @@ STATUS = {
 }
 
 _IDS = 100_000  # for the rows of one date: an id is the date's digits and a number
-_check_of = itemgetter("check", "part", "unit", "hits", "of", "share", "score", "first")
+_CHECK = ("check", "part", "unit", "hits", "of", "share", "score", "first")
 _DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and the findings
 _CONTEXT = ("fields", "wait")
 
@@ -162,7 +161,7 @@ def _errors(history: History, facts: Facts) -> Iterator[Row]:
 
 def _metrics(date: dt.date, facts: Facts) -> Iterator[Row]:
     at, rows, milliseconds = facts.sealed_at, facts.rows, facts.duration_ms
-    if at is None or not facts.sha256:
+    if at is None or not facts.sha256 or not rows:
         return
     found: list[Row] = [
         ("records", rows, "rows", None),
@@ -193,7 +192,7 @@ def _checks(history: History) -> Iterator[Row]:
     date, passport = history.date.isoformat(), history.passport or {}
     for check in passport["quality"]["checks"]:
         if check["hits"]:
-            yield (date, *_check_of(check))
+            yield (date, *map(check.get, _CHECK))
 
 
 def _inventory(history: History) -> Iterator[Row]:
