@@ -228,13 +228,16 @@ def _pooled(rows: Rows, years: Floats, error: Floats) -> Reading | None:
 
 
 def _of_kind(readings: Sequence[Reading]) -> Iterator[Clock]:
-    """The clock of each chain of one kind: the one that most of them go by, or its own."""
+    """The clock of each chain of one kind: the one that most of them go by, or its own.
+
+    What only one of them goes by is its own: it may be wrong, and says nothing of the others.
+    """
     if not readings:
         return
     common, agree = max((_common(readings, way) for way in WAYS), key=_agreement)
     many = agree.sum() >= _FEWEST and agree.mean() >= _MAJORITY
     for reading, agrees in zip(readings, agree, strict=True):
-        if agrees and common is not None:
+        if agrees and common is not None and agree.sum() > 1:
             yield Clock(common, reading.possible and (bool(many) or not _another_day(common, reading)))
             continue
         own = max((_own(reading, way) for way in WAYS), key=_known)

@@ -349,6 +349,20 @@ def test_of_ways_that_fit_one_chain_alike_the_known_one_is_named(name, years):
     assert found.figures["greeks_convention"] == name
 
 
+def test_of_two_chains_the_one_that_counts_wrongly_does_not_speak_for_the_other():
+    # Four and a half years to go: its greeks fit whole days, and the time left until the morning too.
+    def years(rows):
+        return (rows.days - (rows.days < 30)) / 365
+
+    near, far = counted(HALF_DAY, years, root="SPX")
+
+    found = greeks.examine([near, far], "latest")
+
+    accused = [{count.check.code for count in counts if count.hits} for counts in found.counts]
+    assert "greeks-convention" in accused[0]
+    assert accused[1] == set()
+
+
 NONSENSE = {
     "negative": lambda rows: -rows.days / 365,
     "another day's": lambda rows: (rows.days - 1) / 365,
