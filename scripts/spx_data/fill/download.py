@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from spx_data.errors import (
     ApiDataNotFoundError,
@@ -41,6 +42,7 @@ from spx_data.market.second_opinion import SecondOpinion
 from spx_data.market.sessions import Session
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
+from spx_data.sources.source import Source
 from spx_data.sources.windows import history
 from spx_data.store import files, journal, staging
 from spx_data.store.staging import Receipt
@@ -124,19 +126,19 @@ class _Download:
             *(self._listed.date, len(self._listed.chains), len(self._receipts)),
         )
         disk_space.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
+        self._stage_side_by_side(waiting)
 
+    def _stage_side_by_side(self, waiting: Sequence[ListedChain]) -> None:
+        """Stage the chains *waiting*; after a failure that would meet every request alike, begin no other."""
         stop = threading.Event()
 
         def stage(entry: ListedChain) -> None:
-            """Stage one chain; after a failure that would meet every request alike, begin no other.
-
-            Whoever fails says so before it takes the next chain up: nobody could tell it as early.
-            """
             if stop.is_set():
                 raise CancelledError
             try:
                 self._stage(entry)
             except Exception:
+                # Said by the thread that failed, before it takes the next chain up: nobody could as early.
                 stop.set()
                 raise
 
@@ -170,57 +172,44 @@ class _Download:
 
     def _fetched(self, entry: ListedChain) -> Receipt:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
-        chain, checkpoint, window = (
-            entry.chain,
-            checkpoint_of(self._settings.layout, entry),
-            self._settings.window,
-        )
-        begun, attempts, windows = time.monotonic(), 0, [window]
-        doubt: ConfirmedRejects | None = ConfirmedRejects(chain, self._believed)
-
-        def fetch() -> tuple[Roll, Rejects, tuple[int, int, int, str]]:
-            nonlocal attempts
-            attempts += 1
-            bad = Rejects()
-            roll = Roll(entry, window)
-            answered = history(self._line.source, entry, windows, bad)
-            answered = doubt.resolved(answered, bad) if doubt else answered
-            return roll, bad, staging.write_records(checkpoint, roll.taken(answered))
-
-        try:
-            roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
-        except DoubtedRowsError:
-            if not self._last:
-                raise
-            # Other bad rows each time: in the end the good ones are better than none.
-            doubt = None
-            roll, bad, (contracts, rows, size, checksum) = self._line.ask(fetch, **_about(entry))
+        chain, begun = entry.chain, time.monotonic()
+        tries = _Tries(self._settings, self._line.source, entry, self._believed)
+        taken = self._taken(tries)
         receipt = Receipt(
             root=chain.root,
             expiration=chain.expiration,
             listing=self._listed.identity(entry),
-            contracts=contracts,
-            rows=rows,
-            bytes=size,
-            sha256=checksum,
-            attempts=attempts,
+            contracts=taken.contracts,
+            rows=taken.rows,
+            bytes=taken.size,
+            sha256=taken.checksum,
+            attempts=tries.made,
             seconds=round(time.monotonic() - begun, 3),
-            rejected=len(bad),
-            rejects_sha256=staging.write_rejects(checkpoint, bad.found),
-            evidence=evidence_of(roll, bad.reading),
+            rejected=len(taken.bad),
+            rejects_sha256=staging.write_rejects(tries.checkpoint, taken.bad.found),
+            evidence=evidence_of(taken.roll, taken.bad.reading),
         )
-        staging.write_receipt(checkpoint, receipt)
-        self._line.journal.record(
-            journal.STAGED,
-            **_about(entry),
-            contracts=contracts,
-            rows=rows,
-            rejected=len(bad),
-            bytes=size,
-            attempts=attempts,
+        staging.write_receipt(tries.checkpoint, receipt)
+        told = {
+            name: getattr(receipt, name) for name in ("contracts", "rows", "rejected", "bytes", "attempts")
+        }
+        self._line.journal.record(journal.STAGED, **_about(entry), **told)
+        _log.info(
+            "%s: %d rows of %d contracts in %.1f s", chain, receipt.rows, receipt.contracts, receipt.seconds
         )
-        _log.info("%s: %d rows of %d contracts in %.1f s", chain, rows, contracts, receipt.seconds)
         return receipt
+
+    def _taken(self, tries: _Tries) -> _Taken:
+        """What the first try brought that is believed; of the date's last one, whatever rows are good."""
+        about = _about(tries.entry)
+        try:
+            return self._line.ask(tries.once, **about)
+        except DoubtedRowsError:
+            if not self._last:
+                raise
+            # Other bad rows each time: in the end the good ones are better than none.
+            tries.doubt = None
+            return self._line.ask(tries.once, **about)
 
     # Second opinions ------------------------------------------------------------------------------------
 
@@ -305,6 +294,37 @@ class _Download:
         return Receipt.empty(
             chain.root, chain.expiration, self._listed.identity(entry), attempts=attempts, evidence=evidence
         )
+
+
+class _Taken(NamedTuple):
+    """What one try brought: the records, which are in the checkpoint, and what else there is to know."""
+
+    roll: Roll
+    bad: Rejects
+    contracts: int
+    rows: int
+    size: int  # bytes
+    checksum: str
+
+
+class _Tries:
+    """Asking for one chain: each try writes its checkpoint anew and knows what those before have shown."""
+
+    def __init__(self, settings: Settings, source: Source, entry: ListedChain, believed: Believed) -> None:
+        self.entry, self.checkpoint = entry, checkpoint_of(settings.layout, entry)
+        self.made = 0
+        self.doubt: ConfirmedRejects | None = ConfirmedRejects(entry.chain, believed)
+        self._source, self._window = source, settings.window
+        self._windows = [settings.window]  # halved where one was too large, so that no try asks for it again
+
+    def once(self) -> _Taken:
+        """Ask once; raises whatever the source raises, and DoubtedRowsError while there is doubt."""
+        self.made += 1
+        bad, roll = Rejects(), Roll(self.entry, self._window)
+        answer = history(self._source, self.entry, self._windows, bad)
+        if self.doubt is not None:
+            answer = self.doubt.resolved(answer, bad)
+        return _Taken(roll, bad, *staging.write_records(self.checkpoint, roll.taken(answer)))
 
 
 def _about(entry: ListedChain) -> dict[str, str]:

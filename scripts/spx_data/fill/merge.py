@@ -69,22 +69,11 @@ def merge_date(
         dataset.claim(settings.layout, staged.listing.dataset)
         merge = _Merge(settings, staged, session)
         written = _write(merge, manifest, target)
-        size, checksum = reads.size(target), reads.digest(target)
-        rejects, judgement = merge.kept.write(settings.layout.rejects(date)), merge.judgement()
-        document = passport.passport(
-            staged.listing, merge.reports, written, merge.hours(), rejects, judgement
-        )
-        document["profile"] = merge.profiled(judgement)
-        if as_is is not None:
-            document["as_is"] = {"reason": as_is}
-        document["parquet"] = {"bytes": size, "sha256": checksum}
-        document["sealed_at"] = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        document["merge_seconds"] = round(time.monotonic() - begun, 3)
-        document[DETAILS] = passport.details(merge.reports, judgement)
-        documents.write(settings.layout.passport(date), document)
-        seals.seal(target, checksum)
-        log.mention(journal.SEALED, rows=written.rows, bytes=size, sha256=checksum)
-    _log.info("%s: sealed %d rows in %d bytes", date, written.rows, size)
+        file: dict[str, Any] = {"bytes": reads.size(target), "sha256": reads.digest(target)}
+        documents.write(settings.layout.passport(date), merge.passport(written, file, as_is, begun))
+        seals.seal(target, file["sha256"])
+        log.mention(journal.SEALED, rows=written.rows, **file)
+    _log.info("%s: sealed %d rows in %d bytes", date, written.rows, file["bytes"])
     if not settings.keep_ndjson:
         _clear(settings.layout.staging(date), stays)
 
@@ -150,8 +139,8 @@ class _Merge:
         self._told = habits.told(settings, staged.listing, session, staged.receipts, self._profile)
         self._truth = self._told.truth(settings.window, staged.listing.api)
         self._judge = Judge(staged.listing.date, self._rules())
-        self.kept = RejectsWriter(staged.listing.api)
-        self.reports: list[ChainReport] = []
+        self._kept = RejectsWriter(staged.listing.api)
+        self._reports: list[ChainReport] = []
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -171,7 +160,7 @@ class _Merge:
             for entry, receipt in self._staged.chains():
                 account = self._write_chain(writer, entry, receipt) if receipt.rows else None
                 window, hours = self._settings.window, self._truth.quoted
-                self.reports.append(ChainReport.of(entry, receipt, account, window, hours))
+                self._reports.append(ChainReport.of(entry, receipt, account, window, hours))
             return writer.close()
 
     def _write_chain(self, writer: DayWriter, entry: ListedChain, receipt: Receipt) -> Account:
@@ -201,34 +190,46 @@ class _Merge:
         checkpoint = layout.checkpoint(chain.date, chain.root, chain.expiration)
         expected = dict.fromkeys({*entry.calls, *entry.puts}, 2 * window.stamps)
         try:
-            self.kept.add(chain, staging.read_rejects(checkpoint, receipt))
+            self._kept.add(chain, staging.read_rejects(checkpoint, receipt))
             blocks = staging.read_blocks(checkpoint, receipt)
             for settled in map(settle, chunks(blocks, expected, layout.temp, schema.PIECE_ROWS)):
-                self.kept.add(chain, [], settled.conflicts)
+                self._kept.add(chain, [], settled.conflicts)
                 yield settled
                 del settled
         except (FileCorruptionError, MissingFileError):
             files.remove(checkpoint.receipt)
             raise
 
-    def hours(self) -> dict[str, Any] | None:
-        """The passport's word on the date's hours."""
-        listing, window = self._staged.listing, self._settings.window
-        return passport.session(listing, self.reports, self._told, self._truth, window)
+    def passport(
+        self, written: Written, file: dict[str, Any], as_is: str | None, begun: float
+    ) -> dict[str, Any]:
+        """The date's passport, once it is written; the bad records, which it counts, get their file first."""
+        listing, window, reports = self._staged.listing, self._settings.window, self._reports
+        rejects, judgement = self._kept.write(self._settings.layout.rejects(listing.date)), self._judgement()
+        hours = passport.session(listing, reports, self._told, self._truth, window)
+        return {
+            **passport.passport(listing, reports, written, hours, rejects, judgement),
+            "profile": self._profiled(judgement),
+            **({} if as_is is None else {"as_is": {"reason": as_is}}),
+            "parquet": file,
+            "sealed_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "merge_seconds": round(time.monotonic() - begun, 3),
+            DETAILS: passport.details(reports, judgement),
+        }
 
-    def profiled(self, judgement: Judgement) -> dict[str, Any] | None:
+    def _judgement(self) -> Judgement:
+        """What the date is worth."""
+        return self._judge.finish(
+            {
+                report.key: [*report.counts(), self._truth.count()]
+                for report in self._reports
+                if report.has_data
+            }
+        )
+
+    def _profiled(self, judgement: Judgement) -> dict[str, Any] | None:
         """The passport's word on the terminal's profile, and on what the date met otherwise."""
         if self._known is None:
             return None
         differs = [*self._told.differs(self._truth, self._settings.window), *judgement.differs]
         return passport.profiled(self._known, self._staged.listing.api, self._staged.receipts, differs)
-
-    def judgement(self) -> Judgement:
-        """What the date is worth, once it is written."""
-        return self._judge.finish(
-            {
-                report.key: [*report.counts(), self._truth.count()]
-                for report in self.reports
-                if report.has_data
-            }
-        )

@@ -205,10 +205,7 @@ def passport(
     judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
-    contracts = sum((report.completeness.contracts for report in reports), Balance())
-    stamps = sum((report.completeness.stamps for report in reports), Balance())
     prices = underlying.together(report.underlying for report in reports)
-    states, unknown = Counter(report.state for report in reports), [*_unknown(listing, reports)]
     return {
         "format": passports.FORMAT,
         "date": listing.date.isoformat(),
@@ -216,16 +213,7 @@ def passport(
         "dataset": listing.dataset,
         "schema_version": schema.VERSION,
         "source": {"api": listing.api, "greeks_version": listing.dataset["greeks_version"]},
-        "completeness": {
-            "chains_listed": len(reports),
-            "chains_received": sum(report.has_data for report in reports),
-            "chains": {state.value: states[state] for state in ChainState},
-            **contracts.as_json("contracts"),
-            **stamps.as_json("stamps"),
-            "complete": not unknown,
-            "unknown": unknown[:MOST_UNKNOWN],
-            "unknown_more": max(0, len(unknown) - MOST_UNKNOWN),
-        },
+        "completeness": _completeness(listing, reports),
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
             "silent_roots": {root: asdict(silent) for root, silent in listing.roots.items()},
@@ -247,6 +235,23 @@ def passport(
         "records_sha256": written.records_sha256,
         "written_by": {"spx-data": __version__, "pyarrow": pa.__version__},
         "chains": [report.as_json() for report in reports],
+    }
+
+
+def _completeness(listing: Listing, reports: Sequence[ChainReport]) -> dict[str, Any]:
+    """What was listed, what of it is there, and what nobody knows."""
+    contracts = sum((report.completeness.contracts for report in reports), Balance())
+    stamps = sum((report.completeness.stamps for report in reports), Balance())
+    states, unknown = Counter(report.state for report in reports), [*_unknown(listing, reports)]
+    return {
+        "chains_listed": len(reports),
+        "chains_received": sum(report.has_data for report in reports),
+        "chains": {state.value: states[state] for state in ChainState},
+        **contracts.as_json("contracts"),
+        **stamps.as_json("stamps"),
+        "complete": not unknown,
+        "unknown": unknown[:MOST_UNKNOWN],
+        "unknown_more": max(0, len(unknown) - MOST_UNKNOWN),
     }
 
 
