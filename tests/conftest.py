@@ -1,5 +1,6 @@
 """What all tests share: lakes in temporary folders, simulated terminals, a server that says what it must."""
 
+import bisect
 import contextlib
 import datetime as dt
 import functools
@@ -63,13 +64,34 @@ def samples() -> Path:
     return _SAMPLES
 
 
-_between = functools.cache(sessions.between)
+# Any session that a test may ask for; all of them cost no more than a month.
+_FIRST, _LAST = dt.date(1990, 1, 1), dt.date(2040, 12, 31)
+_computed = sessions.between
+
+
+@functools.cache
+def _all_sessions(calendar: str) -> tuple[list[dt.date], list[sessions.Session]]:
+    found = _computed(calendar, _FIRST, _LAST)
+    return [session.date for session in found], found
+
+
+def _looked_up(calendar: str, start: dt.date, end: dt.date) -> list[sessions.Session]:
+    dates, found = _all_sessions(calendar)
+    return found[bisect.bisect_left(dates, start) : bisect.bisect_right(dates, end)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def calendar_computed_once():
+    """Spare each test the fifth of a second that the exchange calendar takes."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sessions, "between", _looked_up)
+        yield
 
 
 @pytest.fixture
-def calendar_loaded_once(monkeypatch):
-    """Spare a test the fifth of a second that the exchange calendar takes."""
-    monkeypatch.setattr(sessions, "between", _between)
+def calendar_computed(monkeypatch):
+    """Let the exchange calendar compute in this test, whatever it takes."""
+    monkeypatch.setattr(sessions, "between", _computed)
 
 
 # Settings and lakes -------------------------------------------------------------------------------------

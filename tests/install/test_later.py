@@ -15,6 +15,7 @@ from spx_data.market import sessions
 YEARS = [0, 1, 5]
 
 
+@pytest.mark.usefixtures("calendar_computed")
 @pytest.mark.parametrize("calendar", ["NYSE", "CBOE_Index_Options", "XNYS"])
 @pytest.mark.parametrize("years", YEARS)
 def test_the_calendar_knows_the_last_month(calendar, years):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime as dt
-import functools
 import hashlib
 import math
 import re
@@ -16,7 +15,6 @@ from tests.report.elements import Tree, tiles
 from tests.report.filled import filled
 
 from spx_data.errors import DateValidationError
-from spx_data.market import sessions
 from spx_data.quality import catalogue
 from spx_data.report import day, page
 from spx_data.report.day import chains, course, findings, prices, provenance, underlying, verdict
@@ -464,11 +462,3 @@ def test_the_page_is_of_its_day(trees):
     names = [section.attributes["id"] for section in root.all("section")]
     assert names[0] == "verdict"
     assert {"findings", "underlying", "chains", "provenance"} < set(names)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def calendar_once():
-    """Spare every fill the exchange calendar, which takes a fifth of a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sessions, "between", functools.cache(sessions.between))
-        yield

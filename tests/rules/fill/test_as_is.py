@@ -13,8 +13,6 @@ from spx_data.store import journal, locks, seals
 
 WEEKLY = ("SPXW", "2024-01-03")
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
 
 @pytest.fixture
 def held(terminals, day):

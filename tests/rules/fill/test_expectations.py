@@ -13,7 +13,6 @@ from spx_data.sources.profile import Clock, Ends, Floor, Profile, Speed, Wire
 from spx_data.sources.session import SourceSession
 from theta_simulator.habits import Habit
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
 MINUTE = 60_000
 

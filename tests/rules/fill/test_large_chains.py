@@ -28,8 +28,6 @@ BLEMISHES = tuple(
 )
 OF_THE_MERGE = {"sealed_at", "merge_seconds", documents.FIELD}
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
 
 @pytest.fixture
 def small_chunks(monkeypatch):

@@ -39,8 +39,6 @@ PLACE = {
     "last": dt.time(12),
 }
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
 
 @pytest.fixture
 def source(terminals):

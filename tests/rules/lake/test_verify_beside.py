@@ -20,8 +20,6 @@ from spx_data.store.journal import Journal
 WEEKLY = ("SPXW", "2024-01-03")
 SECONDS = 60  # after which a test is stuck
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
 
 @pytest.fixture
 def source(terminals):

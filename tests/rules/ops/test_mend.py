@@ -23,8 +23,6 @@ from spx_data.store import journal, seals
 WEEKLY, LATER = ("SPXW", "2024-01-03"), ("SPX", "2024-01-19")
 APIS = ["v3", "v2"]
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
 
 @pytest.fixture
 def source(terminals):

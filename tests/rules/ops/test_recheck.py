@@ -49,9 +49,6 @@ HALF_DAY = dt.date(2024, 7, 3)
 WEEKLY = ("SPXW", "2024-01-03")
 
 
-pytestmark = pytest.mark.usefixtures("calendar_loaded_once")
-
-
 @pytest.fixture
 def source(terminals):
     """Return a maker of sources of an API whose answers can be edited."""

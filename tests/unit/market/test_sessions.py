@@ -10,6 +10,7 @@ from spx_data.lake import calendar
 from spx_data.market import products, sessions
 from spx_data.market.window import Window
 
+pytestmark = pytest.mark.usefixtures("calendar_computed")
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTES = Window(dt.time(9, 30), dt.time(16), "1m")
 
