@@ -15,8 +15,7 @@ from pathlib import Path
 project = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, f"{project}/scripts")
 
-from spx_data.cli import streams
-from spx_data.cli.output import say
+from spx_data.cli.output import make_safe, say
 from spx_data.config import checking
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.fill import sharing
@@ -29,7 +28,7 @@ from spx_data.sources import profile
 from spx_data.store import dataset, faults, files, journal, names, seals
 from spx_data.text import printable, words
 
-streams.make_safe()
+make_safe()
 
 # Not by `configfile:`, which reads YAML in a way of its own and takes the last of two like keys. Jobs get a
 # document that is complete and checked: they need not validate again, and the environment has had its say.
@@ -381,7 +380,7 @@ def after_the_last_job():
     if settings.mend.after_runs:
         mend_what_is_due()
     from spx_data import report
-    from spx_data.cli.tables import print_outcome
+    from spx_data.cli.overview import print_outcome
     from spx_data.ops import cleanup
     from spx_data.ops.health import contact
     from spx_data.status import refresh

@@ -2,7 +2,7 @@
 
 import sys
 
-from spx_data.cli.mends import print_outcomes
+from spx_data.cli.outcomes import print_mended
 from spx_data.errors import SpxDataError
 from spx_data.jobs import process
 from spx_data.lake import runs
@@ -14,7 +14,7 @@ if __name__ == "__main__":
         settings, moment = process.settings(), sessions.now()
         with runs.joined(settings.layout):
             do = mend.after_a_run if sys.argv[1:] == ["--after-a-run"] else mend.mend
-            if not print_outcomes(do(settings, moment)):
+            if not print_mended(do(settings, moment)):
                 sys.exit(1)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")

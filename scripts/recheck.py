@@ -2,7 +2,7 @@
 
 import sys
 
-from spx_data.cli.restatements import print_outcomes
+from spx_data.cli.outcomes import print_rechecked
 from spx_data.errors import SpxDataError
 from spx_data.jobs import process
 from spx_data.lake import runs
@@ -13,7 +13,7 @@ if __name__ == "__main__":
         settings = process.settings()
         with runs.joined(settings.layout):
             outcomes = recheck(settings)
-        if not print_outcomes(outcomes):
+        if not print_rechecked(outcomes):
             sys.exit(1)
     except SpxDataError as error:
         sys.exit(f"spx-data: {error}")

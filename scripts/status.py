@@ -1,6 +1,6 @@
 """Rule status: the SQLite status log, rebuilt from the file tree, and its summary."""
 
-from spx_data.cli.tables import print_outcome
+from spx_data.cli.overview import print_outcome
 from spx_data.jobs import process
 from spx_data.market import sessions
 from spx_data.status import rebuild

@@ -2,7 +2,7 @@
 
 import sys
 
-from spx_data.cli.verification import print_report, watching
+from spx_data.cli.verify import print_report, watching
 from spx_data.errors import SpxDataError
 from spx_data.jobs import process
 from spx_data.lake.verify import verify

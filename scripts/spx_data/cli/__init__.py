@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -10,9 +11,8 @@ from pathlib import Path
 import click
 
 from spx_data import __version__
-from spx_data.cli import streams
 from spx_data.cli.call import CONFIG_FILE, Call
-from spx_data.cli.lazy import LazyGroup
+from spx_data.cli.output import make_safe, say
 from spx_data.errors import SpxDataError
 from spx_data.text import printable
 from spx_data.text.words import pasted
@@ -24,35 +24,52 @@ _NEEDS_YOU, _WRONG_CALL, _INTERRUPTED = 1, 2, 130
 # Command → where it is: a module is imported when its command is called, so each pays for itself alone.
 _COMMANDS = {
     "status": "spx_data.cli.overview:status",
-    "health": "spx_data.cli.health:health",
+    "health": "spx_data.cli.overview:health",
     "list": "spx_data.cli.listing:list_",
     "gaps": "spx_data.cli.gaps:gaps",
     "process": "spx_data.cli.process:process",
     "process-range": "spx_data.cli.process:process_range",
     "process-gaps": "spx_data.cli.process:process_gaps",
-    "retry": "spx_data.cli.retry:retry",
-    "stop": "spx_data.cli.stop:stop",
-    "errors": "spx_data.cli.troubles:errors",
+    "retry": "spx_data.cli.repair:retry",
+    "stop": "spx_data.cli.process:stop",
+    "errors": "spx_data.cli.listing:errors",
     "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
-    "report": "spx_data.cli.report:report",
-    "serve": "spx_data.cli.serve:serve",
-    "inventory": "spx_data.cli.inventory:inventory",
+    "report": "spx_data.cli.pages:report",
+    "serve": "spx_data.cli.pages:serve",
+    "inventory": "spx_data.cli.listing:inventory",
     "export": "spx_data.cli.export:export",
     "verify": "spx_data.cli.verify:verify",
-    "mend": "spx_data.cli.mend:mend",
+    "mend": "spx_data.cli.repair:mend",
     "probe": "spx_data.cli.probe:probe",
-    "accept": "spx_data.cli.acceptance:accept",
+    "accept": "spx_data.cli.repair:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
-    "completion": "spx_data.cli.completion:completion",
+    "completion": "spx_data.cli:completion",
 }
 _named: list[Path] = []  # the config files that the call named: a cure names them too
 _ALIASES = {"gap-analysis": "gaps"}
 
 
-class _Root(LazyGroup):
-    """The whole command: a reader that goes away is no error, and Ctrl-C leaves no blank line."""
+class _Root(click.Group):
+    """The whole command, whose parts are imported when they are called.
+
+    A reader that goes away is no error, and Ctrl-C leaves no blank line.
+    """
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The names of all commands, aliases aside."""
+        return list(_COMMANDS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        place = _COMMANDS.get(_ALIASES.get(cmd_name, cmd_name))
+        if place is None:
+            return None
+        module, name = place.split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        _mark_blocks(command)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -67,10 +84,20 @@ class _Root(LazyGroup):
         return code
 
 
+def _mark_blocks(command: click.Command) -> None:
+    r"""Let the blocks of a help text, such as examples, stay as they are written.
+
+    Click marks them with the character \b; a raw docstring has two characters instead.
+    """
+    if command.help:
+        command.help = command.help.replace("\\b\n", "\b\n")
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _mark_blocks(inner)
+
+
 @click.group(
     cls=_Root,
-    commands_at=_COMMANDS,
-    aliases=_ALIASES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="spx-data")
@@ -98,10 +125,34 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
     _named[:] = overlays
 
 
+_mark_blocks(commands)
+
+
+@click.command(short_help="Let your shell complete commands and options.")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    r"""Print the script by which SHELL completes spx-data's commands and options.
+
+    bash needs 4.4 or newer; a Mac's own shell is zsh.
+
+    \b
+    Examples:
+      spx-data completion zsh >> ~/.zshrc
+      spx-data completion bash >> ~/.bashrc
+      spx-data completion fish > ~/.config/fish/completions/spx-data.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None, "click knows these three"
+    say(found(ctx.find_root().command, {}, "spx-data", "_SPX_DATA_COMPLETE").source())
+
+
 def main() -> None:
     """Run the command; whatever goes wrong is one line on stderr, and the exit code."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    streams.make_safe()
+    make_safe()
     try:
         code = commands.main(standalone_mode=False)
     except click.UsageError as error:
@@ -129,8 +180,6 @@ def _surprise(error: Exception) -> str:
 
 
 def _said(message: str, code: int) -> int:
-    from spx_data.cli.output import say
-
     if "--debug" in sys.argv:
         import traceback
 

@@ -8,10 +8,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, ask, console, emit, format_option, say
+from spx_data.cli.lists import List, View
+from spx_data.cli.output import ask, console, say
+from spx_data.cli.table import Column
 from spx_data.text.words import count, counted, printable, quoted, size
 
 _MOVED_AT_ONCE = 20
+LEFTOVERS = List(
+    (
+        Column("path", "path", wraps=True),
+        Column("action", "action"),
+        Column("files", "files", count, rank=1, right=True),
+        Column("bytes", "size", size, right=True),
+        Column("reason", "reason", wraps=True),
+    ),
+    fields=("path", "action", "files", "bytes", "freed_bytes", "reason", "error"),
+    empty="nothing to clean up",
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Name each path with its size and the reason; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before --staged.")
-@format_option()
+@LEFTOVERS.options()
 @click.pass_obj
 def cleanup(
     call: Call,
@@ -50,7 +63,7 @@ def cleanup(
     staged: bool,
     dry_run: bool,
     yes: bool,
-    form: Format,
+    view: View,
 ) -> None:
     r"""Remove what stopped and failed runs left behind, and old logs.
 
@@ -73,20 +86,28 @@ def cleanup(
         _confirm(call, choice)
     with console(stderr=True).status("looking" if dry_run else "cleaning up"):
         report = cleaning.clean(call.settings, call.moment, choice, dry_run=dry_run)
-    if form != "table":
-        emit([*map(_row, report.done), *map(_stranger, report.strangers.strangers)], _COLUMNS, form)
-    elif dry_run:
-        _print_plan(report)
-    else:
-        for line in _summary(report, "removed", "compressed", "moved to quarantine"):
-            console().print(line, soft_wrap=True, markup=False)
-    if form == "table":
-        for line in (*_kept(report, staged), *_left_alone(report.strangers, call.settings.layout.strangers)):
-            console().print(line, soft_wrap=True, markup=False)
+    _show(call, report, view, staged=staged, dry_run=dry_run)
     for done in report.errors:
         say(f"spx-data: {done.task.path} stays: {' '.join(str(done.error).split())}", err=True)
     if report.errors:
         raise SystemExit(1)
+
+
+def _show(call: Call, report: Report, view: View, *, staged: bool, dry_run: bool) -> None:
+    if not view.is_table:
+        view.show(LEFTOVERS, [*map(_row, report.done), *map(_stranger, report.strangers.strangers)])
+        return
+    words = ("removed", "compressed", "moved to quarantine")
+    if dry_run:
+        view.show(LEFTOVERS, map(_row, report.done))
+        words = ("to remove", "to compress", "to move to quarantine")
+    told = () if dry_run and not report.done else _summary(report, *words)
+    for line in (
+        *told,
+        *_kept(report, staged),
+        *_left_alone(report.strangers, call.settings.layout.strangers),
+    ):
+        console().print(line, soft_wrap=True, markup=False)
 
 
 def _confirm(call: Call, choice: Choice) -> None:
@@ -127,25 +148,6 @@ def _stranger(stranger: Stranger) -> dict[str, Any]:
         "reason": "no part of this lake",
         "error": None,
     }
-
-
-_COLUMNS = (
-    Column("path", "path", fold=True),
-    Column("action", "action"),
-    Column("files", "files", count, right=True),
-    Column("bytes", "size", size, right=True),
-    Column("freed_bytes", "freed", size, right=True),
-    Column("reason", "reason", fold=True),
-    Column("error", "error", fold=True),
-)
-_OF_A_PLAN = tuple(column for column in _COLUMNS if column.field not in ("freed_bytes", "error"))
-
-
-def _print_plan(report: Report) -> None:
-    emit([_row(done) for done in report.done], _OF_A_PLAN, "table", empty="nothing to clean up")
-    if report.done:
-        for line in _summary(report, "to remove", "to compress", "to move to quarantine"):
-            console().print(line, markup=False)
 
 
 def _summary(report: Report, removed: str, compressed: str, quarantined: str) -> Iterator[str]:

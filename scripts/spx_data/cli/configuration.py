@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, ask, console, emit, format_option, say
+from spx_data.cli.lists import List, View
+from spx_data.cli.output import ask, say
+from spx_data.cli.table import Column, Row
 from spx_data.errors import SettingRefusedError, SpxDataError
 from spx_data.text.words import minute, pasted
 
@@ -20,7 +22,40 @@ if TYPE_CHECKING:
     from spx_data.config.editing import Change
     from spx_data.config.table import Setting
 
-_WIDE = 140  # characters from which a description has room beside the rest
+
+def _shown(row: Row) -> str:
+    return "" if row["source"] == "not set" else _bare(row["value"])
+
+
+def _bare(value: Any) -> str:
+    """*value* as `set` takes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(map(_bare, value))}]"
+    return json.dumps(value, default=str)
+
+
+SETTINGS = List(
+    (
+        Column("key", "key"),
+        Column("value", "value", wraps=True, of=_shown),
+        Column("source", "from", wraps=True),
+        Column("description", "what it is", rank=1, wraps=True),
+    )
+)
+CHANGES = List(
+    (
+        Column("changed_at", "changed (UTC)", minute),
+        Column("key", "key"),
+        Column("old", "from", _bare, wraps=True),
+        Column("new", "to", _bare, wraps=True),
+        Column("changed_by", "by", rank=1),
+        Column("file", "in", rank=2, wraps=True),
+    ),
+    fields=("changed_at", "key", "old", "new", "changed_by", "file"),
+    empty="no changes recorded",
+)
 
 
 @click.group(no_args_is_help=True, short_help="Read, change and check the settings.")
@@ -69,9 +104,9 @@ def set_(call: Call, key: str, value: str) -> None:
 
 @config.command()
 @click.argument("key", required=False)
-@format_option()
+@SETTINGS.options()
 @click.pass_obj
-def get(call: Call, key: str | None, form: Format) -> None:
+def get(call: Call, key: str | None, view: View) -> None:
     r"""Show the settings with where each comes from; with KEY its value alone.
 
     KEY may be a section, like processing. What is written is shown, right or wrong: validate is the judge.
@@ -89,12 +124,10 @@ def get(call: Call, key: str | None, form: Format) -> None:
         raise click.UsageError(str(error)) from error
     layers = table.Layers.read(call.files)
     found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
-    if form == "table" and keys is not None and len(found) == 1:
+    if view.is_table and keys is not None and len(found) == 1:
         say(_bare(found[0].value))
-    elif form == "table":
-        _print_table(found)
     else:
-        emit([asdict(setting) for setting in found], (), form)
+        view.show(SETTINGS, map(asdict, found))
 
 
 @config.command()
@@ -153,9 +186,9 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
 
 
 @config.command()
-@format_option()
+@CHANGES.options()
 @click.pass_obj
-def history(call: Call, form: Format) -> None:
+def history(call: Call, view: View) -> None:
     """Show every change that `set` and `reset` made, the oldest first.
 
     Example: spx-data config history --format csv
@@ -174,35 +207,7 @@ def history(call: Call, form: Format) -> None:
         }
         for event in editing.history(layers.layout())
     ]
-    columns = [
-        Column("changed_at", "changed (UTC)", minute),
-        Column("key", "key"),
-        Column("old", "from", _bare, fold=True),
-        Column("new", "to", _bare, fold=True),
-        Column("changed_by", "by"),
-        Column("file", "in", fold=True),
-    ]
-    emit(rows, columns, form, empty="no changes recorded")
-
-
-def _print_table(found: Sequence[Setting]) -> None:
-    columns = [Column("key", "key"), Column("value", "value", fold=True), Column("source", "from", fold=True)]
-    if console().width >= _WIDE:
-        columns.append(Column("description", "what it is", fold=True))
-    emit([{**asdict(setting), "value": _shown(setting)} for setting in found], columns, "table")
-
-
-def _shown(setting: Setting) -> str:
-    return "" if setting.source == "not set" else _bare(setting.value)
-
-
-def _bare(value: Any) -> str:
-    """*value* as `set` takes it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return f"[{', '.join(map(_bare, value))}]"
-    return json.dumps(value, default=str)
+    view.show(CHANGES, rows)
 
 
 def _differs(setting: Setting) -> bool:

@@ -1,20 +1,53 @@
-"""`spx-data gaps`: what is missing, why, and what filling it takes."""
+"""`spx-data gaps`: what is missing, why, and what filling it takes; and the plan of a fill."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, console, emit, format_option, say
+from spx_data.cli.lists import List, View
+from spx_data.cli.output import console, say
+from spx_data.cli.table import STATES, Column, Row
+from spx_data.text.words import count, counted, duration, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from rich.console import Console
 
     from spx_data.market.dates import Dates
-    from spx_data.ops.gaps import Gap, Plan
+    from spx_data.ops.gaps import Conflict, Gap, Plan
     from spx_data.status import Summary
+
+_NOT_KNOWN = "unknown until a day is sealed, or spx-data probe has seen a listing"
+
+GAPS = List(
+    (
+        Column("date", "date"),
+        Column("priority", "priority", "{:.1f}".format, rank=2, right=True),
+        Column("kind", "kind", style=lambda row: STATES[row["kind"]]),
+        Column("due", "next run", lambda due: "takes it" if due else "no", rank=1),
+        Column("tries", "tries", rank=6, right=True),
+        Column("expirations_staged", "staged", lambda n: count(n) if n else "", rank=7, right=True),
+        Column("volatility", "volatility", "{:.2%}".format, rank=8, right=True),
+        Column("estimated_rows", "rows", count, rank=4, right=True),
+        Column("estimated_bytes", "size", size, rank=5, right=True),
+        Column("estimated_seconds", "time", duration, rank=3, right=True),
+        Column("why", "why", wraps=True),
+    ),
+    fields=(
+        *("date", "kind", "due", "needs_you", "why", "cure", "tries", "error", "expirations_staged"),
+        *("priority", "priority_age", "priority_volatility", "priority_tries", "volatility"),
+        *("estimated_rows", "estimated_bytes", "estimated_temp_bytes", "estimated_seconds"),
+    ),
+    empty="no gaps",
+    most=40,
+    first="those that the next run begins with",
+)
+PLAN = replace(GAPS, most=20, others="spx-data gaps --all has the others")
 
 
 @click.command(short_help="Show what is missing, why, and what it would take.")
@@ -27,9 +60,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="The --cores of the run that the time is estimated for.",
 )
-@format_option()
+@GAPS.options(limit="Only so many, those that the next run begins with.")
 @click.pass_context
-def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int, form: Format) -> None:
+def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int, view: View) -> None:
     r"""Show every session that is not sealed, in the order in which the next run fills them.
 
     The range of the config is looked at where no other is given. Priority: the newer, the more volatile the
@@ -41,7 +74,6 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     spx-data gaps --start-date 2024-03 --end-date 2024-06
     spx-data gaps --start-date "last 30 days" --format json
     """
-    from spx_data.cli import plan as plans
     from spx_data.ops.gaps import find, plan
     from spx_data.status import summaries
 
@@ -51,17 +83,14 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
         raise click.BadParameter(f"{last} is before --start-date {first}", param_hint="'--end-date'")
     known = summaries(call.settings, call.moment)
     found = find(call.settings, call.moment, first, last, summaries=known)
-    if form == "table":
-        due = [gap for gap in found if gap.due]
-        planned = plan(call.settings, call.moment, None, cores, found=due)
-        emit(plans.rows(found), plans.columns(), form, empty="no gaps")
+    view.show(GAPS, map(row, found))
+    if view.is_table:
         if found:
-            _print_totals(found, planned)
+            due = [gap for gap in found if gap.due]
+            _print_totals(found, plan(call.settings, call.moment, None, cores, found=due))
         _print_incomplete(
             [line for line in known if (first or line.date) <= line.date <= (last or line.date)]
         )
-    else:
-        emit(plans.rows(found), [Column(name, name) for name in plans.fields()], form)
     if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
         # On stderr, so that a list stays a list.
         say(f"spx-data: {_need(needy)}", err=True)
@@ -69,21 +98,15 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
 
 
 def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
-    from spx_data.cli.plan import print_conflict, total_lines
-
     out = console()
     out.print()
-    word = "gap" if len(found) == 1 else "gaps"
-    out.print(f"{len(found):,} {word}, the next run takes {len(planned.gaps):,}")
-    for line in total_lines(planned):
-        out.print(line, markup=False, soft_wrap=True)
-    for conflict in planned.conflicts:
-        print_conflict(conflict, out)
+    out.print(f"{counted(len(found), 'gap')}, the next run takes {len(planned.gaps):,}")
+    _print_what_it_takes(planned, out)
 
 
 def _print_incomplete(lines: Sequence[Summary]) -> None:
     """The sealed dates among *lines* that lack something: no gaps, for they can be read."""
-    from spx_data.cli.tables import incomplete
+    from spx_data.cli.overview import incomplete
 
     if count := sum(line.is_incomplete for line in lines):
         console().print(incomplete(count), markup=False, soft_wrap=True)
@@ -100,3 +123,113 @@ def _need(needy: Sequence[Gap]) -> str:
     if any(gap.kind is not Kind.PARKED for gap in needy):
         cures = "--format json names the command for each"
     return f"{len(needy):,} dates need you: {named([gap.date for gap in needy])}. {cures}"
+
+
+def row(gap: Gap) -> Row:
+    """A gap with all that is known about it."""
+    estimate = gap.estimate
+    return {
+        "date": gap.date.isoformat(),
+        "kind": gap.kind.value,
+        "due": gap.due,
+        "needs_you": gap.needs_you,
+        "why": gap.why,
+        "cure": gap.cure,
+        "tries": gap.tries,
+        "error": gap.error,
+        "expirations_staged": gap.staged,
+        "priority": round(gap.priority, 3),
+        "priority_age": round(gap.points.age, 3),
+        "priority_volatility": round(gap.points.volatility, 3),
+        "priority_tries": round(gap.points.tries, 3),
+        "volatility": None if gap.volatility is None else round(gap.volatility, 6),
+        "estimated_rows": estimate.rows if estimate else None,
+        "estimated_bytes": estimate.bytes if estimate else None,
+        "estimated_temp_bytes": estimate.temp_bytes if estimate else None,
+        "estimated_seconds": estimate.seconds if estimate else None,
+    }
+
+
+# The plan of a fill -----------------------------------------------------------------------------------------
+
+
+def print_plan(plan: Plan, view: View) -> None:
+    """Print the dates in the order they are filled in, what they take, and what stands in the way.
+
+    As JSON an object with `dates`, `totals` and `conflicts`; as CSV the dates alone.
+    """
+    if view.form == "json":
+        _print_json(plan)
+        return
+    if plan.gaps or not view.is_table:
+        view.show(PLAN, map(row, plan.gaps))
+    if view.is_table:
+        _print_what_it_takes(plan, console())
+
+
+def _print_json(plan: Plan) -> None:
+    """Print one object, with a line for each date."""
+
+    def text(value: Any) -> str:
+        return json.dumps(value)
+
+    dates = ",\n  ".join(text(row(gap)) for gap in plan.gaps)
+    conflicts = ",\n  ".join(text(_conflict(conflict)) for conflict in plan.conflicts)
+    say(f'{{"dates": [{dates}],\n "totals": {text(_totals(plan))},\n "conflicts": [{conflicts}]}}')
+
+
+def _totals(plan: Plan) -> dict[str, Any]:
+    """A plan in a few numbers."""
+    return {
+        "dates": len(plan.gaps),
+        "dates_without_estimate": plan.unknown,
+        "side_by_side": plan.side_by_side,
+        "rows": plan.rows,
+        "bytes": plan.bytes,
+        "temp_bytes": plan.temp_bytes,
+        "seconds": None if plan.seconds is None else round(plan.seconds, 3),
+        "guessed": plan.guessed or None,
+        "at_least": plan.at_least,
+        "disks": [
+            {"folder": str(disk.folder), "needed": disk.needed, "free": disk.free} for disk in plan.disks
+        ],
+    }
+
+
+def _conflict(conflict: Conflict) -> dict[str, Any]:
+    return {
+        "what": conflict.what,
+        "blocking": conflict.blocking,
+        "why": conflict.why,
+        "cure": conflict.cure,
+        "dates": [date.isoformat() for date in conflict.dates],
+    }
+
+
+def _print_what_it_takes(plan: Plan, out: Console) -> None:
+    for line in _total_lines(plan):
+        out.print(line, markup=False, soft_wrap=True)
+    for conflict in plan.conflicts:
+        words = f"{conflict.why}. {conflict.cure}" if conflict.cure else conflict.why
+        out.print(words, style="yellow" if conflict.blocking else "dim", markup=False, soft_wrap=True)
+
+
+def _total_lines(plan: Plan) -> Iterator[str]:
+    """What a plan takes, in words."""
+    if not plan.gaps:
+        yield "nothing to do"
+        return
+    dates = f"{counted(len(plan.gaps), 'date')} to fill"
+    if plan.rows is None or plan.bytes is None or plan.temp_bytes is None:
+        yield f"{dates}: rows, size and time are {_NOT_KNOWN}"
+    else:
+        side = f", {plan.side_by_side} side by side" if plan.side_by_side > 1 else ""
+        time = "time unknown" if plan.seconds is None else f"about {duration(plan.seconds)}{side}"
+        yield (
+            f"{dates}: {'at least' if plan.at_least else 'about'} {count(plan.rows)} rows, "
+            f"{size(plan.bytes)} of Parquet, up to {size(plan.temp_bytes)} of checkpoints, {time}"
+            + (f" ({plan.guessed})" if plan.guessed else "")
+        )
+    for disk in plan.disks:
+        needed = "" if disk.needed is None else f"{size(disk.needed)} needed (half as much again), "
+        yield f"disk of {disk.folder}: {needed}{size(disk.free)} free"

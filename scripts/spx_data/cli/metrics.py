@@ -1,42 +1,71 @@
-"""`spx-data metrics`: how fast dates were filled, what that took, and where it is going."""
+"""`spx-data metrics`, and months and weeks of whatever is followed: medians, changes and trends."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, emit, format_option
-from spx_data.cli.periods import Heading, emit_periods, emit_trends
+from spx_data.cli.lists import List, View, tell_of_a_missing_lake
+from spx_data.cli.output import console
+from spx_data.cli.table import Column, Row
 from spx_data.text.words import count, duration, minute, size
 
 if TYPE_CHECKING:
     from spx_data.market.dates import Dates
-    from spx_data.status.trends import Step
+    from spx_data.status.trends import Period, Step, Trend
 
-_EMPTY = "no sealed dates"
-_HEADINGS = {
-    "duration_seconds": "took",
-    "records_per_minute": "rows/min",
-    "mb_per_minute": "MB/min",
-    "bytes_per_record": "bytes/row",
-    "requests_failed_percent": "requests failed",
-    "memory_peak_mb": "MB of memory",
-}
+
+@dataclass(frozen=True)
+class Heading:
+    """How a person reads the measure of that name."""
+
+    name: str
+    words: str
+    show: Callable[[Any], str]
+    change: bool = True  # beside its change against the period before
+    shown: bool = True  # in the table of periods, too
+
+
+_HEADINGS = (
+    Heading("duration_seconds", "took", duration),
+    Heading("records_per_minute", "rows/min", count),
+    Heading("mb_per_minute", "MB/min", "{:,.1f}".format),
+    Heading("bytes_per_record", "bytes/row", "{:,.1f}".format),
+    Heading("requests_failed_percent", "requests failed", "{:.1f} %".format),
+    Heading("memory_peak_mb", "MB of memory", count),
+)
+
+
+def _columns() -> tuple[Column, ...]:
+    took, rate, mb, per_row, failed, memory = (
+        Column(each.name, each.words, each.show, rank=rank, right=True)
+        for each, rank in zip(_HEADINGS, (0, 1, 6, 5, 4, 3), strict=True)
+    )
+    return (
+        Column("date", "date"),
+        Column("sealed_at", "sealed (UTC)", minute, rank=7),
+        Column("rows", "rows", count, right=True),
+        Column("bytes", "size", size, rank=2, right=True),
+        *(took, rate, mb, per_row),
+        Column("requests", "requests", count, rank=4, right=True),
+        *(failed, memory),
+    )
+
+
+FILLS = List(_columns(), empty="no sealed dates")
 
 
 @click.command(short_help="Show how fast dates were filled, and the trend.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
 @click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many dates or periods, the newest.")
-@format_option()
+@FILLS.options(limit="Only so many dates or periods, the newest.")
 @click.pass_obj
-def metrics(
-    call: Call, dates: Dates | None, step: Step | None, trend: bool, limit: int | None, form: Format
-) -> None:
+def metrics(call: Call, dates: Dates | None, step: Step | None, trend: bool, view: View) -> None:
     r"""Show how fast sealed dates were filled, what that took, and where it is going.
 
     DATES are trading dates: a day, a month, a year, a range, or several with commas. Months and weeks are
@@ -49,50 +78,98 @@ def metrics(
     spx-data metrics --trend --by week
     spx-data metrics --trend --format json
     """
-    from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import performance, summaries
 
-    on_a_missing_lake(call.settings.layout)
+    tell_of_a_missing_lake(call.settings.layout)
     lines = summaries(call.settings, call.moment)
     found = performance.performances(line for line in lines if dates is None or line.date in dates)
-    if not (step or trend):
+    if step or trend:
+        periods = performance.periods(found, step or "month")
+        show_over_time(
+            periods, performance.trends if trend else None, _HEADINGS, step or "month", view, FILLS.empty
+        )
+    else:
         names = [field.name for field in fields(performance.Performance)]
-        rows = [{**asdict(line), "date": line.date.isoformat()} for line in found[:limit]]
-        emit(rows, _columns(), form, fields=names, empty=_EMPTY)
-        return
-    periods = performance.periods(found, step or "month")[-limit if limit else 0 :]
-    headings = [
-        Heading(measure.name, _HEADINGS[measure.name], _shown(measure.name))
-        for measure in performance.MEASURES
-    ]
-    if not trend or form == "table":
-        emit_periods(periods, headings, step or "month", form, empty=_EMPTY)
-    if trend and (form != "table" or periods):
-        emit_trends(performance.trends(periods), headings, form)
+        rows = [asdict(line) | {"date": line.date.isoformat()} for line in found]
+        view.show(replace(FILLS, fields=names), rows)
 
 
-def _columns() -> list[Column]:
+# Months and weeks -------------------------------------------------------------------------------------------
+
+
+def show_over_time(
+    periods: Sequence[Period],
+    trends: Callable[[Sequence[Period]], Sequence[Trend]] | None,
+    headings: Sequence[Heading],
+    step: Step,
+    view: View,
+    empty: str,
+) -> None:
+    """Print the newest *periods*, and below them (a program: instead of them) the *trends* they make."""
+    shown = periods[-view.limit if view.limit else 0 :]
+    if trends is None or view.is_table:
+        view.show(_periods(headings, step, empty), map(_period, shown))
+    if trends and (shown or not view.is_table):
+        if view.is_table:
+            console().print()
+        # All of them: a limit is one of periods.
+        replace(view, limit=None).show(_trends(headings), map(_trend, trends(shown)))
+
+
+def _periods(headings: Sequence[Heading], step: Step, empty: str) -> List:
+    names = ["period", "dates", "rows"]
+    names += [name for each in headings for name in (each.name, f"{each.name}_change_percent")]
     columns = [
-        Column("date", "date"),
-        Column("sealed_at", "sealed (UTC)", minute),
+        Column("period", step),
+        Column("dates", "dates", count, rank=1, right=True),
         Column("rows", "rows", count, right=True),
-        Column("bytes", "size", size, right=True),
     ]
-    for name in ("duration_seconds", "records_per_minute", "mb_per_minute", "bytes_per_record"):
-        columns.append(Column(name, _HEADINGS[name], _shown(name), right=True))
-    columns.append(Column("requests", "requests", count, right=True))
-    for name in ("requests_failed_percent", "memory_peak_mb"):
-        columns.append(Column(name, _HEADINGS[name], _shown(name), right=True))
-    return columns
+    for rank, each in enumerate(headings, start=2):
+        if each.shown:
+            columns.append(Column(each.name, each.words, each.show, rank=rank, right=True))
+        if each.shown and each.change:
+            # With its figure, or not at all.
+            columns.append(
+                Column(
+                    f"{each.name}_change_percent", "change", _change, rank=len(headings) + rank, right=True
+                )
+            )
+    return List(columns, names, empty)
 
 
-def _shown(name: str) -> Any:
-    """How a person reads the figure of that name."""
+def _period(period: Period) -> Row:
+    row: dict[str, Any] = {"period": period.name, "dates": period.dates, "rows": period.rows}
+    for name, median in period.medians.items():
+        row |= {name: median, f"{name}_change_percent": period.changes[name]}
+    return row
+
+
+def _trends(headings: Sequence[Heading]) -> List:
+    words = {each.name: each.words for each in headings}
+    return List(
+        (
+            Column("metric", "metric", words.__getitem__),
+            Column("periods", "periods", count, rank=1, right=True),
+            Column("first", "first", "{:,.6g}".format, rank=2, right=True),
+            Column("last", "last", "{:,.6g}".format, rank=2, right=True),
+            Column("slope_percent", "a period", _change, right=True),
+            Column("verdict", "verdict", wraps=True),
+        )
+    )
+
+
+def _trend(line: Trend) -> Row:
     return {
-        "duration_seconds": duration,
-        "records_per_minute": count,
-        "mb_per_minute": lambda value: f"{value:,.1f}",
-        "bytes_per_record": lambda value: f"{value:,.1f}",
-        "requests_failed_percent": lambda value: f"{value:.1f} %",
-        "memory_peak_mb": count,
-    }[name]
+        "metric": line.measure.name,
+        "unit": line.measure.unit,
+        "periods": line.periods,
+        "first": line.first,
+        "last": line.last,
+        "slope": line.slope,
+        "slope_percent": line.slope_percent,
+        "verdict": line.verdict,
+    }
+
+
+def _change(percent: float) -> str:
+    return f"{percent:+.1f} %"

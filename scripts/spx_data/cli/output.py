@@ -1,56 +1,58 @@
-"""Lists as a person reads them, and as JSON and CSV for whatever reads them next.
+"""All that commands print: lines, tables, JSON and CSV, on streams that take whatever is printed.
 
 JSON is one array of flat objects, CSV has one header line; both carry every field of every row in a fixed
 order, dates as ISO 8601, moments in UTC, nothing where nothing is known, and neither colours nor wrapping.
 `docs/output.md` lists the fields.
 
-Every line and every table of the commands goes through this module (`say`, `ask`, `emit`, `console`), and no
-text that came from outside does anything to a person's screen from here: what would is made visible
+Every line and every table of the commands goes through this module (`say`, `ask`, `console`, `print_table`),
+and no text that came from outside does anything to a person's screen from here: what would is made visible
 (`text.printable`). JSON says the same in its own escapes, and a text in CSV that a spreadsheet would take
 for a formula begins with an apostrophe.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import functools
 import json
+import logging
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from spx_data.cli.table import Column, Row
 from spx_data.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Format = Literal["table", "json", "csv"]
-Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Pipes have no width: nothing wraps there, and nothing is cut off.
-_UNLIMITED = 10_000
 # What makes a spreadsheet compute a cell, or look into it for a command; and what is a number all the same.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-# Rows of a table that Rich lays out at once, without a wait.
-_MANY = 200
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table: which field it shows, under which heading, and how."""
-
-    field: str
-    heading: str
-    show: Callable[[Any], str] = str
-    right: bool = False
-    style: Callable[[Row], str] | None = None
-    fold: bool = False  # may break over lines where the terminal is narrow
+_HANDLER = "spx-data-plain"
+# What stands for a character where the terminal's encoding has none such.
+_PLAIN = {
+    **dict.fromkeys("–—−─━╸╺", "-"),
+    **dict.fromkeys("│▏", "|"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("\u00a0\u202f\u2009", " "),
+    "…": "...",
+    "→": "->",
+    "←": "<-",
+    "·": "|",
+    "•": "*",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "’": "'",
+}
 
 
 def format_option(*choices: str) -> Callable[[F], F]:
@@ -67,14 +69,9 @@ def format_option(*choices: str) -> Callable[[F], F]:
 
 def console(*, stderr: bool = False) -> Console:
     """A console on which nothing is highlighted by guess, and nothing wraps in a pipe."""
-    from spx_data.cli.screen import SafeConsole
+    from spx_data.cli import screen
 
-    class Plain(SafeConsole):
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # which `main` takes for what it is: nobody wants to read on
-
-    found = Plain(highlight=False, stderr=stderr)
-    return found if found.is_terminal else Plain(highlight=False, stderr=stderr, width=_UNLIMITED)
+    return screen.opened(stderr=stderr)
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -85,29 +82,6 @@ def say(text: str, *, err: bool = False) -> None:
 def ask(question: str, *, err: bool = False) -> None:
     """Go on if a person says yes to *question*, and end the command if not."""
     click.confirm(printable.line(question), abort=True, err=err)
-
-
-def emit(
-    rows: Sequence[Row],
-    columns: Sequence[Column],
-    form: Format,
-    *,
-    empty: str = "nothing",
-    fields: Sequence[str] = (),
-) -> None:
-    """Print *rows*: *columns* of them as a table, or all their fields as JSON or CSV.
-
-    *empty* is what a person reads where there are no rows; *fields* is the header that CSV has then, unless
-    it is that of *columns*. All rows have the same fields.
-    """
-    if form == "json":
-        print_json(rows)
-    elif form == "csv":
-        print_csv(rows, fields or [column.field for column in columns])
-    elif rows:
-        print_table(rows, columns)
-    else:
-        console().print(empty, markup=False)
 
 
 def print_json(rows: Iterable[Row]) -> None:
@@ -142,72 +116,56 @@ def _cell(value: Any) -> Any:
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
-def print_table(rows: Sequence[Row], columns: Sequence[Column], to: Console | None = None) -> None:
-    """Print a table without borders."""
-    to = to or console()
-    if len(rows) > _MANY:
-        _print_long(rows, columns, to)
-        return
-    from rich.markup import escape
-    from rich.table import Table
+def print_table(
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    to: Console | None = None,
+    *,
+    instead: str = "",
+    wide: bool = False,
+) -> None:
+    """Print a table without borders; *instead* shows the columns that the terminal has no room for."""
+    from spx_data.cli.screen import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.heading,
-            justify="right" if column.right else "left",
-            no_wrap=not column.fold,
-            overflow="fold",
-        )
-    for row in rows:
-        cells = []
-        for column in columns:
-            text, style = escape(_text(row, column)), _style(row, column)
-            cells.append(f"[{style}]{text}[/]" if style else text)
-        table.add_row(*cells)
-    to.print(table)
+    (to or console()).print(Table(rows, columns, instead, wide), crop=False)
 
 
-def _print_long(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> None:
-    """Print a table of any length: Rich takes a second for every thousand rows.
+# Streams --------------------------------------------------------------------------------------------------
 
-    It looks the same but for long lines, which wrap where the terminal wraps them.
+
+def make_safe() -> None:
+    """Let nothing that this process prints, and those it starts, fail for its characters or its stream.
+
+    What it warns of, and an error that nobody catches, is told without what its text could do to a screen.
     """
-    texts = [[_text(row, column) for column in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip([c.heading for c in columns], *texts, strict=True)]
-    last = len(columns) - 1
-
-    def line(cells: Sequence[str], styles: Sequence[str]) -> str:
-        padded = [
-            text.rjust(width) if column.right else text if number == last else text.ljust(width)
-            for number, (text, width, column) in enumerate(zip(cells, widths, columns, strict=True))
-        ]
-        return "  ".join(paint(text, style) for text, style in zip(padded, styles, strict=True)).rstrip()
-
-    paint = _painter(to)
-    lines = [line([column.heading for column in columns], ["bold"] * len(columns))]
-    lines += [
-        line(cells, [_style(row, column) for column in columns])
-        for row, cells in zip(rows, texts, strict=True)
-    ]
-    to.file.write("\n".join([*lines, ""]))
+    _open_closed()
+    if not os.environ.get("COLUMNS", "1").isdecimal() or int(os.environ.get("COLUMNS", "1")) == 0:
+        del os.environ["COLUMNS"]  # nothing fits into no column; the terminal itself knows better
+    codecs.register_error(_HANDLER, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        encoding = str(getattr(stream, "encoding", None) or "utf-8")
+        # A test's stream, or a notebook's, is none of ours to change.
+        if not encoding.lower().startswith("utf") and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_HANDLER)
+            os.environ["PYTHONIOENCODING"] = f"{encoding}:replace"
+    printable.tell_uncaught()
+    if logging.lastResort is not None:  # where what the library warns of ends, in a command or in Snakemake
+        logging.lastResort.setFormatter(printable.log_format())
 
 
-def _painter(to: Console) -> Callable[[str, str], str]:
-    """What puts a style on a text, where *to* shows any."""
-    from rich.console import COLOR_SYSTEMS
-    from rich.style import Style
-
-    if not to.is_terminal or to.no_color or to.color_system is None:
-        return lambda text, _: text
-    system, known = COLOR_SYSTEMS[to.color_system], functools.cache(Style.parse)
-    return lambda text, style: known(style).render(text, color_system=system) if style else text
-
-
-def _text(row: Row, column: Column) -> str:
-    value = row[column.field]
-    return "–" if value is None or value == "" else printable.visible(column.show(value), keep="\n")
+def _open_closed() -> None:
+    """Fill the place of a closed stream: else the next file that is opened takes it, and what is printed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
-def _style(row: Row, column: Column) -> str:
-    return column.style(row) if column.style else ""
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unknown = error.object[error.start : error.end]
+    said = "".join(_PLAIN.get(char, "?") for char in unknown)
+    return said.encode(error.encoding, "replace").decode(error.encoding), error.end

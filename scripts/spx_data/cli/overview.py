@@ -1,25 +1,37 @@
-"""`spx-data status`: what stands where, and what needs you."""
+"""`spx-data status` and `health`: what stands where, and what needs you; the same at the end of a run."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Format, console, format_option, print_document
+from spx_data.cli.lists import List, View
+from spx_data.cli.output import Format, console, format_option, print_document, print_table
+from spx_data.cli.table import STATES, VERDICTS, Column, Row
+from spx_data.text.words import count, counted, pasted, points
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from spx_data.ops.health import Check, Scene
-    from spx_data.status import Overview
-    from spx_data.store.tree import Tree
+    from spx_data.settings import Quality, Settings
+    from spx_data.status import Overview, Summary
+    from spx_data.status.failures import Group
+    from spx_data.status.habits import Habits
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
-_STYLES = {"ok": "default", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
+_NEWEST = 15  # dates
+_LEVELS = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
+
+
+# status -----------------------------------------------------------------------------------------------------
 
 
 @click.command(short_help="Show what stands where, and the run at work.")
@@ -40,21 +52,28 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     if watch:
         _watch(call, form)
     from spx_data.lake.runs import current
-    from spx_data.ops.health import Asking, Scene
+    from spx_data.ops.health import Asking, Scene, alerts
+    from spx_data.status import overview as overview_of
     from spx_data.store import tree
 
     settings = call.settings
     asking = None if offline else Asking(settings.terminal, _TERMINAL_SECONDS)
     walked = tree.walk(settings.layout)
-    overview = _overview(call, walked)
+    overview = overview_of(settings, call.moment, walked)
     run = current(settings.layout)
     # Whoever waits for the terminal now has read everything else.
     answer = asking.answer() if asking else None
     scene = Scene(settings, call.moment, overview.dates, run, answer, walked)
     if form == "json":
-        _print_json(scene, overview)
-    else:
-        _print_table(scene, overview, call.overlays)
+        print_document(_document(scene, overview))
+        return
+    shown = console()
+    print_overview(overview, settings, shown)
+    for check in _surroundings(scene):
+        # What is as it should be needs no colour here.
+        style = "" if check.level == "ok" else _LEVELS[check.level]
+        shown.print(f"{check.name:<9} {check.found}", style=style, markup=False, soft_wrap=True)
+    print_alerts(alerts(scene), shown, overlays=call.overlays)
 
 
 def _watch(call: Call, form: Format) -> None:
@@ -63,24 +82,6 @@ def _watch(call: Call, form: Format) -> None:
     if form != "table":
         raise click.UsageError("--watch is for people to look at: call it without --format")
     watch(call.settings.layout)
-
-
-def _overview(call: Call, walked: Tree) -> Overview:
-    from spx_data.status import overview
-
-    return overview(call.settings, call.moment, walked)
-
-
-def _print_table(scene: Scene, overview: Overview, overlays: Sequence[Path]) -> None:
-    from spx_data.cli.tables import print_alerts, print_overview
-    from spx_data.ops.health import alerts
-
-    shown = console()
-    print_overview(overview, scene.settings, shown)
-    for check in _surroundings(scene):
-        text = f"{check.name:<9} {check.found}"
-        shown.print(text, style=_STYLES[check.level], markup=False, soft_wrap=True)
-    print_alerts(alerts(scene), shown, overlays=overlays)
 
 
 def _surroundings(scene: Scene) -> list[Check]:
@@ -102,11 +103,6 @@ def _database(scene: Scene) -> Check:
     if at is None:
         return Check("database", Level.OK, "there is none: the next run makes it")
     return Check("database", Level.OK, f"written {at:%Y-%m-%d %H:%M} UTC")
-
-
-def _print_json(scene: Scene, overview: Overview) -> None:
-
-    print_document(_document(scene, overview))
 
 
 def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
@@ -167,3 +163,151 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
 
 def _iso(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+
+
+# health -----------------------------------------------------------------------------------------------------
+
+
+def _found(row: Row) -> str:
+    """What was found, and the cure below it."""
+    return f"{row['found']}\n→ {row['cure']}" if row["cure"] else row["found"]
+
+
+CHECKS = List(
+    (
+        Column("level", "", style=lambda row: _LEVELS[row["level"]]),
+        Column("check", "check"),
+        Column("found", "found", wraps=True, of=_found),
+    ),
+    fields=("check", "level", "found", "cure", "value", "limit", "unit", "dates"),
+)
+
+
+@click.command(short_help="Check that everything is ready, and what needs you.")
+@CHECKS.options()
+@click.option("--strict", is_flag=True, help="Let warnings count too: exit with 1 where there is one.")
+@click.pass_context
+def health(ctx: click.Context, strict: bool, view: View) -> None:
+    r"""Check the settings, the terminal, the machine and the lake, and say what needs you.
+
+    Each check is ok, notice (how this lake's source always is), warn (worth knowing, the work goes on) or
+    fail (needs you), with the cure. The exit code is 1 when a check fails, with --strict also when one warns,
+    else 0: a probe for cron or for monitoring.
+
+    \b
+    spx-data health
+    spx-data health --format json    for a monitor
+    spx-data health --strict || mail -s "spx-data" you < /dev/null
+    """
+    from spx_data.ops.health import Level, examine, worst
+
+    call: Call = ctx.obj
+    found = examine(call.files, call.moment)
+    checks = [replace(check, cure=pasted(check.cure, call.overlays)) for check in found]
+    view.show(CHECKS, [check.as_row() for check in checks])
+    if view.is_table:
+        counts = ((level, sum(check.level is level for check in checks)) for level in Level)
+        told = ", ".join(f"{number:,} {level}" for level, number in counts if number)
+        console().print(told, style=_LEVELS[worst(checks)])
+    ctx.exit(worst(checks) in ({Level.FAIL, Level.WARN} if strict else {Level.FAIL}))
+
+
+# At the end of a run ----------------------------------------------------------------------------------------
+
+
+def print_outcome(
+    overview: Overview, settings: Settings, moment: dt.datetime, overlays: Sequence[Path] = ()
+) -> None:
+    """Print the overview and what needs somebody: the end of a run with these config files laid over ours."""
+    from spx_data.ops.health import Scene, alerts
+
+    print_overview(overview, settings)
+    print_alerts(alerts(Scene(settings, moment, overview.dates)), overlays=overlays)
+
+
+_OVERVIEW = (
+    Column("date", "date"),
+    Column("chains", "expirations", count, rank=2, right=True),
+    Column("contracts", "contracts", count, rank=3, right=True),
+    Column("rows", "rows", count, rank=1, right=True),
+    Column("megabytes", "MB", "{:,.1f}".format, rank=4, right=True),
+    Column("words", "state", wraps=True, style=lambda row: row["style"]),
+)
+
+
+def print_overview(overview: Overview, settings: Settings, to: Console | None = None) -> None:
+    """Print the newest dates, every failed one, and the totals; dates that fail alike are one line."""
+    from spx_data.status.failures import FAILING, groups
+    from spx_data.status.quality import habits
+
+    to = to or console()
+    newest = {line.date for line in overview.dates[-_NEWEST:]}
+    alike = {group.dates[-1]: group for group in groups(overview.dates)}
+    shown = [
+        line for line in overview.dates if line.date in (alike if line.state.kind in FAILING else newest)
+    ]
+    found = habits(overview.dates)
+    rows = [_row(line, settings.quality, found, alike.get(line.date)) for line in shown]
+    print_table(rows, _OVERVIEW, to, instead="spx-data list")
+    if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
+        to.print(f"… and {older} older dates", style="dim")
+    to.print(_totals(overview), soft_wrap=True)
+    places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
+    to.print(places, style="dim", markup=False, soft_wrap=True)
+
+
+def _row(line: Summary, rules: Quality, habits: Habits, alike: Group | None) -> Row:
+    from spx_data.status.quality import standing
+
+    state, facts, style = line.state, line.facts, STATES[line.state.kind]
+    words = state.words
+    if state.kind == "sealed":
+        score, verdict = standing(facts.quality, rules, habits)
+        if line.lack:
+            words, style = f"{words}, {line.lack}", "yellow"
+        elif facts.contracts_missing:
+            words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
+        if score is not None and verdict is not None and verdict != "good" and score < rules.warn_below:
+            words, style = f"{words}, score {points(score)}", VERDICTS[verdict]
+    if alike and len(alike.dates) > 1:
+        cure = f" → {state.cure}" if state.cure else ""
+        words = f"and {counted(len(alike.dates) - 1, 'date')} more since {alike.dates[0]}: {words}{cure}"
+    return {
+        "date": line.date.isoformat(),
+        "chains": facts.chains or None,
+        "contracts": facts.contracts,
+        "rows": facts.rows or None,
+        "megabytes": facts.bytes / 1e6 if facts.bytes else None,
+        "words": words,
+        "style": style,
+    }
+
+
+def _totals(overview: Overview) -> str:
+    from spx_data.lake.session_states import Kind
+
+    counts = [f"{overview.count(kind):,} {kind.value}" for kind in Kind if overview.count(kind)]
+    last = (
+        f", last activity {overview.last_activity[:16].replace('T', ' ')} UTC"
+        if overview.last_activity
+        else ""
+    )
+    size = f"{overview.rows:,} rows sealed in {overview.bytes / 1e6:,.1f} MB"
+    lacking = f"; {incomplete(overview.incomplete)}" if overview.incomplete else ""
+    return f"{', '.join(counts) or 'no sessions in the range'}; {size}{last}{lacking}"
+
+
+def incomplete(count: int) -> str:
+    """How many sealed dates lack something, and what does something about it."""
+    are = "date is" if count == 1 else "dates are"
+    return f"{count:,} sealed {are} incomplete: spx-data mend asks again for what is lacking"
+
+
+def print_alerts(
+    alerts: Iterable[Check], to: Console | None = None, *, overlays: Sequence[Path] = ()
+) -> None:
+    """Print what needs somebody, or may do so, each with its cure in a line of its own."""
+    to = to or console()
+    for check in alerts:
+        to.print(f"{check.level}: {check.found}", style=_LEVELS[check.level], markup=False, soft_wrap=True)
+        to.print(f"→ {pasted(check.cure, overlays)}", markup=False, soft_wrap=True)

@@ -1,24 +1,67 @@
-"""Pages as they are made, on the terminal: where each is, or why there is none."""
+"""`spx-data report` and `serve`: pages to look at, of the lake and of its days, as files and live."""
 
 from __future__ import annotations
 
 import datetime as dt
-import traceback
+import errno
+import ipaddress
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import console, say
-from spx_data.errors import SpxDataError
-from spx_data.market.dates import Dates
-from spx_data.report import Made, named_dates, newest_stale, write_dashboard, write_days
-from spx_data.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spx_data.market.dates import Dates
+    from spx_data.report import Made
+    from spx_data.settings import Settings
+
 # Where the pages are that were made, the last one last; and whether none of them failed.
 Outcome = tuple[list[Path], bool]
+
+
+@click.command(short_help="Make pages to look at: the dashboard, and days.")
+@click.argument("dates", type=DATES, required=False)
+@click.option("--open", "show", is_flag=True, help="Open the last page in your browser.")
+@click.pass_context
+def report(ctx: click.Context, dates: Dates | None, show: bool) -> None:
+    r"""Make the dashboard and the pages of the newest days, or the pages of DATES; print where they are.
+
+    Without DATES: those of the newest sealed days (`report.day_pages`) that have none, or one from before
+    their seal or of another release, and then the dashboard. DATES are trading dates: a day, a month, a year,
+    a range, or several with commas; each that is sealed gets its page anew. A page is one HTML file that
+    needs nothing but itself. The exit code is 1 where a page could not be made.
+
+    \b
+    spx-data report --open
+    spx-data report 2024-01-02 --open
+    spx-data report 2024-01
+    spx-data config set report.after_runs true    the dashboard after every run
+    """
+    call: Call = ctx.obj
+    if dates is None:
+        paths, well = make_dashboard(call.settings, call.moment, debug=call.debug)
+    else:
+        paths, well = make_days(call.settings, call.moment, dates, debug=call.debug)
+    if show and paths:
+        _open(paths[-1])
+    ctx.exit(int(not well))
+
+
+def _open(page: Path) -> None:
+    """Show *page* in the browser of the system, or in that of the variable BROWSER."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise click.ClickException(
+            f"no browser could be started here. Open {page} yourself, name a browser in the variable BROWSER,"
+            " or look from another machine: spx-data serve"
+        )
 
 
 def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = False) -> Outcome:
@@ -27,6 +70,8 @@ def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = Fal
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
     """
+    from spx_data.report import newest_stale, write_dashboard
+
     paths, well = _make(settings, moment, newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
     paths.append(write_dashboard(settings, moment))
@@ -43,11 +88,15 @@ def make_days(
         DateValidationError: none of them is sealed.
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
     """
+    from spx_data.report import named_dates
+
     return _make(settings, moment, named_dates(settings.layout, dates), debug)
 
 
 def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], debug: bool) -> Outcome:
     """Make the pages of *dates*: each path as soon as it is there, and in the end what got in the way."""
+    from spx_data.report import write_days
+
     to = console()
     paths, bad = [], []
     try:
@@ -60,6 +109,8 @@ def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], deb
     finally:  # also where the rest is not waited for
         for made in bad:
             if debug:
+                import traceback
+
                 traceback.print_exception(made.error)
             say(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
     return paths, not bad
@@ -75,7 +126,88 @@ def _with_progress(outcomes: Iterable[Made], count: int, to: Console) -> Iterabl
 
 
 def _told(made: Made) -> str:
+    from spx_data.errors import SpxDataError
+
     said = " ".join(str(made.error).split())
     if isinstance(made.error, SpxDataError):
         return said
     return f"unexpected {type(made.error).__name__}: {said}. spx-data --debug report {made.date} shows where"
+
+
+# serve -----------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Show the dashboard live, in a browser.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8765,
+    show_default=True,
+    help="Where to listen; 0 takes a port that is free.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen at. There is no password: whoever reaches it may look.",
+)
+@click.option(
+    "--refresh",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Seconds between two looks; 10 at most while a run is at work.",
+)
+@click.pass_obj
+def serve(call: Call, port: int, host: str, refresh: int) -> None:
+    r"""Show the dashboard, made anew as often as it is looked at, and the page of any sealed day.
+
+    It only looks, at the lake and the settings it was started with, and answers this machine alone unless
+    --host says otherwise. From elsewhere: ssh -L 8765:127.0.0.1:8765 MACHINE, then the same address. Ctrl-C
+    ends it.
+
+    \b
+    spx-data serve
+    spx-data serve --port 0 --refresh 5
+    """
+    from spx_data.report.server import Pages, Server
+
+    pages = Pages(call.settings, refresh)
+    host = host.strip().removeprefix("[").removesuffix("]")
+    if not host:
+        raise click.UsageError("--host is empty. Write 127.0.0.1, ::1, or 0.0.0.0 for every address")
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        server = Server(host, port, pages)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise click.ClickException(_explained(error, shown, port)) from error
+    with server:
+        say(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
+        if not _is_loopback(host):
+            say(f"spx-data: without a password, to whoever can reach {host}", err=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("\nended")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether this machine alone can reach *host*."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _explained(error: OSError | UnicodeError | OverflowError, host: str, port: int) -> str:
+    """Why nobody can listen there, and what to do."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} is taken, maybe by another spx-data serve: look at http://{host}:{port}, "
+            f"or take another one: spx-data serve --port 0"
+        )
+    said = error.strerror if isinstance(error, OSError) else error
+    return (
+        f"cannot listen at {host}, port {port}: {said}. Name an address of this machine and a port above "
+        "1023: spx-data serve --host 127.0.0.1 --port 0"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,22 +9,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.output import Column, Format, console, emit, format_option, print_table
+from spx_data.cli.lists import List, View
+from spx_data.cli.output import console, print_table
+from spx_data.cli.table import Column, Row
 from spx_data.text.words import pasted, quoted, size
 
 if TYPE_CHECKING:
     from spx_data.ops.probe import Limits, Probed
     from spx_data.ops.probe.recording import Member
     from spx_data.settings import Settings
-    from spx_data.sources.profile import Finding
 
 _SECONDS_A_REQUEST = 3  # of a terminal as usual
 _STYLES = {"as assumed": "green", "otherwise": "yellow"}
-_COLUMNS = [
-    Column("level", "", style=lambda row: _STYLES[row["level"]]),
-    Column("code", "of what"),
-    Column("found", "what was seen", fold=True),
-]
+
+
+def _level(row: Row) -> str:
+    return "as assumed" if row["as_assumed"] else "otherwise"
+
+
+def _found(row: Row) -> str:
+    """What was seen, and below it what follows; what was assumed, if that differs; and what is set."""
+    others = [] if row["as_assumed"] else [f"assumed: {row['assumption']}", f"→ {row['consequence']}"]
+    return "\n".join([row["seen"], *others, *([f"set: {row['set']}"] if row["set"] else [])])
+
+
+FINDINGS = List(
+    (
+        Column("as_assumed", "", of=_level, style=lambda row: _STYLES[_level(row)]),
+        Column("code", "of what"),
+        Column("seen", "what was seen", wraps=True, of=_found),
+    )
+)
 
 
 @click.command(short_help="Ask the terminal a few questions, and learn how it behaves.")
@@ -36,9 +50,9 @@ _COLUMNS = [
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep what was asked and answered in FILE, for a report: without your account.",
 )
-@format_option()
+@FINDINGS.options()
 @click.pass_context
-def probe(ctx: click.Context, full: bool, record: Path | None, form: Format) -> None:
+def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> None:
     r"""Ask your terminal a few questions: how it spells, what it lists, how fast it is, where history begins.
 
     It takes 15 requests at the most, within thetadata.max_concurrent_requests, seals nothing, and leaves a
@@ -60,14 +74,14 @@ def probe(ctx: click.Context, full: bool, record: Path | None, form: Format) -> 
     settings = call.settings_from(FIRST_LISTS)
     out, limits = console(stderr=True), FULL if full else SHORT
     out.print(_plan(limits), soft_wrap=True)
-    tell = out.print if form == "table" else (lambda _: None)
+    tell = out.print if view.is_table else (lambda _: None)
     with probing(settings, call.moment, full=full, tell=tell) as probed:
-        if form == "table":
-            _print(probed)
+        if view.is_table:
+            _print(probed, view)
         else:
-            emit([asdict(row) for row in probed.profile.table], (), form)
+            view.show(FINDINGS, map(asdict, probed.profile.table))
         if record is not None:
-            _record(probed, settings, record, form)
+            _record(probed, settings, record, view)
         if probed.ended_by is not None:
             ended = (
                 f"the probe ended after {probed.requests} requests: {probed.ended_by}. What was seen is kept"
@@ -83,11 +97,11 @@ def _plan(limits: Limits) -> str:
     )
 
 
-def _print(probed: Probed) -> None:
+def _print(probed: Probed, view: View) -> None:
     found = probed.profile
     seen = [row for row in found.table if row.known]
     # What is otherwise comes last: it is what a person looks for, and what a terminal still shows.
-    print_table([_row(row) for row in sorted(seen, key=lambda row: not row.as_assumed)], _COLUMNS)
+    view.show(FINDINGS, map(asdict, sorted(seen, key=lambda row: not row.as_assumed)))
     hold = f"{len(seen) - len(found.others)} of {len(seen)} assumptions hold"
     told = [
         f"{probed.requests} requests in {probed.seconds:.0f} s; {hold}",
@@ -104,20 +118,20 @@ _NOTHING_PERSONAL = (
     "Nothing of your account is in it: of answers these contracts are left, and […] stands for every word "
     "that no terminal is known to say"
 )
-_MEMBERS = [
+_MEMBERS = (
     Column("name", "file"),
     Column("size", "bytes", right=True),
     Column("status", "status", right=True),
     Column("contracts", "contracts"),
-    Column("request", "answer to", fold=True),
-]
+    Column("request", "answer to", wraps=True),
+)
 
 
-def _record(probed: Probed, settings: Settings, path: Path, form: Format) -> None:
+def _record(probed: Probed, settings: Settings, path: Path, view: View) -> None:
     """Make the recording, say what is in it, and write it."""
     from spx_data.ops.probe.recording import recording
 
-    made, out = recording(probed.story, probed.profile, settings), console(stderr=form != "table")
+    made, out = recording(probed.story, probed.profile, settings), console(stderr=not view.is_table)
     print_table([_member(each) for each in made.members], _MEMBERS, to=out)
     out.print(_NOTHING_PERSONAL, soft_wrap=True, markup=False)
     out.print(f"{size(len(made.content))}, SHA-256 {made.sha256}", soft_wrap=True, markup=False)
@@ -131,14 +145,3 @@ def _member(each: Member) -> dict[str, Any]:
     contracts = f"{each.contracts[0]:,} of {each.contracts[1]:,}" if each.contracts else ""
     kept = f"{each.size:,}"
     return {"name": name, "size": kept, "status": status, "contracts": contracts, "request": each.request}
-
-
-def _row(row: Finding) -> dict[str, Any]:
-    """A row as a person reads it: what follows under what was seen, and what was assumed if it differs."""
-    level = "as assumed" if row.as_assumed else "otherwise"
-    lines: Sequence[str] = [row.seen]
-    if level == "otherwise":
-        lines = [row.seen, f"assumed: {row.assumption}", f"→ {row.consequence}"]
-    if row.set:
-        lines = [*lines, f"set: {row.set}"]
-    return {"level": level, "code": row.code, "found": "\n".join(lines)}

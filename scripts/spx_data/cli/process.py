@@ -1,23 +1,31 @@
-"""`spx-data process`, `process-range`, `process-gaps`: dates chosen, handed to Snakemake, watched."""
+"""`spx-data process`, `process-range`, `process-gaps`, `stop`: runs that are begun and ended."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from spx_data.cli.call import DATE, Call, cores_option
-from spx_data.cli.output import Format, format_option, say
+from spx_data.cli.gaps import PLAN, print_plan
+from spx_data.cli.lists import View
+from spx_data.cli.output import say
 
 if TYPE_CHECKING:
+    from spx_data.lake.runs import Run
     from spx_data.ops.gaps import Conflict, Plan
 
 _dry_run = click.option(
     "--dry-run", "-n", is_flag=True, help="Show the work, its size, time and conflicts; do nothing."
 )
 
+_BEGIN_SECONDS = 15.0  # that a run that is still making its plan is given
+_NOTE_SECONDS = 2.0  # from a run's lock to its note
+_LOOK_SECONDS = 0.2
 # What no run can do, whoever asks; the calendar says so.
 _IMPOSSIBLE = frozenset({"no-session", "future", "trading"})
 # What a person has to decide first.
@@ -28,9 +36,9 @@ _UNDECIDED = frozenset({"parked", "accepted"})
 @click.argument("dates", type=DATE, nargs=-1, required=True, metavar="DATE...")
 @_dry_run
 @cores_option
-@format_option()
+@PLAN.options()
 @click.pass_context
-def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores: int, form: Format) -> None:
+def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores: int, view: View) -> None:
     r"""Fill one trading date, or a few.
 
     A date that is sealed is left as it is. One that the source had nothing for is asked for again.
@@ -41,7 +49,7 @@ def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores
       spx-data process yesterday
       spx-data process 2024-01-02 2024-01-03 --dry-run
     """
-    _process(ctx, list(dates), dry_run, cores, form)
+    _process(ctx, list(dates), dry_run, cores, view)
 
 
 @click.command("process-range", short_help="Fill every session of a range.")
@@ -49,10 +57,10 @@ def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores
 @click.argument("last", type=DATE, metavar="B")
 @_dry_run
 @cores_option
-@format_option()
+@PLAN.options()
 @click.pass_context
 def process_range(
-    ctx: click.Context, first: dt.date, last: dt.date, dry_run: bool, cores: int, form: Format
+    ctx: click.Context, first: dt.date, last: dt.date, dry_run: bool, cores: int, view: View
 ) -> None:
     r"""Fill every session from A to B, both included.
 
@@ -69,7 +77,7 @@ def process_range(
     found = [session.date for session in calendar.known(call.settings, first, last)]
     if not found:
         raise click.UsageError(f"there is no session of {call.settings.calendar} from {first} to {last}", ctx)
-    _process(ctx, found, dry_run, cores, form)
+    _process(ctx, found, dry_run, cores, view)
 
 
 @click.command("process-gaps", short_help="Fill everything that is missing.")
@@ -80,9 +88,9 @@ def process_range(
 )
 @_dry_run
 @cores_option
-@format_option()
+@PLAN.options()
 @click.pass_context
-def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, cores: int, form: Format) -> None:
+def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, cores: int, view: View) -> None:
     r"""Fill everything that is missing, in the order that `spx-data gaps` shows.
 
     One bad date never stops the others. The exit code is 1 when some date needs you.
@@ -99,14 +107,14 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
     call: Call = ctx.obj
     planned = plan(call.settings, call.moment, None, cores, ask_terminal=dry_run)
     if dry_run:
-        _show(ctx, planned, form)
+        _show(ctx, planned, view)
     elif planned.dates:
         ctx.exit(fill(call, planned.dates, cores, batch_size or call.settings.batch_size))
     else:
         say("nothing to do: no session is due")
 
 
-def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, form: Format) -> None:
+def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, view: View) -> None:
     """Fill the dates that were *asked* for, or show what that would mean."""
     from spx_data.cli.filling import fill
     from spx_data.lake import runs
@@ -118,7 +126,7 @@ def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores:
     if wrong and len(asked) == len({date for conflict in wrong for date in conflict.dates}):
         raise click.UsageError(_words(wrong[0]), ctx)
     if dry_run:
-        _show(ctx, planned, form)
+        _show(ctx, planned, view)
         return
     undecided = [conflict for conflict in planned.conflicts if conflict.what in _UNDECIDED]
     for conflict in [*wrong, *undecided]:
@@ -143,13 +151,105 @@ def _ask_again(call: Call, planned: Plan) -> None:
                 reopen(call.settings, date, "asked for with spx-data process")
 
 
-def _show(ctx: click.Context, planned: Plan, form: Format) -> None:
+def _show(ctx: click.Context, planned: Plan, view: View) -> None:
     """Print the plan; the exit code is 1 when something is in its way."""
-    from spx_data.cli.plan import print_plan
-
-    print_plan(planned, form)
+    print_plan(planned, view)
     ctx.exit(int(any(conflict.blocking for conflict in planned.conflicts)))
 
 
 def _words(conflict: Conflict) -> str:
     return f"{conflict.why}. {conflict.cure}" if conflict.cure else conflict.why
+
+
+# stop ------------------------------------------------------------------------------------------------------
+
+
+@click.command(short_help="Stop the run that fills this lake.")
+@click.option(
+    "--now", is_flag=True, help="Interrupt running jobs; expirations in flight are fetched again later."
+)
+@click.pass_obj
+def stop(call: Call, now: bool) -> None:
+    r"""Stop the run that fills this lake; no other Snakemake is touched.
+
+    Without --now running jobs finish, no more are started, and nothing is lost or done twice. Either way the
+    next run goes on from the last completed expiration. Where nothing runs, a lock that a killed run left
+    behind is taken away.
+
+    \b
+    Examples:
+      spx-data stop
+      spx-data stop --now
+    """
+    from spx_data.ops import engine
+
+    layout = call.settings.layout
+    run = _at_work(call)
+    if run is None:
+        _nothing_runs(call, now)
+        return
+    if now:
+        say(f"interrupting process {run.pid} and its jobs")
+        engine.stop_now(layout, run)
+    else:
+        say(f"process {run.pid} is told to stop; its running jobs finish first (--now interrupts them)")
+        engine.ask_to_stop(layout, run)
+    engine.ended(layout, run)
+    _say_what_is_left(call, run)
+
+
+def _at_work(call: Call) -> Run | None:
+    """The run at work; one that is still making its plan is given time to begin.
+
+    Raises:
+        AnotherRunError: there is one, whose process is none that may be stopped from here.
+    """
+    from spx_data.lake import runs
+    from spx_data.ops import engine
+
+    layout, begun = call.settings.layout, time.monotonic()
+    while (run := runs.current(layout)) is None or not runs.process_of(layout, run):
+        passed = time.monotonic() - begun
+        if passed > (_NOTE_SECONDS if run else _BEGIN_SECONDS) or not (run or engine.called_from(Path())):
+            break
+        time.sleep(_LOOK_SECONDS)
+    if run:
+        runs.check_ours(layout, run)
+    return run
+
+
+def _nothing_runs(call: Call, now: bool) -> None:
+    from spx_data.lake import runs
+    from spx_data.ops import engine
+
+    layout, last = call.settings.layout, runs.last(call.settings.layout)
+    orphans = list(runs.processes(layout, last)) if last else []
+    if orphans and last:
+        ids = ", ".join(str(process.pid) for process in orphans)
+        if not now:
+            raise click.ClickException(
+                f"the run itself is gone, jobs of it go on (process {ids}). They end by themselves; "
+                "spx-data stop --now ends them at once"
+            )
+        engine.stop_now(layout, last)
+        say(f"ended the jobs that a killed run left behind (process {ids})")
+    if others := engine.called_from(Path()):
+        ids = ", ".join(map(str, others))
+        say(f"no run is filling this lake; Snakemake in this folder is left alone (process {ids})")
+    elif not orphans:
+        say("nothing is running")
+
+
+def _say_what_is_left(call: Call, run: Run) -> None:
+    from spx_data.cli.progress import print_summary
+    from spx_data.lake import session_states
+    from spx_data.market import sessions
+    from spx_data.ops.progress import summary_of
+
+    layout = call.settings.layout
+    print_summary(summary_of(layout, run), overlays=call.overlays)
+    states = session_states.states_of(call.settings, run.dates, sessions.now())
+    begun = [date for date, state in states.items() if state.kind is session_states.Kind.PARTIAL]
+    staged = sum(len(layout.receipts(date)) for date in begun)
+    if staged:
+        say(f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from spx_data.cli.table import Column, Row, laid_out
 from spx_data.ops.progress import DateProgress, Progress
 from spx_data.text.words import count, duration, size
 
 STARTING = "starting"
 
-_LONGEST_BAR, _SHORTEST_BAR = 30, 4
+_LONGEST_BAR, _SHORTEST_BAR, _BAR_OF_A_DATE = 30, 4, 6
 _IN_A_LINE = 4  # dates at work that are named in one line
 _BARS = ("━", "─")  # told apart without colours too
 _ASCII_BARS = ("#", "-")
@@ -73,6 +74,19 @@ def _megabytes(value: float) -> str:
 # The picture ---------------------------------------------------------------------------------------------
 
 
+# What goes where the terminal is too narrow for everything: the highest rank first.
+_COLUMNS = (
+    Column("date", "date"),
+    Column("stage", "stage", rank=1),
+    Column("expirations", "expirations", rank=2, style=lambda _: "green"),
+    Column("current", "current", rank=3),
+    Column("rows", "records", count, rank=6, right=True),
+    Column("records", "records/min", count, rank=5, right=True),
+    Column("bytes", "MB/min", lambda value: _megabytes(value), rank=7, right=True),
+    Column("retries", "retries", count, rank=4, right=True),
+)
+
+
 @dataclass(frozen=True)
 class Picture:
     """What stands at the bottom of the terminal while a run is at work; never wider than it."""
@@ -88,7 +102,7 @@ class Picture:
             lines = [
                 Text(bars[1] * options.max_width, style="dim"),
                 _head(self.progress, options.max_width, bars),
-                *_table(self.progress.at_work, options.max_width, bars),
+                *_dates(self.progress.at_work, options.max_width, bars),
                 *_foot(self.progress),
             ]
         if self.note:
@@ -100,27 +114,27 @@ class Picture:
 
 
 def _head(progress: Progress, width: int, bars: tuple[str, str]) -> Text:
-    text = Text()
-    text.append(f"{count(progress.done)} of {count(progress.planned)} dates done", style="bold")
+    text = Text(f"{count(progress.done)} of {count(progress.planned)} dates done", style="bold")
     if progress.failed:
         text.append(f", {count(progress.failed)} failed", style="bold red")
     if progress.no_data:
         text.append(f", {count(progress.no_data)} without data", style="cyan")
-    text.append(f", {count(progress.left)} left")
-    end = f"ETA {_eta(progress)}"
-    room = min(_LONGEST_BAR, width - len(text) - len(end) - 4)
+    text.append(f", {count(progress.left)} left", style="not bold")
+    end = f"  ETA {_eta(progress)}"
+    room = min(_LONGEST_BAR, width - len(text) - len(end) - 2)
     if room >= _SHORTEST_BAR:
-        text.append("  ").append(_bar(progress.planned - progress.left, progress.planned, room, bars))
-    return text.append("  ").append(end, style="bold")
+        bar = _bar(progress.planned - progress.left, progress.planned, room, bars)
+        text.append("  ").append(bar, style="not bold green")
+    return text.append(end)
 
 
-def _bar(done: int, total: int, width: int, bars: tuple[str, str]) -> Text:
+def _bar(done: int, total: int, width: int, bars: tuple[str, str]) -> str:
     filled = round(width * done / total) if total else 0
-    return Text().append(bars[0] * filled, style="green").append(bars[1] * (width - filled), style="dim")
+    return bars[0] * filled + bars[1] * (width - filled)
 
 
 def _foot(progress: Progress) -> list[Text]:
-    done = Text(
+    done = (
         f"{count(progress.expirations_done)} of {count(progress.expirations_known)} listed expirations, "
         f"{count(progress.rows)} records staged in {size(progress.bytes)}"
     )
@@ -130,8 +144,7 @@ def _foot(progress: Progress) -> list[Text]:
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
         f"{_clock(progress.elapsed)} elapsed",
     ]
-    troubles = [Text(words, style="yellow") for words in _troubles(progress)]
-    return [done, Text(", ".join(now)), *troubles]
+    return [Text(done), Text(", ".join(now)), *(Text(words, style="yellow") for words in _troubles(progress))]
 
 
 def _clock(seconds: float) -> str:
@@ -140,104 +153,27 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-@dataclass(frozen=True)
-class _Column:
-    heading: str
-    cells: tuple[str, ...]
-    right: bool = False
-
-    @property
-    def width(self) -> int:
-        return max(map(len, (self.heading, *self.cells)))
-
-    def cell(self, number: int) -> Text:
-        """The heading (0) or a cell, as wide as the column."""
-        text = self.cells[number - 1] if number else self.heading
-        return Text(text.rjust(self.width) if self.right else text.ljust(self.width))
-
-
-@dataclass(frozen=True)
-class _Expirations(_Column):
-    """A column that has a bar before the figures."""
-
-    shares: tuple[tuple[int, int], ...] = ()
-    bar: int = 0
-    bars: tuple[str, str] = _BARS
-
-    @property
-    def figures(self) -> int:
-        return max(map(len, self.cells))
-
-    @property
-    def width(self) -> int:
-        return max(len(self.heading), self.figures + (self.bar + 1 if self.bar else 0))
-
-    def cell(self, number: int) -> Text:
-        if not number or not self.bar or not self.cells[number - 1]:
-            return super().cell(number)
-        bar = _bar(*self.shares[number - 1], self.width - self.figures - 1, self.bars)
-        return bar.append(f" {self.cells[number - 1]:>{self.figures}}")
-
-
-# What goes first where the terminal is too narrow for everything.
-_DISPENSABLE = ("MB/min", "records", "records/min", "retries", "current")
-
-
-def _table(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> list[Text]:
+def _dates(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> list[Text]:
     """The dates at work: a heading, and a line for each."""
     if not dates:
         return [Text("no date at work just now", style="dim")]
-    columns = _columns(dates)
-    dispensable = list(_DISPENSABLE)
-    while _width(columns, 1) > width and dispensable:
-        unwanted = dispensable.pop(0)
-        columns = [column for column in columns if column.heading != unwanted]
-    columns, gap = _with_bars(columns, width, bars)
-    lines = [
-        Text(" " * gap).join(column.cell(number) for column in columns) for number in range(len(dates) + 1)
+    figures = [f"{date.done} of {date.listed}" if date.listed else "" for date in dates]
+    widest = max(map(len, figures))
+    rows: list[Row] = [
+        {
+            "date": date.date.isoformat(),
+            "stage": date.stage,
+            "expirations": date.listed
+            and f"{_bar(date.done or 0, date.listed, _BAR_OF_A_DATE, bars)} {told:>{widest}}",
+            "current": date.current,
+            "rows": date.rows or None,
+            "records": date.speed.records if date.stage == "download" else None,
+            "bytes": date.speed.bytes if date.stage == "download" else None,
+            "retries": date.retries or None,
+        }
+        for date, told in zip(dates, figures, strict=True)
     ]
-    for text in lines:
-        text.rstrip()
-    lines[0].stylize("bold")
-    return lines
-
-
-def _with_bars(columns: list[_Column], width: int, bars: tuple[str, str]) -> tuple[list[_Column], int]:
-    """The columns with a bar in the width that is left over, and the gap between them."""
-    for gap, shortest in ((2, 2 * _SHORTEST_BAR), (1, _SHORTEST_BAR)):
-        others = [column for column in columns if not isinstance(column, _Expirations)]
-        found = [column for column in columns if isinstance(column, _Expirations)]
-        taken = _width(others, gap) + gap + sum(column.figures + 1 for column in found)
-        bar = min(_LONGEST_BAR // 2, width - taken)
-        if bar >= shortest and any(column.figures for column in found):
-            return [
-                replace(column, bar=bar, bars=bars) if isinstance(column, _Expirations) else column
-                for column in columns
-            ], gap
-    return columns, 2 if _width(columns, 2) <= width else 1
-
-
-def _columns(dates: Sequence[DateProgress]) -> list[_Column]:
-    loading = [date if date.stage == "download" else None for date in dates]
-    columns = [
-        _Column("date", tuple(date.date.isoformat() for date in dates)),
-        _Column("stage", tuple(date.stage for date in dates)),
-        _Expirations(
-            "expirations",
-            tuple(f"{date.done} of {date.listed}" if date.listed else "" for date in dates),
-            shares=tuple((date.done or 0, date.listed or 0) for date in dates),
-        ),
-        _Column("current", tuple(date.current or "" for date in dates)),
-        _Column("records", tuple(count(date.rows) if date.rows else "" for date in dates), True),
-        _Column("records/min", tuple(count(date.speed.records) if date else "" for date in loading), True),
-        _Column("MB/min", tuple(_megabytes(date.speed.bytes) if date else "" for date in loading), True),
+    shown = [
+        column for column in _COLUMNS if column.field != "retries" or any(date.retries for date in dates)
     ]
-    if any(date.retries for date in dates):
-        retries = tuple(count(date.retries) if date.retries else "" for date in dates)
-        columns.append(_Column("retries", retries, True))
-    return columns
-
-
-def _width(columns: Sequence[_Column], gap: int) -> int:
-    """The width of a line."""
-    return sum(column.width for column in columns) + gap * (len(columns) - 1)
+    return [Text.assemble(*line) for line in laid_out(rows, shown, width).lines]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Column, Format, Row, console, emit, format_option, print_document
-from spx_data.cli.periods import Heading, emit_periods, emit_trends
+from spx_data.cli.lists import List, View, tell_of_a_missing_lake
+from spx_data.cli.metrics import Heading, show_over_time
+from spx_data.cli.output import console, print_csv, print_document
+from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.text.words import count, counted, fraction, points
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from spx_data.market.dates import Dates
     from spx_data.status import Summary
@@ -22,7 +24,44 @@ if TYPE_CHECKING:
     from spx_data.status.quality import Day
     from spx_data.status.trends import Step
 
-_EMPTY = "no sealed dates that were judged"
+
+def _verdict(row: Row) -> str:
+    return VERDICTS.get(row["verdict"], "")
+
+
+def _points(row: Row) -> str:
+    """The parts that lost points, the worst first."""
+    from spx_data.status.quality import PARTS
+
+    lost = sorted((row[part], part) for part in PARTS if row[part] is not None and row[part] < 100)
+    return ", ".join(f"{part} {points(value)}" for value, part in lost)
+
+
+def _told(row: Row) -> str:
+    """What a person must know of a day: the first of it, and how much more there is."""
+    lost = [f"{name} is not listed" for name in row["expirations_lost"]]
+    hours = ["hours disagree"] if row["session_findings"] else []
+    first, *others = [*lost, *row["findings"], *hours] or [""]
+    return f"{first}, and {len(others)} more" if others else first
+
+
+def _far(row: Row) -> str:
+    from spx_data.status.outliers import Distance
+
+    return ", ".join(str(Distance(**each)) for each in row["outliers"])
+
+
+DAYS = List(
+    (
+        Column("date", "date"),
+        Column("score", "score", points, right=True, style=_verdict),
+        Column("verdict", "verdict", rank=1, style=_verdict),
+        Column("points", "parts below 100", rank=2, wraps=True, of=_points),
+        Column("told", "because", wraps=True, of=_told),
+        Column("far", "stands out", rank=3, wraps=True, of=_far),
+    ),
+    empty="no sealed dates that were judged",
+)
 
 
 @click.command(short_help="Show what sealed days are worth, and why.")
@@ -30,8 +69,7 @@ _EMPTY = "no sealed dates that were judged"
 @click.option("--below", type=click.FloatRange(0, 100), help="Only days with a lower score.")
 @click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
 @click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many days or periods, the newest.")
-@format_option()
+@DAYS.options(limit="Only so many days or periods, the newest.")
 @click.pass_context
 def quality(
     ctx: click.Context,
@@ -39,8 +77,7 @@ def quality(
     below: float | None,
     step: Step | None,
     trend: bool,
-    limit: int | None,
-    form: Format,
+    view: View,
 ) -> None:
     r"""Show what sealed days are worth: score, parts, what cost points, and what stands out.
 
@@ -54,16 +91,15 @@ def quality(
     spx-data quality 2024 --below 99
     spx-data quality --trend --by week
     """
-    from spx_data.cli.remarks import on_a_missing_lake
     from spx_data.status import quality as status_quality
     from spx_data.status import summaries
 
     call: Call = ctx.obj
-    on_a_missing_lake(call.settings.layout)
+    tell_of_a_missing_lake(call.settings.layout)
     lines = summaries(call.settings, call.moment)
     every = status_quality.days(lines, call.settings.quality)
-    if dates is not None and _is_one(dates) and not (step or trend or limit or below is not None):
-        ctx.exit(_tell(call, lines, every, dates.first, form))
+    if dates is not None and _is_one(dates) and not (step or trend or view.limit or below is not None):
+        ctx.exit(_tell(call, lines, every, dates.first, view))
     chosen = [
         place
         for place, day in enumerate(every)
@@ -71,10 +107,15 @@ def quality(
         and (below is None or (day.score is not None and day.score < below))
     ]
     if step or trend:
-        _emit_over_time([every[place] for place in chosen], step or "month", trend, limit, form)
+        periods = status_quality.periods([every[place] for place in chosen], step or "month")
+        trends = status_quality.trends if trend else None
+        show_over_time(periods, trends, _headings(), step or "month", view, DAYS.empty)
         return
-    _emit_days(call, lines, every, chosen[-limit if limit else 0 :], form)
-    if form == "table" and chosen:
+    names = [*(field.name for field in fields(status_quality.Day)), "expirations_lost", "outliers"]
+    view.show(
+        replace(DAYS, fields=names), _rows(call, lines, every, chosen[-view.limit if view.limit else 0 :])
+    )
+    if view.is_table and chosen:
         _print_totals([every[place] for place in chosen])
         _print_habits(lines)
     ctx.exit(int(dates is not None and any(every[place].verdict == "fail" for place in chosen)))
@@ -84,7 +125,7 @@ def _is_one(dates: Dates) -> bool:
     return len(dates.ranges) == 1 and dates.first == dates.last
 
 
-def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.date, form: Format) -> int:
+def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.date, view: View) -> int:
     """Print the report on one day; returns the exit code."""
     from spx_data.cli.quality_report import print_report
     from spx_data.status import day_report
@@ -92,10 +133,10 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
     settings = call.settings
     _check_sealed(lines, date)
     found = day_report.of(settings, lines, every, date)
-    if form == "json":
+    if view.form == "json":
         print_document(found)
-    elif form == "csv":
-        emit(found["checks"], [], form)
+    elif view.form == "csv":
+        print_csv(found["checks"], [])
     else:
         print_report(found, settings.quality)
     return int(found["verdict"] == "fail")
@@ -118,28 +159,18 @@ def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
         )
 
 
-def _emit_days(
-    call: Call, lines: Sequence[Summary], every: Sequence[Day], chosen: Sequence[int], form: Format
-) -> None:
+def _rows(call: Call, lines: Sequence[Summary], every: Sequence[Day], chosen: Sequence[int]) -> Iterator[Row]:
+    """The days at the *chosen* places among *every* one, the newest first."""
     from spx_data.status.listings import Listings
     from spx_data.status.outliers import Neighbourhood
-    from spx_data.status.quality import Day
 
     among, listings = Neighbourhood(every), Listings(lines)
     threshold = call.settings.quality.outlier_z
-    standing_out = {place: among.outliers(place, threshold) for place in reversed(chosen)}
-    rows = [row(every[place], listings.lost(place), found) for place, found in standing_out.items()]
-    names = [*(field.name for field in fields(Day)), "expirations_lost", "outliers"]
-    if form == "table":
-        told = [", ".join(map(str, found)) for found in standing_out.values()]
-        rows = [
-            {**each, "points": _points(each), "far": far, "told": _told(each)}
-            for each, far in zip(rows, told, strict=True)
-        ]
-    emit(rows, _columns(), form, fields=names, empty=_EMPTY)
+    for place in reversed(chosen):
+        yield _row(every[place], listings.lost(place), among.outliers(place, threshold))
 
 
-def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
+def _row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
     """One day as an object: flat but for its last fields, which are arrays."""
     return {
         **asdict(day),
@@ -151,38 +182,7 @@ def row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
     }
 
 
-def _columns() -> list[Column]:
-    from spx_data.cli.tables import VERDICTS
-
-    return [
-        Column("date", "date"),
-        Column("score", "score", points, right=True, style=lambda row: VERDICTS.get(row["verdict"], "")),
-        Column("verdict", "verdict", style=lambda row: VERDICTS.get(row["verdict"], "")),
-        Column("points", "parts below 100", fold=True),
-        Column("told", "because", fold=True),
-        Column("far", "stands out", fold=True),
-    ]
-
-
-def _points(row: Row) -> str:
-    """The parts that lost points, the worst first."""
-    from spx_data.status.quality import PARTS
-
-    lost = sorted((row[part], part) for part in PARTS if row[part] is not None and row[part] < 100)
-    return ", ".join(f"{part} {points(value)}" for value, part in lost)
-
-
-def _told(row: Row) -> str:
-    """What a person must know of a day: the first of it, and how much more there is."""
-    lost = [f"{name} is not listed" for name in row["expirations_lost"]]
-    hours = ["hours disagree"] if row["session_findings"] else []
-    first, *others = [*lost, *row["findings"], *hours] or [""]
-    return f"{first}, and {len(others)} more" if others else first
-
-
 def _print_totals(found: Sequence[Day]) -> None:
-    from spx_data.cli.tables import VERDICTS
-
     words = [
         f"{number:,} {verdict}"
         for verdict in VERDICTS
@@ -198,16 +198,6 @@ def _print_habits(lines: Sequence[Summary]) -> None:
 
     for habit in habits(lines).values():
         console().print(f"notice: {habit}", style="cyan", markup=False, soft_wrap=True)
-
-
-def _emit_over_time(found: list[Day], step: Step, trend: bool, limit: int | None, form: Format) -> None:
-    from spx_data.status import quality as status_quality
-
-    periods = status_quality.periods(found, step)[-limit if limit else 0 :]
-    if not trend or form == "table":
-        emit_periods(periods, _headings(), step, form, empty=_EMPTY)
-    if trend and (form != "table" or periods):
-        emit_trends(status_quality.trends(periods), _headings(), form)
 
 
 def _headings() -> list[Heading]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spx_data.cli.output import Column, Row, console, print_table
-from spx_data.cli.tables import VERDICTS
+from spx_data.cli.output import console, print_table
+from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.status import day_report
 from spx_data.status.outliers import WORDS
 from spx_data.text.words import count, counted, fraction, minute, percent, points
@@ -25,7 +25,7 @@ def print_report(found: Mapping[str, Any], rules: Quality) -> None:
     to = console()
     _head(found, rules, to)
     _section("parts", to)
-    print_table(_part_rows(found), _PART_COLUMNS, to)
+    _table(_part_rows(found), _PART_COLUMNS, to)
     _checks(found, to)
     _chains(found["chains"], to)
     _completeness(found, to)
@@ -36,6 +36,10 @@ def print_report(found: Mapping[str, Any], rules: Quality) -> None:
 
 def _line(text: str, to: Console, style: str = "") -> None:
     to.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> None:
+    print_table(rows, columns, to, instead="--format json")
 
 
 def _section(name: str, to: Console) -> None:
@@ -67,8 +71,8 @@ def _because(checks: Sequence[Row], part: Row) -> str | None:
 _PART_COLUMNS = [
     Column("part", "part"),
     Column("score", "points", points, right=True),
-    Column("weight", "weight", lambda value: f"{value:g}", right=True),
-    Column("because", "first of what cost most", fold=True),
+    Column("weight", "weight", "{:g}".format, rank=1, right=True),
+    Column("because", "first of what cost most", wraps=True),
 ]
 
 
@@ -79,7 +83,7 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
     _section("checks that found something", to)
     if hit:
         most = {code: f"{at} ({hits:,})" for code, (at, hits) in day_report.busiest(found["minutes"]).items()}
-        print_table([{**check, "most": most.get(check["check"])} for check in hit], _CHECK_COLUMNS, to)
+        _table([{**check, "most": most.get(check["check"])} for check in hit], _CHECK_COLUMNS, to)
     else:
         _line("none", to)
     habits = [check["check"] for check in found["checks"] if check["habit"]]
@@ -100,11 +104,11 @@ def _check_style(row: Row) -> str:
 _CHECK_COLUMNS = [
     Column("check", "check", style=_check_style),
     Column("hits", "hits", count, right=True),
-    Column("of", "of", count, right=True),
-    Column("share", "share", percent, right=True),
+    Column("of", "of", count, rank=2, right=True),
+    Column("share", "share", percent, rank=1, right=True),
     Column("score", "points", points, right=True, style=_check_style),
-    Column("most", "most at"),
-    Column("first", "first", fold=True),
+    Column("most", "most at", rank=3),
+    Column("first", "first", wraps=True),
 ]
 
 
@@ -118,7 +122,7 @@ def _chains(chains: Sequence[Mapping[str, Any]], to: Console) -> None:
     if all(chain["quality"]["score"] == 100 for chain in worst):
         _line("all have 100 points" if judged else "none was judged", to)
         return
-    print_table([_chain_row(chain) for chain in worst], _CHAIN_COLUMNS, to)
+    _table([_chain_row(chain) for chain in worst], _CHAIN_COLUMNS, to)
 
 
 def _chain_row(chain: Mapping[str, Any]) -> Row:
@@ -136,8 +140,8 @@ def _chain_row(chain: Mapping[str, Any]) -> Row:
 _CHAIN_COLUMNS = [
     Column("chain", "chain"),
     Column("score", "score", points, right=True),
-    Column("lost", "parts that lost points"),
-    Column("hits", "hits", fold=True),
+    Column("lost", "parts that lost points", rank=1, wraps=True),
+    Column("hits", "hits", wraps=True),
 ]
 
 
@@ -152,7 +156,7 @@ def _completeness(found: Mapping[str, Any], to: Console) -> None:
         for what, words in (("contracts", "contracts"), ("stamps", "stamps of contracts"))
     ]
     columns = [Column("what", "")] + [Column(name, name, count, right=True) for name in _BALANCE]
-    print_table(rows, columns, to)
+    _table(rows, columns, to)
     if balance["complete"]:
         _line("complete: expected - received - explained = 0", to, "green")
     else:
@@ -221,7 +225,7 @@ def _figures(found: Mapping[str, Any], to: Console) -> None:
     told = {each["measure"] for each in found["outliers"]}
     rows = [_distance_row(each) for each in found["outliers"]]
     if rows:
-        print_table(rows, _FIGURE_COLUMNS, to)
+        _table(rows, _FIGURE_COLUMNS, to)
     else:
         _line("too few days around to compare with", to, "dim")
     others = {name: value for name, value in found["figures"].items() if name not in told}

@@ -1,15 +1,23 @@
-"""Rich's console, on which nothing but our own styles does anything to the screen."""
+"""Rich's console, on which nothing but our own styles does anything to the screen; and tables on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
+from spx_data.cli.table import Column, Row, laid_out
 from spx_data.text import printable
+
+# Pipes have no width: nothing wraps there.
+_UNLIMITED = 10_000
 
 
 class SafeConsole(Console):
@@ -26,3 +34,51 @@ class SafeConsole(Console):
                 yield segment
             else:
                 yield Segment(printable.visible(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Tell the command, which takes it for what it is: nobody wants to read on."""
+        raise BrokenPipeError
+
+
+def opened(*, stderr: bool) -> SafeConsole:
+    """A console on which nothing is highlighted by guess, and nothing wraps in a pipe."""
+    found = SafeConsole(highlight=False, stderr=stderr)
+    return found if found.is_terminal else SafeConsole(highlight=False, stderr=stderr, width=_UNLIMITED)
+
+
+@dataclass
+class Table:
+    """Rows on a console; in a terminal as wide as that, and the last line says which columns had no room."""
+
+    rows: Sequence[Row]
+    columns: Sequence[Column]
+    instead: str = ""  # what shows the columns that had none
+    wide: bool = False  # whatever the width
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give the lines."""
+        width = None if self.wide or not console.is_terminal else options.max_width
+        layout = laid_out(self.rows, self.columns, width)
+        for line in layout.lines:
+            yield from (Segment(text, Style.parse(style) if style else None) for text, style in line)
+            yield Segment.line()
+        if layout.left_out:
+            instead = f" (see {self.instead})" if self.instead else ""
+            yield Text(f"no room for {', '.join(layout.left_out)}{instead}", style="dim")
+
+
+@contextmanager
+def growing(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> Iterator[Callable[[], None]]:
+    """A table of *rows*, to which somebody adds in the block: what is given shows those of now.
+
+    Where nothing can be drawn again, as in a pipe, the table comes at the end, whatever ends the block.
+    """
+    table = Table(rows, columns)
+    if to.is_terminal:
+        with Live(table, console=to, auto_refresh=False) as live:
+            yield live.refresh
+        return
+    try:
+        yield lambda: None
+    finally:
+        to.print(table, crop=False)

@@ -1,21 +1,30 @@
-"""`spx-data verify`: what is sealed, held against its checksums."""
+"""`spx-data verify`: what is sealed, held against its checksums; how far that is, and what it found."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import Format, console, emit, format_option, say
+from spx_data.cli.lists import List, View, tell_of_strangers
+from spx_data.cli.output import Format, console, format_option, say
+from spx_data.text.words import counted, size
 
 if TYPE_CHECKING:
-    from spx_data.lake.verify import Day
+    from rich.console import Console
+
+    from spx_data.lake.verify import Day, Progress, Report
     from spx_data.lake.verify.damages import Depth
+    from spx_data.lake.verify.verification import Observer
     from spx_data.market.dates import Dates
 
-_FIELDS = ("date", "standing", "damages", "findings", "beside", "quarantine", "error")
+_SECONDS_BETWEEN_LINES = 30
+DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantine", "error"))
 
 
 @click.command(short_help="Re-check every byte of sealed dates.")
@@ -52,16 +61,15 @@ def verify(
       spx-data verify 2024-03 2024-05-01
       spx-data verify "last 30 days" --depth bytes
     """
-    from spx_data.cli.remarks import on_strangers
-    from spx_data.cli.verification import print_report, watching
     from spx_data.lake.verify import verify as look
     from spx_data.market.dates import Dates
 
     if dates and everything:
         raise click.UsageError("name dates or give --all, not both", ctx)
     call: Call = ctx.obj
+    view = View(form)
     within = Dates(tuple(part for named in dates for part in named.ranges)) if dates else None
-    with watching(console(stderr=form != "table")) as observer:
+    with watching(console(stderr=not view.is_table)) as observer:
         report = look(
             call.settings,
             within,
@@ -69,11 +77,11 @@ def verify(
             workers=workers or os.cpu_count() or 1,
             observer=observer,
         )
-    if form == "table":
+    if view.is_table:
         print_report(report)
     else:
-        emit([_row(day) for day in report.days], [], form, fields=_FIELDS)
-        on_strangers(report.tree)
+        view.show(DAYS, map(_row, report.days))
+        tell_of_strangers(report.tree)
         for wrong in report.dataset:
             say(f"spx-data: {wrong}", err=True)
     ctx.exit(int(not report.all_is_well))
@@ -90,4 +98,98 @@ def _row(day: Day) -> dict[str, Any]:
         day.folder,
         None if day.error is None else f"{type(day.error).__name__}: {day.error}",
     )
-    return dict(zip(_FIELDS, values, strict=True))
+    return dict(zip(DAYS.fields, values, strict=True))
+
+
+@contextmanager
+def watching(to: Console | None = None) -> Iterator[Observer]:
+    """An observer for `verify`: a bar on a terminal, elsewhere a line every half minute at the most."""
+    to = to or console()
+    if not to.is_terminal:
+        yield _Lines(to)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("verifying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("days,"),
+        TextColumn("{task.fields[read]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=to, transient=True) as bar:
+        task = bar.add_task("verify", total=None, read="")
+
+        def show(progress: Progress) -> None:
+            read = f"{size(progress.bytes)} of {size(progress.bytes_total)}"
+            bar.update(task, completed=progress.days, total=progress.days_total, read=read)
+
+        yield show
+
+
+class _Lines:
+    """Says now and then how far it is; nothing at all where that is over sooner."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._said < _SECONDS_BETWEEN_LINES:
+            return
+        self._said = time.monotonic()
+        days = f"{progress.days:,} of {progress.days_total:,} days"
+        self._console.print(f"verifying: {days}, {size(progress.bytes)} of {size(progress.bytes_total)}")
+
+
+def print_report(report: Report, to: Console | None = None) -> None:
+    """Print what was verified, each damaged day with its damages and its new place, and the roots."""
+    to = to or console()
+    for line, style in _lines(report):
+        to.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def _lines(report: Report) -> Iterator[tuple[str, str]]:
+    """Each line with its style."""
+    healthy, seconds = len(report.digests), max(report.seconds, 1e-9)
+    how = "every byte and every page" if report.depth == "pages" else "every byte"
+    rate = f"{size(report.bytes)} in {seconds:,.1f} s, {report.bytes / 1e9 / seconds:,.2f} GB/s"
+    yield f"{counted(len(report.days), 'day')} looked at, {how}: {rate}", ""
+    if healthy:
+        yield f"{counted(healthy, 'day')} as sealed", "green"
+    for day in report.days:
+        yield from _of(day)
+    if any(day.folder for day in report.days):
+        yield "A damaged date is a gap now: the next run fetches it again.", ""
+    yield from ((wrong, "bold red") for wrong in report.dataset)
+    if report.tree.strangers:
+        yield report.tree.words, "yellow"
+    yield from ((f"root {year}  {root}", "") for year, root in report.roots_by_year.items())
+    if healthy:
+        yield f"root {'of these days' if report.within else 'of the lake'}  {report.root}", ""
+
+
+def _of(day: Day) -> Iterator[tuple[str, str]]:
+    """What is to be said about one day; nothing about a healthy one."""
+    from spx_data.lake.verify import Damage, Standing
+
+    examination, date = day.examination, day.date.isoformat()
+    if examination and examination.standing is Standing.DAMAGED:
+        yield f"{date} damaged: {', '.join(examination.damages)}", "bold red"
+        yield from ((f"    {finding}", "") for finding in examination.findings)
+    if examination and examination.beside:
+        yield f"{date} is as sealed, and what lies beside it is not:", "bold red"
+        yield from ((f"    {finding}", "") for finding in examination.beside)
+    if day.folder:
+        all_lost = {Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST}
+        gone = examination is not None and set(examination.damages) == all_lost
+        yield f"    {'nothing is left to move, the report is in' if gone else 'moved to'} {day.folder}", ""
+    if day.error is not None:
+        what = "could not be moved away" if examination else "could not be examined"
+        yield f"{date} {what}: {type(day.error).__name__}: {day.error}", "bold red"
+    if examination and examination.standing is Standing.UNFINISHED:
+        yield f"{date} unfinished: its publication never ended, the next run does it again", "yellow"
+    if examination and examination.standing is Standing.ABSENT:
+        yield f"{date} is not sealed: nothing to verify", "dim"

@@ -17,13 +17,11 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from rich.console import Console
-from rich.text import Text
 from tests.sealed_days import fail, judged, record, seal
 
 from spx_data import config
-from spx_data.cli import commands, output
-from spx_data.cli.output import Column
+from spx_data.cli import commands
+from spx_data.cli.table import Column
 from spx_data.errors import SpxDataError
 from spx_data.lake.session_states import Kind
 from spx_data.settings import Settings
@@ -437,30 +435,12 @@ COLUMNS = [
     Column("date", "date"),
     Column("rows", "rows", lambda value: f"{value:,}", right=True),
     Column("kind", "kind", style=lambda row: "bold red" if row["kind"] == Kind.FAILED else ""),
-    Column("reason", "a longer heading", fold=True),
+    Column("reason", "a longer heading", wraps=True),
 ]
 LINES = [
     {"date": "2024-01-02", "rows": 1_234_567, "kind": "sealed", "reason": None},
     {"date": "2024-01-03", "rows": None, "kind": "failed", "reason": "no [markup] here"},
 ]
-
-
-@pytest.mark.parametrize("colours", [True, False])
-def test_a_long_table_looks_like_a_short_one(colours, monkeypatch):
-    def table():
-        text = io.StringIO()
-        to = Console(file=text, force_terminal=colours, width=120, highlight=False, color_system="standard")
-        output.print_table(LINES, COLUMNS, to)
-        return text.getvalue().splitlines()
-
-    short = table()
-    monkeypatch.setattr(output, "_MANY", 0)
-    long = table()
-
-    assert [Text.from_ansi(line).plain.rstrip() for line in long] == [
-        Text.from_ansi(line).plain.rstrip() for line in short
-    ]
-    assert ("\x1b[1;31m" in long[2]) is colours
 
 
 def test_a_reader_who_has_read_enough_is_no_error(project):

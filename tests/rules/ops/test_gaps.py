@@ -15,7 +15,8 @@ from tests import sealed_days
 
 from spx_data import config, status
 from spx_data.cli import commands
-from spx_data.cli.plan import fields, print_plan
+from spx_data.cli.gaps import GAPS, print_plan
+from spx_data.cli.lists import View
 from spx_data.lake import acceptance, calendar
 from spx_data.lake.runs import Run
 from spx_data.lake.session_states import Kind
@@ -300,11 +301,11 @@ def test_a_plan_as_json_is_an_object(all_kinds, moment, capsys):
     lock = Conflict("lock", "a lock was left", "spx-data stop", blocking=False)
     planned = plan(all_kinds, moment, [PARKED, NO_DATA, FRIDAY], cores=4).with_conflicts(lock)
 
-    print_plan(planned, "json")
+    print_plan(planned, View("json"))
 
     printed = json.loads(capsys.readouterr().out)
     assert [row["date"] for row in printed["dates"]] == [date.isoformat() for date in planned.dates]
-    assert list(printed["dates"][0]) == fields()
+    assert list(printed["dates"][0]) == [*GAPS.fields]
     assert printed["totals"]["dates"] == 2
     assert printed["totals"]["disks"][0]["needed"] == round(1.5 * (2 * 40_000 + 2 * 800_000))
     assert [conflict["what"] for conflict in printed["conflicts"]] == ["parked", "no-data", "lock"]
@@ -312,9 +313,9 @@ def test_a_plan_as_json_is_an_object(all_kinds, moment, capsys):
 
 
 def test_a_plan_as_csv_is_its_dates_and_a_header_even_without_any(all_kinds, moment, capsys):
-    print_plan(plan(all_kinds, moment, None, cores=4), "csv")
+    print_plan(plan(all_kinds, moment, None, cores=4), View("csv"))
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
-    print_plan(plan(all_kinds, moment, [SEALED], cores=4), "csv")
+    print_plan(plan(all_kinds, moment, [SEALED], cores=4), View("csv"))
     header = capsys.readouterr().out
 
     assert (row["date"], row["kind"], row["due"], row["error"]) == ("2024-12-06", "missing", "true", "")
@@ -325,7 +326,7 @@ def test_a_long_plan_shows_its_beginning_and_its_totals(lake, at, capsys):
     settings = lake(start_date="2024-10-01", end_date="2024-12-06")
     sealed_days.seal(settings, dt.date(2024, 10, 1))
 
-    print_plan(plan(settings, at(2024, 12, 9, 8, 0), None, cores=4), "table")
+    print_plan(plan(settings, at(2024, 12, 9, 8, 0), None, cores=4), View("table"))
 
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("2024-") for line in lines) == 20
@@ -334,7 +335,7 @@ def test_a_long_plan_shows_its_beginning_and_its_totals(lake, at, capsys):
 
 
 def test_a_plan_says_what_is_in_the_way_with_its_cure(all_kinds, moment, capsys):
-    print_plan(plan(all_kinds, moment, [SATURDAY], cores=4), "table")
+    print_plan(plan(all_kinds, moment, [SATURDAY], cores=4), View("table"))
 
     assert capsys.readouterr().out.splitlines() == [
         "nothing to do",
@@ -376,7 +377,7 @@ def test_no_gaps_are_said_to_be_none(run):
     assert run("--end-date", "2024-12-01", "--start-date", "2024-11-30").stdout == "no gaps\n"
     assert run("--end-date", "2024-12-01", "--start-date", "2024-11-30", "--format", "json").stdout == "[]\n"
     header = run("--end-date", "2024-12-01", "--start-date", "2024-11-30", "--format", "csv").stdout
-    assert header == ",".join(fields()) + "\n"
+    assert header == ",".join(GAPS.fields) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_a_wrong_call_is_told_so(arguments, run):
 def test_json_carries_every_field_of_every_gap(run):
     listed = json.loads(run("--format", "json").stdout)
 
-    assert all(list(row) == fields() for row in listed)
+    assert all(list(row) == [*GAPS.fields] for row in listed)
     assert listed[1] == {
         "date": "2024-12-06",
         "kind": "missing",

@@ -20,7 +20,7 @@ from tests.rules.conftest import Date
 
 from spx_data import config, status
 from spx_data.cli import commands
-from spx_data.cli.tables import print_outcome
+from spx_data.cli.overview import print_outcome
 from spx_data.errors import PermissionDeniedError
 from spx_data.ops import health
 from spx_data.settings import Settings

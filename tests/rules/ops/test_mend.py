@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.restating import contract_of, expiration_of, is_history, is_single, minute_of, restating
 from tests.rules.conftest import DAY
 
-from spx_data.cli.mends import print_outcomes
+from spx_data.cli.outcomes import print_mended
 from spx_data.errors import DateValidationError, ThetaTerminalNotRunningError
 from spx_data.lake import verify
 from spx_data.market.dates import Dates
@@ -493,7 +493,7 @@ def test_what_a_mend_did_is_a_table(source, day):
     proxy.edit = None
     text = io.StringIO()
 
-    well = print_outcomes(mended(date), Console(file=text, width=120))
+    well = print_mended(mended(date), Console(file=text, width=120))
 
     assert well
     assert "2024-01-02  mended  1 unavailable  nothing" in text.getvalue()

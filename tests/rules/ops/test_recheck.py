@@ -25,7 +25,7 @@ from tests.proof.disk import Disk
 from tests.restating import cells, expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 
-from spx_data.cli.restatements import print_outcomes
+from spx_data.cli.outcomes import print_rechecked
 from spx_data.errors import (
     ApiResponseInvalidError,
     DatasetMismatchError,
@@ -749,7 +749,7 @@ def test_two_rechecks_of_one_lake_follow_one_another(simulated, day, caplog):
 
 def printed(outcomes):
     console = Console(file=io.StringIO(), width=120)
-    well = print_outcomes(outcomes, console)
+    well = print_rechecked(outcomes, console)
     return well, console.file.getvalue()
 
 

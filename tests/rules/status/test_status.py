@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.rules.conftest import Date
 
 from spx_data import status
-from spx_data.cli.tables import print_overview
+from spx_data.cli.overview import print_overview
 from spx_data.errors import (
     ApiConnectionError,
     ApiDataNotFoundError,

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from tests.loading import loaded
 from tests.sealed_days import seal
 
 from spx_data import cli, config
-from spx_data.cli import output
-from spx_data.cli.output import Column
+from spx_data.cli.lists import List, View
+from spx_data.cli.table import Column
 from spx_data.errors import DeviceError
 from spx_data.settings import Settings
 from spx_data.text import words
@@ -201,6 +202,15 @@ def test_help_names_every_command_with_what_it_does(call):
     assert "..." not in out.partition("Commands:")[2]  # nothing is cut off
 
 
+def test_help_loads_nothing_heavy():
+    known = loaded(
+        "import click; from spx_data.cli import commands; commands.get_help(click.Context(commands))"
+    )
+
+    assert "spx_data.cli.quality" in known
+    assert {"rich", "pyarrow", "polars", "numpy", "snakemake", "psutil", "requests"}.isdisjoint(known)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_has_help_with_an_example(call, name):
     code, out, _ = call(name, "--help")
@@ -233,7 +243,7 @@ def test_completion_offers_commands(call, monkeypatch):
 
 
 def test_json_is_one_object_a_line_with_every_field(capsys):
-    output.emit(ROWS, COLUMNS, "json")
+    View("json").show(List(COLUMNS), ROWS)
 
     text = capsys.readouterr().out
     assert json.loads(text) == ROWS
@@ -243,7 +253,7 @@ def test_json_is_one_object_a_line_with_every_field(capsys):
 def test_csv_is_read_back_by_somebody_else(capsys, tmp_path):
     import duckdb
 
-    output.emit(ROWS, COLUMNS, "csv")
+    View("csv").show(List(COLUMNS), ROWS)
 
     target = tmp_path / "rows.csv"
     target.write_text(capsys.readouterr().out)
@@ -254,15 +264,14 @@ def test_csv_is_read_back_by_somebody_else(capsys, tmp_path):
 
 
 def test_no_rows_are_words_an_empty_array_and_a_header(capsys):
-    output.emit([], COLUMNS, "table", empty="nothing is missing")
-    output.emit([], COLUMNS, "json")
-    output.emit([], COLUMNS, "csv")
+    for form in ("table", "json", "csv"):
+        View(form).show(List(COLUMNS, empty="nothing is missing"), [])
 
     assert capsys.readouterr().out == "nothing is missing\n[]\ndate,rows,reason\n"
 
 
 def test_a_table_in_a_pipe_neither_wraps_nor_takes_markup_from_data(capsys):
-    output.emit([{**ROWS[1], "reason": "[bold]" + "word " * 100}], COLUMNS, "table")
+    View().show(List(COLUMNS), [{**ROWS[1], "reason": "[bold]" + "word " * 100}])
 
     heading, line = capsys.readouterr().out.splitlines()
     assert heading.split() == ["date", "rows", "why"]

@@ -12,8 +12,9 @@ from rich.live import Live
 from rich.text import Text
 
 from spx_data.cli import output
-from spx_data.cli.output import Column
+from spx_data.cli.lists import List, View
 from spx_data.cli.screen import SafeConsole
+from spx_data.cli.table import Column
 from spx_data.jobs import process
 from spx_data.text import printable
 
@@ -74,7 +75,7 @@ def test_a_display_still_moves_the_cursor_itself():
 
 
 def test_json_keeps_the_text_in_its_own_escapes(capsys):
-    output.emit([{"text": HOSTILE}], COLUMNS, "json")
+    View("json").show(List(COLUMNS), [{"text": HOSTILE}])
     output.print_document({"text": HOSTILE})
 
     said = capsys.readouterr().out
@@ -112,7 +113,7 @@ def test_json_keeps_the_text_in_its_own_escapes(capsys):
     ],
 )
 def test_a_cell_of_csv_is_no_formula_and_a_number_stays_one(value, cell, capsys):
-    output.emit([{"text": value}], COLUMNS, "csv")
+    View("csv").show(List(COLUMNS), [{"text": value}])
 
     assert list(csv.reader(io.StringIO(capsys.readouterr().out, newline=""))) == [["text"], [cell]]
 
@@ -137,15 +138,15 @@ def test_a_log_shows_it_with_the_traceback():
 @pytest.mark.parametrize(
     "code",
     [
-        "streams.make_safe(); raise ValueError(TEXT)",
-        "streams.make_safe(); logging.getLogger('spx_data').warning('%s', TEXT)",
+        "output.make_safe(); raise ValueError(TEXT)",
+        "output.make_safe(); logging.getLogger('spx_data').warning('%s', TEXT)",
         "process.logged().__enter__(); logging.error('%s', TEXT)",
         "process.settings(); raise ValueError(TEXT)",
     ],
 )
 def test_what_a_process_says_last_shows_it(code, lake):
     program = (
-        "import logging; from spx_data.jobs import process; from spx_data.cli import streams; "
+        "import logging; from spx_data.jobs import process; from spx_data.cli import output; "
         f"TEXT = {HOSTILE!r}; "
     )
 

@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from spx_data.cli import verification
-from spx_data.cli.verification import print_report, watching
+from spx_data.cli import verify
+from spx_data.cli.verify import print_report, watching
 from spx_data.errors import PermissionDeniedError
 from spx_data.lake.verify import Damage, Day, Examination, Finding, Progress, Report, Standing
 
@@ -34,7 +34,7 @@ def test_healthy_days_are_a_rate_and_roots():
 
     text = said(Report("pages", 2.0, days, None, {DATE: "a" * 64}))
 
-    assert "1 day looked at, every byte and every page: 2.00 GB in 2.0 s, 1.00 GB/s" in text
+    assert "1 day looked at, every byte and every page: 2.0 GB in 2.0 s, 1.00 GB/s" in text
     assert "1 day as sealed" in text
     assert "root 2024  " in text
     assert "root of the lake  " in text
@@ -92,7 +92,7 @@ def test_on_a_terminal_there_is_a_bar():
 
 def test_elsewhere_there_is_a_line_now_and_then(monkeypatch):
     clock = iter([0.0, 10.0, 31.0, 31.0, 40.0])
-    monkeypatch.setattr(verification.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(verify.time, "monotonic", lambda: next(clock))
     shown = console()
 
     with watching(shown) as observer:

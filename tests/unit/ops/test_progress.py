@@ -104,7 +104,7 @@ def test_the_current_expiration_is_the_first_one_that_is_not_staged():
     (date,) = progress(found, at=1).at_work
 
     assert date.current == "SPXW 2024-02-02"
-    assert (date.done, date.listed, date.rows, date.bytes) == (2, 3, 2000, 200_000)
+    assert (date.done, date.listed, date.rows) == (2, 3, 2000)
 
 
 def test_a_date_that_is_merged_has_no_current_expiration():
@@ -125,7 +125,6 @@ def test_what_was_staged_before_counts_as_done_and_not_as_throughput():
 
     assert (now.expirations_done, now.expirations_known) == (2, 3)
     assert now.rows == 600
-    assert now.overall.records == 600
 
 
 def test_a_sealed_date_keeps_its_expirations_when_its_staging_is_cleared_away():
@@ -322,19 +321,18 @@ def test_a_summary_is_read_from_top_to_bottom():
 
 
 def date_at_work(number=5, stage="download", **changes):
-    known = {"done": 12, "listed": 31, "root": "SPXW", "expiration": "2024-02-16"}
-    fields = {"rows": 12_345_678, "bytes": 10**9, "speed": Speed(812_345, 190.2e6), "retries": 0}
+    known = {"done": 12, "listed": 31, "current": "SPXW 2024-02-16"}
+    fields = {"rows": 12_345_678, "speed": Speed(812_345, 190.2e6), "retries": 0}
     if stage == "list":
         known = dict.fromkeys(known)
-        fields |= {"rows": 0, "bytes": 0, "speed": Speed()}
-    return DateProgress(dt.date(2024, 1, number), stage, BEGUN, **{**known, **fields, **changes})
+        fields |= {"rows": 0, "speed": Speed()}
+    return DateProgress(dt.date(2024, 1, number), stage, **{**known, **fields, **changes})
 
 
 def run_at_work(*dates, **changes):
     planned = tuple(DAY + dt.timedelta(days) for days in range(40))
     fields = {
         "run": Run(RUN, 4711, BEGUN, "/lake", "snakemake", planned),
-        "moment": after(60),
         "done": 3,
         "failed": 1,
         "no_data": 0,
@@ -345,7 +343,6 @@ def run_at_work(*dates, **changes):
         "rows": 45_123_456,
         "bytes": 10_200_000_000,
         "speed": Speed(812_345, 190.2e6),
-        "overall": Speed(800_000, 180e6),
         "requests": 400,
         "requests_failed": 0,
         "retries": 0,
@@ -384,25 +381,23 @@ def test_a_line_of_a_run_that_has_not_begun_or_is_between_two_dates():
 
 
 def drawn(progress, width, note="", encoding="utf-8"):
-    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")  # as `output.make_safe` does
     Console(file=stream, width=width, no_color=True).print(Picture(progress, note))
     stream.seek(0)
     return stream.read().splitlines()
 
 
-BUSY = run_at_work(
-    date_at_work(), date_at_work(4, "merge", done=31, root=None, expiration=None), date_at_work(3, "list")
-)
+BUSY = run_at_work(date_at_work(), date_at_work(4, "merge", done=31, current=None), date_at_work(3, "list"))
 
 
 def test_the_picture_at_eighty_columns():
     assert drawn(BUSY, 80) == [
         "─" * 80,
         "3 of 40 dates done, 1 failed, 36 left  ━━━──────────────────────────  ETA 65 min",
-        "date       stage    expirations    current            records records/min MB/min",
-        "2024-01-05 download ━━─── 12 of 31 SPXW 2024-02-16 12,345,678     812,345  190.2",
-        "2024-01-04 merge    ━━━━━ 31 of 31                 12,345,678",
-        "2024-01-03 list",
+        "date        stage     expirations      current             records  records/min",
+        "2024-01-05  download  ━━──── 12 of 31  SPXW 2024-02-16  12,345,678      812,345",
+        "2024-01-04  merge     ━━━━━━ 31 of 31  –                12,345,678            –",
+        "2024-01-03  list      –                –                         –            –",
         "212 of 1,300 listed expirations, 45,123,456 records staged in 10.2 GB",
         "812,345 records/min, 190.2 MB/min, memory 1.2 GB, 1:02:05 elapsed",
     ]
@@ -432,7 +427,7 @@ def test_retries_have_a_column_when_there_are_any():
 def test_a_terminal_without_unicode_gets_other_bars():
     lines = drawn(BUSY, 80, encoding="ascii")
 
-    assert "##---" in lines[3]
+    assert "##----" in lines[3]
 
 
 def test_the_picture_before_the_run_and_between_two_dates():

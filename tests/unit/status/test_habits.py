@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.sealed_days import LISTED, judged, seal
 
 from spx_data import status
-from spx_data.cli import listing, quality_report, tables
+from spx_data.cli import listing, overview, quality_report
 from spx_data.cli import quality as cli_quality
 from spx_data.ops.health import Level, Scene, alerts, look_at
 from spx_data.status import day_report, habits, quality
@@ -136,7 +136,7 @@ def test_every_face_scores_without_it_and_tells_it_once(settings):
     lines = status.summaries(settings, MOMENT)
     found = quality.habits(lines)
 
-    row = listing.row(lines[0], settings.quality, found)
+    row = listing.session(lines[0], settings.quality, found)
     told = day_report.of(settings, lines, quality.days(lines, settings.quality), DAYS[0])
 
     assert (row["score"], row["verdict"]) == (100.0, "good")
@@ -149,7 +149,7 @@ def test_every_face_scores_without_it_and_tells_it_once(settings):
 def test_status_shows_it_as_a_notice(settings):
     console = Console(record=True, width=200)
 
-    tables.print_alerts(alerts(Scene(settings, MOMENT, status.summaries(settings, MOMENT))), console)
+    overview.print_alerts(alerts(Scene(settings, MOMENT, status.summaries(settings, MOMENT))), console)
 
     (line,) = [line for line in console.export_text().splitlines() if "this source does" in line]
     assert line.startswith("notice: this source does parity")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.sealed_days import fail, judged, record, seal, settings_of
 
 from spx_data import status
-from spx_data.cli.tables import print_overview
+from spx_data.cli.overview import print_overview
 from spx_data.errors import SpxDataError
 from spx_data.lake import passports, session_states
 from spx_data.lake.session_states import Kind, State

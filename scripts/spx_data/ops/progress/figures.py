@@ -28,32 +28,23 @@ class Speed:
 
 @dataclass(frozen=True)
 class DateProgress:
-    """A date at work; *rows* and *bytes* are all that is staged of it, by this run or an earlier one."""
+    """A date at work; *rows* are all that is staged of it, by this run or an earlier one."""
 
     date: dt.date
     stage: str  # list, download or merge
-    since: dt.datetime
     done: int | None  # expirations; None before the listing is there
     listed: int | None
-    root: str | None  # of the current expiration, while it downloads
-    expiration: str | None  # ISO
+    current: str | None  # root and expiration, while it downloads
     rows: int
-    bytes: int
     speed: Speed
     retries: int
-
-    @property
-    def current(self) -> str | None:
-        """The current expiration as people call it."""
-        return f"{self.root} {self.expiration}" if self.root else None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A run at *moment*; durations are seconds, sizes bytes, and throughput is this run's alone."""
+    """A run at one moment; durations are seconds, sizes bytes, and throughput is this run's alone."""
 
     run: Run
-    moment: dt.datetime
     done: int
     failed: int
     no_data: int
@@ -64,7 +55,6 @@ class Progress:
     rows: int
     bytes: int
     speed: Speed  # about the last minute
-    overall: Speed  # since the run began
     requests: int
     requests_failed: int
     retries: int
@@ -130,10 +120,8 @@ def progress(run: Run, tallies: Sequence[Tally], moment: dt.datetime, memory: in
     standings = [tally.standing for tally in tallies]
     at_work = tuple(_date(tally, moment) for tally in tallies if tally.at_work(moment))
     expirations = [found for tally in tallies if (found := tally.expirations)]
-    rows, bytes_ = sum(tally.rows for tally in tallies), sum(tally.bytes for tally in tallies)
     return Progress(
         run=run,
-        moment=moment,
         done=standings.count(Standing.DONE),
         failed=standings.count(Standing.FAILED),
         no_data=standings.count(Standing.NO_DATA),
@@ -141,10 +129,9 @@ def progress(run: Run, tallies: Sequence[Tally], moment: dt.datetime, memory: in
         waiting=sum(not tally.ended for tally in tallies) - len(at_work),
         expirations_done=sum(done for done, _ in expirations),
         expirations_known=sum(known for _, known in expirations),
-        rows=rows,
-        bytes=bytes_,
+        rows=sum(tally.rows for tally in tallies),
+        bytes=sum(tally.bytes for tally in tallies),
         speed=speed([chunk for tally in tallies for chunk in tally.recent], run.started_at, moment),
-        overall=Speed(rows * 60 / elapsed, bytes_ * 60 / elapsed),
         requests=sum(tally.requests for tally in tallies),
         requests_failed=sum(tally.requests_failed for tally in tallies),
         retries=sum(tally.retries for tally in tallies),
@@ -156,19 +143,14 @@ def progress(run: Run, tallies: Sequence[Tally], moment: dt.datetime, memory: in
 
 def _date(tally: Tally, moment: dt.datetime) -> DateProgress:
     done, listed = tally.expirations or (None, None)
-    root, expiration = tally.current or (None, None)
-    since = tally.since or moment
     return DateProgress(
         date=tally.date,
         stage=tally.stage,
-        since=since,
         done=done,
         listed=listed,
-        root=root,
-        expiration=expiration,
+        current=" ".join(tally.current) if tally.current else None,
         rows=sum(rows for rows, _ in tally.staging.staged.values()),
-        bytes=sum(size for _, size in tally.staging.staged.values()),
-        speed=speed(tally.recent, since, moment) if tally.stage == "download" else Speed(),
+        speed=speed(tally.recent, tally.since or moment, moment) if tally.stage == "download" else Speed(),
         retries=tally.retries,
     )
 
