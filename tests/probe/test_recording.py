@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
-from spx_data.ops.probe import personal, probing, recording
+from spx_data.ops.probe import probing, recording, scrubbing
 from spx_data.ops.probe.heard import Topic
 from spx_data.store import documents
 from theta_simulator.habits import Habit, Kind
@@ -294,11 +294,11 @@ def test_a_last_look_refuses_what_is_there_all_the_same(body, what, monkeypatch)
     monkeypatch.setenv("SOME_API_KEY", "worker-seven")
     monkeypatch.setenv("LOGNAME", "janetheuser")
 
-    with pytest.raises(personal.PersonalError, match=rf"would hold {what} in 003.bin"):
-        personal.check({"003.bin": body}, [], [])
+    with pytest.raises(scrubbing.PersonalError, match=rf"would hold {what} in 003.bin"):
+        scrubbing.check_nothing_personal({"003.bin": body}, [], [])
 
 
 def test_a_last_look_takes_no_word_that_answers_hold_for_a_name(monkeypatch):
     monkeypatch.setenv("LOGNAME", "root")
 
-    personal.check({"003.csv": b"root,expiration,strike,right"}, [], [])
+    scrubbing.check_nothing_personal({"003.csv": b"root,expiration,strike,right"}, [], [])

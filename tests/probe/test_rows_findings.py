@@ -7,18 +7,16 @@ from dataclasses import replace
 import pytest
 
 from spx_data.market.second_opinion import Lack
-from spx_data.ops.probe import choosing, oddities, probing
-from spx_data.ops.probe.findings import blanks, clock, ends, floor, rows, singles, speed
-from spx_data.ops.probe.findings.assumption import table
+from spx_data.ops.probe import ASSUMPTIONS, answers, choosing, clock, findings, probing, rows
 from spx_data.ops.probe.heard import Topic
 from spx_data.sources.profile import Clock, Ends, Floor
 from theta_simulator.faults import Faults
 from theta_simulator.habits import V3_ONLY, Habit, Kind
 
 ORDINARY = dt.date(2024, 12, 17)  # the day that a probe of 2024-12-31 asks most about, and its chain
-MINE = (rows, ends, singles, clock, blanks, speed, floor)
-CODES = {each.code for module in MINE for each in module.ASSUMPTIONS}
-TIMED = {each.code for each in speed.ASSUMPTIONS}  # which a busy machine decides
+MINE = ASSUMPTIONS[[each.code for each in ASSUMPTIONS].index("opening-row") :]
+CODES = {each.code for each in MINE}
+TIMED = {"first-byte", "throughput", "at-once"}  # which a busy machine decides
 HOUR, MINUTE = 3_600_000, 60_000
 APIS = ("v3", "v2")
 
@@ -280,7 +278,7 @@ def test_thetas_of_another_unit_and_rounded_deltas_are_told(factor, unit, simula
             if heard.records is not None:
                 rounded = pl.col("delta") + 0.00005 * pl.col("delta").sign()
                 heard.records = heard.records.with_columns(pl.col("theta") * factor, delta=rounded)
-        seen = {row.code: row for row in table(clock.ASSUMPTIONS, story)}
+        seen = {row.code: row for row in findings(story, MINE)}
 
     assert f"theta is {'per ' if factor > 0 else ''}{unit}" in seen["theta"].seen
     assert not seen["theta"].as_assumed
@@ -299,8 +297,8 @@ def test_how_many_requests_it_serves_at_once(seconds, served, simulated, probed)
     """The first contract took a second, alone; the others were asked for together."""
     with probed(simulated()) as found:
         slow = timed(found.story, [1.0, *seconds])
-        (row,) = table([each for each in speed.ASSUMPTIONS if each.code == "at-once"], slow)
-        assert speed.speed(slow).at_once == served
+        (row,) = findings(slow, [each for each in MINE if each.code == "at-once"])
+        assert answers.speed(slow).at_once == served
 
     assert row.as_assumed == (served == 3)
 
@@ -375,18 +373,18 @@ def test_a_subscription_without_history_is_told_in_the_terminals_words(api, simu
 def test_what_is_kept_of_a_chain_tells_the_same(api, kinds, simulated, probed, monkeypatch):
     import polars as pl
 
-    monkeypatch.setattr(choosing, "left", lambda records, _: records)
+    monkeypatch.setattr(choosing, "left_of", lambda records, _: records)
 
     terminal = simulated(api=api, size="small", habits=tuple(Habit(kind, 3) for kind in kinds))
     with probed(terminal, api=api) as found:
         story = found.story
-        whole = [row for module in MINE for row in table(module.ASSUMPTIONS, story)]
+        whole = findings(story, MINE)
         asked = {(each.right, each.strike) for each in story.of(Topic.CONTRACT, Topic.NEVER_QUOTED)}
         cut = replace(story, heard=[replace(each) for each in story.heard])
         fewer = 0
         for heard in cut.heard:
             if heard.records is not None and heard.right is None:
-                kept = sorted(oddities.kept(heard.records) | asked)
+                kept = sorted(choosing.odd_contracts(heard.records) | asked)
                 those = pl.DataFrame(kept, ["right", "strike"], orient="row")
                 before = len(heard.records)
                 heard.records = heard.records.join(
@@ -394,8 +392,8 @@ def test_what_is_kept_of_a_chain_tells_the_same(api, kinds, simulated, probed, m
                 )
                 fewer += len(heard.records) < 0.5 * before
 
-                assert oddities.kept(heard.records) | asked == set(kept)
-        assert [row for module in MINE for row in table(module.ASSUMPTIONS, cut)] == whole
+                assert choosing.odd_contracts(heard.records) | asked == set(kept)
+        assert findings(cut, MINE) == whole
         assert clock.clocks(cut) == found.profile.clocks
-        assert ends.ends(cut) == (found.profile.full_day, found.profile.half_day)
+        assert rows.ends(cut) == (found.profile.full_day, found.profile.half_day)
         assert fewer

@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from spx_data.ops.probe import probing
-from spx_data.ops.probe.findings import answers, formats, listing, report, spelling
-from spx_data.ops.probe.findings.assumption import table
+from spx_data.ops.probe import ASSUMPTIONS, findings, probing, wire
 from spx_data.ops.probe.heard import CHAINS, Topic
 from spx_data.sources.profile import Wire
 from theta_simulator.faults import Faults
 from theta_simulator.habits import V3_ONLY, Habit, Kind
 
 ORDINARY = dt.date(2024, 12, 17)  # the day that a probe of 2024-12-31 asks most about, and its chain
-MINE = (answers, formats, spelling, listing, report)
-CODES = {each.code for module in MINE for each in module.ASSUMPTIONS}
+MINE = ASSUMPTIONS[: [each.code for each in ASSUMPTIONS].index("opening-row")]
+CODES = {each.code for each in MINE}
 LONG = {"report", "report-chains", "report-rows", "calendar"}  # rows of the long probe
 APIS = ("v3", "v2")
 NONE = {"v3": "status 472 'No data found for your request'", "v2": "status 472 'No data for the specified"}
@@ -184,7 +182,7 @@ def test_lines_and_names_that_no_habit_has(text, expected, simulated, probed):
         for heard in story.heard:
             if heard.topic in {Topic.CONTRACT, *CHAINS}:
                 heard.raws = [replace(raw, body=io.BytesIO(body)) for raw in heard.raws]
-        seen = {row.code: row.seen for row in table(spelling.ASSUMPTIONS, story)}
+        seen = {row.code: row.seen for row in findings(story, MINE)}
 
     for code, words in (expected or dict.fromkeys(("quoting", "header"), "nothing that tells")).items():
         assert words in seen[code]
@@ -329,7 +327,7 @@ def cut(body):
 def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, probed):
     terminal = simulated(api=api, size="small", habits=tuple(Habit(kind, 3) for kind in kinds))
     with probed(terminal, full=True, api=api) as found:
-        whole = [row for module in MINE for row in table(module.ASSUMPTIONS, found.story)]
+        whole = findings(found.story, MINE)
         story = replace(found.story, heard=[replace(each) for each in found.story.heard])
         fewer = 0
         for heard in story.heard:
@@ -347,6 +345,6 @@ def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, probed):
             kept = cut(heard.raws[-1].content())
             fewer += len(kept) < 0.5 * heard.raws[-1].size
             heard.raws = [replace(heard.raws[-1], body=io.BytesIO(kept))]
-        assert [row for module in MINE for row in table(module.ASSUMPTIONS, story)] == whole
-        assert spelling.wire(story) == found.profile.wire
+        assert findings(story, MINE) == whole
+        assert wire.wire(story) == found.profile.wire
         assert fewer > 5

@@ -241,7 +241,7 @@ def test_every_section_of_the_wire_that_is_named_is_there():
 
 
 def test_every_row_of_the_probe_is_in_the_wires_last_section():
-    from spx_data.ops.probe.findings import ASSUMPTIONS
+    from spx_data.ops.probe import ASSUMPTIONS
 
     last = (ROOT / "docs" / "wire.md").read_text().partition("## 17. ")[2]
 

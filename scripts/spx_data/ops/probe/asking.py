@@ -28,9 +28,8 @@ from spx_data.market import sessions
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.window import Window
-from spx_data.ops.probe import choosing, contracts, plan
-from spx_data.ops.probe.heard import Heard, Story, Topic, target_of
-from spx_data.ops.probe.line import FULL, Limits, ProbeLine, SpentError
+from spx_data.ops.probe import choosing
+from spx_data.ops.probe.heard import FULL, Heard, Limits, ProbeLine, SpentError, Story, Topic, target_of
 from spx_data.settings import Settings
 from spx_data.sources.catalogue import capabilities
 
@@ -48,7 +47,7 @@ class Asking:
     def __init__(self, settings: Settings, moment: dt.datetime, limits: Limits, tell: Tell) -> None:
         self._settings, self._moment, self._limits, self._tell = settings, moment, limits, tell
         self._line = ProbeLine(settings, limits)
-        self._main, self._morning = plan.main_root(settings), plan.morning_root(settings)
+        self._main, self._morning = choosing.main_root(settings), choosing.morning_root(settings)
         self._checks, self._begun = 0, time.monotonic()
 
     @property
@@ -84,12 +83,12 @@ class Asking:
 
     def _ask_everything(self) -> None:
         expirations = self._ask(Heard(Topic.EXPIRATIONS, root=self._main), self._expirations, again=True)
-        self._chains = plan.Chains(self._main, expirations.expirations or ())
+        self._chains = choosing.Chains(self._main, expirations.expirations or ())
         today = sessions.today(self._moment)
-        looked_back = today - dt.timedelta(days=plan.LOOKED_BACK_DAYS)
+        looked_back = today - dt.timedelta(days=choosing.LOOKED_BACK_DAYS)
         near = calendar.known(self._settings, looked_back, today + dt.timedelta(days=7))
         self._story.sessions.update(near)
-        days = plan.Days.of(near, self._moment, self._chains.listed, self._settings.product)
+        days = choosing.Days.of(near, self._moment, self._chains.listed, self._settings.product)
         if days.ordinary is None:
             return
         self._ask_about_the_ordinary_day(days.ordinary)
@@ -102,30 +101,30 @@ class Asking:
         listing = self._ask(Heard(Topic.LISTING, date, self._main), self._listing, again=True)
         chains = listing.listed.chains if listing.listed else ()
         if not self._chains.listed:
-            self._chains = plan.Chains(self._main, [each.chain.listed for each in chains])
+            self._chains = choosing.Chains(self._main, [each.chain.listed for each in chains])
         chain = self._chains.first(date)
         ordinary = self._history(Topic.ORDINARY, date, chain, again=True)
         if ordinary is None or chain is None:
             return
         entry = next((each for each in chains if each.chain.listed == chain.listed), None)
         formats = capabilities(self._line.terminal.api).formats
-        asked = contracts.telling(ordinary.records, entry, self._limits.contracts)
+        asked = choosing.telling(ordinary.records, entry, self._limits.contracts)
         heard = [
             self._contract(Topic.CONTRACT, chain, *one, form=formats[number % len(formats)])
             for number, one in enumerate(asked)
         ]
-        if never := contracts.never_quoted(ordinary.there, entry):
+        if never := choosing.never_quoted(ordinary.there, entry):
             heard.append(self._contract(Topic.NEVER_QUOTED, chain, *never[0], form="csv"))
         self._ask_together(heard)
 
-    def _ask_about_other_days(self, days: plan.Days) -> None:
+    def _ask_about_other_days(self, days: choosing.Days) -> None:
         chains = self._chains
         if days.half:
             self._history(Topic.HALF_DAY, days.half, chains.living(days.half))
         if days.before_clocks:
             self._history(Topic.CLOCK_CHANGE, days.before_clocks, self._after_the_change(days.before_clocks))
         if days.last:
-            wide = plan.wide(self._settings.window)
+            wide = choosing.wide(self._settings.window)
             self._history(Topic.LAST_SESSION, days.last, chains.living(days.last), wide)
         if days.today:
             self._history(Topic.TODAY, days.today, chains.living(days.today))
@@ -143,10 +142,10 @@ class Asking:
         """A chain that is quoted on *date* and expires after the change, in the morning if any does."""
         if self._morning is None:
             return self._chains.living(date)
-        friday = plan.third_friday_from(date + dt.timedelta(days=1))
+        friday = choosing.third_friday_from(date + dt.timedelta(days=1))
         return Chain(self._morning, friday, date, friday)
 
-    def _ask_more(self, days: plan.Days) -> None:
+    def _ask_more(self, days: choosing.Days) -> None:
         """The questions of the long probe."""
         assert days.ordinary is not None
         for root in self._settings.roots:
@@ -182,7 +181,9 @@ class Asking:
 
     def _has_data(self, date: dt.date) -> bool | None:
         """Whether there is data of *date*; None where that cannot be told."""
-        heard = self._history(Topic.FLOOR, date, self._chains.first(date), plan.coarse(self._settings.window))
+        heard = self._history(
+            Topic.FLOOR, date, self._chains.first(date), choosing.coarse(self._settings.window)
+        )
         if heard is None or (
             heard.error is not None and not isinstance(heard.error, ApiDataNotFoundError | SubscriptionError)
         ):
@@ -310,7 +311,7 @@ class Asking:
             heard.rows = len(records)
             heard.there = frozenset(records.select("right", "strike").unique().rows())
             if heard.right is None:  # what tells is a fortieth of a chain of real size
-                records = choosing.left(records, self._limits.contracts)
+                records = choosing.left_of(records, self._limits.contracts)
         heard.records = records
 
 

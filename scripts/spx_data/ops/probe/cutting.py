@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import io
 import re
-import zlib
 from codecs import BOM_UTF8
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from spx_data.market.chains import true_expiration
+from spx_data.fill.lacking import listed_contracts
+from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.ops.probe import choosing, pieces, scrubbing
-from spx_data.ops.probe.choosing import ChainKey
-from spx_data.ops.probe.contracts import Contract
+from spx_data.ops.probe.choosing import Contract
 from spx_data.ops.probe.heard import Heard, Raw, Story, Topic
 from spx_data.ops.probe.pieces import Key, Pieces
 from spx_data.sources.theta.usual import USUAL
 
-_MOST_UNPACKED = 256 << 20  # bytes; a chain of real size has 80 MB
-_GZIP = b"\x1f\x8b"
+if TYPE_CHECKING:
+    pass
+
+
 _OK = 200
 _LISTS = (Topic.LISTING, Topic.LISTING_TODAY, Topic.EOD)
 _ALONE = (Topic.CONTRACT, Topic.NEVER_QUOTED)
@@ -57,12 +58,12 @@ class Cutter:
         for heard in story.heard:
             for raw in heard.raws:
                 self._note_ends(heard, raw)
-        self._kept = choosing.chosen(story, self._ends, mean=mean)
+        self._kept = chosen(story, self._ends, mean=mean)
 
     def cut(self, heard: Heard, raw: Raw) -> Cut:
         """The answer *raw*, to what was *heard*."""
         body = raw.content()
-        plain = unpacked(body)
+        plain = pieces.unpacked(body)
         if plain is None:
             return Cut(scrubbing.opaque(body))
         found = self._cut(heard, raw, plain)
@@ -98,20 +99,20 @@ class Cutter:
         """Note whose a table's first and last piece are: these stay, and their contracts with them."""
         if raw.status != _OK or heard.topic in _ALONE or not (heard.chain or heard.topic in _LISTS):
             return
-        body = unpacked(raw.content())
+        body = pieces.unpacked(raw.content())
         table = pieces.of(body, thousandths=self._thousandths) if body else None
         for key in table.ends if table else ():
             if (contract := _contract(key)) is None:
                 continue
             if heard.chain:
-                self._ends[choosing.key_of(heard.chain)].add(contract)
+                self._ends[chain_key(heard.chain)].add(contract)
             elif key.root and key.expiration and heard.date:
                 self._ends[key.root, key.expiration, heard.date].add(contract)
 
     def _of_chain(self, heard: Heard, table: Pieces) -> set[int]:
         """The pieces of the contracts that are kept, and a bad row of each kind."""
         assert heard.chain
-        kept = self._kept[choosing.key_of(heard.chain)]
+        kept = self._kept[chain_key(heard.chain)]
         bad = {text.strip().encode() for text in heard.examples.values()}
         return {
             number
@@ -181,18 +182,6 @@ def _contract(key: Key) -> Contract | None:
     return (key.right, key.strike) if key.right and key.strike else None
 
 
-def unpacked(body: bytes) -> bytes | None:
-    """*body* as it is, or unpacked; None where it cannot be unpacked, or is more than any answer."""
-    if not body.startswith(_GZIP):
-        return body
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            found = stream.read(_MOST_UNPACKED)
-            return None if stream.read(1) else found
-    except (EOFError, zlib.error, OSError):
-        return None
-
-
 def _scrubbed(body: bytes) -> bytes:
     """A whole body, scrubbed as what it is."""
     mark, text = body[: len(body) - len(body.removeprefix(BOM_UTF8))], body.removeprefix(BOM_UTF8)
@@ -206,3 +195,59 @@ def _is_table(text: bytes) -> bool:
     line = text.lstrip().partition(b"\n")[0].decode(errors="replace").strip()
     names = [name.strip().strip('"').lower() for name in line.rstrip(",").split(",")]
     return all(_TABLE_NAMES.fullmatch(name) and scrubbing.is_word(name) for name in names)
+
+
+_LISTINGS = (Topic.LISTING, Topic.LISTING_TODAY)
+
+ChainKey = tuple[str, dt.date, dt.date]  # root, listed expiration, date
+Kept = Mapping[ChainKey, frozenset[Contract]]
+
+
+def chain_key(chain: Chain) -> ChainKey:
+    """What tells a chain of a date from others."""
+    return chain.root, chain.listed, chain.date
+
+
+def chosen(story: Story, more: Mapping[ChainKey, set[Contract]], *, mean: bool = False) -> Kept:
+    """What is kept of the chains that were asked about in *story*, in answers and in listings.
+
+    *more* stays for other reasons. Where that is too much, a *mean* choice leaves what questions hang on.
+    """
+    found: dict[ChainKey, set[Contract]] = {}
+    for heard in story.heard:
+        if heard.chain is None:
+            continue
+        kept = found.setdefault(chain_key(heard.chain), set(more.get(chain_key(heard.chain), ())))
+        if heard.right is not None and heard.strike is not None:
+            kept.add((heard.right, heard.strike))
+            continue
+        entry = _entry(story, heard.chain)
+        if heard.records is not None:
+            kept.update(choosing.of_answer(heard.records, _most(story), mean=mean))
+        kept.update(_of_entry(heard.there, entry, _most(story)))
+    return {key: frozenset(kept) for key, kept in found.items()}
+
+
+def _most(story: Story) -> int:
+    from spx_data.ops.probe.heard import FULL, SHORT
+
+    return (FULL if story.full else SHORT).contracts
+
+
+def _entry(story: Story, chain: Chain) -> ListedChain | None:
+    """A chain as the listing of its date has it."""
+    for heard in story.of(*_LISTINGS):
+        if heard.listed and (heard.root, heard.date) == (chain.root, chain.date):
+            return next((each for each in heard.listed.chains if each.chain.listed == chain.listed), None)
+    return None
+
+
+def _of_entry(there: Set[Contract], entry: ListedChain | None, most: int) -> Iterator[Contract]:
+    """The listed contracts of a chain that questions hang on: the highest, and one that the answer lacks."""
+    ordered = sorted(listed_contracts(entry), key=lambda one: (one[1], one[0])) if entry else []
+    yield from ordered[-1:]
+    if there:
+        yield from sorted(set(ordered) - there)[:1]
+    elif ordered:
+        # A chain without rows is asked in its middle, which stays the middle between its ends.
+        yield from (ordered[0], *choosing.telling(None, entry, most))

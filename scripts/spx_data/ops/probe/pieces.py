@@ -7,7 +7,10 @@ contract with all of its own. Where JSON lies in columns, each row takes its val
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import io
 import re
+import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]')
 _NAME = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
 _CONTRACT = re.compile(rb'"contract"\s*:\s*(\{[^{}]*\})')
+_MOST_UNPACKED = 256 << 20  # bytes; a chain of real size has 80 MB
+_GZIP = b"\x1f\x8b"
 _THOUSANDTHS = 1000.0
 _ROOTS = ("symbol", "root")
 _OF_A_REPORT, _FIGURES = "volume", ("bid", "ask", "volume", "count")  # histories of quotes have two of them
@@ -129,6 +134,18 @@ def of(body: bytes, *, thousandths: bool) -> Pieces | None:
             return _of_json(body, len(body) - len(text), thousandths)
         return _of_lines(body, len(body) - len(text), thousandths, is_csv=begin != b"{")
     except (ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def unpacked(body: bytes) -> bytes | None:
+    """*body* as it is, or unpacked; None where it cannot be unpacked, or is more than any answer."""
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            found = stream.read(_MOST_UNPACKED)
+            return None if stream.read(1) else found
+    except (EOFError, zlib.error, OSError):
         return None
 
 

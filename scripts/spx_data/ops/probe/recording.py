@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import spx_data
 from spx_data.errors import NEVER, SpxDataError
-from spx_data.ops.probe import personal, plan, scrubbing
+from spx_data.ops.probe import choosing, scrubbing
 from spx_data.ops.probe.cutting import Cut, Cutter
 from spx_data.ops.probe.heard import Heard, Raw, Story, Topic
 from spx_data.settings import Settings
@@ -136,7 +136,7 @@ class _Making:
         """The archive."""
         exchanges = [each for heard in self._story.heard for each in self._exchanges(heard)]
         table = [self._masked(dataclasses.asdict(row)) for row in profile.table]
-        personal.check(self._bodies, exchanges, table)
+        scrubbing.check_nothing_personal(self._bodies, exchanges, table)
         document = {
             "format": FORMAT,
             "kind": KIND,
@@ -160,7 +160,7 @@ class _Making:
     def _masked(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the table, which may quote what was removed from the answers."""
         return {
-            name: personal.masked(value, self._removed) if isinstance(value, str) else value
+            name: scrubbing.masked(value, self._removed) if isinstance(value, str) else value
             for name, value in row.items()
         }
 
@@ -234,7 +234,7 @@ def _suffix(raw: Raw, body: bytes) -> str:
 def _fill(story: Story, settings: Settings) -> dict[str, Any] | None:
     """The date that can be filled from the recording: the ordinary one, as far as its first chains go."""
     ordinary, listing = story.one(Topic.ORDINARY), story.one(Topic.LISTING)
-    root = plan.main_root(settings)
+    root = choosing.main_root(settings)
     if ordinary is None or not ordinary.has_rows or listing is None or listing.listed is None:
         return None
     told = {

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from spx_data.errors import ApiDataNotFoundError
 from spx_data.market.chains import Contract, ListedChain
 from spx_data.market.records import RIGHTS
-from spx_data.ops.probe.findings import looking, peeking
-from spx_data.ops.probe.findings.assumption import Assumption, Seen, of_places
+from spx_data.market.sessions import Session
+from spx_data.market.vendor_hours import EARLY_CLOSE, OPEN
+from spx_data.ops.probe import looking
 from spx_data.ops.probe.heard import Heard, Story, Topic
+from spx_data.ops.probe.looking import Seen
 from spx_data.ops.probe.scrubbing import scrubbed
 from spx_data.sources.theta import contract_lists, json_text
 from spx_data.sources.theta.blocks import plain
@@ -48,9 +50,9 @@ def rows(api: str, heard: Heard) -> Iterator[Row]:
     """The rows in the last answer to a question about contracts, on all of its pages."""
     pages = len(list(itertools.takewhile(lambda raw: "/page/" in raw.target, reversed(heard.raws))))
     for raw in heard.raws[-1 - pages :]:
-        if raw.status != peeking.OK:
+        if raw.status != looking.OK:
             continue
-        lines = [line for line in peeking.plain(raw).splitlines() if line.strip()]
+        lines = [line for line in looking.plain(raw).splitlines() if line.strip()]
         names = plain(next(csv.reader([lines[0].decode("utf-8-sig", errors="replace")]))) if lines else []
         for line in lines[1:]:
             yield Row(line, _contract(api, dict(zip(names, _fields(line), strict=False))))
@@ -76,7 +78,7 @@ def place(row: Row) -> tuple[float, str, str]:
     return strike, RIGHTS.get(right.upper(), ""), expiration
 
 
-def _live_alone(story: Story) -> Seen | None:
+def listed_rows(story: Story) -> Seen | None:
     """Rows that have no business in a listing: the first of each kind by strike."""
     said = None
     for heard in story.of(*_LISTINGS):
@@ -85,12 +87,12 @@ def _live_alone(story: Story) -> Seen | None:
             found.setdefault(_reason(heard, row) or "", row)
         good = found.pop("", None)
         if found:
-            named = (f"{_REASONS[reason]}, {peeking.quoted(row.text, 40)}" for reason, row in found.items())
+            named = (f"{_REASONS[reason]}, {looking.quoted(row.text, 40)}" for reason, row in found.items())
             text = f"{heard.root} on {heard.date} names {'; '.join(named)}"
             none = "" if good else ": nothing is left, and the listing is refused"
             return Seen(text, False, _LEFT_OUT + none)
         if good and said is None:
-            text = f"{heard.root} on {heard.date}: {peeking.quoted(good.text, 40)} and its like"
+            text = f"{heard.root} on {heard.date}: {looking.quoted(good.text, 40)} and its like"
             said = Seen(text, True, "what is listed is what a day must have")
     return said
 
@@ -104,18 +106,18 @@ def _reason(heard: Heard, row: Row) -> str | None:
 # The listing itself -------------------------------------------------------------------------------------
 
 
-def _is_had(story: Story) -> Seen | None:
+def listing(story: Story) -> Seen | None:
     """Whether each listing can be had, and at the first question."""
     said = None
     for heard in story.of(Topic.LISTING):
         about = f"{heard.root} on {heard.date}"
         if isinstance(heard.error, ApiDataNotFoundError):
-            return Seen(f"nothing is listed of {about}: {peeking.told(heard)}", False, _WITHOUT)
+            return Seen(f"nothing is listed of {about}: {looking.told(heard)}", False, _WITHOUT)
         if heard.error is not None:
-            return Seen(f"{about} cannot be had: {peeking.told(heard)}", False, _WITHOUT)
+            return Seen(f"{about} cannot be had: {looking.told(heard)}", False, _WITHOUT)
         first = heard.raws[0]
-        if first.status != peeking.OK:
-            text = f"{about} came only the second time: at first {peeking.words(first)}"
+        if first.status != looking.OK:
+            text = f"{about} came only the second time: at first {looking.words(first)}"
             return Seen(text, False, "a listing that says there is nothing is asked for again")
         said = said or Seen(f"{about}: at the first question", True, "it says what a day must have")
     return said
@@ -126,14 +128,14 @@ _WITHOUT = "it is asked for again; then the end-of-day report says what there is
 
 def entry(story: Story, heard: Heard) -> ListedChain | None:
     """The chain of a history, as the listing of its date has it."""
-    for listing in story.of(Topic.LISTING):
-        if listing.listed and heard.chain and (listing.root, listing.date) == (heard.root, heard.date):
-            there = listing.listed.chains
+    for told in story.of(Topic.LISTING):
+        if told.listed and heard.chain and (told.root, told.date) == (heard.root, heard.date):
+            there = told.listed.chains
             return next((each for each in there if each.chain.listed == heard.chain.listed), None)
     return None
 
 
-def _against_chains(story: Story) -> Iterator[Seen]:
+def listed_chains(story: Story) -> Iterator[Seen]:
     """Whether chains of the ordinary day are listed and have rows, or neither."""
     listing = story.one(Topic.LISTING)
     for heard in story.of(Topic.ORDINARY, Topic.LIVING):
@@ -147,7 +149,7 @@ def _one_chain(story: Story, heard: Heard) -> Seen:
     listed, name = entry(story, heard), looking.said(heard)
     if listed and heard.has_rows:
         return Seen(f"{name} is listed, and has rows", True, "what is listed is asked for")
-    answer = peeking.words(heard.raws[-1])
+    answer = looking.words(heard.raws[-1])
     if listed:
         follows = "it is asked for again; the end-of-day report alone explains that it has nothing"
         return Seen(f"{name} is listed, and has no rows: {answer}", False, follows)
@@ -161,14 +163,14 @@ def _one_chain(story: Story, heard: Heard) -> Seen:
 # Expirations --------------------------------------------------------------------------------------------
 
 
-def _expirations(story: Story) -> Seen | None:
+def expirations(story: Story) -> Seen | None:
     """The list of expirations: ascending dates, each once; old ones on Saturdays (docs/wire.md, 4)."""
     heard = story.one(Topic.EXPIRATIONS)
     if heard is None:
         return None
     if heard.expirations is None:
         follows = "what a listing lacks is known from days beside alone"
-        return Seen(f"{heard.root}: {peeking.told(heard)}", False, follows)
+        return Seen(f"{heard.root}: {looking.told(heard)}", False, follows)
     spelt = list(_spelt_expirations(story.api, heard))
     dates = [(contract_lists.listed_date(text), text) for text in spelt]
     undated = [text for date, text in dates if date is None]
@@ -189,7 +191,7 @@ def _expirations(story: Story) -> Seen | None:
 
 def _spelt_expirations(api: str, heard: Heard) -> Iterator[str]:
     """The dates as they came."""
-    body = peeking.plain(heard.raws[-1])
+    body = looking.plain(heard.raws[-1])
     if USUAL[api].expirations_as_json:
         yield from map(str, json_text.value(body.removeprefix(BOM_UTF8))["response"])
         return
@@ -201,13 +203,72 @@ def _spelt_expirations(api: str, heard: Heard) -> Iterator[str]:
             yield row.get("expiration", "")
 
 
-ASSUMPTIONS = (
-    Assumption("expirations", "the list of expirations has each date once, in order", _expirations),
-    Assumption("listing", "a listing can be had at the first question", _is_had),
-    Assumption("listed-rows", "a listing names live contracts of its root alone", _live_alone),
-    Assumption(
-        "listed-chains",
-        "what the listing names has rows, and what has rows is in it",
-        of_places(_against_chains),
-    ),
-)
+def report(story: Story) -> Seen | None:
+    """Whether the end-of-day report can be had."""
+    heard = story.one(Topic.EOD)
+    if heard is None:
+        return None
+    about = f"{heard.root} on {heard.date}"
+    if heard.reported is not None:
+        return Seen(f"{about}: there", True, "it decides where listing and chains disagree")
+    follows = "a chain or a root without data stays unexplained; a few contracts are asked instead"
+    return Seen(f"{about}: {looking.told(heard)}", False, follows)
+
+
+def report_chains(story: Story) -> Iterator[Seen]:
+    """Whether the report names chains of its date that have rows."""
+    heard = story.one(Topic.EOD)
+    if heard is None or heard.reported is None:
+        return
+    named = {each.chain.listed for each in (*heard.reported.quoted, *heard.reported.silent)}
+    for chain in story.of(Topic.ORDINARY, Topic.LIVING):
+        if not chain.has_rows or chain.chain is None or chain.root != heard.root:
+            continue
+        name = looking.said(chain)
+        if chain.chain.listed not in named:
+            text = f"{name} has rows, and the report does not name it"
+            yield Seen(text, False, "a chain without rows that it does not name may have been quoted")
+        yield Seen(f"{name} has rows, and the report names it", True, "it is believed of others")
+
+
+def report_rows(story: Story) -> Seen | None:
+    """Whether a contract comes once, or in several builds (docs/wire.md, 6)."""
+    heard = story.one(Topic.EOD)
+    if heard is None or heard.reported is None:
+        return None
+    seen: set[object] = set()
+    for row in sorted(rows(story.api, heard), key=place):
+        if row.contract and row.contract in seen:
+            text = f"{looking.quoted(row.text, 44)} is not the only one of its contract"
+            return Seen(text, False, "one row with a figure that is not zero is enough")
+        seen.add(row.contract)
+    return Seen("each contract has one row", True, "several builds would be read alike")
+
+
+def calendar(story: Story) -> Seen | None:
+    """Whether the vendor's calendar agrees with the exchange's (docs/wire.md, 11.4)."""
+    said = []
+    for heard in story.of(Topic.CALENDAR):
+        session = looking.session(story, heard.date)
+        text = f"{heard.date}: {_hours(heard)}"
+        if heard.hours is None or session is None or not _agree(heard, session):
+            ours = f"{session.opens:%H:%M} to {session.closes:%H:%M}" if session else "no session"
+            follows = "its days are asked for as the exchange's calendar has them, and what differs is told"
+            return Seen(f"{text}; the exchange's: {ours}", False, follows)
+        said.append(text)
+    return Seen("; ".join(said), True, "it is a second witness of what is a session") if said else None
+
+
+def _agree(heard: Heard, session: Session) -> bool:
+    assert heard.hours
+    kind = EARLY_CLOSE if session.early_close else OPEN
+    ends = session.opens.time(), session.closes.time()
+    return (heard.hours.kind, heard.hours.opens, heard.hours.closes) == (kind, *ends)
+
+
+def _hours(heard: Heard) -> str:
+    if heard.hours is None:
+        return looking.told(heard)
+    if heard.hours.opens is None or heard.hours.closes is None:
+        return heard.hours.kind
+    return f"{heard.hours.kind}, {heard.hours.opens:%H:%M} to {heard.hours.closes:%H:%M}"

@@ -11,10 +11,9 @@ import polars as pl
 from spx_data.errors import ApiDataNotFoundError
 from spx_data.market import schema
 from spx_data.market.second_opinion import Lack, contract
-from spx_data.ops.probe import contracts
-from spx_data.ops.probe.findings import looking
-from spx_data.ops.probe.findings.assumption import Assumption, Seen
+from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import Heard, Story, Topic
+from spx_data.ops.probe.looking import Seen
 from spx_data.ops.probe.scrubbing import MOST_OPAQUE, sentence
 from spx_data.quality.panel import clock
 
@@ -113,7 +112,7 @@ def _lacks(pair: _Pair) -> Iterator[tuple[Lack, pl.Expr]]:
     every = (common[-1] - common[0]) // pair.heard.window.step_ms + 1
     if len(common) < every:
         yield Lack.STAMPS, ~of_chain & stamp.is_between(common[0], common[-1])
-    found = contracts.census(pair.chain).filter(
+    found = choosing.census(pair.chain).filter(
         (pl.col("right") == pair.heard.right) & (pl.col("strike") == pair.heard.strike)
     )
     row = found.row(0, named=True)
@@ -140,7 +139,7 @@ def _is_listed(story: Story, heard: Heard) -> bool:
 # Rows of the table --------------------------------------------------------------------------------------
 
 
-def _alone(story: Story) -> Seen | None:
+def single_contracts(story: Story) -> Seen | None:
     """A contract's own answer against its chain's: the first that differs."""
     for heard in story.of(Topic.CONTRACT):
         if heard.error is not None and not isinstance(heard.error, ApiDataNotFoundError):
@@ -191,7 +190,7 @@ def _refusal(heard: Heard) -> str:
     return f"status {raw.status} {sentence(raw.content(MOST_OPAQUE), raw.size)!r}"
 
 
-def _never(story: Story) -> Seen | None:
+def never_quoted(story: Story) -> Seen | None:
     """A contract of which the chain's answer has nothing, by itself."""
     for heard in story.of(Topic.NEVER_QUOTED):
         listed = "listed" if _is_listed(story, heard) else "not listed"
@@ -210,9 +209,3 @@ def _never(story: Story) -> Seen | None:
         text = f"{said}, by itself: {_refusal(heard)}"
         return Seen(text, False, "whether such a contract was quoted that day stays unexplained")
     return None
-
-
-ASSUMPTIONS = (
-    Assumption("single-contracts", "a contract's own answer is what its chain's answer has of it", _alone),
-    Assumption("never-quoted", "a contract without rows in its chain's answer has none by itself", _never),
-)

@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from spx_data.market.chains import true_expiration
-from spx_data.ops.probe import oddities
-from spx_data.ops.probe.findings import looking
-from spx_data.ops.probe.findings.assumption import Assumption, Seen
+from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Story
+from spx_data.ops.probe.looking import Seen
 from spx_data.quality import black_scholes, explanation, greeks
 from spx_data.quality.checks import Floats
 from spx_data.quality.expiry import UNNAMED, Counting, Reading
@@ -87,7 +86,7 @@ def _sample(heard: Heard) -> Sample:
     assert heard.date
     assert heard.window
     assert heard.records is not None
-    records = oddities.near(heard.records).sort("strike", "right", "timestamp")
+    records = choosing.near_money(heard.records).sort("strike", "right", "timestamp")
     expiration = true_expiration(heard.chain.listed)
     return greeks.sample(Panel(heard.chain.root, expiration, heard.date, records, heard.window.step_ms))
 
@@ -110,7 +109,7 @@ def _common(names: Counter[str]) -> str:
     return next((name for name in names if _LOCAL in name and name.replace(_LOCAL, "") == most), most)
 
 
-def _time(story: Story) -> Seen | None:
+def time_to_expiration(story: Story) -> Seen | None:
     """How chains count, by kind, in the words of the judge."""
     told, version = _told(story), _version(story)
     if not told:
@@ -140,7 +139,7 @@ def _version(story: Story) -> str:
     return next((each[0] for each in asked if each), "1")
 
 
-def _given(story: Story) -> Seen | None:
+def greeks_version(story: Story) -> Seen | None:
     """Which version the way of counting is that of: only a last day tells them apart."""
     version, last = _version(story), [one for one in _told(story) if one.last_day]
     if not last:
@@ -159,7 +158,8 @@ def _given(story: Story) -> Seen | None:
 # Rate and units -----------------------------------------------------------------------------------------
 
 
-def _rate(story: Story) -> Seen | None:
+def rate(story: Story) -> Seen | None:
+    """The rate of the date that tells it best."""
     told = [one for one in _told(story) if one.told]
     if not told:
         return None
@@ -171,7 +171,7 @@ def _rate(story: Story) -> Seen | None:
     )
 
 
-def _theta(story: Story) -> Seen | None:
+def theta(story: Story) -> Seen | None:
     """What theta is per: the printed one over the model's a day of 365."""
     for one in _told(story):
         rows = one.sample.rows
@@ -189,7 +189,7 @@ def _theta(story: Story) -> Seen | None:
     return None
 
 
-def _decimals(story: Story) -> Seen | None:
+def truncation(story: Story) -> Seen | None:
     """Whether delta is cut off or rounded: epsilon = -S T delta tells more of its decimals."""
     for one in _told(story):
         rows = one.sample.rows
@@ -205,16 +205,3 @@ def _decimals(story: Story) -> Seen | None:
         text = f"{looking.said(one.heard)}: epsilon says that delta is " + ("cut off" if cut else "rounded")
         return Seen(f"{text} at four decimals", cut, "greeks are judged by what may have been cut off")
     return None
-
-
-ASSUMPTIONS = (
-    Assumption(
-        "time-to-expiration",
-        "whole days before the last day; on it the time left (v3 latest), or 0.15 days (version 1, v2)",
-        _time,
-    ),
-    Assumption("greeks-version", "the greeks are of the version that is asked for", _given),
-    Assumption("rate", "one plausible rate stands behind the greeks of a date", _rate),
-    Assumption("theta", "theta is per day of 365", _theta),
-    Assumption("truncation", "values are cut off after four decimals", _decimals),
-)
