@@ -382,7 +382,7 @@ def after_the_last_job():
     from spx_data import report
     from spx_data.cli.overview import print_outcome
     from spx_data.ops import cleanup
-    from spx_data.ops.health import contact
+    from spx_data.ops.health import met_otherwise
     from spx_data.status import refresh
 
     moment = sessions.now()
@@ -391,7 +391,7 @@ def after_the_last_job():
     except (SpxDataError, OSError) as error:
         refuse(error)
     run = runs.current(layout)
-    if run and (said := contact.of_a_run(layout, run.dates)):
+    if run and (said := met_otherwise(layout, run.dates)):
         say(words.pasted(said, configfiles[1:]))
     if dashboard := report.after_a_run(settings, moment):
         say(f"Dashboard in {dashboard}")

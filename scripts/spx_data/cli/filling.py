@@ -135,7 +135,7 @@ def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]
 def _summarised(call: Call, started: Started) -> Summary | None:
     """Print what became of the run, and give it; None where it never came to a date."""
     layout = call.settings.layout
-    from spx_data.ops.health import contact
+    from spx_data.ops.health import met_otherwise
 
     run = runs.last(layout)
     if run is None or run.name != started.name:
@@ -144,7 +144,7 @@ def _summarised(call: Call, started: Started) -> Summary | None:
     if started.says() and len(summary.left) == len(run.dates):
         return None
     print_summary(summary, overlays=call.overlays)
-    if said := contact.of_a_run(layout, run.dates):
+    if said := met_otherwise(layout, run.dates):
         say(pasted(said, call.overlays))
     page = layout.dashboard
     if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():

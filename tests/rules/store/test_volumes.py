@@ -34,10 +34,9 @@ from spx_data.errors import (
 from spx_data.fill.preflight import preflight
 from spx_data.lake import session_states
 from spx_data.lake.verify import verify
-from spx_data.ops.health.check import Level
+from spx_data.ops.health import Level, Scene
 from spx_data.ops.health.machine import permissions
 from spx_data.ops.health.machine import volumes as of_volumes
-from spx_data.ops.health.scene import Scene
 from spx_data.ops.recheck.compare import compare
 from spx_data.sources import slots
 from spx_data.sources.theta import ceilings

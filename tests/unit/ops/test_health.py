@@ -14,12 +14,20 @@ from spx_data.lake.runs import Run
 from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
 from spx_data.ops.health import Answer, Level, Scene, alerts, worst
-from spx_data.ops.health.check import fail, guarded, named, of_these, ok, warn
-from spx_data.ops.health.dates import connectivity, consecutive_missing, corrupt, failure_rate, holes, parked
-from spx_data.ops.health.machine import disk, memory, permissions
-from spx_data.ops.health.quality import completeness, outliers, quality, rejects
-from spx_data.ops.health.terminal import request_limit
-from spx_data.ops.health.work import run
+from spx_data.ops.health.dates import (
+    completeness,
+    connectivity,
+    consecutive_missing,
+    corrupt,
+    failure_rate,
+    holes,
+    outliers,
+    parked,
+    quality,
+    rejects,
+)
+from spx_data.ops.health.machine import disk, memory, permissions, request_limit, run
+from spx_data.ops.health.scene import fail, guarded, named, of_these, ok, warn
 from spx_data.status import Facts, Summary, Trouble
 from spx_data.store import journal, reads
 from spx_data.text.words import counted

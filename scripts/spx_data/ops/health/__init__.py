@@ -6,9 +6,188 @@ hides no other. What each means by ok, warn and fail: `docs/output.md`.
 
 from __future__ import annotations
 
-from spx_data.ops.health.asking import Answer, Asking
-from spx_data.ops.health.check import Check, Level, worst
-from spx_data.ops.health.examination import alerts, examine, look_at
-from spx_data.ops.health.scene import Scene
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from enum import Enum, auto
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-__all__ = ["Answer", "Asking", "Check", "Level", "Scene", "alerts", "examine", "look_at", "worst"]
+from spx_data import config, status
+from spx_data.config import checking
+from spx_data.errors import SpxDataError
+from spx_data.lake import runs
+from spx_data.lake.runs import Run
+from spx_data.ops.health import dates, lake, machine
+from spx_data.ops.health.lake import met_otherwise
+from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
+from spx_data.settings import Settings
+from spx_data.status import Summary
+from spx_data.store import files, tree
+from spx_data.store.tree import Tree
+
+__all__ = [
+    "Answer",
+    "Asking",
+    "Check",
+    "Level",
+    "Scene",
+    "alerts",
+    "examine",
+    "look_at",
+    "met_otherwise",
+    "worst",
+]
+
+# The longest that anybody waits for the terminal's one word.
+PATIENCE_SECONDS = 2.0
+
+_Look = Callable[[Scene], Check]
+_ALERTS: Mapping[str, _Look] = {
+    "failure-rate": dates.failure_rate,
+    "consecutive-missing": dates.consecutive_missing,
+    "holes": dates.holes,
+    "connectivity": dates.connectivity,
+    "parked": dates.parked,
+    "corrupt": dates.corrupt,
+    "completeness": dates.completeness,
+    "quality": dates.quality,
+    "habits": dates.habits,
+    "rejects": dates.rejects,
+    "outliers": dates.outliers,
+}
+# Told by `alerts` as well, though not about dates.
+_OF_THE_LAKE: Mapping[str, _Look] = {"data-set": lake.there, "strangers": lake.strangers}
+
+
+class _Needs(Enum):
+    """What a check cannot do without, beside settings."""
+
+    NOTHING = auto()
+    DATES = auto()  # a start date, and a tree that can be read
+    ANSWER = auto()  # the terminal's
+
+
+def _memory(scene: Scene) -> Check:
+    return machine.memory(scene.settings.alerts)
+
+
+# In the order in which they are told.
+_CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
+    "terminal": (_Needs.ANSWER, machine.terminal),
+    "request-limit": (_Needs.ANSWER, machine.request_limit),
+    "profile": (_Needs.ANSWER, lake.terminal_profile),
+    "disk": (_Needs.NOTHING, machine.disk),
+    "memory": (_Needs.NOTHING, _memory),
+    "open-files": (_Needs.NOTHING, machine.open_files),
+    "permissions": (_Needs.NOTHING, machine.permissions),
+    "volumes": (_Needs.NOTHING, machine.volumes),
+    "data-set": (_Needs.ANSWER, lake.data_set),
+    "strangers": (_Needs.NOTHING, lake.strangers),
+    "database": (_Needs.NOTHING, lake.status_log),
+    "calendar": (_Needs.DATES, lake.calendar),
+    "tree": (_Needs.DATES, lake.tree),
+    "run": (_Needs.NOTHING, machine.run),
+    "staging": (_Needs.DATES, lake.staging),
+    "logs": (_Needs.NOTHING, lake.logs),
+    "journals": (_Needs.NOTHING, lake.journals),
+    **{name: (_Needs.DATES, look) for name, look in _ALERTS.items()},
+}
+
+
+def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
+    """Every check there is, for the lake of the config files *sources*.
+
+    Wrong settings are a failed check; what can be looked at without them still is.
+    """
+    found, settings, dated = _settings(sources)
+    if settings is None:
+        return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
+    files.restrict(owner_only=settings.owner_only)
+    asking = Asking(settings.terminal, PATIENCE_SECONDS)
+    walked = _walked(settings)
+    unreadable, summaries = _tree(settings, moment, walked) if dated else (None, ())
+    scene = Scene(settings, moment, summaries, _run(settings), walked=walked)
+    checks = {"settings": found} | ({"tree": unreadable} if unreadable else {})
+    checks |= _all(scene, _Needs.NOTHING)
+    if dated and not unreadable:
+        checks |= _all(scene, _Needs.DATES)
+    # Whoever waits for the terminal now has done everything else.
+    checks |= _all(replace(scene, answer=asking.answer()), _Needs.ANSWER)
+    return [checks[name] for name in ("settings", *_CHECKS) if name in checks]
+
+
+def alerts(scene: Scene) -> list[Check]:
+    """What is not ok of what anybody should know: about the lake, the dates, the disk and the memory."""
+    looks = {**_OF_THE_LAKE, **_ALERTS, "disk": machine.disk, "memory": _memory}
+    found = (guarded(name, partial(look, scene)) for name, look in looks.items())
+    return [check for check in found if check.level is not Level.OK]
+
+
+def look_at(name: str, scene: Scene) -> Check:
+    """The one check of that *name*."""
+    _, look = _CHECKS[name]
+    return guarded(name, partial(look, scene))
+
+
+def _all(scene: Scene, needs: _Needs) -> dict[str, Check]:
+    return {name: look_at(name, scene) for name, (need, _) in _CHECKS.items() if need is needs}
+
+
+def _run(settings: Settings) -> Run | None:
+    with suppress(SpxDataError):  # its own check says so
+        return runs.current(settings.layout)
+    return None
+
+
+def _settings(sources: Sequence[Path]) -> tuple[Check, Settings | None, bool]:
+    """The check of the settings, the settings themselves, and whether their start date is one."""
+    name = "settings"
+    try:
+        settings = Settings.of(checking.checked(sources))
+    except SpxDataError as error:
+        failed = fail(name, error.cause, error.cure)
+        return failed, _without_start_date(sources), False
+    end = settings.end_date or "the last finished session"
+    files_ = ", ".join(str(source) for source in sources)
+    return ok(name, f"{files_}: valid, {settings.start_date} to {end}"), settings, True
+
+
+def _without_start_date(sources: Sequence[Path]) -> Settings | None:
+    """The settings where only the start date is missing or wrong, with another in its place; else None."""
+    with suppress(SpxDataError, TypeError):
+        document = config.load(*sources)
+        document["processing"] = {**document.get("processing", {}), "start_date": "2024-01-02"}
+        document["processing"].pop("end_date", None)
+        environment = {name: text for name, text in os.environ.items() if name != "PROCESSING_START_DATE"}
+        return Settings.of(config.resolve(document, environment))
+    return None
+
+
+def _defaults() -> Settings:
+    """The settings of whoever says nothing but when to start."""
+    document: dict[str, Any] = {"processing": {"start_date": "2024-01-02"}}
+    return Settings.of(config.resolve(document, {}))
+
+
+def _walked(settings: Settings) -> Tree | None:
+    with suppress(SpxDataError):  # the checks that need it say so
+        return tree.walk(settings.layout)
+    return None
+
+
+def _tree(
+    settings: Settings, moment: dt.datetime, walked: Tree | None
+) -> tuple[Check | None, Sequence[Summary]]:
+    """What the tree says of each date; a failed check where it cannot be read."""
+    summaries: list[Summary] = []
+
+    def read() -> Check:
+        summaries.extend(status.summaries(settings, moment, walked))
+        return ok("tree", "readable")
+
+    check = guarded("tree", read)
+    return (check if check.level is Level.FAIL else None), summaries

@@ -1,7 +1,8 @@
-"""The machine under the lake: disks, memory, and who may read and write there."""
+"""What a lake lives on: the machine with its disks and memory, the terminal, and the run at work."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shlex
 import stat
@@ -11,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from spx_data.errors import PermissionDeniedError
+from spx_data.errors import ApiRateLimitError, PermissionDeniedError, SpxDataError, SubscriptionError
+from spx_data.lake import runs
 from spx_data.ops import engine
-from spx_data.ops.health.check import Check, fail, gigabytes, ok, warn
-from spx_data.ops.health.scene import Scene
+from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
 from spx_data.settings import Alerts
+from spx_data.sources import catalogue, profile
 from spx_data.store import files, handles, reads
 from spx_data.store.layout import Layout
 from spx_data.store.volumes import Lack
@@ -24,6 +27,9 @@ from spx_data.text.words import quoted
 
 _OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
+_EVIDENCE_DAYS = 30
+# A source may be silent for as long as the settings allow, and then be asked again.
+_SILENCES = 2
 
 
 @dataclass(frozen=True)
@@ -224,3 +230,99 @@ def _is_open(folder: Path) -> bool:
 def listed(words: Sequence[str]) -> str:
     """*words* as an enumeration."""
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+
+
+def terminal(scene: Scene) -> Check:
+    """Whether a terminal is there, connected to its server, and speaks the API asked for."""
+    answer = scene.answer
+    if answer is None:
+        return ok("terminal", "not asked")
+    if answer.error is not None:
+        return fail("terminal", answer.error.cause, answer.error.cure or "See the terminal's own log")
+    milliseconds = round(1000 * (answer.seconds or 0.0), 1)
+    numbers = {"value": milliseconds, "unit": "ms"}
+    where = f"API {answer.api} at {answer.base_url}"
+    if answer.word == CONNECTED:
+        return ok("terminal", f"connected, {where}, answers in {milliseconds:,.0f} ms", **numbers)
+    cure = "Wait until it is connected; if it stays so, restart it and check its login"
+    return fail("terminal", f"{answer.word}, {where}: it has no connection to its server", cure, **numbers)
+
+
+def request_limit(scene: Scene) -> Check:
+    """Whether the limit of requests fits a subscription, by what is known of them and by what happened.
+
+    No terminal says which subscription it has: its refusals of the last 30 days are the evidence.
+    """
+    name, limit = "request-limit", scene.settings.terminal.max_concurrent_requests
+    api = (scene.answer and scene.answer.api) or scene.settings.terminal.api
+    tiers = catalogue.likely(api).tiers
+    numbers: dict[str, Any] = {"value": limit, "limit": max(tiers), "unit": "requests"}
+    lower = max((known for known in tiers if known < limit), default=1)
+    set_lower = f"spx-data config set thetadata.max_concurrent_requests {lower}"
+    if refused := _dates_of(scene, SubscriptionError):
+        found = f"the subscription did not include what was asked for: {named(refused)}"
+        cure = (
+            "Upgrade it, or set processing.start_date to where its history begins; spx-data errors has more"
+        )
+        return warn(name, found, cure, **numbers, dates=refused)
+    if limit > max(tiers):
+        found = f"{limit} at once are more than any subscription allows ({_tiers(tiers)})"
+        return warn(name, found, set_lower, **numbers)
+    if limited := _dates_of(scene, ApiRateLimitError):
+        found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
+        cure = f"Stop other programs that ask this terminal, or {set_lower}"
+        return warn(name, found, cure, **numbers, dates=limited)
+    if (served := _served_at_once(scene)) and served < limit:
+        found = f"{limit} at once, and the terminal served {served} when it was probed, while others waited"
+        cure = f"spx-data config set thetadata.max_concurrent_requests {served}"
+        return notice(name, found, cure, **numbers)
+    return ok(name, f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
+
+
+def _served_at_once(scene: Scene) -> int | None:
+    """Requests beyond which the terminal queued or refused when it was probed; None where it did not."""
+    found = profile.known(scene.settings.layout.profile)
+    return found.most_at_once if found else None
+
+
+def _dates_of(scene: Scene, error: type[SpxDataError]) -> tuple[dt.date, ...]:
+    """The dates that met *error* in the last 30 days."""
+    met = {trouble.date for trouble in scene.troubles(_EVIDENCE_DAYS) if trouble.error == error.__name__}
+    return tuple(sorted(map(dt.date.fromisoformat, met)))
+
+
+def _tiers(tiers: Mapping[int, str]) -> str:
+    return ", ".join(f"{tier} {count}" for count, tier in tiers.items())
+
+
+def run(scene: Scene) -> Check:
+    """How far the run at work is, and whether anything still happens in it."""
+    layout, name = scene.settings.layout, "run"
+    current = runs.current(layout)
+    if current is None:
+        last = runs.last(layout)
+        if failed := runs.last_failure(layout):
+            at = failed["at"][:16].replace("T", " ")
+            found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
+            return fail(name, found, failed["cure"] or "spx-data errors shows more")
+        began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
+        return ok(name, f"none at work{began}")
+    done = sum(summary.date in scene.at_work for summary in scene.sealed)
+    words = (
+        f"at work since {current.started_at:%Y-%m-%d %H:%M} UTC (process {current.pid}): "
+        f"{done:,} of {len(current.dates):,} dates sealed"
+    )
+    silence = (scene.moment - _last_sign(scene, current.started_at)).total_seconds()
+    limit = _SILENCES * scene.settings.terminal.history_timeout_seconds
+    numbers = {"value": max(0, round(silence)), "limit": limit, "unit": "seconds silent"}
+    if silence > limit:
+        found = f"{words}; nothing has happened for {silence / 60:,.0f} minutes"
+        cure = "spx-data status --watch shows it; spx-data stop --now ends it, and the next run resumes"
+        return warn(name, found, cure, **numbers)
+    return ok(name, words, **numbers)
+
+
+def _last_sign(scene: Scene, started_at: dt.datetime) -> dt.datetime:
+    """The last event of any of the run's dates, or its beginning."""
+    moments = [summary.facts.updated_at for summary in scene.summaries if summary.date in scene.at_work]
+    return max([started_at, *(dt.datetime.fromisoformat(at) for at in moments if at)])

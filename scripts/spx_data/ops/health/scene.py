@@ -1,22 +1,189 @@
-"""What the checks look at, read once for all of them."""
+"""What the checks look at, read once for all of them; what a check finds; and the question to the terminal.
+
+It is asked in a thread of its own while others read files, and no longer than a deadline: a terminal that
+hangs must hang nobody else.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
+from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
 from spx_data.lake import calendar
 from spx_data.lake.runs import Run
 from spx_data.lake.session_states import Kind
-from spx_data.ops.health.asking import Answer
-from spx_data.settings import Settings
+from spx_data.settings import Settings, Terminal
 from spx_data.status import Summary, Trouble
 from spx_data.status.quality import Day, days
-from spx_data.store import tree, volumes
+from spx_data.store import faults, tree, volumes
 from spx_data.store.tree import Tree
 from spx_data.store.volumes import Volume
+
+_NAMED = 3
+CONNECTED = "connected"
+ABSENT = "absent"  # nothing listens there
+SILENT = "silent"  # something does, and did not answer in time
+WRONG_API = "wrong-api"
+STRANGE = "strange"  # no Theta Terminal, or one that answers with an error
+
+
+class Level(StrEnum):
+    """How bad it is, the best first."""
+
+    OK = "ok"
+    NOTICE = "notice"  # how this lake's source is: told, and nobody has to do anything
+    WARN = "warn"  # worth knowing: nothing is lost, and the work goes on
+    FAIL = "fail"  # needs somebody
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check; *value* is its leading number in *unit*, *limit* what it is held against."""
+
+    name: str
+    level: Level
+    found: str
+    cure: str = ""
+    value: float | None = None
+    limit: float | None = None
+    unit: str | None = None
+    dates: tuple[dt.date, ...] = ()
+
+    def as_row(self) -> dict[str, Any]:
+        """The check as a flat document, for JSON and CSV."""
+        return {
+            "check": self.name,
+            "level": self.level.value,
+            "found": self.found,
+            "cure": self.cure or None,
+            "value": self.value,
+            "limit": self.limit,
+            "unit": self.unit,
+            "dates": [date.isoformat() for date in self.dates],
+        }
+
+
+def ok(name: str, found: str, **numbers: Any) -> Check:
+    """A check that found nothing to mend."""
+    return Check(name, Level.OK, found, **numbers)
+
+
+def notice(name: str, found: str, cure: str, **numbers: Any) -> Check:
+    """A check that found how things are, which is nobody's to mend."""
+    return Check(name, Level.NOTICE, found, cure, **numbers)
+
+
+def warn(name: str, found: str, cure: str, **numbers: Any) -> Check:
+    """A check that found something worth knowing."""
+    return Check(name, Level.WARN, found, cure, **numbers)
+
+
+def fail(name: str, found: str, cure: str, **numbers: Any) -> Check:
+    """A check that found something that needs somebody."""
+    return Check(name, Level.FAIL, found, cure, **numbers)
+
+
+def guarded(name: str, look: Callable[[], Check]) -> Check:
+    """What *look* finds; an error in it is a failed check, so that it hides no other one."""
+    try:
+        return look()
+    except SpxDataError as error:
+        return fail(name, error.cause, error.cure)
+    except Exception as error:
+        if isinstance(told := faults.of(error), SpxDataError):
+            return fail(name, told.cause, told.cure)
+        found = f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
+        return fail(name, found, "If you cannot tell why, please report this line")
+
+
+def worst(checks: Sequence[Check]) -> Level:
+    """The worst level among *checks*."""
+    return max((check.level for check in checks), key=list(Level).index, default=Level.OK)
+
+
+def named(dates: Sequence[dt.date]) -> str:
+    """*dates* in words: the first few by name, the others as a number."""
+    shown = ", ".join(date.isoformat() for date in dates[:_NAMED])
+    return f"{shown} and {len(dates) - _NAMED:,} more" if len(dates) > _NAMED else shown
+
+
+def of_these(dates: Sequence[dt.date], command: str) -> str:
+    """*command* for each of *dates* (where it has DATE), written out for the first."""
+    told = command.replace("DATE", dates[0].isoformat())
+    return f"{told} (and so for the other {len(dates) - 1:,})" if len(dates) > 1 else told
+
+
+def gigabytes(count: float) -> str:
+    """Bytes as a person reads them on a disk."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking the terminal how it is.
+
+    *word* is its own status word in lower case, or one of the words above; *seconds* what the answer took.
+    """
+
+    word: str
+    base_url: str | None = None
+    api: str | None = None
+    seconds: float | None = None
+    error: SpxDataError | None = None
+
+
+class Asking:
+    """A question to the terminal that is under way."""
+
+    def __init__(self, terminal: Terminal, seconds: float) -> None:
+        """Ask now; *seconds* is the longest that anybody waits for the answer."""
+        self._terminal = replace(terminal, timeout_seconds=min(terminal.timeout_seconds, seconds))
+        self._seconds, self._begun = seconds, time.monotonic()
+        self._answers: list[Answer] = []
+        # A daemon: the process may end before a terminal that hangs gives in.
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def answer(self) -> Answer:
+        """What the terminal answered, or that it did not in time."""
+        self._thread.join(max(0.0, self._begun + self._seconds - time.monotonic()))
+        return self._answers[0] if self._answers else self._silence()
+
+    def _ask(self) -> None:
+        from spx_data.sources import access
+
+        try:
+            found = access.sight(self._terminal)
+        except SpxDataError as error:
+            self._answers.append(Answer(_word(error), self._terminal.base_url, error=error))
+        except Exception as error:
+            strange = SpxDataError(f"the terminal could not be asked: {type(error).__name__}: {error}")
+            self._answers.append(Answer(STRANGE, self._terminal.base_url, error=strange))
+        else:
+            self._answers.append(Answer(found.word.lower(), found.base_url, found.api, found.seconds))
+
+    def _silence(self) -> Answer:
+        where = self._terminal.base_url or "its usual addresses"
+        error = SpxDataError(
+            f"the terminal at {where} did not say within {self._seconds:g} s how it is",
+            cure="Look into the terminal's own log, or restart it",
+        )
+        return Answer(SILENT, self._terminal.base_url, error=error)
+
+
+def _word(error: SpxDataError) -> str:
+    if "status" in error.fields or "excerpt" in error.fields:
+        return STRANGE
+    if isinstance(error, WrongApiError):
+        return WRONG_API
+    return ABSENT if isinstance(error, ThetaTerminalNotRunningError) else SILENT
 
 
 @dataclass(frozen=True)

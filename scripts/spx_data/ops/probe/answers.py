@@ -21,6 +21,13 @@ _REFUSED = (403, 471)
 _OTHER_API = (404, 410)  # what a terminal says to questions of the other API
 # Of sessions that were over.
 _FINISHED = CHAINS[: CHAINS.index(Topic.TODAY)]
+_PUBLISHED = "a session that is over is published"
+_HELD = "its date is held for some runs, then sealed without it, and `spx-data mend` asks again"
+_TELLING_SECONDS = 0.05  # of a body: what takes less time tells no rate
+_WAITING_SECONDS = 0.2  # of an answer that comes alone: one that comes sooner may wait for this machine
+_WAITED = 1.5  # times what an answer takes that waits for none
+_TOO_MANY = 429
+_FIRST_BYTE_SECONDS = 60.0  # a terminal that takes longer to begin is slower than any that was described
 
 
 def status(story: Story) -> Seen | None:
@@ -82,9 +89,6 @@ def sessions(story: Story) -> Iterator[Seen]:
             yield Seen(f"{heard.date} has data, as all that were asked for", True, _PUBLISHED)
 
 
-_PUBLISHED = "a session that is over is published"
-
-
 def _is_known(story: Story, heard: Heard) -> bool:
     """Whether anything else says that there is something of a chain without data."""
     return listing.entry(story, heard) is not None or _speaks(story, heard) is not None
@@ -124,9 +128,6 @@ def _chain(story: Story, heard: Heard) -> Seen | None:
     return Seen(f"{name}: {answer}", False, _HELD)
 
 
-_HELD = "its date is held for some runs, then sealed without it, and `spx-data mend` asks again"
-
-
 def today(story: Story) -> Seen | None:
     """What there is of a session that is not over."""
     heard = story.one(Topic.TODAY)
@@ -156,13 +157,6 @@ def refusals(story: Story) -> Seen | None:
         answers.setdefault(answer, []).append(topic)
     text = "; ".join(f"{', '.join(topics)}: {answer}" for answer, topics in answers.items())
     return Seen(text, False, "what is refused is told as such by each command that needs it")
-
-
-_TELLING_SECONDS = 0.05  # of a body: what takes less time tells no rate
-_WAITING_SECONDS = 0.2  # of an answer that comes alone: one that comes sooner may wait for this machine
-_WAITED = 1.5  # times what an answer takes that waits for none
-_TOO_MANY = 429
-_FIRST_BYTE_SECONDS = 60.0  # a terminal that takes longer to begin is slower than any that was described
 
 
 def _histories(story: Story) -> list[tuple[Heard, Raw]]:

@@ -36,6 +36,19 @@ _NEW_YORK = ZoneInfo(ZONE)
 # Wider than the regular hours: what comes before 09:30 and after 16:00 shows where days begin and end.
 _WIDE = (dt.time(9), dt.time(16, 30))
 _COARSE = "1h"  # for whoever only wants to know whether there is anything
+_NEVER = 10.0  # times the highest strike: nothing is listed there
+FIRST = "first"  # a row at the chain's first stamp
+NO_UNDERLYING = "no-underlying"
+NO_MARKET = "no-market"  # neither bid nor ask
+ZERO_FIRST = "zero-first"  # the same, before any quote of a contract that is worth more than a tick
+NO_BID = "no-bid"
+UNSOLVED = "unsolved"  # no volatility was found, though both sides are quoted and the underlying is known
+REPEATED = "repeated"  # the quote of the contract's row before
+BLANK = "blank "  # and a column, which has no value
+LACKS = (Lack.HOLES, Lack.LATE, Lack.EARLY)
+_TICK = products.DEFAULT.tick  # dollars; for what costs no more there is no market now and then
+_NEAR = 6  # contracts, near the money
+_CONTRACT = ("right", "strike")
 
 
 @dataclass(frozen=True)
@@ -153,9 +166,6 @@ def coarse(window: Window) -> Window:
     return Window(window.start, window.end, _COARSE)
 
 
-_NEVER = 10.0  # times the highest strike: nothing is listed there
-
-
 def census(records: pl.DataFrame) -> pl.DataFrame:
     """One row for each contract of *records* (`schema.RECORD`), those near the underlying first.
 
@@ -222,21 +232,6 @@ def _middle(listed: ListedChain, most: int) -> list[Contract]:
     contracts = sorted(listed_contracts(listed), key=lambda one: (one[1], one[0]))
     begin = max(0, (len(contracts) - most) // 2)
     return contracts[begin : begin + most]
-
-
-FIRST = "first"  # a row at the chain's first stamp
-NO_UNDERLYING = "no-underlying"
-NO_MARKET = "no-market"  # neither bid nor ask
-ZERO_FIRST = "zero-first"  # the same, before any quote of a contract that is worth more than a tick
-NO_BID = "no-bid"
-UNSOLVED = "unsolved"  # no volatility was found, though both sides are quoted and the underlying is known
-REPEATED = "repeated"  # the quote of the contract's row before
-BLANK = "blank "  # and a column, which has no value
-LACKS = (Lack.HOLES, Lack.LATE, Lack.EARLY)
-
-_TICK = products.DEFAULT.tick  # dollars; for what costs no more there is no market now and then
-_NEAR = 6  # contracts, near the money
-_CONTRACT = ("right", "strike")
 
 
 def _oddities() -> dict[str, pl.Expr]:

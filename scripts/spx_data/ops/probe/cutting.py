@@ -35,6 +35,9 @@ _NEXT_PAGE = re.compile(rb'("next_page"\s*:\s*")https?://[^/"]*')
 _BLANK = rb"[\s\xef\xbb\xbf]*"
 _JSON = re.compile(_BLANK + rb"[\[{]")
 _TABLE_NAMES = re.compile(r"[a-z0-9_]+")
+_LISTINGS = (Topic.LISTING, Topic.LISTING_TODAY)
+ChainKey = tuple[str, dt.date, dt.date]  # root, listed expiration, date
+Kept = Mapping[ChainKey, frozenset[Contract]]
 
 
 @dataclass(frozen=True)
@@ -195,12 +198,6 @@ def _is_table(text: bytes) -> bool:
     line = text.lstrip().partition(b"\n")[0].decode(errors="replace").strip()
     names = [name.strip().strip('"').lower() for name in line.rstrip(",").split(",")]
     return all(_TABLE_NAMES.fullmatch(name) and scrubbing.is_word(name) for name in names)
-
-
-_LISTINGS = (Topic.LISTING, Topic.LISTING_TODAY)
-
-ChainKey = tuple[str, dt.date, dt.date]  # root, listed expiration, date
-Kept = Mapping[ChainKey, frozenset[Contract]]
 
 
 def chain_key(chain: Chain) -> ChainKey:

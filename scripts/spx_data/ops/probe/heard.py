@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 RECORDED_FIRST_BYTE = "x-recorded-first-byte-seconds"
 RECORDED_SECONDS = "x-recorded-seconds"
 RECORDED_BYTES = "x-recorded-bytes"
+_LONGEST_SILENCE = 120.0  # seconds
+_HIDDEN = ("date", "set-cookie")  # headers that are no habit of a terminal
 
 
 def target_of(url: str) -> str:
@@ -167,10 +169,6 @@ class Story:
     def raws(self) -> list[Raw]:
         """Every answer, in order."""
         return [raw for each in self.heard for raw in each.raws]
-
-
-_LONGEST_SILENCE = 120.0  # seconds
-_HIDDEN = ("date", "set-cookie")  # headers that are no habit of a terminal
 
 
 @dataclass(frozen=True)

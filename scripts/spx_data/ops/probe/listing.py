@@ -36,6 +36,7 @@ _LEFT_OUT = "such rows are left out, and counted"
 
 
 # Its rows -----------------------------------------------------------------------------------------------
+_WITHOUT = "it is asked for again; then the end-of-day report says what there is"
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,6 @@ def listing(story: Story) -> Seen | None:
             return Seen(text, False, "a listing that says there is nothing is asked for again")
         said = said or Seen(f"{about}: at the first question", True, "it says what a day must have")
     return said
-
-
-_WITHOUT = "it is asked for again; then the end-of-day report says what there is"
 
 
 def entry(story: Story, heard: Heard) -> ListedChain | None:

@@ -25,6 +25,15 @@ from spx_data.quality.panel import clock
 from spx_data.sources.theta.blocks import header_of
 from spx_data.text.excerpts import excerpt
 
+OK = 200
+_GZIP = b"\x1f\x8b"
+_PIECE = 1 << 16
+_MOST_PIECES = (256 << 20) // _PIECE
+_LAST = 1 << 12  # bytes: longer than any row
+_SHOWN = 60  # characters
+_OF_WORDS = string.ascii_letters.encode() + b"_"
+_WORD_BYTES = re.compile(rb"[" + re.escape(_OF_WORDS) + rb"]+$")
+
 
 def chains(story: Story, *topics: Topic) -> Iterator[tuple[Heard, pl.DataFrame]]:
     """The histories of chains with records, those on the ordinary day first; of some *topics*, or of all."""
@@ -88,16 +97,6 @@ def span(stamps: list[int], step: int) -> str:
             break
         last = stamp
     return clock(stamps[0]) if last == stamps[0] else f"{clock(stamps[0])} to {clock(last)}"
-
-
-OK = 200
-_GZIP = b"\x1f\x8b"
-_PIECE = 1 << 16
-_MOST_PIECES = (256 << 20) // _PIECE
-_LAST = 1 << 12  # bytes: longer than any row
-_SHOWN = 60  # characters
-_OF_WORDS = string.ascii_letters.encode() + b"_"
-_WORD_BYTES = re.compile(rb"[" + re.escape(_OF_WORDS) + rb"]+$")
 
 
 def quoted(data: bytes, most: int = _SHOWN) -> str:

@@ -24,6 +24,16 @@ _ASKED_BY_THEMSELVES = "such contracts are asked for by themselves, and what the
 _STILL_MS = 600_000  # that quotes near the money stand still: no market of an index rests so long
 # The last session's window reaches beyond the close, and today's end is not known.
 _WITHIN_HOURS = (Topic.ORDINARY, Topic.LIVING, Topic.CLOCK_CHANGE, Topic.THIRD_FRIDAY)
+_FULL_WINDOWS = (
+    Topic.LAST_SESSION,
+    Topic.ORDINARY,
+    Topic.LIVING,
+    Topic.HALF_DAY,
+    Topic.HALF_DAY_EXPIRING,
+    Topic.CLOCK_CHANGE,
+)
+_STOCKS_CLOSE = dt.time(16)  # a window that ends before tells nothing of a session's end
+_REST_MS = 600_000  # for which quotes near the money must have stood still to count as repeated
 
 
 def opening_row(story: Story) -> Seen | None:
@@ -215,18 +225,6 @@ def longest_rest(records: pl.DataFrame) -> tuple[int, int] | None:
         if moves and (best is None or stamp - begun > best[1] - best[0]):
             best = begun, stamp
     return best
-
-
-_FULL_WINDOWS = (
-    Topic.LAST_SESSION,
-    Topic.ORDINARY,
-    Topic.LIVING,
-    Topic.HALF_DAY,
-    Topic.HALF_DAY_EXPIRING,
-    Topic.CLOCK_CHANGE,
-)
-_STOCKS_CLOSE = dt.time(16)  # a window that ends before tells nothing of a session's end
-_REST_MS = 600_000  # for which quotes near the money must have stood still to count as repeated
 
 
 class _End(NamedTuple):

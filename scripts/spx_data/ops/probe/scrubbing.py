@@ -87,6 +87,26 @@ _HERE = "127.0.0.1"
 _PLACE = re.compile(
     r"/(?:home|users|root|var|tmp|opt|mnt|media|volumes|private|usr|etc|srv|run)/", re.IGNORECASE
 )
+_FIELD = re.compile(
+    rb'[ \t]*"?[ \t]*(?:[+-]?(?:\d{1,17}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?'
+    rb"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    rb"|\d{8}[T ]\d\d:?\d\d:?\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
+    rb"|[+-]?(?:NaN|nan|Infinity|inf)|null|true|false|CALL|PUT|Call|Put|call|put|[CP]"
+    rb')?[ \t]*"?[ \t]*'
+)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?')
+MOST_OPAQUE = 64_000  # characters that are kept of what is no table
+_BINARY = 256  # bytes that are kept of what is no text
+_LETTERS = re.compile(rb"[0-9A-Za-z]")
+_WORD = re.compile(rb"[^\s\[\]{}:,]+")
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_SHORTEST_SECRET, _SHORTEST_NAME = 6, 3
+_LONG_NUMBER = 9  # digits: more than a date has
+_PATTERNS = {
+    "an e-mail address": re.compile(rb"[\w.+-]+@[\w-]+\.\w+"),
+    "a path of a machine": re.compile(rb"(?:/home/|/Users/|/root/|\b[A-Za-z]:\\)"),
+}
+_LONG_WORD = re.compile(r"[^\W_]{4,}")
 
 
 def scrubbed(text: str) -> str:
@@ -148,18 +168,6 @@ def is_word(word: str) -> bool:
 
 # Tables, and what is none -------------------------------------------------------------------------------
 
-_FIELD = re.compile(
-    rb'[ \t]*"?[ \t]*(?:[+-]?(?:\d{1,17}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?'
-    rb"|\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
-    rb"|\d{8}[T ]\d\d:?\d\d:?\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
-    rb"|[+-]?(?:NaN|nan|Infinity|inf)|null|true|false|CALL|PUT|Call|Put|call|put|[CP]"
-    rb')?[ \t]*"?[ \t]*'
-)
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?')
-MOST_OPAQUE = 64_000  # characters that are kept of what is no table
-_BINARY = 256  # bytes that are kept of what is no text
-_LETTERS = re.compile(rb"[0-9A-Za-z]")
-
 
 @lru_cache(maxsize=1 << 16)
 def _field(text: bytes) -> bytes:
@@ -180,9 +188,6 @@ def json(text: bytes) -> bytes:
         parts += [_between(text[at : found.start()]), _string(found[0])]
         at = found.end()
     return b"".join([*parts, _between(text[at:])])
-
-
-_WORD = re.compile(rb"[^\s\[\]{}:,]+")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -210,16 +215,6 @@ def sentence(content: bytes, size: int) -> str:
     It is scrubbed before it is cut short: a recording keeps it so, and says the same.
     """
     return excerpt(opaque(content), size)
-
-
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
-_SHORTEST_SECRET, _SHORTEST_NAME = 6, 3
-_LONG_NUMBER = 9  # digits: more than a date has
-_PATTERNS = {
-    "an e-mail address": re.compile(rb"[\w.+-]+@[\w-]+\.\w+"),
-    "a path of a machine": re.compile(rb"(?:/home/|/Users/|/root/|\b[A-Za-z]:\\)"),
-}
-_LONG_WORD = re.compile(r"[^\W_]{4,}")
 
 
 class PersonalError(SpxDataError):

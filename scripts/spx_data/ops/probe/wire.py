@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 _TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
 _NO_PAGE = ("", "null")
 _HISTORIES = (*CHAINS, Topic.CONTRACT)
+_ALIKE = "it is read all the same; what that takes is in the row reading"
+_STAMP = ("timestamp", "date", "ms_of_day")
+_TAKES = {
+    "typed": "all at once, as the usual spelling",
+    "loose": "word by word, not all at once",
+    "parted": "row by row, field by field",
+}
+_LONGEST = 1_000_000  # bytes of a line that are read
+_LISTED = 4  # columns that are named
 
 
 def content_type(story: Story) -> Seen | None:
@@ -154,15 +163,6 @@ def server(story: Story) -> Seen | None:
     )
 
 
-_ALIKE = "it is read all the same; what that takes is in the row reading"
-_STAMP = ("timestamp", "date", "ms_of_day")
-_TAKES = {
-    "typed": "all at once, as the usual spelling",
-    "loose": "word by word, not all at once",
-    "parted": "row by row, field by field",
-}
-
-
 def wire(story: Story) -> Wire:
     """What it takes to read the histories of whole chains, and whether their last lines have no end."""
     chains = [heard for heard in story.of(*CHAINS) if heard.has_rows]
@@ -272,10 +272,6 @@ def reading(story: Story) -> Seen | None:
     took = wire(story).reading
     follows = "nothing is tried in vain" if took == "typed" else "the profile spares the attempts before"
     return Seen(f"histories are read {_TAKES[took]}", took == "typed", follows, "wire.reading")
-
-
-_LONGEST = 1_000_000  # bytes of a line that are read
-_LISTED = 4  # columns that are named
 
 
 def blanks(story: Story) -> Seen | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spx_data.ops.health import contact
+from spx_data.ops.health import lake
 from spx_data.report import cures
 from spx_data.report.dashboard.view import View
 from spx_data.sources import profile
@@ -16,11 +16,11 @@ def context(view: View) -> dict[str, Any]:
     Rows that are not as assumed come first; there is none where there is no profile that can be read.
     """
     found = profile.known(view.settings.layout.profile)
-    check = contact.look(view.scene)
+    check = lake.terminal_profile(view.scene)
     if found is None:
         return {"said": [check.found], "cure": cures.parts(check.cure), "rows": [], "others": []}
-    since = contact.Since.of(found, view.scene.sealed)
-    said = [contact.in_words(found), *contact.doubts(found, view.scene), *filter(None, [since.words])]
+    since = lake.Since.of(found, view.scene.sealed)
+    said = [lake.profile_words(found), *lake.profile_doubts(found, view.scene), *filter(None, [since.words])]
     return {
         "said": said,
         "cure": cures.parts(check.cure),
