@@ -20,8 +20,7 @@ from spx_data import config, status
 from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
 from spx_data.ops.gaps import Estimate, Gap, Points
-from spx_data.ops.gaps import forecast as growth
-from spx_data.ops.gaps.forecast import Room
+from spx_data.ops.gaps.estimate import Room, forecast, usual_session
 from spx_data.ops.health import Scene
 from spx_data.report import page as pages
 from spx_data.report.dashboard import coverage, dates, disk, failures, quality, speed, steps, terminal
@@ -481,7 +480,7 @@ TODAY = dt.date(2025, 1, 2)
 def test_a_forecast_counts_the_gaps_and_then_a_session_each_trading_day():
     gaps = [gap(n, 100) for n in range(5)] + [gap(9, 10**9, Kind.NO_DATA), gap(8, 10**9, Kind.ACCEPTED)]
 
-    found = growth.forecast(10, gaps, Room(free=500 + 2520, kept=1260), TODAY)
+    found = forecast(10, [each.bytes_to_come for each in gaps], Room(free=500 + 2520, kept=1260), TODAY)
 
     assert (found.gaps, found.gaps_bytes) == (5, 500)
     # 126 and 252 sessions of ten bytes: half a year, and a year.
@@ -491,10 +490,10 @@ def test_a_forecast_counts_the_gaps_and_then_a_session_each_trading_day():
 
 @given(st.integers(1, 10**6), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 30))
 def test_more_room_lasts_longer_and_is_low_before_it_is_full(session, free, kept, count):
-    gaps = [gap(n, session) for n in range(count)]
+    gaps = [gap(n, session).bytes_to_come for n in range(count)]
 
-    found = growth.forecast(session, gaps, Room(free, kept), TODAY)
-    larger = growth.forecast(session, gaps, Room(2 * free + 1, kept), TODAY)
+    found = forecast(session, gaps, Room(free, kept), TODAY)
+    larger = forecast(session, gaps, Room(2 * free + 1, kept), TODAY)
 
     def day(value):
         return value or dt.date.max
@@ -507,8 +506,8 @@ def test_more_room_lasts_longer_and_is_low_before_it_is_full(session, free, kept
 
 def test_after_the_end_of_the_range_nothing_fills_the_disk():
     room = Room(free=2520, kept=1260)
-    without_end = growth.forecast(10, [], room, TODAY)
-    with_end = growth.forecast(10, [], room, TODAY, end=dt.date(2025, 9, 1))
+    without_end = forecast(10, [], room, TODAY)
+    with_end = forecast(10, [], room, TODAY, end=dt.date(2025, 9, 1))
 
     assert without_end.full_on and without_end.low_on
     assert with_end.low_on == without_end.low_on
@@ -516,19 +515,19 @@ def test_after_the_end_of_the_range_nothing_fills_the_disk():
 
 
 def test_a_disk_that_outlives_everybody_has_no_date():
-    assert growth.forecast(1, [], Room(10**15, 0), TODAY).full_on is None
+    assert forecast(1, [], Room(10**15, 0), TODAY).full_on is None
 
 
 def test_a_usual_session_is_that_of_the_newest_ones_for_their_minutes(lake, view):
     trading = sessions.between("NYSE", lakes.START, lakes.END)
     sealed = {summary.date: summary for summary in view.scene.sealed}
 
-    found = growth.usual_session(trading, sealed)
+    found = usual_session(trading, sealed)
 
     newest = sorted(sealed)[-20:]
     # The half day of 2024-12-24 has no data, that of 2024-11-29 is accepted: all of them are whole.
     assert found == round(statistics.median(sealed[date].facts.bytes for date in newest))
-    assert growth.usual_session(trading, {}) is None
+    assert usual_session(trading, {}) is None
 
 
 def test_the_years_hold_the_bytes_of_the_passports(ten_years):

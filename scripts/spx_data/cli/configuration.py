@@ -258,10 +258,10 @@ def _offer(call: Call, changes: Sequence[Change]) -> None:
 
 def _tell_of_the_floor(call: Call) -> None:
     """Say which sessions the settings ask for that the subscription was seen to have nothing of."""
-    from spx_data.ops.gaps import floor
+    from spx_data.ops.gaps import before_floor
 
     with suppress(SpxDataError):  # who only sets a key hears from validate what else is wrong
-        if before := floor.of_settings(call.settings):
+        if before := before_floor(call.settings):
             say(pasted(f"{before.why}. {before.cure}", call.overlays))
 
 

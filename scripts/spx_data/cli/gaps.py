@@ -115,14 +115,15 @@ def _print_incomplete(lines: Sequence[Summary]) -> None:
 def _need(needy: Sequence[Gap]) -> str:
     """What only a person can end, with the command that does it."""
     from spx_data.lake.session_states import Kind
-    from spx_data.ops.gaps.conflicts import named
+    from spx_data.ops.gaps import NAMED
+    from spx_data.text.words import few
 
     if len(needy) == 1:
         return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"
     cures = "spx-data retry --all-failed --force tries all parked dates anew"
     if any(gap.kind is not Kind.PARKED for gap in needy):
         cures = "--format json names the command for each"
-    return f"{len(needy):,} dates need you: {named([gap.date for gap in needy])}. {cures}"
+    return f"{len(needy):,} dates need you: {few([gap.date for gap in needy], NAMED)}. {cures}"
 
 
 def row(gap: Gap) -> Row:

@@ -64,6 +64,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def few(items: Sequence[object], most: int) -> str:
+    """The first *most* of *items* by name, the others as a number."""
+    shown = ", ".join(map(str, items[:most]))
+    return f"{shown} and {len(items) - most:,} more" if len(items) > most else shown
+
+
 def size(value: float) -> str:
     """Bytes as a person reads them, in decimal units."""
     for unit in ("bytes", "kB", "MB", "GB"):

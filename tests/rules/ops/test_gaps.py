@@ -299,7 +299,8 @@ def test_a_terminal_with_another_greeks_model_is_in_the_way(lake, terminals, mom
 
 def test_a_plan_as_json_is_an_object(all_kinds, moment, capsys):
     lock = Conflict("lock", "a lock was left", "spx-data stop", blocking=False)
-    planned = plan(all_kinds, moment, [PARKED, NO_DATA, FRIDAY], cores=4).with_conflicts(lock)
+    planned = plan(all_kinds, moment, [PARKED, NO_DATA, FRIDAY], cores=4)
+    planned = replace(planned, conflicts=(*planned.conflicts, lock))
 
     print_plan(planned, View("json"))
 

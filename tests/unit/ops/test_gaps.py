@@ -13,9 +13,7 @@ from spx_data.market import sessions
 from spx_data.market.dates import Dates
 from spx_data.market.sessions import Session
 from spx_data.ops.gaps.estimate import NEIGHBOURS, Cost, Costs
-from spx_data.ops.gaps.finding import assess
-from spx_data.ops.gaps.priority import Points, Scale, ranked
-from spx_data.ops.gaps.volatility import Market, Prices
+from spx_data.ops.gaps.finding import Market, Points, Prices, Scale, assess, ranked
 from spx_data.settings import Weights
 from spx_data.status import Facts, Summary
 

@@ -1,19 +1,24 @@
-"""Every session that is not sealed: what it is, what becomes of it, what it will take, and in which order."""
+"""Every session that is not sealed: what it is, what becomes of it, what it will take, and in which order.
+
+First is filled what has most points. Three parts, each weighed by the config: the newer, the more volatile
+its market and the less often it failed, the more points. Equal points go to the newer date, so the order is
+total and the same for whoever asks. Dates of which the subscription was seen to have nothing come last.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spx_data.lake import calendar, session_states
 from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
-from spx_data.ops.gaps.estimate import Cost, Costs, Estimate, Estimates
-from spx_data.ops.gaps.guess import Guess
-from spx_data.ops.gaps.priority import Points, Scale, ranked
-from spx_data.ops.gaps.volatility import Market, Prices
+from spx_data.ops.gaps.estimate import Costs, Estimate, Estimates, Guess, costs_of
+from spx_data.settings import Weights
 from spx_data.sources import profile
 from spx_data.store import tree
 
@@ -22,8 +27,12 @@ if TYPE_CHECKING:
     from spx_data.settings import Settings
     from spx_data.status import Facts, Summary
 
+
+_NEVER_FILLED = frozenset({Kind.NO_DATA, Kind.ACCEPTED, Kind.PENDING})
 _OUTSIDE = "outside of processing.start_date and end_date: the next run does not take it"
 _NOT_NAMED = "not among the config's dates: the next run does not take it"
+NEAR = 5  # sessions
+_PARKINSON = 1 / (2 * math.sqrt(math.log(2)))
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Gap:
     points: Points
     volatility: float | None  # of a day around the date, a fraction; None where no neighbour is sealed
     estimate: Estimate | None  # None where neither a sealed day nor a probe tells
+
+    @property
+    def bytes_to_come(self) -> int | None:
+        """The bytes that it is going to add to the lake; None where it is not filled, or nothing tells."""
+        return self.estimate.bytes if self.estimate and self.kind not in _NEVER_FILLED else None
 
     @property
     def priority(self) -> float:
@@ -207,11 +221,107 @@ def _prices(facts: Facts) -> Prices | None:
     return Prices(*known) if len(known) == len(found) else None
 
 
-def costs_of(trading: Sequence[Session], known: Mapping[dt.date, Summary]) -> list[Cost]:
-    """What the sealed dates among *trading* took, by what is *known* of them."""
-    sealed = (
-        Cost.of(session, summary.facts)
-        for session in trading
-        if (summary := known.get(session.date)) and summary.state.kind is Kind.SEALED
-    )
-    return [cost for cost in sealed if cost]
+@dataclass(frozen=True)
+class Points:
+    """The parts of one date's priority."""
+
+    age: float
+    volatility: float
+    tries: float
+
+    @property
+    def total(self) -> float:
+        """The priority."""
+        return self.age + self.volatility + self.tries
+
+
+class Scale:
+    """Gives points to dates: *due* are the trading dates that the next run fills."""
+
+    def __init__(self, due: Iterable[dt.date], market: Market, weights: Weights) -> None:
+        self._due = sorted(due)
+        self._market = market
+        self._weights = weights
+
+    def points(self, date: dt.date, tries: int) -> Points:
+        """The points of a *date* that failed *tries* times; a date that is not due gets what it would get."""
+        volatility = self.volatility(date)
+        wildness = 0.5 if volatility is None else self._market.percentile(volatility)
+        return Points(
+            age=self._weights.age * self._youth(date),
+            volatility=self._weights.volatility * wildness,
+            tries=self._weights.tries * 0.5**tries,
+        )
+
+    def volatility(self, date: dt.date) -> float | None:
+        """The volatility around *date*, a fraction; None where it is not known."""
+        return self._market.around(date)
+
+    def _youth(self, date: dt.date) -> float:
+        """The date's rank among those that are due: 0 for the oldest, 1 for the newest."""
+        older, steps = bisect_left(self._due, date), len(self._due) - 1
+        return min(1.0, older / steps) if steps > 0 else 1.0
+
+
+def ranked(points: Mapping[dt.date, Points], nothing_until: dt.date | None = None) -> list[dt.date]:
+    """The dates, the one to be filled first at the head, and last those up to *nothing_until*."""
+    last = nothing_until or dt.date.min
+    return sorted(points, key=lambda date: (date > last, points[date].total, date), reverse=True)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The underlying's prices on a sealed date, in dollars, all of them positive."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+
+    @property
+    def volatility(self) -> float:
+        """The date's own volatility, from its range."""
+        return math.log(self.high / self.low) * _PARKINSON
+
+
+class Market:
+    """What the lake's sealed dates say about the market."""
+
+    def __init__(self, trading: Sequence[dt.date], seen: Mapping[dt.date, Prices]) -> None:
+        """*trading* are the sessions in order, *seen* the underlying's prices on those that are sealed."""
+        self._trading = trading
+        self._seen = seen
+        self._usual = sorted(prices.volatility for prices in seen.values())
+
+    def around(self, date: dt.date) -> float | None:
+        """The volatility around *date*; None where no session near it was seen."""
+        if not self._seen:
+            return None
+        after = bisect_right(self._trading, date)
+        before = bisect_left(self._trading, date) - 1
+        earlier = self._nearest(range(before, before - NEAR, -1))
+        later = self._nearest(range(after, after + NEAR))
+        ranges = [self._prices(place).volatility for place in (earlier, later) if place is not None]
+        if not ranges:
+            return None
+        mean = sum(ranges) / len(ranges)
+        if earlier is None or later is None:
+            return mean
+        move = abs(math.log(self._prices(later).open / self._prices(earlier).close))
+        # A date that is no session may have none between its neighbours.
+        return max(mean, move / math.sqrt(max(1, later - earlier - 1)))
+
+    def percentile(self, volatility: float) -> float:
+        """The share of the sealed dates that were calmer than *volatility*, from 0 to 1; ties count half."""
+        if not self._usual:
+            return 0.5
+        calmer, not_wilder = bisect_left(self._usual, volatility), bisect_right(self._usual, volatility)
+        return (calmer + not_wilder) / 2 / len(self._usual)
+
+    def _nearest(self, places: range) -> int | None:
+        """The first of *places* among the sessions that was seen."""
+        known = (place for place in places if 0 <= place < len(self._trading))
+        return next((place for place in known if self._trading[place] in self._seen), None)
+
+    def _prices(self, place: int) -> Prices:
+        return self._seen[self._trading[place]]

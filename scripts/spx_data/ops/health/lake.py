@@ -25,7 +25,7 @@ from spx_data.sources.profile import Profile
 from spx_data.status import Summary, database
 from spx_data.store import archive, dataset
 from spx_data.store.layout import Layout
-from spx_data.text.words import counted
+from spx_data.text.words import counted, few
 
 # No exchange is closed for longer.
 _HORIZON = dt.timedelta(days=14)
@@ -238,7 +238,11 @@ def terminal_profile(scene: Scene) -> Check:
         return warn(name, error.cause, _ANEW)
     since = Since.of(found, scene.sealed)
     numbers: dict[str, Any] = {"value": len(found.others), "unit": "assumptions", "dates": since.dates}
-    words = "; ".join([profile_words(found), *_otherwise(found)])
+    words = profile_words(found)
+    if found.others:
+        seen = [textwrap.shorten(row.seen, _LONGEST, placeholder=" …") for row in found.others[:_TOLD]]
+        told = [f"{row.code} ({said})" for row, said in zip(found.others, seen, strict=False)]
+        words += f"; seen otherwise: {few([*told, *found.others[_TOLD:]], _TOLD)}"
     if against := [*profile_doubts(found, scene), *([since.words] if since.dates else [])]:
         return notice(name, "; ".join([words, *against]), _PROBE, **numbers)
     return ok(name, words, **numbers)
@@ -251,18 +255,6 @@ def profile_words(found: Profile) -> str:
     seen = sum(row.known for row in found.table)
     hold = f"{seen - len(found.others):,} of {counted(seen, 'assumption')} hold"
     return f"probed {at:%Y-%m-%d %H:%M} UTC: API {found.api}{server}; {hold}"
-
-
-def _otherwise(found: Profile) -> Iterator[str]:
-    """The first things that are not as assumed."""
-    others = found.others
-    if not others:
-        return
-    rows = (
-        f"{row.code} ({textwrap.shorten(row.seen, _LONGEST, placeholder=' …')})" for row in others[:_TOLD]
-    )
-    more = f" and {len(others) - _TOLD:,} more" if len(others) > _TOLD else ""
-    yield f"seen otherwise: {', '.join(rows)}{more}"
 
 
 def profile_doubts(found: Profile, scene: Scene) -> Iterator[str]:

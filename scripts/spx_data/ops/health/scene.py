@@ -25,6 +25,7 @@ from spx_data.status.quality import Day, days
 from spx_data.store import faults, tree, volumes
 from spx_data.store.tree import Tree
 from spx_data.store.volumes import Volume
+from spx_data.text.words import few
 
 _NAMED = 3
 CONNECTED = "connected"
@@ -110,8 +111,7 @@ def worst(checks: Sequence[Check]) -> Level:
 
 def named(dates: Sequence[dt.date]) -> str:
     """*dates* in words: the first few by name, the others as a number."""
-    shown = ", ".join(date.isoformat() for date in dates[:_NAMED])
-    return f"{shown} and {len(dates) - _NAMED:,} more" if len(dates) > _NAMED else shown
+    return few(dates, _NAMED)
 
 
 def of_these(dates: Sequence[dt.date], command: str) -> str:

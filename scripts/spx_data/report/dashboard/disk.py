@@ -6,8 +6,7 @@ import datetime as dt
 
 from spx_data.lake import calendar
 from spx_data.market import sessions
-from spx_data.ops.gaps import forecast as growth
-from spx_data.ops.gaps.forecast import Forecast, Room
+from spx_data.ops.gaps.estimate import Forecast, Room, forecast, usual_session
 from spx_data.ops.health import machine
 from spx_data.ops.health.machine import Disk
 from spx_data.report.dashboard import disk_charts, parts
@@ -40,11 +39,11 @@ def _forecast(view: View, room: Room) -> Forecast | None:
     if not sealed:
         return None
     trading = calendar.known(view.settings, min(sealed), max(sealed))
-    session = growth.usual_session(trading, sealed)
+    session = usual_session(trading, sealed)
     if session is None:
         return None
     today = sessions.today(view.moment)
-    return growth.forecast(session, view.gaps, room, today, view.settings.end_date)
+    return forecast(session, [gap.bytes_to_come for gap in view.gaps], room, today, view.settings.end_date)
 
 
 def _outlook(view: View, expected: Forecast, limit: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from spx_data.market import sessions
-from spx_data.ops.gaps.forecast import Forecast, Room
+from spx_data.ops.gaps.estimate import Forecast, Room
 from spx_data.report.dashboard import drawing
 from spx_data.report.dashboard.parts import Part
 from spx_data.report.dashboard.view import View
