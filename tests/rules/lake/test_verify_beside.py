@@ -174,7 +174,7 @@ def swap(date, folder):
     """Put the version in *folder* in place, as a recheck does."""
     log = Journal(date.layout.journal(DAY), "merge")
     with locks.alone(date.layout.day_lock(DAY)), log.attempt():
-        versions.replace(date.layout, DAY, folder)
+        versions.exchange(date.layout, DAY, folder)
         digest = reads.digest(date.layout.parquet(DAY))
         log.mention(journal.SEALED, bytes=reads.size(date.layout.parquet(DAY)), sha256=digest)
 

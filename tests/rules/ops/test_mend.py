@@ -17,7 +17,7 @@ from spx_data.errors import DateValidationError, ThetaTerminalNotRunningError
 from spx_data.lake import verify
 from spx_data.market.dates import Dates
 from spx_data.ops import mend as mending
-from spx_data.ops.mend.due import PAUSES, next_mend
+from spx_data.ops.mend import PAUSES, next_mend
 from spx_data.store import journal, seals
 
 WEEKLY, LATER = ("SPXW", "2024-01-03"), ("SPX", "2024-01-19")

@@ -39,9 +39,8 @@ from spx_data.lake import session_states, verify
 from spx_data.market import products
 from spx_data.market.dates import Dates
 from spx_data.ops import recheck
-from spx_data.ops.recheck import candidate
-from spx_data.ops.recheck.report import Action, Kind
-from spx_data.ops.recheck.sample import by_last_look
+from spx_data.ops.recheck import by_last_look, versions
+from spx_data.ops.recheck.versions import Action, Kind
 from spx_data.settings import Recheck
 from spx_data.store import disk, files, journal, reads, seals
 
@@ -410,8 +409,8 @@ def test_a_replacement_that_ends_anywhere_loses_nothing(stride, trouble, restate
     # Which flushes there are matters (a power cut takes back what had none), not the wait for the device.
     monkeypatch.setattr(disk, "flush", lambda _: None)
     # The candidate is made once; each try then has a copy of the lake, and takes the candidate up.
-    there = candidate.aside(date.settings)
-    candidate.fetch(there, DAY, None)
+    there = versions.aside(date.settings)
+    versions.fetch(there, DAY, None)
     old, new = date.layout.parquet(DAY).read_bytes(), there.layout.parquet(DAY).read_bytes()
     lake, pristine = date.layout.output.parent, tmp_path.with_name(tmp_path.name + "-pristine")
     shutil.copytree(lake, pristine)
@@ -660,11 +659,11 @@ def test_an_interrupted_recheck_is_taken_up(simulated, day, monkeypatch):
     terminal = simulated()
     date = day(terminal)
     date.fill()
-    real = candidate.merge_date
-    monkeypatch.setattr(candidate, "merge_date", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    real = versions.merge_date
+    monkeypatch.setattr(versions, "merge_date", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         asked_again(date)
-    monkeypatch.setattr(candidate, "merge_date", real)
+    monkeypatch.setattr(versions, "merge_date", real)
     asked = len(terminal.requests())
 
     (outcome,) = asked_again(date)
@@ -677,7 +676,7 @@ def test_what_was_staged_days_ago_is_asked_again(simulated, day, monkeypatch):
     terminal = simulated()
     date = day(terminal)
     date.fill()
-    candidate.fetch(candidate.aside(date.settings), DAY, None)
+    versions.fetch(versions.aside(date.settings), DAY, None)
     asked = len(terminal.requests())
     days_ago = time.time() - 2 * 86_400
     os.utime(aside(date), (days_ago, days_ago))
@@ -693,7 +692,7 @@ def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, d
     date = day(terminal)
     date.fill()
     other = day(terminal, interval="30m")
-    candidate.fetch(candidate.aside(other.settings), DAY, None)
+    versions.fetch(versions.aside(other.settings), DAY, None)
 
     (outcome,) = asked_again(date)
 
@@ -703,8 +702,8 @@ def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, d
 def test_a_damaged_candidate_is_fetched_anew(simulated, day):
     date = day(simulated())
     date.fill()
-    there = candidate.aside(date.settings)
-    candidate.fetch(there, DAY, None)
+    there = versions.aside(date.settings)
+    versions.fetch(there, DAY, None)
     flip_a_bit(there.layout.parquet(DAY))
 
     (outcome,) = asked_again(date)

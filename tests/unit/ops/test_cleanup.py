@@ -11,7 +11,8 @@ import pytest
 from tests.proof.disk import Disk
 
 from spx_data.errors import AnotherRunError
-from spx_data.ops.cleanup import Action, after_a_run, retention
+from spx_data.ops import cleanup
+from spx_data.ops.cleanup import Action, after_a_run, logs_to_tidy, tidy_logs
 from spx_data.settings import Retention
 from spx_data.store import archive, files, journal, locks, reads, seals
 from spx_data.store.journal import Journal
@@ -50,7 +51,7 @@ def logs(settings):
 
 
 def apply(settings):
-    return list(retention.apply(settings, NOW))
+    return list(tidy_logs(settings, NOW))
 
 
 def seal(settings, date=DAY):
@@ -165,7 +166,7 @@ def test_a_plan_says_what_is_going_to_happen_and_changes_nothing(settings):
     log(settings, "runs/400.log.gz", 400)
     policy = with_policy(settings, logs_mb=0.002)
 
-    planned = list(retention.plan(policy, NOW))
+    planned = list(logs_to_tidy(policy, NOW))
 
     assert logs(settings) == ["runs/20.log", "runs/40.log", "runs/400.log.gz"]
     assert [(task.path.name, str(task.action)) for task in planned] == [
@@ -297,7 +298,7 @@ def test_it_ends_when_its_time_is_up_and_the_next_run_goes_on(settings):
     for days in (40, 50):
         log(settings, f"runs/{days}.log", days)
 
-    assert list(retention.apply(settings, NOW, seconds=-1)) == []
+    assert list(tidy_logs(settings, NOW, seconds=-1)) == []
 
     assert len(apply(settings)) == 2
 
@@ -315,7 +316,7 @@ def test_trouble_after_a_run_is_a_warning(settings, caplog):
 
 
 def test_what_nobody_expected_after_a_run_is_a_warning_too(settings, caplog, monkeypatch):
-    monkeypatch.setattr(retention, "logs", lambda *_: 1 / 0)
+    monkeypatch.setattr(cleanup, "logs", lambda *_: 1 / 0)
 
     after_a_run(settings, NOW)
 

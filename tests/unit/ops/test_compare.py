@@ -190,7 +190,7 @@ def test_a_cell_changed_when_its_value_is_another(old, new, cells, largest):
         assert change is None
         return
     assert change.rows_changed == 1
-    assert (change.columns["bid"].cells, change.columns["bid"].largest) == (cells, largest)
+    assert (change.columns["bid"].cells, change.columns["bid"].largest_change) == (cells, largest)
     assert list(change.columns) == ["bid"]
     assert change.contracts_changed == {"C 4700": 1}
 
@@ -200,7 +200,7 @@ def test_stamps_of_the_underlying_are_compared_in_milliseconds():
 
     change = compared([record()], [late])
 
-    assert change.columns["underlying_timestamp"].largest == 250
+    assert change.columns["underlying_timestamp"].largest_change == 250
     (example,) = change.examples
     assert example.as_json()["before"] == "2024-01-02T09:30:00-05:00"
     assert example.as_json()["after"] == "2024-01-02T09:30:00.250000-05:00"
@@ -221,7 +221,7 @@ def test_repeated_rows_are_matched_in_their_order():
     change = compared(before, after)
 
     assert (change.rows_changed, change.rows_added) == (2, 1)
-    assert change.columns["bid"].largest == 0.5
+    assert change.columns["bid"].largest_change == 0.5
 
 
 def test_contracts_are_named_as_a_person_would():
@@ -322,7 +322,7 @@ def test_duckdb_counts_the_same_rows(day):
         "vega": 4,
         "underlying_price": 1,
     }
-    assert found.columns["vega"].largest == 2.5
+    assert found.columns["vega"].largest_change == 2.5
 
 
 def test_a_file_that_is_not_there_is_named(day, tmp_path):
@@ -367,7 +367,7 @@ def test_what_one_version_lacks_is_a_change_without_a_size():
     )
 
     assert (found.rows_changed, set(found.columns)) == (2, {"delta", "underlying_timestamp"})
-    assert [found.columns[name].largest for name in ("delta", "underlying_timestamp")] == [None, None]
+    assert [found.columns[name].largest_change for name in ("delta", "underlying_timestamp")] == [None, None]
     said = {example.what: example.as_json() for example in found.examples}
     assert (said["delta"]["before"], said["delta"]["after"]) == (0.5, None)
     assert said["underlying_timestamp"]["after"] is None

@@ -1,24 +1,27 @@
-"""What stopped and failed runs left behind, by the names that this project gives: nothing else is looked at.
+"""What stopped and failed runs left behind, each as a task: what to tidy up, why and how.
 
-Temporary files: what is being written when a process dies, checkpoints of dates that are sealed by now, pages
-of dates that are not any more, lakes aside, notes. Failed outputs: in the output tree, files that make no
-sealed day; in the temp directory, checkpoints that no run of today's settings would take up. Whoever asks has
-made sure that no run is at work.
+By the names that this project gives: nothing else is looked at. Temporary files: what is being written when a
+process dies, checkpoints of dates that are sealed by now, pages of dates that are not any more, lakes aside,
+notes. Failed outputs: in the output tree, files that make no sealed day; in the temp directory, checkpoints
+that no run of today's settings would take up. Whoever asks has made sure that no run is at work.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
 from spx_data.fill.manifest import Manifest
 from spx_data.lake.verify import Damage, Examination, Finding, Standing, examine, quarantine
-from spx_data.ops.cleanup.task import Action, Task, removal, weight
 from spx_data.settings import Settings
 from spx_data.sources.catalogue import AUTO, capabilities
 from spx_data.store import files, names, reads, seals, staging, tree
@@ -26,11 +29,81 @@ from spx_data.store.layout import Layout
 from spx_data.store.names import Checkpoint
 from spx_data.store.tree import Tree
 
+_log = logging.getLogger(__name__)
 # Commands that are no run may be writing outside of the output and the temp directory this very moment.
 _QUIET_SECONDS = 3600
-
 STAGED = "staged for the next run"
 _STALE = "staged under other settings: it would be fetched again"
+
+
+class Action(StrEnum):
+    """What is done with a path."""
+
+    REMOVE = "remove"
+    QUARANTINE = "quarantine"
+    COMPRESS = "compress"
+    SHORTEN = "shorten"  # requests are left out of a compressed journal
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to do with *path*, a file or a folder that holds so many *files* and *bytes*.
+
+    *do* does it and returns the bytes that are free now.
+    """
+
+    path: Path
+    action: Action
+    reason: str
+    files: int
+    bytes: int
+    do: Callable[[], int] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task and what came of it: bytes that it freed (None: it was only planned), or what got in the way."""
+
+    task: Task
+    freed: int | None = None
+    error: str | None = None
+
+
+def carry_out(task: Task) -> Done:
+    """Do *task*; whatever gets in the way is reported, never raised."""
+    try:
+        return Done(task, task.do())
+    except Exception as error:  # the other tasks are done all the same
+        if not isinstance(error, SpxDataError):
+            _log.debug("%s: %s", task.path, traceback.format_exc())
+        return Done(task, 0, f"{type(error).__name__}: {error}")
+
+
+def removal(path: Path, reason: str, *, top: Path) -> Task:
+    """The task to remove *path*, and the folders below *top* that it leaves empty."""
+    count, size = weight(path)
+
+    def remove() -> int:
+        files.remove(path)
+        files.remove_empty(path.parent, top)
+        return size
+
+    return Task(path, Action.REMOVE, reason, count, size, remove)
+
+
+def weight(path: Path) -> tuple[int, int]:
+    """How many files *path* is or holds, and their bytes."""
+    sizes = [inner.lstat().st_size for inner in walk(path)]
+    return len(sizes), sum(sizes)
+
+
+def walk(path: Path) -> Iterator[Path]:
+    """Every file in *path*, or *path* itself; links are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        for inner in sorted(path.iterdir()):
+            yield from walk(inner)
+    elif path.exists() or path.is_symlink():
+        yield path
 
 
 def temp_files(settings: Settings) -> Iterator[Task]:
@@ -76,28 +149,26 @@ def _staged_removal(folder: Path, ours: Sequence[Path], reason: str) -> Task:
 
 def _aside(there: Layout) -> Iterator[Task]:
     """The lakes aside that a recheck or a mend left behind; what is no file of a lake stays in them."""
-    from spx_data.ops.mend import remake
-    from spx_data.ops.recheck import candidate
+    from spx_data.ops.recheck import versions
 
-    for name in (candidate.NAME, remake.NAME):
-        yield from _aside_of(there.aside(name), f"fetched again by a {name} that did not end")
+    for name in (versions.RECHECK, versions.MEND):
+        aside = there.aside(name)
+        folder = aside.database.parent
+        if not folder.is_dir() and not aside.data.is_dir():
+            continue
+        ours = versions.everything(aside)
+        size = sum(weight(path)[1] for path in ours)
+        if ours or not any(weight(folder)):
+            reason = f"fetched again by a {name} that did not end"
+            remove = partial(_drop_aside, aside, size)
+            yield Task(folder, Action.REMOVE, reason, len(ours), size, remove)
 
 
-def _aside_of(aside: Layout, reason: str) -> Iterator[Task]:
-    from spx_data.ops.recheck import candidate
+def _drop_aside(aside: Layout, size: int) -> int:
+    from spx_data.ops.recheck import versions
 
-    folder = aside.database.parent
-    if not folder.is_dir() and not aside.data.is_dir():
-        return
-    ours = candidate.everything(aside)
-    size = sum(weight(path)[1] for path in ours)
-
-    def remove() -> int:
-        candidate.drop_all(aside)
-        return size
-
-    if ours or not any(weight(folder)):
-        yield Task(folder, Action.REMOVE, reason, len(ours), size, remove)
+    versions.drop_all(aside)
+    return size
 
 
 def _pages(settings: Settings) -> Iterator[Task]:

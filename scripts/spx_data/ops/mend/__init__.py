@@ -4,6 +4,9 @@ Only chains that are not whole are asked for, and the listing where it is in dou
 lake aside, of what is sealed and of what is new; it takes the sealed one's place only where it knows more,
 and the version before stays under the restatements, as with `recheck`. A mend never makes a day smaller, and
 a chain that cannot be had stays as it is.
+
+The first mends come soon, for a source often has in the evening what it lacked in the morning; the longer
+they brought nothing, the longer the next one waits. In the end it is one a month, and never none.
 """
 
 from __future__ import annotations
@@ -11,33 +14,53 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spx_data.errors import DateValidationError, SpxDataError
-from spx_data.lake import runs
+from spx_data import status
+from spx_data.errors import DateValidationError, FileCorruptionError, SpxDataError
+from spx_data.lake import runs, session_states
+from spx_data.lake.session_states import Kind
 from spx_data.market import sessions
 from spx_data.market.sessions import Session
-from spx_data.ops.mend.due import due, named
-from spx_data.ops.mend.gain import Gain, check_nothing_lost
 from spx_data.ops.mend.remake import aside, asked, remade
 from spx_data.ops.mend.sealed import SealedDay
-from spx_data.ops.recheck import candidate, new_folder, put_in_place, sealed_passport
-from spx_data.ops.recheck.candidate import Passport
+from spx_data.ops.recheck import new_folder, put_in_place, sealed_passport, versions
 from spx_data.ops.recheck.compare import compare
-from spx_data.ops.recheck.report import Finding, Listing
+from spx_data.ops.recheck.versions import Finding, Listing, Passport
 from spx_data.settings import Settings
 from spx_data.sources import access, catalogue
+from spx_data.status import Summary
 from spx_data.store import dataset, faults, journal, locks
-from spx_data.store.journal import Journal
+from spx_data.store.journal import Event, Journal
 
 __all__ = ["Outcome", "after_a_run", "due", "mend", "named"]
 
 _STAGE = "mend"
 
 _log = logging.getLogger(__name__)
+# After the seal, and after each mend without gain: as for a date without data, and rarer in the end.
+PAUSES = (*session_states.PAUSES, dt.timedelta(days=30))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Of a day made again: rows more than before; and what is unknown or missing, and is not any more."""
+
+    rows: int = 0
+    unknown: int = 0  # roots, expirations and chains
+    missing: int = 0  # contracts and contract-stamps
+
+    def __bool__(self) -> bool:
+        return self.rows > 0 or self.unknown > 0 or (self.unknown == 0 and self.missing > 0)
+
+    @classmethod
+    def of(cls, before: Passport, after: Passport) -> Gain:
+        """The gain from one passport to the next."""
+        (unknown, missing), (still_unknown, still_missing) = _lacks(before), _lacks(after)
+        return cls(after["rows"] - before["rows"], unknown - still_unknown, missing - still_missing)
 
 
 @dataclass(frozen=True)
@@ -82,7 +105,7 @@ def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Ite
     there, log = aside(settings), Journal(settings.layout.lake_journal, _STAGE)
     lock = settings.layout.lock(_STAGE)
     with locks.locked(lock, waiting=lambda: _log.warning("another mend is at work: waiting for its end")):
-        candidate.drop_all(there.layout)
+        versions.drop_all(there.layout)
         hours = {each.date: each for each in sessions.between(settings.calendar, min(dates), max(dates))}
         for date in dates:
             if most is not None and most <= 0:
@@ -95,10 +118,10 @@ def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Ite
             if ends_all or _is_stopped(settings):
                 break
             with suppress(SpxDataError):  # what stays is taken away by the next one
-                candidate.drop(there.layout, date)
+                versions.drop(there.layout, date)
             most = None if most is None else most - outcome.asked
         with suppress(SpxDataError):
-            candidate.drop_all(there.layout)
+            versions.drop_all(there.layout)
 
 
 def _is_stopped(settings: Settings) -> bool:
@@ -177,3 +200,77 @@ def _put_in_place(
     folder = new_folder(layout, date)
     put_in_place(layout, there.layout, finding, folder)
     return folder
+
+
+def named(settings: Settings, moment: dt.datetime) -> list[dt.date]:
+    """The dates that a person asks to mend, newest first: all that are named, else all incomplete days.
+
+    A date named by itself is among them sealed or not; of a range, only what is sealed.
+    """
+    if settings.dates is None:
+        return [summary.date for summary in _incomplete(settings, moment)]
+    sealed = session_states.sealed_dates(settings.layout, settings.dates)
+    return sorted({*settings.dates.single, *sealed}, reverse=True)
+
+
+def due(settings: Settings, moment: dt.datetime) -> list[dt.date]:
+    """The incomplete days whose pause is over at *moment*, newest first."""
+    incomplete = _incomplete(settings, moment)
+    events = journal.read(settings.layout.lake_journal) if incomplete else []
+    return [
+        each.date for each in incomplete if next_mend(each.facts.sealed_at, mends(events, each)) <= moment
+    ]
+
+
+def mends(events: Sequence[Event], of: Summary) -> Iterable[Event]:
+    """Those of the lake's *events* that are mends of a date without gain, since it was sealed."""
+    return [
+        event
+        for event in events
+        if event["event"] == journal.MENDED
+        and event.get("date") == of.date.isoformat()
+        and not event.get("changed")
+        and event["at"] >= (of.facts.sealed_at or "")
+    ]
+
+
+def next_mend(sealed_at: str | None, tries: Iterable[Event]) -> dt.datetime:
+    """When a day is due that was sealed then, and mended without gain in these events."""
+    moments = [event["at"] for event in tries]
+    last = max([*moments, sealed_at or dt.datetime.min.replace(tzinfo=dt.UTC).isoformat()])
+    return dt.datetime.fromisoformat(last) + PAUSES[min(len(moments), len(PAUSES) - 1)]
+
+
+def _incomplete(settings: Settings, moment: dt.datetime) -> list[Summary]:
+    """The sealed days whose passport names something unknown, newest first."""
+    return [
+        summary
+        for summary in reversed(status.summaries(settings, moment))
+        if summary.state.kind is Kind.SEALED
+        and summary.facts.quality is not None
+        and summary.facts.quality["complete"] is False
+    ]
+
+
+def _lacks(passport: Passport) -> tuple[int, int]:
+    told = passport["completeness"]
+    unknown = len(told["unknown"]) + told["unknown_more"]
+    return unknown, told["contracts_missing"] + told["stamps_missing"]
+
+
+def check_nothing_lost(finding: Finding) -> None:
+    """Raise unless all that is sealed is in the new version too, bit for bit.
+
+    Raises:
+        FileCorruptionError: it is not, which would be a mistake of this project's own.
+    """
+    found = finding.differences
+    if found.rows_removed or found.rows_changed:
+        raise FileCorruptionError(
+            f"the mended {finding.date} lacks {found.rows_removed:,} sealed rows and has "
+            f"{found.rows_changed:,} others: it was not put in place",
+            cure="Report it; the sealed day is as it was",
+            path=None,
+            expected="every sealed row",
+            actual=f"{found.rows_removed} removed, {found.rows_changed} changed",
+        )

@@ -7,25 +7,33 @@ recheck finds is an event in the lake's journal, and a report where the source s
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data.errors import ApiDataNotFoundError, DateValidationError, FileCorruptionError, SpxDataError
+from spx_data.lake import session_states
 from spx_data.lake.verify import Standing, examine
 from spx_data.market import sessions
 from spx_data.market.sessions import Session
-from spx_data.ops.recheck import candidate, report, versions
-from spx_data.ops.recheck.candidate import Passport
+from spx_data.ops.recheck import versions
 from spx_data.ops.recheck.compare import compare
-from spx_data.ops.recheck.report import Action, Finding, Kind, Listing
-from spx_data.ops.recheck.sample import dates_due
+from spx_data.ops.recheck.versions import (
+    Action,
+    Finding,
+    Kind,
+    Listing,
+    Passport,
+    is_of_other_api,
+    write_report,
+)
 from spx_data.settings import Settings
 from spx_data.store import dataset, faults, files, journal, locks, reads
-from spx_data.store.journal import Journal
+from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
 
 _STAGE = "recheck"
@@ -50,9 +58,9 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
     What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
     last one.
     """
-    there, log = candidate.aside(settings), Journal(settings.layout.lake_journal, _STAGE)
+    there, log = versions.aside(settings), Journal(settings.layout.lake_journal, _STAGE)
     with _alone(settings):
-        candidate.drop_all(there.layout, stale_only=True)
+        versions.drop_all(there.layout, stale_only=True)
         failed = False
         dates = dates_due(settings)
         hours = _sessions(settings, dates)
@@ -66,7 +74,7 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
                 return
         if not failed:  # else what is staged may be taken up
             with _tidying():
-                candidate.drop_all(there.layout)
+                versions.drop_all(there.layout)
 
 
 def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
@@ -112,7 +120,7 @@ def _outcome(settings: Settings, there: Settings, date: dt.date, session: Sessio
             folder = new_folder(settings.layout, date)
             action = _act(settings, there, finding, folder)
         with _tidying():
-            candidate.drop(there.layout, date)
+            versions.drop(there.layout, date)
         return Outcome(date, finding, action, folder)
     except Exception as error:
         if not isinstance(error, SpxDataError):
@@ -124,11 +132,11 @@ def _look(settings: Settings, there: Settings, date: dt.date, session: Session |
     """Fetch a sealed date again and compare; the sealed day's own bytes are checked before anything else."""
     before, sealed = sealed_passport(settings.layout, date), settings.layout.parquet(date)
     try:
-        after = candidate.fetch(there, date, session)
+        after = versions.fetch(there, date, session)
     except ApiDataNotFoundError as error:
         return Finding(date, before, None, compare(sealed, None), Listing((), (), {}), error.cause)
     dataset.check(settings.layout, after["dataset"])
-    across = report.is_of_other_api(before, after)
+    across = is_of_other_api(before, after)
     differences = compare(sealed, there.layout.parquet(date), across_apis=across)
     return Finding(date, before, after, differences, Listing.of(before, after))
 
@@ -170,12 +178,12 @@ def new_folder(layout: Layout, date: dt.date) -> Path:
 def _act(settings: Settings, there: Settings, finding: Finding, folder: Path) -> Action:
     """Report, keep or replace, as the settings say; a date without data has nothing to keep."""
     date, layout = finding.date, settings.layout
-    report.write(finding, Action.REPORTED, folder)
+    write_report(finding, Action.REPORTED, folder)
     if settings.recheck.restated == "report" or finding.after is None:
         return Action.REPORTED
     if settings.recheck.restated == "keep":
         versions.keep(there.layout, date, folder / versions.AFTER)
-        report.write(finding, Action.KEPT, folder)
+        write_report(finding, Action.KEPT, folder)
         return Action.KEPT
     put_in_place(layout, there.layout, finding, folder)
     return Action.REPLACED
@@ -190,12 +198,42 @@ def put_in_place(layout: Layout, there: Layout, finding: Finding, folder: Path) 
     date, after = finding.date, finding.after
     assert after is not None
     versions.keep(there, date, folder / versions.AFTER)
-    report.write(finding, Action.KEPT, folder)
-    report.write(finding, Action.REPLACING, folder)
+    write_report(finding, Action.KEPT, folder)
+    write_report(finding, Action.REPLACING, folder)
     # To the date it is the second half of a merge: whoever reads its journal after a stop knows that word.
     log = Journal(layout.journal(date), "merge")
     with locks.alone(layout.day_lock(date)), log.attempt():
-        versions.replace(layout, date, folder)
+        versions.exchange(layout, date, folder)
         log.mention(journal.SEALED, rows=after["rows"], **after["parquet"])
-    report.write(finding, Action.REPLACED, folder)
+    write_report(finding, Action.REPLACED, folder)
     files.remove(folder / versions.AFTER)
+
+
+def dates_due(settings: Settings) -> list[dt.date]:
+    """The dates that this call rechecks: all that it names, else a sample of the sealed ones.
+
+    A date named by itself is among them sealed or not; of a range, only what is sealed.
+    """
+    sealed = session_states.sealed_dates(settings.layout, settings.dates)
+    ordered = by_last_look(sealed, journal.read(settings.layout.lake_journal))
+    if settings.dates is None:
+        return ordered[: settings.recheck.sample]
+    return [date for date in settings.dates.single if date not in sealed] + ordered
+
+
+def by_last_look(dates: Iterable[dt.date], events: Sequence[Event]) -> list[dt.date]:
+    """*dates* in the order in which to look at them, by the lake's *events*.
+
+    Never looked at comes first, then the look that is longest ago. Equals are ordered by a digest of the
+    date, so that the first looks are spread over the lake instead of walking through its oldest month.
+    """
+    last = {
+        str(event.get("date")): number
+        for number, event in enumerate(events)
+        if event["event"] == journal.RECHECKED
+    }
+    return sorted(dates, key=lambda date: (last.get(date.isoformat(), -1), _spread(date)))
+
+
+def _spread(date: dt.date) -> str:
+    return hashlib.sha256(date.isoformat().encode()).hexdigest()

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.market import schema
+from spx_data.market.second_opinion import contract
 from spx_data.ops.recheck.differences import (
     ADDED,
     EXAMPLES,
@@ -34,21 +35,22 @@ from spx_data.ops.recheck.differences import (
     Differences,
     Example,
 )
-from spx_data.ops.recheck.pairing import VALUES, bits, pair, values
-from spx_data.ops.recheck.stretches import ChainRows, side_by_side, stretches
 from spx_data.store import parquet
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from spx_data.ops.recheck.pairing import Numbers
-
     Flags = npt.NDArray[np.bool_]
+    Numbers = npt.NDArray[np.int64]
+
 
 _KEY = schema.RECORD_KEY
 _MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
 _AT_ONCE = 1 << 16  # rows: to match one with its counterpart takes several times its own memory
 _NO_VOLATILITY = 100.0  # iv_error's mark of failure
+VALUES = tuple(name for name in schema.RECORD.names if name not in _KEY)
+# A chain's root and expiration, and its rows as `schema.RECORD`, some at a time.
+ChainRows = tuple[str, dt.date, Iterator[pl.DataFrame]]
 
 
 def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> Differences:
@@ -92,16 +94,10 @@ class _Footer(NamedTuple):
 
 
 def _footer(path: Path) -> _Footer:
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = parquet.schema_of(path, file).record.names
-            digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
-            return _Footer(digest, file.metadata.num_rows, columns)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        parquet.raise_if_the_systems(error, path)
-        raise _unreadable(path, error) from error
+    with _explained(path), pq.ParquetFile(path) as file:
+        columns = parquet.schema_of(path, file).record.names
+        digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
+        return _Footer(digest, file.metadata.num_rows, columns)
 
 
 def _chains(path: Path, names: Sequence[str]) -> Iterator[ChainRows]:
@@ -123,19 +119,17 @@ def _records(path: Path, tables: Iterator[pa.Table]) -> Iterator[pl.DataFrame]:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
     except (pa.ArrowInvalid, OSError) as error:
         parquet.raise_if_the_systems(error, path)
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> FileCorruptionError:
-    return FileCorruptionError(
-        f"{path} cannot be read: {error}",
-        cure="snakemake verify moves a damaged day away, and the next run fetches it anew",
-        path=path,
-        expected="a Parquet file with good page checksums",
-        actual=str(error),
-    )
+        raise FileCorruptionError(
+            f"{path} cannot be read: {error}",
+            cure="snakemake verify moves a damaged day away, and the next run fetches it anew",
+            path=path,
+            expected="a Parquet file with good page checksums",
+            actual=str(error),
+        ) from error
 
 
 # One chain ----------------------------------------------------------------------------------------------
@@ -177,9 +171,7 @@ def compare_chain(
     there = _Place(root, expiration, after)
     examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
     moved = len(pairs.added) or len(pairs.removed)
-    contracts_before, contracts_after = (
-        _contracts(rows) if moved else frozenset() for rows in (before, after)
-    )
+    had, has = (_contracts(rows) if moved else frozenset() for rows in (before, after))
     return ChainChange(
         root=root,
         expiration=expiration,
@@ -189,8 +181,8 @@ def compare_chain(
         rows_removed=len(pairs.removed),
         rows_changed=int(np.count_nonzero(cells)),
         columns=columns,
-        contracts_added=_spelt(contracts_after - contracts_before),
-        contracts_removed=_spelt(contracts_before - contracts_after),
+        contracts_added=_spelt(has - had),
+        contracts_removed=_spelt(had - has),
         contracts_changed=_by_contract(before[pairs.old], cells),
         examples=tuple(examples),
     )
@@ -234,11 +226,7 @@ def _contracts(rows: pl.DataFrame) -> frozenset[tuple[str, float]]:
 
 
 def _spelt(contracts: frozenset[tuple[str, float]]) -> tuple[str, ...]:
-    return tuple(_contract(right, strike) for right, strike in sorted(contracts))
-
-
-def _contract(right: str, strike: float) -> str:
-    return f"{right} {strike:.10g}"
+    return tuple(contract(right, strike) for right, strike in sorted(contracts))
 
 
 def _by_contract(rows: pl.DataFrame, cells: Numbers) -> dict[str, int]:
@@ -250,4 +238,123 @@ def _by_contract(rows: pl.DataFrame, cells: Numbers) -> dict[str, int]:
         .agg(pl.col("cells").sum())
         .sort("right", "strike")
     )
-    return {_contract(right, strike): total for right, strike, total in counts.rows()}
+    return {contract(right, strike): total for right, strike, total in counts.rows()}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Row numbers: *old* and *new* are matched one by one, *removed* and *added* have no match."""
+
+    old: Numbers
+    new: Numbers
+    removed: Numbers
+    added: Numbers
+
+
+def pair(before: pl.DataFrame, after: pl.DataFrame) -> Pairs:
+    """Match the rows of two versions of a chain."""
+    old, new = (frame.select(_KEY).with_row_index("row") for frame in (before, after))
+    on = _KEY
+    if any(keys.select(_KEY).is_duplicated().any() for keys in (old, new)):
+        twins = _twins(before, after)
+        old, new = (
+            keys.join(twins, on="row", how="anti") for keys, twins in zip((old, new), twins, strict=True)
+        )
+        old, new = (keys.with_columns(nth=pl.int_range(pl.len()).over(_KEY)) for keys in (old, new))
+        on = [*_KEY, "nth"]
+    joined = old.join(new, on=on, how="full", suffix="_new")
+    matched = joined.drop_nulls(["row", "row_new"]).sort("row")
+    return Pairs(
+        old=_numbers(matched["row"]),
+        new=_numbers(matched["row_new"]),
+        removed=_numbers(joined.filter(pl.col("row_new").is_null())["row"].sort()),
+        added=_numbers(joined.filter(pl.col("row").is_null())["row_new"].sort()),
+    )
+
+
+def _twins(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The row numbers, in each, of rows that the other has too, bit for bit, counted as often as both do."""
+    names = schema.RECORD.names
+    old, new = (
+        frame.with_columns(pl.Series(name, bits(values(frame[name]))) for name in VALUES)
+        .with_row_index("row")
+        .with_columns(nth=pl.int_range(pl.len()).over(names))
+        for frame in (before, after)
+    )
+    both = old.join(new, on=[*names, "nth"], how="inner", suffix="_new")
+    return both.select("row"), both.select(row="row_new")
+
+
+def _numbers(rows: pl.Series) -> Numbers:
+    return rows.cast(pl.Int64).to_numpy()
+
+
+def values(column: pl.Series) -> npt.NDArray[Any]:
+    """A column as an array; what a record lacks is as the records' digest has it (`schema.ABSENT_*`)."""
+    return (column.fill_null(schema.ABSENT_STAMP) if column.dtype.is_integer() else column).to_numpy()
+
+
+def bits(values: npt.NDArray[Any]) -> Numbers:
+    """Values as the integers that their bits spell; every NaN as the same one."""
+    if values.dtype == np.float64:
+        values = np.where(np.isnan(values), np.nan, values)
+    return values.view(np.int64)
+
+
+def side_by_side(
+    before: Iterator[ChainRows], after: Iterator[ChainRows]
+) -> Iterator[tuple[str, dt.date, Iterator[pl.DataFrame], Iterator[pl.DataFrame]]]:
+    """Every chain of either, in sealed order, with its rows in each; none where it has none."""
+    old, new = next(before, None), next(after, None)
+    while old is not None or new is not None:
+        if new is None or (old is not None and old[:2] < new[:2]):
+            assert old is not None
+            yield *old, iter(())
+            old = next(before, None)
+        elif old is None or new[:2] < old[:2]:
+            yield new[0], new[1], iter(()), new[2]
+            new = next(after, None)
+        else:
+            yield *old, new[2]
+            old, new = next(before, None), next(after, None)
+
+
+class _Reel:
+    """One version of a chain, sorted by strike, as far as it is read and not yet given."""
+
+    def __init__(self, more: Iterator[pl.DataFrame]) -> None:
+        self._more = more
+        self.rows = pl.DataFrame(schema=schema.polars_record())
+        self.last = -np.inf  # the last strike that is read; nothing comes after infinity
+        self.read_on()
+
+    def read_on(self) -> None:
+        """Read some more rows."""
+        found = next(self._more, None)
+        if found is None:
+            self.last = np.inf
+        else:
+            self.rows = pl.concat([self.rows, found])
+            self.last = float(found["strike"][-1])
+
+    def below(self, strike: float) -> pl.DataFrame:
+        """Give the rows of lower strikes."""
+        place = self.rows["strike"].search_sorted(strike)
+        given, self.rows = self.rows[:place], self.rows[place:]
+        return given
+
+
+def stretches(
+    before: Iterator[pl.DataFrame], after: Iterator[pl.DataFrame]
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Two versions of a chain by the same ranges of strikes, ascending: each as far as both are read."""
+    old, new = _Reel(before), _Reel(after)
+    while True:
+        # Of the strike that was read last there may be more.
+        whole = min(old.last, new.last)
+        yield old.below(whole), new.below(whole)
+        if whole == np.inf:
+            return
+        for reel in (old, new):
+            if reel.last == whole:
+                reel.read_on()

@@ -6,12 +6,10 @@ Units are those of the columns (`market.schema`); stamps are milliseconds.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import math
-import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,15 +28,11 @@ class ColumnChange:
     """One column's changed cells and the largest absolute change; None where no change is a finite number."""
 
     cells: int
-    largest: float | None
+    largest_change: float | None
 
     def __add__(self, other: ColumnChange) -> ColumnChange:
-        found = [change for change in (self.largest, other.largest) if change is not None]
+        found = [change for change in (self.largest_change, other.largest_change) if change is not None]
         return ColumnChange(self.cells + other.cells, max(found, default=None))
-
-    def as_json(self) -> dict[str, Any]:
-        """The change as a JSON document."""
-        return {"cells": self.cells, "largest_change": self.largest}
 
 
 @dataclass(frozen=True)
@@ -56,13 +50,9 @@ class Example:
 
     def as_json(self) -> dict[str, Any]:
         """The example as a JSON document."""
-        return {
-            "root": self.root,
+        return asdict(self) | {
             "expiration": self.expiration.isoformat(),
-            "strike": self.strike,
-            "right": self.right,
             "timestamp": _moment(self.timestamp),
-            "what": self.what,
             "before": _value(self.what, self.before),
             "after": _value(self.what, self.after),
         }
@@ -103,13 +93,6 @@ class ChainChange:
 
     def __add__(self, other: ChainChange) -> ChainChange:
         """What became of two ranges of strikes together; *other* is the higher one."""
-        columns = {
-            name: functools.reduce(
-                operator.add, (part.columns[name] for part in (self, other) if name in part.columns)
-            )
-            for name in schema.RECORD.names
-            if name in self.columns or name in other.columns
-        }
         contracts = {**self.contracts_changed, **other.contracts_changed}
         return ChainChange(
             self.root,
@@ -119,28 +102,27 @@ class ChainChange:
             self.rows_added + other.rows_added,
             self.rows_removed + other.rows_removed,
             self.rows_changed + other.rows_changed,
-            columns,
+            _together([self, other]),
             _by_right([*self.contracts_added, *other.contracts_added]),
             _by_right([*self.contracts_removed, *other.contracts_removed]),
             {name: contracts[name] for name in _by_right(contracts)},
-            tuple(first_of_each_kind(sorted((*self.examples, *other.examples), key=_kind))),
+            tuple(_first_of_each_kind(sorted((*self.examples, *other.examples), key=_kind))),
         )
 
     def as_json(self) -> dict[str, Any]:
         """The change as a JSON document, without the examples."""
-        return {
-            "root": self.root,
-            "expiration": self.expiration.isoformat(),
-            "rows_before": self.rows_before,
-            "rows_after": self.rows_after,
-            "rows_added": self.rows_added,
-            "rows_removed": self.rows_removed,
-            "rows_changed": self.rows_changed,
-            "columns": {name: change.as_json() for name, change in self.columns.items()},
-            "contracts_added": list(self.contracts_added),
-            "contracts_removed": list(self.contracts_removed),
-            "contracts_changed": dict(self.contracts_changed),
-        }
+        told = asdict(replace(self, examples=())) | {"expiration": self.expiration.isoformat()}
+        del told["examples"]
+        return told
+
+
+def _together(chains: Iterable[ChainChange]) -> dict[str, ColumnChange]:
+    """The columns that have changed cells in any of *chains*, in the schema's order."""
+    total: dict[str, ColumnChange] = {}
+    for chain in chains:
+        for name, change in chain.columns.items():
+            total[name] = total[name] + change if name in total else change
+    return {name: total[name] for name in schema.RECORD.names if name in total}
 
 
 def _by_right(contracts: Iterable[str]) -> tuple[str, ...]:
@@ -182,16 +164,12 @@ class Differences:
     @property
     def columns(self) -> dict[str, ColumnChange]:
         """The columns that have changed cells, in the schema's order."""
-        total: dict[str, ColumnChange] = {}
-        for chain in self.chains:
-            for name, change in chain.columns.items():
-                total[name] = total[name] + change if name in total else change
-        return {name: total[name] for name in schema.RECORD.names if name in total}
+        return _together(self.chains)
 
     @property
     def examples(self) -> list[Example]:
         """At most `EXAMPLES` of each kind, the first ones in sealed order."""
-        return first_of_each_kind(example for chain in self.chains for example in chain.examples)
+        return _first_of_each_kind(example for chain in self.chains for example in chain.examples)
 
     def as_json(self) -> dict[str, Any]:
         """The differences as a JSON document."""
@@ -205,7 +183,7 @@ class Differences:
             "chains_removed": _names(chain for chain in self.chains if not chain.rows_after),
             "contracts_added": sum(len(chain.contracts_added) for chain in self.chains),
             "contracts_removed": sum(len(chain.contracts_removed) for chain in self.chains),
-            "columns": {name: change.as_json() for name, change in self.columns.items()},
+            "columns": {name: asdict(change) for name, change in self.columns.items()},
             "examples": [example.as_json() for example in self.examples],
             "chains": [chain.as_json() for chain in self.chains],
         }
@@ -215,7 +193,7 @@ def _names(chains: Iterable[ChainChange]) -> list[str]:
     return [f"{chain.root} {chain.expiration}" for chain in chains]
 
 
-def first_of_each_kind(examples: Iterable[Example]) -> list[Example]:
+def _first_of_each_kind(examples: Iterable[Example]) -> list[Example]:
     """At most `EXAMPLES` of *examples* for each `what`, in their order."""
     seen: Counter[str] = Counter()
     chosen = []
