@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spx_data.market.second_opinion import Lack
-from spx_data.ops.probe import ASSUMPTIONS, answers, choosing, clock, findings, probing, rows
+from spx_data.ops.probe import ASSUMPTIONS, answers, choosing, findings, probing, times
 from spx_data.ops.probe.heard import Topic
 from spx_data.sources.profile import Clock, Ends, Floor
 from theta_simulator.faults import Faults
@@ -394,6 +394,6 @@ def test_what_is_kept_of_a_chain_tells_the_same(api, kinds, simulated, probed, m
 
                 assert choosing.odd_contracts(heard.records) | asked == set(kept)
         assert findings(cut, MINE) == whole
-        assert clock.clocks(cut) == found.profile.clocks
-        assert rows.ends(cut) == (found.profile.full_day, found.profile.half_day)
+        assert times.clocks(cut) == found.profile.clocks
+        assert times.ends(cut) == (found.profile.full_day, found.profile.half_day)
         assert fewer

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from spx_data.errors import SpxDataError
 from spx_data.market.second_opinion import Lack
-from spx_data.ops.probe import answers, clock, listing, rows, singles, wire
+from spx_data.ops.probe import answers, listing, rows, times, wire
 from spx_data.ops.probe.asking import FIRST_LISTS, Asking
 from spx_data.ops.probe.heard import CHAINS, FULL, SHORT, Limits, Story, Topic
 from spx_data.ops.probe.looking import Seen
@@ -175,34 +175,34 @@ ASSUMPTIONS = tuple(
         ("standstill", rows.standstill, "quotes near the money move with the underlying"),
         (
             "full-day",
-            partial(rows.of_days, half=False),
+            partial(times.of_days, half=False),
             "rows end at 16:15, and at 16:00 those of a chain that expires",
         ),
         (
             "half-day",
-            partial(rows.of_days, half=True),
+            partial(times.of_days, half=True),
             "rows of a half day end at 13:15, and at 13:00 those of a chain that expires",
         ),
-        ("outside-hours", rows.outside_hours, "there are no rows outside of a session's hours"),
+        ("outside-hours", times.outside_hours, "there are no rows outside of a session's hours"),
         (
             "single-contracts",
-            singles.single_contracts,
+            rows.single_contracts,
             "a contract's own answer is what its chain's answer has of it",
         ),
         (
             "never-quoted",
-            singles.never_quoted,
+            rows.never_quoted,
             "a contract without rows in its chain's answer has none by itself",
         ),
         (
             "time-to-expiration",
-            clock.time_to_expiration,
+            times.time_to_expiration,
             "whole days before the last day; on it the time left (v3 latest), or 0.15 days (version 1, v2)",
         ),
-        ("greeks-version", clock.greeks_version, "the greeks are of the version that is asked for"),
-        ("rate", clock.rate, "one plausible rate stands behind the greeks of a date"),
-        ("theta", clock.theta, "theta is per day of 365"),
-        ("truncation", clock.truncation, "values are cut off after four decimals"),
+        ("greeks-version", times.greeks_version, "the greeks are of the version that is asked for"),
+        ("rate", times.rate, "one plausible rate stands behind the greeks of a date"),
+        ("theta", times.theta, "theta is per day of 365"),
+        ("truncation", times.truncation, "values are cut off after four decimals"),
         ("unsolved", rows.unsolved, "a volatility that was not found has an iv_error of 100"),
         ("blanks", wire.blanks, "every cell of a history has a value"),
         ("first-byte", answers.first_byte, "a history's first byte comes within a minute"),
@@ -225,8 +225,8 @@ def profile_of(story: Story) -> Profile:
     """What *story* tells of its terminal."""
     status = story.one(Topic.STATUS)
     server = status.raws[-1].headers.get("server") if status and status.raws else None
-    confirmed, contradicted = _told(singles.opinions, story, _NO_OPINIONS)
-    full_day, half_day = _told(rows.ends, story, (Ends(), Ends()))
+    confirmed, contradicted = _told(rows.opinions, story, _NO_OPINIONS)
+    full_day, half_day = _told(times.ends, story, (Ends(), Ends()))
     lacking = Counter(name for each in story.of(*CHAINS) for name in each.nulls)
     return Profile(
         probed_at=story.moment,
@@ -241,7 +241,7 @@ def profile_of(story: Story) -> Profile:
         contradicted=contradicted,
         full_day=full_day,
         half_day=half_day,
-        clocks=_told(clock.clocks, story, ()),
+        clocks=_told(times.clocks, story, ()),
         speed=_told(answers.speed, story, Speed()),
         volume=_told(answers.volume, story, None),
         floor=_told(answers.floor, story, Floor()),

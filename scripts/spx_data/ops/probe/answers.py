@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from spx_data.errors import ApiDataNotFoundError, SubscriptionError
 from spx_data.market.second_opinion import contract
-from spx_data.ops.probe import listing, looking
+from spx_data.ops.probe import looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
 from spx_data.ops.probe.looking import Seen
-from spx_data.ops.probe.scrubbing import MOST_OPAQUE, sentence
-from spx_data.quality.panel import clock
 from spx_data.sources.profile import Floor, Speed, Volume
 from spx_data.sources.theta.health import CONNECTED
 
@@ -21,7 +19,6 @@ _REFUSED = (403, 471)
 _OTHER_API = (404, 410)  # what a terminal says to questions of the other API
 # Of sessions that were over.
 _FINISHED = CHAINS[: CHAINS.index(Topic.TODAY)]
-_PUBLISHED = "a session that is over is published"
 _HELD = "its date is held for some runs, then sealed without it, and `spx-data mend` asks again"
 _TELLING_SECONDS = 0.05  # of a body: what takes less time tells no rate
 _WAITING_SECONDS = 0.2  # of an answer that comes alone: one that comes sooner may wait for this machine
@@ -70,28 +67,25 @@ def third_friday(story: Story) -> Seen | None:
     heard = story.one(Topic.THIRD_FRIDAY)
     if heard is None or not heard.raws:
         return None
-    name = looking.said(heard)
-    if heard.has_rows and heard.records is not None:
-        text = f"{name} has rows from {clock(heard.records['timestamp'].sort()[0])}"
+    name = heard.name
+    if heard.has_rows:
+        text = f"{name} has rows from {heard.begins}"
         return Seen(text, False, "such rows are kept where the chain is listed on its last morning")
-    usual = heard.error is None or isinstance(heard.error, ApiDataNotFoundError)
+    usual = heard.was_answered
     return Seen(f"{name}: {looking.words(heard.raws[-1])}", usual, "it is not missed on that day")
 
 
 def sessions(story: Story) -> Iterator[Seen]:
     """Whether every session that is over has data."""
     for heard in story.of(*_FINISHED):
-        if isinstance(heard.error, ApiDataNotFoundError) and heard.raws and not _is_known(story, heard):
-            text = f"{heard.date} was a session, {looking.said(heard)}: {looking.words(heard.raws[-1])}"
+        known = story.entry(heard.chain, Topic.LISTING) or _speaks(story, heard)  # that there is something
+        if isinstance(heard.error, ApiDataNotFoundError) and heard.raws and not known:
+            text = f"{heard.date} was a session, {heard.name}: {looking.words(heard.raws[-1])}"
             follows = "such a date is asked for again, less and less often, and told among the gaps"
             yield Seen(text, False, follows)
         elif heard.has_rows:
-            yield Seen(f"{heard.date} has data, as all that were asked for", True, _PUBLISHED)
-
-
-def _is_known(story: Story, heard: Heard) -> bool:
-    """Whether anything else says that there is something of a chain without data."""
-    return listing.entry(story, heard) is not None or _speaks(story, heard) is not None
+            text = f"{heard.date} has data, as all that were asked for"
+            yield Seen(text, True, "a session that is over is published")
 
 
 # Chains that do not answer ------------------------------------------------------------------------------
@@ -110,7 +104,7 @@ def chain_answers(story: Story) -> Iterator[Seen]:
 
 
 def _chain(story: Story, heard: Heard) -> Seen | None:
-    name = looking.said(heard)
+    name = heard.name
     early = next((raw for raw in heard.raws if raw.status != looking.OK), None)
     if heard.has_rows and early:
         text = f"{name} came only after {looking.words(early)}"
@@ -119,9 +113,8 @@ def _chain(story: Story, heard: Heard) -> Seen | None:
         return Seen(f"{name} answers at the first question", True, "a chain is one question")
     answer = looking.told(heard)
     if alone := _speaks(story, heard):
-        assert alone.right
-        assert alone.strike is not None
-        text = f"{name}: {answer}, and {contract(alone.right, alone.strike)} by itself has rows"
+        assert alone.contract
+        text = f"{name}: {answer}, and {contract(*alone.contract)} by itself has rows"
         return Seen(text, False, _HELD)
     if heard.error is None or isinstance(heard.error, ApiDataNotFoundError | SubscriptionError):
         return None
@@ -133,9 +126,9 @@ def today(story: Story) -> Seen | None:
     heard = story.one(Topic.TODAY)
     if heard is None or not heard.raws:
         return None
-    name, follows = looking.said(heard), "a session is downloaded once it is over"
-    if heard.has_rows and heard.records is not None:
-        text = f"{name} has rows from {clock(heard.records['timestamp'].sort()[0])}"
+    name, follows = heard.name, "a session is downloaded once it is over"
+    if heard.has_rows:
+        text = f"{name} has rows from {heard.begins}"
         return Seen(text, True, follows)
     return Seen(f"{name}: {looking.words(heard.raws[-1])}", False, f"nothing hangs on it: {follows}")
 
@@ -144,12 +137,8 @@ def refusals(story: Story) -> Seen | None:
     """What the subscription does not include: each kind of question that was refused so."""
     if not story.raws:
         return None
-    refused = {
-        heard.topic.value: looking.words(raw)
-        for heard in story.heard
-        for raw in heard.raws
-        if raw.status in _REFUSED
-    }
+    raws = [(heard.topic.value, raw) for heard in story.heard for raw in heard.raws]
+    refused = {topic: looking.words(raw) for topic, raw in raws if raw.status in _REFUSED}
     if not refused:
         return Seen("nothing was refused with status 403 or 471", True, "everything can be asked for")
     answers: dict[str, list[str]] = {}
@@ -291,7 +280,7 @@ def floor(story: Story) -> Floor:
     nothing = [heard for heard in story.of(Topic.FLOOR) if _has_none(heard, earliest)]
     last = max(nothing, key=_date, default=None)
     refused = [heard for heard in nothing if isinstance(heard.error, SubscriptionError) and heard.raws]
-    refusal = _words(max(refused, key=_date).raws[-1]) if refused else None
+    refusal = looking.sentence(max(refused, key=_date).raws[-1]) if refused else None
     return Floor(earliest, _date(last) if last else None, refusal)
 
 
@@ -306,10 +295,6 @@ def _date(heard: Heard) -> dt.date:
     return heard.date
 
 
-def _words(raw: Raw) -> str:
-    return f"status {raw.status} {sentence(raw.content(MOST_OPAQUE), raw.size)!r}"
-
-
 def earliest_date(story: Story) -> Seen | None:
     """Where the history begins."""
     asked, found = story.one(Topic.FLOOR), floor(story)
@@ -322,20 +307,12 @@ def earliest_date(story: Story) -> Seen | None:
         return Seen(text, True, "every date of the lake can be asked for", "floor")
     if found.none_on is None:
         return None
-    none = f"{found.none_on}: {found.refusal or _words_of(story, found.none_on)}"
+    raws = next(heard.raws for heard in story.of(Topic.FLOOR) if heard.date == found.none_on)
+    said = found.refusal or (looking.sentence(raws[-1]) if raws else "no answer")
+    none = f"{found.none_on}: {said}"
     if found.earliest is None:
         return Seen(f"no date that was asked for has data; {none}", False, "nothing can be filled", "floor")
-    exact = _are_neighbours(story, found.none_on, found.earliest)
-    between = "begins on" if exact else "begins no later than"
+    unknown = any(found.none_on < session.date < found.earliest for session in story.sessions)
+    between = "begins no later than" if unknown else "begins on"
     cure = f"spx-data config set processing.start_date {found.earliest} spares asking in vain"
     return Seen(f"data {between} {found.earliest}; none of {none}", False, cure, "floor")
-
-
-def _words_of(story: Story, date: dt.date) -> str:
-    raws = next(heard.raws for heard in story.of(Topic.FLOOR) if heard.date == date)
-    return _words(raws[-1]) if raws else "no answer"
-
-
-def _are_neighbours(story: Story, none_on: dt.date, earliest: dt.date) -> bool:
-    """Whether no session lies between two dates."""
-    return not any(none_on < session.date < earliest for session in story.sessions)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import polars as pl
+
 from spx_data.errors import (
     ApiConnectionError,
     ApiDataNotFoundError,
@@ -82,7 +84,7 @@ class Asking:
     # The questions --------------------------------------------------------------------------------------
 
     def _ask_everything(self) -> None:
-        expirations = self._ask(Heard(Topic.EXPIRATIONS, root=self._main), self._expirations, again=True)
+        expirations = self._ask(Heard(Topic.EXPIRATIONS, root=self._main), again=True)
         self._chains = choosing.Chains(self._main, expirations.expirations or ())
         today = sessions.today(self._moment)
         looked_back = today - dt.timedelta(days=choosing.LOOKED_BACK_DAYS)
@@ -98,7 +100,7 @@ class Asking:
         self._look_for_the_floor(days.ordinary)
 
     def _ask_about_the_ordinary_day(self, date: dt.date) -> None:
-        listing = self._ask(Heard(Topic.LISTING, date, self._main), self._listing, again=True)
+        listing = self._ask(Heard(Topic.LISTING, date, self._main), again=True)
         chains = listing.listed.chains if listing.listed else ()
         if not self._chains.listed:
             self._chains = choosing.Chains(self._main, [each.chain.listed for each in chains])
@@ -106,7 +108,7 @@ class Asking:
         ordinary = self._history(Topic.ORDINARY, date, chain, again=True)
         if ordinary is None or chain is None:
             return
-        entry = next((each for each in chains if each.chain.listed == chain.listed), None)
+        entry = self._story.entry(chain, Topic.LISTING)
         formats = capabilities(self._line.terminal.api).formats
         asked = choosing.telling(ordinary.records, entry, self._limits.contracts)
         heard = [
@@ -150,16 +152,16 @@ class Asking:
         assert days.ordinary is not None
         for root in self._settings.roots:
             if root != self._main:
-                self._ask(Heard(Topic.LISTING, days.ordinary, root), self._listing)
+                self._ask(Heard(Topic.LISTING, days.ordinary, root))
         self._history(Topic.LIVING, days.ordinary, self._chains.living(days.ordinary))
         if days.half:
             self._history(Topic.HALF_DAY_EXPIRING, days.half, self._chains.expiring(days.half))
-        self._ask(Heard(Topic.EOD, days.ordinary, self._main), self._eod)
+        self._ask(Heard(Topic.EOD, days.ordinary, self._main))
         for date in filter(None, (days.half, days.ordinary)):
             if capabilities(self._line.terminal.api).calendar:
-                self._ask(Heard(Topic.CALENDAR, date), self._calendar)
+                self._ask(Heard(Topic.CALENDAR, date))
         if latest := days.today or days.last:
-            self._ask(Heard(Topic.LISTING_TODAY, latest, self._main), self._listing)
+            self._ask(Heard(Topic.LISTING_TODAY, latest, self._main))
 
     def _look_for_the_floor(self, ordinary: dt.date) -> None:
         """Bisect for the earliest date with data, from the lake's start, as far as the budget goes."""
@@ -206,13 +208,13 @@ class Asking:
             return None
         window = window or self._settings.window
         heard = Heard(topic, date, chain.root, chain, window, format=self._line.terminal.format)
-        return self._ask(heard, self._records, again=again)
+        return self._ask(heard, again=again)
 
     def _contract(self, topic: Topic, chain: Chain, right: str, strike: float, *, form: str) -> Heard:
         window = self._settings.window
         return Heard(topic, chain.date, chain.root, chain, window, right, strike, form)
 
-    def _ask(self, heard: Heard, read: Callable[[Heard], None], *, again: bool = False) -> Heard:
+    def _ask(self, heard: Heard, *, again: bool = False) -> Heard:
         """Ask one question, and once more where an answer that others hang on cannot be had."""
         if not self._line.budget.left:
             self._story.unasked.setdefault(heard.topic, "the budget was used up")
@@ -220,10 +222,10 @@ class Asking:
             return heard
         self._story.heard.append(heard)
         begun = time.monotonic()
-        self._tried(heard, read)
+        self._tried(heard)
         if again and heard.error is not None and self._line.budget.left:
             time.sleep(_APART_SECONDS * self._settings.terminal.retry_wait_factor)
-            self._tried(heard, read)
+            self._tried(heard)
         self._tell(
             f"{self.spent:>2}/{self._limits.requests}  {_said(heard)}, {time.monotonic() - begun:.1f} s"
         )
@@ -232,7 +234,7 @@ class Asking:
     def _ask_together(self, heard: Sequence[Heard]) -> None:
         """Ask for single contracts: the first alone, the others as many at once as the settings allow."""
         for first in heard[:1]:
-            self._ask(first, self._records)
+            self._ask(first)
         limit = self._settings.terminal.max_concurrent_requests
         others = heard[1 : 1 + max(0, self._line.budget.left)]
         self._story.heard += others
@@ -240,17 +242,17 @@ class Asking:
             one.together = min(limit, len(others))
         if others:
             with ThreadPoolExecutor(max_workers=limit, thread_name_prefix="probe") as pool:
-                for done in [pool.submit(self._tried, one, self._records) for one in others]:
+                for done in [pool.submit(self._tried, one) for one in others]:
                     done.result()
         for one in others:
             self._tell(f"{self.spent:>2}/{self._limits.requests}  {_said(one)}")
 
-    def _tried(self, heard: Heard, read: Callable[[Heard], None]) -> None:
+    def _tried(self, heard: Heard) -> None:
         """Ask, and keep what came of it; raises where the terminal is gone, or the machine is at fault."""
         self._line.hears(heard)
         heard.error = None
         try:
-            read(heard)
+            self._read(heard)
         except SpentError as error:
             heard.error = error
         except SpxDataError as error:
@@ -273,34 +275,32 @@ class Asking:
         elif isinstance(error, _GONE):
             raise error
 
-    def _expirations(self, heard: Heard) -> None:
-        heard.expirations = self._line.source().expirations(str(heard.root))
-
-    def _listing(self, heard: Heard) -> None:
+    def _read(self, heard: Heard) -> None:
+        """Ask the question, and keep what is read in the answer."""
+        source, root = self._line.source(), str(heard.root)
+        if heard.topic is Topic.EXPIRATIONS:
+            heard.expirations = source.expirations(root)
+            return
         assert heard.date
-        heard.listed = self._line.source().listing(str(heard.root), heard.date)
+        if heard.chain is not None:
+            self._read_history(heard, heard.chain)
+        elif heard.topic is Topic.EOD:
+            heard.reported = source.eod(root, heard.date)
+        elif heard.topic is Topic.CALENDAR:
+            heard.hours = source.hours(heard.date)
+        else:
+            heard.listed = source.listing(root, heard.date)
 
-    def _eod(self, heard: Heard) -> None:
-        assert heard.date
-        heard.reported = self._line.source().eod(str(heard.root), heard.date)
-
-    def _calendar(self, heard: Heard) -> None:
-        assert heard.date
-        heard.hours = self._line.source().hours(heard.date)
-
-    def _records(self, heard: Heard) -> None:
-        """Read a history: of a chain, or of one contract."""
-        import polars as pl
-
+    def _read_history(self, heard: Heard, chain: Chain) -> None:
+        """Read the history of a chain, or of one contract."""
         from spx_data.market import schema
 
-        assert heard.chain
         assert heard.window
         source, rejects = self._line.source(heard.format), Rejects()
-        if heard.right is None or heard.strike is None:
-            batches = source.history(heard.chain, heard.window, rejects)
+        if heard.contract is None:
+            batches = source.history(chain, heard.window, rejects)
         else:
-            batches = source.contract_history(heard.chain, heard.right, heard.strike, heard.window, rejects)
+            batches = source.contract_history(chain, *heard.contract, heard.window, rejects)
         try:
             frames = [pl.DataFrame(batch) for batch in batches]
         finally:
@@ -326,12 +326,10 @@ def _said(heard: Heard) -> str:
         about.append(f"{heard.right} {heard.strike:g} in {heard.format}")
     if heard.date:
         about.append(f"on {heard.date}")
-    return " ".join(about) + (f": {_outcome(heard.error)}" if heard.error else "")
-
-
-def _outcome(error: SpxDataError) -> str:
-    """What came of a question without an answer, in a few words."""
+    said, error = " ".join(about), heard.error
+    if error is None:
+        return said
     if isinstance(error, ApiDataNotFoundError):
-        return "no data"
+        return f"{said}: no data"
     status = error.fields.get("status")
-    return f"status {status}" if status not in (None, 200) else type(error).__name__
+    return f"{said}: status {status}" if status not in (None, 200) else f"{said}: {type(error).__name__}"

@@ -10,8 +10,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import polars as pl
 
 from spx_data.fill.lacking import Contract as Contract
 from spx_data.fill.lacking import listed_contracts
@@ -24,10 +26,6 @@ from spx_data.market.sessions import Session
 from spx_data.market.window import Window
 from spx_data.quality.panel import FAILED
 from spx_data.settings import Settings
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 LOOKED_BACK_DAYS = 400  # every kind of day is among them
 _SETTLED_DAYS = 14  # what is older was published, whatever the source
@@ -166,14 +164,17 @@ def coarse(window: Window) -> Window:
     return Window(window.start, window.end, _COARSE)
 
 
+def of_contract(records: pl.DataFrame, one: Contract) -> pl.DataFrame:
+    """Those rows of *records* that are of one contract."""
+    return records.filter((pl.col("right") == one[0]) & (pl.col("strike") == one[1]))
+
+
 def census(records: pl.DataFrame) -> pl.DataFrame:
     """One row for each contract of *records* (`schema.RECORD`), those near the underlying first.
 
     Its columns: right, strike, rows, first and last (stamps), and holes, late and early: whether it lacks
     such stamps of those that any contract has.
     """
-    import polars as pl
-
     stamps = records["timestamp"].unique().sort()
     known = records.filter(pl.col("underlying_price") > 0).sort("timestamp")
     spot = known["underlying_price"][-1] if len(known) else 0.0
@@ -236,8 +237,6 @@ def _middle(listed: ListedChain, most: int) -> list[Contract]:
 
 def _oddities() -> dict[str, pl.Expr]:
     """What is odd, of records in the order of `schema.RECORD_KEY`."""
-    import polars as pl
-
     bid, ask = pl.col("bid"), pl.col("ask")
     none = (bid == 0) & (ask == 0)
     failed = (pl.col("iv_error") >= FAILED) & (bid > 0) & (ask > 0) & (pl.col("underlying_price") > 0)
@@ -282,8 +281,6 @@ def odd_contracts(records: pl.DataFrame) -> set[Contract]:
 
 def _with_every_stamp(records: pl.DataFrame, chosen: set[Contract]) -> set[Contract]:
     """Contracts that have those stamps of *records* that none of the *chosen* has."""
-    import polars as pl
-
     having = pl.DataFrame(sorted(chosen), _CONTRACT, orient="row")
     stamps = records.join(having, on=_CONTRACT, how="semi").select("timestamp")
     more: set[Contract] = set()
@@ -291,7 +288,7 @@ def _with_every_stamp(records: pl.DataFrame, chosen: set[Contract]) -> set[Contr
         most = left.group_by(_CONTRACT).len().sort("len", "strike", "right", descending=[True, False, False])
         one = most.select(_CONTRACT).row(0)
         more.add(one)
-        own = left.filter((pl.col("right") == one[0]) & (pl.col("strike") == one[1]))
+        own = of_contract(left, one)
         stamps = pl.concat([stamps, own.select("timestamp")])
     return more
 
@@ -303,8 +300,6 @@ def _lowest(contracts: pl.DataFrame) -> Contract | None:
 
 def left_of(records: pl.DataFrame, most: int) -> pl.DataFrame:
     """Those of a chain's *records* that are of contracts which questions hang on, or findings are about."""
-    import polars as pl
-
     if not len(records):
         return records
     names = ["right", "strike"]

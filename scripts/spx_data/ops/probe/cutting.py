@@ -12,19 +12,14 @@ from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from spx_data.fill.lacking import listed_contracts
 from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.ops.probe import choosing, pieces, scrubbing
 from spx_data.ops.probe.choosing import Contract
-from spx_data.ops.probe.heard import Heard, Raw, Story, Topic
+from spx_data.ops.probe.heard import FULL, SHORT, Heard, Raw, Story, Topic
 from spx_data.ops.probe.pieces import Key, Pieces
 from spx_data.sources.theta.usual import USUAL
-
-if TYPE_CHECKING:
-    pass
-
 
 _OK = 200
 _LISTS = (Topic.LISTING, Topic.LISTING_TODAY, Topic.EOD)
@@ -211,32 +206,19 @@ def chosen(story: Story, more: Mapping[ChainKey, set[Contract]], *, mean: bool =
     *more* stays for other reasons. Where that is too much, a *mean* choice leaves what questions hang on.
     """
     found: dict[ChainKey, set[Contract]] = {}
+    most = (FULL if story.full else SHORT).contracts
     for heard in story.heard:
         if heard.chain is None:
             continue
         kept = found.setdefault(chain_key(heard.chain), set(more.get(chain_key(heard.chain), ())))
-        if heard.right is not None and heard.strike is not None:
-            kept.add((heard.right, heard.strike))
+        if heard.contract is not None:
+            kept.add(heard.contract)
             continue
-        entry = _entry(story, heard.chain)
+        entry = story.entry(heard.chain, *_LISTINGS)
         if heard.records is not None:
-            kept.update(choosing.of_answer(heard.records, _most(story), mean=mean))
-        kept.update(_of_entry(heard.there, entry, _most(story)))
+            kept.update(choosing.of_answer(heard.records, most, mean=mean))
+        kept.update(_of_entry(heard.there, entry, most))
     return {key: frozenset(kept) for key, kept in found.items()}
-
-
-def _most(story: Story) -> int:
-    from spx_data.ops.probe.heard import FULL, SHORT
-
-    return (FULL if story.full else SHORT).contracts
-
-
-def _entry(story: Story, chain: Chain) -> ListedChain | None:
-    """A chain as the listing of its date has it."""
-    for heard in story.of(*_LISTINGS):
-        if heard.listed and (heard.root, heard.date) == (chain.root, chain.date):
-            return next((each for each in heard.listed.chains if each.chain.listed == chain.listed), None)
-    return None
 
 
 def _of_entry(there: Set[Contract], entry: ListedChain | None, most: int) -> Iterator[Contract]:

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO
 
-from spx_data.errors import NEVER, SpxDataError, WrongApiError
-from spx_data.market.chains import Chain, Listed, Reported
+from spx_data.errors import NEVER, ApiDataNotFoundError, SpxDataError, WrongApiError
+from spx_data.fill.lacking import Contract
+from spx_data.market.chains import Chain, Listed, ListedChain, Reported, true_expiration
 from spx_data.market.products import Product
 from spx_data.market.readings import Reading
 from spx_data.market.sessions import Session
 from spx_data.market.vendor_hours import VendorHours
 from spx_data.market.window import Window
+from spx_data.quality.panel import clock
 from spx_data.settings import Settings
 from spx_data.sources import access, slots
 from spx_data.sources.retry import retrying
@@ -128,7 +130,7 @@ class Heard:
     # `schema.RECORD`, by strike, right and timestamp; of a whole chain those of the contracts that tell.
     records: pl.DataFrame | None = None
     rows: int = 0  # records of the whole answer
-    there: frozenset[tuple[str, float]] = frozenset()  # its contracts, as right and strike
+    there: frozenset[Contract] = frozenset()  # its contracts, as right and strike
     nulls: Mapping[str, int] = field(default_factory=dict)  # records without a value, by column
     bad: Mapping[str, int] = field(default_factory=dict)  # rows set aside, by reason
     examples: Mapping[str, str] = field(default_factory=dict)  # one of them as it came, by reason
@@ -140,6 +142,34 @@ class Heard:
     def has_rows(self) -> bool:
         """Whether the answer is a table with records."""
         return self.records is not None and len(self.records) > 0
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether there is an answer that was read, or one that there is nothing."""
+        return self.error is None or isinstance(self.error, ApiDataNotFoundError)
+
+    @property
+    def begins(self) -> str:
+        """When its records begin, in words."""
+        assert self.records is not None
+        return clock(self.records["timestamp"].sort()[0])
+
+    @property
+    def contract(self) -> Contract | None:
+        """The contract that was asked for by itself."""
+        return None if self.right is None or self.strike is None else (self.right, self.strike)
+
+    @property
+    def name(self) -> str:
+        """A chain and its date in words."""
+        assert self.chain
+        own = true_expiration(self.chain.listed)
+        return f"{self.chain.root} {self.date}" + ("" if own == self.date else f" expiring {own}")
+
+    @property
+    def is_last_day(self) -> bool:
+        """Whether the chain expires on the date that was asked for."""
+        return self.chain is not None and true_expiration(self.chain.listed) == self.date
 
 
 @dataclass
@@ -164,6 +194,13 @@ class Story:
     def one(self, topic: Topic) -> Heard | None:
         """The first that was heard on a topic."""
         return next(self.of(topic), None)
+
+    def entry(self, chain: Chain | None, *topics: Topic) -> ListedChain | None:
+        """A chain as the listing of its date has it, of those that were asked for on these topics."""
+        for heard in self.of(*topics):
+            if chain and heard.listed and (heard.root, heard.date) == (chain.root, chain.date):
+                return next((each for each in heard.listed.chains if each.chain.listed == chain.listed), None)
+        return None
 
     @property
     def raws(self) -> list[Raw]:

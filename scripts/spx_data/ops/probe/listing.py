@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spx_data.errors import ApiDataNotFoundError
-from spx_data.market.chains import Contract, ListedChain
+from spx_data.market.chains import Contract
 from spx_data.market.records import RIGHTS
 from spx_data.market.sessions import Session
 from spx_data.market.vendor_hours import EARLY_CLOSE, OPEN
@@ -32,7 +32,6 @@ _REASONS = {
     "strike": "a strike that is none",
     "unreadable": "a row that is none",
 }
-_LEFT_OUT = "such rows are left out, and counted"
 
 
 # Its rows -----------------------------------------------------------------------------------------------
@@ -79,9 +78,8 @@ def place(row: Row) -> tuple[float, str, str]:
     return strike, RIGHTS.get(right.upper(), ""), expiration
 
 
-def listed_rows(story: Story) -> Seen | None:
+def listed_rows(story: Story) -> Iterator[Seen]:
     """Rows that have no business in a listing: the first of each kind by strike."""
-    said = None
     for heard in story.of(*_LISTINGS):
         found: dict[str, Row] = {}
         for row in sorted(rows(story.api, heard), key=place):
@@ -91,11 +89,10 @@ def listed_rows(story: Story) -> Seen | None:
             named = (f"{_REASONS[reason]}, {looking.quoted(row.text, 40)}" for reason, row in found.items())
             text = f"{heard.root} on {heard.date} names {'; '.join(named)}"
             none = "" if good else ": nothing is left, and the listing is refused"
-            return Seen(text, False, _LEFT_OUT + none)
-        if good and said is None:
+            yield Seen(text, False, f"such rows are left out, and counted{none}")
+        elif good:
             text = f"{heard.root} on {heard.date}: {looking.quoted(good.text, 40)} and its like"
-            said = Seen(text, True, "what is listed is what a day must have")
-    return said
+            yield Seen(text, True, "what is listed is what a day must have")
 
 
 def _reason(heard: Heard, row: Row) -> str | None:
@@ -107,44 +104,33 @@ def _reason(heard: Heard, row: Row) -> str | None:
 # The listing itself -------------------------------------------------------------------------------------
 
 
-def listing(story: Story) -> Seen | None:
+def listing(story: Story) -> Iterator[Seen]:
     """Whether each listing can be had, and at the first question."""
-    said = None
     for heard in story.of(Topic.LISTING):
         about = f"{heard.root} on {heard.date}"
         if isinstance(heard.error, ApiDataNotFoundError):
-            return Seen(f"nothing is listed of {about}: {looking.told(heard)}", False, _WITHOUT)
-        if heard.error is not None:
-            return Seen(f"{about} cannot be had: {looking.told(heard)}", False, _WITHOUT)
-        first = heard.raws[0]
-        if first.status != looking.OK:
+            yield Seen(f"nothing is listed of {about}: {looking.told(heard)}", False, _WITHOUT)
+        elif heard.error is not None:
+            yield Seen(f"{about} cannot be had: {looking.told(heard)}", False, _WITHOUT)
+        elif (first := heard.raws[0]).status != looking.OK:
             text = f"{about} came only the second time: at first {looking.words(first)}"
-            return Seen(text, False, "a listing that says there is nothing is asked for again")
-        said = said or Seen(f"{about}: at the first question", True, "it says what a day must have")
-    return said
-
-
-def entry(story: Story, heard: Heard) -> ListedChain | None:
-    """The chain of a history, as the listing of its date has it."""
-    for told in story.of(Topic.LISTING):
-        if told.listed and heard.chain and (told.root, told.date) == (heard.root, heard.date):
-            there = told.listed.chains
-            return next((each for each in there if each.chain.listed == heard.chain.listed), None)
-    return None
+            yield Seen(text, False, "a listing that says there is nothing is asked for again")
+        else:
+            yield Seen(f"{about}: at the first question", True, "it says what a day must have")
 
 
 def listed_chains(story: Story) -> Iterator[Seen]:
     """Whether chains of the ordinary day are listed and have rows, or neither."""
     listing = story.one(Topic.LISTING)
     for heard in story.of(Topic.ORDINARY, Topic.LIVING):
-        silent = heard.error is None or isinstance(heard.error, ApiDataNotFoundError)
+        silent = heard.was_answered
         if listing is None or listing.listed is None or not (silent and heard.raws):
             continue
         yield _one_chain(story, heard)
 
 
 def _one_chain(story: Story, heard: Heard) -> Seen:
-    listed, name = entry(story, heard), looking.said(heard)
+    listed, name = story.entry(heard.chain, Topic.LISTING), heard.name
     if listed and heard.has_rows:
         return Seen(f"{name} is listed, and has rows", True, "what is listed is asked for")
     answer = looking.words(heard.raws[-1])
@@ -222,7 +208,7 @@ def report_chains(story: Story) -> Iterator[Seen]:
     for chain in story.of(Topic.ORDINARY, Topic.LIVING):
         if not chain.has_rows or chain.chain is None or chain.root != heard.root:
             continue
-        name = looking.said(chain)
+        name = chain.name
         if chain.chain.listed not in named:
             text = f"{name} has rows, and the report does not name it"
             yield Seen(text, False, "a chain without rows that it does not name may have been quoted")

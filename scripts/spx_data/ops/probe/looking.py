@@ -9,18 +9,17 @@ import re
 import string
 import zlib
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 import polars as pl
 
-from spx_data.market.chains import midnight_ms, true_expiration
+from spx_data.market.chains import midnight_ms
 from spx_data.market.second_opinion import contract
 from spx_data.market.sessions import Session
-from spx_data.ops.probe import choosing
+from spx_data.ops.probe import choosing, scrubbing
 from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
-from spx_data.ops.probe.scrubbing import scrubbed
 from spx_data.quality.panel import clock
 from spx_data.sources.theta.blocks import header_of
 from spx_data.text.excerpts import excerpt
@@ -30,6 +29,7 @@ _GZIP = b"\x1f\x8b"
 _PIECE = 1 << 16
 _MOST_PIECES = (256 << 20) // _PIECE
 _LAST = 1 << 12  # bytes: longer than any row
+_LONGEST = 1_000_000  # bytes of a line that are read
 _SHOWN = 60  # characters
 _OF_WORDS = string.ascii_letters.encode() + b"_"
 _WORD_BYTES = re.compile(rb"[" + re.escape(_OF_WORDS) + rb"]+$")
@@ -49,14 +49,6 @@ def first(story: Story, oddity: str, *topics: Topic) -> tuple[Heard, dict[str, A
     return next(((heard, row) for heard, row in found if row), None)
 
 
-def said(heard: Heard) -> str:
-    """A chain and its date in words."""
-    assert heard.chain
-    assert heard.date
-    own = true_expiration(heard.chain.listed)
-    return f"{heard.chain.root} {heard.date}" + ("" if own == heard.date else f" expiring {own}")
-
-
 def number(value: float | None) -> str:
     """A value of a row in words."""
     return "blank" if value is None else f"{value:.10g}"
@@ -65,11 +57,6 @@ def number(value: float | None) -> str:
 def named(row: Mapping[str, Any]) -> str:
     """The contract of a row and its stamp: like C 4700 at 10:31."""
     return f"{contract(row['right'], row['strike'])} at {clock(row['timestamp'])}"
-
-
-def is_last_day(heard: Heard) -> bool:
-    """Whether a chain expires on the date that was asked for."""
-    return heard.chain is not None and true_expiration(heard.chain.listed) == heard.date
 
 
 def session(story: Story, date: dt.date | None) -> Session | None:
@@ -119,13 +106,18 @@ def ended(data: bytes, most: int = 24) -> str:
 
 def words(raw: Raw) -> str:
     """The status of an answer and how its text begins, without what may identify somebody."""
-    text = scrubbed(excerpt(raw.content(1000), raw.size))
+    text = scrubbing.scrubbed(excerpt(raw.content(1000), raw.size))
     return f"status {raw.status} {text[:_SHOWN]!r}"
 
 
-def told(heard: Heard) -> str:
-    """The last answer to a question in `words`, or that none came."""
-    return words(heard.raws[-1]) if heard.raws else f"no answer ({type(heard.error).__name__})"
+def sentence(raw: Raw) -> str:
+    """The status of an answer and all that it says in words, without what may identify somebody."""
+    return f"status {raw.status} {scrubbing.sentence(raw.content(scrubbing.MOST_OPAQUE), raw.size)!r}"
+
+
+def told(heard: Heard, say: Callable[[Raw], str] = words) -> str:
+    """The last answer to a question, or that none came."""
+    return say(heard.raws[-1]) if heard.raws else f"no answer ({type(heard.error).__name__})"
 
 
 def is_packed(raw: Raw) -> bool:
@@ -172,6 +164,57 @@ def end(raw: Raw) -> bytes:
     for piece in pieces(raw):
         last = (last + piece)[-_LAST:]
     return last
+
+
+def cells(raw: Raw, columns: list[str]) -> Iterator[str]:
+    """What stands in the *columns* where there is no number: the first of each column that is found."""
+    lines = _lines(opened(raw))
+    head = next((line for line in lines if line.strip()), "")
+    if head.lstrip("\ufeff \t").startswith(("{", "[")):
+        yield from _of_objects([head, *lines], columns)
+    else:
+        yield from _of_csv(head, lines, columns)
+
+
+def _lines(source: BinaryIO) -> Iterator[str]:
+    while line := source.readline(_LONGEST):
+        yield line.decode(errors="replace")
+
+
+def _of_objects(lines: Iterable[str], columns: list[str]) -> Iterator[str]:
+    """Values of JSON objects that are no numbers; those of rows without names are not found."""
+    wanted = {name: re.compile(rf'"{name}"\s*:\s*(null|NaN|"[^"]*")') for name in columns}
+    for line in lines:
+        for name, pattern in list(wanted.items()):
+            if (found := pattern.search(line)) and not _is_stamp(found[1]):
+                del wanted[name]
+                yield found[1]
+        if not wanted:
+            return
+
+
+def _of_csv(head: str, lines: Iterable[str], columns: list[str]) -> Iterator[str]:
+    names = [name.strip("\ufeff \t").lower() for name in next(csv.reader([head]), [])]
+    wanted = {names.index(name) for name in columns if name in names}
+    for row in csv.reader(lines):
+        for at in [at for at in wanted if at < len(row) and not _is_value(row[at])]:
+            wanted.discard(at)
+            yield row[at]
+        if not wanted:
+            return
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is a number, or a stamp."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return _is_stamp(cell)
+    return number == number
+
+
+def _is_stamp(cell: str) -> bool:
+    return sum(map(str.isdigit, cell)) > 5
 
 
 @dataclass(frozen=True)

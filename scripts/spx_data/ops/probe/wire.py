@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiResponseInvalidError
@@ -21,7 +20,7 @@ from spx_data.sources.theta import layouts
 from spx_data.sources.theta.usual import OBJECTS, ROWS, USUAL
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    pass
 
 
 _TYPES = {"csv": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson"}
@@ -34,7 +33,6 @@ _TAKES = {
     "loose": "word by word, not all at once",
     "parted": "row by row, field by field",
 }
-_LONGEST = 1_000_000  # bytes of a line that are read
 _LISTED = 4  # columns that are named
 
 
@@ -86,7 +84,7 @@ def compression(story: Story) -> Seen | None:
 
 
 def _about(heard: Heard) -> str:
-    return looking.said(heard) if heard.chain else heard.topic.value
+    return heard.name if heard.chain else heard.topic.value
 
 
 def json(story: Story) -> Seen | None:
@@ -289,69 +287,15 @@ def blanks(story: Story) -> Seen | None:
 
 
 def _of_columns(heard: Heard, columns: list[str]) -> Seen:
-    where = looking.said(heard)
+    where = heard.name
     row = (
         choosing.first_odd(heard.records, f"{choosing.BLANK}{columns[0]}")
         if heard.records is not None
         else None
     )
-    spelt = sorted({cell for raw in heard.raws[-1:] for cell in _cells(raw, columns)})
+    spelt = sorted({cell for raw in heard.raws[-1:] for cell in looking.cells(raw, columns)})
     named = ", ".join(columns[:_LISTED]) + (" and others" if len(columns) > _LISTED else "")
     example = f", like {looking.named(row)}" if row else ""
     cells = f": {', '.join(map(repr, spelt))}" if spelt else ""
     text = f"{where}, in {heard.format}: no value in {named}{example}{cells}"
     return Seen(text, False, "the value is null in its record, and the passport counts it")
-
-
-# Cells as they came -------------------------------------------------------------------------------------
-
-
-def _cells(raw: Raw, columns: list[str]) -> Iterator[str]:
-    """What stands in the *columns* where there is no number: the first of each column that is found."""
-    lines = _lines(looking.opened(raw))
-    head = next((line for line in lines if line.strip()), "")
-    if head.lstrip("\ufeff \t").startswith(("{", "[")):
-        yield from _of_objects([head, *lines], columns)
-    else:
-        yield from _of_csv(head, lines, columns)
-
-
-def _lines(source: BinaryIO) -> Iterator[str]:
-    while line := source.readline(_LONGEST):
-        yield line.decode(errors="replace")
-
-
-def _of_objects(lines: Iterable[str], columns: list[str]) -> Iterator[str]:
-    """Values of JSON objects that are no numbers; those of rows without names are not found."""
-    wanted = {name: re.compile(rf'"{name}"\s*:\s*(null|NaN|"[^"]*")') for name in columns}
-    for line in lines:
-        for name, pattern in list(wanted.items()):
-            if (found := pattern.search(line)) and not _is_stamp(found[1]):
-                del wanted[name]
-                yield found[1]
-        if not wanted:
-            return
-
-
-def _of_csv(head: str, lines: Iterable[str], columns: list[str]) -> Iterator[str]:
-    names = [name.strip("\ufeff \t").lower() for name in next(csv.reader([head]), [])]
-    wanted = {names.index(name) for name in columns if name in names}
-    for row in csv.reader(lines):
-        for at in [at for at in wanted if at < len(row) and not _is_value(row[at])]:
-            wanted.discard(at)
-            yield row[at]
-        if not wanted:
-            return
-
-
-def _is_value(cell: str) -> bool:
-    """Whether a cell is a number, or a stamp."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return _is_stamp(cell)
-    return number == number
-
-
-def _is_stamp(cell: str) -> bool:
-    return sum(map(str.isdigit, cell)) > 5

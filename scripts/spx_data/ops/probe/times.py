@@ -1,4 +1,4 @@
-"""How the greeks count time, by which rate, and how their values are printed; read as the judges read it."""
+"""How greeks count time, by which rate, and how they are printed, as the judges read it; where days end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import polars as pl
 
 from spx_data.market.chains import true_expiration
+from spx_data.market.products import settles_at_the_open
 from spx_data.ops.probe import choosing, looking
-from spx_data.ops.probe.heard import CHAINS, Heard, Story
+from spx_data.ops.probe.heard import CHAINS, Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen
 from spx_data.quality import black_scholes, explanation, greeks
 from spx_data.quality.checks import Floats
@@ -21,10 +24,22 @@ from spx_data.quality.expiry import UNNAMED, Counting, Reading
 from spx_data.quality.explanation import Explanation, Rate
 from spx_data.quality.greek_rows import PRINTED
 from spx_data.quality.greeks import Sample
-from spx_data.quality.panel import Panel
+from spx_data.quality.panel import Panel, clock
 from spx_data.sources import profile
 from spx_data.sources.catalogue import capabilities
+from spx_data.sources.profile import Ends
 
+_OPENS = dt.time(9, 30)
+_STOCKS_CLOSE = dt.time(16)  # a window that ends before tells nothing of a session's end
+_REST_MS = 600_000  # for which quotes near the money must have stood still to count as repeated
+_FINISHED = (
+    Topic.LAST_SESSION,
+    Topic.ORDINARY,
+    Topic.LIVING,
+    Topic.HALF_DAY,
+    Topic.HALF_DAY_EXPIRING,
+    Topic.CLOCK_CHANGE,
+)
 _PLAUSIBLE = (-0.01, 0.12)  # yearly rates, as `quality.greeks` has them
 _DAYS = {"a day of 365": 1.0, "a trading day of 252": 365.0 / 252.0, "a year": 365.0}  # by what theta is more
 _ALIKE = 0.02  # of a ratio
@@ -164,7 +179,7 @@ def rate(story: Story) -> Seen | None:
     if not told:
         return None
     best = min(told, key=lambda one: one.rate.error)
-    text = f"{looking.said(best.heard)}: {best.rate.value:.2%} a year, within {best.rate.error:.2%}"
+    text = f"{best.heard.name}: {best.rate.value:.2%} a year, within {best.rate.error:.2%}"
     usual = _PLAUSIBLE[0] <= best.rate.value <= _PLAUSIBLE[1]
     return Seen(
         text, usual, "greeks are judged by the rate read from them" + ("" if usual else " (greeks-rate)")
@@ -185,7 +200,7 @@ def theta(story: Story) -> Seen | None:
         unit = next((name for name, one in _DAYS.items() if abs(ratio / one - 1) < _ALIKE), None)
         said = f"per {unit}" if unit else f"{ratio:.3g} times that of a day of 365"
         follows = "theta is judged as per a day of 365, and kept as it is"
-        return Seen(f"{looking.said(one.heard)}: theta is {said}", unit == next(iter(_DAYS)), follows)
+        return Seen(f"{one.heard.name}: theta is {said}", unit == next(iter(_DAYS)), follows)
     return None
 
 
@@ -202,6 +217,96 @@ def truncation(story: Story) -> Seen | None:
         if np.ptp(beyond) > 1.5:  # it is not one decimal that is missing, or the time is not quite that
             continue
         cut = bool(np.mean(beyond) > 0.25)
-        text = f"{looking.said(one.heard)}: epsilon says that delta is " + ("cut off" if cut else "rounded")
+        text = f"{one.heard.name}: epsilon says that delta is " + ("cut off" if cut else "rounded")
         return Seen(f"{text} at four decimals", cut, "greeks are judged by what may have been cut off")
+    return None
+
+
+# Where days end -----------------------------------------------------------------------------------------
+
+
+class _End(NamedTuple):
+    heard: Heard
+    half: bool
+    last_day: bool
+    last: int  # ms since the epoch
+    expected: int
+    rests: int | None  # since when nothing near the money changes; None where it does to the end
+
+
+def _ends(story: Story) -> list[_End]:
+    """The last stamps of finished days, in windows wide enough to tell them: the widest windows first."""
+    found = []
+    for heard, records in looking.chains(story, *_FINISHED):
+        session, window = looking.session(story, heard.date), heard.window
+        last_day = heard.is_last_day
+        assert heard.chain
+        if not session or not window or window.end < _STOCKS_CLOSE:
+            continue
+        if last_day and settles_at_the_open(heard.chain.root):
+            continue
+        last = looking.ends(records)[1]
+        expected = int(session.last_stamp(window, story.product, expiring=last_day).timestamp() * 1000)
+        found.append(_End(heard, session.early_close, last_day, last, expected, _rests(records, last)))
+    return found
+
+
+def _rests(records: pl.DataFrame, last: int) -> int | None:
+    """Since when no quote near the money changes, should that be long before the *last* stamp."""
+    moved = (pl.col("bid") != pl.col("bid").shift()) | (pl.col("ask") != pl.col("ask").shift())
+    near = choosing.near_money(records).filter(moved.over("right", "strike"))
+    since = near["timestamp"].max()
+    return since if isinstance(since, int) and last - since >= _REST_MS else None
+
+
+def ends(story: Story) -> tuple[Ends, Ends]:
+    """Last stamps of a full day and of a half day."""
+    found = _ends(story)
+
+    def last(*, half: bool, last_day: bool) -> int | None:
+        of_kind = (end for end in found if (end.half, end.last_day) == (half, last_day))
+        return next((looking.since_midnight(end.heard, end.last) for end in of_kind), None)
+
+    full, short = (
+        Ends(last(half=half, last_day=False), last(half=half, last_day=True)) for half in (False, True)
+    )
+    return full, short
+
+
+def of_days(story: Story, *, half: bool) -> Seen | None:
+    """Where the rows of full days, or of half days, end."""
+    found = {end.last_day: end for end in reversed(_ends(story)) if end.half is half}
+    texts = [_end_said(found[last_day], last_day) for last_day in (False, True) if last_day in found]
+    if not texts:
+        return None
+    usual = all(end.last == end.expected and not end.rests for end in found.values())
+    if usual:
+        follows = "stamps until then are expected, and none after it"
+    else:
+        follows = "each day's end is read from its own rows; what comes after the close is kept besides"
+    return Seen("; ".join(texts), usual, follows, "half_day" if half else "full_day")
+
+
+def _end_said(end: _End, last_day: bool) -> str:
+    assert end.heard.window
+    kind = "expiring" if last_day else "living"
+    text = (
+        f"{kind} chain of {end.heard.date} to {clock(end.last)} (asked for to {end.heard.window.end:%H:%M})"
+    )
+    return text + (f", quotes near the money the same since {clock(end.rests)}" if end.rests else "")
+
+
+def outside_hours(story: Story) -> Seen | None:
+    """Whether there are rows before 09:30 or after the options' close, in a window that would have them."""
+    for heard, records in looking.chains(story, Topic.LAST_SESSION):
+        session, window = looking.session(story, heard.date), heard.window
+        if not session or not window or window.start >= _OPENS:
+            return None
+        begin, end = looking.ends(records)
+        text = f"{heard.name}, asked for from {window.start:%H:%M} to {window.end:%H:%M}: "
+        text += f"rows from {clock(begin)} to {clock(end)}"
+        both = session.opens, session.options_close(story.product)
+        opens, closes = (moment.timestamp() * 1000 for moment in both)
+        within = opens <= begin and end <= closes
+        return Seen(text, within, "a window wider than the session adds " + ("nothing" if within else "rows"))
     return None
