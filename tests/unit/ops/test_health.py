@@ -104,7 +104,7 @@ def test_a_defect_in_a_check_is_a_failed_check_that_names_it():
 
 
 def test_the_worst_of_checks_is_their_level():
-    good, doubtful, bad = ok("a", ""), warn("b", "", ""), fail("c", "", "")
+    good, doubtful, bad = ok(""), warn("", ""), fail("", "")
 
     assert worst([]) is Level.OK
     assert worst([good, good]) is Level.OK

@@ -145,15 +145,15 @@ def _run(settings: Settings) -> Run | None:
 
 def _settings(sources: Sequence[Path]) -> tuple[Check, Settings | None, bool]:
     """The check of the settings, the settings themselves, and whether their start date is one."""
-    name = "settings"
     try:
         settings = Settings.of(checking.checked(sources))
     except SpxDataError as error:
-        failed = fail(name, error.cause, error.cure)
+        failed = fail(error.cause, error.cure, name="settings")
         return failed, _without_start_date(sources), False
     end = settings.end_date or "the last finished session"
     files_ = ", ".join(str(source) for source in sources)
-    return ok(name, f"{files_}: valid, {settings.start_date} to {end}"), settings, True
+    valid = f"{files_}: valid, {settings.start_date} to {end}"
+    return ok(valid, name="settings"), settings, True
 
 
 def _without_start_date(sources: Sequence[Path]) -> Settings | None:
@@ -187,7 +187,7 @@ def _tree(
 
     def read() -> Check:
         summaries.extend(status.summaries(settings, moment, walked))
-        return ok("tree", "readable")
+        return ok("readable")
 
     check = guarded("tree", read)
     return (check if check.level is Level.FAIL else None), summaries

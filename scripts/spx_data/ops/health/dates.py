@@ -58,9 +58,14 @@ _MEND = "spx-data mend asks again for what is lacking"
 _ASK = "snakemake --cores 4 recheck --config dates="
 
 
+def _counted(dates: Streak) -> dict[str, Any]:
+    """The numbers of a check that wants none of these dates."""
+    return {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+
+
 def failure_rate(scene: Scene) -> Check:
     """Dates whose last try failed, of those worked on in the last 30 days."""
-    name, limit = "failure-rate", scene.settings.alerts.failure_rate_percent
+    limit = scene.settings.alerts.failure_rate_percent
     worked = scene.worked_on(_FAILURE_DAYS)
     failed = tuple(line.date for line in worked if line.state.kind in {Kind.FAILED, Kind.PARKED})
     rate = 100 * len(failed) / len(worked) if worked else 0.0
@@ -70,8 +75,8 @@ def failure_rate(scene: Scene) -> Check:
     if rate > limit:
         lines = [line for line in worked if line.date in failed]
         cure = f"{_cure(lines)}spx-data errors shows why; then spx-data retry --all-failed"
-        return fail(name, f"{found}, more than {limit:g} %: {_alike(lines)}", cure, **numbers)
-    return ok(name, found, **numbers)
+        return fail(f"{found}, more than {limit:g} %: {_alike(lines)}", cure, **numbers)
+    return ok(found, **numbers)
 
 
 def consecutive_missing(scene: Scene) -> Check:
@@ -80,7 +85,7 @@ def consecutive_missing(scene: Scene) -> Check:
     What lies before the first sealed date is not filled yet, and no hole; what a run is filling now is a hole
     that closes.
     """
-    name, limit = "consecutive-missing", scene.settings.alerts.consecutive_missing
+    limit = scene.settings.alerts.consecutive_missing
     ahead, streaks = _streaks(scene)
     closing = [streak for streak in streaks if scene.at_work.issuperset(streak)]
     holes = [streak for streak in streaks if len(streak) > limit and streak not in closing]
@@ -91,26 +96,25 @@ def consecutive_missing(scene: Scene) -> Check:
         found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}{more}"
         cure = "spx-data gaps shows what is missing, spx-data process-gaps fills it"
         dates = tuple(date for streak in holes for date in streak)
-        return fail(name, found, cure, **numbers, dates=dates)
+        return fail(found, cure, **numbers, dates=dates)
     if len(longest) > limit:
         found = (
             f"{len(longest):,} sessions in a row: {longest[0]} to {longest[-1]}; the run at work fills them"
         )
-        return warn(name, found, "spx-data status --watch", **numbers, dates=longest)
+        return warn(found, "spx-data status --watch", **numbers, dates=longest)
     if ahead:
         return _not_filled_yet(scene, ahead, numbers)
-    return ok(name, f"{len(longest):,} at the most", **numbers, dates=longest)
+    return ok(f"{len(longest):,} at the most", **numbers, dates=longest)
 
 
 def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Check:
-    name = "consecutive-missing"
     what = "before the first sealed date" if scene.sealed else "so far"
     found = f"not filled yet: {counted(len(ahead), 'session')} {what}, {ahead[0]} to {ahead[-1]}"
     if not scene.at_work.isdisjoint(ahead):
-        return ok(name, f"{found}; the run at work is filling them", **numbers, dates=ahead)
+        return ok(f"{found}; the run at work is filling them", **numbers, dates=ahead)
     if len(ahead) > scene.settings.alerts.consecutive_missing:
-        return warn(name, found, "spx-data process-gaps", **numbers, dates=ahead)
-    return ok(name, found, **numbers, dates=ahead)
+        return warn(found, "spx-data process-gaps", **numbers, dates=ahead)
+    return ok(found, **numbers, dates=ahead)
 
 
 def _streaks(scene: Scene) -> tuple[Streak, list[Streak]]:
@@ -135,7 +139,7 @@ def _rows(sessions: list[Summary]) -> Iterator[Streak]:
 
 def connectivity(scene: Scene) -> Check:
     """Requests that the terminal did not answer, of those of the dates worked on in the last 7 days."""
-    name, limit = "connectivity", scene.settings.alerts.connectivity_percent
+    limit = scene.settings.alerts.connectivity_percent
     asked = sum(line.facts.requests for line in scene.worked_on(_CONNECTION_DAYS))
     unanswered = [
         trouble
@@ -150,21 +154,21 @@ def connectivity(scene: Scene) -> Check:
     if rate > limit:
         cure = "Look into the terminal's log and at your network; spx-data errors shows when it happened"
         words = f"{found}, more than {limit:g} %: {named(dates)}"
-        return warn(name, words, cure, **numbers)
-    return ok(name, found, **numbers)
+        return warn(words, cure, **numbers)
+    return ok(found, **numbers)
 
 
 def parked(scene: Scene) -> Check:
     """Dates that failed so often that they are left alone until somebody asks for them."""
     lines = [line for line in scene.of_kind(Kind.PARKED) if line.date in scene.wanted]
     dates = tuple(line.date for line in lines)
-    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    numbers = _counted(dates)
     if not dates:
-        return ok("parked", "no date is parked", **numbers)
+        return ok("no date is parked", **numbers)
     retry = of_these(dates, "spx-data retry DATE --force")
     found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {_alike(lines)}"
     cure = f'{_cure(lines)}{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
-    return fail("parked", found, cure, **numbers)
+    return fail(found, cure, **numbers)
 
 
 def _alike(lines: Sequence[Summary]) -> str:
@@ -191,18 +195,17 @@ def holes(scene: Scene) -> Check:
 
     Those that a person accepted are none, nor those that the vendor's calendar has as closed.
     """
-    name = "holes"
     found = [line for row in _enclosed(scene) for line in row if line.date not in scene.at_work]
     dates = tuple(line.date for line in found)
-    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    numbers = _counted(dates)
     if not dates:
-        return ok(name, "no date between two sealed ones is without data or failed", **numbers)
+        return ok("no date between two sealed ones is without data or failed", **numbers)
     kinds = Counter(line.state.kind for line in found)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
     cure = of_these(dates, "spx-data retry DATE asks the source now")
     leave = f'was there no trading: spx-data accept {dates[0]} --reason "…"'
-    return warn(name, words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
+    return warn(words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
 
 
 def _enclosed(scene: Scene) -> Iterator[list[Summary]]:
@@ -224,13 +227,13 @@ def _of_a_hole(line: Summary) -> bool:
 def corrupt(scene: Scene) -> Check:
     """Dates that were sealed once, and are damaged or in quarantine."""
     dates = tuple(line.date for line in scene.of_kind(Kind.CORRUPT))
-    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    numbers = _counted(dates)
     if not dates:
-        return ok("corrupt", "no damage is known (spx-data verify --all looks at every byte)", **numbers)
+        return ok("no damage is known (spx-data verify --all looks at every byte)", **numbers)
     damaged = f"{counted(len(dates), 'date')} once sealed and now damaged: {named(dates)}"
     found = f"{damaged}; the next run fetches anew"
     cure = of_these(dates, "spx-data process DATE") if len(dates) < 3 else "spx-data process-gaps"
-    return warn("corrupt", found, f"{cure}, and look at the disk's health", **numbers)
+    return warn(found, f"{cure}, and look at the disk's health", **numbers)
 
 
 def _asking_again(bad: Sequence[Day]) -> str:
@@ -240,7 +243,7 @@ def _asking_again(bad: Sequence[Day]) -> str:
 
 def quality(scene: Scene) -> Check:
     """Sealed dates whose score is below the thresholds of the settings."""
-    name, rules = "quality", scene.settings.quality
+    rules = scene.settings.quality
     judged = scene.judged
     failing = [day for day in judged if day.verdict == "fail"]
     doubtful = [day for day in judged if day.verdict == "warn" and not _lacks_alone(day, rules)]
@@ -253,7 +256,7 @@ def quality(scene: Scene) -> Check:
         "dates": dates,
     }
     if not dates:
-        return ok(name, f"{counted(len(judged), 'date')} judged, none below {rules.warn_below:g}", **numbers)
+        return ok(f"{counted(len(judged), 'date')} judged, none below {rules.warn_below:g}", **numbers)
     words = []
     if failing:
         listed = named([day.date for day in failing])
@@ -263,7 +266,7 @@ def quality(scene: Scene) -> Check:
     words.append(_most_of_all([*failing, *doubtful]))
     news = {line.date for line in scene.sealed if (line.facts.sealed_at or "") >= scene.since(_NEWS_DAYS)}
     level = fail if any(day.date in news for day in failing) else warn
-    return level(name, "; ".join(filter(None, words)), _asking_again(failing or doubtful), **numbers)
+    return level("; ".join(filter(None, words)), _asking_again(failing or doubtful), **numbers)
 
 
 def _lacks_alone(day: Day, rules: Quality) -> bool:
@@ -283,23 +286,22 @@ def habits(scene: Scene) -> Check:
     found = of_the_source(scene.summaries)
     numbers = {"value": len(found), "unit": "habits"}
     if not found:
-        return ok("habits", "the source has no habit that our model does not explain", **numbers)
+        return ok("the source has no habit that our model does not explain", **numbers)
     cure = "Nothing to do: no day loses points by it; docs/quality.md says how days are judged"
-    return notice("habits", "; ".join(map(str, found.values())), cure, **numbers)
+    return notice("; ".join(map(str, found.values())), cure, **numbers)
 
 
 def completeness(scene: Scene) -> Check:
     """Contracts and stamps that are missing without an explanation; expirations that were not even listed."""
-    name = "completeness"
     judged = scene.judged
     listings = Listings(scene.summaries)
     newest = range(max(0, len(judged) - _NEWEST), len(judged))
     lost = {judged[place].date: found for place in newest if (found := listings.lost(place))}
     holes = [day for day in judged if day.complete is False or day.date in lost]
     dates = tuple(day.date for day in holes)
-    numbers = {"value": len(dates), "limit": 0, "unit": "dates", "dates": dates}
+    numbers = _counted(dates)
     if not holes:
-        return ok(name, f"nothing is missing in {counted(len(judged), 'sealed date')}", **numbers)
+        return ok(f"nothing is missing in {counted(len(judged), 'sealed date')}", **numbers)
     missing = {
         "contract": sum(day.contracts_missing or 0 for day in holes),
         "stamp": sum(day.stamps_missing or 0 for day in holes),
@@ -309,30 +311,29 @@ def completeness(scene: Scene) -> Check:
     words = f"missing in {counted(len(dates), 'date')}: {named(dates)}{f' ({what})' if what else ''}"
     # What only days beside know of is not asked for by a mend.
     cure = _asking_again(holes) if lost else f"{of_these(list(dates), _LOOK)} says why; {_MEND}"
-    return warn(name, words, cure, **numbers)
+    return warn(words, cure, **numbers)
 
 
 def rejects(scene: Scene) -> Check:
     """Bad records of the newest dates, and records that contradict each other."""
-    name = "rejects"
     judged = scene.judged[-_NEWEST:]
     bad = [day for day in judged if day.rejected or day.conflicts]
     dates = tuple(day.date for day in bad)
     rejected, conflicts = (sum(getattr(day, what) or 0 for day in bad) for what in ("rejected", "conflicts"))
     numbers = {"value": rejected + conflicts, "unit": "records", "dates": dates}
     if not bad:
-        return ok(name, f"no bad record in the newest {counted(len(judged), 'date')}", **numbers)
+        return ok(f"no bad record in the newest {counted(len(judged), 'date')}", **numbers)
     found = (
         f"{counted(rejected, 'bad record')} and {counted(conflicts, 'conflict')} "
         f"in {counted(len(dates), 'date')} of the newest {_NEWEST}: {named(dates)}"
     )
     cure = f"{of_these(dates, _LOOK)} counts them by reason and names their file"
-    return warn(name, found, cure, **numbers)
+    return warn(found, cure, **numbers)
 
 
 def outliers(scene: Scene) -> Check:
     """Figures of the newest dates that stand out from those of the dates around them."""
-    name, rules = "outliers", scene.settings.quality
+    rules = scene.settings.quality
     judged = scene.judged
     among = Neighbourhood(judged)
     newest = range(max(0, len(judged) - _NEWEST), len(judged))
@@ -341,8 +342,8 @@ def outliers(scene: Scene) -> Check:
     z = max((abs(each.z) for found in far.values() for each in found), default=None)
     numbers = {"value": z, "limit": rules.outlier_z, "unit": "z", "dates": dates}
     if not far:
-        return ok(name, f"none of the newest {counted(len(newest), 'date')} stands out", **numbers)
+        return ok(f"none of the newest {counted(len(newest), 'date')} stands out", **numbers)
     told = [f"{judged[place].date} ({', '.join(map(str, found))})" for place, found in list(far.items())[-3:]]
     more = f" and {len(far) - 3:,} more" if len(far) > 3 else ""
     words = f"{counted(len(far), 'date')} of the newest {_NEWEST} stand out: {', '.join(told)}{more}"
-    return warn(name, words, f"{of_these(dates, _LOOK)} shows the figures around it", **numbers)
+    return warn(words, f"{of_these(dates, _LOOK)} shows the figures around it", **numbers)

@@ -53,8 +53,8 @@ def calendar(scene: Scene) -> Check:
     until = calendars.known_until(settings)
     if until is None:
         cure = f"See that {settings.layout.cache} can be written to"
-        return warn("calendar", f"{words}; no copy is kept, so every command loads the calendar anew", cure)
-    return ok("calendar", f"{words}, known until {until}", value=(until - today).days, unit="days ahead")
+        return warn(f"{words}; no copy is kept, so every command loads the calendar anew", cure)
+    return ok(f"{words}, known until {until}", value=(until - today).days, unit="days ahead")
 
 
 def tree(scene: Scene) -> Check:
@@ -62,19 +62,19 @@ def tree(scene: Scene) -> Check:
     counts = {kind.value: len(scene.of_kind(kind)) for kind in Kind}
     shown = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     found = f"{counted(len(scene.summaries), 'date')}: {shown}" if shown else "no session in the range yet"
-    return ok("tree", found, value=len(scene.summaries), unit="dates")
+    return ok(found, value=len(scene.summaries), unit="dates")
 
 
 def data_set(scene: Scene) -> Check:
     """Whether the lake holds the data set that the settings ask for."""
-    settings, name = scene.settings, "data-set"
+    settings = scene.settings
     dataset.check_there(settings.layout)
     if not settings.layout.dataset.exists():
         if scene.sealed:
             found = f"{settings.layout.dataset} is lost, with {counted(len(scene.sealed), 'date')} sealed"
             cure = "Take it from a copy of the lake; else the next seal writes it by the settings of then"
-            return warn(name, found, cure)
-        return ok(name, "not written yet: the first sealed date does it")
+            return warn(found, cure)
+        return ok("not written yet: the first sealed date does it")
     api = (scene.answer and scene.answer.api) or settings.terminal.api
     wanted = settings.identity(catalogue.likely(api).greeks_version(settings.terminal.greeks_version))
     if api == catalogue.AUTO:
@@ -82,20 +82,20 @@ def data_set(scene: Scene) -> Check:
     dataset.check(settings.layout, wanted)
     if scene.summaries and not scene.sealed and (date := dataset.last_sealed(settings.layout)):
         found = f"{settings.layout.dataset} is there and no sealed day; the journal has {date} as sealed"
-        return warn(name, found, "See that the right disk is mounted: the next run fetches all of them anew")
+        return warn(found, "See that the right disk is mounted: the next run fetches all of them anew")
     roots = ", ".join(settings.roots)
-    return ok(name, f"{roots} every {settings.window.interval}, as the settings say")
+    return ok(f"{roots} every {settings.window.interval}, as the settings say")
 
 
 def there(scene: Scene) -> Check:
     """Whether the lake is there at all, as far as the journal knows of one."""
     dataset.check_there(scene.settings.layout)
-    return ok("data-set", "there")
+    return ok("there")
 
 
 def strangers(scene: Scene) -> Check:
     """What stands in the output tree and is no part of the lake."""
-    name, tree = "strangers", scene.tree
+    tree = scene.tree
     unsealed = tuple(date for date in tree.unsealed if date not in scene.at_work)
     numbers: dict[str, Any] = {"value": tree.files, "unit": "files", "dates": unsealed}
     found, cure = tree.words, "spx-data cleanup --dry-run says how to move them out"
@@ -105,19 +105,19 @@ def strangers(scene: Scene) -> Check:
         cure = f"{cure}; " if tree.caught else ""
         cure += "spx-data cleanup moves what is not sealed away, and the next run fetches it anew"
     if tree.caught or unsealed:
-        return warn(name, found, cure, **numbers)
-    return ok(name, found or "nothing but the lake is in the output directory", **numbers)
+        return warn(found, cure, **numbers)
+    return ok(found or "nothing but the lake is in the output directory", **numbers)
 
 
 def status_log(scene: Scene) -> Check:
     """Whether the status log is ours and whole, and has every sealed date."""
-    found, name = database.look(scene.settings.layout.database), "database"
+    found = database.look(scene.settings.layout.database)
     if found is None:
-        return ok(name, "there is none: the next run makes it")
+        return ok("there is none: the next run makes it")
     path = scene.settings.layout.database
     if found.damage is not None:
         cure = f"Delete it and rebuild it from the tree: rm '{path}' && {_REBUILD}"
-        return fail(name, f"{path} is damaged: {found.damage}", cure)
+        return fail(f"{path} is damaged: {found.damage}", cure)
     words = f"{counted(len(found.dates), 'date')}, written {found.written_at:%Y-%m-%d %H:%M} UTC"
     # Whoever looks at the lake brings the log up to date: what it lacks now could not be written.
     lacking = [summary.date for summary in scene.sealed if summary.date not in found.dates]
@@ -125,15 +125,15 @@ def status_log(scene: Scene) -> Check:
     if lacking:
         verb = "is" if len(lacking) == 1 else "are"
         said = f"{words}; {counted(len(lacking), 'sealed date')} {verb} not in it: {named(lacking)}"
-        return warn(name, said, _REBUILD, **numbers)
-    return ok(name, words, **numbers)
+        return warn(said, _REBUILD, **numbers)
+    return ok(words, **numbers)
 
 
 def staging(scene: Scene) -> Check:
     """Whether checkpoints of sealed dates lie about that a seal should have removed."""
-    settings, name = scene.settings, "staging"
+    settings = scene.settings
     if settings.keep_ndjson:
-        return ok(name, "checkpoints of sealed dates are kept, as processing.keep_ndjson says")
+        return ok("checkpoints of sealed dates are kept, as processing.keep_ndjson says")
     layout = settings.layout
     staged = {
         summary.date: checkpoints
@@ -141,11 +141,11 @@ def staging(scene: Scene) -> Check:
         if summary.date not in scene.at_work and (checkpoints := layout.staged_files(summary.date))
     }
     if not staged:
-        return ok(name, "nothing is left of sealed dates", value=0, unit="bytes")
+        return ok("nothing is left of sealed dates", value=0, unit="bytes")
     left = tuple(staged)
     taken = sum(path.lstat().st_size for paths in staged.values() for path in paths)
     found = f"{gigabytes(taken)} of checkpoints are left of sealed dates: {named(left)}"
-    return warn(name, found, "spx-data cleanup --temp-files", value=taken, unit="bytes", dates=left)
+    return warn(found, "spx-data cleanup --temp-files", value=taken, unit="bytes", dates=left)
 
 
 def logs(scene: Scene) -> Check:
@@ -153,30 +153,28 @@ def logs(scene: Scene) -> Check:
     taken, limit_mb = sum(_sizes(scene.settings.layout.logs)), scene.settings.retention.logs_mb
     words = f"{gigabytes(taken)} of logs"
     if limit_mb is None:
-        return ok("logs", f"{words}, without a limit", value=taken, unit="bytes")
+        return ok(f"{words}, without a limit", value=taken, unit="bytes")
     limit = limit_mb * 1e6
     numbers = {"value": taken, "limit": limit, "unit": "bytes"}
     if taken > limit:
         cure = "spx-data cleanup, or raise retention.logs_mb"
-        return warn(
-            "logs", f"{words}, more than the {gigabytes(limit)} of retention.logs_mb", cure, **numbers
-        )
-    return ok("logs", f"{words}, at most {gigabytes(limit)} are kept", **numbers)
+        return warn(f"{words}, more than the {gigabytes(limit)} of retention.logs_mb", cure, **numbers)
+    return ok(f"{words}, at most {gigabytes(limit)} are kept", **numbers)
 
 
 def journals(scene: Scene) -> Check:
     """Whether every journal can be read to its end."""
-    layout, name = scene.settings.layout, "journals"
+    layout = scene.settings.layout
     paths = [*layout.journals(), layout.lake_journal]
     damaged = {path.stem: damage for path in paths if (damage := archive.damage(path))}
     if not damaged:
-        return ok(name, "all of them can be read", value=0, unit="files")
+        return ok("all of them can be read", value=0, unit="files")
     of_lake = layout.lake_journal.stem
     dates = tuple(dt.date.fromisoformat(stem) for stem in damaged if stem != of_lake)
     first, more = next(iter(damaged.values())), len(damaged) - 1
     found = f"{first} (and {more:,} more)" if more else first
     cure = "What can be read of it counts. Put a copy from your backup in its place, or move it away"
-    return warn(name, found, cure, value=len(damaged), unit="files", dates=dates)
+    return warn(found, cure, value=len(damaged), unit="files", dates=dates)
 
 
 def _sizes(folder: Path) -> Iterator[int]:
@@ -228,14 +226,13 @@ def _met(line: Summary, sha256: str) -> Sequence[str]:
 
 def terminal_profile(scene: Scene) -> Check:
     """What the terminal was seen to do and when, and whether that still holds."""
-    name = "profile"
     try:
         found = profile.read(scene.settings.layout.profile)
     except MissingFileError:
         never = "this terminal was never probed: about 15 requests and two minutes tell how it behaves"
-        return notice(name, never, _PROBE)
+        return notice(never, _PROBE)
     except FileCorruptionError as error:
-        return warn(name, error.cause, _ANEW)
+        return warn(error.cause, _ANEW)
     since = Since.of(found, scene.sealed)
     numbers: dict[str, Any] = {"value": len(found.others), "unit": "assumptions", "dates": since.dates}
     words = profile_words(found)
@@ -244,8 +241,8 @@ def terminal_profile(scene: Scene) -> Check:
         told = [f"{row.code} ({said})" for row, said in zip(found.others, seen, strict=False)]
         words += f"; seen otherwise: {few([*told, *found.others[_TOLD:]], _TOLD)}"
     if against := [*profile_doubts(found, scene), *([since.words] if since.dates else [])]:
-        return notice(name, "; ".join([words, *against]), _PROBE, **numbers)
-    return ok(name, words, **numbers)
+        return notice("; ".join([words, *against]), _PROBE, **numbers)
+    return ok(words, **numbers)
 
 
 def profile_words(found: Profile) -> str:

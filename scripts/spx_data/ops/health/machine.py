@@ -83,15 +83,15 @@ def disk(scene: Scene) -> Check:
     ]
     if full:
         cure = "Make room there, or set other directories; the next run goes on where it stopped"
-        return fail("disk", f"{found}; not even the next date fits: {'; '.join(full)}", cure, **numbers)
+        return fail(f"{found}; not even the next date fits: {'; '.join(full)}", cure, **numbers)
     if slow := windows_drives({"project": Path(), **_folders(scene.settings.layout)}):
         cure = "Keep all of it in WSL's own files: cp -r . ~/spx-data && cd ~/spx-data && make env"
         words = f"{listed(slow)} on a drive of Windows: slow under WSL, and its locks are not to be trusted"
-        return warn("disk", f"{found}; {words}", cure, **numbers)
+        return warn(f"{found}; {words}", cure, **numbers)
     if least < limit:
         cure = "Make room: spx-data cleanup --dry-run shows what can go, or move the lake to a larger disk"
-        return warn("disk", f"{found}, less than {limit:g} %", cure, **numbers)
-    return ok("disk", found, **numbers)
+        return warn(f"{found}, less than {limit:g} %", cure, **numbers)
+    return ok(found, **numbers)
 
 
 def _need_of_a_date(scene: Scene) -> dict[str, float]:
@@ -131,8 +131,8 @@ def memory(alerts: Alerts) -> Check:
     numbers = {"value": round(found.percent, 1), "limit": limit, "unit": "% used"}
     if found.percent > limit:
         cure = "Close other programs, or give Snakemake fewer cores: each job takes memory of its own"
-        return warn("memory", f"{words}, more than {limit:g} %", cure, **numbers)
-    return ok("memory", words, **numbers)
+        return warn(f"{words}, more than {limit:g} %", cure, **numbers)
+    return ok(words, **numbers)
 
 
 def permissions(scene: Scene) -> Check:
@@ -151,15 +151,15 @@ def permissions(scene: Scene) -> Check:
         except PermissionDeniedError as error:
             refused.append(error)
     if refused:
-        return fail("permissions", "; ".join(error.cause for error in refused), refused[0].cure)
+        return fail("; ".join(error.cause for error in refused), refused[0].cure)
     if scene.settings.owner_only and (found := _open_to_others(scene)):
         return found
     if aside := engine.cache_aside(layout):
         words = "Snakemake can make no cache in your home folder, and does not begin without one"
         cure = f"spx-data gives it one here; for plain snakemake: export XDG_CACHE_HOME={quoted(aside)}"
-        return warn("permissions", words, cure)
+        return warn(words, cure)
     who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
-    return ok("permissions", f"{listed(list(folders))} can be written to; readable {who}")
+    return ok(f"{listed(list(folders))} can be written to; readable {who}")
 
 
 def _open_to_others(scene: Scene) -> Check | None:
@@ -171,11 +171,11 @@ def _open_to_others(scene: Scene) -> Check | None:
     folders = [folder for folder in (layout.output, layout.temp, layout.data) if folder not in without_modes]
     if read := [folder for folder in folders if _is_open(folder)]:
         shown = _shown(read)
-        return warn("permissions", f"others can read in {shown}, {on}", f"chmod -R go= {shown}")
+        return warn(f"others can read in {shown}, {on}", f"chmod -R go= {shown}")
     if written := [folder for folder in folders if _lets_others_write(folder)]:
         shown = _shown(written)
         found = f"others can delete and replace what is in {shown}, {on}"
-        return warn("permissions", found, f"chmod 700 {shown}")
+        return warn(found, f"chmod 700 {shown}")
     return None
 
 
@@ -193,28 +193,28 @@ def _lets_others_write(folder: Path) -> bool:
 
 def volumes(scene: Scene) -> Check:
     """Whether the volumes can do what a fill does there: locks in the data directory, flushes, renames."""
-    name, found = "volumes", scene.volumes
+    found = scene.volumes
     if fatal := [volume for volume in found if volume.fatal]:
-        return fail(name, "; ".join(volume.words(volume.fatal) for volume in fatal), fatal[0].cure)
+        return fail("; ".join(volume.words(volume.fatal) for volume in fatal), fatal[0].cure)
     if weak := [volume for volume in found if Lack.FLUSH in volume.lacks]:
         cure = "After a power cut run spx-data verify --all; a local disk loses nothing"
-        return warn(name, "; ".join(volume.words([Lack.FLUSH]) for volume in weak), cure)
+        return warn("; ".join(volume.words([Lack.FLUSH]) for volume in weak), cure)
     if scene.settings.owner_only and (bare := [volume for volume in found if Lack.MODES in volume.lacks]):
         cure = "spx-data config set processing.owner_only false, or mount it for you alone (umask=077)"
-        return warn(name, "; ".join(volume.words([Lack.MODES]) for volume in bare), cure)
+        return warn("; ".join(volume.words([Lack.MODES]) for volume in bare), cure)
     notes = [volume.words(list(volume.lacks)) for volume in found if volume.lacks]
     can = "the data directory locks, and every volume flushes and renames"
-    return ok(name, f"{can}; {'; '.join(notes)}, which a fill does without" if notes else can)
+    return ok(f"{can}; {'; '.join(notes)}, which a fill does without" if notes else can)
 
 
 def open_files(scene: Scene) -> Check:
     """Whether a job may have open what a run needs."""
-    name, need = "open-files", handles.needed(scene.settings.terminal.max_concurrent_requests)
+    need = handles.needed(scene.settings.terminal.max_concurrent_requests)
     limit = handles.allowed()
     numbers = {"value": limit, "limit": need, "unit": "files"}
     if limit < need:
-        return fail(name, handles.lack(need, limit), handles.cure(need), **numbers)
-    return ok(name, f"a process may open {limit:,} files, a run needs {need:,}", **numbers)
+        return fail(handles.lack(need, limit), handles.cure(need), **numbers)
+    return ok(f"a process may open {limit:,} files, a run needs {need:,}", **numbers)
 
 
 def _is_open(folder: Path) -> bool:
@@ -236,16 +236,16 @@ def terminal(scene: Scene) -> Check:
     """Whether a terminal is there, connected to its server, and speaks the API asked for."""
     answer = scene.answer
     if answer is None:
-        return ok("terminal", "not asked")
+        return ok("not asked")
     if answer.error is not None:
-        return fail("terminal", answer.error.cause, answer.error.cure or "See the terminal's own log")
+        return fail(answer.error.cause, answer.error.cure or "See the terminal's own log")
     milliseconds = round(1000 * (answer.seconds or 0.0), 1)
     numbers = {"value": milliseconds, "unit": "ms"}
     where = f"API {answer.api} at {answer.base_url}"
     if answer.word == CONNECTED:
-        return ok("terminal", f"connected, {where}, answers in {milliseconds:,.0f} ms", **numbers)
+        return ok(f"connected, {where}, answers in {milliseconds:,.0f} ms", **numbers)
     cure = "Wait until it is connected; if it stays so, restart it and check its login"
-    return fail("terminal", f"{answer.word}, {where}: it has no connection to its server", cure, **numbers)
+    return fail(f"{answer.word}, {where}: it has no connection to its server", cure, **numbers)
 
 
 def request_limit(scene: Scene) -> Check:
@@ -253,7 +253,7 @@ def request_limit(scene: Scene) -> Check:
 
     No terminal says which subscription it has: its refusals of the last 30 days are the evidence.
     """
-    name, limit = "request-limit", scene.settings.terminal.max_concurrent_requests
+    limit = scene.settings.terminal.max_concurrent_requests
     api = (scene.answer and scene.answer.api) or scene.settings.terminal.api
     tiers = catalogue.likely(api).tiers
     numbers: dict[str, Any] = {"value": limit, "limit": max(tiers), "unit": "requests"}
@@ -264,19 +264,19 @@ def request_limit(scene: Scene) -> Check:
         cure = (
             "Upgrade it, or set processing.start_date to where its history begins; spx-data errors has more"
         )
-        return warn(name, found, cure, **numbers, dates=refused)
+        return warn(found, cure, **numbers, dates=refused)
     if limit > max(tiers):
         found = f"{limit} at once are more than any subscription allows ({_tiers(tiers)})"
-        return warn(name, found, set_lower, **numbers)
+        return warn(found, set_lower, **numbers)
     if limited := _dates_of(scene, ApiRateLimitError):
         found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
         cure = f"Stop other programs that ask this terminal, or {set_lower}"
-        return warn(name, found, cure, **numbers, dates=limited)
+        return warn(found, cure, **numbers, dates=limited)
     if (served := _served_at_once(scene)) and served < limit:
         found = f"{limit} at once, and the terminal served {served} when it was probed, while others waited"
         cure = f"spx-data config set thetadata.max_concurrent_requests {served}"
-        return notice(name, found, cure, **numbers)
-    return ok(name, f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
+        return notice(found, cure, **numbers)
+    return ok(f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
 
 
 def _served_at_once(scene: Scene) -> int | None:
@@ -297,16 +297,16 @@ def _tiers(tiers: Mapping[int, str]) -> str:
 
 def run(scene: Scene) -> Check:
     """How far the run at work is, and whether anything still happens in it."""
-    layout, name = scene.settings.layout, "run"
+    layout = scene.settings.layout
     current = runs.current(layout)
     if current is None:
         last = runs.last(layout)
         if failed := runs.last_failure(layout):
             at = failed["at"][:16].replace("T", " ")
             found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
-            return fail(name, found, failed["cure"] or "spx-data errors shows more")
+            return fail(found, failed["cure"] or "spx-data errors shows more")
         began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
-        return ok(name, f"none at work{began}")
+        return ok(f"none at work{began}")
     done = sum(summary.date in scene.at_work for summary in scene.sealed)
     words = (
         f"at work since {current.started_at:%Y-%m-%d %H:%M} UTC (process {current.pid}): "
@@ -318,8 +318,8 @@ def run(scene: Scene) -> Check:
     if silence > limit:
         found = f"{words}; nothing has happened for {silence / 60:,.0f} minutes"
         cure = "spx-data status --watch shows it; spx-data stop --now ends it, and the next run resumes"
-        return warn(name, found, cure, **numbers)
-    return ok(name, words, **numbers)
+        return warn(found, cure, **numbers)
+    return ok(words, **numbers)
 
 
 def _last_sign(scene: Scene, started_at: dt.datetime) -> dt.datetime:

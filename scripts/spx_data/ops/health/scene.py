@@ -48,7 +48,7 @@ class Level(StrEnum):
 class Check:
     """The result of one check; *value* is its leading number in *unit*, *limit* what it is held against."""
 
-    name: str
+    name: str  # as the table of all checks has it
     level: Level
     found: str
     cure: str = ""
@@ -71,37 +71,43 @@ class Check:
         }
 
 
-def ok(name: str, found: str, **numbers: Any) -> Check:
+def _check(level: Level, found: str, cure: str = "", *, name: str = "", **numbers: Any) -> Check:
+    """A check whose name whoever asked for it gives (`guarded`)."""
+    return Check(name, level, found, cure, **numbers)
+
+
+def ok(found: str, **numbers: Any) -> Check:
     """A check that found nothing to mend."""
-    return Check(name, Level.OK, found, **numbers)
+    return _check(Level.OK, found, **numbers)
 
 
-def notice(name: str, found: str, cure: str, **numbers: Any) -> Check:
+def notice(found: str, cure: str, **numbers: Any) -> Check:
     """A check that found how things are, which is nobody's to mend."""
-    return Check(name, Level.NOTICE, found, cure, **numbers)
+    return _check(Level.NOTICE, found, cure, **numbers)
 
 
-def warn(name: str, found: str, cure: str, **numbers: Any) -> Check:
+def warn(found: str, cure: str, **numbers: Any) -> Check:
     """A check that found something worth knowing."""
-    return Check(name, Level.WARN, found, cure, **numbers)
+    return _check(Level.WARN, found, cure, **numbers)
 
 
-def fail(name: str, found: str, cure: str, **numbers: Any) -> Check:
+def fail(found: str, cure: str, **numbers: Any) -> Check:
     """A check that found something that needs somebody."""
-    return Check(name, Level.FAIL, found, cure, **numbers)
+    return _check(Level.FAIL, found, cure, **numbers)
 
 
 def guarded(name: str, look: Callable[[], Check]) -> Check:
-    """What *look* finds; an error in it is a failed check, so that it hides no other one."""
+    """What *look* finds, by its *name*; an error in it is a failed check, so that it hides no other one."""
     try:
-        return look()
-    except SpxDataError as error:
-        return fail(name, error.cause, error.cure)
+        found = look()
     except Exception as error:
-        if isinstance(told := faults.of(error), SpxDataError):
-            return fail(name, told.cause, told.cure)
-        found = f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
-        return fail(name, found, "If you cannot tell why, please report this line")
+        told = error if isinstance(error, SpxDataError) else faults.of(error)
+        if isinstance(told, SpxDataError):
+            found = fail(told.cause, told.cure)
+        else:
+            said = f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
+            found = fail(said, "If you cannot tell why, please report this line")
+    return replace(found, name=name)
 
 
 def worst(checks: Sequence[Check]) -> Level:
