@@ -13,13 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import sharing
 from spx_data.fill.disk_space import MARGIN
 from spx_data.lake import calendar, runs
-from spx_data.lake.session_states import Kind
 from spx_data.market import sessions
 from spx_data.ops.gaps.estimate import Estimate
 from spx_data.ops.gaps.finding import Gap, Points, find, order
@@ -47,33 +46,11 @@ __all__ = [
 ]
 
 _LEFT_OUT = frozenset({"trading", "parked", "accepted"})
-What = Literal[
-    "run",
-    "lock",
-    "disk",
-    "terminal",
-    "dataset",
-    "lake",
-    "no-session",
-    "future",
-    "trading",
-    "sealed",
-    "parked",
-    "accepted",
-    "no-data",
-    "before-floor",
-]
 # A terminal listens on this machine: it answers at once or not at all. Both APIs are tried.
 _PATIENCE_SECONDS = 1.0
 NAMED = 5  # dates in a sentence
-_OF_KIND: Mapping[Kind, What] = {
-    Kind.PARKED: "parked",
-    Kind.ACCEPTED: "accepted",
-    Kind.NO_DATA: "no-data",
-}
-_WITH_REASON = frozenset(_OF_KIND.values())
 # What is wrong with a date, what can be done, and whether it keeps the date from being filled.
-_WORDS: Mapping[What, tuple[str, str, bool]] = {
+_WORDS: Mapping[str, tuple[str, str, bool]] = {
     "future": ("not come yet", "Name dates up to today", True),
     "no-session": ("no session of the calendar {calendar}", "Name trading dates", True),
     "trading": ("still trading", "Wait until 15 minutes after the close", True),
@@ -90,9 +67,12 @@ _AGAIN = "spx-data probe looks again"
 
 @dataclass(frozen=True)
 class Conflict:
-    """One thing in the way: nothing, or less than asked, is filled where it is *blocking*."""
+    """One thing in the way: nothing, or less than asked, is filled where it is *blocking*.
 
-    what: What
+    *what* is a key of `_WORDS`, or run, lock, disk, terminal, dataset, lake or before-floor.
+    """
+
+    what: str
     why: str
     cure: str
     dates: tuple[dt.date, ...] = ()
@@ -286,22 +266,22 @@ def _about_dates(
     today = sessions.today(moment)
     known = {session.date: session for session in calendar.known(settings, asked[0], min(asked[-1], today))}
     gaps = {gap.date: gap for gap in found}
-    troubles: dict[What, list[dt.date]] = {}
+    troubles: dict[str, list[dt.date]] = {}
     for date in asked:
         session = known.get(date)
         if date > today:
-            what: What | None = "future"
+            what = "future"
         elif session is None:
             what = "no-session"
         elif moment < session.options_close(settings.product):
             what = "trading"
         else:
-            what = _of_gap(gaps.get(date))
-        if what is not None:
+            what = gaps[date].kind.value if date in gaps else "sealed"
+        if what in _WORDS:
             troubles.setdefault(what, []).append(date)
     for what, dates in troubles.items():
         why, cure, blocking = _WORDS[what]
-        reasons = {gaps[date].why for date in dates if date in gaps and what in _WITH_REASON}
+        reasons = {gaps[date].why for date in dates if date in gaps and what == gaps[date].kind}
         because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
         yield Conflict(
             what,
@@ -310,11 +290,6 @@ def _about_dates(
             tuple(dates),
             blocking,
         )
-
-
-def _of_gap(gap: Gap | None) -> What | None:
-    """What is to be said about a session that is over; nothing about an ordinary gap."""
-    return "sealed" if gap is None else _OF_KIND.get(gap.kind)
 
 
 def before_floor(settings: Settings) -> Conflict | None:

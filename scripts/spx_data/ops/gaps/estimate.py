@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from spx_data.lake.session_states import Kind
 from spx_data.market.sessions import Session
@@ -48,13 +48,6 @@ class Estimate:
     seconds: float | None  # of work that is still to be done; None where nothing tells
     guessed: str = ""  # on what it rests where no day is sealed, in words (`guess`)
     at_least: bool = False  # there is more to it than was counted
-
-
-class Estimates(Protocol):
-    """What can tell how much a date takes."""
-
-    def estimate(self, session: Session, chains: int = 0, staged_bytes: int = 0) -> Estimate | None:
-        """What *session* will take, so many *chains* and bytes being staged; None where nothing tells."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from spx_data.lake import calendar, session_states
 from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
-from spx_data.ops.gaps.estimate import Costs, Estimate, Estimates, Guess, costs_of
+from spx_data.ops.gaps.estimate import Costs, Estimate, Guess, costs_of
 from spx_data.settings import Weights
 from spx_data.sources import profile
 from spx_data.store import tree
@@ -153,7 +153,7 @@ def assess(settings: Settings, trading: Sequence[Session], known: Mapping[dt.dat
     }
     scale = Scale(due, market(trading, known), settings.priority)
     costs = costs_of(trading, known)
-    estimates: Estimates | None = Costs(costs) if costs else Guess.of(settings)
+    estimates: Costs | Guess | None = Costs(costs) if costs else Guess.of(settings)
     gaps = {
         session.date: _gap(settings, session, summary, session.date in due, scale, estimates)
         for session in trading
@@ -169,7 +169,7 @@ def _gap(
     summary: Summary,
     due: bool,
     scale: Scale,
-    estimates: Estimates | None,
+    estimates: Costs | Guess | None,
 ) -> Gap:
     date, state, facts = session.date, summary.state, summary.facts
     return Gap(

@@ -23,7 +23,7 @@ from spx_data.fill.survey import SilentRoot
 from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.records import CONFLICT, Reject
-from spx_data.market.second_opinion import ChainState, SecondOpinion
+from spx_data.market.second_opinion import ChainState, SecondOpinion, contract
 from spx_data.market.vendor_hours import VendorHours
 from spx_data.market.window import Window
 from spx_data.quality import DETAILS
@@ -141,7 +141,7 @@ class SealedDay:
         with self._file() as file:
             for root, expiration, tables in parquet.chains(file, ["strike", "right"]):
                 keys = pl.concat([_frame(rows, ["strike", "right"]).unique() for rows in tables]).unique()
-                found[root, expiration] = {f"{right} {strike:.10g}" for strike, right in keys.iter_rows()}
+                found[root, expiration] = {contract(right, strike) for strike, right in keys.iter_rows()}
         return found
 
     # What was staged ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from spx_data.market.records import RIGHTS
 from spx_data.sources.theta import json_text
@@ -42,29 +42,8 @@ class Key(NamedTuple):
     lively: bool = False  # a figure of an end-of-day report is not zero
 
 
-class Pieces(Protocol):
-    """A table in pieces."""
-
-    @property
-    def keys(self) -> Sequence[Key]:
-        """Whose the pieces are."""
-
-    @property
-    def ends(self) -> Sequence[Key]:
-        """Whose the first and the last piece are; nothing where there is no piece."""
-
-    def text(self, number: int, /) -> bytes:
-        """A piece as it came; nothing where it lies in several places."""
-
-    def sizes(self) -> Sequence[int]:
-        """Bytes of each piece."""
-
-    def kept(self, keep: Callable[[int], bool]) -> bytes:
-        """The body with those pieces alone whose number is to be kept."""
-
-
 @dataclass(frozen=True)
-class _Listed:
+class Listed:
     """Pieces one after the other, with *joint* between them."""
 
     head: bytes
@@ -75,26 +54,31 @@ class _Listed:
 
     @cached_property
     def keys(self) -> Sequence[Key]:
+        """Whose the pieces are."""
         return self.read(self.parts)
 
     @cached_property
     def ends(self) -> Sequence[Key]:
+        """Whose the first and the last piece are; nothing where there is no piece."""
         return self.read([*self.parts[:1], *self.parts[-1:]])
 
-    def text(self, number: int, /) -> bytes:
+    def text(self, number: int) -> bytes:
+        """A piece as it came."""
         return self.parts[number]
 
     def sizes(self) -> Sequence[int]:
+        """Bytes of each piece."""
         return [len(part) for part in self.parts]
 
     def kept(self, keep: Callable[[int], bool]) -> bytes:
+        """The body with those pieces alone whose number is to be kept."""
         chosen = (part for number, part in enumerate(self.parts) if keep(number))
         return self.head + self.joint.join(chosen) + self.tail
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Columns of JSON, each between what stands before it and what follows."""
+class Columns:
+    """Columns of JSON, each between what stands before it and what follows; a row of all is a piece."""
 
     body: bytes
     columns: Sequence[tuple[int, int]]  # where each array begins and ends
@@ -102,15 +86,19 @@ class _Columns:
 
     @property
     def ends(self) -> Sequence[Key]:
+        """Whose the first and the last piece are; nothing where there is no piece."""
         return [*self.keys[:1], *self.keys[-1:]]
 
-    def text(self, _: int, /) -> bytes:
+    def text(self, number: int) -> bytes:  # noqa: ARG002
+        """Nothing, for a piece lies in several places."""
         return b""
 
     def sizes(self) -> Sequence[int]:
+        """Bytes of each piece."""
         return [len(self.body) // max(1, len(self.keys))] * len(self.keys)
 
     def kept(self, keep: Callable[[int], bool]) -> bytes:
+        """The body with those pieces alone whose number is to be kept."""
         chosen, found, at = [keep(number) for number in range(len(self.keys))], [], 0
         for begin, end in self.columns:
             parts = [self.body[first:last] for first, last in _spans(self.body, begin)]
@@ -118,6 +106,9 @@ class _Columns:
             found += [self.body[at : begin + 1], b",".join(left)]
             at = end
         return b"".join([*found, self.body[at:]])
+
+
+Pieces = Listed | Columns
 
 
 def of(body: bytes, *, thousandths: bool) -> Pieces | None:
@@ -227,7 +218,7 @@ def _read(
     read: Callable[[Sequence[bytes]], list[Key]],
 ) -> Pieces:
     """Pieces of which the ends are read already: whoever cannot read these raises at once."""
-    found = _Listed(head, parts, tail, joint, read)
+    found = Listed(head, parts, tail, joint, read)
     found.ends  # noqa: B018 - raises
     return found
 
@@ -326,7 +317,7 @@ def _of_columns(body: bytes, members: dict[str, tuple[int, int]], thousandths: b
     wanted = [name for name in columns if name in (*_ROOTS, "expiration", "right", "strike", *_FIGURES)]
     values = [json_text.value(body[slice(*columns[name])]) for name in wanted]
     keys = _keys(zip(*values, strict=True), wanted, thousandths)
-    return _Columns(body, [(begin, end - 1) for begin, end in columns.values()], keys)
+    return Columns(body, [(begin, end - 1) for begin, end in columns.values()], keys)
 
 
 def _array(body: bytes, begin: int) -> tuple[int, int]:

@@ -185,7 +185,7 @@ def json(text: bytes) -> bytes:
     """JSON with its strings scrubbed; what stands between them is numbers and punctuation, or gone too."""
     parts, at = [], 0
     for found in _STRING.finditer(text):
-        parts += [_between(text[at : found.start()]), _string(found[0])]
+        parts += [_between(text[at : found.start()]), _field(found[0])]
         at = found.end()
     return b"".join([*parts, _between(text[at:])])
 
@@ -193,10 +193,6 @@ def json(text: bytes) -> bytes:
 @lru_cache(maxsize=1 << 16)
 def _between(text: bytes) -> bytes:
     return _WORD.sub(lambda found: _field(found[0]), text)
-
-
-def _string(text: bytes) -> bytes:
-    return text if _FIELD.fullmatch(text) else scrubbed(text.decode(errors="replace")).encode()
 
 
 def opaque(body: bytes, most: int = MOST_OPAQUE) -> bytes:
