@@ -23,7 +23,6 @@ from spx_data import status
 from spx_data.errors import DateValidationError, FileCorruptionError, SpxDataError
 from spx_data.lake import runs, session_states
 from spx_data.lake.session_states import Kind
-from spx_data.market import sessions
 from spx_data.market.sessions import Session
 from spx_data.ops.mend.remake import aside, asked, remade
 from spx_data.ops.mend.sealed import SealedDay
@@ -33,12 +32,11 @@ from spx_data.ops.recheck.versions import Finding, Listing, Passport
 from spx_data.settings import Settings
 from spx_data.sources import access, catalogue
 from spx_data.status import Summary
-from spx_data.store import dataset, faults, journal, locks
+from spx_data.store import dataset, faults, journal
 from spx_data.store.journal import Event, Journal
 
 __all__ = ["Outcome", "after_a_run", "due", "mend", "named"]
 
-_STAGE = "mend"
 
 _log = logging.getLogger(__name__)
 # After the seal, and after each mend without gain: as for a date without data, and rarer in the end.
@@ -102,11 +100,10 @@ def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Ite
     """The outcome of each of *dates*, as long as there are requests left of *most*."""
     if not dates:
         return
-    there, log = aside(settings), Journal(settings.layout.lake_journal, _STAGE)
-    lock = settings.layout.lock(_STAGE)
-    with locks.locked(lock, waiting=lambda: _log.warning("another mend is at work: waiting for its end")):
+    there, log = aside(settings), Journal(settings.layout.lake_journal, versions.MEND)
+    with versions.alone(settings, versions.MEND):
         versions.drop_all(there.layout)
-        hours = {each.date: each for each in sessions.between(settings.calendar, min(dates), max(dates))}
+        hours = versions.hours(settings, dates)
         for date in dates:
             if most is not None and most <= 0:
                 break

@@ -11,14 +11,13 @@ import hashlib
 import logging
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data.errors import ApiDataNotFoundError, DateValidationError, FileCorruptionError, SpxDataError
 from spx_data.lake import session_states
 from spx_data.lake.verify import Standing, examine
-from spx_data.market import sessions
 from spx_data.market.sessions import Session
 from spx_data.ops.recheck import versions
 from spx_data.ops.recheck.compare import compare
@@ -35,8 +34,6 @@ from spx_data.settings import Settings
 from spx_data.store import dataset, faults, files, journal, locks, reads
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
-
-_STAGE = "recheck"
 
 _log = logging.getLogger(__name__)
 
@@ -58,12 +55,12 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
     What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
     last one.
     """
-    there, log = versions.aside(settings), Journal(settings.layout.lake_journal, _STAGE)
-    with _alone(settings):
+    there, log = versions.aside(settings), Journal(settings.layout.lake_journal, versions.RECHECK)
+    with versions.alone(settings, versions.RECHECK):
         versions.drop_all(there.layout, stale_only=True)
         failed = False
         dates = dates_due(settings)
-        hours = _sessions(settings, dates)
+        hours = versions.hours(settings, dates)
         for date in dates:
             outcome = _outcome(settings, there, date, hours.get(date))
             failed = failed or outcome.error is not None
@@ -75,20 +72,6 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
         if not failed:  # else what is staged may be taken up
             with _tidying():
                 versions.drop_all(there.layout)
-
-
-def _sessions(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
-    """The sessions of *dates* by the exchange calendar, which is loaded once."""
-    found = sessions.between(settings.calendar, min(dates), max(dates)) if dates else []
-    return {session.date: session for session in found}
-
-
-def _alone(settings: Settings) -> AbstractContextManager[None]:
-    """Wait until no other recheck of this lake is at work: they would share one lake aside."""
-    lock = settings.layout.lock("recheck")
-    return locks.locked(
-        lock, waiting=lambda: _log.warning("another recheck is at work (%s): waiting for its end", lock)
-    )
 
 
 @contextmanager
