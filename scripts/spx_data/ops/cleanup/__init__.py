@@ -273,7 +273,8 @@ def _compression(log: Log, reason: str) -> Task:
 def journals(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
     """Compress the journals of sealed dates once they are at rest, and drop old requests where asked to."""
     layout, policy = settings.layout, settings.retention
-    limit = _limit(policy, moment)
+    # Requests before this moment are not kept.
+    limit = None if policy.audit_days is None else moment - dt.timedelta(days=policy.audit_days)
     for path in layout.journals():
         if path.exists():
             due = _is_older(moment.timestamp() - path.stat().st_mtime, policy.compress_days)
@@ -284,11 +285,6 @@ def journals(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
         if due and seals.is_sealed(layout.parquet(dt.date.fromisoformat(path.stem))):
             size = _size(path) + _size(compressed_of(path))
             yield Task(path, action, reason, 1, size, partial(_pack, path, limit))
-
-
-def _limit(policy: Retention, moment: dt.datetime) -> dt.datetime | None:
-    """Requests before this moment are not kept; None where all are."""
-    return None if policy.audit_days is None else moment - dt.timedelta(days=policy.audit_days)
 
 
 def _oldest_request(path: Path) -> dt.datetime:

@@ -28,7 +28,6 @@ from spx_data.text.words import counted, few
 
 if TYPE_CHECKING:
     from spx_data.settings import Settings, Terminal
-    from spx_data.sources.profile import Profile
 
 
 __all__ = [
@@ -312,17 +311,13 @@ def _before_floor(settings: Settings, dates: Iterable[dt.date]) -> Conflict | No
     if not before:
         return None
     first = calendar.known(settings, until + dt.timedelta(1), until + _HORIZON)[0].date
+    said = textwrap.shorten(found.floor.refusal or "it had no data", _REFUSAL, placeholder=" …")
     sets = found.floor.earliest is not None and settings.start_date <= until
     return Conflict(
         "before-floor",
         f"{counted(len(before), 'session')} before {first}, of which this subscription has nothing "
-        f"({_refused(found)}); asked for all the same, after all others",
+        f"(probed {found.probed_at:%Y-%m-%d}: {said}); asked for all the same, after all others",
         f"spx-data config set processing.start_date {first}" if sets else _AGAIN,
         before,
         blocking=False,
     )
-
-
-def _refused(found: Profile) -> str:
-    answer = found.floor.refusal or "it had no data"
-    return f"probed {found.probed_at:%Y-%m-%d}: {textwrap.shorten(answer, _REFUSAL, placeholder=' …')}"

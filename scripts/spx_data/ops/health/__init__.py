@@ -14,13 +14,12 @@ from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spx_data import config, status
 from spx_data.config import checking
 from spx_data.errors import SpxDataError
 from spx_data.lake import runs
-from spx_data.lake.runs import Run
 from spx_data.ops.health import dates, lake, machine
 from spx_data.ops.health.lake import met_otherwise
 from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
@@ -45,6 +44,7 @@ __all__ = [
 # The longest that anybody waits for the terminal's one word.
 PATIENCE_SECONDS = 2.0
 
+_Read = TypeVar("_Read")
 _Look = Callable[[Scene], Check]
 _ALERTS: Mapping[str, _Look] = {
     "failure-rate": dates.failure_rate,
@@ -108,9 +108,11 @@ def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
         return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
     files.restrict(owner_only=settings.owner_only)
     asking = Asking(settings.terminal, PATIENCE_SECONDS)
-    walked = _walked(settings)
+    walked = _if_it_can(lambda: tree.walk(settings.layout))
     unreadable, summaries = _tree(settings, moment, walked) if dated else (None, ())
-    scene = Scene(settings, moment, summaries, _run(settings), walked=walked)
+    scene = Scene(
+        settings, moment, summaries, _if_it_can(lambda: runs.current(settings.layout)), walked=walked
+    )
     checks = {"settings": found} | ({"tree": unreadable} if unreadable else {})
     checks |= _all(scene, _Needs.NOTHING)
     if dated and not unreadable:
@@ -137,9 +139,10 @@ def _all(scene: Scene, needs: _Needs) -> dict[str, Check]:
     return {name: look_at(name, scene) for name, (need, _) in _CHECKS.items() if need is needs}
 
 
-def _run(settings: Settings) -> Run | None:
-    with suppress(SpxDataError):  # its own check says so
-        return runs.current(settings.layout)
+def _if_it_can(read: Callable[[], _Read]) -> _Read | None:
+    """What *read* gives; None where it cannot: the checks that need it say so."""
+    with suppress(SpxDataError):
+        return read()
     return None
 
 
@@ -171,12 +174,6 @@ def _defaults() -> Settings:
     """The settings of whoever says nothing but when to start."""
     document: dict[str, Any] = {"processing": {"start_date": "2024-01-02"}}
     return Settings.of(config.resolve(document, {}))
-
-
-def _walked(settings: Settings) -> Tree | None:
-    with suppress(SpxDataError):  # the checks that need it say so
-        return tree.walk(settings.layout)
-    return None
 
 
 def _tree(

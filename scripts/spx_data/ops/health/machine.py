@@ -56,17 +56,18 @@ def disks(layout: Layout) -> list[Disk]:
     for name, folder in _folders(layout).items():
         found[reads.device(folder)][name] = folder
     return [
-        Disk(tuple(folders), folder := next(iter(folders.values())), *_room(folder))
+        Disk(
+            tuple(folders),
+            folder := next(iter(folders.values())),
+            reads.free_bytes(folder),
+            reads.total_bytes(folder),
+        )
         for folders in found.values()
     ]
 
 
 def _folders(layout: Layout) -> dict[str, Path]:
     return {"output": layout.output, "temp": layout.temp, "data": layout.data}
-
-
-def _room(folder: Path) -> tuple[int, int]:
-    return reads.free_bytes(folder), reads.total_bytes(folder)
 
 
 def disk(scene: Scene) -> Check:
@@ -272,17 +273,13 @@ def request_limit(scene: Scene) -> Check:
         found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
         cure = f"Stop other programs that ask this terminal, or {set_lower}"
         return warn(found, cure, **numbers, dates=limited)
-    if (served := _served_at_once(scene)) and served < limit:
+    # Beyond that many the terminal queued or refused when it was probed.
+    probed = profile.known(scene.settings.layout.profile)
+    if probed and (served := probed.most_at_once) and served < limit:
         found = f"{limit} at once, and the terminal served {served} when it was probed, while others waited"
         cure = f"spx-data config set thetadata.max_concurrent_requests {served}"
         return notice(found, cure, **numbers)
     return ok(f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
-
-
-def _served_at_once(scene: Scene) -> int | None:
-    """Requests beyond which the terminal queued or refused when it was probed; None where it did not."""
-    found = profile.known(scene.settings.layout.profile)
-    return found.most_at_once if found else None
 
 
 def _dates_of(scene: Scene, error: type[SpxDataError]) -> tuple[dt.date, ...]:

@@ -81,9 +81,11 @@ def place(row: Row) -> tuple[float, str, str]:
 def listed_rows(story: Story) -> Iterator[Seen]:
     """Rows that have no business in a listing: the first of each kind by strike."""
     for heard in story.of(*_LISTINGS):
+        assert heard.date
         found: dict[str, Row] = {}
         for row in sorted(rows(story.api, heard), key=place):
-            found.setdefault(_reason(heard, row) or "", row)
+            reason = out_of_place(str(heard.root), heard.date, row.contract) if row.contract else "unreadable"
+            found.setdefault(reason or "", row)
         good = found.pop("", None)
         if found:
             named = (f"{_REASONS[reason]}, {looking.quoted(row.text, 40)}" for reason, row in found.items())
@@ -93,12 +95,6 @@ def listed_rows(story: Story) -> Iterator[Seen]:
         elif good:
             text = f"{heard.root} on {heard.date}: {looking.quoted(good.text, 40)} and its like"
             yield Seen(text, True, "what is listed is what a day must have")
-
-
-def _reason(heard: Heard, row: Row) -> str | None:
-    assert heard.root
-    assert heard.date
-    return "unreadable" if row.contract is None else out_of_place(heard.root, heard.date, row.contract)
 
 
 # The listing itself -------------------------------------------------------------------------------------

@@ -116,18 +116,14 @@ def scrubbed(text: str) -> str:
     them. Whatever else stands between two spaces goes as a whole: of a path no piece stays.
     """
     parts = _SPACES.split(text.replace(_PLAIN_GONE, GONE))
-    return "".join(part if number % 2 else _chunk(part) for number, part in enumerate(parts))
+    return "".join(
+        part if number % 2 or _is_known(part) else emptied(part) for number, part in enumerate(parts)
+    )
 
 
 def header(value: str) -> str:
     """*value* of a header, scrubbed; in ASCII, which is all that a header can hold."""
     return scrubbed(value).replace(GONE, _PLAIN_GONE)
-
-
-@lru_cache(maxsize=4096)
-def _chunk(chunk: str) -> str:
-    """A chunk without spaces, as it is where it is known."""
-    return chunk if _is_known(chunk) else emptied(chunk)
 
 
 def emptied(chunk: str) -> str:
@@ -136,6 +132,7 @@ def emptied(chunk: str) -> str:
     return chunk[: odd[0]] + GONE + chunk[odd[-1] + 1 :] if odd else chunk
 
 
+@lru_cache(maxsize=4096)
 def _is_known(chunk: str) -> bool:
     if _PLACE.search(chunk) or any(address != _HERE for address in _ADDRESS.findall(chunk)):
         return False

@@ -215,8 +215,9 @@ def by_last_look(dates: Iterable[dt.date], events: Sequence[Event]) -> list[dt.d
         for number, event in enumerate(events)
         if event["event"] == journal.RECHECKED
     }
-    return sorted(dates, key=lambda date: (last.get(date.isoformat(), -1), _spread(date)))
 
+    def place(date: dt.date) -> tuple[int, str]:
+        day = date.isoformat()
+        return last.get(day, -1), hashlib.sha256(day.encode()).hexdigest()
 
-def _spread(date: dt.date) -> str:
-    return hashlib.sha256(date.isoformat().encode()).hexdigest()
+    return sorted(dates, key=place)

@@ -171,7 +171,8 @@ def compare_chain(
     there = _Place(root, expiration, after)
     examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
     moved = len(pairs.added) or len(pairs.removed)
-    had, has = (_contracts(rows) if moved else frozenset() for rows in (before, after))
+    sides = (before, after) if moved else (before.clear(), after.clear())
+    had, has = (frozenset(rows.select("right", "strike").unique().rows()) for rows in sides)
     return ChainChange(
         root=root,
         expiration=expiration,
@@ -219,10 +220,6 @@ class _Place:
     def example(self, row: int, what: str, before: Any = None, after: Any = None) -> Example:
         strike, right, timestamp = self.rows.select(_KEY).row(int(row))
         return Example(self.root, self.expiration, strike, right, timestamp, what, before, after)
-
-
-def _contracts(rows: pl.DataFrame) -> frozenset[tuple[str, float]]:
-    return frozenset(rows.select("right", "strike").unique().rows())
 
 
 def _spelt(contracts: frozenset[tuple[str, float]]) -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class ChainChange:
     def __add__(self, other: ChainChange) -> ChainChange:
         """What became of two ranges of strikes together; *other* is the higher one."""
         contracts = {**self.contracts_changed, **other.contracts_changed}
+        examples = sorted((*self.examples, *other.examples), key=lambda one: _KINDS.index(one.what))
         return ChainChange(
             self.root,
             self.expiration,
@@ -106,7 +107,7 @@ class ChainChange:
             _by_right([*self.contracts_added, *other.contracts_added]),
             _by_right([*self.contracts_removed, *other.contracts_removed]),
             {name: contracts[name] for name in _by_right(contracts)},
-            tuple(_first_of_each_kind(sorted((*self.examples, *other.examples), key=_kind))),
+            tuple(_first_of_each_kind(examples)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -128,11 +129,6 @@ def _together(chains: Iterable[ChainChange]) -> dict[str, ColumnChange]:
 def _by_right(contracts: Iterable[str]) -> tuple[str, ...]:
     """Names of contracts (like C 4700) that ascend by strike: calls, then puts."""
     return tuple(sorted(contracts, key=lambda name: name[0]))
-
-
-def _kind(example: Example) -> int:
-    """The place of an example's kind among all."""
-    return _KINDS.index(example.what)
 
 
 @dataclass
