@@ -26,7 +26,7 @@ from spx_data.lake.session_states import Kind
 from spx_data.market.sessions import Session
 from spx_data.ops.mend.remake import aside, asked, remade
 from spx_data.ops.mend.sealed import SealedDay
-from spx_data.ops.recheck import new_folder, put_in_place, sealed_passport, versions
+from spx_data.ops.recheck import alone, hours_of, new_folder, put_in_place, sealed_passport, versions
 from spx_data.ops.recheck.compare import compare
 from spx_data.ops.recheck.versions import Finding, Listing, Passport
 from spx_data.settings import Settings
@@ -101,9 +101,9 @@ def _each(settings: Settings, dates: Sequence[dt.date], most: int | None) -> Ite
     if not dates:
         return
     there, log = aside(settings), Journal(settings.layout.lake_journal, versions.MEND)
-    with versions.alone(settings, versions.MEND):
+    with alone(settings, versions.MEND):
         versions.drop_all(there.layout)
-        hours = versions.hours(settings, dates)
+        hours = hours_of(settings, dates)
         for date in dates:
             if most is not None and most <= 0:
                 break

@@ -167,10 +167,7 @@ def standstill(story: Story) -> Iterator[Seen]:
 
 
 def longest_rest(records: pl.DataFrame) -> tuple[int, int] | None:
-    """First and last stamp of the longest time in which the underlying changes, and no quote near the money.
-
-    None where there is no such time.
-    """
+    """First and last stamp of the longest time in which the underlying moves, and no quote near the money."""
     each = (
         choosing.near_money(records)
         .filter((pl.col("bid") > 0) | (pl.col("ask") > 0))
@@ -240,9 +237,6 @@ def _pairs(story: Story, topic: Topic = Topic.CONTRACT) -> Iterator[_Pair]:
             yield _Pair(heard, own, choosing.of_contract(chain, heard.contract), chain)
 
 
-# What is believed ---------------------------------------------------------------------------------------
-
-
 def opinions(story: Story) -> tuple[Mapping[Lack, int], Mapping[Lack, int]]:
     """Lacks of the chain's answer that contracts confirmed, and those that they contradicted.
 
@@ -294,9 +288,6 @@ def _is_listed(story: Story, heard: Heard) -> bool:
     return listed is not None and heard.contract in listed_contracts(listed)
 
 
-# Rows of the table --------------------------------------------------------------------------------------
-
-
 def single_contracts(story: Story) -> Iterator[Seen]:
     """A contract's own answer against its chain's: the first that differs."""
     for heard in story.of(Topic.CONTRACT):
@@ -311,9 +302,8 @@ def _difference(pair: _Pair, confirms: str) -> Seen:
     said = f"{_name(pair.heard)} by itself"
     if not len(pair.own):
         none = f"{said}: no data ({_refusal(pair.heard)}), though its chain's answer has rows of it"
-        return Seen(
-            none, False, "single contracts explain nothing here: their silence is believed of no lack"
-        )
+        follows = "single contracts explain nothing here: their silence is believed of no lack"
+        return Seen(none, False, follows)
     if len(pair.more):
         text = f"{said} has {clock(pair.more['timestamp'][0])}, which its chain's answer lacks"
         return Seen(text, False, "what contracts have besides is fetched and kept", "contradicted")
@@ -346,15 +336,13 @@ def never_quoted(story: Story) -> Seen | None:
         said = f"{_name(heard)}, {listed} and without rows in its chain's answer"
         if heard.has_rows:
             text = f"{said}, has rows from {heard.begins} by itself"
-            return Seen(
-                text, False, "listed contracts without rows are asked for by themselves", "contradicted"
-            )
+            follows = "listed contracts without rows are asked for by themselves"
+            return Seen(text, False, follows, "contradicted")
+        text = f"{said}, by itself: {_refusal(heard)}"
         if heard.was_answered:
-            text = f"{said}, by itself: {_refusal(heard)}"
             confirms = "confirmed" if opinions(story)[0].get(Lack.ABSENT) else ""
             believed = "such a contract was never quoted that day"
             silent = "single contracts are silent here about what they have: it tells nothing"
             return Seen(text, True, silent if _are_silent(_pairs(story)) else believed, confirms)
-        text = f"{said}, by itself: {_refusal(heard)}"
         return Seen(text, False, "whether such a contract was quoted that day stays unexplained")
     return None

@@ -11,13 +11,14 @@ import hashlib
 import logging
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data.errors import ApiDataNotFoundError, DateValidationError, FileCorruptionError, SpxDataError
 from spx_data.lake import session_states
 from spx_data.lake.verify import Standing, examine
+from spx_data.market import sessions
 from spx_data.market.sessions import Session
 from spx_data.ops.recheck import versions
 from spx_data.ops.recheck.compare import compare
@@ -56,11 +57,11 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
     last one.
     """
     there, log = versions.aside(settings), Journal(settings.layout.lake_journal, versions.RECHECK)
-    with versions.alone(settings, versions.RECHECK):
+    with alone(settings, versions.RECHECK):
         versions.drop_all(there.layout, stale_only=True)
         failed = False
         dates = dates_due(settings)
-        hours = versions.hours(settings, dates)
+        hours = hours_of(settings, dates)
         for date in dates:
             outcome = _outcome(settings, there, date, hours.get(date))
             failed = failed or outcome.error is not None
@@ -72,6 +73,20 @@ def recheck(settings: Settings) -> Iterator[Outcome]:
         if not failed:  # else what is staged may be taken up
             with _tidying():
                 versions.drop_all(there.layout)
+
+
+def alone(settings: Settings, name: str) -> AbstractContextManager[None]:
+    """Wait until nobody else is at work in the lake aside of that *name*."""
+    lock = settings.layout.lock(name)
+    return locks.locked(
+        lock, waiting=lambda: _log.warning("another %s is at work (%s): waiting for its end", name, lock)
+    )
+
+
+def hours_of(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
+    """The sessions of *dates* by the exchange calendar, which is loaded once."""
+    found = sessions.between(settings.calendar, min(dates), max(dates)) if dates else []
+    return {session.date: session for session in found}
 
 
 @contextmanager

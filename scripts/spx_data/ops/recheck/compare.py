@@ -40,7 +40,6 @@ from spx_data.store import parquet
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Flags = npt.NDArray[np.bool_]
     Numbers = npt.NDArray[np.int64]
 
 
@@ -80,9 +79,6 @@ def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> D
         if change := functools.reduce(operator.add, changes):
             found.chains.append(change)
     return found
-
-
-# Reading ------------------------------------------------------------------------------------------------
 
 
 class _Footer(NamedTuple):
@@ -130,9 +126,6 @@ def _explained(path: Path) -> Iterator[None]:
             expected="a Parquet file with good page checksums",
             actual=str(error),
         ) from error
-
-
-# One chain ----------------------------------------------------------------------------------------------
 
 
 def compare_chain(
@@ -189,7 +182,7 @@ def compare_chain(
     )
 
 
-def _failed(rows: pl.DataFrame) -> Flags:
+def _failed(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
     """Where the vendor's search for a volatility failed, so that it and the greeks are leftovers."""
     return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
 

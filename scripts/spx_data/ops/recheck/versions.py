@@ -19,8 +19,7 @@ import datetime as dt
 import logging
 import os
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -30,12 +29,11 @@ from spx_data.errors import FileCorruptionError, SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
-from spx_data.market import sessions
 from spx_data.market.sessions import Session
 from spx_data.ops.recheck.differences import Differences
 from spx_data.settings import Settings
 from spx_data.sources.catalogue import AUTO
-from spx_data.store import files, locks, reads, seals, staging, tree
+from spx_data.store import files, reads, seals, staging, tree
 from spx_data.store.layout import Layout
 
 _FRESH_SECONDS = 24 * 3600
@@ -186,20 +184,6 @@ def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
         )
     files.copy(passport, folder / passport.name)
     files.copy(sidecar, folder / sidecar.name)
-
-
-def alone(settings: Settings, name: str) -> AbstractContextManager[None]:
-    """Wait until nobody else is at work in the lake aside of that *name*."""
-    lock = settings.layout.lock(name)
-    return locks.locked(
-        lock, waiting=lambda: _log.warning("another %s is at work (%s): waiting for its end", name, lock)
-    )
-
-
-def hours(settings: Settings, dates: Sequence[dt.date]) -> dict[dt.date, Session]:
-    """The sessions of *dates* by the exchange calendar, which is loaded once."""
-    found = sessions.between(settings.calendar, min(dates), max(dates)) if dates else []
-    return {session.date: session for session in found}
 
 
 # What was found, and the report of it ------------------------------------------------------------------
