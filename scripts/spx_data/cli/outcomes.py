@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from spx_data.cli.output import console
 from spx_data.cli.screen import growing
 from spx_data.cli.table import Column, Row
-from spx_data.ops.recheck.report import NAME
+from spx_data.ops.recheck.versions import REPORT
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from spx_data.ops.mend import Outcome as Mended
     from spx_data.ops.recheck import Outcome as Rechecked
-    from spx_data.ops.recheck.report import Finding
+    from spx_data.ops.recheck.versions import Finding
 
 _STYLES = {
     **dict.fromkeys(("complete", "mended", "unchanged"), "green"),
@@ -130,7 +130,7 @@ def _about_a_mend(outcome: Mended) -> list[str]:
     more = len(still) - 1 + passport["completeness"]["unknown_more"]
     told = [f"still unknown: {still[0]}" + (f", and {more:,} more" if more else "")] if still else []
     if outcome.folder is not None:
-        told.insert(0, f"{outcome.date}: the version before is kept, see {outcome.folder / NAME}")
+        told.insert(0, f"{outcome.date}: the version before is kept, see {outcome.folder / REPORT}")
     return told
 
 
@@ -181,4 +181,4 @@ def _about_a_recheck(outcome: Rechecked) -> list[str]:
     notes = outcome.finding.notes if outcome.finding else []
     if outcome.folder is None or outcome.action is None:
         return notes
-    return [f"{outcome.date}: {outcome.action.value}, see {outcome.folder / NAME}", *notes]
+    return [f"{outcome.date}: {outcome.action.value}, see {outcome.folder / REPORT}", *notes]
