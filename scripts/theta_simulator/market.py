@@ -198,13 +198,28 @@ def _years_left(expiration: Expiration, day: date, stamps: Ints) -> Floats:
 
 @lru_cache(maxsize=4096)
 def _chosen(size: Size, root: str, day: date) -> list[Expiration]:
-    """Return the expirations a market of *size* quotes: all, or a few of every kind."""
+    """Return the expirations a market of *size* quotes: all, or a few of every kind.
+
+    Those few are nested like all of them: what is listed on one day still is on the next, until it expires.
+    """
     listed = listing.expirations(root, day)
     if size == "real":
         return listed
     monthlies = [item for item in listed if 15 <= item.label.day <= 21 and item.label.weekday() == 4]
     if size == "tiny":
         few = listed[:2] + monthlies[:1] if root == "SPXW" else listed[:1]
+    elif root == "SPXW":
+        few = listed[:4] + monthlies[:1] + [item for item in listed if _ends_a_year(item.settles)]
     else:
-        few = listed[:4] + monthlies[:1] + listed[-1:] if root == "SPXW" else listed[:1] + listed[-1:]
+        few = listed[:1] + [item for item in listed if _is_far(item.settles)]
     return sorted(set(few))
+
+
+def _ends_a_year(day: date) -> bool:
+    """Say whether *day* is the last session of its year."""
+    return day == sessions.before(date(day.year + 1, 1, 1))
+
+
+def _is_far(day: date) -> bool:
+    """Say whether *day* is one of the Decembers of which one or two are listed at a time, years ahead."""
+    return day.month == 12 and day.year % 5 == 3

@@ -1,6 +1,7 @@
 """The market: the same every time, and free of arbitrage."""
 
 import hashlib
+import itertools
 import subprocess
 import sys
 import time
@@ -129,6 +130,17 @@ def test_listed_contracts_are_those_with_rows():
         listed.select("strike", "right").sort("strike", "right"),
     )
     assert len(listed) < 2 * len(everything)
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "real"])
+@pytest.mark.parametrize("root", ["SPX", "SPXW"])
+def test_what_is_listed_stays_listed_until_it_expires(root, size):
+    market, days = Market(1, size), sessions.between(date(2023, 11, 1), date(2025, 1, 31))
+    listed = {day: {item.label for item in market.expirations(root, day)} for day in days}
+
+    lost = {day: listed[before] - listed[day] for before, day in itertools.pairwise(days)}
+
+    assert not {day: labels for day, labels in lost.items() if any(label > day for label in labels)}
 
 
 def test_v2_leaves_out_the_minute_without_an_underlying():
