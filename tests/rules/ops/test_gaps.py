@@ -331,7 +331,7 @@ def test_a_long_plan_shows_its_beginning_and_its_totals(lake, at, capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("2024-") for line in lines) == 20
-    assert "… and 27 more" in lines
+    assert any(line.startswith("20 of 47, ") for line in lines)
     assert any(line.startswith("47 dates to fill: about 1") and "3 side by side" in line for line in lines)
 
 
