@@ -36,21 +36,16 @@ class Call:
     @cached_property
     def settings(self) -> Settings:
         """The settings of the lake; what this process writes from now on is as private as they say."""
-        from spx_data.config import checking
-        from spx_data.settings import Settings
-        from spx_data.store import files
+        return self.settings_from(None)
 
-        settings = Settings.of(checking.checked(self.files))
-        files.restrict(owner_only=settings.owner_only)
-        return settings
-
-    def settings_from(self, start: dt.date) -> Settings:
+    def settings_from(self, start: dt.date | None) -> Settings:
         """The settings, with *start* where no start date is set."""
         from spx_data.config import checking
         from spx_data.settings import Settings
         from spx_data.store import files
 
-        settings = Settings.of(checking.checked_from(self.files, start))
+        read = checking.checked(self.files) if start is None else checking.checked_from(self.files, start)
+        settings = Settings.of(read)
         files.restrict(owner_only=settings.owner_only)
         return settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ SETTINGS = List(
         Column("key", "key"),
         Column("value", "value", wraps=True, of=_shown),
         Column("source", "from", wraps=True),
-        Column("description", "what it is", rank=1, wraps=True),
+        Column("description", "what it is", rank=1, wraps=True, narrowest=60),
     )
 )
 CHANGES = List(
@@ -89,12 +89,10 @@ def set_(call: Call, key: str, value: str) -> None:
     """
     from spx_data.config import editing, table
 
-    try:
+    with _refusals():
         name = table.key_of(key)
         meant = table.value_of(name, value)
         changes = editing.change(call.files, {name: meant})
-    except SettingRefusedError as error:
-        raise click.UsageError(str(error)) from error
     if not changes:
         say(f"{name} is {_bare(meant)} already: nothing changed")
     _say(call, changes)
@@ -118,10 +116,8 @@ def get(call: Call, key: str | None, view: View) -> None:
     """
     from spx_data.config import table
 
-    try:
+    with _refusals():
         keys = table.keys_of(key) if key else None
-    except SettingRefusedError as error:
-        raise click.UsageError(str(error)) from error
     layers = table.Layers.read(call.files)
     found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
     if view.is_table and keys is not None and len(found) == 1:
@@ -146,7 +142,7 @@ def validate(ctx: click.Context) -> None:
         say(pasted(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), call.overlays))
     if wrong:
         ctx.exit(1)
-    say(f"{_and(str(path) for path in call.files)}: all settings are valid")
+    say(f"{' and '.join(map(str, call.files))}: all settings are valid")
     _tell_of_the_floor(call)
 
 
@@ -165,10 +161,8 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     """
     from spx_data.config import editing, table
 
-    try:
+    with _refusals():
         names = [table.key_of(key) for key in keys]
-    except SettingRefusedError as error:
-        raise click.UsageError(str(error)) from error
     told = table.Layers.read(call.files).settings({})
     others = [one for one in told if (not names or one.key in names) and _differs(one)]
     if not others:
@@ -176,10 +170,8 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
         return
     if not yes:
         _confirm(others, str(call.files[-1]))
-    try:
+    with _refusals():
         changes = editing.reset(call.files, [setting.key for setting in others])
-    except SettingRefusedError as error:
-        raise click.UsageError(str(error)) from error
     _say(call, changes)
     _warn_of_environment([change.key for change in changes])
     _offer(call, changes)
@@ -196,18 +188,21 @@ def history(call: Call, view: View) -> None:
     from spx_data.config import editing, table
 
     layers = table.Layers.read(call.files)
-    rows = [
-        {
-            "changed_at": event["at"],
-            "key": event["key"],
-            "old": event.get("old"),
-            "new": event.get("new"),
-            "changed_by": event["by"],
-            "file": event["file"],
-        }
-        for event in editing.history(layers.layout())
-    ]
-    view.show(CHANGES, rows)
+    events = editing.history(layers.layout())
+    # In a journal they are named as all its events name them.
+    named = {"changed_at": "at", "changed_by": "by"}
+    view.show(
+        CHANGES, [{name: event.get(named.get(name, name)) for name in CHANGES.fields} for event in events]
+    )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A key or a value that is refused in the block is a wrong call."""
+    try:
+        yield
+    except SettingRefusedError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _differs(setting: Setting) -> bool:
@@ -275,7 +270,3 @@ def _warn_of_environment(keys: Sequence[str]) -> None:
 
 def _warn(text: str) -> None:
     say(f"spx-data: warning: {' '.join(text.split())}", err=True)
-
-
-def _and(names: Any) -> str:
-    return " and ".join(names)

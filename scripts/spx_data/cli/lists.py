@@ -98,7 +98,7 @@ class View:
         print_table(found[:most], what.columns, out, instead=_INSTEAD, wide=self.wide)
         if most and len(found) > most:
             told = f"{most:,} of {len(found):,}, {what.first}: {what.others}"
-            out.print(told, style="dim", markup=False, soft_wrap=True)
+            out.print(told, style="dim", markup=False)
         for line in below:
             out.print(line, markup=False, soft_wrap=True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import console, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from spx_data.market.dates import Dates
     from spx_data.report import Made
     from spx_data.settings import Settings
@@ -95,17 +94,22 @@ def make_days(
 
 def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], debug: bool) -> Outcome:
     """Make the pages of *dates*: each path as soon as it is there, and in the end what got in the way."""
+    from spx_data.cli.screen import bar
     from spx_data.report import write_days
 
     to = console()
     paths, bad = [], []
     try:
-        for made in _with_progress(write_days(settings, moment, dates), len(dates), to):
-            if made.path:
-                paths.append(made.path)
-                to.print(str(made.path), markup=False, soft_wrap=True)
-            else:
-                bad.append(made)
+        # In a pipe the paths say how far it is.
+        with bar("making pages", "pages", to) if to.is_terminal else nullcontext() as show:
+            for number, made in enumerate(write_days(settings, moment, dates), start=1):
+                if made.path:
+                    paths.append(made.path)
+                    to.print(str(made.path), markup=False, soft_wrap=True)
+                else:
+                    bad.append(made)
+                if show:
+                    show(number, len(dates), "")
     finally:  # also where the rest is not waited for
         for made in bad:
             if debug:
@@ -114,15 +118,6 @@ def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], deb
                 traceback.print_exception(made.error)
             say(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
     return paths, not bad
-
-
-def _with_progress(outcomes: Iterable[Made], count: int, to: Console) -> Iterable[Made]:
-    """*outcomes* with a bar below what is printed; in a pipe the paths say how far it is."""
-    if not (count and to.is_terminal):
-        return outcomes
-    from rich.progress import track
-
-    return track(outcomes, "making pages", total=count, console=to, transient=True)
 
 
 def _told(made: Made) -> str:

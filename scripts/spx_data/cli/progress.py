@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +24,7 @@ from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.store.layout import Layout
-from spx_data.text.words import count, duration, pasted, size
+from spx_data.text.words import count, counted, duration, pasted, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,8 +101,8 @@ def print_summary(summary: Summary, console: Console | None = None, *, overlays:
     """Print what a run came to: what is sealed, what failed and its cure, what is left."""
     console = console or plain_console()
     if summary.sealed:
-        dates, rows = _dates(len(summary.sealed)), count(summary.rows)
-        console.print(f"{dates} sealed: {rows} rows in {size(summary.bytes)}", style="green")
+        told = f"{count(summary.rows)} rows in {size(summary.bytes)}"
+        console.print(f"{counted(len(summary.sealed), 'date')} sealed: {told}", style="green")
     for failed in summary.failed:
         cure = pasted(failed.cure, overlays)
         text = f"{failed.date} failed: {failed.error}: {failed.cause}. {cure}".strip()
@@ -111,13 +110,11 @@ def print_summary(summary: Summary, console: Console | None = None, *, overlays:
     for date in summary.no_data:
         console.print(f"{date} has no data at the source", style="cyan")
     if summary.left:
-        console.print(f"{_dates(len(summary.left))} left; the next run goes on where this one stopped")
+        console.print(
+            f"{counted(len(summary.left), 'date')} left; the next run goes on where this one stopped"
+        )
     pace = f", {count(summary.records_per_minute)} records/min" if summary.records_per_minute else ""
     console.print(f"{duration(summary.elapsed)}{pace}", style="dim")
-
-
-def _dates(number: int) -> str:
-    return f"{count(number)} date{'' if number == 1 else 's'}"
 
 
 def _seconds(environment: Mapping[str, str]) -> float:
@@ -174,12 +171,12 @@ class Shown:
         """End the display; what it changed is as it was."""
 
 
-class _Moving(Shown, ABC):
-    """A display that a thread keeps up to date, until it is closed or something goes wrong with it."""
+class Lines(Shown):
+    """A line every so many *seconds*, by a thread, until it is closed or something goes wrong with it."""
 
-    def __init__(self, console: Console, seconds: float) -> None:
+    def __init__(self, look: Look, console: Console, seconds: float) -> None:
         super().__init__(console)
-        self._seconds = seconds
+        self._look, self._seconds = look, seconds
         self._over, self._lock, self._restored = Event(), Lock(), False
         self._thread = Thread(target=self._run, name="progress", daemon=True)
         self._thread.start()
@@ -202,33 +199,21 @@ class _Moving(Shown, ABC):
                 self._restored = True
                 self._restore()
 
-    @abstractmethod
     def _show(self) -> None:
-        """Show how things are now."""
+        """Show how things are now; stamped as Snakemake's own messages are: in local time."""
+        self.say(f"{dt.datetime.now().astimezone():%H:%M:%S} {line(self._look())}")
 
     def _restore(self) -> None:
         """Put back what the display changed."""
 
 
-class Lines(_Moving):
-    """A line every so many *seconds*."""
-
-    def __init__(self, look: Look, console: Console, seconds: float) -> None:
-        self._look = look
-        super().__init__(console, seconds)
-
-    def _show(self) -> None:
-        # Stamped as Snakemake's own messages are: in local time.
-        self.say(f"{dt.datetime.now().astimezone():%H:%M:%S} {line(self._look())}")
-
-
-class Picturing(_Moving):
+class Picturing(Lines):
     """A picture at the bottom of the terminal; what *loggers* say, and what is printed, scrolls above it."""
 
     def __init__(self, look: Look, console: Console, loggers: Sequence[logging.Logger] = ()) -> None:
         from rich.live import Live
 
-        self._look, self._looked_at = look, 0.0
+        self._looked_at = 0.0
         self._progress: Progress | None = None
         self._note = ""
         self._streams: list[tuple[logging.StreamHandler[Any], Any]] = []
@@ -243,7 +228,7 @@ class Picturing(_Moving):
         )
         self._live.start(refresh=True)
         self._redirect(loggers)
-        super().__init__(console, 1 / _PICTURES_A_SECOND)
+        super().__init__(look, console, 1 / _PICTURES_A_SECOND)
 
     def note(self, text: str) -> None:
         """Show *text* below the picture until another one comes, or an empty one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from spx_data.text import printable
 
 # Pipes have no width: nothing wraps there.
 _UNLIMITED = 10_000
+_SECONDS_BETWEEN_LINES = 30
 
 
 class SafeConsole(Console):
@@ -82,3 +84,33 @@ def growing(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> Iter
         yield lambda: None
     finally:
         to.print(table, crop=False)
+
+
+@contextmanager
+def bar(what: str, unit: str, to: Console) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar below what the block prints; what is given is told how many are done, of how many, and more.
+
+    Where nothing can be drawn again there is a line every half minute instead, and none if it is over sooner.
+    """
+    if not to.is_terminal:
+        told_at = time.monotonic()
+
+        def line(done: int, total: int, more: str = "") -> None:
+            nonlocal told_at
+            if (now := time.monotonic()) - told_at >= _SECONDS_BETWEEN_LINES:
+                told_at = now
+                to.print(f"{what}: {done:,} of {total:,} {unit}{more and f', {more}'}")
+
+        yield line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    words = (TextColumn(f"{unit}{{task.fields[more]}}"), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), *words)
+    with Progress(*columns, console=to, transient=True) as shown:
+        task = shown.add_task(what, total=None, more="")
+
+        def show(done: int, total: int, more: str = "") -> None:
+            shown.update(task, completed=done, total=total, more=more and f", {more}")
+
+        yield show

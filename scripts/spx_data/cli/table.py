@@ -19,7 +19,6 @@ Piece = tuple[str, str]  # a text and its style, as Rich spells styles
 Line = list[Piece]
 
 GAP = 2  # blanks between two columns
-_NARROWEST = 24  # characters: no text is squeezed into less
 _LONGEST_WORD = 40  # characters: no shorter word is broken
 _BOLD = "bold"
 
@@ -48,6 +47,7 @@ class Column:
     rank: int = 0  # where there is no room, the highest goes first; 0 stays whatever happens
     right: bool = False
     wraps: bool = False  # a text of words, which may take several lines
+    narrowest: int = 24  # characters, of a text that wraps; one that is shorter takes what it needs
     style: Callable[[Row], str] | None = None
     of: Callable[[Row], Any] | None = None  # its value, where that is not the field's
 
@@ -100,7 +100,7 @@ class _Span:
         values = max((_line_width(text) for text in texts), default=0)
         natural = max(values, _width(column.heading))
         if column.wraps:
-            values = min(values, max(_NARROWEST, min(_longest_word(texts), _LONGEST_WORD)))
+            values = min(values, max(column.narrowest, min(_longest_word(texts), _LONGEST_WORD)))
         return cls(natural, max(values, *map(_width, column.heading.split() or [""])))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,11 @@ from spx_data.text.words import counted, size
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spx_data.lake.verify import Day, Progress, Report
+    from spx_data.lake.verify import Day, Report
     from spx_data.lake.verify.damages import Depth
     from spx_data.lake.verify.verification import Observer
     from spx_data.market.dates import Dates
 
-_SECONDS_BETWEEN_LINES = 30
 DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantine", "error"))
 
 
@@ -104,44 +102,10 @@ def _row(day: Day) -> dict[str, Any]:
 @contextmanager
 def watching(to: Console | None = None) -> Iterator[Observer]:
     """An observer for `verify`: a bar on a terminal, elsewhere a line every half minute at the most."""
-    to = to or console()
-    if not to.is_terminal:
-        yield _Lines(to)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from spx_data.cli.screen import bar
 
-    columns = (
-        TextColumn("verifying"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("days,"),
-        TextColumn("{task.fields[read]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=to, transient=True) as bar:
-        task = bar.add_task("verify", total=None, read="")
-
-        def show(progress: Progress) -> None:
-            read = f"{size(progress.bytes)} of {size(progress.bytes_total)}"
-            bar.update(task, completed=progress.days, total=progress.days_total, read=read)
-
-        yield show
-
-
-class _Lines:
-    """Says now and then how far it is; nothing at all where that is over sooner."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._said = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        if time.monotonic() - self._said < _SECONDS_BETWEEN_LINES:
-            return
-        self._said = time.monotonic()
-        days = f"{progress.days:,} of {progress.days_total:,} days"
-        self._console.print(f"verifying: {days}, {size(progress.bytes)} of {size(progress.bytes_total)}")
+    with bar("verifying", "days", to or console()) as show:
+        yield lambda now: show(now.days, now.days_total, f"{size(now.bytes)} of {size(now.bytes_total)}")
 
 
 def print_report(report: Report, to: Console | None = None) -> None:

@@ -6,7 +6,7 @@ import io
 import pytest
 from rich.console import Console
 
-from spx_data.cli import verify
+from spx_data.cli import screen
 from spx_data.cli.verify import print_report, watching
 from spx_data.errors import PermissionDeniedError
 from spx_data.lake.verify import Damage, Day, Examination, Finding, Progress, Report, Standing
@@ -92,7 +92,7 @@ def test_on_a_terminal_there_is_a_bar():
 
 def test_elsewhere_there_is_a_line_now_and_then(monkeypatch):
     clock = iter([0.0, 10.0, 31.0, 31.0, 40.0])
-    monkeypatch.setattr(verify.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(screen.time, "monotonic", lambda: next(clock))
     shown = console()
 
     with watching(shown) as observer:
