@@ -18,14 +18,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from spx_data.lake.session_states import Kind
-from spx_data.market.sessions import Session
 from spx_data.sources import profile
-from spx_data.status import Summary
 
 if TYPE_CHECKING:
     from spx_data.market.sessions import Session
     from spx_data.settings import Settings
-    from spx_data.status import Facts
+    from spx_data.status import Facts, Summary
 
 
 NEIGHBOURS = 20
