@@ -4,11 +4,30 @@
 everything they need, the clock included. A run need not know that it is watched, nor who started it.
 """
 
-from spx_data.ops.progress.figures import DateProgress, Failed, Progress, Sealed, Speed, Summary
-from spx_data.ops.progress.watcher import Watcher, summary_of
+from __future__ import annotations
 
-QUIET_VARIABLE = "SPX_DATA_QUIET"  # set by who shows the progress of a run itself
-INTERVAL_VARIABLE = "SPX_DATA_PROGRESS_SECONDS"  # between two lines in a pipe or a log file
+import datetime as dt
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spx_data.errors import SpxDataError
+from spx_data.lake import runs
+from spx_data.lake.runs import Run
+from spx_data.ops.progress import figures
+from spx_data.ops.progress.figures import DateProgress, Failed, Progress, Sealed, Speed, Summary
+from spx_data.ops.progress.tally import Key, Staging, Standing, Tally
+from spx_data.store import foreign, journal, reads
+from spx_data.store.journal import Event
+from spx_data.store.layout import Layout
+
+if TYPE_CHECKING:
+    import psutil
+
+    from spx_data.fill.listing import Listing
 
 __all__ = [
     "INTERVAL_VARIABLE",
@@ -22,3 +41,140 @@ __all__ = [
     "Watcher",
     "summary_of",
 ]
+
+QUIET_VARIABLE = "SPX_DATA_QUIET"  # set by who shows the progress of a run itself
+INTERVAL_VARIABLE = "SPX_DATA_PROGRESS_SECONDS"  # between two lines in a pipe or a log file
+# To find the run's processes, the environment of every process is read.
+_PROCESSES_SECONDS = 5
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Watcher:
+    """Watches *run* from outside; every look reads what is new since the last one."""
+
+    def __init__(self, layout: Layout, run: Run, clock: Callable[[], dt.datetime] = _now) -> None:
+        self._layout, self._run, self._clock = layout, run, clock
+        self._tails = {date: _Tail(layout.journal(date)) for date in run.dates}
+        self._tallies = {date: Tally(date, run.name) for date in run.dates}
+        self._folders = {date: _Folder(layout, date) for date in run.dates}
+        self._looked = False
+        self._processes: list[psutil.Process] = []
+        self._processes_at: dt.datetime | None = None
+
+    def look(self) -> Progress:
+        """The run as it stands now."""
+        moment = self._clock()
+        self._read()
+        for tally in self._tallies.values():
+            tally.forget(moment - figures.HORIZON)
+        return figures.progress(self._run, list(self._tallies.values()), moment, self._memory(moment))
+
+    def summary(self) -> Summary:
+        """What the run came to, up to now."""
+        self._read()
+        return figures.summary(self._run, list(self._tallies.values()))
+
+    def _read(self) -> None:
+        for date, tally in self._tallies.items():
+            if tally.standing is Standing.DONE:
+                continue  # nothing comes after that
+            news = self._tails[date].news()
+            # A date that waits has in its folder what earlier runs left there, and nothing comes to it.
+            if not self._looked or news or tally.standing is Standing.AT_WORK:
+                tally.stand(self._folders[date].read())
+            for event in news:
+                tally.hear(event)
+        self._looked = True
+
+    def _memory(self, moment: dt.datetime) -> int | None:
+        """Bytes of memory that the run's processes hold; None where none can be seen."""
+        import psutil
+
+        due = (
+            self._processes_at is None or (moment - self._processes_at).total_seconds() >= _PROCESSES_SECONDS
+        )
+        if due:
+            self._processes, self._processes_at = list(runs.processes(self._layout, self._run)), moment
+        sizes = []
+        for process in self._processes:
+            with suppress(psutil.Error):
+                sizes.append(process.memory_info().rss)
+        return sum(sizes) or None
+
+
+def summary_of(layout: Layout, run: Run) -> Summary:
+    """What *run* came to."""
+    return Watcher(layout, run).summary()
+
+
+@dataclass
+class _Tail:
+    """The end of a journal that has not been read yet."""
+
+    path: Path
+    offset: int = 0
+
+    def news(self) -> list[Event]:
+        """The events that came since the last call; a line that is still being written waits."""
+        try:
+            with reads.reading(self.path) as stream:
+                if stream.seek(0, os.SEEK_END) < self.offset:
+                    self.offset = 0  # what was read has been compressed, and the file begins anew
+                stream.seek(self.offset)
+                block = stream.read(foreign.MOST_JOURNAL_BYTES)
+        except (OSError, SpxDataError):
+            return []
+        whole = block[: block.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        return [event for line in whole.splitlines() if (event := journal.parse(line))]
+
+
+class _Folder:
+    """A date's staging folder: what was read of it once is not read again unless it changed."""
+
+    def __init__(self, layout: Layout, date: dt.date) -> None:
+        self._layout, self._date = layout, date
+        self._listing: Listing | None = None
+        self._stamp: int | None = None
+        self._staged: dict[Key, tuple[int, int]] = {}
+
+    def read(self) -> Staging:
+        """What stands in the folder now; nothing where it cannot be read."""
+        from spx_data.store import staging
+
+        try:
+            self._read_listing()
+            listing = self._listing
+            if listing is None:
+                return Staging()
+            present = {path.name for path in self._layout.receipts(self._date)}
+        except (SpxDataError, OSError):
+            return Staging()
+        listed, staged = {}, {}
+        for entry in listing.chains:
+            chain = entry.chain
+            key = (chain.root, chain.expiration.isoformat())
+            listed[key] = entry.contracts
+            checkpoint = self._layout.checkpoint(self._date, chain.root, chain.expiration)
+            if checkpoint.receipt.name not in present:
+                continue
+            if key not in self._staged and (found := staging.staged(checkpoint, listing.identity(entry))):
+                self._staged[key] = (found.rows, found.bytes)
+            if key in self._staged:
+                staged[key] = self._staged[key]
+        return Staging(listed, staged)
+
+    def _read_listing(self) -> None:
+        path = self._layout.listing(self._date)
+        try:
+            stamp = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            self._listing = self._stamp = None
+            return
+        if stamp != self._stamp:
+            from spx_data.fill.listing import Listing
+
+            self._listing, self._stamp, self._staged = Listing.of_json(reads.read_json(path)), stamp, {}
