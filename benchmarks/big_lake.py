@@ -46,7 +46,7 @@ from spx_data.quality.completeness import Balance, Completeness
 from spx_data.quality.hours import HoursReports, Observed
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.settings import Settings
-from spx_data.store import disk, documents, files, journal, seals, staging
+from spx_data.store import disk, files, journal, seals, staging
 from spx_data.store.parquet import Written
 from spx_data.store.staging import Receipt
 
@@ -96,8 +96,7 @@ class Maker:
         parquet = layout.parquet(date)
         files.make_directory(parquet.parent)
         parquet.write_bytes(b"PAR1" + date.isoformat().encode() * 30 + b"PAR1")
-        documents.write(layout.passport(date), document)
-        seals.seal(parquet, document["parquet"]["sha256"])
+        seals.seal(parquet, document["parquet"]["sha256"], document)
         log = _Log(at, self.chance)
         if self.chance.random() < 0.1:
             self._failing_run(log, date, self.chance.choice(_ERRORS))

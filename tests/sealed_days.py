@@ -14,7 +14,8 @@ from spx_data import config
 from spx_data.lake import passports
 from spx_data.market import columns
 from spx_data.settings import Settings
-from spx_data.store import documents, files, journal, seals
+from spx_data.store import files, journal, reads, seals
+from spx_data.store.layout import Layout
 
 _ZONE = ZoneInfo("America/New_York")
 LISTED = 4  # chains of a day
@@ -187,11 +188,15 @@ def seal(
         document[name] = {**known, **section} if isinstance(known, dict) and section else section
     if document["quality"]:
         document["details"] = _details(document["quality"], document["completeness"]["contracts_missing"])
-    documents.write(layout.passport(date), document)
-    seals.seal(parquet, checksum)
+    seals.seal(parquet, checksum, document)
     record(settings, date, journal.STARTED, at=at)
     record(settings, date, journal.SEALED, at=at, rows=rows)
     record(settings, date, journal.FINISHED, at=at, seconds=seconds)
+
+
+def reseal(layout: Layout, date: dt.date, document: Mapping[str, Any]) -> None:
+    """Seal *date* anew with *document* as its passport, and the Parquet that is there."""
+    seals.seal(layout.parquet(date), reads.digest(layout.parquet(date)), document)
 
 
 def _session(date: dt.date, closes: dt.time) -> Mapping[str, Any]:

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests import profiled
+from tests import profiled, sealed_days
 from tests.browser import made
 from tests.report import lakes
 
 from spx_data import config
 from spx_data.lake import runs
 from spx_data.settings import Settings
-from spx_data.store import documents, files, journal
+from spx_data.store import files, journal
+from spx_data.store.layout import Layout
 
 SHORT = (
     "<script>window.hit=1</script>",
@@ -103,7 +104,7 @@ def lake(folder: Path) -> lakes.Lake:
         if layout.journal(date).exists():
             _spoil_journal(layout.journal(date), lakes._evening(date) + dt.timedelta(5), ends_well=False)
     for date in (*lakes.WARNED, *lakes.FAILING):
-        _spoil_passport(layout.passport(date))
+        _spoil_passport(layout, date)
         _spoil_journal(layout.journal(date), lakes._evening(date) + dt.timedelta(5), ends_well=True)
     _spoil_journal(layout.lake_journal, lakes.MOMENT.astimezone(dt.UTC) - dt.timedelta(1), ends_well=False)
     _spoil_rest(settings)
@@ -144,7 +145,7 @@ def day(folder: Path) -> Settings:
     made.day_page(folder)
     settings = made.settings_of(folder)
     _spoil_journal(settings.layout.journal(_DAY), dt.datetime.now(dt.UTC), ends_well=True)
-    _spoil_passport(settings.layout.passport(_DAY))
+    _spoil_passport(settings.layout, _DAY)
     files.write_text(settings.layout.rejects(_DAY), json.dumps({"reason": text(), "raw": text()}) + "\n")
     _spoil_rest(settings)
     shutil.rmtree(settings.layout.dashboard.parent)
@@ -153,10 +154,9 @@ def day(folder: Path) -> Settings:
     return settings
 
 
-def _spoil_passport(path: Path) -> None:
+def _spoil_passport(layout: Layout, date: dt.date) -> None:
     """Write hostile text into each field of a passport that holds words, and vouch for it again."""
-    document = json.loads(path.read_text())
-    document.pop(documents.FIELD, None)
+    document = json.loads(layout.passport(date).read_text())
     _spoil_quality(document)
     if session := document.get("session"):
         session["findings"] = [text(), HALF]
@@ -174,7 +174,7 @@ def _spoil_passport(path: Path) -> None:
     document["written_by"] = {text(): text()}
     for chain in document.get("chains") or ():
         chain |= {"state": text(), "explained": text(), "error": text(), "witness": text()}
-    documents.write(path, document)
+    sealed_days.reseal(layout, date, document)
 
 
 def _spoil_quality(document: dict[str, Any]) -> None:

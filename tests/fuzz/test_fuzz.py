@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spx_data.errors import ApiDataNotFoundError, MachineError
 from spx_data.market.records import Rejects
 from spx_data.sources.theta.v3 import V3
-from spx_data.store import documents
+from spx_data.store import seals
 from tests.fuzz import corpus, crew, lake, oracle, said, seeds, shrink, wire
 from tests.fuzz.__main__ import tried
 from tests.fuzz.mutators import mutated
@@ -230,4 +230,4 @@ def test_tallies_add_up():
 def test_a_document_signed_by_the_fuzzing_vouches_for_itself():
     (seed,) = seeds.for_parser("profile")
 
-    assert documents.holds(lake.signed(seed.replace(b"SPXW", b"SPX")))
+    assert seals.holds(lake.signed(seed.replace(b"SPXW", b"SPX")))

@@ -11,7 +11,7 @@ import pytest
 
 from spx_data.ops.probe import probing, recording, scrubbing
 from spx_data.ops.probe.heard import Topic
-from spx_data.store import documents
+from spx_data.store import seals
 from theta_simulator.habits import Habit, Kind
 
 STORIES = {
@@ -134,7 +134,7 @@ def test_a_manifest_says_what_each_answer_was(told):
     made, _ = told()
     found = manifest(made.content)
 
-    assert documents.holds(members(made.content)[recording.MANIFEST])
+    assert seals.holds(members(made.content)[recording.MANIFEST])
     assert found["fill"] == {"date": "2024-12-17", "roots": ["SPXW"], "max_dte": 0}
     assert [each["request"] for each in found["exchanges"]] == [each.request for each in made.members]
     chains = [each for each in made.members if each.contracts]

@@ -6,7 +6,7 @@ import pytest
 from tests.recording import exchange, manifest, recorded, signed
 
 from spx_data.ops.probe import probing
-from spx_data.store import documents
+from spx_data.store import seals
 from theta_simulator import Habit
 
 MOMENT = dt.datetime.fromisoformat("2024-12-31T12:00:00-05:00")
@@ -74,5 +74,5 @@ def test_a_probe_of_a_replay_hears_the_same(options, full, lake, simulated, tmp_
 def test_a_manifest_vouches_for_itself_as_the_products_documents_do():
     content = signed(manifest({}, [exchange("/v3/x")]))
 
-    assert documents.holds(content)
-    assert not documents.holds(content.replace(b"/v3/x", b"/v3/y"))
+    assert seals.holds(content)
+    assert not seals.holds(content.replace(b"/v3/x", b"/v3/y"))

@@ -10,6 +10,7 @@ noticed. Missed is a read that ends without an error; wrong is one that gives ot
 
 import datetime as dt
 import functools
+import hashlib
 import itertools
 import json
 import random
@@ -35,7 +36,7 @@ from spx_data.fill.merge import merge_date
 from spx_data.lake.verify import Damage, Standing, examine
 from spx_data.market import sessions
 from spx_data.settings import Settings
-from spx_data.store import documents
+from spx_data.store import files
 from spx_data.store.layout import Layout
 
 TODAY = dt.date(2024, 12, 31)
@@ -257,7 +258,8 @@ def swap_the_sidecar(chance, day, other):
     """Another day's sidecar, as it is or with the name corrected."""
     content = other.whole[other.paths[0]]
     if chance.random() < 0.5:
-        content = content.replace(other.paths[1].name.encode(), day.paths[1].name.encode())
+        for theirs, mine in zip(other.paths[1:], day.paths[1:], strict=True):
+            content = content.replace(theirs.name.encode(), mine.name.encode())
     return {day.paths[0]: content}, {Damage.SIDECAR_SWAPPED}
 
 
@@ -276,12 +278,11 @@ def swap_the_day(chance, day, other):
     if chance.random() < 0.5:
         sidecar, _, passport = day.paths
         change[sidecar] = change[sidecar].replace(other.paths[1].name.encode(), day.paths[1].name.encode())
-        document = json.loads(change[passport]) | {"date": day.date.isoformat()}
-        del document[documents.FIELD]
-        with tempfile.TemporaryDirectory() as folder:
-            forged = Path(folder) / passport.name
-            documents.write(forged, document)
-            change[passport] = forged.read_bytes()
+        forged = files.json_text(json.loads(change[passport]) | {"date": day.date.isoformat()}).encode()
+        old, new = (hashlib.sha256(each).hexdigest().encode() for each in (change[passport], forged))
+        change[passport] = forged
+        change[sidecar] = change[sidecar].replace(other.paths[2].name.encode(), passport.name.encode())
+        change[sidecar] = change[sidecar].replace(old, new)
     return change, {Damage.DAY_SWAPPED}
 
 

@@ -1,6 +1,8 @@
 """A bounded share of `make proof`: stops and errors at any operation of a fill do no harm."""
 
 import errno
+import hashlib
+import json
 
 from tests.proof.disk import OPERATIONS
 from tests.proof.stops import Proof
@@ -30,17 +32,15 @@ def test_a_fill_that_does_not_flush_is_found_out(tmp_path, monkeypatch):
 
 
 def test_a_sidecar_written_too_early_is_found_out(tmp_path, monkeypatch):
-    from spx_data.fill import merge
+    write = files.write_text
 
-    seal, write = seals.seal, files.write_json
+    def early(target, text):
+        if target.suffix == ".json" and target.name.startswith("spx-options-"):
+            parquet, digest = target.with_suffix(".parquet"), hashlib.sha256(text.encode()).hexdigest()
+            seals.write_sidecar(parquet, seals.Seal(json.loads(text)["parquet"]["sha256"], digest))
+        write(target, text)
 
-    def early(target, document):
-        if target.name.startswith("spx-options-"):
-            seal(target.with_suffix(".parquet"), document["parquet"]["sha256"])
-        write(target, document)
-
-    monkeypatch.setattr(merge.files, "write_json", early)
-    monkeypatch.setattr(merge.seals, "seal", lambda *_: None)
+    monkeypatch.setattr(files, "write_text", early)
 
     # Few of a fill's operations lie between the two, and not every hundred stops falls among them.
     with Proof(tmp_path) as proof:

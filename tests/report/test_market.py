@@ -13,6 +13,7 @@ from tests.panels import DATE, EXPIRATION, MINUTE, at
 from tests.report.filled import filled
 
 from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.lake import passports
 from spx_data.market import schema
 from spx_data.market.second_opinion import Opinion
 from spx_data.market.window import Window
@@ -25,7 +26,7 @@ from spx_data.report.day.market.grid import Grid
 from spx_data.report.day.market.records import sealed_chains
 from spx_data.report.day.market.smile import DELTAS
 from spx_data.report.day.view import View
-from spx_data.store import documents, seals
+from spx_data.store import seals
 from spx_data.store.reads import digest
 
 DAY = dt.date(2024, 7, 3)  # a half day
@@ -54,7 +55,7 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def market(lake):
-    return Market.of(lake.layout.parquet(DAY), documents.read(lake.layout.passport(DAY)))
+    return Market.of(lake.layout.parquet(DAY), passports.read(lake.layout, DAY, whole=True).document)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_every_record_is_counted_in_its_minute(market, witness):
 
 
 def test_what_is_missing_is_what_the_passport_says(lake, market):
-    passport = documents.read(lake.layout.passport(DAY))
+    passport = passports.read(lake.layout, DAY, whole=True).document
     proofs = zip(passport["chains"], passport[DETAILS]["chains"], strict=True)
 
     said = {f"{chain['expiration']} {chain['root']}": proof["stamps_missing"] for chain, proof in proofs}
@@ -223,7 +224,7 @@ def test_the_spread_is_the_median_near_the_money(market, witness):
 
 
 def test_quotes_that_stood_still_are_found_where_the_passport_has_them(lake, market):
-    passport = documents.read(lake.layout.passport(DAY))
+    passport = passports.read(lake.layout, DAY, whole=True).document
     hits = [detail["quality"]["hits"].get("stale", 0) for detail in passport[DETAILS]["chains"]]
     names = [f"{chain['expiration']} {chain['root']}" for chain in passport["chains"]]
 
@@ -461,7 +462,7 @@ def test_what_was_sealed_and_is_no_day_is_said_to_be_none(copy, columns):
         copy.write_bytes(b"not a Parquet")
     else:
         pl.DataFrame(columns).write_parquet(copy)
-    seals.seal(copy, digest(copy))
+    seals.seal(copy, digest(copy), {})
 
     with pytest.raises(FileCorruptionError, match="cannot be read" if columns is None else "does not say"):
         next(sealed_chains(copy, DAY))

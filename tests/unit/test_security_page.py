@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spx_data.config import reading
-from spx_data.lake.verify import pages
+from spx_data.lake.verify import content
 from spx_data.report import server
 from spx_data.store import foreign
 from theta_simulator import archive
@@ -45,7 +45,7 @@ def test_every_test_that_holds_a_claim_is_there():
         ),
         ("a part of a journal {} MB", (foreign.MOST_JOURNAL_BYTES / MB,)),
         ("a line {} MB", (foreign.MOST_LINE_BYTES / MB,)),
-        ("a footer {} MB", (pages._LONGEST_FOOTER / MB,)),
+        ("a footer {} MB", (content._LONGEST_TEXT / MB,)),
         (
             "{} MB, {} MB unpacked, {:,} members",
             (archive.MOST_BYTES / MB, archive.MOST_UNPACKED / 1e6, archive.MOST_MEMBERS),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spx_data.lake.verify import merkle
+from spx_data.lake.verify import root_of
 from spx_data.store.names import date_of
 
 START, END = "2024-11-27", "2024-12-02"
@@ -55,8 +55,8 @@ def test_a_whole_lake_verifies_and_says_its_root(lake, checksum_command):
         for path in (lake.folder / "data").rglob("*.sha256")
         for line in path.read_text().splitlines()
     }
-    assert f"root of the lake  {merkle.root(digests)}" in verified.stdout
-    assert f"root 2024  {merkle.root(digests)}" in verified.stdout
+    assert f"root of the lake  {root_of(digests)}" in verified.stdout
+    assert f"root 2024  {root_of(digests)}" in verified.stdout
     assert outside_witness(lake, checksum_command) == dict.fromkeys(SESSIONS, True)
 
 

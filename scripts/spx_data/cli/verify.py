@@ -17,9 +17,8 @@ from spx_data.text.words import counted, size
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spx_data.lake.verify import Day, Report
-    from spx_data.lake.verify.damages import Depth
-    from spx_data.lake.verify.verification import Observer
+    from spx_data.lake.verify import Day, Observer, Report
+    from spx_data.lake.verify.witnesses import Depth
     from spx_data.market.dates import Dates
 
 DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantine", "error"))

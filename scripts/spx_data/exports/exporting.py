@@ -59,7 +59,7 @@ def export(sealed: Iterable[Path], form: Format, folder: Path) -> Iterator[Expor
             date = date_of(parquet)
             assert date, parquet
             target = folder / f"{parquet.stem}.{form.suffix}"
-            entry, checksum = there.get(date.isoformat()), seals.sealed_checksum(parquet)
+            entry, checksum = there.get(date.isoformat()), seals.read(parquet).parquet
             is_new = entry is None or not _is_whole(entry, checksum, target)
             if is_new:
                 _write(parquet, checksum, date, form, target)

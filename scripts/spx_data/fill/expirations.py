@@ -16,7 +16,7 @@ from spx_data.lake import calendar
 from spx_data.market import sessions
 from spx_data.settings import Settings
 from spx_data.sources.source import Source
-from spx_data.store import documents
+from spx_data.store import seals
 from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class _Kept:
     def read(cls, layout: Layout, source: Source, root: str) -> _Kept | None:
         """What is kept of *source*'s list; None where that is nothing, or damaged."""
         try:
-            document = documents.read(layout.lake.expirations_cache(root))
+            document = seals.read_document(layout.lake.expirations_cache(root))
             if (document["base_url"], document["api"]) != (source.base_url, source.api):
                 return None
             dates = tuple(dt.date.fromisoformat(text) for text in document["dates"])
@@ -60,7 +60,7 @@ def asked(layout: Layout, source: Source, root: str) -> tuple[dt.date, ...]:
         "dates": [date.isoformat() for date in dates],
     }
     with suppress(SpxDataError):  # it only saves time
-        documents.write(layout.lake.expirations_cache(root), document)
+        seals.write_document(layout.lake.expirations_cache(root), document)
     return dates
 
 

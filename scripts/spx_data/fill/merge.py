@@ -29,7 +29,7 @@ from spx_data.quality import DETAILS, panel
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.settings import Settings
 from spx_data.sources import profile
-from spx_data.store import dataset, documents, files, journal, locks, reads, seals, staging
+from spx_data.store import dataset, files, journal, locks, reads, seals, staging
 from spx_data.store.journal import Journal
 from spx_data.store.parquet import DayWriter, Written, read_back
 from spx_data.store.staging import Receipt
@@ -70,9 +70,8 @@ def merge_date(
         merge = _Merge(settings, staged, session)
         written = _write(merge, manifest, target)
         file: dict[str, Any] = {"bytes": reads.size(target), "sha256": reads.digest(target)}
-        documents.write(settings.layout.passport(date), merge.passport(written, file, as_is, begun))
-        seals.seal(target, file["sha256"])
-        log.mention(journal.SEALED, rows=written.rows, **file)
+        sealed = seals.seal(target, file["sha256"], merge.passport(written, file, as_is, begun))
+        log.mention(journal.SEALED, rows=written.rows, **file, passport_sha256=sealed.passport)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, file["bytes"])
     if not settings.keep_ndjson:
         _clear(settings.layout.staging(date), stays)

@@ -14,7 +14,7 @@ from spx_data.settings import Settings, Terminal
 from spx_data.sources import access, slots
 from spx_data.sources.retry import retrying
 from spx_data.sources.source import Source
-from spx_data.store import dataset, files, handles, volumes
+from spx_data.store import dataset, files, limits
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ def preflight(settings: Settings) -> Terminal:
     dataset.check_there(layout)
     for directory in (layout.output, layout.temp, layout.data, layout.database.parent):
         files.check_writable(directory)
-    for lack in volumes.check(layout):
+    for lack in limits.check(layout):
         _log.warning("%s: after a power cut the last files may be damaged; verify finds them", lack)
-    handles.ensure(settings.terminal.max_concurrent_requests)
+    limits.ensure_files(settings.terminal.max_concurrent_requests)
     terminal = access.locate(settings.terminal, patient=True)
     address, limit = str(terminal.base_url), terminal.max_concurrent_requests
     with slots.shared(layout, address, limit, brief=True) as shared:

@@ -18,7 +18,7 @@ from spx_data.errors import SpxDataError
 from spx_data.market import sessions
 from spx_data.market.sessions import Session, today
 from spx_data.settings import Settings
-from spx_data.store import documents
+from spx_data.store import seals
 
 _NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
 
@@ -86,7 +86,7 @@ class _Copy:
     def read(cls, path: Path) -> _Copy | None:
         """The copy at *path*; None where there is none of today's library."""
         try:
-            document = documents.read(path)
+            document = seals.read_document(path)
         except SpxDataError:
             return None
         if document["release"] != _release():
@@ -102,7 +102,7 @@ class _Copy:
             "end": self.end.isoformat(),
             "sessions": [session.hours for session in self.sessions],
         }
-        documents.write(path, document)
+        seals.write_document(path, document)
 
 
 @functools.cache

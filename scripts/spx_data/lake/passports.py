@@ -1,23 +1,25 @@
-"""The passport of a sealed day, as it is read: it vouches for its own bytes, and has a passport's shape.
+"""The passport of a sealed day, as it is read: its bytes are those that were sealed, and it is a passport.
 
-Whoever can write to a lake can make a document anew that vouches for itself, so that says nothing of what is
-in it. Behind this module a number is a number, a date a date, and what every passport has is there.
+Whoever can write to a lake can seal another document, so the seal says nothing of what is in it. Behind this
+module a number is a number, a date a date, and what every passport has is there.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spx_data.errors import FileCorruptionError
 from spx_data.quality import DETAILS
-from spx_data.store import documents, versions
+from spx_data.store import dataset, foreign, reads, seals
 from spx_data.store.layout import Layout
 
-FORMAT = 6
+FORMAT = 7
 
 # What a value must be: one of these types or None, a check of it, a list of such values, or an object whose
 # members are so: those named here, of which the optional ones end in a question mark, or, under `*`, all.
@@ -25,32 +27,58 @@ _Shape = Any
 _ABSENT = object()
 
 
-def read(layout: Layout, date: dt.date, *, whole: bool = False) -> documents.Reading:
+@dataclass(frozen=True)
+class Reading:
+    """A passport, and the file it was read from."""
+
+    document: dict[str, Any]
+    size: int  # bytes
+    sha256: str
+
+
+def read(layout: Layout, date: dt.date, *, whole: bool = False) -> Reading:
     """The passport of *date*, without its details unless the *whole* is wanted.
 
     Raises:
-        MissingFileError: there is none.
-        FileCorruptionError: it does not vouch for its own bytes, or is no passport.
+        MissingFileError: there is none, or no sidecar.
+        FileCorruptionError: it is not what the sidecar vouches for, or is no passport.
         OtherVersionError: it is of another format than today's.
     """
     path = layout.passport(date)
-    found = documents.read_whole(path, until=None if whole else DETAILS)
-    check_format(layout, path, found.document)
-    if not _IS_PASSPORT(found.document):
-        misfit = _misfit(found.document, _PASSPORT, "")
-        raise FileCorruptionError(
-            f"{path} vouches for a document that is no passport: {misfit}",
-            cure="snakemake verify says what is damaged",
-            path=path,
-            expected="a passport",
-            actual=misfit,
-        )
-    return found
+    content = reads.content(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    seals.check(path, seals.read(layout.parquet(date)).passport, sha256)
+    try:
+        document = foreign.parsed(content if whole else _before(content, DETAILS))
+    except ValueError as error:
+        raise _none(path, str(error)) from error
+    if isinstance(document, dict):
+        check_format(layout, path, document)
+    if not _IS_PASSPORT(document):
+        raise _none(path, str(_misfit(document, _PASSPORT, "")))
+    return Reading(document, len(content), sha256)
+
+
+def _before(content: bytes, field: str) -> bytes:
+    """The fields of a document that stand before *field*, as a document of their own."""
+    # As `seals.seal` writes it: a space before the document's own fields, more before those inside of others.
+    end = content.find(f',\n "{field}": '.encode())
+    return content if end < 0 else content[:end] + b"\n}\n"
+
+
+def _none(path: Path, finding: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{path} was sealed and is no passport: {finding}",
+        cure="snakemake verify says what is damaged",
+        path=path,
+        expected="a passport",
+        actual=finding,
+    )
 
 
 def check_format(layout: Layout, path: Path, document: Mapping[str, Any]) -> None:
-    """Raise `OtherVersionError` where a passport that vouches for itself is not of today's format."""
-    versions.check_format(path, document.get("format"), FORMAT, layout.output)
+    """Raise `OtherVersionError` where a passport that was sealed is not of today's format."""
+    dataset.check_format(path, document.get("format"), FORMAT, layout.output)
 
 
 def _fitting(shape: _Shape) -> Callable[[Any], bool]:

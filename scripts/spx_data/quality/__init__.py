@@ -6,5 +6,5 @@ together.
 """
 
 # What a passport says of single chains and minutes stands in this field, its last: who needs the day alone
-# leaves it unread (`documents.read_whole`).
+# leaves it unread (`lake.passports.read`).
 DETAILS = "details"

@@ -36,7 +36,7 @@ from spx_data.lake import runs
 from spx_data.market import sessions
 from spx_data.report import dashboard, page
 from spx_data.settings import Settings
-from spx_data.store import files, handles, reads, seals
+from spx_data.store import files, limits, reads, seals
 
 _KEPT_SECONDS = 3.0  # a dashboard younger than this is shown again, to however many look at it
 _AT_WORK_SECONDS = 10  # between two looks at a run, at most
@@ -245,7 +245,7 @@ class Server(ThreadingHTTPServer):
         """Whether there is room for one more."""
         if self.visitors.are_many:
             time.sleep(_GLANCE_SECONDS)  # for the threads of those who came before: they may have asked
-        return self.visitors.enter(request, min(_MOST_VISITORS, handles.soft_limit() // 4))
+        return self.visitors.enter(request, min(_MOST_VISITORS, limits.files_allowed_now() // 4))
 
     def shutdown_request(self, request: Any) -> None:
         """End a connection."""

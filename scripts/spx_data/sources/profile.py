@@ -17,7 +17,7 @@ from typing import Any
 from spx_data.errors import FileCorruptionError, SpxDataError
 from spx_data.market.readings import Reading
 from spx_data.market.second_opinion import Lack
-from spx_data.store import documents
+from spx_data.store import seals
 from spx_data.store.layout import Layout
 
 FORMAT = 1
@@ -175,7 +175,7 @@ class Profile:
                 document["floor"]["refusal"],
             ),
             "table": tuple(Finding(**row) for row in document["table"]),
-            "sha256": document[documents.FIELD],
+            "sha256": document[seals.FIELD],
         }
         return cls(**told)
 
@@ -198,7 +198,7 @@ def _volume(document: Mapping[str, Any] | None) -> Volume | None:
 
 def write(path: Path, profile: Profile) -> Profile:
     """Write *profile* to *path* (`Layout.profile`), and return it with its digest."""
-    documents.write(path, profile.as_json())
+    seals.write_document(path, profile.as_json())
     return read(path)
 
 
@@ -210,7 +210,7 @@ def read(path: Path) -> Profile:
         FileCorruptionError: it is damaged, or of another release.
     """
     try:
-        return Profile.of_json(documents.read(path))
+        return Profile.of_json(seals.read_document(path))
     except (KeyError, TypeError, ValueError) as error:
         raise FileCorruptionError(
             f"{path} is no profile of a terminal that this release knows ({error})",

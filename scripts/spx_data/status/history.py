@@ -16,7 +16,7 @@ from spx_data.lake import passports, session_states
 from spx_data.lake.session_states import Evidence, Kind, State
 from spx_data.status import digest
 from spx_data.status.digest import Digest
-from spx_data.store import documents, journal, staging
+from spx_data.store import journal, staging
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 
@@ -44,7 +44,7 @@ class History:
     date: dt.date
     state: State
     events: Sequence[Event]
-    passport_file: documents.Reading | None  # of a sealed date
+    passport_file: passports.Reading | None  # of a sealed date
 
     @classmethod
     def of(cls, layout: Layout, date: dt.date, evidence: Evidence, state: State) -> History:

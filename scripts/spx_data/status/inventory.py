@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from spx_data.errors import FileCorruptionError, MissingFileError
-from spx_data.store import documents, reads
+from spx_data.lake import passports
+from spx_data.store import reads
 from spx_data.store.layout import Layout
 
 
@@ -33,7 +34,7 @@ def items(
     checksum: str,
     rows: int,
     created: str | None,
-    passport: documents.Reading | None = None,
+    passport: passports.Reading | None = None,
 ) -> Iterator[Item]:
     """The files of a sealed *date* that are there.
 

@@ -3,11 +3,13 @@
 Settings that change the bytes of a day are the data set's identity. The first sealed day writes it to
 `dataset.json`; every later run must agree with it or is refused before it touches anything. The version of
 the schema in it is that of new days: older days stay as they are, and it is raised with the first new one.
+What another version of spx-data wrote, here or in a single day, is told in one line and left as it is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +23,12 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.market import columns, products
-from spx_data.store import files, journal, locks, reads, seals, tree, versions
+from spx_data.store import files, journal, locks, reads, seals, tree
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
 from spx_data.store.names import DATASET
 
-FORMAT = 2
+FORMAT = 3
 Identity = dict[str, Any]
 _SCHEMA = "schema_version"
 
@@ -73,9 +75,9 @@ def _held(path: Path) -> Identity | None:
     except MissingFileError:
         return None
     held: Identity = found if isinstance(found, dict) else {}
-    versions.check_format(path, held.get("format"), FORMAT, path.parent)
+    check_format(path, held.get("format"), FORMAT, path.parent)
     if isinstance(version := held.get(_SCHEMA), int) and version > columns.VERSION:
-        raise versions.newer(path, "schema version", version, columns.VERSION)
+        raise newer(path, "schema version", version, columns.VERSION)
     return held
 
 
@@ -184,3 +186,36 @@ def last_sealed(layout: Layout) -> dt.date | None:
         if journal.was_sealed(journal.read(path), since):
             return dt.date.fromisoformat(path.stem)
     return None
+
+
+def check_format(path: Path, found: object, known: int, lake: Path) -> None:
+    """Raise `OtherVersionError` where *path*, in *lake*, says that it is of a format that is not *known*."""
+    if not isinstance(found, int) or found < 1 or found == known:
+        return
+    raise newer(path, "format", found, known) if found > known else _older(path, found, known, lake)
+
+
+def newer(path: Path, what: str, found: int, known: int) -> OtherVersionError:
+    """The error that *what* (its schema, its format) *path* has is one that this code does not know yet."""
+    return OtherVersionError(
+        f"{path} was written by a newer spx-data: its {what} is {found}, and this one knows up to {known}; "
+        "it is left as it is",
+        cure="Update spx-data to the version that wrote it",
+        what=str(path),
+        expected=known,
+        actual=found,
+    )
+
+
+def _older(path: Path, found: int, known: int, lake: Path) -> OtherVersionError:
+    """The error that *path* is of before, of which no code is kept: its whole *lake* is to stand aside."""
+    aside = lake.with_name(f"{lake.name}.before")
+    return OtherVersionError(
+        f"{path} is of an earlier version of spx-data: its format is {found}, and today's is {known}. Its "
+        "days are not taken over: they are fetched anew once their folder stands aside; nothing is deleted",
+        cure=f"mv {shlex.quote(str(lake))} {shlex.quote(str(aside))} && "
+        'spx-data accept --lost --reason "of an earlier version"',
+        what=str(path),
+        expected=known,
+        actual=found,
+    )

@@ -154,7 +154,7 @@ def _sync(path: Path) -> None:
 
 
 def _flush(descriptor: int, *, folder: bool = False) -> None:
-    """Flush what *descriptor* is of; that its volume cannot is known beforehand (`volumes`), and no error."""
+    """Flush what *descriptor* is of; that its volume cannot is known beforehand (`limits`), and no error."""
     try:
         disk.flush(descriptor)
     except OSError as error:

@@ -3,7 +3,7 @@
 A lake may come from elsewhere, and anybody may have edited it. Nothing below takes more memory than its
 ceilings allow, whatever the bytes say: one megabyte of gzip can hold a thousand, and five of JSON a million
 lists in lists. Everything that reads JSON or gzip out of the lake comes through here (most of it
-by way of `reads.read_json`, `documents` and `journal`); only plain files are opened (`disk.open_plain`).
+by way of `reads.read_json`, `seals` and `journal`); only plain files are opened (`disk.open_plain`).
 """
 
 from __future__ import annotations

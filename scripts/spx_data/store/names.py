@@ -93,6 +93,11 @@ def sidecar_name(parquet: str) -> str:
     return f"{parquet}.sha256"
 
 
+def passport_of(parquet: Path) -> Path:
+    """The passport beside *parquet*."""
+    return parquet.with_suffix(".json")
+
+
 def compressed_of(path: Path) -> Path:
     """Where a log, or the older part of a journal, is compressed."""
     return path.with_name(path.name + COMPRESSED)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, SchemaValidationError
 from spx_data.market import schema
-from spx_data.store import faults, versions
+from spx_data.store import dataset, faults
 
 RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 SCHEMA_VERSION_KEY = "spx_data.schema_version"
@@ -113,7 +113,7 @@ def version_of(told: str | None, path: Path) -> int:
             reason=repr(told),
         )
     if int(told) > schema.VERSION:
-        raise versions.newer(path, "schema version", int(told), schema.VERSION)
+        raise dataset.newer(path, "schema version", int(told), schema.VERSION)
     return int(told)
 
 

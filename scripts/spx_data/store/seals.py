@@ -1,41 +1,77 @@
-"""The seal of a file: a sidecar with its checksum, written last, so that where it is the file is done."""
+"""What vouches for bytes: the sidecar of a sealed day, and the digest at the end of a single document.
+
+A sidecar has the checksums of a day's Parquet and passport, in the form that `sha256sum -c` and `shasum -a
+256 -c` read. It is written last: where it is, the day is done. A document that stands alone has its own
+SHA-256 in its last field, `document_sha256`, taken with the 64 digits of that field written as zeros; so
+every byte of it counts.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from spx_data.errors import EvictedFileError, FileCorruptionError, MissingFileError
-from spx_data.store import files, names, reads
+from spx_data.store import files, foreign, names, reads
+
+FIELD = "document_sha256"
+
+_BLANK = "0" * 64
+_END = re.compile(rb'"' + FIELD.encode() + rb'": "([0-9a-f]{64})"\n}\n')
+_END_LENGTH = len(f'"{FIELD}": "{_BLANK}"\n}}\n')
 
 
-def seal(target: Path, checksum: str) -> None:
-    """Write the sidecar of *target*, in the form that `sha256sum -c` and `shasum -c` read."""
-    files.write_text(names.sidecar_of(target), f"{checksum}  {target.name}\n")
+class Seal(NamedTuple):
+    """What a sidecar vouches for: the SHA-256 of a day's Parquet, and that of its passport."""
+
+    parquet: str
+    passport: str
 
 
-def sealed_checksum(target: Path) -> str:
-    """The SHA-256 that the sidecar of *target* vouches for.
+def seal(parquet: Path, checksum: str, passport: Mapping[str, Any]) -> Seal:
+    """Write the *passport* of a *parquet* with that *checksum*, and then the sidecar of both."""
+    text = files.json_text(passport)
+    made = Seal(checksum, hashlib.sha256(text.encode()).hexdigest())
+    files.write_text(names.passport_of(parquet), text)
+    write_sidecar(parquet, made)
+    return made
+
+
+def write_sidecar(parquet: Path, made: Seal) -> None:
+    """Write the sidecar of *parquet* alone: the last step of a seal."""
+    beside = names.passport_of(parquet).name
+    files.write_text(
+        names.sidecar_of(parquet), f"{made.parquet}  {parquet.name}\n{made.passport}  {beside}\n"
+    )
+
+
+def read(parquet: Path) -> Seal:
+    """What the sidecar of *parquet* vouches for.
 
     Raises:
         MissingFileError: there is no sidecar.
-        FileCorruptionError: the sidecar is not one line that names *target*.
+        FileCorruptionError: the sidecar is not two lines that name *parquet* and its passport.
     """
-    words = reads.content(names.sidecar_name(str(target))).decode(errors="replace").split()
-    if len(words) != 2 or len(words[0]) != 64 or words[1] != target.name:
-        sidecar = names.sidecar_of(target)
+    words = reads.content(names.sidecar_name(str(parquet))).decode(errors="replace").split()
+    beside = names.passport_of(parquet).name
+    if words[1::2] != [parquet.name, beside] or [len(word) for word in words[::2]] != [64, 64]:
+        sidecar = names.sidecar_of(parquet)
         raise FileCorruptionError(
-            f"{sidecar} is not a sidecar of {target.name}",
+            f"{sidecar} is not a sidecar of {parquet.name} and {beside}",
             cure="Run the workflow again: the date counts as not done and is fetched anew",
             path=sidecar,
-            expected=f"<64 hexadecimal digits>  {target.name}",
-            actual=" ".join(words)[:100],
+            expected=f"<64 hexadecimal digits>  {parquet.name}, and the same for {beside}",
+            actual=" ".join(words)[:200],
         )
-    return words[0]
+    return Seal(words[0], words[2])
 
 
-def is_sealed(target: Path) -> bool:
-    """Whether *target* and its sidecar are both there and agree on the name.
+def is_sealed(parquet: Path) -> bool:
+    """Whether *parquet* and its sidecar are both there and agree on the name.
 
     The cheap half of `verify`: it does not read the file's bytes. What lies in iCloud is not lost.
 
@@ -43,14 +79,14 @@ def is_sealed(target: Path) -> bool:
         SpxDataError: the system does not tell.
     """
     try:
-        sealed_checksum(target)
-        return reads.is_there(target)
+        read(parquet)
+        return reads.is_there(parquet)
     except (MissingFileError, FileCorruptionError):
         return False
     except EvictedFileError:
         return True
     except OSError as error:
-        sidecar = names.sidecar_of(target)
+        sidecar = names.sidecar_of(parquet)
         if _errno(error) == errno.ELOOP or sidecar.is_dir():  # a stranger stands in its place
             return False
         raise
@@ -62,14 +98,68 @@ def _errno(error: OSError) -> int | None:
     return cause.errno if isinstance(cause, OSError) else error.errno
 
 
-def verify(target: Path) -> None:
-    """Raise `FileCorruptionError` unless the bytes of *target* are those its sidecar vouches for."""
-    expected = sealed_checksum(target)
-    if (found := reads.digest(target)) != expected:
+def verify(parquet: Path) -> None:
+    """Raise `FileCorruptionError` unless the bytes of *parquet* are those its sidecar vouches for."""
+    check(parquet, read(parquet).parquet, reads.digest(parquet))
+
+
+def check(path: Path, expected: str, found: str) -> None:
+    """Raise `FileCorruptionError` unless *path*, with the SHA-256 *found*, is what its sidecar *expected*."""
+    if found != expected:
         raise FileCorruptionError(
-            f"{target}: the sidecar says {expected[:12]}…, the file is {found[:12]}…",
-            cure="Move the date's files away and run the workflow again",
-            path=target,
+            f"{path}: the sidecar says {expected[:12]}…, the file is {found[:12]}…",
+            cure="snakemake verify says what is damaged, and moves it away",
+            path=path,
             expected=expected,
             actual=found,
         )
+
+
+# A document that stands alone ----------------------------------------------------------------------------
+
+
+def write_document(target: Path, document: Mapping[str, Any]) -> None:
+    """Write *document* to *target* as JSON with its own digest as the last field, atomically."""
+    files.write_json(target, _with_digest(document))
+
+
+def signed(document: Mapping[str, Any]) -> bytes:
+    """What `write_document` writes."""
+    return files.json_text(_with_digest(document)).encode()
+
+
+def _with_digest(document: Mapping[str, Any]) -> dict[str, Any]:
+    blank = files.json_text({**document, FIELD: _BLANK})
+    return {**document, FIELD: hashlib.sha256(blank.encode()).hexdigest()}
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The document at *path*, byte for byte as it was written, so its fields need no second look.
+
+    Raises:
+        MissingFileError: there is none.
+        FileCorruptionError: it does not vouch for its own bytes.
+    """
+    content, finding = reads.content(path), f"{path} does not have the SHA-256 in its {FIELD}"
+    try:
+        if holds(content):
+            document: dict[str, Any] = foreign.parsed(content)
+            return document
+    except ValueError as error:
+        finding = f"{path} vouches for bytes that are no document: {error}"
+    raise FileCorruptionError(
+        finding,
+        cure="Move it away: it is made anew (the profile of a terminal by spx-data probe)",
+        path=path,
+        expected="a document that vouches for its own bytes",
+        actual=f"{len(content)} bytes",
+    )
+
+
+def holds(content: bytes) -> bool:
+    """Whether *content* ends in a digest of its own that is right."""
+    match = _END.fullmatch(content, max(0, len(content) - _END_LENGTH))
+    if match is None:
+        return False
+    blank = content[: match.start(1)] + _BLANK.encode() + content[match.end(1) :]
+    return hashlib.sha256(blank).hexdigest() == match[1].decode()

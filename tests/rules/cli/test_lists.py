@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from tests.sealed_days import fail, judged, record, seal
+from tests.sealed_days import fail, judged, record, reseal, seal
 
 from spx_data import config
 from spx_data.cli import commands
@@ -25,7 +25,7 @@ from spx_data.cli.table import Column
 from spx_data.errors import SpxDataError
 from spx_data.lake.session_states import Kind
 from spx_data.settings import Settings
-from spx_data.store import documents, journal
+from spx_data.store import journal
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NOW = "2024-02-20T08:00:00-05:00"
@@ -343,10 +343,10 @@ def test_days_that_stand_out_and_expirations_that_are_lost_are_shown(project):
     days = [dt.date(2024, 1, day) for day in (*range(9, 13), *range(16, 20), *range(22, 25))]
     for date in days:
         seal(project, date, rows=20_000, quality=judged(spread=0.04 if date == days[-1] else 0.01))
-    listed = documents.read(project.layout.passport(days[5]))
+    listed = json.loads(project.layout.passport(days[5]).read_bytes())
     details = listed["details"] | {"chains": listed["details"]["chains"][:-1]}
     listed |= {"chains": listed["chains"][:-1], "details": details}
-    documents.write(project.layout.passport(days[5]), listed)
+    reseal(project.layout, days[5], listed)
 
     found = {row["date"]: row for row in rows("quality")}
     shown = printed("quality")
@@ -382,13 +382,12 @@ def test_a_bad_day_is_told_in_full(project):
 
 
 def test_gaps_are_named_up_to_what_a_person_reads(project):
-    path = project.layout.passport(SEALED[0])
     gap = {"contract": None, "first": "10:31", "last": "10:31", "stamps": 8, "explained": False}
-    listed = documents.read(path)
+    listed = json.loads(project.layout.passport(SEALED[0]).read_bytes())
     listed["details"]["chains"][0] |= {"gaps": [gap] * 11, "more": {"gaps": 40}}
     listed["chains"][1]["explained"] = "the source has no data for it"
     listed["quality"]["figures"]["rate"] = None
-    documents.write(path, listed)
+    reseal(project.layout, SEALED[0], listed)
 
     shown = printed("quality", "2024-01-02")
 

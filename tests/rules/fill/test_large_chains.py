@@ -12,7 +12,7 @@ from spx_data.fill import merge
 from spx_data.fill.chunks import chunks
 from spx_data.lake.session_states import Kind
 from spx_data.market import schema
-from spx_data.store import disk, documents
+from spx_data.store import disk
 from theta_simulator.blemishes import Blemish
 from theta_simulator.blemishes import Kind as Defect
 
@@ -26,7 +26,7 @@ HOURS = {
 BLEMISHES = tuple(
     Blemish(kind, first=dt.time(first), last=dt.time(last), **PLACE) for kind, (first, last) in HOURS.items()
 )
-OF_THE_MERGE = {"sealed_at", "merge_seconds", documents.FIELD}
+OF_THE_MERGE = {"sealed_at", "merge_seconds"}
 
 
 @pytest.fixture

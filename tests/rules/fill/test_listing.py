@@ -12,7 +12,7 @@ from spx_data.fill.listing import Listing
 from spx_data.fill.preflight import preflight
 from spx_data.market import sessions
 from spx_data.ops import mend
-from spx_data.store import documents, journal
+from spx_data.store import journal, seals
 from theta_simulator import market
 from theta_simulator.habits import Habit
 
@@ -87,7 +87,7 @@ def test_expirations_are_asked_for_once_and_kept(habitual, day):
     day(terminal, date=NEXT).fetch()
 
     assert asked(terminal, "list/expirations") == 2
-    kept = documents.read(date.layout.expirations_cache("SPXW"))
+    kept = seals.read_document(date.layout.expirations_cache("SPXW"))
     assert (kept["base_url"], kept["api"]) == (terminal.url, "v3")
     assert MONTHLY.isoformat() in kept["dates"]
 
@@ -125,8 +125,8 @@ def test_a_kept_list_serves_the_dates_that_it_knows(change, again, habitual):
     date.fetch()
     for root in ("SPX", "SPXW"):
         path = date.layout.expirations_cache(root)
-        kept = {name: value for name, value in documents.read(path).items() if name != documents.FIELD}
-        documents.write(path, kept | change)
+        kept = {name: value for name, value in seals.read_document(path).items() if name != seals.FIELD}
+        seals.write_document(path, kept | change)
 
     date.fetch()
 

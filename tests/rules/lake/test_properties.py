@@ -206,7 +206,7 @@ def plant(layout, date, evidence):
         places[name].parent.mkdir(parents=True, exist_ok=True)
         places[name].write_bytes(content)
         if name == "sealed":
-            seals.seal(places[name], reads.digest(places[name]))
+            seals.seal(places[name], reads.digest(places[name]), {})
 
 
 def rows_of(database):

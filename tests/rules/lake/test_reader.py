@@ -1,6 +1,7 @@
 """Reading a lake that was really filled: sealed days alone, checked first, named by one digest."""
 
 import datetime as dt
+import json
 import os
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ from tests import sealed_days
 import spx_data
 from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
 from spx_data.lake import reader
-from spx_data.lake.verify import merkle
-from spx_data.store import documents, files, journal, reads, seals
+from spx_data.lake.verify import root_of
+from spx_data.store import files, journal, reads, seals
 
 DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
 
@@ -188,10 +189,9 @@ def test_named_dates_may_be_left_out_as_well(sealed):
 
 def reseal(layout, date, change):
     """Write the passport of *date* anew, changed."""
-    passport = documents.read(layout.passport(date))
-    passport.pop(documents.FIELD)
+    passport = json.loads(layout.passport(date).read_bytes())
     change(passport)
-    documents.write(layout.passport(date), passport)
+    sealed_days.reseal(layout, date, passport)
 
 
 def lacks(what):
@@ -242,7 +242,7 @@ def copied_over(layout, source, target, *, passport):
     shutil.copy(layout.parquet(source), layout.parquet(target))
     if passport:
         shutil.copy(layout.passport(source), layout.passport(target))
-    seals.seal(layout.parquet(target), reads.digest(layout.parquet(target)))
+    sealed_days.reseal(layout, target, json.loads(layout.passport(target).read_bytes()))
 
 
 def test_a_day_copied_over_another_is_refused(sealed):
@@ -272,7 +272,7 @@ def test_a_day_without_its_passport_is_refused(sealed):
 
     with pytest.raises(FileCorruptionError, match="2024-01-31: its passport is not there") as caught:
         scan(sealed)
-    assert "document_sha256" in caught.value.fields["actual"]["2024-02-01"]
+    assert "the sidecar says" in caught.value.fields["actual"]["2024-02-01"]
 
 
 def test_a_date_named_by_itself_that_is_not_there_is_missing(sealed):
@@ -318,7 +318,7 @@ def test_every_changed_day_is_named_before_a_row_is_read(sealed):
 
     fields = caught.value.fields
     assert fields["actual"]["2024-02-02"] == reads.digest(sealed.parquet(DAYS[2]))
-    assert fields["expected"]["2024-02-02"] == seals.sealed_checksum(sealed.parquet(DAYS[2]))
+    assert fields["expected"]["2024-02-02"] == seals.read(sealed.parquet(DAYS[2])).parquet
     assert dates_in(scan(sealed, DAYS[1])) == [DAYS[1]]
 
 
@@ -332,7 +332,7 @@ def test_a_root_names_the_exact_data(sealed):
     root = spx_data.verification_root("2024-02", lake=sealed.output)
     sidecars = {date: sealed.sidecar(date).read_text().split()[0] for date in DAYS[1:]}
 
-    assert root == merkle.root(sidecars)
+    assert root == root_of(sidecars)
     assert dates_in(scan(sealed, "2024-02", root=root)) == DAYS[1:]
     assert dates_in(scan(sealed, DAYS[1:], root=root.upper())) == DAYS[1:]
     with pytest.raises(FileCorruptionError, match=f"not {root}"):
@@ -344,7 +344,7 @@ def test_a_root_names_the_exact_data(sealed):
 def test_data_sealed_anew_with_other_bytes_has_another_root(sealed):
     root = spx_data.verification_root(lake=sealed.output)
     spoil(sealed, DAYS[0])
-    seals.seal(sealed.parquet(DAYS[0]), reads.digest(sealed.parquet(DAYS[0])))
+    reseal(sealed, DAYS[0], whole)
 
     with pytest.raises(FileCorruptionError, match="3 selected days"):
         scan(sealed, root=root)

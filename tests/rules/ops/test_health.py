@@ -26,7 +26,7 @@ from spx_data.ops import health
 from spx_data.settings import Settings
 from spx_data.sources import access
 from spx_data.status import database
-from spx_data.store import dataset, files, handles, locks, reads
+from spx_data.store import dataset, files, limits, locks, reads
 from spx_data.store.journal import Journal
 
 MOMENT = "2024-01-08T08:00:00-05:00"
@@ -76,7 +76,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(reads, "free_bytes", lambda _: 5 * 10**11)
     monkeypatch.setattr(reads, "total_bytes", lambda _: 10**12)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(percent=50.0, total=16e9))
-    monkeypatch.setattr(handles, "allowed", lambda: 1024)
+    monkeypatch.setattr(limits, "files_allowed", lambda: 1024)
     return Project(tmp_path)
 
 

@@ -160,7 +160,7 @@ def test_the_report_says_which_version_is_which(source, day):
     assert (document["date"], document["found"], document["action"]) == ("2024-01-02", "restated", "reported")
     assert document["notes"] == []
     old, new = document["versions"]["before"], document["versions"]["after"]
-    assert old["sha256"] == seals.sealed_checksum(date.layout.parquet(DAY)) != new["sha256"]
+    assert old["sha256"] == seals.read(date.layout.parquet(DAY)).parquet != new["sha256"]
     assert old["records_sha256"] == date.passport()["records_sha256"] != new["records_sha256"]
     assert (old["where"], new["where"]) == ("sealed", "not kept")
     (event,) = looks(date)

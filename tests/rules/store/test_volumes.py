@@ -41,9 +41,9 @@ from spx_data.ops.recheck.compare import compare
 from spx_data.sources import slots
 from spx_data.sources.theta import ceilings
 from spx_data.sources.theta.transport import Transport
-from spx_data.store import disk, faults, files, handles, journal, locks, parquet, reads, seals, volumes
+from spx_data.store import disk, faults, files, journal, limits, locks, parquet, reads, seals
 from spx_data.store.journal import Journal
-from spx_data.store.volumes import Lack
+from spx_data.store.limits import Lack
 
 DAY = dt.date(2024, 1, 2)
 NOW = dt.datetime(2024, 6, 3, tzinfo=dt.UTC)
@@ -75,7 +75,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="descrip
 
 
 def test_a_local_disk_lacks_nothing_and_keeps_no_trace(tmp_path):
-    assert volumes.lacks(tmp_path / "a" / "b") == {}
+    assert limits.lacks(tmp_path / "a" / "b") == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -84,7 +84,7 @@ def test_whatever_a_lock_says_is_a_lack_of_locks_or_a_fault(number, tmp_path, mo
     failing(monkeypatch, lock=number)
 
     try:
-        found = volumes.lacks(tmp_path)
+        found = limits.lacks(tmp_path)
     except SpxDataError as error:
         assert number in disk.FAILED
         assert is_the_machines(error)
@@ -99,7 +99,7 @@ def test_whatever_a_flush_says_is_a_lack_or_a_fault(number, tmp_path, monkeypatc
     failing(monkeypatch, flush=number)
 
     try:
-        found = volumes.lacks(tmp_path)
+        found = limits.lacks(tmp_path)
     except SpxDataError as error:
         assert number not in disk.NOT_SUPPORTED
         assert is_the_machines(error)
@@ -110,14 +110,14 @@ def test_whatever_a_flush_says_is_a_lack_or_a_fault(number, tmp_path, monkeypatc
 def test_a_lock_that_keeps_nobody_out_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(disk, "lock", lambda *_: None)
 
-    assert list(volumes.lacks(tmp_path)) == [Lack.EXCLUSION]
+    assert list(limits.lacks(tmp_path)) == [Lack.EXCLUSION]
 
 
 def test_modes_that_stay_as_they_are_are_a_lack(tmp_path, monkeypatch):
     os.umask(0o022)
     monkeypatch.setattr(disk, "set_mode", lambda *_: None)
 
-    assert volumes.lacks(tmp_path) == {Lack.MODES: "asked for 600, it has 644"}
+    assert limits.lacks(tmp_path) == {Lack.MODES: "asked for 600, it has 644"}
 
 
 @linux
@@ -470,16 +470,16 @@ def fake_limits(monkeypatch, soft, hard, most=sys.maxsize):
             raise ValueError("not allowed to raise maximum limit")
         limits[:] = pair
 
-    monkeypatch.setattr(handles.resource, "getrlimit", lambda _: tuple(limits))
-    monkeypatch.setattr(handles.resource, "setrlimit", set_)
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: tuple(limits))
+    monkeypatch.setattr(limits.resource, "setrlimit", set_)
     return limits
 
 
-@pytest.mark.parametrize("hard", [handles.resource.RLIM_INFINITY, 10_240, 4096])
+@pytest.mark.parametrize("hard", [limits.resource.RLIM_INFINITY, 10_240, 4096])
 def test_the_soft_limit_is_raised_as_far_as_a_run_may_need(hard, monkeypatch):
     limits = fake_limits(monkeypatch, 256, hard)
 
-    handles.ensure(4)
+    limits.ensure_files(4)
 
     assert limits == [4096, hard]
 
@@ -487,16 +487,16 @@ def test_the_soft_limit_is_raised_as_far_as_a_run_may_need(hard, monkeypatch):
 def test_where_not_much_can_be_had_what_is_needed_is_asked_for(monkeypatch):
     limits = fake_limits(monkeypatch, 64, 100_000, most=200)
 
-    handles.ensure(4)
+    limits.ensure_files(4)
 
-    assert limits[0] == handles.needed(4)
+    assert limits[0] == limits.files_needed(4)
 
 
 def test_a_limit_that_is_too_low_is_one_line(monkeypatch):
     fake_limits(monkeypatch, 100, 100)
 
     with pytest.raises(MachineError, match="may have 100 files open here, and a run needs 134"):
-        handles.ensure(4)
+        limits.ensure_files(4)
 
 
 # Other users --------------------------------------------------------------------------------------------

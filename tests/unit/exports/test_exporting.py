@@ -19,7 +19,7 @@ def day(folder, date, number=1.0):
     path = folder / f"spx-options-{date}.parquet"
     stamps = pl.Series([1_704_205_800_000, 1_704_205_860_000]).cast(pl.Datetime("ms", "America/New_York"))
     pl.DataFrame({"root": ["SPX", "SPXW"], "timestamp": stamps, "bid": [number, None]}).write_parquet(path)
-    seals.seal(path, reads.digest(path))
+    seals.seal(path, reads.digest(path), {})
     return path
 
 

@@ -54,7 +54,7 @@ def test_only_a_session_can_be_decided_about(decide, settings):
 def test_a_sealed_date_needs_no_acceptance(settings):
     parquet = settings.layout.parquet(DAY)
     files.write_text(parquet, "PAR1")
-    seals.seal(parquet, reads.digest(parquet))
+    seals.seal(parquet, reads.digest(parquet), {})
 
     with pytest.raises(DateValidationError, match="is sealed"):
         acceptance.accept(settings, DAY, "whatever")

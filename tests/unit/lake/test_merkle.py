@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.lake.verify import merkle
+from spx_data.lake.verify import root_of, roots_by_year, tree_hash
 
 # The inputs and roots that Certificate Transparency's own implementations are tested with.
 INPUTS = [
@@ -51,24 +51,24 @@ def by_levels(leaves):
 
 @pytest.mark.parametrize("count", range(1, 9))
 def test_the_roots_are_those_of_certificate_transparency(count):
-    assert merkle.tree_hash(INPUTS[:count]).hex() == ROOTS[count - 1]
+    assert tree_hash(INPUTS[:count]).hex() == ROOTS[count - 1]
 
 
 def test_the_root_of_nothing_is_the_digest_of_nothing():
-    assert merkle.root({}) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert root_of({}) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @given(LEAVES)
 def test_pairing_level_by_level_gives_the_same_root(leaves):
-    assert merkle.tree_hash(leaves) == by_levels(leaves)
+    assert tree_hash(leaves) == by_levels(leaves)
 
 
 @given(DAYS)
 def test_the_root_is_that_of_the_days_in_their_order(digests):
     leaves = [f"{date} {digests[date]}".encode() for date in sorted(digests)]
 
-    assert merkle.root(digests) == by_levels(leaves).hex()
-    assert merkle.root(dict(reversed(digests.items()))) == merkle.root(digests)
+    assert root_of(digests) == by_levels(leaves).hex()
+    assert root_of(dict(reversed(digests.items()))) == root_of(digests)
 
 
 @given(DAYS, st.data(), DIGEST)
@@ -77,14 +77,14 @@ def test_any_other_day_gives_another_root(digests, data, other):
     changed = digests | {date: other}
     fewer = {day: digest for day, digest in digests.items() if day != date}
 
-    assert (merkle.root(changed) == merkle.root(digests)) == (changed == digests)
-    assert merkle.root(fewer) != merkle.root(digests)
+    assert (root_of(changed) == root_of(digests)) == (changed == digests)
+    assert root_of(fewer) != root_of(digests)
 
 
 @given(DAYS)
 def test_each_year_has_the_root_of_its_days(digests):
-    roots = merkle.roots_by_year(digests)
+    roots = roots_by_year(digests)
 
     assert list(roots) == sorted({date.year for date in digests})
     for year, root in roots.items():
-        assert root == merkle.root({date: digest for date, digest in digests.items() if date.year == year})
+        assert root == root_of({date: digest for date, digest in digests.items() if date.year == year})

@@ -1,4 +1,4 @@
-"""A passport that vouches for itself and is none: every value of another kind is found, or does no harm."""
+"""A passport that was sealed and is none: every value of another kind is found, or does no harm."""
 
 import copy
 import datetime as dt
@@ -6,13 +6,13 @@ import json
 import math
 
 import pytest
-from tests.sealed_days import judged, seal, settings_of
+from tests.sealed_days import judged, reseal, seal, settings_of
 
 from spx_data import status
 from spx_data.errors import FileCorruptionError, OtherVersionError
 from spx_data.lake import passports
 from spx_data.status import Facts, rows
-from spx_data.store import documents
+from spx_data.store import reads
 
 DAY = dt.date(2024, 1, 2)
 MOMENT = dt.datetime(2024, 1, 5, 12, tzinfo=dt.UTC)
@@ -33,7 +33,7 @@ def places(value, at=()):
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for name, inner in members:
-        if name not in ("details", "document_sha256"):
+        if name != "details":
             yield from places(inner, (*at, name))
 
 
@@ -56,7 +56,6 @@ def test_a_passport_as_it_was_sealed_is_one(lake):
 def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(lake):
     target = lake.layout.passport(DAY)
     document = json.loads(target.read_bytes())
-    document.pop("document_sha256")
     damaged = 0
     variants = [
         changed(document, at, other, absent=absent)
@@ -69,7 +68,7 @@ def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(la
         assert passports._IS_PASSPORT(variant) == (
             passports._misfit(variant, passports._PASSPORT, "") is None
         )
-        documents.write(target, variant)
+        reseal(lake.layout, DAY, variant)
         try:
             passports.read(lake.layout, DAY)
         except (FileCorruptionError, OtherVersionError):
@@ -86,11 +85,29 @@ def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(la
 
 @pytest.mark.parametrize("document", [[], "x", 5, None, {}], ids=repr)
 def test_a_document_that_is_no_object_or_empty_is_no_passport(document, lake):
-    lake.layout.passport(DAY).write_bytes(b"")
-    if isinstance(document, dict):
-        documents.write(lake.layout.passport(DAY), document)
-    else:
-        lake.layout.passport(DAY).write_text(json.dumps(document))
+    reseal(lake.layout, DAY, document)
 
     with pytest.raises(FileCorruptionError):
         passports.read(lake.layout, DAY)
+
+
+def test_a_passport_is_read_with_size_and_digest_of_its_file(lake):
+    path = lake.layout.passport(DAY)
+
+    found, short = passports.read(lake.layout, DAY, whole=True), passports.read(lake.layout, DAY)
+
+    assert found.document == json.loads(path.read_bytes())
+    assert short.document == {name: value for name, value in found.document.items() if name != "details"}
+    assert (found.size, found.sha256) == (short.size, short.sha256)
+    assert (found.size, found.sha256) == (path.stat().st_size, reads.digest(path))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_change_in_what_is_left_unread_is_seen(whole, lake):
+    path = lake.layout.passport(DAY)
+    content = path.read_bytes()
+    at = content.index(b'"minutes"')
+    path.write_bytes(content[:at] + content[at:].replace(b"1", b"2", 1))
+
+    with pytest.raises(FileCorruptionError, match="the sidecar says"):
+        passports.read(lake.layout, DAY, whole=whole)

@@ -338,7 +338,7 @@ def test_events_that_end_no_try_do_not_change_how_the_last_one_ended(names):
 def seal(settings, date):
     parquet = settings.layout.parquet(date)
     files.write_text(parquet, "PAR1")
-    seals.seal(parquet, reads.digest(parquet))
+    seals.seal(parquet, reads.digest(parquet), {})
 
 
 def test_every_kind_is_found_in_the_tree(lake, at):

@@ -57,7 +57,7 @@ def apply(settings):
 def seal(settings, date=DAY):
     parquet = settings.layout.parquet(date)
     files.write_text(parquet, "rows")
-    seals.seal(parquet, reads.digest(parquet))
+    seals.seal(parquet, reads.digest(parquet), {})
 
 
 def write_journal(settings, *events, days, date=DAY):

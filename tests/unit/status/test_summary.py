@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.sealed_days import fail, judged, record, seal, settings_of
+from tests.sealed_days import fail, judged, record, reseal, seal, settings_of
 
 from spx_data import status
 from spx_data.cli.overview import print_overview
@@ -34,7 +34,7 @@ from spx_data.status import (
     sight,
     tables,
 )
-from spx_data.store import archive, documents, journal
+from spx_data.store import archive, journal
 
 ROOT = Path(__file__).resolve().parents[3]
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
@@ -160,12 +160,8 @@ def change_in_place(settings, date):
     passport = settings.layout.passport(date)
     if passport.exists():
         document = json.loads(passport.read_text())
-        document.pop(documents.FIELD)
         document["rows"] = 9999 - document["rows"] % 1000
-        spare = passport.with_name("spare")
-        documents.write(spare, document)
-        passport.write_bytes(spare.read_bytes())
-        spare.unlink()
+        reseal(settings.layout, date, document)
 
 
 def damage(settings, date):

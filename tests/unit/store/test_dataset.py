@@ -19,7 +19,7 @@ OTHERS = {
 
 def test_the_identity_is_what_changes_the_bytes_of_a_day(lake):
     assert lake().identity("latest") == {
-        "format": 2,
+        "format": 3,
         "schema_version": columns.VERSION,
         "symbol": "SPX",
         "roots": ["SPX", "SPXW"],

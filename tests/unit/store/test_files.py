@@ -3,9 +3,7 @@
 import errno
 import hashlib
 import os
-import shutil
 import stat
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,8 +20,7 @@ from spx_data.errors import (
     SpxDataError,
     is_the_machines,
 )
-from spx_data.store import files, locks, reads, seals
-from spx_data.store.names import sidecar_of
+from spx_data.store import files, locks, reads
 
 
 def mode(path):
@@ -317,75 +314,7 @@ def test_a_digest_is_sha256(size, tmp_path):
     assert reads.digest(path) == hashlib.sha256(b"x" * size).hexdigest()
 
 
-# Seals --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sealed(tmp_path):
-    target = tmp_path / "spx-options-2024-01-02.parquet"
-    target.write_bytes(b"PAR1")
-    seals.seal(target, reads.digest(target))
-    return target
-
-
-@pytest.mark.parametrize("command", [["sha256sum", "-c"], ["shasum", "-a", "256", "-c"]], ids=lambda c: c[0])
-def test_other_peoples_tools_read_our_sidecar(command, sealed):
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed here")
-    check = [*command, sidecar_of(sealed).name]
-
-    good = subprocess.run(check, cwd=sealed.parent, capture_output=True)
-    sealed.write_bytes(b"PAR2")
-    bad = subprocess.run(check, cwd=sealed.parent, capture_output=True)
-
-    assert (good.returncode, bad.returncode) == (0, 1)
-
-
-def test_a_sealed_file_is_verified(sealed):
-    seals.verify(sealed)
-
-    assert seals.is_sealed(sealed)
-    assert seals.sealed_checksum(sealed) == hashlib.sha256(b"PAR1").hexdigest()
-
-
-def test_changed_bytes_are_found(sealed):
-    sealed.write_bytes(b"PAR2")
-
-    with pytest.raises(FileCorruptionError, match="the sidecar says") as caught:
-        seals.verify(sealed)
-
-    assert caught.value.fields["expected"] == hashlib.sha256(b"PAR1").hexdigest()
-    assert caught.value.fields["actual"] == hashlib.sha256(b"PAR2").hexdigest()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "\n",
-        "abc  spx-options-2024-01-02.parquet\n",
-        f"{'0' * 64}\n",
-        f"{'0' * 64}  another.parquet\n",
-        "\x00" * 90,
-    ],
-)
-def test_a_sidecar_that_says_something_else_seals_nothing(content, sealed):
-    sidecar_of(sealed).write_text(content)
-
-    assert not seals.is_sealed(sealed)
-    with pytest.raises(FileCorruptionError, match="is not a sidecar"):
-        seals.verify(sealed)
-
-
-def test_neither_half_of_a_seal_is_enough(sealed):
-    kept = sealed.read_bytes()
-
-    sealed.unlink()
-    assert not seals.is_sealed(sealed)
-
-    sealed.write_bytes(kept)
-    sidecar_of(sealed).unlink()
-    assert not seals.is_sealed(sealed)
+# Locks ------------------------------------------------------------------------------------------------
 
 
 def test_many_may_claim_a_document_at_once(tmp_path):

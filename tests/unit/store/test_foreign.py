@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from spx_data.errors import FileCorruptionError, SchemaValidationError, SpxDataError
-from spx_data.store import archive, disk, documents, files, foreign, journal, locks, reads
+from spx_data.store import archive, disk, files, foreign, journal, locks, reads, seals
 from spx_data.store.names import compressed_of
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -181,14 +181,14 @@ def test_a_document_beyond_a_ceiling_is_none(name, tmp_path):
 def test_nor_is_it_one_where_it_vouches_for_its_own_bytes(name, tmp_path):
     path = tmp_path / "passport.json"
     path.write_bytes(_signed(DOCUMENTS[name]))
-    assert documents.holds(path.read_bytes())
+    assert seals.holds(path.read_bytes())
 
     told = in_a_process(
         """
-        from spx_data.store import documents
+        from spx_data.store import seals
         from spx_data.errors import FileCorruptionError
         try:
-            documents.read(path)
+            seals.read_document(path)
         except FileCorruptionError as error:
             print("damaged")
         """,
@@ -261,7 +261,7 @@ def at_home(monkeypatch, tmp_path):
 def test_what_is_no_file_is_not_read(make, path):
     make(path)
 
-    for read in (reads.content, reads.read_json, documents.read, lambda path: reads.end(path, 10)):
+    for read in (reads.content, reads.read_json, seals.read_document, lambda path: reads.end(path, 10)):
         with pytest.raises(
             (FileCorruptionError, SchemaValidationError), match="stands where a file is needed"
         ):

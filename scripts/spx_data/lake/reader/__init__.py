@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from spx_data.errors import DateValidationError, FileCorruptionError, SchemaValidationError
-from spx_data.lake.reader import passports, presence
-from spx_data.lake.verify import merkle
+from spx_data.lake.reader import days
+from spx_data.lake.verify import root_of
 from spx_data.market.dates import FORMS, Dates
 from spx_data.store import dataset, reads, seals
 from spx_data.store.layout import Layout
@@ -76,9 +76,9 @@ def scan(
     accepted as they are, or closed; the folder around *lake* unless told, where *lake* has its usual name.
 
     *missing* says what becomes of sessions that should be there and are not: those that have traces, and
-    those between two sealed days (`presence`). "warn" leaves them out with one `MissingDaysWarning`, "ignore"
-    without a word. *min_score* (of 100, by the shipped weights) and *complete*=True leave out days by their
-    passports, and a day that nobody judged has no score. Incomplete days come with one
+    those between two sealed days (`reader.days`). "warn" leaves them out with one `MissingDaysWarning`,
+    "ignore" without a word. *min_score* (of 100, by the shipped weights) and *complete*=True leave out days
+    by their passports, and a day that nobody judged has no score. Incomplete days come with one
     `IncompleteDaysWarning`, unless *complete* is False: asked for.
 
     Days may be of several versions of the schema: the frame has the columns of the newest of them, null in
@@ -155,12 +155,12 @@ def verification_root(
     data: Folder | None = None,
     missing: Missing = "raise",
 ) -> str:
-    """The one digest that stands for the selected sealed days, by their sidecars; see `verify.merkle`.
+    """The one digest that stands for the selected sealed days, by their sidecars; see `verify.root_of`.
 
     Raises:
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
     """
-    return merkle.root(_selected(_layout(lake, data), dates, missing))
+    return root_of(_selected(_layout(lake, data), dates, missing))
 
 
 def _chosen(
@@ -178,9 +178,9 @@ def _chosen(
         _check(layout, digests)
     if root is not None:
         _check_root(digests, root)
-    described = passports.read(layout, digests)
-    lacking = passports.incomplete(described)
-    poor = set() if min_score is None else set(passports.below(described, min_score))
+    described = days.described(layout, digests)
+    lacking = days.incomplete(described)
+    poor = set() if min_score is None else set(days.below(described, min_score))
     chosen = {day: digests[day] for day in digests if day not in poor and not (complete and day in lacking)}
     if not chosen:
         scored = None if min_score is None else f"a score of {min_score:g}"
@@ -197,7 +197,7 @@ def _chosen(
 def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
     first = min(lacking)
     text = (
-        f"{layout.output}: {len(lacking)} days are incomplete: {presence.named(lacking)}; {first}: "
+        f"{layout.output}: {len(lacking)} days are incomplete: {days.named(lacking)}; {first}: "
         f"{lacking[first][:200]}. spx-data mend asks again for what is lacking; complete=True leaves them "
         "out, complete=False takes them without this warning"
     )
@@ -227,7 +227,7 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
         )
     dataset.check_version(layout)
     within = _dates(dates)
-    found = presence.look(layout, within)
+    found = days.look(layout, within)
     if found.missing and missing == "raise":
         raise found.error(layout)
     if not found.sealed:
@@ -241,7 +241,7 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
     if found.missing and missing == "warn":
         text = f"{layout.output}: left out {len(found.missing)} sessions, {found.words}"
         warnings.warn(MissingDaysWarning(text, found.missing), stacklevel=5)
-    return {date: seals.sealed_checksum(layout.parquet(date)) for date in found.sealed}
+    return {date: seals.read(layout.parquet(date)).parquet for date in found.sealed}
 
 
 def _dates(dates: Selection) -> Dates | None:
@@ -287,7 +287,7 @@ def _check(layout: Layout, digests: dict[dt.date, str]) -> None:
 
 def _check_root(digests: dict[dt.date, str], root: str) -> None:
     """Raise `FileCorruptionError` unless *root* is that of these days."""
-    if (found := merkle.root(digests)) == root.lower():
+    if (found := root_of(digests)) == root.lower():
         return
     first, last = min(digests), max(digests)
     raise FileCorruptionError(

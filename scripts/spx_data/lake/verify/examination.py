@@ -1,7 +1,6 @@
 """Look at one date and name every damage: the sealed files against each other, and against the journal.
 
-Nothing is written. The SHA-256 of the Parquet comes first: only bytes that somebody vouches for are shown to
-a Parquet library, any other are diagnosed without (`pages`).
+Nothing is written. The SHA-256 of the files decides; what is inside a Parquet says why (`content`).
 """
 
 from __future__ import annotations
@@ -10,12 +9,13 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
-from spx_data.lake.verify import pages, witnesses
-from spx_data.lake.verify.content import Inside, another_day, look_inside
-from spx_data.lake.verify.damages import Damage, Depth, Examination, Finding, Standing
-from spx_data.lake.verify.diagnosis import diagnose
+from spx_data.lake import passports
+from spx_data.lake.verify import witnesses
+from spx_data.lake.verify.content import Inside, another_day, diagnose, look_inside, survey
+from spx_data.lake.verify.witnesses import Damage, Depth, Examination, Finding, Recorded, Standing
 from spx_data.store import dataset, journal, reads
 from spx_data.store.layout import Layout
 
@@ -75,13 +75,33 @@ class _Case:
         self._passport = witnesses.read_passport(layout, date)
         self._size, self._found = self._hashed()
         # Who speaks of another date has no say in what this one's Parquet should be.
-        self._sealed = self._sidecar.sha256 if self._sidecar.name == self._parquet.name else None
-        self._described = self._passport if self._passport.date == date else None
-        self._truth = witnesses.truth(self._found, self._sealed, self._described, lambda: self._seal)
+        names = (self._parquet.name, layout.passport(date).name)
+        self._own = self._sidecar if self._sidecar.names == names else witnesses.Sidecar()
+        self._described = self._passport if self._passport.date == date else witnesses.Passport()
+        self._is_whole = self._passport_is_vouched()
+        self._truth = witnesses.truth(
+            self._found, self._own.parquet, self._described, self._is_whole, lambda: self._recorded
+        )
+        self._sealed_passport = self._passport.found if self._is_whole else self._passport_elsewhere()
+        if self._is_whole or self._sealed_passport is None:  # else what it says of its format may be damaged
+            passports.check_format(layout, layout.passport(date), {"format": self._passport.format})
 
     @cached_property
-    def _seal(self) -> witnesses.Seal | None:
+    def _recorded(self) -> Recorded:
         return witnesses.last_seal(journal.read(self._layout.journal(self._date)))
+
+    def _passport_is_vouched(self) -> bool:
+        """Whether sidecar or journal have the digest that the passport has."""
+        found, said = self._passport.found, self._own.passport
+        if found is None:
+            return False
+        return bool(said and witnesses.are_near(found, said)) or found == self._recorded.passport
+
+    def _passport_elsewhere(self) -> str | None:
+        """The digest that the passport should have instead of its own; None where nobody knows."""
+        if self._recorded.passport and self._recorded.parquet == self._truth:
+            return self._recorded.passport
+        return self._own.passport if self._own.parquet == self._truth else None
 
     def _hashed(self) -> tuple[int, str | None]:
         """The Parquet's size and digest; 0 and None where there is none."""
@@ -103,8 +123,8 @@ class _Case:
         expected = {
             "sha256": self._truth,
             "bytes": self._sealed_size,
-            "rows": described and described.rows,
-            "records_sha256": described and described.records_sha256,
+            "rows": described.rows,
+            "records_sha256": described.records_sha256,
         }
         found = {
             "sha256": self._found,
@@ -114,7 +134,7 @@ class _Case:
         }
         standing = Standing.DAMAGED if findings else Standing.HEALTHY
         beside = () if findings else tuple(self._of_rejects())
-        named = None if findings or described is None else described.dataset
+        named = None if findings else described.dataset
         return Examination(
             self._date, self._depth, standing, findings, self._size, expected, found, beside, named
         )
@@ -126,12 +146,12 @@ class _Case:
         if self._found is None:
             return Inside((Finding(Damage.PARQUET_LOST, f"{self._parquet.name} is not there"),))
         if self._found == self._truth:
-            described = self._described if self._passport.sha256 == self._truth else None
+            is_of_it = self._is_whole and self._described.sha256 == self._truth
+            described = self._described if is_of_it else None
             return look_inside(self._parquet, self._date, described, self._depth, self._read())
         if self._truth is not None:
             return Inside(tuple(diagnose(self._parquet, self._date, self._sealed_size)))
-        surveyed = pages.survey(self._parquet)
-        swapped = another_day(surveyed.dates, self._date)
+        swapped = another_day(survey(self._parquet).dates, self._date)
         return Inside((swapped,) if swapped else ())
 
     def _read(self) -> Callable[[float], None]:
@@ -149,11 +169,10 @@ class _Case:
     @property
     def _sealed_size(self) -> int | None:
         """The bytes that the Parquet was sealed with, where somebody knows."""
-        if self._described and self._described.sha256 in (self._truth, None):
+        if self._described.sha256 == self._truth or self._truth is None:
             return self._described.bytes
-        if self._seal and self._seal.sha256 == self._truth:
-            return self._seal.bytes
-        return self._described.bytes if self._described else None
+        recorded = self._recorded
+        return recorded.bytes if recorded.parquet == self._truth else self._described.bytes
 
     # Those that vouch for it ----------------------------------------------------------------------------
 
@@ -161,23 +180,28 @@ class _Case:
         sidecar, name = self._sidecar, self._parquet.name
         if sidecar.finding is not None:
             yield sidecar.finding
-        elif sidecar.name != name:
-            own = sidecar.sha256 == self._found and not inside.holds_another_date
-            swapped = witnesses.is_another_days(sidecar.name, self._date) and not own
+        elif sidecar is not self._own:
+            own = sidecar.parquet == self._found and not inside.holds_another_date
+            swapped = witnesses.is_another_days(sidecar.names[0], self._date) and not own
             damage = Damage.SIDECAR_SWAPPED if swapped else Damage.SIDECAR_DAMAGED
-            yield Finding(damage, f"it names {sidecar.name} instead of {name}")
-        elif self._truth and sidecar.sha256 and sidecar.sha256 != self._truth:
-            same = witnesses.digits_in_common(sidecar.sha256, self._truth)
-            damage = Damage.SIDECAR_DAMAGED if same >= witnesses.NEAR else Damage.SIDECAR_SWAPPED
-            text = f"its digest is {_short(sidecar.sha256)}, sealed was {_short(self._truth)}"
-            yield Finding(damage, f"{text}: {64 - same} of 64 digits differ")
+            beside = self._layout.passport(self._date).name
+            yield Finding(damage, f"it names {' and '.join(sidecar.names)} instead of {name} and {beside}")
+        else:
+            sealed = ((sidecar.parquet, self._truth), (sidecar.passport, self._sealed_passport))
+            yield from islice(filter(None, (_of_digest(said, truth) for said, truth in sealed)), 1)
 
     def _of_passport(self) -> Iterator[Finding]:
-        passport = self._passport
-        if passport.finding is not None:
-            yield passport.finding
-        elif passport.date != self._date:
+        passport, found, sealed = self._passport, self._passport.found, self._sealed_passport
+        is_anothers = passport.date not in (None, self._date)
+        if is_anothers and (self._truth is None or passport.sha256 != self._truth):
             yield Finding(Damage.PASSPORT_SWAPPED, f"it is of {passport.date} instead of {self._date}")
+        elif passport.finding is not None:
+            yield passport.finding
+        elif sealed and found != sealed:
+            text = f"its own SHA-256 is {_short(found)}, sealed was {_short(sealed)}"
+            yield Finding(Damage.PASSPORT_DAMAGED, text)
+        elif is_anothers:
+            yield Finding(Damage.PASSPORT_DAMAGED, f"it is of {passport.date} instead of {self._date}")
         elif self._truth and passport.sha256 != self._truth:
             text = f"it says SHA-256 {_short(passport.sha256)}, sealed was {_short(self._truth)}"
             yield Finding(Damage.PASSPORT_DAMAGED, text)
@@ -191,7 +215,7 @@ class _Case:
         No row of the day comes from it, so it condemns nothing: quarantine would cost a whole day and bring
         no lost line back, for the source may send other rows the next time.
         """
-        sealed = self._described.rejects_sha256 if self._described else None
+        sealed = self._described.rejects_sha256
         if sealed is None:
             return
         path = self._layout.rejects(self._date)
@@ -201,6 +225,16 @@ class _Case:
         elif (found := reads.digest(path)) != sealed:
             said = f"its SHA-256 is {_short(found)}, the passport says {_short(sealed)}"
             yield Finding(Damage.REJECTS_CHANGED, f"{said}: {cure}")
+
+
+def _of_digest(said: str | None, sealed: str | None) -> Finding | None:
+    """What is wrong with a digest that the sidecar *said*; the right one is *sealed*, if that is known."""
+    if said is None or sealed is None or said == sealed:
+        return None
+    same = witnesses.digits_in_common(said, sealed)
+    damage = Damage.SIDECAR_DAMAGED if witnesses.are_near(said, sealed) else Damage.SIDECAR_SWAPPED
+    text = f"its digest is {_short(said)}, sealed was {_short(sealed)}: {64 - same} of 64 digits differ"
+    return Finding(damage, text)
 
 
 def _short(digest: str | None) -> str:

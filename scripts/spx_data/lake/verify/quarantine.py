@@ -16,8 +16,8 @@ from typing import Any
 
 from spx_data import __version__
 from spx_data.errors import MissingFileError, SchemaValidationError
-from spx_data.lake.verify.damages import Examination
-from spx_data.store import documents, files, journal, reads
+from spx_data.lake.verify.witnesses import Examination
+from spx_data.store import files, journal, reads, seals
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
 
@@ -38,7 +38,7 @@ def quarantine(layout: Layout, date: dt.date, examination: Examination) -> Path:
     folder = _interrupted(layout, date, events, present) or _new_folder(layout, date)
     moved = [path.name for path in layout.sealed_files(date) if (folder / path.name).exists()]
     if not moved:
-        documents.write(folder / REPORT, _report(examination, present))
+        seals.write_document(folder / REPORT, _report(examination, present))
     for path in present:
         _move(path, folder / path.name)
     damages = _damages(folder) or [str(damage) for damage in examination.damages]

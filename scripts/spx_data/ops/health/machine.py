@@ -20,9 +20,9 @@ from spx_data.ops import engine
 from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
 from spx_data.settings import Alerts
 from spx_data.sources import catalogue, profile
-from spx_data.store import files, handles, reads
+from spx_data.store import files, limits, reads
 from spx_data.store.layout import Layout
-from spx_data.store.volumes import Lack
+from spx_data.store.limits import Lack
 from spx_data.text.words import quoted
 
 _OTHERS = 0o077
@@ -210,11 +210,11 @@ def volumes(scene: Scene) -> Check:
 
 def open_files(scene: Scene) -> Check:
     """Whether a job may have open what a run needs."""
-    need = handles.needed(scene.settings.terminal.max_concurrent_requests)
-    limit = handles.allowed()
+    need = limits.files_needed(scene.settings.terminal.max_concurrent_requests)
+    limit = limits.files_allowed()
     numbers = {"value": limit, "limit": need, "unit": "files"}
     if limit < need:
-        return fail(handles.lack(need, limit), handles.cure(need), **numbers)
+        return fail(limits.lack_of_files(need, limit), limits.cure_of_files(need), **numbers)
     return ok(f"a process may open {limit:,} files, a run needs {need:,}", **numbers)
 
 

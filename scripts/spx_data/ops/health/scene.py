@@ -22,9 +22,9 @@ from spx_data.lake.session_states import Kind
 from spx_data.settings import Settings, Terminal
 from spx_data.status import Summary, Trouble
 from spx_data.status.quality import Day, days
-from spx_data.store import faults, tree, volumes
+from spx_data.store import faults, limits, tree
+from spx_data.store.limits import Volume
 from spx_data.store.tree import Tree
-from spx_data.store.volumes import Volume
 from spx_data.text.words import few
 
 _NAMED = 3
@@ -226,7 +226,7 @@ class Scene:
     @cached_property
     def volumes(self) -> Sequence[Volume]:
         """The volumes under the lake; raises where one cannot be written to."""
-        return volumes.of_lake(self.settings.layout)
+        return limits.of_lake(self.settings.layout)
 
     @property
     def last_activity(self) -> dt.datetime | None:

@@ -22,6 +22,7 @@ from spx_data.fill.listing import Listing, fetch_expirations
 from spx_data.fill.merge import merge_date
 from spx_data.fill.questions import checkpoint_of, evidence_of
 from spx_data.fill.rejects import ConfirmedRejects, DoubtedRowsError
+from spx_data.lake import passports
 from spx_data.market.chains import ListedChain
 from spx_data.market.records import Reject, Rejects
 from spx_data.market.second_opinion import SecondOpinion
@@ -70,8 +71,7 @@ def remade(there: Settings, day: SealedDay, session: Session | None, most: int |
     unite(there, listing, [entry for entry in listing.chains if _key(entry) in with_data])
     download_expirations(there, date, layout.listing(date), layout.manifest(date), session=session)
     merge_date(there, date, layout.manifest(date), layout.parquet(date), session=session)
-    passport: Passport = reads.read_json(layout.passport(date))
-    return passport
+    return passports.read(layout, date, whole=True).document
 
 
 def asked(there: Settings, date: dt.date) -> int:

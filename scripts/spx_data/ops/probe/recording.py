@@ -26,7 +26,7 @@ from spx_data.ops.probe.cutting import Cut, Cutter
 from spx_data.ops.probe.heard import Heard, Raw, Story, Topic
 from spx_data.settings import Settings
 from spx_data.sources.profile import Profile
-from spx_data.store import documents, files, foreign
+from spx_data.store import files, foreign, seals
 
 FORMAT = 1
 KIND = "spx-data recording"
@@ -153,9 +153,7 @@ class _Making:
             "exchanges": exchanges,
             "table": table,
         }
-        return Recording(
-            _zipped({**self._bodies, MANIFEST: documents.signed(document)}), tuple(self._members)
-        )
+        return Recording(_zipped({**self._bodies, MANIFEST: seals.signed(document)}), tuple(self._members))
 
     def _masked(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the table, which may quote what was removed from the answers."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data.errors import ApiDataNotFoundError, DateValidationError, FileCorruptionError, SpxDataError
-from spx_data.lake import session_states
+from spx_data.lake import passports, session_states
 from spx_data.lake.verify import Standing, examine
 from spx_data.market import sessions
 from spx_data.market.sessions import Session
@@ -32,7 +32,7 @@ from spx_data.ops.recheck.versions import (
     write_report,
 )
 from spx_data.settings import Settings
-from spx_data.store import dataset, faults, files, journal, locks, reads
+from spx_data.store import dataset, faults, files, journal, locks, seals
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
 
@@ -163,8 +163,7 @@ def sealed_passport(layout: Layout, date: dt.date) -> Passport:
             what="dates",
             reason=f"{date} is not sealed",
         )
-    passport: Passport = reads.read_json(layout.passport(date))
-    return passport
+    return passports.read(layout, date, whole=True).document
 
 
 def new_folder(layout: Layout, date: dt.date) -> Path:
@@ -202,7 +201,8 @@ def put_in_place(layout: Layout, there: Layout, finding: Finding, folder: Path) 
     log = Journal(layout.journal(date), "merge")
     with locks.alone(layout.day_lock(date)), log.attempt():
         versions.exchange(layout, date, folder)
-        log.mention(journal.SEALED, rows=after["rows"], **after["parquet"])
+        passport_sha256 = seals.read(layout.parquet(date)).passport
+        log.mention(journal.SEALED, rows=after["rows"], **after["parquet"], passport_sha256=passport_sha256)
     write_report(finding, Action.REPLACED, folder)
     files.remove(folder / versions.AFTER)
 

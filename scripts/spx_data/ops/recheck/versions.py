@@ -29,6 +29,7 @@ from spx_data.errors import FileCorruptionError, SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.lake import passports
 from spx_data.market.sessions import Session
 from spx_data.ops.recheck.differences import Differences
 from spx_data.settings import Settings
@@ -84,8 +85,7 @@ def fetch(there: Settings, date: dt.date, session: Session | None) -> Passport:
 
 def _sealed(layout: Layout, date: dt.date) -> Passport:
     seals.verify(layout.parquet(date))
-    passport: Passport = reads.read_json(layout.passport(date))
-    return passport
+    return passports.read(layout, date, whole=True).document
 
 
 def _is_current(there: Settings, passport: Passport) -> bool:
@@ -169,20 +169,19 @@ def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
 
 def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
     """Copy a sidecar, its Parquet and passport to *folder*, in the order of a seal: the sidecar last."""
-    sidecar, parquet, passport = version
-    expected = seals.sealed_checksum(parquet)
-    target = folder / parquet.name
-    files.copy(parquet, target)
-    if (found := reads.digest(target)) != expected:
-        raise FileCorruptionError(
-            f"{target} is not the copy it should be: the sidecar of {parquet} says {expected[:12]}…, "
-            f"the copy is {found[:12]}…",
-            cure="Check the disk; snakemake verify says whether the original is whole",
-            path=target,
-            expected=expected,
-            actual=found,
-        )
-    files.copy(passport, folder / passport.name)
+    sidecar, *vouched = version
+    for path, expected in zip(vouched, seals.read(version[1]), strict=True):
+        target = folder / path.name
+        files.copy(path, target)
+        if (found := reads.digest(target)) != expected:
+            raise FileCorruptionError(
+                f"{target} is not the copy it should be: the sidecar of {path} says {expected[:12]}…, "
+                f"the copy is {found[:12]}…",
+                cure="Check the disk; snakemake verify says whether the original is whole",
+                path=target,
+                expected=expected,
+                actual=found,
+            )
     files.copy(sidecar, folder / sidecar.name)
 
 

@@ -16,7 +16,7 @@ from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, day_report, quality
 from spx_data.status.inventory import Item, items
-from spx_data.store import documents, journal
+from spx_data.store import journal
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 
@@ -75,7 +75,7 @@ class View:
         return self.settings.layout
 
     @cached_property
-    def passport(self) -> documents.Reading:
+    def passport(self) -> passports.Reading:
         """The day's passport.
 
         Raises:

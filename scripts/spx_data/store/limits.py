@@ -1,8 +1,9 @@
-"""What the volumes under a lake cannot do, found out by doing it in a folder that is made for that.
+"""What stands in a fill's way on a machine: volumes that cannot do what it needs, and too few open files.
 
-A fill makes files, flushes them and their folders, renames one over another, and, in the data directory,
-locks. Local disks can all of it; a network drive, a memory stick or a folder in the cloud may not. Asking
-beats reading a table of file systems, which says nothing of the options that one was mounted with.
+What a volume cannot do is found out by doing it in a folder that is made for that. A fill makes files,
+flushes them and their folders, renames one over another, and, in the data directory, locks. Local disks can
+all of it; a network drive, a memory stick or a folder in the cloud may not. Asking beats reading a table of
+file systems, which says nothing of the options that one was mounted with.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from spx_data.errors import VolumeError
+from spx_data.errors import MachineError, VolumeError
 from spx_data.store import disk, files, reads
 from spx_data.store.layout import Layout
 
@@ -198,3 +200,68 @@ def _without_locks(path: Path) -> dict[Lack, str]:
     finally:
         os.close(first)
         os.close(second)
+
+
+# Open files: macOS allows a process 256 where nobody asks for more -----------------------------------------
+
+# What Python, its libraries and Snakemake have open, with as much again.
+_FOUNDATION = 96
+_BESIDE_THE_SLOTS = 10  # the queues' locks, the journal, the log
+# For each thread that asks: its connection, its scratch file, its checkpoint, and a folder to be flushed.
+_OF_A_THREAD = 4
+_MORE_THREADS = 2
+# More than this macOS refuses, whatever the hard limit says (OPEN_MAX).
+_MOST = 10_240
+_COMFORTABLE = 4096
+
+
+def files_needed(requests: int) -> int:
+    """The files that one process of a run has open at the most, with so many *requests* in flight."""
+    return _FOUNDATION + _BESIDE_THE_SLOTS + requests + _OF_A_THREAD * (requests + _MORE_THREADS)
+
+
+def files_allowed() -> int:
+    """The files that this process may have open, if it asks for as many as it can get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft, _bounded(hard))
+
+
+def files_allowed_now() -> int:
+    """The files that this process may have open as it is."""
+    return _bounded(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def ensure_files(requests: int) -> None:
+    """Let this process and its children open what a run needs.
+
+    Raises:
+        MachineError: the system does not allow as many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = files_needed(requests)
+    for wanted in (min(_COMFORTABLE, _bounded(hard)), need):
+        if _bounded(soft) < wanted <= _bounded(hard):
+            with suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                soft = wanted
+    if _bounded(soft) < need:
+        raise MachineError(
+            lack_of_files(need, _bounded(soft)), cure=cure_of_files(need), operation="open files"
+        )
+
+
+def lack_of_files(need: int, limit: int) -> str:
+    """What to say of a *limit* that is too low."""
+    return (
+        f"a process may have {limit:,} files open here, and a run needs {need:,} for its requests in flight"
+    )
+
+
+def cure_of_files(need: int) -> str:
+    """What to do about a limit that is too low."""
+    return f"Allow more and start again: ulimit -n {need}; or lower thetadata.max_concurrent_requests"
+
+
+def _bounded(limit: int) -> int:
+    """*limit* as a number that can be had: none at all counts as the most that every system grants."""
+    return _MOST if limit == resource.RLIM_INFINITY else min(limit, _MOST)

@@ -1,25 +1,36 @@
-"""Which sessions of a selection are sealed, and which should be there and are not.
+"""The days of a selection: which are sealed, which should be there and are not, and what passports say.
 
 What has traces must be there: a file of a sealed day, or the journal's word that it was sealed. So must every
 session between two sealed days. Beyond the first and the last sealed day nothing was filled yet, and nothing
 is missed; nor is a session that a person accepted as it is, or that the vendor's calendar has as closed.
+
+A day copied over another one with a sidecar made anew has healthy bytes, and another day's rows: so the date
+in the path, in the passport and in the Parquet's footer must be the same. No row group is read for that.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from spx_data.errors import FileCorruptionError, MissingFileError
-from spx_data.lake import calendar, session_states
+from spx_data import config
+from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.lake import calendar, passports, session_states
 from spx_data.lake.session_states import Evidence
+from spx_data.lake.verify.content import read_footer
 from spx_data.market import products, sessions
 from spx_data.market.dates import Dates
-from spx_data.settings import Patience
-from spx_data.store import dataset, journal, seals, tree
+from spx_data.quality import score
+from spx_data.settings import Patience, Settings
+from spx_data.store import dataset, journal, parquet, seals, tree
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
+
+Passport = Mapping[str, Any]
 
 # The one that has the half days right, and the settings' default; sessions are the same in all of them.
 _CALENDAR = "NYSE"
@@ -139,3 +150,90 @@ def _was_sealed(events: Sequence[Event], since: dt.datetime | None) -> bool:
         if event["event"] in (journal.SEALED, journal.ACCEPTED):
             return bool(event["event"] == journal.SEALED)
     return False
+
+
+# What the passports say -----------------------------------------------------------------------------------
+
+
+def described(layout: Layout, digests: Mapping[dt.date, str]) -> dict[dt.date, Passport]:
+    """The passports, without their details, of the days whose sidecars have these *digests*.
+
+    Raises:
+        FileCorruptionError: one is lost or damaged, or it, the footer or the sidecar is of other data; every
+            such day is named.
+        OtherVersionError: one was sealed by another version of spx-data.
+    """
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passports") as pool:
+        found = list(pool.map(lambda date: _looked_at(layout, date, digests[date]), digests))
+    wrong = {date: word for date, word in zip(digests, found, strict=True) if isinstance(word, str)}
+    if not wrong:
+        return {date: word for date, word in zip(digests, found, strict=True) if not isinstance(word, str)}
+    first = min(wrong)
+    raise FileCorruptionError(
+        f"{layout.output}: {len(wrong):,} of {len(digests):,} days are not what their names say: "
+        f"{named(wrong)}; {first}: {wrong[first]}",
+        cure="Run snakemake verify, which moves them away, then snakemake --cores 4 to fetch them again",
+        path=layout.parquet(first),
+        expected="the same date and the same bytes in the path, passport, sidecar and footer",
+        actual={date.isoformat(): word for date, word in wrong.items()},
+    )
+
+
+def _looked_at(layout: Layout, date: dt.date, sha256: str) -> Passport | str:
+    """The passport of *date*, or what is wrong with the day."""
+    try:
+        passport = passports.read(layout, date).document
+        told, described = passport["date"], passport["parquet"]["sha256"]
+    except MissingFileError:
+        return "its passport is not there"
+    except FileCorruptionError as error:
+        return error.cause
+    except (LookupError, TypeError):
+        return "its passport is none of ours"
+    if told != date.isoformat():
+        return f"its passport is of {told}"
+    if described != sha256:
+        return f"its passport is of a Parquet with the SHA-256 {str(described)[:12]}…, its sidecar of another"
+    return _misfit(layout, date, passport) or passport
+
+
+def _misfit(layout: Layout, date: dt.date, passport: Passport) -> str | None:
+    """How the footer of *date* is none of its passport's day; None where it is."""
+    path = layout.parquet(date)
+    try:
+        footer = read_footer(path)
+        version = parquet.version_of(footer.schema_version, path)
+    except (FileCorruptionError, SchemaValidationError) as error:
+        return error.cause
+    if version != passport["schema_version"]:
+        return f"its passport says schema version {passport['schema_version']}, its footer {version}"
+    if footer.dates != {date}:
+        return f"its rows are of {named(sorted(footer.dates)) or 'no date'}"
+    return None
+
+
+def incomplete(found: Mapping[dt.date, Passport]) -> dict[dt.date, str]:
+    """The days of which something is unknown, each with what, as far as it is told."""
+    return {
+        date: "; ".join(map(str, completeness.get("unknown") or ())) or "not said what"
+        for date, passport in found.items()
+        if not (completeness := passport.get("completeness") or {}).get("complete")
+    }
+
+
+def below(found: Mapping[dt.date, Passport], least: float) -> Sequence[dt.date]:
+    """The days that were not judged, or have a score below *least* by the weights of the shipped settings."""
+    weights = _shipped_weights()
+    scores = {date: _score(passport, weights) for date, passport in found.items()}
+    return [date for date, points in scores.items() if points is None or points < least]
+
+
+def _score(passport: Passport, weights: Mapping[str, float]) -> float | None:
+    parts = (passport.get("quality") or {}).get("parts", {})
+    return score.weighted({name: part["score"] for name, part in parts.items()}, weights)
+
+
+def _shipped_weights() -> Mapping[str, float]:
+    """The weights of whoever says nothing about them: a lake is read without its config file."""
+    document = {"processing": {"start_date": "2024-01-02"}}
+    return Settings.of(config.resolve(document, {})).quality.weights

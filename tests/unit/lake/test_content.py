@@ -1,0 +1,137 @@
+"""Parquet files of which nobody vouches for the bytes: what is damaged is named, and none leads astray."""
+
+import datetime as dt
+import io
+import random
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from spx_data.errors import FileCorruptionError
+from spx_data.lake.verify import content as inside
+from spx_data.market import schema
+
+DATE = dt.date(2024, 1, 2)
+ROWS = 300
+
+
+def table():
+    stamps = pa.array(range(ROWS), pa.int64()).cast(schema.DAY.field("timestamp").type)
+    columns = {
+        "date": pa.array([DATE] * ROWS, pa.date32()),
+        "root": pa.array(["SPX"] * ROWS).dictionary_encode(),
+        "expiration": pa.array([DATE] * ROWS, pa.date32()),
+        "right": pa.array(["C"] * ROWS).dictionary_encode(),
+        "timestamp": stamps,
+        "underlying_timestamp": stamps,
+    }
+    numbers = pa.array([float(number) for number in range(ROWS)])
+    return pa.Table.from_arrays([columns.get(name, numbers) for name in schema.DAY.names], schema=schema.DAY)
+
+
+@pytest.fixture(scope="module")
+def content():
+    """Return a Parquet of three row groups with small pages."""
+    stream = io.BytesIO()
+    pq.write_table(
+        table(),
+        stream,
+        row_group_size=100,
+        write_page_checksum=True,
+        data_page_size=256,
+        write_page_index=True,
+    )
+    return stream.getvalue()
+
+
+@pytest.fixture
+def path(tmp_path, content):
+    path = tmp_path / "day.parquet"
+    path.write_bytes(content)
+    return path
+
+
+def test_the_footer_says_what_the_file_holds(path):
+    footer = inside.read_footer(path)
+
+    assert (footer.rows, footer.dates) == (ROWS, {DATE})
+    assert (footer.records_sha256, footer.schema_version) == (None, None)
+
+
+def test_a_whole_file_has_no_faults(path):
+    found = inside.survey(path)
+
+    assert (found.faults, found.dates) == ([], {DATE})
+
+
+def test_a_flipped_bit_in_any_page_is_placed(path, content):
+    metadata = pq.read_metadata(path)
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            start = column.dictionary_page_offset or column.data_page_offset
+            spoiled = bytearray(content)
+            spoiled[start + column.total_compressed_size - 1] ^= 16
+            path.write_bytes(spoiled)
+
+            found = inside.survey(path)
+
+            place = f"SPX 2024-01-02 (row group {group}), column {column.path_in_schema}"
+            assert found.faults == [f"{place}: a page fails its checksum"]
+            assert found.words.endswith(". 0 of 1 chain can be read")
+
+
+@given(seed=st.integers(0, 10**9))
+@settings(max_examples=300, deadline=None)
+def test_no_damage_leads_astray(seed, content, tmp_path_factory):
+    """Anywhere, and half of them in the footer, which has no checksum."""
+    chance, spoiled = random.Random(seed), bytearray(content)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for _ in range(chance.choice([1, 1, 3, 20])):
+        at = chance.randrange(chance.choice([0, footer]), len(content))
+        noise = chance.randbytes(chance.choice([1, 1, 4, 64]))
+        spoiled[at : at + len(noise)] = noise
+    path = tmp_path_factory.getbasetemp() / "spoiled.parquet"
+    path.write_bytes(spoiled[: chance.choice([len(content), len(content), chance.randrange(len(content))])])
+    begun = time.monotonic()
+
+    inside.survey(path)
+
+    assert time.monotonic() - begun < 10
+
+
+@given(content=st.binary(max_size=300), tail=st.booleans())
+@settings(max_examples=300, deadline=None)
+@example(content=b"", tail=False)
+def test_no_garbage_leads_astray(content, tail, tmp_path_factory):
+    path = tmp_path_factory.getbasetemp() / "garbage.parquet"
+    ending = len(content).to_bytes(4, "little") + b"PAR1" if tail else b""
+    path.write_bytes(b"PAR1" + content + ending)
+
+    assert inside.survey(path).words.startswith("footer: ")
+    with pytest.raises(FileCorruptionError, match="no footer that can be read"):
+        inside.read_footer(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"x" * 9000, []),
+        (bytes(4096), [(0, 4096)]),
+        (bytes(511), []),
+        (b"x" * 4096 + bytes(4096) + b"x" * 100, [(4096, 8192)]),
+        (b"x" * 4000 + bytes(4096) + b"x" * 4192, []),
+        (b"x" * 4096 + bytes(8192 + 1000), [(4096, 13288)]),
+        (bytes(4096) + b"x" * 4096 + bytes(4096 * 400), [(0, 4096), (8192, 8192 + 4096 * 400)]),
+    ],
+)
+def test_zero_blocks_are_found(content, expected, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    assert list(inside.zero_blocks(path)) == expected
