@@ -407,7 +407,7 @@ def test_a_parquet_that_does_not_read_back_gets_no_name(terminals, day, monkeypa
     assert [path.name for path in date.layout.output.rglob("*") if path.is_file()] == ["dataset.json"]
 
 
-@pytest.mark.parametrize("room, step", [(files, "write_json"), (seals, "seal")])
+@pytest.mark.parametrize("room, step", [(files, "write_text"), (seals, "write_sidecar")])
 def test_a_crash_before_the_sidecar_leaves_a_date_that_is_not_done(room, step, terminals, day, monkeypatch):
     date = day(terminals["v3"])
     date.fetch()
