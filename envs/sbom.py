@@ -36,7 +36,7 @@ import spx_data
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "spx-data"
 # No extra: what runs for a user. The later one gives way to the earlier.
-SCOPES = {"": "required", "simulator": "optional", "dev": "excluded"}
+SCOPES = {"": "required", "report": "optional", "simulator": "optional", "dev": "excluded"}
 # In the pages: unchanged, with its digest in tests/report/test_page.py.
 SORTABLE = ("sortable-tablesort", "4.1.7", "Unlicense", ROOT / "scripts/spx_data/report/assets/sortable.js")
 # By which spx_data.report.page asks vl-convert for its bundle.
@@ -205,7 +205,10 @@ def _scripts() -> list[Document]:
     # They come as one script, so they share its digest.
     return [
         _script(*SORTABLE[:3], sortable),
-        *(_script(name, version, "BSD-3-Clause", bundle) for name, version in sorted(vega.items())),
+        *(
+            _script(name, version, "BSD-3-Clause", bundle) | {"scope": SCOPES["report"]}
+            for name, version in sorted(vega.items())
+        ),
     ]
 
 

@@ -86,7 +86,8 @@ def dashboard(tmp_path_factory):
 def day(tmp_path_factory):
     """Return the page of a hostile day, and its settings."""
     settings = hostile.day(tmp_path_factory.mktemp("hostile-day"))
-    return report.write_day(settings, lakes.MOMENT, hostile.made.DAY), settings
+    (made,) = report.write_days(settings, lakes.MOMENT, [hostile.made.DAY])
+    return made.path, settings
 
 
 @pytest.fixture(scope="module")

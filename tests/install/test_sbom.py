@@ -97,8 +97,8 @@ def test_it_has_every_pin_that_applies_here_with_the_lock_s_own_hashes(bill, whe
 def test_it_says_what_a_user_runs_and_what_only_development_needs(bill):
     scopes = {each["name"]: each["scope"] for each in bill["components"]}
 
-    assert {scopes[name] for name in ("polars", "snakemake", "numpy", "vega", "certifi")} == {"required"}
-    assert {scopes[name] for name in ("aiohttp", "scipy", "yarl")} == {"optional"}
+    assert {scopes[name] for name in ("polars", "snakemake", "numpy", "certifi")} == {"required"}
+    assert {scopes[name] for name in ("aiohttp", "scipy", "yarl", "altair", "vega")} == {"optional"}
     assert {scopes[name] for name in ("pytest", "ruff", "pip", "setuptools", "uv")} == {"excluded"}
 
 

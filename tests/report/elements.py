@@ -3,6 +3,7 @@
 import datetime as dt
 import html.parser
 
+from spx_data.report import dashboard, day
 from spx_data.report import page as pages
 from spx_data.report.page import Page
 
@@ -66,10 +67,23 @@ class Tree(html.parser.HTMLParser):
         self._at.contents.append(data)
 
 
-def written(view, *modules):
+def content(view, name):
+    """Return what the section of that *name* holds."""
+    (section,) = page_of(view, name).sections
+    return section.make(view)
+
+
+def page_of(view, *names):
+    """Return the page of these sections alone."""
+    of_day = isinstance(view, day.View)
+    sections = [each for each in (day if of_day else dashboard).SECTIONS if each.name in names]
+    tables = (lambda view: view.market.data) if of_day else dashboard.tables
+    return Page("SPX", "", dt.datetime(2024, 12, 31, tzinfo=dt.UTC), view, sections, tables)
+
+
+def written(view, *names):
     """Return the page of these sections alone, without the library that draws them."""
-    made = [module.section(view) for module in modules]
-    return without_library(Page("SPX", "", view.moment, made))
+    return without_library(page_of(view, *names))
 
 
 def without_library(page):
@@ -77,9 +91,9 @@ def without_library(page):
     return pages.html(page).replace(pages.chart_library(), "// charts")
 
 
-def shown(view, *modules):
+def shown(view, *names):
     """Return the page of these sections alone, as elements."""
-    return Tree(written(view, *modules)).root
+    return Tree(written(view, *names)).root
 
 
 def cells(root):

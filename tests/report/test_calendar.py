@@ -15,8 +15,7 @@ from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
 from spx_data.ops import gaps
 from spx_data.ops.health import Scene
-from spx_data.report.dashboard import calendar, queue
-from spx_data.report.dashboard.tones import tones
+from spx_data.report.dashboard.calendar import tones
 from spx_data.report.dashboard.view import View
 from spx_data.status import Facts, Summary
 from spx_data.store import files
@@ -94,7 +93,7 @@ def test_a_day_stands_in_the_row_of_its_weekday_and_the_column_of_its_week(tree)
 
 def test_the_newest_year_comes_first_and_months_stand_below_each_other(every_kind):
     view = of_many(every_kind, 300)
-    root = shown(view, calendar)
+    root = shown(view, "calendar")
 
     years = list(root.all("div", "year"))
     assert [year.one("strong").text for year in years] == ["2016", "2015", "2014"]
@@ -108,7 +107,7 @@ def test_trading_on_weekends_takes_two_more_rows(tmp_path):
     saturday = dt.date(2024, 11, 30)
     seal(made.settings, saturday)
 
-    root = shown(View.of(made.settings, lakes.MOMENT), calendar)
+    root = shown(View.of(made.settings, lakes.MOMENT), "calendar")
 
     november = next(each for each in root.all("div", "month") if each.children[0].text == "Nov")
     places = [each.attributes.get("data-date") for each in november.children[1:]]
@@ -157,7 +156,7 @@ def test_a_sealed_day_leads_to_its_page_where_there_is_one(tmp_path):
         seal(made.settings, date, quality=judged())
     files.write_text(made.settings.layout.day_page(with_page), "<html>")
 
-    root = shown(View.of(made.settings, lakes.MOMENT), calendar)
+    root = shown(View.of(made.settings, lakes.MOMENT), "calendar")
 
     assert card(root, with_page)["page"] == 1
     assert card(root, with_page)["command"] == ""
@@ -211,7 +210,7 @@ def test_a_reason_that_nobody_would_read_is_cut(tree):
 
 
 def test_ten_years_of_which_no_two_days_are_alike_are_a_page_of_modest_size(every_kind):
-    text = written(of_many(every_kind, 2_550), calendar, queue)
+    text = written(of_many(every_kind, 2_550), "calendar", "queue")
 
     assert len(cells(Tree(text).root)) == 2_550
     assert len(text.encode()) < 700_000

@@ -12,7 +12,6 @@ from tests.report.lakes import HOSTILE, MOMENT
 
 from spx_data.lake.session_states import Kind, State
 from spx_data.ops.health import Scene
-from spx_data.report.dashboard import queue, terminal
 from spx_data.report.dashboard.view import View
 from spx_data.status import Facts, Summary
 
@@ -23,7 +22,7 @@ def lake(tmp_path):
 
 
 def section(lake):
-    return shown(View.of(lake.settings, MOMENT), terminal)
+    return shown(View.of(lake.settings, MOMENT), "terminal")
 
 
 def test_a_terminal_that_was_never_probed_has_one_line_and_the_command(lake):
@@ -68,7 +67,7 @@ def test_what_days_met_otherwise_since_is_told_with_the_command(lake):
     facts = Facts(quality={"profile": [sha256, ["the last line ends"]]})
     day = Summary(dt.date(2024, 12, 3), State(Kind.SEALED), facts)
 
-    root = shown(View(Scene(lake.settings, MOMENT, [day]), []), terminal)
+    root = shown(View(Scene(lake.settings, MOMENT, [day]), []), "terminal")
 
     assert "Since then 1 day met something else, 2024-12-03: the last line ends." in root.text
     assert [code.text for code in root.all("code")] == ["spx-data probe"]
@@ -78,7 +77,7 @@ def test_what_a_terminal_says_is_text_and_nothing_else(lake):
     row = replace(profiled.OTHERWISE, code=HOSTILE, seen=HOSTILE, consequence=HOSTILE)
     profiled.write(lake.settings, probed_at=MOMENT, server=HOSTILE, table=[row])
 
-    text = written(View.of(lake.settings, MOMENT), terminal)
+    text = written(View.of(lake.settings, MOMENT), "terminal")
 
     assert "<script>alert" not in text
     assert "<img" not in text
@@ -88,7 +87,7 @@ def test_what_a_terminal_says_is_text_and_nothing_else(lake):
 def test_the_queue_of_an_empty_lake_says_on_what_its_estimate_rests(lake):
     profiled.write(lake.settings, volume=profiled.LISTED)
 
-    lead = shown(View.of(lake.settings, MOMENT), queue).one("p", **{"class": "lead"}).text
+    lead = shown(View.of(lake.settings, MOMENT), "queue").one("p", **{"class": "lead"}).text
 
     assert lead.startswith("55 gaps; the next run takes 54 of them: about ")
     assert lead.endswith(

@@ -14,7 +14,6 @@ from spx_data.lake import runs
 from spx_data.ops import gaps
 from spx_data.report import cures, dashboard
 from spx_data.report import page as pages
-from spx_data.report.dashboard import overview, queue
 from spx_data.report.dashboard.view import View
 from spx_data.store import files, locks
 
@@ -51,7 +50,7 @@ def test_of_many_gaps_the_first_are_shown_and_the_command_for_the_others(tmp_pat
     made = lakes.empty(tmp_path)
 
     found = View.of(made.with_keys(start_date="2023-10-16"), lakes.MOMENT)
-    root = shown(found, queue)
+    root = shown(found, "queue")
 
     assert len(found.gaps) == 305
     assert len(queue_rows(root)) == 200
@@ -69,7 +68,7 @@ def test_a_lake_without_gaps_says_so(tmp_path):
     found = View.of(settings, lakes.MOMENT)
     found.__dict__["alerts"] = []  # those of this machine's disk and memory are not the lake's
 
-    root = shown(found, overview, queue)
+    root = shown(found, "overview", "queue")
 
     assert [each.text for each in root.all("p", "nothing")] == ["There are no gaps: every session is sealed."]
     assert [each.text for each in root.all("p", "calm")] == [
@@ -100,7 +99,7 @@ def test_sealed_dates_that_nobody_asks_for_are_counted_apart(tmp_path):
     for date in (dt.date(2024, 10, 11), dt.date(2024, 10, 14), dt.date(2024, 10, 15)):
         seal(made.settings, date)
 
-    found = tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
+    found = tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
 
     assert found["Sealed"] == "2 of 55 sessions, 3.6 % and 1 sealed date outside of them"
 
@@ -108,7 +107,7 @@ def test_sealed_dates_that_nobody_asks_for_are_counted_apart(tmp_path):
 def test_alerts_come_with_commands_to_copy_and_the_worst_is_the_first(view):
     alert = next(alert for alert in view.alerts if alert.name == "parked")
 
-    root = shown(view, overview)
+    root = shown(view, "overview")
 
     found = list(root.all("li", "alert"))
     assert len(found) == len(view.alerts)
@@ -129,11 +128,11 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
     seal(made.settings, dates[0])
     held = locks.hold(layout.run_lock)
 
-    found = tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
+    found = tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
     os.close(held)
 
     assert found["Run at work"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
-    assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), overview))
+    assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,14 @@ import subprocess
 import polars as pl
 import pytest
 import vl_convert
-from tests.report.elements import Tree, tiles
+from tests.report.elements import Tree, content, shown, tiles
 from tests.report.filled import filled
 
 from spx_data.errors import DateValidationError
 from spx_data.quality import catalogue
-from spx_data.report import day, page
-from spx_data.report.day import chains, course, findings, prices, provenance, underlying, verdict
+from spx_data.report import day, drawing, page
+from spx_data.report.day import provenance, underlying
 from spx_data.report.day.view import View
-from spx_data.report.page import Page
 from spx_data.status import day_report, outliers
 from spx_data.store import files, journal
 from spx_data.text import words
@@ -31,7 +30,7 @@ DEFECTS += ("negative-price", "duplicate-rows", "underlying-frozen", "greeks-zer
 HOSTILE = (
     "</script><script>alert(1)</script> \"quoted\" 'twice' {{ 7 * 7 }} <img src=x onerror=alert(2)> @sealed"
 )
-OTHERS = (verdict, findings, underlying, provenance)
+OTHERS = ("verdict", "findings", "underlying", "provenance")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +92,7 @@ def facts(section, of_class="cards"):
 def drawn(section, name):
     """Return the data of the chart of that *name*, all of its layers' together."""
     figure = chart_of(section, name)
-    datasets = page.specification(figure.chart)["datasets"]
+    datasets = drawing.specification(figure)["datasets"]
     return [row for dataset in datasets.values() for row in dataset]
 
 
@@ -104,8 +103,8 @@ def chart_of(section, name):
 def bars(section, name):
     """Return the bars that are really drawn, as the drawing tells who cannot see: check, minute, hits."""
     with contextlib.redirect_stderr(None):
-        drawing = vl_convert.vegalite_to_svg(page.specification(chart_of(section, name).chart))
-    told = re.findall(r'aria-label="at: ([^;]+);[^"]* check: ([^;]+); hits: ([0-9,]+)"', drawing)
+        svg = vl_convert.vegalite_to_svg(drawing.specification(chart_of(section, name)))
+    told = re.findall(r'aria-label="at: ([^;]+);[^"]* check: ([^;]+); hits: ([0-9,]+)"', svg)
     return [(code, clock, int(hits.replace(",", ""))) for clock, code, hits in told]
 
 
@@ -159,7 +158,7 @@ def test_what_cost_points_stands_first_and_every_check_says_what_it_means(views,
 def test_the_points_that_parts_lost_are_those_that_the_score_lacks(views):
     found = views[SPOILT].dossier
 
-    lost = [each["lost"] for each in verdict.section(views[SPOILT]).context["parts"]]
+    lost = [each["lost"] for each in content(views[SPOILT], "verdict").more["parts"]]
 
     assert sum(lost) == pytest.approx(100 - found["score"], abs=0.01)
 
@@ -191,7 +190,7 @@ def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
     distances = day_report.distances(others, 6, view.settings.quality.outlier_z)
     among = dataclasses.replace(view, others=others, dossier={**view.dossier, "outliers": distances})
 
-    section = verdict.section(among)
+    section = content(among, "verdict")
     scores, shown = drawn(section, "scores-around"), drawn(section, "distances")
 
     assert {(row["date"], row["score"]) for row in scores if "score" in row} == {
@@ -223,7 +222,7 @@ def test_pages_beside_are_linked_as_far_as_there_are_any(lake, views):
 
 
 def test_every_hit_of_the_passport_is_drawn_at_its_minute_and_in_its_chain(views):
-    found, section = views[SPOILT].dossier, findings.section(views[SPOILT])
+    found, section = views[SPOILT].dossier, content(views[SPOILT], "findings")
     names = [figure.name for figure in section.figures]
     assert names[:4] == ["findings-by-minute", "findings-by-chain", "facts-by-minute", "facts-by-chain"]
 
@@ -261,15 +260,14 @@ def test_a_day_of_which_nothing_could_be_looked_at_says_that(views):
     nothing |= {"verdict": None, "parts": [], "underlying": None, "session": None}
     view = dataclasses.replace(views[CLEAN], dossier=nothing)
 
-    section = findings.section(view)
+    section = content(view, "findings")
 
     assert section.figures == []
-    assert section.context["words"] == [
+    assert section.more["words"] == [
         "Arbitrage: nothing of the day could be looked at.",
         "Parity: nothing of the day could be looked at.",
     ]
-    made = Page("", "", NOW, [module.section(view) for module in (*OTHERS, chains)])
-    root = Tree(page.html(made)).root
+    root = shown(view, *OTHERS, "chains")
     assert "– of 100 not judged Nothing of it could be judged." in part(root, "verdict").text
     assert "No record of this day carries a price" in part(root, "underlying").text
     assert "Nothing was listed for this date." in part(root, "chains").text
@@ -289,7 +287,7 @@ def test_the_rate_is_what_the_discount_factors_of_distant_expirations_say(views)
     ]
     view = dataclasses.replace(views[CLEAN], dossier={**views[CLEAN].dossier, "chains": chains})
 
-    rates = [row for row in drawn(findings.section(view), "parity-rate") if "days" in row]
+    rates = [row for row in drawn(content(view, "findings"), "parity-rate") if "days" in row]
 
     assert [row["days"] for row in rates] == [30, 365, 1000]
     assert [row["rate"] for row in rates] == pytest.approx([0.05] * 3, abs=1e-6)
@@ -309,7 +307,7 @@ def test_the_prices_are_those_that_the_records_carry(lake, views):
         .sort("timestamp")
     )
 
-    series = prices.minutes(path, found["chains"])
+    series = underlying.prices(path, found["chains"])
 
     assert [[price] for _, price in series] == sealed["underlying_price"].to_list()
     assert [at for at, _ in series] == sealed["timestamp"].to_list()
@@ -409,13 +407,13 @@ def test_a_stage_that_was_killed_is_told_as_interrupted_and_nonsense_is_left_out
         {**common, "stage": "download", "event": journal.FINISHED, "run": "two", "seconds": 3.0},
     ]
 
-    first, second = course.stages(events)
-    requests = course.Requests.of(events)
+    first, second = provenance.stages(events)
+    requests, hosts = dict(provenance.requests(events, failed=0)), provenance.hosts(events)
 
     assert (first["end"], first["seconds"], first["bytes"]) == ("interrupted", None, 10)
     assert (second["end"], second["seconds"]) == ("finished", 3.0)
-    assert (requests.count, requests.hosts, requests.median_seconds) == (2, [], 0.5)
-    assert requests.statuses == {"none": 2}
+    assert (requests["requests"], requests["received"]) == ("2: 2 × none", "10 bytes")
+    assert (requests["median"], requests["longest"], hosts) == ("0.500 s", "0.500 s", [])
 
 
 # The page -----------------------------------------------------------------------------------------------
@@ -444,13 +442,13 @@ def test_a_date_that_is_not_sealed_has_no_page(lake):
 
 @pytest.mark.parametrize("date", [CLEAN, SPOILT])
 def test_every_chart_can_be_drawn(date, views):
-    figures = [figure for module in OTHERS for figure in module.section(views[date]).figures]
+    figures = [figure for name in OTHERS for figure in content(views[date], name).figures]
     assert len(figures) >= 6
 
     for figure in figures:
         with contextlib.redirect_stderr(None):
-            drawing = vl_convert.vegalite_to_svg(page.specification(figure.chart))
-        marks = set(re.findall(r'aria-roledescription="([^"]+)"', drawing)) - {"axis", "legend", "title"}
+            svg = vl_convert.vegalite_to_svg(drawing.specification(figure))
+        marks = set(re.findall(r'aria-roledescription="([^"]+)"', svg)) - {"axis", "legend", "title"}
         assert {mark for mark in marks if not mark.endswith("container")}, figure.name
 
 

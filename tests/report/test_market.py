@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import vl_convert
 from tests.panels import DATE, EXPIRATION, MINUTE, at
+from tests.report.elements import content, written
 from tests.report.filled import filled
 
 from spx_data.errors import FileCorruptionError, MissingFileError
@@ -18,13 +19,9 @@ from spx_data.market import schema
 from spx_data.market.second_opinion import Opinion
 from spx_data.market.window import Window
 from spx_data.quality import DETAILS
-from spx_data.report import page
-from spx_data.report.day import presence, quotes, volatility
-from spx_data.report.day.market import LACKING, SPREAD, STALE, Market
-from spx_data.report.day.market.chain import read
-from spx_data.report.day.market.grid import Grid
-from spx_data.report.day.market.records import sealed_chains
-from spx_data.report.day.market.smile import DELTAS
+from spx_data.report import drawing, page
+from spx_data.report.day.chain import DELTAS, Grid, read
+from spx_data.report.day.market import LACKING, SPREAD, STALE, Market, sealed_chains
 from spx_data.report.day.view import View
 from spx_data.store import seals
 from spx_data.store.reads import digest
@@ -39,7 +36,7 @@ MAPS = {
     "spread": ("share", lambda chain: chain.spread, SPREAD),
     "stale": ("share", lambda chain: chain.stale, STALE),
 }
-SECTIONS = (presence, volatility, quotes)
+SECTIONS = ("presence", "volatility", "quotes")
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +115,13 @@ def test_what_is_missing_is_what_the_passport_says(lake, market):
 
 
 def test_gaps_are_named_on_the_page(lake, view):
-    section = presence.section(view)
+    section = content(view, "presence")
     missing = view.dossier["completeness"]["stamps_missing"]
-    first = section.context["gaps"][0]
+    first = section.more["gaps"][0]
 
-    text = page.html(page.Page("", "", NOW, [section]))
+    text = written(view, "presence")
 
-    assert sum(gap["stamps"] for gap in section.context["gaps"]) == missing
+    assert sum(gap["stamps"] for gap in section.more["gaps"]) == missing
     assert f"{missing:,} are missing." in text
     for cell in (first["chain"], first["contract"] or "every one", first["first"], first["last"]):
         assert f">{cell}</td>" in text
@@ -337,12 +334,14 @@ def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
     grid = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
     quiet = View(lake, DAY, view.summary, view.dossier, view.others, view.summaries)
     quiet.__dict__["market"] = Market(grid, [chain])
-    sections = [module.section(quiet) for module in SECTIONS]
 
-    text = page.html(page.Page("", "", NOW, sections, quiet.market.data))
+    text = written(quiet, *SECTIONS)
 
     assert "No chain of the day has an implied volatility at the money." in text
-    assert [figure.name for section in sections for figure in section.figures] == ["contracts", "lacking"]
+    assert [figure.name for name in SECTIONS for figure in content(quiet, name).figures] == [
+        "contracts",
+        "lacking",
+    ]
 
 
 # What stands in the page --------------------------------------------------------------------------------
@@ -387,30 +386,28 @@ def test_a_stretch_ends_where_its_values_do():
 
 
 def test_every_chart_compiles_and_finds_its_fields(view):
-    figures = [figure for module in SECTIONS for figure in module.section(view).figures]
+    figures = [figure for name in SECTIONS for figure in content(view, name).figures]
     names = ["contracts", "lacking", "smiles", "surface", "terms", "through-the-day", "spread", "stale"]
     assert [figure.name for figure in figures] == names
 
     for figure in figures:
-        specification = page.specification(figure.chart)
+        specification = drawing.specification(figure)
         assert vl_convert.vegalite_to_vega(with_data(specification, view.market.data))["marks"]
 
 
 def test_maps_show_as_many_cells_as_there_are_stretches(view, market):
-    figures = {f.name: f for module in SECTIONS for f in module.section(view).figures}
+    figures = {f.name: f for name in SECTIONS for f in content(view, name).figures}
 
     for name, table in (("contracts", "presence"), ("spread", "spread"), ("stale", "stale")):
-        drawing = vl_convert.vegalite_to_svg(
-            with_data(page.specification(figures[name].chart), view.market.data)
-        )
+        svg = vl_convert.vegalite_to_svg(with_data(drawing.specification(figures[name]), view.market.data))
         stretches = sum(map(len, market.data[table]["from"]))
-        assert drawing.count('aria-roledescription="rect mark"') == stretches > 0
+        assert svg.count('aria-roledescription="rect mark"') == stretches > 0
 
 
 def test_no_chart_writes_over_what_it_reads_again(view, market):
-    for module in SECTIONS:
-        for figure in module.section(view).figures:
-            for table, transforms in pipelines(page.specification(figure.chart)):
+    for name in SECTIONS:
+        for figure in content(view, name).figures:
+            for table, transforms in pipelines(drawing.specification(figure)):
                 written = {each["as"] for each in transforms if "calculate" in each}
                 assert not written & set(market.data.get(table, ())), figure.name
 

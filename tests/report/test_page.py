@@ -14,7 +14,8 @@ from tests.report.elements import Tree
 
 from spx_data import report
 from spx_data.report import page as pages
-from spx_data.report.page import Figure, Page, Section
+from spx_data.report.drawing import Figure
+from spx_data.report.page import Content, Page, Section
 from spx_data.text import printable
 
 ASSETS = Path(report.__file__).parent / "assets"
@@ -38,8 +39,12 @@ def made():
         title=f"A title {HOSTILE}",
         subtitle=HOSTILE,
         made_at=dt.datetime(2024, 1, 2, 3, 4, tzinfo=dt.UTC),
-        sections=[Section("one", "One", lead=HOSTILE, figures=[figure])],
-        data={"points": {"a": [1, 2], "b": [3, None], "c": [HOSTILE, "d"]}},
+        view=None,
+        sections=[Section("one", "One", lambda _: Content(HOSTILE, [figure]), needs=["points"])],
+        tables=lambda _: {
+            "another": {"a": [1]},
+            "points": {"a": [1, 2], "b": [3, None], "c": [HOSTILE, "d"]},
+        },
     )
     return pages.html(page)
 

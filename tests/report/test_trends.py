@@ -12,8 +12,8 @@ import pytest
 import vl_convert
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report import lakes
-from tests.report.elements import without_library
+from tests.report import elements, lakes
+from tests.report.elements import content
 from tests.sealed_days import record, seal
 
 from spx_data import config, status
@@ -23,15 +23,15 @@ from spx_data.ops.gaps import Estimate, Gap, Points
 from spx_data.ops.gaps.estimate import Room, forecast, usual_session
 from spx_data.ops.health import Scene
 from spx_data.report import page as pages
-from spx_data.report.dashboard import coverage, dates, disk, failures, quality, speed, steps, terminal
-from spx_data.report.dashboard.view import View
-from spx_data.report.page import Page
+from spx_data.report.dashboard import disk, periods
+from spx_data.report.dashboard.view import View, tables
+from spx_data.report.drawing import DATES, specification
 from spx_data.settings import Settings
 from spx_data.status import Facts, Summary, Trouble, traffic
 from spx_data.status.coverage import balances, reach, states
 from spx_data.store import files, journal
 
-MODULES = (coverage, quality, speed, failures, terminal, disk)
+SECTIONS = ("coverage", "quality", "speed", "failures", "terminal", "disk")
 MOMENT = dt.datetime(2024, 12, 31, 17, tzinfo=dt.UTC)
 GB = 10**9
 
@@ -70,15 +70,11 @@ def seen(settings, summaries, gaps=()):
 
 
 def made(view):
-    return {module.__name__.rpartition(".")[2]: module.section(view) for module in MODULES}
+    return {name: content(view, name) for name in SECTIONS}
 
 
 def specifications(sections):
-    return {
-        figure.name: pages.specification(figure.chart)
-        for section in sections.values()
-        for figure in section.figures
-    }
+    return {figure.name: specification(figure) for section in sections.values() for figure in section.figures}
 
 
 def rows_of(figure):
@@ -161,10 +157,10 @@ def ten_years(settings):
 
 def drawn(view):
     """Draw each chart as a browser would; Vega raises where an expression or a field is none."""
-    columns = dates.columns(view)
+    columns = tables(view)[DATES]
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     for name, spec in specifications(made(view)).items():
-        spec["datasets"] = {**spec.get("datasets", {}), dates.NAME: [dict(row) for row in rows]}
+        spec["datasets"] = {**spec.get("datasets", {}), DATES: [dict(row) for row in rows]}
         svg = vl_convert.vegalite_to_svg(spec)
         yield name, svg
 
@@ -190,7 +186,7 @@ def test_ten_years_fit_on_a_page(ten_years):
     specs = sum(len(pages.embedded(spec)) for spec in specifications(found).values())
 
     assert specs < 300_000
-    assert len(pages.embedded(dates.columns(ten_years))) < 500_000
+    assert len(pages.embedded(tables(ten_years))) < 500_000
     assert sum(len(section.figures) for section in found.values()) == 18
 
 
@@ -220,14 +216,14 @@ def test_two_sealed_dates_are_drawn(settings):
 
 
 def test_the_shared_dates_are_columns_of_one_length_that_json_can_spell(view):
-    columns = dates.columns(view)
+    columns = tables(view)[DATES]
 
     assert {len(values) for values in columns.values()} == {len(view.dates)}
     json.dumps(columns, allow_nan=False)
 
 
 def test_the_shared_dates_say_what_the_files_say(lake, view):
-    columns = dates.columns(view)
+    columns = tables(view)[DATES]
     at = {date: place for place, date in enumerate(columns["date"])}
 
     for summary in view.dates:
@@ -284,7 +280,7 @@ def test_what_is_expected_of_a_stretch_is_received_explained_or_missing(view):
 
 
 def test_days_that_deserve_a_look_come_worst_first(view):
-    found = quality.section(view).context["conspicuous"]
+    found = content(view, "quality").more["conspicuous"]
 
     named = [one.day.date for one in found]
     assert set(named) >= {*lakes.WARNED, *lakes.FAILING}
@@ -296,7 +292,7 @@ def test_days_that_deserve_a_look_come_worst_first(view):
 def test_no_more_days_are_named_than_a_person_reads(settings):
     bad = [sealed_summary(date, number, points=50.0) for number, date in enumerate(weekdays(60))]
 
-    context = quality.section(seen(settings, bad)).context
+    context = content(seen(settings, bad), "quality").more
 
     assert len(context["conspicuous"]) == 50
     assert context["more"] == 10
@@ -307,7 +303,7 @@ def test_a_day_with_a_page_has_a_link_and_another_a_command(lake, view):
     files.write_text(lake.settings.layout.day_page(with_page), "a page")
     view = dataclasses.replace(view)  # which looks again
 
-    found = {one.day.date: one.page for one in quality.section(view).context["conspicuous"]}
+    found = {one.day.date: one.page for one in content(view, "quality").more["conspicuous"]}
 
     assert found[with_page] == f"days/{with_page}.html"
     assert found[without] is None
@@ -317,7 +313,7 @@ def test_a_day_with_a_page_has_a_link_and_another_a_command(lake, view):
 
 
 def test_the_map_of_parts_shows_the_worst_day(view):
-    rows = rows_of(figure(quality.section(view), "quality-parts"))
+    rows = rows_of(figure(content(view, "quality"), "quality-parts"))
 
     worst = {row["name"]: row["quotes"] for row in rows}
     for date in lakes.FAILING:
@@ -332,7 +328,7 @@ def test_a_day_that_stands_out_is_marked_in_its_chart(settings):
     )
     view = seen(settings, [*days[:20], dataclasses.replace(days[20], facts=wild), *days[21:]])
 
-    far = dates.columns(view)["far"]
+    far = tables(view)[DATES]["far"]
 
     assert [place for place, words in enumerate(far) if words and "spread" in words] == [20]
     layers = {
@@ -345,7 +341,7 @@ def test_a_day_that_stands_out_is_marked_in_its_chart(settings):
 
 
 def test_every_error_and_retry_is_counted_once(lake, view):
-    section = failures.section(view)
+    section = content(view, "failures")
     kinds = {journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED}
     known = Counter(event["error"] for event in events(lake) if event["event"] in kinds)
 
@@ -356,7 +352,7 @@ def test_every_error_and_retry_is_counted_once(lake, view):
     assert by_type == known
     for name in ("failures-hours", "failures-stages"):
         assert sum(row["errors"] for row in rows_of(figure(section, name))) == known.total()
-    assert {pattern.group: pattern.count for pattern in section.context["types"]} == known
+    assert {pattern.group: pattern.count for pattern in section.more["types"]} == known
 
 
 def test_types_beyond_the_colours_are_others(settings):
@@ -365,7 +361,7 @@ def test_types_beyond_the_colours_are_others(settings):
     ]
     view = seen(settings, [sealed_summary(dt.date(2024, 3, 1), 0, troubles=troubles)])
 
-    chart = figure(failures.section(view), "failures-time")
+    chart = figure(content(view, "failures"), "failures-time")
 
     assert list(chart.legend)[-1] == "others"
     assert sum(row["errors"] for row in rows_of(chart) if row["kind"] == "others") == 3
@@ -378,9 +374,7 @@ HOSTILE = (
 
 def written(view):
     """The page of these sections, without the library that draws them."""
-    found = [module.section(view) for module in MODULES]
-    page = Page("t", "s", MOMENT, found, data={dates.NAME: dates.columns(view)})
-    return without_library(page)
+    return elements.written(view, *SECTIONS)
 
 
 def test_what_strangers_said_stays_text(settings):
@@ -404,7 +398,7 @@ def test_requests_are_those_of_the_journals(lake, view):
     requests = [event for event in events(lake) if event["event"] == journal.REQUEST]
     days = Counter(event["at"][:10] for event in requests)
 
-    rows = rows_of(figure(terminal.section(view), "terminal-requests"))
+    rows = rows_of(figure(content(view, "terminal"), "terminal-requests"))
 
     assert {row["name"]: row["requests"] for row in rows} == days
     failed = sum(event["status"] not in (200, 472) for event in requests)
@@ -531,7 +525,7 @@ def test_a_usual_session_is_that_of_the_newest_ones_for_their_minutes(lake, view
 
 
 def test_the_years_hold_the_bytes_of_the_passports(ten_years):
-    rows = rows_of(figure(disk.section(ten_years), "disk-years"))
+    rows = rows_of(figure(content(ten_years, "disk"), "disk-years"))
 
     known = sum(summary.facts.bytes for summary in ten_years.dates)
     assert sum(row["gb"] for row in rows) == pytest.approx(known / GB, rel=1e-3)
@@ -542,9 +536,9 @@ def test_the_disk_is_said_in_a_sentence(ten_years, monkeypatch):
     free, total = 100 * GB, 1000 * GB
 
     def room(*, free):
-        one = disk.Disk(("output", "temp", "data"), ten_years.settings.layout.output, free, total)
+        one = disk.machine.Disk(("output", "temp", "data"), ten_years.settings.layout.output, free, total)
         monkeypatch.setattr(disk.machine, "disks", lambda _: [one])
-        return disk.section(ten_years)
+        return content(ten_years, "disk")
 
     crowded, roomy, endless = room(free=free), room(free=800 * GB), room(free=10**6 * GB)
 
@@ -559,25 +553,25 @@ def test_the_disk_is_said_in_a_sentence(ten_years, monkeypatch):
 
 # Stretches of time --------------------------------------------------------------------------------------
 
-DATES = st.dates(dt.date(2000, 1, 1), dt.date(2060, 12, 31))
+DAYS = st.dates(dt.date(2000, 1, 1), dt.date(2060, 12, 31))
 
 
-@given(DATES, st.sampled_from(["day", "week", "month"]))
+@given(DAYS, st.sampled_from(["day", "week", "month"]))
 def test_a_day_lies_in_its_stretch_and_stretches_follow_each_other(day, step):
-    found = steps.stretch(day, step)
+    found = periods.stretch(day, step)
 
     assert found.begin <= day < found.end
-    assert steps.stretch(found.begin, step) == found
-    assert steps.stretch(found.end, step).begin == found.end
+    assert periods.stretch(found.begin, step) == found
+    assert periods.stretch(found.end, step).begin == found.end
     if step != "day":
-        assert steps.named(found.name) == found
+        assert periods.named(found.name) == found
 
 
-@given(DATES, st.integers(0, 10_000))
+@given(DAYS, st.integers(0, 10_000))
 def test_a_chart_is_never_a_comb(first, days):
     last = first + dt.timedelta(days)
-    step = steps.fitting(first, last)
+    step = periods.fitting(first, last)
 
-    found = {steps.stretch(first + dt.timedelta(n), step).name for n in range(0, days + 1, 7)}
+    found = {periods.stretch(first + dt.timedelta(n), step).name for n in range(0, days + 1, 7)}
 
     assert len(found) <= 160 or step == "month"

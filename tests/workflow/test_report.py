@@ -1,6 +1,7 @@
 """Pages and Snakemake: made after runs and by rules of their own, shown by `snakemake --report`."""
 
 import base64
+import datetime as dt
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 import pytest
+from tests.loading import without
 from tests.workflow.conftest import Lake
 
 BLOCKED, END = "2024-11-29", "2024-12-02"
@@ -124,3 +126,21 @@ def test_a_report_shows_the_pages_with_captions_in_categories_though_a_date_is_m
     assert all('<meta name="generator" content="spx-data ' in page for page in made.values())
     assert END in made[day]
     assert "Run at work" not in made[dashboard]  # it ended with this page
+
+
+def test_without_what_draws_charts_a_run_fills_and_says_in_one_line_that_it_makes_no_pages(
+    v3, new_lake, tmp_path
+):
+    lake = new_lake(v3, END, END)
+    lake.configure(**lake.sections(), report={"after_runs": True})
+    lake.environment |= without(tmp_path, "altair", "vl_convert")
+
+    run, asked = lake.snakemake(), lake.snakemake("report_dashboard")
+
+    assert run.returncode == 0, run.stdout
+    assert lake.settings.layout.sidecar(dt.date.fromisoformat(END)).exists()
+    for ended in (run, asked):
+        (line,) = [line for line in ended.stdout.splitlines() if "altair" in line]
+        assert 'pip install "spx-data[report]"' in line
+    assert asked.returncode == 1
+    assert pages(lake) == []

@@ -165,6 +165,9 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     spx-data serve
     spx-data serve --port 0 --refresh 5
     """
+    from spx_data.report import check_installed
+
+    check_installed()
     from spx_data.report.server import Pages, Server
 
     pages = Pages(call.settings, refresh)

@@ -3,6 +3,9 @@
 Each is one HTML file that needs nothing but itself. They are read from the tree as everything is, and can be
 thrown away: nothing reads them again.
 
+What draws their charts is the extra `report` of the package: without it there are no pages, and all else
+works (`check_installed`).
+
 The page of a day is made anew, where nobody asks for it by name, once it is stale: the day was sealed after
 it, or it was made by another release of this project. What it says of the days around it, and by the weights
 of the config, is as old as the page.
@@ -11,13 +14,21 @@ of the config, is as old as the page.
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import __version__, status
-from spx_data.errors import DateValidationError, FileCorruptionError, InsufficientDiskSpaceError, SpxDataError
+from spx_data.errors import (
+    DateValidationError,
+    FileCorruptionError,
+    InsufficientDiskSpaceError,
+    MachineError,
+    SpxDataError,
+)
 from spx_data.lake import session_states
 from spx_data.market.dates import Dates
 from spx_data.settings import Settings
@@ -25,19 +36,8 @@ from spx_data.status import Summary
 from spx_data.store import files, reads
 from spx_data.store.layout import Layout
 
-__all__ = [
-    "Made",
-    "after_a_run",
-    "day_text",
-    "is_stale",
-    "named_dates",
-    "newest_stale",
-    "write_dashboard",
-    "write_day",
-    "write_days",
-]
-
 _HEAD = 512  # bytes: the release stands at the beginning of a page
+_EXTRA = ("altair", "vl_convert")  # the modules that pyproject.toml's extra `report` brings
 
 _log = logging.getLogger(__name__)
 
@@ -51,36 +51,40 @@ class Made:
     error: Exception | None = None
 
 
+def check_installed() -> None:
+    """Make sure that what draws charts is there.
+
+    Raises:
+        MachineError: it is not.
+    """
+    missing = [name for name in _EXTRA if not _is_there(name)]
+    if missing:
+        raise MachineError(
+            f"pages need what draws their charts, and there is no {' and no '.join(missing)} here",
+            cure='pip install "spx-data[report]" adds it; everything else works without',
+            operation="import",
+        )
+
+
+def _is_there(module: str) -> bool:
+    with suppress(ImportError):
+        return importlib.util.find_spec(module) is not None
+    return False
+
+
 def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
     """Write the dashboard of the lake at *moment*; returns where it is.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
+        MachineError: what draws charts is not installed.
         PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
     """
+    check_installed()
     from spx_data.report import dashboard, page
 
     target = settings.layout.dashboard
     files.write_text(target, page.html(dashboard.page(settings, moment)))
-    return target
-
-
-def write_day(
-    settings: Settings,
-    moment: dt.datetime,
-    date: dt.date,
-    together: Collection[dt.date] = (),
-    summaries: Sequence[Summary] | None = None,
-) -> Path:
-    """Write the page of *date*, a sealed one, *together* with those of other dates; returns where it is.
-
-    Raises:
-        DateValidationError: it is not sealed.
-        FileCorruptionError, MissingFileError: what is there is not what was sealed.
-        PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
-    """
-    target = settings.layout.day_page(date)
-    files.write_text(target, day_text(settings, moment, date, together, summaries))
     return target
 
 
@@ -96,7 +100,9 @@ def day_text(
     Raises:
         DateValidationError: it is not sealed.
         FileCorruptionError, MissingFileError: what is there is not what was sealed.
+        MachineError: what draws charts is not installed.
     """
+    check_installed()
     from spx_data.report import day, page
 
     return page.html(day.page(settings, moment, date, together, summaries))
@@ -106,13 +112,17 @@ def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.dat
     """Write the pages of *dates*, one after the other; one of which there can be no page stops no other.
 
     Raises:
+        MachineError: what draws charts is not installed.
         PermissionDeniedError, InsufficientDiskSpaceError: no page can be written.
     """
+    check_installed()
     files.check_writable(settings.layout.dashboard.parent)
     summaries = status.summaries(settings, moment) if dates else None
     for date in dates:
         try:
-            yield Made(date, write_day(settings, moment, date, dates, summaries))
+            target = settings.layout.day_page(date)
+            files.write_text(target, day_text(settings, moment, date, dates, summaries))
+            yield Made(date, target)
         except InsufficientDiskSpaceError:
             raise  # as it would be for every other date
         except Exception as error:  # whatever it is, the other dates get their pages

@@ -1,8 +1,9 @@
 """One HTML page that needs nothing but itself: text, tables, charts, styles and scripts in one file.
 
-A page is sections, each drawn by a template of its own (`templates/sections`). Charts are Vega-Lite, declared
-with Altair and drawn in the browser; what several of them show stands in the page once, by columns. Whatever
-is put into a template is escaped: errors hold what strangers' servers said.
+A page is a list of sections, each declared by its name, its title, what makes it and what it needs; the
+template walks them. Charts are Vega-Lite, declared with Altair and drawn in the browser; what several of them
+show stands in the page once, by columns. Whatever is put into a template is escaped: errors hold what
+strangers' servers said.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
-import altair as alt
 import jinja2
 import markupsafe
 from markupsafe import Markup
 
 from spx_data import __version__
+from spx_data.report.drawing import Figure, specification
 from spx_data.text import words
 from spx_data.text.printable import visible
 
 # Columns of one length: names to values that JSON can spell.
 Columns = Mapping[str, Sequence[Any]]
+V = TypeVar("V")  # what a page shows, read once for all of its sections
 
 _ROOM = resources.files(__package__)
 _STYLES, _SCRIPTS, _FIRST_SCRIPT = ("page.css",), ("sortable.js", "page.js"), "theme.js"
@@ -36,50 +38,87 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _HEAD = 4096  # characters, in which a page names its policy
 
 
+Mark = Literal["", "work", "warn", "fail"]
+# A figure, or the sentence that stands where there is too little for one.
+Part = Figure | str
+
+
+class Tile:
+    """A leading figure with what puts it in proportion; *share*, from 0 to 1, fills a bar below it."""
+
+    def __init__(
+        self,
+        name: str,
+        figure: str,
+        *notes: str,
+        share: float | None = None,
+        href: str | None = None,
+        level: Mark = "",
+    ) -> None:
+        """Keep those of its *notes* that say something; *href* is the section that has more."""
+        self.name, self.figure, self.notes = name, figure, tuple(filter(None, notes))
+        self.share, self.href, self.level = share, href, level
+
+
 @dataclass(frozen=True)
-class Figure:
-    """A chart, and what a person reads above it.
+class Content:
+    """What a section holds: its *lead* in a sentence, its charts, and more for its template to show."""
 
-    A string of its specification that begins with @ is the name of a colour in `page.css`: `@sealed`. Its
-    data is that of the page where it is `alt.NamedData` of the name of one of the page's `data`.
-    """
+    lead: str = ""
+    parts: Sequence[Part] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
-    name: str  # of its element on the page
-    title: str
-    chart: alt.TopLevelMixin
-    note: str = ""  # how to read it, in a sentence
-    wide: bool = False  # over both columns of a section
-    legend: Mapping[str, str] = field(default_factory=dict)  # what its colours mean: names to @colours
+    @property
+    def figures(self) -> list[Figure]:
+        """The charts."""
+        return [part for part in self.parts if isinstance(part, Figure)]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is said in the place of a chart."""
+        return [part for part in self.parts if isinstance(part, str)]
 
 
 @dataclass(frozen=True)
-class Section:
-    """A part of a page, drawn by `templates/sections/<template>.html.j2`, which sees it as `section`."""
+class Section(Generic[V]):
+    """A part of a page, declared: `sections/<template>.html.j2` shows what *make* finds in a view."""
 
     name: str  # of its element on the page, and in the page's contents
     title: str
+    make: Callable[[V], Content]
     template: str = "figures"
-    lead: str = ""  # what it says, in a sentence
-    figures: Sequence[Figure] = ()
-    context: Mapping[str, Any] = field(default_factory=dict)
+    needs: Sequence[str] = ()  # of the page's tables, those that its charts share
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page: *data* are tables that its charts share, *styles* and *scripts* assets of its own."""
+class Page(Generic[V]):
+    """A page: its *sections* are made of the *view*, *styles* and *scripts* are assets of its own."""
 
     title: str
     subtitle: str
     made_at: dt.datetime
-    sections: Sequence[Section]
-    data: Mapping[str, Columns] = field(default_factory=dict)
+    view: V
+    sections: Sequence[Section[V]]
+    tables: Callable[[V], Mapping[str, Columns]] = lambda _: {}
     styles: Sequence[str] = ()
     scripts: Sequence[str] = ()
     home: str | None = None  # where the dashboard is, seen from the page
     refresh_seconds: int | None = None  # how often a page that is served loads itself anew
 
+    @property
+    def contents(self) -> Iterator[tuple[Section[V], Content]]:
+        """Each section with what it holds."""
+        return ((section, section.make(self.view)) for section in self.sections)
 
-def html(page: Page) -> str:
+    @property
+    def data(self) -> Mapping[str, Columns]:
+        """The tables that charts of these sections share."""
+        needed = {name for section in self.sections for name in section.needs}
+        tables = self.tables(self.view) if needed else {}
+        return {name: table for name, table in tables.items() if name in needed}
+
+
+def html(page: Page[Any]) -> str:
     """The whole text of *page*."""
     scripts = [chart_library(), *map(_asset, (*_SCRIPTS, *page.scripts))]
     template = _templates().get_template("page.html.j2")
@@ -128,13 +167,6 @@ def policy() -> str:
 def has_policy(text: str) -> bool:
     """Whether *text* begins as a page does that this very process could have made."""
     return f'content="{markupsafe.escape(policy())}"' in text[:_HEAD]
-
-
-def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """The Vega-Lite of *chart*, without the looks of Altair: the page has its own."""
-    found: dict[str, Any] = chart.to_dict()
-    found.pop("config", None)
-    return found
 
 
 def embedded(value: Any) -> Markup:

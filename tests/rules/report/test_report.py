@@ -205,7 +205,7 @@ def test_a_full_disk_ends_it_at_once(lake, monkeypatch):
     def full(*_):
         raise InsufficientDiskSpaceError("no room", cure="Make room", path="", required=None, available=0)
 
-    monkeypatch.setattr(report, "write_day", full)
+    monkeypatch.setattr(report, "day_text", full)
 
     with pytest.raises(InsufficientDiskSpaceError):
         list(report.write_days(lake, MOMENT, DAYS))
@@ -379,7 +379,7 @@ def test_many_who_look_at_once_see_one_dashboard_made_by_one(lake, monkeypatch):
         made.append(given)
         time.sleep(0.1)
         at_work.release()
-        return Page("a dashboard", "", MOMENT, [])
+        return Page("a dashboard", "", MOMENT, None, [])
 
     monkeypatch.setattr(dashboard, "page", slow)
     pages = Pages(lake, 30)
@@ -398,7 +398,7 @@ def test_many_who_look_at_once_see_one_dashboard_made_by_one(lake, monkeypatch):
 
 
 def test_a_run_at_work_is_looked_at_more_often(lake, monkeypatch):
-    monkeypatch.setattr(dashboard, "page", lambda *_, **__: Page("a dashboard", "", MOMENT, []))
+    monkeypatch.setattr(dashboard, "page", lambda *_, **__: Page("a dashboard", "", MOMENT, None, []))
     runs.begin(lake.layout, "snakemake", [])
 
     assert '<meta http-equiv="refresh" content="10">' in Pages(lake, 30).dashboard()
@@ -633,8 +633,7 @@ def looked_at(monkeypatch, victim=None):
     with monkeypatch.context() as patch:
         patch.setattr(disk, "open_plain", open_plain)
         page = report.write_dashboard(settings_here(), MOMENT)
-        with contextlib.suppress(SpxDataError):
-            report.write_day(settings_here(), MOMENT, DAYS[0])
+        list(report.write_days(settings_here(), MOMENT, [DAYS[0]]))
     assert page.read_text().endswith("</html>")
     return [
         path for path in dict.fromkeys(opened) if path.suffix in (".json", ".jsonl", ".sha256", ".parquet")

@@ -1,44 +1,44 @@
 """The dashboard: what stands where, where it is going, and what needs somebody.
 
-`View` is what it shows, read once; each module here makes one section of it.
+`View` is what it shows, read once; each of its sections is made by a function of one of the modules here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 
-from spx_data.report.dashboard import (
-    calendar,
-    coverage,
-    dates,
-    disk,
-    failures,
-    overview,
-    quality,
-    queue,
-    speed,
-    terminal,
-)
-from spx_data.report.dashboard.view import View
-from spx_data.report.page import Page
+from spx_data.report.dashboard import calendar, coverage, disk, overview, quality, terminal, work
+from spx_data.report.dashboard.view import View, tables
+from spx_data.report.drawing import DATES
+from spx_data.report.page import Page, Section
 from spx_data.settings import Settings
 
-_SECTIONS = (overview, calendar, queue, coverage, quality, speed, failures, terminal, disk)
+SECTIONS = (
+    Section("overview", "Overview", overview.content, "overview"),
+    Section("calendar", "Calendar", calendar.content, "calendar"),
+    Section("queue", "Gaps", overview.queue, "queue"),
+    Section("coverage", "Coverage", coverage.content),
+    Section("quality", "Quality", quality.content, "quality", needs=[DATES]),
+    Section("speed", "Speed", work.speed, needs=[DATES]),
+    Section("failures", "Failures", work.failures, "failures"),
+    Section("terminal", "Terminal", terminal.content, "terminal"),
+    Section("disk", "Disk", disk.content, needs=[DATES]),
+)
 
 
-def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page:
+def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page[View]:
     """The dashboard of a lake at *moment*; a *live* one leads to the page of every sealed day.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
     """
-    view = View.of(settings, moment, live=live)
     return Page(
         title=settings.product.title,
         subtitle=f"{', '.join(settings.roots)} every {settings.window.interval}, from {settings.start_date}",
         made_at=moment.astimezone(dt.UTC),
-        sections=[module.section(view) for module in _SECTIONS],
-        data={dates.NAME: dates.columns(view)},
+        view=View.of(settings, moment, live=live),
+        sections=SECTIONS,
+        tables=tables,
         styles=["dashboard.css"],
         scripts=["calendar.js"],
     )

@@ -8,12 +8,12 @@ from typing import Any
 import altair as alt
 
 from spx_data.lake.session_states import Kind
-from spx_data.report.dashboard import drawing, parts, steps
-from spx_data.report.dashboard.parts import Part
-from spx_data.report.dashboard.steps import Coarse
+from spx_data.report import drawing
+from spx_data.report.dashboard import periods
+from spx_data.report.dashboard.periods import Coarse
 from spx_data.report.dashboard.view import View
-from spx_data.report.drawing import chart_of
-from spx_data.report.page import Figure, Section
+from spx_data.report.drawing import Figure, told
+from spx_data.report.page import Content, Part
 from spx_data.status import coverage
 from spx_data.status.coverage import Balance, Reach
 from spx_data.text.words import count, counted
@@ -21,25 +21,18 @@ from spx_data.text.words import share as share_of
 
 # From done to undone; what is still to come has nothing to show.
 _KINDS = (
-    Kind.SEALED,
-    Kind.ACCEPTED,
-    Kind.NO_DATA,
-    Kind.PARTIAL,
-    Kind.MISSING,
-    Kind.FAILED,
-    Kind.PARKED,
-    Kind.CORRUPT,
+    *(Kind.SEALED, Kind.ACCEPTED, Kind.NO_DATA, Kind.PARTIAL),
+    *(Kind.MISSING, Kind.FAILED, Kind.PARKED, Kind.CORRUPT),
 )
 
 
-def section(view: View) -> Section:
-    """The section: how much of the range is sealed, and how much of what was expected is there."""
+def content(view: View) -> Content:
+    """The sessions by their state, and what days hold."""
     lead = _lead(coverage.reach(view.dates))
     if not view.dates:
-        return parts.section("coverage", "Coverage", lead)
-    step = steps.coarse(view.dates[0].date, view.dates[-1].date)
-    found = [_sessions(view, step), *_records(view, step)]
-    return parts.section("coverage", "Coverage", lead, found)
+        return Content(lead)
+    step = periods.coarse(view.dates[0].date, view.dates[-1].date)
+    return Content(lead, [_sessions(view, step), *_records(view, step)])
 
 
 def _lead(reach: Reach) -> str:
@@ -63,7 +56,7 @@ def _lead(reach: Reach) -> str:
 
 def _sessions(view: View, step: Coarse) -> Part:
     """The sessions of each month or week by their state."""
-    states = coverage.states(view.dates, lambda date: steps.stretch(date, step))
+    states = coverage.states(view.dates, lambda date: periods.stretch(date, step))
     there = [kind for kind in _KINDS if any(found[kind] for found in states.values())]
     if len(states) < 2:
         ((stretch, found),) = states.items()
@@ -76,27 +69,21 @@ def _sessions(view: View, step: Coarse) -> Part:
         if found[kind]
     ]
     colours = {kind.value: f"@{kind.value}" for kind in there}
-    chart = (
-        drawing.bars(chart_of(rows))
-        .encode(
-            y=alt.Y("sum(sessions):Q", title="sessions", axis=alt.Axis(tickCount=4, format="d")),
-            color=drawing.colours(colours),
-            order=alt.Order("place:Q"),
-            tooltip=[
-                drawing.told("name", step),
-                drawing.told("kind", "state"),
-                alt.Tooltip("sum(sessions):Q", title="sessions", format=",d"),
-            ],
-        )
-        .properties(width="container", height=drawing.TALL)
+    chart = drawing.bars(rows).encode(
+        y=alt.Y("sum(sessions):Q", title="sessions", axis=alt.Axis(tickCount=4, format="d")),
+        color=drawing.colours(colours),
+        order=alt.Order("place:Q"),
+        tooltip=told(name=step, kind="state", **{"sum(sessions)": ("sessions", ",d")}),
     )
     note = f"By {step} of the trading date, sealed ones at the bottom."
-    return Figure("coverage-sessions", "Sessions by state", chart, note, wide=True, legend=colours)
+    return Figure(
+        "coverage-sessions", "Sessions by state", chart, note, drawing.TALL, wide=True, legend=colours
+    )
 
 
 def _records(view: View, step: Coarse) -> list[Part]:
     """How much a day holds, and how much of what was expected did not come."""
-    balances = coverage.balances(view.days, lambda date: steps.stretch(date, step))
+    balances = coverage.balances(view.days, lambda date: periods.stretch(date, step))
     if len(balances) < 2:
         return [_in_a_sentence(one) for one in balances.values()]
     rows = [
@@ -121,43 +108,31 @@ def _in_a_sentence(one: Balance) -> str:
 
 
 def _contracts(rows: list[dict[str, Any]], step: Coarse) -> Figure:
-    chart = (
-        drawing.bars(chart_of(rows))
-        .encode(
-            y=drawing.amounts("contracts:Q", "contracts"),
-            color=alt.value("@blue"),
-            tooltip=[
-                drawing.told("name", step),
-                drawing.told("days", "judged days", ",d"),
-                drawing.told("contracts", "contracts a day", ",d"),
-            ],
-        )
-        .properties(width="container", height=drawing.LOW)
+    chart = drawing.bars(rows).encode(
+        y=drawing.amounts("contracts:Q", "contracts"),
+        color=alt.value("@blue"),
+        tooltip=told(name=step, days=("judged days", ",d"), contracts=("contracts a day", ",d")),
     )
-    return Figure(
-        "coverage-contracts", "Contracts a day", chart, f"Received, on average over the {step}'s days."
-    )
+    note = f"Received, on average over the {step}'s days."
+    return Figure("coverage-contracts", "Contracts a day", chart, note)
 
 
 def _not_received(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     kinds = {"explained by the source": "@no-data", "missing": "@failed"}
     chart = (
-        drawing.bars(
-            chart_of(rows)
-            .transform_calculate(**{name: f"datum.{name.split()[0]}" for name in kinds})
-            .transform_fold(list(kinds), as_=["kind", "percent"])
-            .transform_filter("datum.percent > 0")
-        )
+        drawing.bars(rows)
+        .transform_calculate(**{name: f"datum.{name.split()[0]}" for name in kinds})
+        .transform_fold(list(kinds), as_=["kind", "percent"])
+        .transform_filter("datum.percent > 0")
         .encode(
             y=alt.Y("percent:Q", title="%", axis=alt.Axis(tickCount=4)),
             color=drawing.colours(kinds),
-            tooltip=[
-                drawing.told("name", step),
-                drawing.told("missing", "missing, %", ".3~g"),
-                drawing.told("explained", "explained by the source, %", ".3~g"),
-            ],
+            tooltip=told(
+                name=step,
+                missing=("missing, %", ".3~g"),
+                explained=("explained by the source, %", ".3~g"),
+            ),
         )
-        .properties(width="container", height=drawing.LOW)
     )
     note = "Stamps that did not come, in percent of those expected."
     return Figure("coverage-stamps", "Not received", chart, note, legend=kinds)

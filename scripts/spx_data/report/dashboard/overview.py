@@ -1,4 +1,4 @@
-"""The lake at a glance: a few figures, and what needs somebody."""
+"""The lake at a glance: a few figures, what needs somebody, and what is missing."""
 
 from __future__ import annotations
 
@@ -6,37 +6,35 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from statistics import median
-from typing import Literal
 
 from spx_data.lake.session_states import Kind
 from spx_data.ops import progress
+from spx_data.ops.gaps import Plan
 from spx_data.ops.health import Level
 from spx_data.report import cures
+from spx_data.report.dashboard.calendar import shortened
 from spx_data.report.dashboard.view import View
-from spx_data.report.page import Section
-from spx_data.report.tiles import Tile
+from spx_data.report.page import Content, Mark, Tile
 from spx_data.text import words
 from spx_data.text.words import count, counted, duration, large, minute, points, size
 
 _SEEN = 3  # alerts, of more than that
+_SHOWN = 200  # gaps
 
 
-def section(view: View) -> Section:
-    """The section with the lake's leading figures and its alerts."""
+def content(view: View) -> Content:
+    """The lake's leading figures and its alerts."""
     worst_first = sorted(view.alerts, key=lambda alert: -list(Level).index(alert.level))
     alerts = [(alert, cures.parts(alert.cure)) for alert in worst_first]
     # What needs somebody is seen at once; of what is worth knowing, what there is room for.
     seen = max(_SEEN, sum(alert.level is Level.FAIL for alert in worst_first))
-    return Section(
-        "overview",
-        "Overview",
-        template="overview",
-        context={
+    return Content(
+        more={
             "tiles": list(_tiles(view)),
             "alerts": alerts[:seen],
             "more": alerts[seen:],
             "calm": _calm(view),
-        },
+        }
     )
 
 
@@ -59,7 +57,7 @@ def _run(view: View) -> Tile:
     done = now.planned - now.left
     share = done / now.planned if now.planned else 1.0
     through = f"{done:,} of {counted(now.planned, 'date')}"
-    return Tile.of("Run at work", through, since, left, failed, share=share, level="work")
+    return Tile("Run at work", through, since, left, failed, share=share, level="work")
 
 
 def _sealed(view: View) -> Tile:
@@ -69,26 +67,26 @@ def _sealed(view: View) -> Tile:
     more = f"and {counted(beyond, 'sealed date')} outside of them" if beyond else ""
     share = sealed / len(wanted) if wanted else 0.0
     of = f"of {counted(len(wanted), 'session')}, {words.share(share)}"
-    return Tile.of("Sealed", count(sealed), of, more, share=share, href="#calendar")
+    return Tile("Sealed", count(sealed), of, more, share=share, href="#calendar")
 
 
 def _rows(view: View) -> Tile:
     rows, size_of_all = view.overview.rows, view.overview.bytes
     each = f"{size_of_all / rows:.1f} bytes a row" if rows else ""
-    return Tile.of("Rows", large(rows), f"in {size(size_of_all)} of Parquet", each, href="#coverage")
+    return Tile("Rows", large(rows), f"in {size(size_of_all)} of Parquet", each, href="#coverage")
 
 
 def _score(view: View) -> Tile:
     scores = [day.score for day in view.days if day.score is not None]
     if not scores:
-        return Tile.of("Median score", "–", "no day is judged yet", href="#quality")
+        return Tile("Median score", "–", "no day is judged yet", href="#quality")
     verdicts = Counter(day.verdict for day in view.days)
     doubtful = verdicts["warn"] + verdicts["fail"]
     look = f"{counted(doubtful, 'day')} to look at" if doubtful else "every day is good"
     poor = (
         f"{verdicts['fail']:,} of them below {view.settings.quality.fail_below:g}" if verdicts["fail"] else ""
     )
-    return Tile.of(
+    return Tile(
         "Median score",
         points(median(scores)),
         look,
@@ -102,24 +100,22 @@ def _gaps(view: View) -> Tile:
     plan = view.plan
     needy = sum(gap.needs_you for gap in view.gaps)
     needs = f"{counted(needy, 'gap')} wait{'s' if needy == 1 else ''} for you" if needy else ""
-    level: Literal["", "fail"] = "fail" if needy else ""
+    level: Mark = "fail" if needy else ""
     if not plan.gaps:
-        return Tile.of("Next run", "nothing to do", needs, href="#queue", level=level)
+        return Tile("Next run", "nothing to do", needs, href="#queue", level=level)
     time = "time unknown until a day is sealed" if plan.seconds is None else f"about {duration(plan.seconds)}"
     room = "" if plan.bytes is None else f", {size(plan.bytes)}"
-    return Tile.of(
-        "Next run", counted(len(plan.gaps), "date"), time + room, needs, href="#queue", level=level
-    )
+    return Tile("Next run", counted(len(plan.gaps), "date"), time + room, needs, href="#queue", level=level)
 
 
 def _activity(view: View) -> Tile:
     last = view.scene.last_activity
     run = "" if view.scene.run else "no run at work"
     if last is None:
-        return Tile.of("Last activity", "none yet", run)
+        return Tile("Last activity", "none yet", run)
     ago = max(0.0, (view.moment - last).total_seconds())
     date, time = minute(last.astimezone(dt.UTC).isoformat()).split()
-    return Tile.of("Last activity", date, f"{time} UTC, {duration(ago)} ago", run, href="#failures")
+    return Tile("Last activity", date, f"{time} UTC, {duration(ago)} ago", run, href="#failures")
 
 
 def _calm(view: View) -> str:
@@ -132,3 +128,36 @@ def _calm(view: View) -> str:
     if len(view.gaps) == pending:
         return "All is well: every session is sealed that can be, and none needs you."
     return "All is well: nothing needs you."
+
+
+# Gaps ---------------------------------------------------------------------------------------------------
+
+
+def queue(view: View) -> Content:
+    """The gaps by their priority."""
+    more = {
+        "gaps": [(gap, shortened(gap.why)) for gap in view.gaps[:_SHOWN]],
+        "more": max(0, len(view.gaps) - _SHOWN),
+        "weights": view.settings.priority,
+    }
+    return Content(_lead(view), more=more)
+
+
+def _lead(view: View) -> str:
+    if not view.gaps:
+        return ""
+    found, plan = counted(len(view.gaps), "gap"), view.plan
+    if not plan.gaps:
+        return f"{found}; the next run takes none of them."
+    takes = "it" if len(view.gaps) == 1 else "all of them" if len(plan.gaps) == len(view.gaps) else None
+    return f"{found}; the next run takes {takes or f'{len(plan.gaps):,} of them'}{_cost(plan)}."
+
+
+def _cost(plan: Plan) -> str:
+    if plan.rows is None or plan.bytes is None:
+        return "; what that will take is unknown until a day is sealed"
+    time = "" if plan.seconds is None else f", {duration(plan.seconds)}"
+    side = f", {plan.side_by_side} dates side by side" if time and plan.side_by_side > 1 else ""
+    least = "at least" if plan.at_least else "about"
+    basis = f", {plan.guessed}" if plan.guessed else ""
+    return f": {least} {large(plan.rows)} rows, {size(plan.bytes)}{time}{side}{basis}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 
-from spx_data.report.dashboard import contact, drawing, parts, steps
-from spx_data.report.dashboard.parts import Part
-from spx_data.report.dashboard.steps import Step, Stretch
+from spx_data.ops.health import lake
+from spx_data.report import cures, drawing
+from spx_data.report.dashboard import periods
+from spx_data.report.dashboard.periods import Step, Stretch
 from spx_data.report.dashboard.view import View
-from spx_data.report.drawing import chart_of
-from spx_data.report.page import Figure, Section
+from spx_data.report.drawing import Figure, chart_of, told
+from spx_data.report.page import Content, Part
+from spx_data.sources import profile
 from spx_data.status import traffic
 from spx_data.status.traffic import Traffic
 from spx_data.text.words import count, counted, size
@@ -22,25 +24,20 @@ _HIGH = 0.95
 _LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
 
 
-def section(view: View) -> Section:
-    """The section: how soon the terminal answers, and how often it does not."""
+def content(view: View) -> Content:
+    """The requests of all journals, and the profile."""
     days = traffic.by_day(summary.facts.traffic for summary in view.dates)
     if not days:
-        return _section(view, "The terminal was not asked for anything yet.")
+        return Content("The terminal was not asked for anything yet.", more=_contact(view))
     whole = Traffic()
     for one in days.values():
         whole.add(one)
-    step = steps.fitting(min(days), max(days))
+    step = periods.fitting(min(days), max(days))
     rows = [_row(stretch, one) for stretch, one in _by(step, days).items()]
-    if len(rows) < 2:
-        found: list[Part] = [f"All of it was on {rows[0]['name']} (UTC)."]
-    else:
+    found: list[Part] = [f"All of it was on {rows[0]['name']} (UTC)."]
+    if len(rows) > 1:
         found = [_latency(rows, step), _requests(rows, step), _failed(rows, step)]
-    return _section(view, _lead(whole), found)
-
-
-def _section(view: View, lead: str, found: Sequence[Part] = ()) -> Section:
-    return parts.section("terminal", "Terminal", lead, found, "terminal", contact=contact.context(view))
+    return Content(_lead(whole), found, _contact(view))
 
 
 def _lead(whole: Traffic) -> str:
@@ -65,7 +62,7 @@ def _seconds(value: float) -> str:
 def _by(step: Step, days: Mapping[dt.date, Traffic]) -> dict[Stretch, Traffic]:
     found: dict[Stretch, Traffic] = {}
     for day, one in days.items():
-        found.setdefault(steps.stretch(day, step), Traffic()).add(one)
+        found.setdefault(periods.stretch(day, step), Traffic()).add(one)
     return found
 
 
@@ -100,28 +97,23 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
             x=drawing.time("middle"),
             y=drawing.amounts("seconds:Q", "seconds", values),
             color=drawing.colours(_LATENCIES),
-            tooltip=[
-                drawing.told("name", step),
-                drawing.told("median", "median, s", "~g"),
-                drawing.told("high", "95th percentile, s", "~g"),
-                drawing.told("requests", "requests", ",d"),
-            ],
+            tooltip=told(
+                name=step,
+                median=("median, s", "~g"),
+                high=("95th percentile, s", "~g"),
+                requests=("requests", ",d"),
+            ),
         )
-        .properties(width="container", height=drawing.TALL)
     )
     note = f"From asking to the last byte, of answered requests, by the {step} they were made (UTC)."
-    return Figure("terminal-latency", "Latency", chart, note, wide=True, legend=_LATENCIES)
+    return Figure("terminal-latency", "Latency", chart, note, drawing.TALL, wide=True, legend=_LATENCIES)
 
 
 def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
-    chart = (
-        drawing.bars(chart_of(_without(rows, "middle", "median", "high", "percent")))
-        .encode(
-            y=drawing.amounts("requests:Q", "requests"),
-            color=alt.value("@blue"),
-            tooltip=[drawing.told("name", step), drawing.told("requests", "requests", ",d")],
-        )
-        .properties(width="container", height=drawing.LOW)
+    chart = drawing.bars(_without(rows, "middle", "median", "high", "percent")).encode(
+        y=drawing.amounts("requests:Q", "requests"),
+        color=alt.value("@blue"),
+        tooltip=told(name=step, requests=("requests", ",d")),
     )
     return Figure("terminal-requests", "Requests", chart, f"By the {step} they were made (UTC).")
 
@@ -129,19 +121,31 @@ def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
 def _failed(rows: list[dict[str, Any]], step: Step) -> Part:
     if not any(row["failed"] for row in rows):
         return "No request failed."
-    chart = (
-        drawing.bars(chart_of(_without(rows, "middle", "median", "high")))
-        .encode(
-            y=alt.Y("percent:Q", title="% of requests", axis=alt.Axis(tickCount=4)),
-            color=alt.value("@failed"),
-            tooltip=[
-                drawing.told("name", step),
-                drawing.told("percent", "failed, %", ".2~f"),
-                drawing.told("failed", "failed", ",d"),
-                drawing.told("requests", "requests", ",d"),
-            ],
-        )
-        .properties(width="container", height=drawing.LOW)
+    chart = drawing.bars(_without(rows, "middle", "median", "high")).encode(
+        y=alt.Y("percent:Q", title="% of requests", axis=alt.Axis(tickCount=4)),
+        color=alt.value("@failed"),
+        tooltip=told(
+            name=step, percent=("failed, %", ".2~f"), failed=("failed", ",d"), requests=("requests", ",d")
+        ),
     )
     note = f"Answered with an error, or not at all, by the {step} they were made (UTC)."
     return Figure("terminal-failed", "Failed requests", chart, note)
+
+
+def _contact(view: View) -> dict[str, Any]:
+    """What the template sees: `said` in sentences, `cure` in parts, and the `rows` of the table.
+
+    Rows that are not as assumed come first; there is none where there is no profile that can be read.
+    """
+    found = profile.known(view.settings.layout.profile)
+    check = lake.terminal_profile(view.scene)
+    if found is None:
+        return {"said": [check.found], "cure": cures.parts(check.cure), "rows": [], "others": []}
+    since = lake.Since.of(found, view.scene.sealed)
+    said = [lake.profile_words(found), *lake.profile_doubts(found, view.scene), *filter(None, [since.words])]
+    return {
+        "said": said,
+        "cure": cures.parts(check.cure),
+        "others": found.others,
+        "rows": [row for row in found.table if row not in found.others],
+    }

@@ -1,4 +1,4 @@
-"""What the dashboard shows, read once for all of its sections."""
+"""What the dashboard shows, read once for all of its sections, and the dates that its charts share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from spx_data import status
 from spx_data.lake import runs
@@ -14,12 +15,15 @@ from spx_data.lake.session_states import Kind
 from spx_data.ops import gaps
 from spx_data.ops.gaps import Gap, Plan
 from spx_data.ops.health import Check, Scene, alerts
+from spx_data.report import drawing
+from spx_data.report.page import Columns
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
 from spx_data.status.outliers import Distance, standing_out
 from spx_data.status.performance import Performance, performances
 from spx_data.status.quality import Day
 from spx_data.store import journal
+from spx_data.text.words import minute
 
 # Of the run that times are estimated for, as in `spx-data gaps`.
 _CORES = 4
@@ -112,3 +116,72 @@ class View:
     def alerts(self) -> list[Check]:
         """What needs somebody, or may do so."""
         return alerts(self.scene)
+
+
+# The shared dates ----------------------------------------------------------------------------------------
+
+_LOST = 2  # checks that cost points, of those a tooltip names
+
+
+def tables(view: View) -> Mapping[str, Columns]:
+    """What charts of several sections share: one row for each date, oldest first.
+
+    Moments are UTC to the minute, and None is what is not known: a date that is not sealed has little more
+    than its name.
+    """
+    took = {line.date: line for line in view.performances}
+    far = view.outliers
+    lines = [
+        {"date": one.date.isoformat()}
+        | _sealing(took.get(one.date))
+        | _worth(view.day_of.get(one.date), far.get(one.date, []))
+        for one in view.dates
+    ]
+    return {drawing.DATES: {name: [line[name] for line in lines] for name in _NAMES}}
+
+
+_SEALING = ("sealed", "mb", "seconds", "rows_a_minute", "memory")
+_WORTH = ("score", "verdict", "lost", "spread", "iv", "far")
+_NAMES = ("date", *_SEALING, *_WORTH)
+
+
+def _sealing(line: Performance | None) -> dict[str, Any]:
+    """When it was sealed, the megabytes of its Parquet, what that took in seconds and megabytes of memory."""
+    if line is None:
+        return dict.fromkeys(_SEALING)
+    return {
+        "sealed": minute(line.sealed_at),
+        "mb": _significant(line.bytes / 1e6),
+        "seconds": _significant(line.duration_seconds),
+        "rows_a_minute": _significant(line.records_per_minute),
+        "memory": _significant(line.memory_peak_mb),
+    }
+
+
+def _worth(day: Day | None, far: list[Distance]) -> dict[str, Any]:
+    """What a judged date is worth; spread and volatility in percent, and what of it stands out."""
+    if day is None:
+        return dict.fromkeys(_WORTH)
+    return {
+        "score": None if day.score is None else round(day.score, 2),
+        "verdict": day.verdict,
+        "lost": _lost(day),
+        "spread": _significant(day.spread_median, 100),
+        "iv": _significant(day.iv_level, 100),
+        "far": ", ".join(map(str, far)) or None,
+    }
+
+
+def _lost(day: Day) -> str | None:
+    """What cost points, the costliest first."""
+    more = len(day.findings) - _LOST
+    named = [*day.findings[:_LOST], *([f"and {more} more"] if more > 0 else [])]
+    return "; ".join(named) or None
+
+
+def _significant(value: float | None, times: float = 1) -> float | None:
+    """A number with four digits that count, as short as JSON can spell it."""
+    if value is None:
+        return None
+    short = float(f"{value * times:.4g}")
+    return int(short) if short.is_integer() else short

@@ -1,6 +1,6 @@
 """The page of one sealed day: what is there, what the quotes say, and what it is worth.
 
-`View` is what it shows, read once; each module here makes one section of it.
+`View` is what it shows, read once; each of its sections is made by a function of one of the modules here.
 """
 
 from __future__ import annotations
@@ -8,23 +8,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from spx_data.report.day import (
-    chains,
-    findings,
-    presence,
-    provenance,
-    quotes,
-    underlying,
-    verdict,
-    volatility,
-)
-from spx_data.report.day.drawing import time_of
+from spx_data.report.day import findings, maps, provenance, tables, underlying, verdict, volatility
 from spx_data.report.day.view import View
-from spx_data.report.page import Page
+from spx_data.report.drawing import time_of
+from spx_data.report.page import Page, Section
 from spx_data.settings import Settings
 from spx_data.status import Summary
 
-_SECTIONS = (verdict, presence, volatility, quotes, findings, underlying, chains, provenance)
+SECTIONS = (
+    Section("verdict", "Verdict", verdict.content, "verdict"),
+    Section("presence", "Completeness", maps.presence, "presence", needs=["presence", "lacking"]),
+    Section(
+        "volatility", "Volatility", volatility.content, "volatility", needs=["minutes", "deltas", "smiles"]
+    ),
+    Section("quotes", "Quotes", maps.quotes, needs=["spread", "stale"]),
+    Section("findings", "Arbitrage and parity", findings.content, "findings"),
+    Section("underlying", "Underlying", underlying.content, "underlying"),
+    Section("chains", "Chains", tables.chains, "chains"),
+    Section("provenance", "Provenance", provenance.content, "provenance"),
+)
 
 
 def page(
@@ -33,7 +35,7 @@ def page(
     date: dt.date,
     together: Collection[dt.date] = (),
     summaries: Sequence[Summary] | None = None,
-) -> Page:
+) -> Page[View]:
     """The page of *date*, a sealed one, made at *moment*, and *together* with those of other dates.
 
     *summaries* are those of `status.summaries` at this moment, for who has read them already.
@@ -47,8 +49,9 @@ def page(
         title=f"{view.dataset['symbol']} {date}",
         subtitle=_subtitle(view),
         made_at=moment.astimezone(dt.UTC),
-        sections=[module.section(view) for module in _SECTIONS],
-        data=view.market.data,
+        view=view,
+        sections=SECTIONS,
+        tables=lambda view: view.market.data,
         styles=["day.css"],
         home=f"../{settings.layout.dashboard.name}",
     )

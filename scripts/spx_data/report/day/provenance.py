@@ -1,60 +1,60 @@
-"""Where the day's records came from, and what vouches for them."""
+"""Where the day's records came from, how they came to be sealed, and what vouches for them."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlsplit
 
-from spx_data.report.day import course
-from spx_data.report.day.course import Requests
-from spx_data.report.day.drawing import time_of
 from spx_data.report.day.view import View
-from spx_data.report.page import Section
+from spx_data.report.drawing import time_of
+from spx_data.report.page import Content
+from spx_data.store import journal
+from spx_data.store.journal import Event
 from spx_data.text.words import count, counted, duration, minute, size
 
-
-class Card(NamedTuple):
-    """Facts that belong together: names with values."""
-
-    title: str
-    facts: Sequence[tuple[str, str]]
+_TROUBLES = (journal.RETRIED, journal.EXPIRATION_FAILED, journal.FAILED)
+_TURNS = (journal.QUARANTINED, journal.ACCEPTED, journal.REOPENED, journal.NO_DATA)
 
 
-def section(view: View) -> Section:
-    """The section about the day's source, its requests and its hashes."""
+# Facts that belong together: names with values.
+Facts = Iterator[tuple[str, str]]
+
+
+def content(view: View) -> Content:
+    """The day's source, its requests and its hashes."""
     found, events = view.dossier, view.events
-    return Section(
-        "provenance",
-        "Provenance",
-        template="provenance",
-        lead=f"Sealed at {minute(found['provenance']['sealed_at'])} UTC. What is sealed is what the source "
-        "sent: no value is changed, and none is filled in.",
-        context={
-            "cards": [Card(title, list(facts)) for title, facts in _cards(view)],
-            "hashes": list(_hashes(view)),
-            "commands": list(_commands(view)),
-            "files": view.files,
-            "rejects": found["rejects"],
-            "recheck": f"snakemake --cores 4 recheck --config dates={view.date}",
-            "rechecks": view.rechecks,
-            "stages": course.stages(events),
-            "troubles": list(course.troubles(events)),
-        },
+    lead = (
+        f"Sealed at {minute(found['provenance']['sealed_at'])} UTC. What is sealed is what the source sent: "
+        "no value is changed, and none is filled in."
     )
+    more = {
+        "cards": {
+            "Source": _source(view),
+            "Data set": _dataset(view),
+            "Session": _session(view.dossier["session"]),
+            "Requests": requests(events, view.summary.facts.requests_failed),
+            "Records": _records(view.dossier),
+            "Work": _work(view),
+        },
+        "hashes": list(_hashes(view)),
+        "commands": list(_commands(view)),
+        "files": view.files,
+        "rejects": found["rejects"],
+        "recheck": f"snakemake --cores 4 recheck --config dates={view.date}",
+        "rechecks": view.rechecks,
+        "stages": stages(events),
+        "troubles": list(troubles(events)),
+    }
+    return Content(lead, more=more)
 
 
-def _cards(view: View) -> Iterator[tuple[str, Iterator[tuple[str, str]]]]:
-    requests = Requests.of(view.events)
-    yield "Source", _source(view, requests)
-    yield "Data set", _dataset(view)
-    yield "Session", _session(view.dossier["session"])
-    yield "Requests", _requests(view, requests)
-    yield "Records", _records(view.dossier)
-    yield "Work", _work(view)
-
-
-def _source(view: View, requests: Requests) -> Iterator[tuple[str, str]]:
+def _source(view: View) -> Facts:
     source, figures = view.dossier["provenance"]["source"], view.dossier["figures"]
     yield "API", source["api"]
     yield "greeks", source["greeks_version"]
@@ -62,11 +62,11 @@ def _source(view: View, requests: Requests) -> Iterator[tuple[str, str]]:
         yield "their clock", str(convention)
     if (rate := figures.get("rate")) is not None:
         yield "their rate", f"{100 * rate:.2f} %"
-    if requests.hosts:
-        yield "terminal", ", ".join(requests.hosts)
+    if terminals := hosts(view.events):
+        yield "terminal", ", ".join(terminals)
 
 
-def _dataset(view: View) -> Iterator[tuple[str, str]]:
+def _dataset(view: View) -> Facts:
     """What the lake held when the day was sealed, whatever the settings say now."""
     found = view.dataset
     longest = found["max_dte"]
@@ -76,7 +76,7 @@ def _dataset(view: View) -> Iterator[tuple[str, str]]:
     yield "expirations", "all" if longest is None else f"up to {counted(longest, 'day')}"
 
 
-def _session(session: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+def _session(session: Mapping[str, Any] | None) -> Facts:
     """The hours of the day: what each witness says, and what came of it."""
     if session is None:
         yield "hours", "no calendar has this date"
@@ -101,23 +101,35 @@ def _vendor(vendor: Mapping[str, Any] | None, unknown: str | None) -> str:
     return f"{_hours(vendor)} ({vendor['type']})"
 
 
-def _requests(view: View, requests: Requests) -> Iterator[tuple[str, str]]:
-    if not requests.count:
+def requests(events: Sequence[Event], failed: int) -> Facts:
+    """The requests among *events*, oldest first, of which so many *failed*."""
+    asked = _asked(events)
+    if not asked:
         yield "requests", "the journal tells of none"
         return
-    answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(requests.statuses.items()))
-    yield "requests", f"{requests.count:,}: {answers}"
-    yield "failed", f"{view.summary.facts.requests_failed:,}"
-    yield "retried", f"{requests.retried:,}"
-    yield "received", size(requests.bytes)
-    if requests.median_seconds is not None and requests.longest_seconds is not None:
-        yield "median", f"{requests.median_seconds:,.3f} s"
-        yield "longest", f"{requests.longest_seconds:,.3f} s"
-    yield "from", f"{minute(requests.first_at or '')} UTC"
-    yield "to", f"{minute(requests.last_at or '')} UTC"
+    statuses = Counter(str(event.get("status") or "none") for event in asked)
+    answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(statuses.items()))
+    yield "requests", f"{len(asked):,}: {answers}"
+    yield "failed", f"{failed:,}"
+    yield "retried", f"{sum(event['event'] == journal.RETRIED for event in events):,}"
+    yield "received", size(sum(_numbers(asked, "bytes")))
+    if seconds := list(_numbers(asked, "seconds")):
+        yield "median", f"{statistics.median(seconds):,.3f} s"
+        yield "longest", f"{max(seconds):,.3f} s"
+    yield "from", f"{minute(asked[0]['at'])} UTC"
+    yield "to", f"{minute(asked[-1]['at'])} UTC"
 
 
-def _records(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def hosts(events: Iterable[Event]) -> list[str]:
+    """Where the terminal was that was asked."""
+    return sorted(set(filter(None, map(_host, _asked(events)))))
+
+
+def _asked(events: Iterable[Event]) -> list[Event]:
+    return [event for event in events if event["event"] == journal.REQUEST]
+
+
+def _records(found: Mapping[str, Any]) -> Facts:
     """What became of the rows on the way: set aside, dropped, asked for again."""
     rejects = found["rejects"]
     opinions = [chain["second_opinion"] for chain in found["chains"]]
@@ -136,7 +148,7 @@ def _with_reasons(rejects: Mapping[str, Any]) -> str:
     return f"{rejects['rows']:,}{f' ({reasons})' if reasons else ''}"
 
 
-def _work(view: View) -> Iterator[tuple[str, str]]:
+def _work(view: View) -> Facts:
     facts, known = view.summary.facts, view.dossier["provenance"]
     yield "written by", ", ".join(f"{name} {version}" for name, version in known["written_by"].items())
     yield "judgement", f"format {known['judgement']}"
@@ -148,7 +160,7 @@ def _work(view: View) -> Iterator[tuple[str, str]]:
     yield "staged", size(facts.staged_bytes)
 
 
-def _hashes(view: View) -> Iterator[tuple[str, str]]:
+def _hashes(view: View) -> Facts:
     known = view.dossier["provenance"]
     yield "Parquet", known["parquet"]["sha256"]
     yield "records", known["records_sha256"]
@@ -157,7 +169,7 @@ def _hashes(view: View) -> Iterator[tuple[str, str]]:
         yield "set aside", rejected
 
 
-def _commands(view: View) -> Iterator[tuple[str, str]]:
+def _commands(view: View) -> Facts:
     """What anybody can type to see for themselves, with what it does."""
     sidecar = view.layout.sidecar(view.date)
     there = f"cd {shlex.quote(str(sidecar.parent))} && "
@@ -165,3 +177,81 @@ def _commands(view: View) -> Iterator[tuple[str, str]]:
     yield "macOS", f"{there}shasum -a 256 -c {sidecar.name}"
     yield "every file", f"spx-data verify {view.date}"
     yield "for programs", f"spx-data quality {view.date} --format json"
+
+
+# How the day came to be sealed, as its journal tells it -------------------------------------------------
+
+
+def stages(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """Each stage of each run that touched the day, oldest first, with what it did."""
+    return [
+        _stage(run, stage, list(found))
+        for (run, stage), found in groupby(events, key=lambda event: (event["run"], event["stage"]))
+    ]
+
+
+def troubles(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+    """Each failure and each retry, oldest first; and what else became of the day."""
+    for event in events:
+        if event["event"] in _TROUBLES:
+            yield _told(event, event["error"], event["cause"])
+        elif event["event"] in _TURNS:
+            yield _told(event, "", _turn(event))
+
+
+def _stage(run: str, stage: str, found: Sequence[Event]) -> dict[str, Any]:
+    kinds = Counter(event["event"] for event in found)
+    ends = [event for event in found if event["event"] in (journal.FINISHED, journal.FAILED)]
+    return {
+        "run": run,
+        "stage": stage,
+        "at": found[0]["at"],
+        "seconds": sum(event["seconds"] for event in ends) if ends else None,
+        "requests": kinds[journal.REQUEST],
+        "bytes": int(sum(_numbers(_asked(found), "bytes"))),
+        "staged": kinds[journal.STAGED],
+        "retried": kinds[journal.RETRIED],
+        "failed": kinds[journal.EXPIRATION_FAILED],
+        "end": _end(kinds),
+    }
+
+
+def _end(kinds: Mapping[str, int]) -> str:
+    """How a stage ended; nothing is known of one that was killed."""
+    for kind in (journal.SEALED, journal.FAILED, journal.FINISHED, *_TURNS):
+        if kinds.get(kind):
+            return kind
+    return "interrupted" if kinds.get(journal.STARTED) else ""
+
+
+def _told(event: Event, error: str, cause: str) -> dict[str, Any]:
+    chain = f"{event.get('root') or ''} {event.get('expiration') or ''}".strip()
+    return {
+        "at": event["at"],
+        "event": event["event"],
+        "stage": event["stage"],
+        "chain": chain,
+        "error": error,
+        "cause": cause,
+        "attempt": event.get("attempt") or None,
+    }
+
+
+def _turn(event: Event) -> str:
+    """What is known of an event that is no error: a reason, a cause, damages."""
+    return str(event.get("reason") or event.get("cause") or "; ".join(event.get("damages") or ()))
+
+
+def _numbers(events: Iterable[Event], name: str) -> Iterator[float]:
+    """The values of *name* that are numbers: a journal may hold anything."""
+    for event in events:
+        value = event.get(name)
+        if isinstance(value, int | float) and abs(value) < 1e15:
+            yield value
+
+
+def _host(event: Event) -> str | None:
+    with suppress(ValueError, TypeError, AttributeError):
+        parts = urlsplit(event["url"])
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
+    return None

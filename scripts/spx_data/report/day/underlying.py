@@ -1,57 +1,40 @@
-"""The underlying's price through the day."""
+"""The underlying's price through the day, and among the sessions around it."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import altair as alt
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from spx_data.lake.session_states import Kind
-from spx_data.report.day import prices
-from spx_data.report.day.checks import checks
-from spx_data.report.day.drawing import MONTH_AND_DAY, around, clock, dashed, layered, moment
-from spx_data.report.day.view import View
-from spx_data.report.drawing import Row, chart_of
-from spx_data.report.page import Figure, Section
-from spx_data.report.tiles import Tile
+from spx_data.market import schema
+from spx_data.report.day.tables import checks
+from spx_data.report.day.view import View, around
+from spx_data.report.drawing import MONTH_AND_DAY, Figure, Row, at, chart_of, clock, dashed, told
+from spx_data.report.page import Content, Tile
 from spx_data.status import Summary
 
 _PRICES = ("open", "high", "low", "close")
+_COLUMNS = ["timestamp", "underlying_price"]
 _DOLLARS = alt.Axis(format=",.8~g")
 
 
-def section(view: View) -> Section:
-    """The section: the underlying's price through the day."""
-    found, series = view.dossier["underlying"], _series(view)
-    return Section(
-        "underlying",
-        "Underlying",
-        template="underlying",
-        lead=_lead(len(series)),
-        figures=list(_figures(view, series)),
-        context={
-            "tiles": list(_tiles(found, _close_before(view))) if _is_known(found) else [],
-            "checks": checks(view.dossier, ["underlying"]),
-            "stamps": len(series),
-        },
-    )
-
-
-def _lead(stamps: int) -> str:
-    if not stamps:
-        return ""
-    return f"The records' price of the index at {stamps:,} stamps: the last print at or before each."
-
-
-def _series(view: View) -> list[tuple[dt.datetime, float]]:
+def content(view: View) -> Content:
+    """The prices of the day in words and charts, and what was checked about them."""
     assert view.market, "which has checked the file"
-    return prices.minutes(view.layout.parquet(view.date), view.dossier["chains"])
-
-
-def _is_known(found: Mapping[str, Any] | None) -> bool:
-    return bool(found) and found is not None and found["close"] is not None
+    series = prices(view.layout.parquet(view.date), view.dossier["chains"])
+    lead = f"The records' price of the index at {len(series):,} stamps: the last print at or before each."
+    more = {
+        "tiles": list(_tiles(view.dossier["underlying"], _close_before(view))),
+        "checks": checks(view.dossier, ["underlying"]),
+    }
+    return Content(lead if series else "", list(_figures(view, series)), more)
 
 
 # Figures in words -----------------------------------------------------------------------------------------
@@ -66,18 +49,18 @@ def _close_before(view: View) -> tuple[dt.date, float] | None:
     return (before[-1].date, close) if close else None
 
 
-def _tiles(found: Mapping[str, float], before: tuple[dt.date, float] | None) -> Iterator[Tile]:
+def _tiles(found: Mapping[str, float] | None, before: tuple[dt.date, float] | None) -> Iterator[Tile]:
+    if not found or found["close"] is None:
+        return
     opened, high, low, close = (found[name] for name in _PRICES)
-    yield Tile.of(
-        "open", _price(opened), f"{_change(opened, before[1])} to the close before" if before else ""
-    )
-    yield Tile.of("high", _price(high), _change(high, opened))
-    yield Tile.of("low", _price(low), _change(low, opened))
-    yield Tile.of("close", _price(close), _change(close, opened))
-    yield Tile.of("range", _price(high - low), f"{100 * (high - low) / opened:.2f} % of the open")
+    yield Tile("open", _price(opened), f"{_change(opened, before[1])} to the close before" if before else "")
+    yield Tile("high", _price(high), _change(high, opened))
+    yield Tile("low", _price(low), _change(low, opened))
+    yield Tile("close", _price(close), _change(close, opened))
+    yield Tile("range", _price(high - low), f"{100 * (high - low) / opened:.2f} % of the open")
     if before:
         date, price = before
-        yield Tile.of("on the day", _change(close, price), f"from {_price(price)} on {date}")
+        yield Tile("on the day", _change(close, price), f"from {_price(price)} on {date}")
 
 
 def _price(value: float) -> str:
@@ -98,6 +81,7 @@ def _figures(view: View, series: Sequence[tuple[dt.datetime, float]]) -> Iterato
             "Price through the day",
             _through_the_day(series),
             "New York time. Points: high and low of the stamps shown. Dashed: the first of them.",
+            260,
             wide=True,
         )
     beside = around(_known(view), view.date)
@@ -107,12 +91,13 @@ def _figures(view: View, series: Sequence[tuple[dt.datetime, float]]) -> Iterato
             "Sessions around",
             _candles(view.date, beside),
             "Open, high, low and close of the sealed sessions; this one stands on a band.",
+            180,
             wide=True,
         )
 
 
 def _through_the_day(series: Sequence[tuple[dt.datetime, float]]) -> alt.TopLevelMixin:
-    rows = [{**moment(at), "price": round(price, 4)} for at, price in series]
+    rows = [{**at(stamp), "price": round(price, 4)} for stamp, price in series]
     low, high = min(rows, key=lambda row: row["price"]), max(rows, key=lambda row: row["price"])
     ends = [_end(high, "high", rows), _end(low, "low", rows)]
     room = 0.12 * (high["price"] - low["price"]) or 1.0
@@ -127,17 +112,16 @@ def _through_the_day(series: Sequence[tuple[dt.datetime, float]]) -> alt.TopLeve
         base.mark_point(size=60, filled=True, color="@blue")
         .encode(
             opacity=alt.condition(near, alt.value(1), alt.value(0)),
-            tooltip=[alt.Tooltip("clock:N", title="at"), alt.Tooltip("price:Q", format=",.2f")],
+            tooltip=told(clock="at", price=("price", ",.2f")),
         )
         .add_params(near)
     )
-    first = dashed("price", rows[0]["price"])
     marked = chart_of(ends).encode(x="at:T", y="price:Q")
     dots = marked.mark_circle(size=60, color="@vermilion", opacity=1)
     words = marked.mark_text(dy=alt.expr("datum.dy"), align=alt.expr("datum.align"), fontSize=11).encode(
         text="says:N"
     )
-    return layered(260, first, line, dots, words, finder)
+    return alt.layer(*dashed("price", rows[0]["price"]), line, dots, words, finder)
 
 
 def _end(row: Row, name: str, rows: Sequence[Row]) -> dict[str, Any]:
@@ -169,7 +153,7 @@ def _candles(date: dt.date, beside: Sequence[Summary]) -> alt.TopLevelMixin:
     base = chart_of(rows).encode(
         x=alt.X("date:O", title=None, axis=MONTH_AND_DAY),
         color=colour,
-        tooltip=["date:N", *(alt.Tooltip(f"{name}:Q", format=",.2f") for name in _PRICES)],
+        tooltip=told(date="date", **{name: (name, ",.2f") for name in _PRICES}),
     )
     scale, axis = alt.Scale(zero=False), _DOLLARS
     band = (
@@ -181,4 +165,47 @@ def _candles(date: dt.date, beside: Sequence[Summary]) -> alt.TopLevelMixin:
         y=alt.Y("low:Q", title="dollars", scale=scale, axis=axis), y2="high:Q"
     )
     body = base.mark_bar(width=alt.RelativeBandSize(0.5)).encode(y="open:Q", y2="close:Q", stroke=colour)
-    return layered(180, band, wick, body)
+    return alt.layer(band, wick, body)
+
+
+# The records' prices ------------------------------------------------------------------------------------
+
+
+def prices(path: Path, chains: Sequence[Mapping[str, Any]]) -> list[tuple[dt.datetime, float]]:
+    """The underlying's price at the day's stamps, of the chain of a passport that has most of them.
+
+    All chains name the same price at a stamp (the check `underlying-differs` tells where they do not), so
+    one of them is read, and two columns of it. Records of a stamp agree as well; where they do not, the
+    median is taken. A price of 0 is the vendor's word for none. That the file is what was sealed is for the
+    caller to see to.
+    """
+    there = [chain for chain in chains if chain["rows"]]
+    if not there:
+        return []
+    fullest = max(there, key=lambda chain: (chain["grid"] or 0, chain["rows"]))
+    with pq.ParquetFile(path) as file:
+        rows = pa.concat_tables(_groups(file, fullest["root"], fullest["expiration"]))
+    return _median_by_stamp(rows)
+
+
+def _groups(file: pq.ParquetFile, root: str, expiration: str) -> Iterator[pa.Table]:
+    """The rows of a chain, which has row groups of its own."""
+    names = file.schema_arrow.names
+    at = names.index("root"), names.index("expiration")
+    wanted = root, dt.date.fromisoformat(expiration)
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        if tuple(group.column(place).statistics.min for place in at) == wanted:
+            yield file.read_row_group(number, columns=_COLUMNS)
+
+
+def _median_by_stamp(rows: pa.Table) -> list[tuple[dt.datetime, float]]:
+    found = (
+        pl.DataFrame(pl.from_arrow(rows))
+        .filter(pl.col("underlying_price") > 0)
+        .group_by("timestamp")
+        .agg(pl.col("underlying_price").median())
+        .sort("timestamp")
+    )
+    stamps = found["timestamp"].dt.convert_time_zone(schema.ZONE).dt.replace_time_zone(None)
+    return list(zip(stamps, found["underlying_price"], strict=True))

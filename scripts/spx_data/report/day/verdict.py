@@ -1,19 +1,24 @@
-"""What the day is worth: its score, the parts of it, and what cost points."""
+"""What the day is worth: its score, what cost points, and how far it is from the days around it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import altair as alt
+
 from spx_data.quality import score
-from spx_data.report.day import neighbours
-from spx_data.report.day.checks import checks
-from spx_data.report.day.view import View
-from spx_data.report.page import Section
-from spx_data.report.tiles import Tile
+from spx_data.report.day.tables import checks
+from spx_data.report.day.view import View, around
+from spx_data.report.drawing import MONTH_AND_DAY, VERDICTS, Figure, chart_of, colours, told
+from spx_data.report.page import Content, Tile
 from spx_data.settings import Quality
 from spx_data.status import day_report, quality
+from spx_data.status.outliers import WORDS
+from spx_data.status.quality import Day
 from spx_data.text.words import count, counted, size
+
+_HEIGHT = 150  # pixels
 
 _MEANINGS = {
     "good": "Nothing here needs a second look.",
@@ -23,33 +28,28 @@ _MEANINGS = {
 }
 
 
-def section(view: View) -> Section:
-    """The section: what the day is worth: its score, the parts of it, and what cost points."""
+def content(view: View) -> Content:
+    """The score, the parts of it, and the checks behind them."""
     found, rules = view.dossier, view.settings.quality
     before, after = view.pages_beside
-    return Section(
-        "verdict",
-        "Verdict",
-        template="verdict",
-        figures=list(neighbours.figures(view)),
-        context={
-            "date": view.date,
-            "before": before,
-            "after": after,
-            "score": found["score"],
-            "verdict": found["verdict"],
-            "meaning": _MEANINGS[found["verdict"]],
-            "because": _because(found, rules),
-            "rules": rules,
-            "parts": _parts(found, rules),
-            "costly": bool(found["findings"]),
-            "tiles": list(_tiles(view)),
-            "checks": checks(found),
-            "lost": found["expirations_lost"],
-            "told": bool(found["outliers"]),
-            "session_findings": (found["session"] or {}).get("findings", ()),
-        },
-    )
+    more = {
+        "date": view.date,
+        "before": before,
+        "after": after,
+        "score": found["score"],
+        "verdict": found["verdict"],
+        "meaning": _MEANINGS[found["verdict"]],
+        "because": _because(found, rules),
+        "rules": rules,
+        "parts": _parts(found, rules),
+        "costly": bool(found["findings"]),
+        "tiles": list(_tiles(view)),
+        "checks": checks(found),
+        "lost": found["expirations_lost"],
+        "told": bool(found["outliers"]),
+        "session_findings": (found["session"] or {}).get("findings", ()),
+    }
+    return Content(parts=list(_figures(view)), more=more)
 
 
 def _because(found: Mapping[str, Any], rules: Quality) -> str:
@@ -93,16 +93,16 @@ def _tiles(view: View) -> Iterator[Tile]:
     found, facts = view.dossier, view.summary.facts
     balance, figures, rows = found["completeness"], found["figures"], found["provenance"]["rows"]
     stamps = max((chain["grid"] for chain in found["chains"] if chain["grid"]), default=0)
-    yield Tile.of("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
-    yield Tile.of("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
-    yield Tile.of("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
-    yield Tile.of("stamps", count(stamps), f"every {view.dataset['interval']}")
+    yield Tile("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
+    yield Tile("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
+    yield Tile("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
+    yield Tile("stamps", count(stamps), f"every {view.dataset['interval']}")
     parquet = found["provenance"]["parquet"]["bytes"]
-    yield Tile.of("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
-    yield Tile.of("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")
-    yield Tile.of("volatility", _share(figures["iv_level"]), "at the money, 30 days")
+    yield Tile("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
+    yield Tile("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")
+    yield Tile("volatility", _share(figures["iv_level"]), "at the money, 30 days")
     if facts.duration_ms:
-        yield Tile.of("filled in", f"{facts.duration_ms / 1000:,.1f} s", counted(facts.requests, "request"))
+        yield Tile("filled in", f"{facts.duration_ms / 1000:,.1f} s", counted(facts.requests, "request"))
 
 
 def _of_those_listed(balance: Mapping[str, int]) -> str:
@@ -113,3 +113,90 @@ def _of_those_listed(balance: Mapping[str, int]) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.3g} %"
+
+
+# Among the days around ----------------------------------------------------------------------------------
+
+
+def _figures(view: View) -> Iterator[Figure]:
+    """Charts of the day among its neighbours, as far as there are any."""
+    beside = around(view.others, view.date)
+    if len(beside) > 1:
+        yield Figure(
+            "scores-around",
+            "Scores of the days around",
+            _scores(view, beside),
+            f"{len(beside):,} judged days; this one is filled. Lines: warn and fail.",
+            _HEIGHT,
+            wide=not view.dossier["outliers"],
+        )
+    if view.dossier["outliers"]:
+        yield Figure(
+            "distances",
+            "Figures against the days around",
+            _distances(view),
+            f"Robust z-scores: beyond ±{view.settings.quality.outlier_z:g} a figure stands out.",
+            _HEIGHT,
+        )
+
+
+def _scores(view: View, beside: Sequence[Day]) -> alt.TopLevelMixin:
+    rows = [
+        {
+            "date": day.date.isoformat(),
+            "score": day.score,
+            "verdict": day.verdict,
+            "worst": day.findings[0] if day.findings else "nothing lost",
+            "is_it": day.date == view.date,
+        }
+        for day in beside
+        if day.score is not None
+    ]
+    rules = view.settings.quality
+    lowest = max(0, min([rules.fail_below, *(day.score for day in beside if day.score is not None)]) - 3)
+    scale = alt.Scale(domain=[lowest, 101], nice=False, zero=False)
+    base = chart_of(rows).encode(
+        x=alt.X("date:O", title=None, axis=MONTH_AND_DAY),
+        y=alt.Y("score:Q", title="score", scale=scale),
+    )
+    stem = base.mark_rule(strokeWidth=1).encode(y2=alt.datum(100), color=alt.value("@line"))
+    point = base.mark_point(size=70, strokeWidth=1.5, opacity=1).encode(
+        color=colours(VERDICTS, "verdict:N"),
+        fill=alt.condition("datum.is_it", alt.value("@accent"), alt.value("@card")),
+        size=alt.condition("datum.is_it", alt.value(150), alt.value(50)),
+        tooltip=told(date="date", score=("score", ".1f"), verdict="verdict", worst="worst"),
+    )
+    return alt.layer(_limits(rules, scale), stem, point)
+
+
+def _limits(rules: Quality, scale: alt.Scale) -> alt.Chart:
+    limits = [{"verdict": "warn", "at": rules.warn_below}, {"verdict": "fail", "at": rules.fail_below}]
+    lines: alt.Chart = chart_of(limits).mark_rule(strokeDash=[4, 3], clip=True)
+    return lines.encode(y=alt.Y("at:Q", scale=scale), color=colours(VERDICTS, "verdict:N"))
+
+
+def _distances(view: View) -> alt.TopLevelMixin:
+    threshold = view.settings.quality.outlier_z
+    rows: list[dict[str, Any]] = [
+        {**each, "figure": WORDS[each["measure"]]} for each in view.dossier["outliers"]
+    ]
+    reach = 1.15 * max(threshold, *(abs(row["z"]) for row in rows))
+    base = chart_of(rows).encode(
+        y=alt.Y("figure:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False)),
+        x=alt.X("z:Q", title="z", scale=alt.Scale(domain=[-reach, reach], nice=False)),
+        tooltip=told(
+            figure="figure",
+            value=("this day", ",.4~g"),
+            median=("median around", ",.4~g"),
+            z=("z", "+.1f"),
+        ),
+    )
+    band = (
+        chart_of([{"from": -threshold, "to": threshold}])
+        .mark_rect(opacity=0.5)
+        .encode(x=alt.X("from:Q"), x2="to:Q", color=alt.value("@grid"))
+    )
+    colour = alt.condition("datum.stands_out", alt.value("@vermilion"), alt.value("@blue"))
+    stem = base.mark_rule(strokeWidth=2).encode(x2=alt.datum(0), color=colour)
+    point = base.mark_circle(size=110, opacity=1).encode(color=colour)
+    return alt.layer(band, stem, point)

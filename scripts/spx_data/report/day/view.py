@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from spx_data import status
 from spx_data.errors import DateValidationError
@@ -19,6 +19,8 @@ from spx_data.status.inventory import Item, items
 from spx_data.store import journal
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
+
+_BESIDE = 20  # dates before a day and after it
 
 
 @dataclass(frozen=True)
@@ -126,3 +128,17 @@ class View:
         """The dates before and after this one that have a page; None where there is no such."""
         before = max((date for date in self.pages if date < self.date), default=None)
         return before, min((date for date in self.pages if date > self.date), default=None)
+
+
+class _Dated(Protocol):
+    @property
+    def date(self) -> dt.date: ...
+
+
+D = TypeVar("D", bound=_Dated)
+
+
+def around(every: Sequence[D], date: dt.date) -> list[D]:
+    """The one of *date* among those beside it, of *every* one by date; none where it is not there."""
+    place = next((number for number, each in enumerate(every) if each.date == date), None)
+    return [] if place is None else list(every[max(0, place - _BESIDE) : place + _BESIDE + 1])
