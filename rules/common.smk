@@ -26,7 +26,7 @@ from spx_data.ops import engine, gaps
 from spx_data.settings import Settings
 from spx_data.sources import profile
 from spx_data.store import dataset, faults, files, journal, names, seals
-from spx_data.text import printable, words
+from spx_data.text import commands, printable
 
 make_safe()
 
@@ -42,12 +42,13 @@ if workflow.modifier.is_main_snakefile():
 else:
     # As a module: files and --config are those of the workflow that uses it, and what it hands on is all.
     handed, configfiles = config, []
+commands.overlays[:] = configfiles[1:]
 
 
 def refuse(error):
     """End this call with what was found and its cure, in one line."""
     told = checking.located(str(faults.of(error)), configfiles)
-    sys.exit(f"spx-data: {printable.line(words.pasted(told, configfiles[1:]))}")
+    sys.exit(f"spx-data: {commands.shown(printable.line(told))}")
 
 
 try:
@@ -121,10 +122,11 @@ def sidecars_to_make(wildcards):
         elif not workflow.is_rule(name):
             # Snakemake would take any file that there is for done.
             example = layout.parquet(moment.date())
-            sys.exit(
-                f"spx-data: --until {printable.line(name)}: no rule has that name or makes that file. "
-                f"Name a date's file, like {example}, or a rule: snakemake --list-rules shows them"
+            said = (
+                f"--until {printable.line(name)}: no rule has that name or makes that file. "
+                f"Name a date's file, like {example}, or a rule: `snakemake --list-rules` shows them"
             )
+            sys.exit(f"spx-data: {commands.shown(said)}")
     unsealed = {date for date in named if not seals.is_sealed(layout.parquet(date))}
     # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
     # there is nothing to be done.
@@ -272,7 +274,7 @@ def before_the_first_job():
         config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
         os.environ.update(process.environment(config))
         if profile.is_first_contact(layout):
-            say(words.pasted(profile.OFFER, configfiles[1:]), err=True)
+            say(profile.OFFER, err=True)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, functools.partial(stop_on_purpose, run))
     show_progress(run)
@@ -284,7 +286,7 @@ def leave_sealed_days_alone(dates):
     if sealed:
         raise DateValidationError(
             f"{sealed[0]} is sealed already, and what is sealed is never made anew",
-            cure="Start again without naming or forcing it; snakemake --cores 4 recheck asks the source again",
+            cure="Start again without naming or forcing it; `snakemake --cores 4 recheck` asks the source again",
             what=str(sealed[0]),
             reason="sealed",
         )
@@ -387,12 +389,12 @@ def after_the_last_job():
 
     moment = sessions.now()
     try:
-        print_outcome(refresh(settings, moment), settings, moment, configfiles[1:])
+        print_outcome(refresh(settings, moment), settings, moment)
     except (SpxDataError, OSError) as error:
         refuse(error)
     run = runs.current(layout)
     if run and (said := met_otherwise(layout, run.dates)):
-        say(words.pasted(said, configfiles[1:]))
+        say(said)
     if dashboard := report.after_a_run(settings, moment):
         say(f"Dashboard in {dashboard}")
     cleanup.after_a_run(settings, moment)

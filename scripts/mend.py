@@ -17,4 +17,4 @@ if __name__ == "__main__":
             if not print_mended(do(settings, moment)):
                 sys.exit(1)
     except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+        process.refuse(error)

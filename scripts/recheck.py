@@ -16,4 +16,4 @@ if __name__ == "__main__":
         if not print_rechecked(outcomes):
             sys.exit(1)
     except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+        process.refuse(error)

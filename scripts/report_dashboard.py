@@ -12,4 +12,4 @@ if __name__ == "__main__":
         _, well = make_dashboard(process.settings(), sessions.now())
         sys.exit(not well)
     except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+        process.refuse(error)

@@ -13,4 +13,4 @@ if __name__ == "__main__":
         _, well = make_days(settings, sessions.now(), settings.dates)
         sys.exit(not well)
     except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+        process.refuse(error)

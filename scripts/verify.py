@@ -13,6 +13,6 @@ if __name__ == "__main__":
         with watching() as observer:
             report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)
     except SpxDataError as error:
-        sys.exit(f"spx-data: {error}")
+        process.refuse(error)
     print_report(report)
     sys.exit(not report.all_is_well)

@@ -23,7 +23,8 @@ above (`make lint` holds them to it):
                 sealed file and its sidecar
     market      what the data are: dates, sessions, chains, records, columns; no file is read or written
     errors      what can go wrong, and the cure
-    text        numbers and moments as a person reads them; text from outside, made harmless
+    text        numbers and moments as a person reads them, commands among words; text from outside, made
+                harmless
 """
 
 from __future__ import annotations

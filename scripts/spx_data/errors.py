@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
@@ -33,7 +33,8 @@ class SpxDataError(Exception):
 
     `cause` names the thing, the expectation and the finding in one line; `cure` says what to do;
     `fields` are the same facts for machines. Parts of them come from outside, so here, once, what would do
-    something to a screen becomes visible (`printable`); who stands before the host of a URL is left out.
+    something to a screen becomes visible (`printable`), and a backtick of a cause marks no command
+    (`commands`); who stands before the host of a URL is left out.
     """
 
     retry: ClassVar[Retry] = Retry(attempts=2, first=1.0, ceiling=30.0)
@@ -42,11 +43,16 @@ class SpxDataError(Exception):
     surroundings: ClassVar[bool] = False
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
-        cause = without_userinfo(printable.line(cause))
+        cause = commands.outside(without_userinfo(printable.line(cause)))
         super().__init__(cause)
         self.cause = cause
         self.cure = _harmless(cure)
         self.fields = printable.inside(fields, _harmless)
+
+    @property
+    def command(self) -> str | None:
+        """What to type, where the cure is a command: the first one of it, as `text.commands` marks it."""
+        return commands.first(self.cure)
 
     def final(self) -> Self:
         """The same error, not to be retried again: whoever raises it has used up the patience there is."""

@@ -2,9 +2,7 @@
 
 import datetime as dt
 import os
-import re
 
-import pytest
 from tests.report import lakes
 from tests.report.elements import Tree, cells, shown, tiles
 from tests.sealed_days import judged, seal
@@ -12,7 +10,7 @@ from tests.sealed_days import judged, seal
 from spx_data import status
 from spx_data.lake import runs
 from spx_data.ops import gaps
-from spx_data.report import cures, dashboard
+from spx_data.report import dashboard
 from spx_data.report import page as pages
 from spx_data.report.dashboard.view import View
 from spx_data.store import files, locks
@@ -133,25 +131,6 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
 
     assert found["Run at work"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
     assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
-
-
-@pytest.mark.parametrize(
-    "cure",
-    [
-        "[spx-data errors] shows why; then [spx-data retry --all-failed]",
-        "[snakemake --cores 4 recheck --config dates=2024-11-07] asks the source again",
-        '[spx-data retry 2024-11-19 --force], or: [spx-data accept 2024-11-19 --reason "…"]',
-        "[spx-data process 2024-11-21], and look at the disk's health",
-        "Stop other programs, or [spx-data config set thetadata.max_concurrent_requests 4]",
-        "[spx-data status --watch] shows it; [spx-data stop --now] ends it, and the next run resumes",
-        "Make room: [spx-data cleanup --dry-run] shows what can go",
-        "Close other programs, or give Snakemake fewer cores",
-    ],
-)
-def test_commands_are_told_from_the_words_around_them(cure):
-    found = cures.parts(re.sub(r"[\[\]]", "", cure))
-
-    assert "".join(f"[{part.text}]" if part.is_command else part.text for part in found) == cure
 
 
 # Much, little and nothing -------------------------------------------------------------------------------

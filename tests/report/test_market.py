@@ -449,7 +449,7 @@ def test_one_changed_byte_is_one_clear_error(copy):
     with pytest.raises(FileCorruptionError, match="the sidecar says") as caught:
         next(sealed_chains(copy, DAY))
 
-    assert caught.value.cure.startswith("spx-data verify 2024-07-03 ")
+    assert caught.value.cure.startswith("`spx-data verify 2024-07-03` ")
     assert caught.value.fields["actual"] == digest(copy)
 
 

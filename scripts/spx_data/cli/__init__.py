@@ -14,8 +14,8 @@ from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.output import make_safe, say
 from spx_data.errors import SpxDataError
+from spx_data.text import commands as marked
 from spx_data.text import printable
-from spx_data.text.words import pasted
 
 # A command lives for a moment, and makes no cycles worth looking for: a quarter of its time otherwise.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -47,7 +47,6 @@ _COMMANDS = {
     "config": "spx_data.cli.configuration:config",
     "completion": "spx_data.cli:completion",
 }
-_named: list[Path] = []  # the config files that the call named: a cure names them too
 _ALIASES = {"gap-analysis": "gaps"}
 
 
@@ -122,7 +121,7 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
     spx-data status --watch  look at the run at work
     """
     ctx.obj = Call(overlays, debug)
-    _named[:] = overlays
+    marked.overlays[:] = overlays
 
 
 _mark_blocks(commands)
@@ -184,7 +183,7 @@ def _said(message: str, code: int) -> int:
         import traceback
 
         say(traceback.format_exc(), err=True)
-    say(f"spx-data: {pasted(printable.line(message), _named)}", err=True)
+    say(f"spx-data: {printable.line(message)}", err=True)
     return code
 
 
@@ -194,10 +193,10 @@ def _located(message: str) -> str:
         return message
     from spx_data.config import checking
 
-    return checking.located(message, Call(tuple(_named)).files)
+    return checking.located(message, Call(tuple(marked.overlays)).files)
 
 
 def _usage(error: click.UsageError) -> str:
     """What was wrong with the call, and where to read what is right."""
     path = error.ctx.command_path if error.ctx else "spx-data"
-    return f"{error.format_message().rstrip('.')}. {path} --help says how"
+    return f"{error.format_message().rstrip('.')}. `{path} --help` says how"

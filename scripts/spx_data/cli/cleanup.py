@@ -184,7 +184,7 @@ def _left_alone(found: Tree, target: Path) -> Iterator[str]:
         return
     yield f"{found.words}. They stay; to move them out of the way (nothing is overwritten):"
     shown, place = found.strangers[:_MOVED_AT_ONCE], quoted(target)
-    yield f"mkdir -p {place} && mv -n {' '.join(_argument(stranger) for stranger in shown)} {place}/"
+    yield f"`mkdir -p {place} && mv -n {' '.join(_argument(stranger) for stranger in shown)} {place}/`"
     if len(shown) < len(found.strangers) or found.more:
         yield "and then call this again: there are more"
 

@@ -16,7 +16,7 @@ from spx_data.cli.lists import List, View
 from spx_data.cli.output import ask, say
 from spx_data.cli.table import Column, Row
 from spx_data.errors import SettingRefusedError, SpxDataError
-from spx_data.text.words import minute, pasted
+from spx_data.text.words import minute
 
 if TYPE_CHECKING:
     from spx_data.config.editing import Change
@@ -139,7 +139,7 @@ def validate(ctx: click.Context) -> None:
     wrong = mistakes.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
-        say(pasted(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), call.overlays))
+        say(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
     if wrong:
         ctx.exit(1)
     say(f"{' and '.join(map(str, call.files))}: all settings are valid")
@@ -248,7 +248,7 @@ def _offer(call: Call, changes: Sequence[Change]) -> None:
     if "processing.start_date" in keys:
         _tell_of_the_floor(call)
     if any(key.startswith("thetadata.") for key in keys):
-        say(pasted(profile.OFFER, call.overlays))
+        say(profile.OFFER)
 
 
 def _tell_of_the_floor(call: Call) -> None:
@@ -257,7 +257,7 @@ def _tell_of_the_floor(call: Call) -> None:
 
     with suppress(SpxDataError):  # who only sets a key hears from validate what else is wrong
         if before := before_floor(call.settings):
-            say(pasted(f"{before.why}. {before.cure}", call.overlays))
+            say(f"{before.why}. {before.cure}")
 
 
 def _warn_of_environment(keys: Sequence[str]) -> None:

@@ -21,7 +21,6 @@ from spx_data.ops.engine import Started
 from spx_data.ops.progress import Summary, summary_of
 from spx_data.sources import profile
 from spx_data.store import dataset
-from spx_data.text.words import pasted
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -45,7 +44,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
     dataset.check_there(call.settings.layout)
     runs.check_none(call.settings.layout)
     if profile.is_first_contact(call.settings.layout):
-        say(pasted(profile.OFFER, call.overlays), err=True)
+        say(profile.OFFER, err=True)
     parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
@@ -64,7 +63,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         said = started.says() if summary is None else []
         failure = None if said or _was_stopped(call, started) else _failure(call, started, summary)
         for line in [*said, *([str(failure)] if failure else [])]:
-            say(f"spx-data: {pasted(line, call.overlays) if failure else line}", err=True)
+            say(f"spx-data: {line}", err=True)
         if failure or (said and started.process.returncode):
             return 1
         if more and (_was_stopped(call, started) or (summary and summary.left)):
@@ -143,9 +142,9 @@ def _summarised(call: Call, started: Started) -> Summary | None:
     summary = summary_of(layout, run)
     if started.says() and len(summary.left) == len(run.dates):
         return None
-    print_summary(summary, overlays=call.overlays)
+    print_summary(summary)
     if said := met_otherwise(layout, run.dates):
-        say(pasted(said, call.overlays))
+        say(said)
     page = layout.dashboard
     if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
         say(f"Dashboard in {page}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import console, say
+from spx_data.cli.output import console, json_text, print_ascii, say
 from spx_data.cli.table import STATES, Column, Row
 from spx_data.text.words import count, counted, duration, size
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from spx_data.ops.gaps import Conflict, Gap, Plan
     from spx_data.status import Summary
 
-_NOT_KNOWN = "unknown until a day is sealed, or spx-data probe has seen a listing"
+_NOT_KNOWN = "unknown until a day is sealed, or `spx-data probe` has seen a listing"
 
 GAPS = List(
     (
@@ -47,7 +46,7 @@ GAPS = List(
     most=40,
     first="those that the next run begins with",
 )
-PLAN = replace(GAPS, most=20, others="spx-data gaps --all has the others")
+PLAN = replace(GAPS, most=20, others="`spx-data gaps --all` has the others")
 
 
 @click.command(short_help="Show what is missing, why, and what it would take.")
@@ -120,7 +119,7 @@ def _need(needy: Sequence[Gap]) -> str:
 
     if len(needy) == 1:
         return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"
-    cures = "spx-data retry --all-failed --force tries all parked dates anew"
+    cures = "`spx-data retry --all-failed --force` tries all parked dates anew"
     if any(gap.kind is not Kind.PARKED for gap in needy):
         cures = "--format json names the command for each"
     return f"{len(needy):,} dates need you: {few([gap.date for gap in needy], NAMED)}. {cures}"
@@ -170,13 +169,11 @@ def print_plan(plan: Plan, view: View) -> None:
 
 def _print_json(plan: Plan) -> None:
     """Print one object, with a line for each date."""
-
-    def text(value: Any) -> str:
-        return json.dumps(value)
-
-    dates = ",\n  ".join(text(row(gap)) for gap in plan.gaps)
-    conflicts = ",\n  ".join(text(_conflict(conflict)) for conflict in plan.conflicts)
-    say(f'{{"dates": [{dates}],\n "totals": {text(_totals(plan))},\n "conflicts": [{conflicts}]}}')
+    dates = ",\n  ".join(json_text(row(gap)) for gap in plan.gaps)
+    conflicts = ",\n  ".join(json_text(_conflict(conflict)) for conflict in plan.conflicts)
+    print_ascii(
+        f'{{"dates": [{dates}],\n "totals": {json_text(_totals(plan))},\n "conflicts": [{conflicts}]}}'
+    )
 
 
 def _totals(plan: Plan) -> dict[str, Any]:

@@ -7,7 +7,7 @@ order, dates as ISO 8601, moments in UTC, nothing where nothing is known, and ne
 Every line and every table of the commands goes through this module (`say`, `ask`, `console`, `print_table`),
 and no text that came from outside does anything to a person's screen from here: what would is made visible
 (`text.printable`). JSON says the same in its own escapes, and a text in CSV that a spreadsheet would take
-for a formula begins with an apostrophe.
+for a formula begins with an apostrophe. Commands in our own texts are as they are typed (`text.commands`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from spx_data.cli.table import Column, Row
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,24 +75,35 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print *text* as it is, without wrapping or styles."""
-    click.echo(printable.visible(text), err=err)
+    """Print *text* without wrapping or styles, its commands as they are typed."""
+    click.echo(commands.shown(printable.visible(text)), err=err)
 
 
 def ask(question: str, *, err: bool = False) -> None:
     """Go on if a person says yes to *question*, and end the command if not."""
-    click.confirm(printable.line(question), abort=True, err=err)
+    click.confirm(commands.shown(printable.line(question)), abort=True, err=err)
 
 
 def print_json(rows: Iterable[Row]) -> None:
     """Print an array with one object on each line."""
-    lines = ",\n ".join(map(json.dumps, rows))
-    say(f"[{lines}]")
+    lines = ",\n ".join(map(json_text, rows))
+    print_ascii(f"[{lines}]")
 
 
 def print_document(document: Any) -> None:
     """Print one JSON document over several lines."""
-    say(json.dumps(document, indent=1))
+    print_ascii(json_text(document, indent=1))
+
+
+def print_ascii(text: str) -> None:
+    """Print JSON of `json_text`, which is harmless as it is."""
+    click.echo(text)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """*value* as JSON, in ASCII; what its texts have of commands is as a person types it."""
+    text = json.dumps(value, indent=indent)
+    return json.dumps(printable.inside(value, commands.shown), indent=indent) if "`" in text else text
 
 
 def print_csv(rows: Sequence[Row], fields: Sequence[str]) -> None:
@@ -109,10 +120,10 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):
-        return json.dumps(value)
+        return json_text(value)
     if value is None or isinstance(value, int | float):
         return value
-    text = printable.visible(str(value))
+    text = commands.shown(printable.visible(str(value)))
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +12,7 @@ from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
 from spx_data.cli.output import Format, console, format_option, print_document, print_table
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
-from spx_data.text.words import count, counted, pasted, points
+from spx_data.text.words import count, counted, points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +71,7 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
         # What is as it should be needs no colour here.
         style = "" if check.level == "ok" else _LEVELS[check.level]
         shown.print(f"{check.name:<9} {check.found}", style=style, markup=False, soft_wrap=True)
-    print_alerts(alerts(scene), shown, overlays=call.overlays)
+    print_alerts(alerts(scene), shown)
 
 
 def _watch(call: Call, form: Format) -> None:
@@ -202,8 +200,7 @@ def health(ctx: click.Context, strict: bool, view: View) -> None:
     from spx_data.ops.health import Level, examine, worst
 
     call: Call = ctx.obj
-    found = examine(call.files, call.moment)
-    checks = [replace(check, cure=pasted(check.cure, call.overlays)) for check in found]
+    checks = examine(call.files, call.moment)
     view.show(CHECKS, [check.as_row() for check in checks])
     if view.is_table:
         counts = ((level, sum(check.level is level for check in checks)) for level in Level)
@@ -215,14 +212,12 @@ def health(ctx: click.Context, strict: bool, view: View) -> None:
 # At the end of a run ----------------------------------------------------------------------------------------
 
 
-def print_outcome(
-    overview: Overview, settings: Settings, moment: dt.datetime, overlays: Sequence[Path] = ()
-) -> None:
-    """Print the overview and what needs somebody: the end of a run with these config files laid over ours."""
+def print_outcome(overview: Overview, settings: Settings, moment: dt.datetime) -> None:
+    """Print the overview and what needs somebody: the end of a run."""
     from spx_data.ops.health import Scene, alerts
 
     print_overview(overview, settings)
-    print_alerts(alerts(Scene(settings, moment, overview.dates)), overlays=overlays)
+    print_alerts(alerts(Scene(settings, moment, overview.dates)))
 
 
 _OVERVIEW = (
@@ -248,7 +243,7 @@ def print_overview(overview: Overview, settings: Settings, to: Console | None = 
     ]
     found = habits(overview.dates)
     rows = [_row(line, settings.quality, found, alike.get(line.date)) for line in shown]
-    print_table(rows, _OVERVIEW, to, instead="spx-data list")
+    print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
     if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
         to.print(f"… and {older} older dates", style="dim")
     to.print(_totals(overview), soft_wrap=True)
@@ -300,14 +295,12 @@ def _totals(overview: Overview) -> str:
 def incomplete(count: int) -> str:
     """How many sealed dates lack something, and what does something about it."""
     are = "date is" if count == 1 else "dates are"
-    return f"{count:,} sealed {are} incomplete: spx-data mend asks again for what is lacking"
+    return f"{count:,} sealed {are} incomplete: `spx-data mend` asks again for what is lacking"
 
 
-def print_alerts(
-    alerts: Iterable[Check], to: Console | None = None, *, overlays: Sequence[Path] = ()
-) -> None:
+def print_alerts(alerts: Iterable[Check], to: Console | None = None) -> None:
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
     to = to or console()
     for check in alerts:
         to.print(f"{check.level}: {check.found}", style=_LEVELS[check.level], markup=False, soft_wrap=True)
-        to.print(f"→ {pasted(check.cure, overlays)}", markup=False, soft_wrap=True)
+        to.print(f"→ {check.cure}", markup=False, soft_wrap=True)

@@ -59,7 +59,7 @@ def _open(page: Path) -> None:
     if not webbrowser.open(page.resolve().as_uri()):
         raise click.ClickException(
             f"no browser could be started here. Open {page} yourself, name a browser in the variable BROWSER,"
-            " or look from another machine: spx-data serve"
+            " or look from another machine: `spx-data serve`"
         )
 
 
@@ -201,11 +201,11 @@ def _explained(error: OSError | UnicodeError | OverflowError, host: str, port: i
     """Why nobody can listen there, and what to do."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return (
-            f"port {port} is taken, maybe by another spx-data serve: look at http://{host}:{port}, "
-            f"or take another one: spx-data serve --port 0"
+            f"port {port} is taken, maybe by another `spx-data serve`: look at http://{host}:{port}, "
+            f"or take another one: `spx-data serve --port 0`"
         )
     said = error.strerror if isinstance(error, OSError) else error
     return (
         f"cannot listen at {host}, port {port}: {said}. Name an address of this machine and a port above "
-        "1023: spx-data serve --host 127.0.0.1 --port 0"
+        "1023: `spx-data serve --host 127.0.0.1 --port 0`"
     )

@@ -12,7 +12,7 @@ from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
 from spx_data.cli.output import console, print_table
 from spx_data.cli.table import Column, Row
-from spx_data.text.words import pasted, quoted, size
+from spx_data.text.words import quoted, size
 
 if TYPE_CHECKING:
     from spx_data.ops.probe import Limits, Probed
@@ -86,7 +86,7 @@ def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> No
             ended = (
                 f"the probe ended after {probed.requests} requests: {probed.ended_by}. What was seen is kept"
             )
-            raise click.ClickException(pasted(ended, call.overlays))
+            raise click.ClickException(ended)
 
 
 def _plan(limits: Limits) -> str:

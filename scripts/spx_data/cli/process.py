@@ -229,7 +229,7 @@ def _nothing_runs(call: Call, now: bool) -> None:
         if not now:
             raise click.ClickException(
                 f"the run itself is gone, jobs of it go on (process {ids}). They end by themselves; "
-                "spx-data stop --now ends them at once"
+                "`spx-data stop --now` ends them at once"
             )
         engine.stop_now(layout, last)
         say(f"ended the jobs that a killed run left behind (process {ids})")
@@ -247,7 +247,7 @@ def _say_what_is_left(call: Call, run: Run) -> None:
     from spx_data.ops.progress import summary_of
 
     layout = call.settings.layout
-    print_summary(summary_of(layout, run), overlays=call.overlays)
+    print_summary(summary_of(layout, run))
     states = session_states.states_of(call.settings, run.dates, sessions.now())
     begun = [date for date, state in states.items() if state.kind is session_states.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.store.layout import Layout
-from spx_data.text.words import count, counted, duration, pasted, size
+from spx_data.text.words import count, counted, duration, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,15 +96,14 @@ def _next(layout: Layout, run: Run) -> Run | None:
     return None
 
 
-def print_summary(summary: Summary, console: Console | None = None, *, overlays: Sequence[Path] = ()) -> None:
+def print_summary(summary: Summary, console: Console | None = None) -> None:
     """Print what a run came to: what is sealed, what failed and its cure, what is left."""
     console = console or plain_console()
     if summary.sealed:
         told = f"{count(summary.rows)} rows in {size(summary.bytes)}"
         console.print(f"{counted(len(summary.sealed), 'date')} sealed: {told}", style="green")
     for failed in summary.failed:
-        cure = pasted(failed.cure, overlays)
-        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {cure}".strip()
+        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {failed.cure}".strip()
         console.print(text, style="bold red", markup=False, soft_wrap=True)
     for date in summary.no_data:
         console.print(f"{date} has no data at the source", style="cyan")

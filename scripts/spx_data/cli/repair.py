@@ -87,11 +87,11 @@ def _named(ctx: click.Context, dates: Sequence[dt.date]) -> list[Summary]:
     known = {line.date: line for line in status.summaries(call.settings, call.moment)}
     refusals = {
         Kind.SEALED: "is sealed: there is nothing to retry",
-        Kind.ACCEPTED: "was accepted as it is: spx-data accept {date} --undo opens it again",
+        Kind.ACCEPTED: "was accepted as it is: `spx-data accept {date} --undo` opens it again",
     }
     for date in dates:
         if date not in known:
-            raise click.UsageError(f"{date} is no session of this lake (spx-data gaps lists them)", ctx)
+            raise click.UsageError(f"{date} is no session of this lake (`spx-data gaps` lists them)", ctx)
         state = known[date].state
         if state.kind is Kind.PENDING and not state.due:
             raise click.UsageError(f"{date} {state.reason}", ctx)
@@ -219,7 +219,7 @@ def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo:
     if not dataset.missing(layout):
         raise click.UsageError(f"nothing sealed is missing from {layout.output}", ctx)
     dataset.give_up(layout, reason)
-    say(f"what was sealed in {layout.output} is given up: spx-data process-gaps begins it anew")
+    say(f"what was sealed in {layout.output} is given up: `spx-data process-gaps` begins it anew")
 
 
 def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
@@ -237,7 +237,7 @@ def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
         raise click.UsageError(str(error), ctx) from error
     told = passports.read(settings.layout, date).document["completeness"]
     received, listed = told["chains_received"], told["chains_listed"]
-    lacking = "" if told["complete"] else f"; what it lacks: spx-data mend {date}"
+    lacking = "" if told["complete"] else f"; what it lacks: `spx-data mend {date}`"
     say(f"{date} is sealed as it is, with {received} of {listed} chains{lacking}")
 
 
@@ -259,7 +259,7 @@ def _accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -
             raise click.UsageError("--reason is missing: say why the date may stay as it is", ctx)
         else:
             acceptance.accept(call.settings, date, reason)
-            say(f"{date} is accepted as it is; spx-data accept {date} --undo takes that back")
+            say(f"{date} is accepted as it is; `spx-data accept {date} --undo` takes that back")
     except DateValidationError as error:
         raise click.UsageError(str(error), ctx) from error
 

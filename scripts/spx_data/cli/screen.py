@@ -15,7 +15,7 @@ from rich.style import Style
 from rich.text import Text
 
 from spx_data.cli.table import Column, Row, laid_out
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 # Pipes have no width: nothing wraps there.
 _UNLIMITED = 10_000
@@ -26,8 +26,8 @@ class SafeConsole(Console):
     """A console that makes visible what texts hold beside text; styles and Rich's own controls come after."""
 
     def render_str(self, text: str, **styled: Any) -> Text:
-        """*text* as Rich has it: it would drop some controls without a word."""
-        return super().render_str(printable.visible(text), **styled)
+        """*text* as Rich has it, its commands as typed; it would drop some controls without a word."""
+        return super().render_str(commands.shown(printable.visible(text)), **styled)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of *renderable*: each text of them `printable.visible`."""
@@ -66,7 +66,7 @@ class Table:
             yield Segment.line()
         if layout.left_out:
             instead = f" (see {self.instead})" if self.instead else ""
-            yield Text(f"no room for {', '.join(layout.left_out)}{instead}", style="dim")
+            yield Text(commands.shown(f"no room for {', '.join(layout.left_out)}{instead}"), style="dim")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 Row = Mapping[str, Any]
 Piece = tuple[str, str]  # a text and its style, as Rich spells styles
@@ -54,7 +54,9 @@ class Column:
     def text(self, row: Row) -> str:
         """What it says of *row*; a dash where nothing is known."""
         value = self.of(row) if self.of else row[self.field]
-        return "–" if value is None or value == "" else printable.visible(self.show(value), keep="\n")
+        if value is None or value == "":
+            return "–"
+        return commands.shown(printable.visible(self.show(value), keep="\n"))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ Scalars are read as YAML 1.2 reads them: what YAML 1.1 takes for other numbers t
 from __future__ import annotations
 
 import re
-import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import yaml
 from spx_data.config.rulebook import Document, invalid
 from spx_data.config.yaml_errors import TAG, explained, not_yaml, unusable
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
+from spx_data.text.words import quoted
 
 FILE = Path("config/config.yaml")  # in the folder the workflow is called from
 SHIPPED = Path(__file__).parents[3] / "config" / "config.yaml"  # with every key, commented
@@ -64,7 +64,7 @@ def read(path: Path) -> str:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise PermissionDeniedError(
             f"cannot read the config file {path}: {reason}",
-            cure=f"Make it a file that you may read: ls -l {shlex.quote(str(path))} shows whose it is",
+            cure=f"Make it a file that you may read: `ls -l {quoted(path)}` shows whose it is",
             path=path,
             operation="read",
         ) from error
@@ -80,10 +80,10 @@ def read(path: Path) -> str:
 def _where_to_begin(path: Path) -> str:
     if path != FILE:
         return f"Name one that is there; relative names are looked for in {_here()}"
-    project = shlex.quote(str(SHIPPED.parents[1]))
+    project = quoted(SHIPPED.parents[1])
     return (
-        f"Run from the project's folder (cd {project}), or begin with a copy of {SHIPPED}: "
-        f"mkdir -p config && cp {shlex.quote(str(SHIPPED))} config/"
+        f"Run from the project's folder (`cd {project}`), or begin with a copy of {SHIPPED}: "
+        f"`mkdir -p config && cp {quoted(SHIPPED)} config/`"
     )
 
 
@@ -111,11 +111,11 @@ def _no_utf8(path: Path, content: bytes, start: int) -> ConfigurationValidationE
         name = "WINDOWS-1252" if windows else "ISO-8859-1"
         line = content[:start].count(b"\n") + 1
         what = f"line {line} has the byte 0x{content[start]:02x}, which is {name}, not UTF-8"
-    file, copy = shlex.quote(str(path)), shlex.quote(f"{path}.utf8")
+    file, copy = quoted(path), quoted(f"{path}.utf8")
     return unusable(
         path,
         f"is no UTF-8 text: {what}",
-        f"Save it as UTF-8: iconv -f {name} -t UTF-8 {file} > {copy} && mv {copy} {file}",
+        f"Save it as UTF-8: `iconv -f {name} -t UTF-8 {file} > {copy} && mv {copy} {file}`",
     )
 
 

@@ -113,7 +113,7 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
             invalid(
                 START_DATE,
                 "it is not set, and nothing can be missing without a first date",
-                "Run spx-data config set processing.start_date 2024-01-02 (with your date), or write "
+                "Run `spx-data config set processing.start_date 2024-01-02` (with your date), or write "
                 "'start_date: 2024-01-02' under 'processing:' in config/config.yaml, "
                 "or set the environment variable PROCESSING_START_DATE",
             ),

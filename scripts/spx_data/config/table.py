@@ -163,7 +163,7 @@ def keys_of(text: str) -> list[str]:
     found = [key for key in keys if _plain(key) == meant or _plain(key).startswith(f"{meant}.")]
     if not found:
         nearest = ", ".join(_nearest(meant, keys)[:_SUGGESTED])
-        raise _refused(text, "there is no such key", f"Nearest: {nearest}. spx-data config get shows all")
+        raise _refused(text, "there is no such key", f"Nearest: {nearest}. `spx-data config get` shows all")
     return found
 
 

@@ -17,13 +17,13 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from spx_data.errors import SpxDataError
 from spx_data.lake import runs
 from spx_data.settings import Settings
 from spx_data.store import faults
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 SETTINGS_VARIABLE = "SPX_DATA_SETTINGS"
 
@@ -42,7 +42,8 @@ def settings() -> Settings:
     printable.tell_uncaught()
     document = os.environ.get(SETTINGS_VARIABLE)
     if document is None:
-        sys.exit("spx-data: the scripts of the rules are started by Snakemake. snakemake --cores 4")
+        said = "the scripts of the rules are started by Snakemake: `snakemake --cores 4`"
+        sys.exit(f"spx-data: {commands.plain(said)}")
     return Settings.of(json.loads(document))
 
 
@@ -77,6 +78,11 @@ def logged() -> Iterator[None]:
         told = faults.of(error)
         logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
         _end()
+
+
+def refuse(error: SpxDataError) -> NoReturn:
+    """End a process that has no log with status 1, and the one line that says why."""
+    sys.exit(f"spx-data: {commands.plain(str(error))}")
 
 
 def _end_by(number: int, _: FrameType | None) -> None:

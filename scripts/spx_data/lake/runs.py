@@ -124,7 +124,7 @@ def check_idle(layout: Layout) -> None:
     if left := [pid for pid in jobs if pid != os.getpid()]:
         raise AnotherRunError(
             f"jobs of the last run are still at work (processes {', '.join(map(str, left))})",
-            cure="Wait for their end, or end them: spx-data stop --now",
+            cure="Wait for their end, or end them: `spx-data stop --now`",
             pid=left[0],
         )
 
@@ -195,7 +195,7 @@ def joined(layout: Layout) -> Iterator[None]:
         os.close(descriptor)  # of a file that was cleared away before it was locked
         descriptor = _held(path)
     if descriptor is None:
-        raise AnotherRunError(f"another process has locked {path}", cure="spx-data stop --now", pid=None)
+        raise AnotherRunError(f"another process has locked {path}", cure="`spx-data stop --now`", pid=None)
     try:
         # Known first, then the question: whoever finds no job once a run is gone will see none begin.
         run = last(layout)
@@ -229,7 +229,7 @@ def check_ours(layout: Layout, run: Run) -> None:
         raise AnotherRunError(
             f"the run at work (process {run.pid}, called from {run.folder}) is no process that you may stop "
             "here: it is another user's, or in another container or on another machine",
-            cure="There, as that user: spx-data stop",
+            cure="There, as that user: `spx-data stop`",
             pid=run.pid,
         )
 
@@ -274,12 +274,12 @@ def _is_same(one: Path, other: Path) -> bool:
 def _taken(layout: Layout) -> AnotherRunError:
     if locks.is_held(layout.upkeep_lock):
         return AnotherRunError(
-            "this lake is being cleaned up", cure="Wait until spx-data cleanup has ended", pid=None
+            "this lake is being cleaned up", cure="Wait until `spx-data cleanup` has ended", pid=None
         )
     run = last(layout)
     who = f"process {run.pid}, since {run.started_at:%Y-%m-%d %H:%M} UTC" if run else "nobody said which"
     return AnotherRunError(
         f"another run is filling this lake already ({who})",
-        cure="spx-data status --watch shows it, spx-data stop ends it",
+        cure="`spx-data status --watch` shows it, `spx-data stop` ends it",
         pid=run.pid if run else None,
     )

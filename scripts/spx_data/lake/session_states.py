@@ -236,7 +236,7 @@ def _never_ended(evidence: Evidence, last: Event | None, tries: int) -> State:
     """The state of a date whose last try left no verdict that still stands."""
     was_whole = last is not None and last["event"] in {journal.SEALED, journal.FINISHED}
     if evidence.remains and (was_whole or not evidence.events) and not evidence.begun:
-        reason = "what was sealed is not whole any more; snakemake verify says what is lost"
+        reason = "what was sealed is not whole any more; `snakemake --cores 4 verify` says what is lost"
         return State(Kind.CORRUPT, True, reason, tries, FileCorruptionError.__name__)
     if evidence.begun:
         return State(Kind.PARTIAL, True, "begun and not finished", tries)

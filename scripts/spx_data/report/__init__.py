@@ -140,7 +140,7 @@ def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
     if not found:
         raise DateValidationError(
             "none of these dates is sealed, and only sealed days have a page",
-            cure="spx-data list shows what is sealed, spx-data gaps what is in the way of the others",
+            cure="`spx-data list` shows what is sealed, `spx-data gaps` what is in the way of the others",
             what="dates",
             reason="none is sealed",
         )

@@ -26,6 +26,7 @@ from markupsafe import Markup
 from spx_data import __version__
 from spx_data.report.drawing import Figure, specification
 from spx_data.text import words
+from spx_data.text.commands import plain
 from spx_data.text.printable import visible
 
 # Columns of one length: names to values that JSON can spell.
@@ -174,14 +175,15 @@ def embedded(value: Any) -> Markup:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spelt)
     # Beyond ASCII there are texts alone, in which a mark of direction is as misleading as in a template.
     text = _BEYOND_ASCII.sub(lambda found: visible(found[0]).replace("\\", "\\\\"), text)
+    text = plain(text)  # marks go, and nothing comes into it
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
 
 
 def _shown(value: Any) -> Any:
-    """What a template is given, its controls and marks of direction as characters: they would mislead."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What a template is given, without marks of commands, and with what would mislead as characters."""
+    return plain(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _spelt(value: Any) -> str:

@@ -192,7 +192,7 @@ class _Visitors:
     def make_room(self, error: OSError) -> None:
         """End all that have not asked, since nobody else can be let in for *error*."""
         with self._lock:
-            self._say(f"{error.strerror}: idle connections are ended (more room: ulimit -n 4096)")
+            self._say(f"{error.strerror}: idle connections are ended (more room: `ulimit -n 4096`)")
             for visitor in list(self._asking):
                 self._end(visitor)
 

@@ -23,7 +23,7 @@ from spx_data.store.layout import Layout
 FORMAT = 1
 
 # What is said where a probe would help; whoever says it spells the command for the config files of its call.
-OFFER = "→ spx-data probe looks at this terminal: about 15 requests, two minutes at most"
+OFFER = "→ `spx-data probe` looks at this terminal: about 15 requests, two minutes at most"
 
 # The row of the table that tells whether requests that were asked together were served together.
 _AT_ONCE = "at-once"
@@ -214,7 +214,7 @@ def read(path: Path) -> Profile:
     except (KeyError, TypeError, ValueError) as error:
         raise FileCorruptionError(
             f"{path} is no profile of a terminal that this release knows ({error})",
-            cure="spx-data probe makes it anew",
+            cure="`spx-data probe` makes it anew",
             path=path,
             expected=f"a profile of format {FORMAT}",
             actual=str(error),

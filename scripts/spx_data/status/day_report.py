@@ -34,7 +34,7 @@ def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], da
     if place is None:
         raise SchemaValidationError(
             f"{layout.passport(date)} holds no judgement: a version before judged nothing",
-            cure=f"Move {layout.parquet(date).parent} away and fill it again: spx-data process {date}",
+            cure=f"Move {layout.parquet(date).parent} away and fill it again: `spx-data process {date}`",
             what=str(layout.passport(date)),
             reason="no quality",
         )

@@ -9,7 +9,6 @@ What another version of spx-data wrote, here or in a single day, is told in one 
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from spx_data.store import files, journal, locks, reads, seals, tree
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
 from spx_data.store.names import DATASET
+from spx_data.text.words import quoted
 
 FORMAT = 3
 Identity = dict[str, Any]
@@ -152,8 +152,9 @@ def missing(layout: Layout) -> LakeMissingError | None:
     return LakeMissingError(
         f"Is the disk mounted? The journal has {date} as sealed, and {layout.output} holds neither a sealed "
         f"day nor {layout.dataset.name}",
-        cure="Mount it and try again. A lake that has moved: spx-data config set processing.output_directory "
-        f"with the folder it is in now. Days that are gone for good: {GIVE_UP}",
+        cure="Mount it and try again. A lake that has moved: "
+        "`spx-data config set processing.output_directory FOLDER` "
+        f"with the folder it is in now. Days that are gone for good: `{GIVE_UP}`",
         what=str(layout.output),
         reason="no sealed day is there",
     )
@@ -213,8 +214,8 @@ def _older(path: Path, found: int, known: int, lake: Path) -> OtherVersionError:
     return OtherVersionError(
         f"{path} is of an earlier version of spx-data: its format is {found}, and today's is {known}. Its "
         "days are not taken over: they are fetched anew once their folder stands aside; nothing is deleted",
-        cure=f"mv {shlex.quote(str(lake))} {shlex.quote(str(aside))} && "
-        'spx-data accept --lost --reason "of an earlier version"',
+        cure=f"`mv {quoted(lake)} {quoted(aside)}`, then "
+        '`spx-data accept --lost --reason "of an earlier version"`',
         what=str(path),
         expected=known,
         actual=found,

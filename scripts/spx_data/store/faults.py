@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from spx_data.errors import (
     SpxDataError,
     VolumeError,
 )
+from spx_data.text.words import quoted
 
 LOCK = "lock"  # the one operation whose errors say what a volume lacks
 
@@ -122,7 +122,7 @@ def _of_place(error: OSError, path: Path, finding: str, operation: str) -> SpxDa
     if number == errno.EDEADLK and sys.platform == "darwin":
         return _evicted(path, operation)
     if number == errno.ETIMEDOUT and sys.platform == "darwin":
-        cure = f"Where it lies in iCloud, fetch it: brctl download {_quoted(path)}. {_LOOK}"
+        cure = f"Where it lies in iCloud, fetch it: `brctl download {_quoted(path)}`. {_LOOK}"
         return DeviceError(finding, cure=cure, path=path, operation=operation)
     return None
 
@@ -157,7 +157,7 @@ def _missing(path: Path, operation: str) -> SpxDataError:
 def _evicted(path: Path | None, operation: str) -> SpxDataError:
     return EvictedFileError(
         f"cannot {operation} {path or 'a file'}: it lies in iCloud and not on this Mac",
-        cure=f"Choose Download Now in the Finder, or: brctl download {_quoted(path)}; then keep it there",
+        cure=f"Choose Download Now in the Finder, or: `brctl download {_quoted(path)}`; then keep it there",
         path=path,
         operation=operation,
     )
@@ -176,7 +176,7 @@ def _misplaced(number: int | None, path: Path, operation: str) -> SpxDataError:
 def _no_file(kind: str, path: Path, operation: str) -> SpxDataError:
     return FileCorruptionError(
         f"cannot {operation} {path}: {kind} stands where a file is needed, and is not followed",
-        cure=f"Look at it (ls -l {_quoted(path)}), put the file itself in its place, or move it away. "
+        cure=f"Look at it (`ls -l {_quoted(path)}`), put the file itself in its place, or move it away. "
         "A folder of the lake may be a link",
         path=path,
         expected="a file",
@@ -204,7 +204,7 @@ def _short_of_handles(finding: str, path: Path | None, operation: str) -> SpxDat
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MachineError(
         f"{finding}; a process may have {soft:,} files open here",
-        cure="Allow more in this shell and start again: ulimit -n 4096",
+        cure="Allow more in this shell and start again: `ulimit -n 4096`",
         path=path,
         operation=operation,
     )
@@ -243,7 +243,7 @@ def _refusal(finding: str, path: Path | None, operation: str, number: int | None
         return finding, f"Give yourself {action} permission there, or set another directory in the config"
     me = _name(os.geteuid())
     whose = f"{finding}; {obstacle} belongs to {owner}, and you are {me}"
-    return whose, f"Work as {owner}, or take it over: sudo chown -R {me} {_quoted(_all_of(obstacle))}"
+    return whose, f"Work as {owner}, or take it over: `sudo chown -R {me} {_quoted(_all_of(obstacle))}`"
 
 
 _PRIVACY = (
@@ -303,7 +303,7 @@ def _name(user: int) -> str:
 
 
 def _quoted(path: Path | None) -> str:
-    return shlex.quote(str(path)) if path else "FILE"
+    return quoted(path) if path else "FILE"
 
 
 def _nearest(path: Path) -> Path:

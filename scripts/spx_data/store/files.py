@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 from spx_data.errors import PermissionDeniedError
 from spx_data.store import disk, faults, names
 from spx_data.store.reads import explained, is_still, nearest, reading
+from spx_data.text.words import quoted
 
 PART = ".part"
 
@@ -85,7 +86,7 @@ def make_private(path: Path) -> Path:
         return path
     raise PermissionDeniedError(
         f"{path} is not for user {os.geteuid()} alone: {finding}",
-        cure=f"Move it away: mv {path} {path}.old",
+        cure=f"Move it away: `mv {quoted(path)} {quoted(f'{path}.old')}`",
         path=path,
         operation="use",
     )

@@ -26,7 +26,7 @@ from typing import Any
 
 from spx_data.errors import ApiDataNotFoundError, SpxDataError, is_the_machines, without_userinfo
 from spx_data.store import archive, faults, files, foreign
-from spx_data.text import printable
+from spx_data.text import commands, printable
 
 RUN_VARIABLE = "SPX_DATA_RUN"
 
@@ -317,5 +317,7 @@ def checked(event: Any) -> Event | None:
     for name, holds, default in _CHECKS.get(kind, _CHECKS_OF_OTHERS):
         if not holds(event.get(name)):
             event[name] = default
+    if isinstance(cure := event.get("cure"), str):
+        event["cure"] = commands.read_back(cure)
     found: Event = event
     return found

@@ -259,7 +259,7 @@ def lack_of_files(need: int, limit: int) -> str:
 
 def cure_of_files(need: int) -> str:
     """What to do about a limit that is too low."""
-    return f"Allow more and start again: ulimit -n {need}; or lower thetadata.max_concurrent_requests"
+    return f"Allow more and start again: `ulimit -n {need}`; or lower thetadata.max_concurrent_requests"
 
 
 def _bounded(limit: int) -> int:

@@ -108,7 +108,7 @@ def check(path: Path, expected: str, found: str) -> None:
     if found != expected:
         raise FileCorruptionError(
             f"{path}: the sidecar says {expected[:12]}…, the file is {found[:12]}…",
-            cure="snakemake verify says what is damaged, and moves it away",
+            cure="`snakemake --cores 4 verify` says what is damaged, and moves it away",
             path=path,
             expected=expected,
             actual=found,
@@ -149,7 +149,7 @@ def read_document(path: Path) -> dict[str, Any]:
         finding = f"{path} vouches for bytes that are no document: {error}"
     raise FileCorruptionError(
         finding,
-        cure="Move it away: it is made anew (the profile of a terminal by spx-data probe)",
+        cure="Move it away: it is made anew (the profile of a terminal by `spx-data probe`)",
         path=path,
         expected="a document that vouches for its own bytes",
         actual=f"{len(content)} bytes",

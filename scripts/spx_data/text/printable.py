@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from spx_data.text import commands
+
 if TYPE_CHECKING:
     import logging
     from types import TracebackType
@@ -51,12 +53,12 @@ def inside(value: Any, mend: Callable[[str], str] = visible) -> Any:
 
 
 def log_format(form: str = "%(message)s") -> logging.Formatter:
-    """What writes each record of a log, its traceback too, `visible`; *form* as `logging` takes it."""
+    """What writes each record of a log, its traceback too, `visible` and without marks (`commands`)."""
     import logging
 
     class Visible(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return visible(super().format(record))
+            return visible(commands.plain(super().format(record)))
 
     return Visible(form)
 

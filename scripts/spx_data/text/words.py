@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 __all__ = [
     "count",
@@ -15,7 +13,6 @@ __all__ = [
     "duration",
     "large",
     "minute",
-    "pasted",
     "percent",
     "points",
     "printable",
@@ -23,12 +20,6 @@ __all__ = [
     "share",
     "size",
 ]
-
-# A command of ours in a sentence, and not the project's name; Snakemake's option takes all names behind it.
-_CALL = re.compile(
-    r"\b(spx-data(?= (?:process-[a-z]+|accept|cleanup|config|errors|gaps|health|inventory|list|mend|metrics"
-    r"|probe|process|quality|report|retry|serve|status|stop|verify)\b)|snakemake(?= --(?!configfile)))"
-)
 
 
 def count(value: float) -> str:
@@ -99,13 +90,16 @@ def minute(at: str) -> str:
 
 
 def quoted(path: str | os.PathLike[str]) -> str:
-    """A path as a shell takes it when it is pasted, on one line, whatever bytes its name has."""
+    """A path as a shell takes it when it is pasted, on one line, whatever bytes its name has.
+
+    None of them is a backtick, which would mark a command (`commands`).
+    """
     text = os.fspath(path)
-    if text.isprintable():
+    if text.isprintable() and "`" not in text:
         return shlex.quote(text)
     # What no terminal shows, bytes that are no text included, as bash 3.2 and zsh spell it.
     spelt = "".join(
-        letter if letter.isprintable() and letter not in "\\'" else _escaped(letter) for letter in text
+        letter if letter.isprintable() and letter not in "\\'`" else _escaped(letter) for letter in text
     )
     return f"$'{spelt}'"
 
@@ -117,12 +111,6 @@ def printable(path: str | os.PathLike[str]) -> str:
 
 def _escaped(letter: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(letter))
-
-
-def pasted(text: str, configfiles: Sequence[Path]) -> str:
-    """*text* with its commands as they are typed where these *configfiles* are laid over the project's."""
-    options = " ".join(f"--configfile {shlex.quote(str(path))}" for path in configfiles)
-    return _CALL.sub(lambda call: f"{call[0]} {options}", text) if options else text
 
 
 def fraction(value: float) -> str:

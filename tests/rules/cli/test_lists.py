@@ -413,7 +413,7 @@ def test_a_good_day_is_told_without_a_cure(project):
     [
         (
             "2024-01-09",
-            "2024-01-09 is not sealed (missing), and only sealed days are judged. spx-data process",
+            "2024-01-09 is not sealed (missing), and only sealed days are judged. `spx-data process",
         ),
         (
             "2024-02-02",

@@ -8,7 +8,6 @@ import pytest
 from tests.bad_configs import BAD, GOOD
 
 from spx_data import cli
-from spx_data.text import words
 
 FILE = Path("config/config.yaml")
 
@@ -71,19 +70,6 @@ def test_a_cure_names_the_config_file_in_use(spx_data):
     _, _, err = spx_data("--configfile", "my lake.yaml", "gaps")
 
     assert "Run spx-data --configfile 'my lake.yaml' config set processing.start_date 2024-01-02 (" in err
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("spx-data verify --all", "spx-data --configfile a.yaml verify --all"),
-        ("snakemake --cores 4 verify", "snakemake --configfile a.yaml --cores 4 verify"),
-        ("look at spx-data or its README", "look at spx-data or its README"),
-    ],
-)
-def test_commands_in_a_sentence_get_the_config_file(text, named):
-    assert words.pasted(text, [Path("a.yaml")]) == named
-    assert words.pasted(text, []) == text
 
 
 @pytest.mark.parametrize(

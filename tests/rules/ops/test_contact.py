@@ -96,7 +96,7 @@ def test_what_speaks_for_another_probe_is_a_notice(others, api, said, project):
     if said is None:
         assert found.level is Level.OK
     else:
-        assert (found.level, found.cure) == (Level.NOTICE, "spx-data probe")
+        assert (found.level, found.cure) == (Level.NOTICE, "`spx-data probe`")
         assert found.found.endswith(said)
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_profile_is_a_warning(content, project):
 
     assert found.level is Level.WARN
     assert str(path) in found.found
-    assert found.cure == "spx-data probe makes it anew"
+    assert found.cure == "`spx-data probe` makes it anew"
 
 
 def sealed(date, judged_by, *texts):
@@ -130,7 +130,7 @@ def test_days_that_met_something_else_since_are_a_notice(project):
 
     found = check(project, summaries=days)
 
-    assert (found.level, found.cure) == (Level.NOTICE, "spx-data probe")
+    assert (found.level, found.cure) == (Level.NOTICE, "`spx-data probe`")
     assert found.found.endswith(
         "since then 2 days met something else, 2024-12-03, 2024-12-05: the last line ends (and 1 more)"
     )
@@ -147,7 +147,7 @@ def test_a_limit_above_what_the_terminal_serves_is_told(limit, table, told, proj
     if told:
         assert found.level is Level.NOTICE
         assert found.found.startswith("4 at once, and the terminal served 2 when it was probed")
-        assert found.cure == "spx-data config set thetadata.max_concurrent_requests 2"
+        assert found.cure == "`spx-data config set thetadata.max_concurrent_requests 2`"
     else:
         assert found.level is Level.OK
 

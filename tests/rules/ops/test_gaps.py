@@ -226,7 +226,7 @@ def test_every_asked_date_that_is_no_ordinary_gap_is_named(all_kinds, moment):
     # Those that only whoever named them wants come first, as in the fill.
     assert planned.dates == [NO_DATA, FRIDAY]
     assert what(planned)["accepted"].why == "2024-12-04: accepted as it is (a storm)"
-    assert what(planned)["parked"].cure == "spx-data retry 2024-12-03 --force tries it anew"
+    assert what(planned)["parked"].cure == "`spx-data retry 2024-12-03 --force` tries it anew"
 
 
 def test_a_date_outside_of_the_range_can_be_planned(all_kinds, moment):

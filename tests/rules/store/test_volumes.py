@@ -44,6 +44,7 @@ from spx_data.sources.theta.transport import Transport
 from spx_data.store import disk, faults, files, journal, limits, locks, parquet, reads, seals
 from spx_data.store.journal import Journal
 from spx_data.store.limits import Lack
+from spx_data.text import commands
 
 DAY = dt.date(2024, 1, 2)
 NOW = dt.datetime(2024, 6, 3, tzinfo=dt.UTC)
@@ -516,8 +517,8 @@ def test_a_folder_where_others_may_replace_what_is_ours_is_a_warning(mode, level
 
     assert check.level is level
     if level is Level.WARN:
-        assert check.cure == f"chmod 700 '{data}'"
-        assert os.system(check.cure) == 0  # it is meant to be pasted
+        assert check.cure == f"`chmod 700 '{data}'`"
+        assert os.system(commands.plain(check.cure)) == 0  # it is meant to be pasted
         assert permissions(Scene(scene.settings, NOW)).level is Level.OK
 
 

@@ -295,7 +295,7 @@ def test_every_unsealed_session_is_a_gap(lake, trading):
             State(Kind.PARKED, False, "no CSV", 3, "ApiError"),
             False,
             "left alone after 3 failing runs: ApiError: no CSV",
-            "spx-data retry 2024-01-03 --force",
+            "`spx-data retry 2024-01-03 --force`",
         ),
         (State(Kind.NO_DATA, False, "nothing"), False, "nothing", None),
         (State(Kind.PENDING, True, "the source has nothing yet"), True, "the source has nothing yet", None),
@@ -326,7 +326,7 @@ def test_a_gap_outside_of_the_range_says_so_and_has_no_say_in_the_order(lake, tr
     assert outside.why.endswith(
         "outside of processing.start_date and end_date: the next run does not take it"
     )
-    assert outside.cure == "spx-data process 2023-12-29"
+    assert outside.cure == "`spx-data process 2023-12-29`"
     assert not outside.needs_you
     assert not gaps[dt.date(2024, 1, 4)].due
 
@@ -337,7 +337,7 @@ def test_a_corrupt_day_outside_of_the_range_needs_a_person(lake, trading):
     gap = found(lake, trading, {date: State(Kind.CORRUPT, True, "quarantined")})[date]
 
     assert gap.needs_you
-    assert gap.cure == "spx-data process 2023-12-29"
+    assert gap.cure == "`spx-data process 2023-12-29`"
 
 
 def test_dates_of_the_config_are_the_only_ones_the_next_run_takes(lake, trading):

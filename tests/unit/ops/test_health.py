@@ -170,7 +170,7 @@ def test_a_date_whose_last_word_is_an_error_was_worked_on_then(scene):
 def test_the_cure_of_failures_is_to_look_and_to_retry(scene):
     check = failure_rate(scene(lines([F], started_at=LATELY)))
 
-    assert check.cure == "spx-data errors shows why; then spx-data retry --all-failed"
+    assert check.cure == "`spx-data errors` shows why; then `spx-data retry --all-failed`"
     assert check.found.endswith("more than 5 %: 2024-01-02")
 
 
@@ -278,7 +278,7 @@ def test_a_parked_date_needs_somebody(scene):
     check = parked(scene(lines([S, K, K])))
 
     assert (check.level, check.value, check.dates) == (Level.FAIL, 2, tuple(DAYS[1:3]))
-    assert "spx-data retry 2024-01-03 --force (and so for the other 1)" in check.cure
+    assert "`spx-data retry 2024-01-03 --force` (and so for the other 1)" in check.cure
     assert 'spx-data accept 2024-01-03 --reason "…"' in check.cure
 
 
@@ -292,8 +292,8 @@ def test_a_parked_date_that_nobody_wants_any_more_is_left_out(scene):
     "kinds, level, cure",
     [
         ([S], Level.OK, ""),
-        ([C], Level.WARN, "spx-data process 2024-01-02, and look at the disk's health"),
-        ([C, C, C], Level.WARN, "spx-data process-gaps, and look at the disk's health"),
+        ([C], Level.WARN, "`spx-data process 2024-01-02`, and look at the disk's health"),
+        ([C, C, C], Level.WARN, "`spx-data process-gaps`, and look at the disk's health"),
     ],
 )
 def test_damaged_dates_are_named_with_what_fetches_them_again(kinds, level, cure, scene):
@@ -347,7 +347,7 @@ def test_a_low_score_is_an_alert_and_fails_while_it_is_news(points, at, level, w
     assert (check.level, check.found) == (level, words)
     assert check.value == points
     if level is not Level.OK:
-        assert check.cure.startswith("spx-data quality 2023-12-02 says why; snakemake --cores 4 recheck")
+        assert check.cure.startswith("`spx-data quality 2023-12-02` says why; `snakemake --cores 4 recheck")
 
 
 def test_bad_and_doubtful_dates_are_told_together(scene):
@@ -513,7 +513,7 @@ def test_data_is_open_to_others_where_the_folder_and_what_it_holds_are(
     check = permissions(scene())
 
     assert check.level is level
-    assert check.cure == (f"chmod -R go= {shlex.quote(str(data))}" if level is Level.WARN else "")
+    assert check.cure == (f"`chmod -R go= {shlex.quote(str(data))}`" if level is Level.WARN else "")
 
 
 def test_open_data_is_as_wanted_where_the_settings_say_so(lake, scene, tmp_path):
@@ -537,9 +537,9 @@ def test_open_data_is_as_wanted_where_the_settings_say_so(lake, scene, tmp_path)
         (4, "v3", Level.OK, ""),
         (3, "v3", Level.OK, ""),
         (8, "v3", Level.OK, ""),
-        (9, "v3", Level.WARN, "spx-data config set thetadata.max_concurrent_requests 8"),
+        (9, "v3", Level.WARN, "`spx-data config set thetadata.max_concurrent_requests 8`"),
         (4, "v2", Level.OK, ""),
-        (8, "v2", Level.WARN, "spx-data config set thetadata.max_concurrent_requests 4"),
+        (8, "v2", Level.WARN, "`spx-data config set thetadata.max_concurrent_requests 4`"),
     ],
 )
 def test_the_limit_of_requests_is_one_that_a_subscription_allows(limit, api, level, cure, lake, scene):
@@ -682,4 +682,4 @@ def test_dates_that_fail_alike_are_told_once(scene):
     assert told in check.found
     assert check.found.count("fail)") == 1
     assert check.found.endswith("; 2024-01-09 (ApiResponseInvalidError: a gzip body)")
-    assert check.cure.startswith("Restart the terminal; spx-data retry 2024-01-03 --force")
+    assert check.cure.startswith("Restart the terminal; `spx-data retry 2024-01-03 --force`")

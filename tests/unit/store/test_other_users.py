@@ -12,6 +12,7 @@ import pytest
 
 from spx_data.store import locks
 from spx_data.store.layout import Layout
+from spx_data.text import commands
 
 USER = 54321
 
@@ -71,7 +72,7 @@ def lake():
 
 
 def tried(layout, what):
-    """Return what came of it when that user tried it."""
+    """Return what came of it when that user tried it, as a person reads it."""
     folder = layout.data.parent
     # That user may not write where the coverage of processes is put together.
     mine = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
@@ -83,7 +84,7 @@ def tried(layout, what):
         env=mine | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.strip()
+    return commands.plain(done.stdout.strip())
 
 
 def left_by_root(path):

@@ -187,7 +187,7 @@ def _chosen(
         asked = filter(None, (scored, "complete=True" if complete else None))
         what = f"none of the {len(digests)} selected days of {layout.output} has {' and '.join(asked)}"
         raise DateValidationError(
-            what, cure="Ask for less; spx-data quality shows each day", what="dates", reason=what
+            what, cure="Ask for less; `spx-data quality` shows each day", what="dates", reason=what
         )
     if complete is None and (told := {date: why for date, why in lacking.items() if date in chosen}):
         _warn_of_incomplete(layout, told)
@@ -198,7 +198,7 @@ def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
     first = min(lacking)
     text = (
         f"{layout.output}: {len(lacking)} days are incomplete: {days.named(lacking)}; {first}: "
-        f"{lacking[first][:200]}. spx-data mend asks again for what is lacking; complete=True leaves them "
+        f"{lacking[first][:200]}. `spx-data mend` asks again for what is lacking; complete=True leaves them "
         "out, complete=False takes them without this warning"
     )
     warnings.warn(IncompleteDaysWarning(text, lacking), stacklevel=4)
@@ -234,7 +234,7 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
         what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
         raise DateValidationError(
             f"{layout.output} {what}",
-            cure="Name the lake's folder (lake=…), or fill it with snakemake --cores 4",
+            cure="Name the lake's folder (lake=…), or fill it with `snakemake --cores 4`",
             what="dates",
             reason=what,
         )
@@ -278,7 +278,8 @@ def _check(layout: Layout, digests: dict[dt.date, str]) -> None:
     named = ", ".join(date.isoformat() for date in changed)
     raise FileCorruptionError(
         f"{layout.output}: {len(changed)} of {len(digests)} days are not what was sealed: {named}",
-        cure="Run snakemake verify, which moves them away, then snakemake --cores 4 to fetch them again",
+        cure="Run `snakemake --cores 4 verify`, which moves them away, then `snakemake --cores 4` to fetch "
+        "them again",
         path=layout.parquet(changed[0]),
         expected={date.isoformat(): digests[date] for date in changed},
         actual={date.isoformat(): found[date] for date in changed},

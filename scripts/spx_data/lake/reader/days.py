@@ -63,16 +63,17 @@ class Presence:
         """The error that names what is missing of the lake at *layout*."""
         found = f"{layout.output}: {len(self.missing):,} of the selected sessions are not there, {self.words}"
         otherwise = (
-            'spx-data status says what stands in the way; missing="warn" reads the others, and data=… tells '
-            "where the journals are, which know of dates that were accepted as they are"
+            '`spx-data status` says what stands in the way; missing="warn" reads the others, and data=… '
+            "tells where the journals are, which know of dates that were accepted as they are"
         )
         if not self.lost:
-            cure = f"Fill it with snakemake --cores 4; {otherwise}"
+            cure = f"Fill it with `snakemake --cores 4`; {otherwise}"
             return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]), operation="read")
         remains = [path for path in layout.sealed_files(self.lost[0]) if path.exists()]
         return FileCorruptionError(
             found,
-            cure=f"Run snakemake verify to see what is wrong, then snakemake --cores 4; {otherwise}",
+            cure=f"Run `snakemake --cores 4 verify` to see what is wrong, "
+            f"then `snakemake --cores 4`; {otherwise}",
             path=remains[0] if remains else layout.parquet(self.lost[0]),
             expected="a Parquet, its passport and its sidecar",
             actual=", ".join(path.name for path in remains) or "nothing",
@@ -172,7 +173,8 @@ def described(layout: Layout, digests: Mapping[dt.date, str]) -> dict[dt.date, P
     raise FileCorruptionError(
         f"{layout.output}: {len(wrong):,} of {len(digests):,} days are not what their names say: "
         f"{named(wrong)}; {first}: {wrong[first]}",
-        cure="Run snakemake verify, which moves them away, then snakemake --cores 4 to fetch them again",
+        cure="Run `snakemake --cores 4 verify`, which moves them away, then `snakemake --cores 4` to fetch "
+        "them again",
         path=layout.parquet(first),
         expected="the same date and the same bytes in the path, passport, sidecar and footer",
         actual={date.isoformat(): word for date, word in wrong.items()},

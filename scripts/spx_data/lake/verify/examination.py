@@ -219,7 +219,9 @@ class _Case:
         if sealed is None:
             return
         path = self._layout.rejects(self._date)
-        cure = f"take {path} from a copy of the lake, or fetch the day anew with snakemake recheck"
+        cure = (
+            f"take {path} from a copy of the lake, or fetch the day anew with `snakemake --cores 4 recheck`"
+        )
         if not reads.is_there(path):
             yield Finding(Damage.REJECTS_LOST, f"the passport has a file of bad records, not there: {cure}")
         elif (found := reads.digest(path)) != sealed:

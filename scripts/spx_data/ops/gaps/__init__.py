@@ -53,15 +53,15 @@ _WORDS: Mapping[str, tuple[str, str, bool]] = {
     "future": ("not come yet", "Name dates up to today", True),
     "no-session": ("no session of the calendar {calendar}", "Name trading dates", True),
     "trading": ("still trading", "Wait until 15 minutes after the close", True),
-    "sealed": ("sealed already, so left alone", "spx-data verify {date} checks it", False),
-    "parked": ("parked, so left alone", "spx-data retry {date} --force tries it anew", True),
-    "accepted": ("accepted as it is", "spx-data accept {date} --undo takes that back", True),
+    "sealed": ("sealed already, so left alone", "`spx-data verify {date}` checks it", False),
+    "parked": ("parked, so left alone", "`spx-data retry {date} --force` tries it anew", True),
+    "accepted": ("accepted as it is", "`spx-data accept {date} --undo` takes that back", True),
     "no-data": ("the source had nothing, and is asked all the same", "", False),
 }
 _REFUSAL = 100  # characters of the terminal's words
 # No exchange is closed for longer.
 _HORIZON = dt.timedelta(14)
-_AGAIN = "spx-data probe looks again"
+_AGAIN = "`spx-data probe` looks again"
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _about_surroundings(settings: Settings, *, ask_terminal: bool) -> Iterator[C
             "run",
             f"a run is filling this lake: process {run.pid}, since {run.started_at:%Y-%m-%d %H:%M} UTC, "
             f"with {counted(len(run.dates), 'date')}",
-            "spx-data status --watch shows it, spx-data stop ends it",
+            "`spx-data status --watch` shows it, `spx-data stop` ends it",
         )
     terminal = None
     if ask_terminal:
@@ -317,7 +317,7 @@ def _before_floor(settings: Settings, dates: Iterable[dt.date]) -> Conflict | No
         "before-floor",
         f"{counted(len(before), 'session')} before {first}, of which this subscription has nothing "
         f"(probed {found.probed_at:%Y-%m-%d}: {said}); asked for all the same, after all others",
-        f"spx-data config set processing.start_date {first}" if sets else _AGAIN,
+        f"`spx-data config set processing.start_date {first}`" if sets else _AGAIN,
         before,
         blocking=False,
     )

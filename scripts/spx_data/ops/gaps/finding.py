@@ -21,6 +21,7 @@ from spx_data.ops.gaps.estimate import Costs, Estimate, Guess, costs_of
 from spx_data.settings import Weights
 from spx_data.sources import profile
 from spx_data.store import tree
+from spx_data.text import commands
 
 if TYPE_CHECKING:
     from spx_data.market.sessions import Session
@@ -64,7 +65,7 @@ class Gap:
     @property
     def command(self) -> str | None:
         """What does something about it at once; None where waiting is right."""
-        return f"spx-data process {self.date}" if self.due else self.cure
+        return f"spx-data process {self.date}" if self.due else commands.first(self.cure or "")
 
     @property
     def needs_you(self) -> bool:
@@ -203,8 +204,8 @@ def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
 def _cure(date: dt.date, state: State) -> str | None:
     """The command that fills a date which the next run leaves alone; None where waiting is right."""
     if state.kind is Kind.PARKED:
-        return f"spx-data retry {date} --force"
-    return f"spx-data process {date}" if state.due else None
+        return f"`spx-data retry {date} --force`"
+    return f"`spx-data process {date}`" if state.due else None
 
 
 def _outside(settings: Settings, session: Session, moment: dt.datetime, summary: Summary | None) -> Summary:

@@ -53,9 +53,9 @@ _ATTEMPTS = frozenset({journal.RETRIED, journal.EXPIRATION_FAILED})
 Streak = tuple[dt.date, ...]
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
-_LOOK = "spx-data quality DATE"
-_MEND = "spx-data mend asks again for what is lacking"
-_ASK = "snakemake --cores 4 recheck --config dates="
+_LOOK = "`spx-data quality DATE`"
+_MEND = "`spx-data mend` asks again for what is lacking"
+_ASK = "`snakemake --cores 4 recheck --config dates=DATE` asks the source again"
 
 
 def _counted(dates: Streak) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def failure_rate(scene: Scene) -> Check:
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": failed}
     if rate > limit:
         lines = [line for line in worked if line.date in failed]
-        cure = f"{_cure(lines)}spx-data errors shows why; then spx-data retry --all-failed"
+        cure = f"{_cure(lines)}`spx-data errors` shows why; then `spx-data retry --all-failed`"
         return fail(f"{found}, more than {limit:g} %: {_alike(lines)}", cure, **numbers)
     return ok(found, **numbers)
 
@@ -94,14 +94,14 @@ def consecutive_missing(scene: Scene) -> Check:
     if holes:
         more = f", and {counted(len(holes) - 1, 'more such gap')}" if len(holes) > 1 else ""
         found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}{more}"
-        cure = "spx-data gaps shows what is missing, spx-data process-gaps fills it"
+        cure = "`spx-data gaps` shows what is missing, `spx-data process-gaps` fills it"
         dates = tuple(date for streak in holes for date in streak)
         return fail(found, cure, **numbers, dates=dates)
     if len(longest) > limit:
         found = (
             f"{len(longest):,} sessions in a row: {longest[0]} to {longest[-1]}; the run at work fills them"
         )
-        return warn(found, "spx-data status --watch", **numbers, dates=longest)
+        return warn(found, "`spx-data status --watch`", **numbers, dates=longest)
     if ahead:
         return _not_filled_yet(scene, ahead, numbers)
     return ok(f"{len(longest):,} at the most", **numbers, dates=longest)
@@ -113,7 +113,7 @@ def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Che
     if not scene.at_work.isdisjoint(ahead):
         return ok(f"{found}; the run at work is filling them", **numbers, dates=ahead)
     if len(ahead) > scene.settings.alerts.consecutive_missing:
-        return warn(found, "spx-data process-gaps", **numbers, dates=ahead)
+        return warn(found, "`spx-data process-gaps`", **numbers, dates=ahead)
     return ok(found, **numbers, dates=ahead)
 
 
@@ -152,7 +152,7 @@ def connectivity(scene: Scene) -> Check:
     dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in unanswered}))
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
     if rate > limit:
-        cure = "Look into the terminal's log and at your network; spx-data errors shows when it happened"
+        cure = "Look into the terminal's log and at your network; `spx-data errors` shows when it happened"
         words = f"{found}, more than {limit:g} %: {named(dates)}"
         return warn(words, cure, **numbers)
     return ok(found, **numbers)
@@ -165,9 +165,9 @@ def parked(scene: Scene) -> Check:
     numbers = _counted(dates)
     if not dates:
         return ok("no date is parked", **numbers)
-    retry = of_these(dates, "spx-data retry DATE --force")
+    retry = of_these(dates, "`spx-data retry DATE --force`")
     found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {_alike(lines)}"
-    cure = f'{_cure(lines)}{retry}, or leave it for good: spx-data accept {dates[0]} --reason "…"'
+    cure = f'{_cure(lines)}{retry}, or leave it for good: `spx-data accept {dates[0]} --reason "…"`'
     return fail(found, cure, **numbers)
 
 
@@ -203,8 +203,8 @@ def holes(scene: Scene) -> Check:
     kinds = Counter(line.state.kind for line in found)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
-    cure = of_these(dates, "spx-data retry DATE asks the source now")
-    leave = f'was there no trading: spx-data accept {dates[0]} --reason "…"'
+    cure = of_these(dates, "`spx-data retry DATE` asks the source now")
+    leave = f'was there no trading: `spx-data accept {dates[0]} --reason "…"`'
     return warn(words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
 
 
@@ -229,16 +229,16 @@ def corrupt(scene: Scene) -> Check:
     dates = tuple(line.date for line in scene.of_kind(Kind.CORRUPT))
     numbers = _counted(dates)
     if not dates:
-        return ok("no damage is known (spx-data verify --all looks at every byte)", **numbers)
+        return ok("no damage is known (`spx-data verify --all` looks at every byte)", **numbers)
     damaged = f"{counted(len(dates), 'date')} once sealed and now damaged: {named(dates)}"
     found = f"{damaged}; the next run fetches anew"
-    cure = of_these(dates, "spx-data process DATE") if len(dates) < 3 else "spx-data process-gaps"
+    cure = of_these(dates, "`spx-data process DATE`") if len(dates) < 3 else "`spx-data process-gaps`"
     return warn(found, f"{cure}, and look at the disk's health", **numbers)
 
 
 def _asking_again(bad: Sequence[Day]) -> str:
     dates = [day.date for day in bad]
-    return f"{of_these(dates, _LOOK)} says why; {_ASK}{dates[0]} asks the source again"
+    return f"{of_these(dates, _LOOK)} says why; {of_these(dates[:1], _ASK)}"
 
 
 def quality(scene: Scene) -> Check:

@@ -25,12 +25,12 @@ from spx_data.sources.profile import Profile
 from spx_data.status import Summary, database
 from spx_data.store import archive, dataset
 from spx_data.store.layout import Layout
-from spx_data.text.words import counted, few
+from spx_data.text.words import counted, few, quoted
 
 # No exchange is closed for longer.
 _HORIZON = dt.timedelta(days=14)
-_REBUILD = "snakemake --cores 1 status"
-_PROBE, _ANEW = "spx-data probe", "spx-data probe makes it anew"
+_REBUILD = "`snakemake --cores 1 status`"
+_PROBE, _ANEW = "`spx-data probe`", "`spx-data probe` makes it anew"
 _OLD_DAYS = 180
 _TOLD, _LONGEST = 3, 60  # rows of the table told at once, and characters of each
 
@@ -98,12 +98,12 @@ def strangers(scene: Scene) -> Check:
     tree = scene.tree
     unsealed = tuple(date for date in tree.unsealed if date not in scene.at_work)
     numbers: dict[str, Any] = {"value": tree.files, "unit": "files", "dates": unsealed}
-    found, cure = tree.words, "spx-data cleanup --dry-run says how to move them out"
+    found, cure = tree.words, "`spx-data cleanup --dry-run` says how to move them out"
     if unsealed:
         what = f"{counted(len(unsealed), 'Parquet file')} without a checksum beside it, so not sealed"
         found = f"{found}; {what}: {named(unsealed)}".removeprefix("; ")
         cure = f"{cure}; " if tree.caught else ""
-        cure += "spx-data cleanup moves what is not sealed away, and the next run fetches it anew"
+        cure += "`spx-data cleanup` moves what is not sealed away, and the next run fetches it anew"
     if tree.caught or unsealed:
         return warn(found, cure, **numbers)
     return ok(found or "nothing but the lake is in the output directory", **numbers)
@@ -116,7 +116,7 @@ def status_log(scene: Scene) -> Check:
         return ok("there is none: the next run makes it")
     path = scene.settings.layout.database
     if found.damage is not None:
-        cure = f"Delete it and rebuild it from the tree: rm '{path}' && {_REBUILD}"
+        cure = f"Delete it: `rm {quoted(path)}`, and rebuild it from the tree: {_REBUILD}"
         return fail(f"{path} is damaged: {found.damage}", cure)
     words = f"{counted(len(found.dates), 'date')}, written {found.written_at:%Y-%m-%d %H:%M} UTC"
     # Whoever looks at the lake brings the log up to date: what it lacks now could not be written.
@@ -145,7 +145,7 @@ def staging(scene: Scene) -> Check:
     left = tuple(staged)
     taken = sum(path.lstat().st_size for paths in staged.values() for path in paths)
     found = f"{gigabytes(taken)} of checkpoints are left of sealed dates: {named(left)}"
-    return warn(found, "spx-data cleanup --temp-files", value=taken, unit="bytes", dates=left)
+    return warn(found, "`spx-data cleanup --temp-files`", value=taken, unit="bytes", dates=left)
 
 
 def logs(scene: Scene) -> Check:
@@ -157,7 +157,7 @@ def logs(scene: Scene) -> Check:
     limit = limit_mb * 1e6
     numbers = {"value": taken, "limit": limit, "unit": "bytes"}
     if taken > limit:
-        cure = "spx-data cleanup, or raise retention.logs_mb"
+        cure = "`spx-data cleanup`, or raise retention.logs_mb"
         return warn(f"{words}, more than the {gigabytes(limit)} of retention.logs_mb", cure, **numbers)
     return ok(f"{words}, at most {gigabytes(limit)} are kept", **numbers)
 
@@ -274,7 +274,7 @@ def met_otherwise(layout: Layout, dates: Iterable[dt.date]) -> str:
         return ""
     return (
         f"{counted(len(since.dates), 'date')} met something else than the terminal's profile of "
-        f"{found.probed_at:%Y-%m-%d}: {since.gist}. spx-data probe looks again"
+        f"{found.probed_at:%Y-%m-%d}: {since.gist}. `spx-data probe` looks again"
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shlex
 import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -86,11 +85,11 @@ def disk(scene: Scene) -> Check:
         cure = "Make room there, or set other directories; the next run goes on where it stopped"
         return fail(f"{found}; not even the next date fits: {'; '.join(full)}", cure, **numbers)
     if slow := windows_drives({"project": Path(), **_folders(scene.settings.layout)}):
-        cure = "Keep all of it in WSL's own files: cp -r . ~/spx-data && cd ~/spx-data && make env"
+        cure = "Keep all of it in WSL's own files: `cp -r . ~/spx-data && cd ~/spx-data && make env`"
         words = f"{listed(slow)} on a drive of Windows: slow under WSL, and its locks are not to be trusted"
         return warn(f"{found}; {words}", cure, **numbers)
     if least < limit:
-        cure = "Make room: spx-data cleanup --dry-run shows what can go, or move the lake to a larger disk"
+        cure = "Make room: `spx-data cleanup --dry-run` shows what can go, or move the lake to a larger disk"
         return warn(f"{found}, less than {limit:g} %", cure, **numbers)
     return ok(found, **numbers)
 
@@ -157,7 +156,7 @@ def permissions(scene: Scene) -> Check:
         return found
     if aside := engine.cache_aside(layout):
         words = "Snakemake can make no cache in your home folder, and does not begin without one"
-        cure = f"spx-data gives it one here; for plain snakemake: export XDG_CACHE_HOME={quoted(aside)}"
+        cure = f"spx-data gives it one here; for plain snakemake: `export XDG_CACHE_HOME={quoted(aside)}`"
         return warn(words, cure)
     who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
     return ok(f"{listed(list(folders))} can be written to; readable {who}")
@@ -172,16 +171,16 @@ def _open_to_others(scene: Scene) -> Check | None:
     folders = [folder for folder in (layout.output, layout.temp, layout.data) if folder not in without_modes]
     if read := [folder for folder in folders if _is_open(folder)]:
         shown = _shown(read)
-        return warn(f"others can read in {shown}, {on}", f"chmod -R go= {shown}")
+        return warn(f"others can read in {shown}, {on}", f"`chmod -R go= {shown}`")
     if written := [folder for folder in folders if _lets_others_write(folder)]:
         shown = _shown(written)
         found = f"others can delete and replace what is in {shown}, {on}"
-        return warn(found, f"chmod 700 {shown}")
+        return warn(found, f"`chmod 700 {shown}`")
     return None
 
 
 def _shown(folders: Sequence[Path]) -> str:
-    return " ".join(dict.fromkeys(shlex.quote(str(folder)) for folder in folders))
+    return " ".join(dict.fromkeys(quoted(folder) for folder in folders))
 
 
 def _lets_others_write(folder: Path) -> bool:
@@ -198,10 +197,10 @@ def volumes(scene: Scene) -> Check:
     if fatal := [volume for volume in found if volume.fatal]:
         return fail("; ".join(volume.words(volume.fatal) for volume in fatal), fatal[0].cure)
     if weak := [volume for volume in found if Lack.FLUSH in volume.lacks]:
-        cure = "After a power cut run spx-data verify --all; a local disk loses nothing"
+        cure = "After a power cut run `spx-data verify --all`; a local disk loses nothing"
         return warn("; ".join(volume.words([Lack.FLUSH]) for volume in weak), cure)
     if scene.settings.owner_only and (bare := [volume for volume in found if Lack.MODES in volume.lacks]):
-        cure = "spx-data config set processing.owner_only false, or mount it for you alone (umask=077)"
+        cure = "`spx-data config set processing.owner_only false`, or mount it for you alone (umask=077)"
         return warn("; ".join(volume.words([Lack.MODES]) for volume in bare), cure)
     notes = [volume.words(list(volume.lacks)) for volume in found if volume.lacks]
     can = "the data directory locks, and every volume flushes and renames"
@@ -259,11 +258,11 @@ def request_limit(scene: Scene) -> Check:
     tiers = catalogue.likely(api).tiers
     numbers: dict[str, Any] = {"value": limit, "limit": max(tiers), "unit": "requests"}
     lower = max((known for known in tiers if known < limit), default=1)
-    set_lower = f"spx-data config set thetadata.max_concurrent_requests {lower}"
+    set_lower = f"`spx-data config set thetadata.max_concurrent_requests {lower}`"
     if refused := _dates_of(scene, SubscriptionError):
         found = f"the subscription did not include what was asked for: {named(refused)}"
         cure = (
-            "Upgrade it, or set processing.start_date to where its history begins; spx-data errors has more"
+            "Upgrade it, or set processing.start_date to where its history begins; `spx-data errors` has more"
         )
         return warn(found, cure, **numbers, dates=refused)
     if limit > max(tiers):
@@ -277,7 +276,7 @@ def request_limit(scene: Scene) -> Check:
     probed = profile.known(scene.settings.layout.profile)
     if probed and (served := probed.most_at_once) and served < limit:
         found = f"{limit} at once, and the terminal served {served} when it was probed, while others waited"
-        cure = f"spx-data config set thetadata.max_concurrent_requests {served}"
+        cure = f"`spx-data config set thetadata.max_concurrent_requests {served}`"
         return notice(found, cure, **numbers)
     return ok(f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
 
@@ -301,7 +300,7 @@ def run(scene: Scene) -> Check:
         if failed := runs.last_failure(layout):
             at = failed["at"][:16].replace("T", " ")
             found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
-            return fail(found, failed["cure"] or "spx-data errors shows more")
+            return fail(found, failed["cure"] or "`spx-data errors` shows more")
         began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
         return ok(f"none at work{began}")
     done = sum(summary.date in scene.at_work for summary in scene.sealed)
@@ -314,7 +313,7 @@ def run(scene: Scene) -> Check:
     numbers = {"value": max(0, round(silence)), "limit": limit, "unit": "seconds silent"}
     if silence > limit:
         found = f"{words}; nothing has happened for {silence / 60:,.0f} minutes"
-        cure = "spx-data status --watch shows it; spx-data stop --now ends it, and the next run resumes"
+        cure = "`spx-data status --watch` shows it; `spx-data stop --now` ends it, and the next run resumes"
         return warn(found, cure, **numbers)
     return ok(words, **numbers)
 

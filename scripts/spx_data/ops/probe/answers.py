@@ -314,5 +314,5 @@ def earliest_date(story: Story) -> Seen | None:
         return Seen(f"no date that was asked for has data; {none}", False, "nothing can be filled", "floor")
     unknown = any(found.none_on < session.date < found.earliest for session in story.sessions)
     between = "begins no later than" if unknown else "begins on"
-    cure = f"spx-data config set processing.start_date {found.earliest} spares asking in vain"
+    cure = f"`spx-data config set processing.start_date {found.earliest}` spares asking in vain"
     return Seen(f"data {between} {found.earliest}; none of {none}", False, cure, "floor")

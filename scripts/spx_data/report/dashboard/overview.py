@@ -11,11 +11,10 @@ from spx_data.lake.session_states import Kind
 from spx_data.ops import progress
 from spx_data.ops.gaps import Plan
 from spx_data.ops.health import Level
-from spx_data.report import cures
 from spx_data.report.dashboard.calendar import shortened
 from spx_data.report.dashboard.view import View
 from spx_data.report.page import Content, Mark, Tile
-from spx_data.text import words
+from spx_data.text import commands, words
 from spx_data.text.words import count, counted, duration, large, minute, points, size
 
 _SEEN = 3  # alerts, of more than that
@@ -25,7 +24,7 @@ _SHOWN = 200  # gaps
 def content(view: View) -> Content:
     """The lake's leading figures and its alerts."""
     worst_first = sorted(view.alerts, key=lambda alert: -list(Level).index(alert.level))
-    alerts = [(alert, cures.parts(alert.cure)) for alert in worst_first]
+    alerts = [(alert, commands.parts(alert.cure)) for alert in worst_first]
     # What needs somebody is seen at once; of what is worth knowing, what there is room for.
     seen = max(_SEEN, sum(alert.level is Level.FAIL for alert in worst_first))
     return Content(

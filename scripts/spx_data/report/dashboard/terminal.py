@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from spx_data.ops.health import lake
-from spx_data.report import cures, drawing
+from spx_data.report import drawing
 from spx_data.report.dashboard import periods
 from spx_data.report.dashboard.periods import Step, Stretch
 from spx_data.report.dashboard.view import View
@@ -18,6 +18,7 @@ from spx_data.report.page import Content, Part
 from spx_data.sources import profile
 from spx_data.status import traffic
 from spx_data.status.traffic import Traffic
+from spx_data.text import commands
 from spx_data.text.words import count, counted, size
 
 _HIGH = 0.95
@@ -140,12 +141,12 @@ def _contact(view: View) -> dict[str, Any]:
     found = profile.known(view.settings.layout.profile)
     check = lake.terminal_profile(view.scene)
     if found is None:
-        return {"said": [check.found], "cure": cures.parts(check.cure), "rows": [], "others": []}
+        return {"said": [check.found], "cure": commands.parts(check.cure), "rows": [], "others": []}
     since = lake.Since.of(found, view.scene.sealed)
     said = [lake.profile_words(found), *lake.profile_doubts(found, view.scene), *filter(None, [since.words])]
     return {
         "said": said,
-        "cure": cures.parts(check.cure),
+        "cure": commands.parts(check.cure),
         "others": found.others,
         "rows": [row for row in found.table if row not in found.others],
     }

@@ -214,7 +214,7 @@ def _checked(path: Path, date: dt.date) -> pq.ParquetFile:
 
 
 def _damaged(date: dt.date, cause: str, **fields: object) -> FileCorruptionError:
-    cure = f"spx-data verify {date} moves away what is damaged, and the next run fetches it again"
+    cure = f"`spx-data verify {date}` moves away what is damaged, and the next run fetches it again"
     return FileCorruptionError(cause, cure=cure, **fields)
 
 
