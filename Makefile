@@ -63,9 +63,11 @@ demo: env
 	@echo "The same as a page: data/demo/report/dashboard.html"
 
 PYTEST ?= $(BIN)/pytest
+# All of them, where none are named.
+TESTS ?=
 
 test: env
-	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 LANE = LANE=$(1) && \
@@ -91,9 +93,11 @@ DATED ?= tests/unit/market/test_sessions.py tests/unit/market/test_dates.py test
 	tests/unit/store/test_journal.py tests/unit/store/test_archive.py tests/unit/sources/test_retry.py \
 	tests/unit/test_recipes.py tests/install/test_later.py
 
+AHEAD ?= 1y 5y
+
 test-later: env
 	@command -v faketime >/dev/null || { echo "make test-later: faketime is not here (Debian: apt-get install faketime; a Mac: brew install libfaketime)" >&2; exit 1; }
-	for ahead in 1y 5y; do \
+	for ahead in $(AHEAD); do \
 		FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "+$$ahead" $(PYTEST) --numprocesses 2 --dist loadfile $(DATED) || exit 1; \
 	done
 
@@ -157,9 +161,13 @@ lint: env
 	$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python envs/audit.py --lenient
 
+# Measured, a process takes half as long again. What runs in these folders runs in the others as well.
+UNMEASURED := tests/proof tests/browser tests/install tests/fuzz tests/volumes tests/mac
+
 coverage: env
 	$(BIN)/coverage erase
-	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest $(UNMEASURED:%=--ignore=%)"
+	$(MAKE) test TESTS="$(UNMEASURED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
