@@ -415,7 +415,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=50)
 @given(place=st.integers(0, 40), value=JSON)
 def test_whatever_a_manifest_says_under_a_right_digest_is_refused_or_served(tmp_path_factory, place, value):
     document, members = whole()
