@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 from tests.mac.conftest import IMITATION
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, wait_for
 
 from spx_data.lake import runs
 from spx_data.ops import engine
@@ -18,8 +18,8 @@ from spx_data.store import files, journal, locks
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
-START, END = "2024-11-27", "2024-12-03"
-SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02", "2024-12-03"]
+START, END = "2024-12-02", "2024-12-03"
+SESSIONS = [START, END]
 TODAY_UTC = dt.datetime(2024, 12, 31, tzinfo=dt.UTC)
 SECONDS = 25  # `stop --now` takes two; one that waits for a signal nobody hears took sixty
 
@@ -29,13 +29,6 @@ def slow():
     """A terminal that takes its time for every answer."""
     with running(Simulated(size="tiny", today=TODAY, latency_ms=3000)) as terminal:
         yield terminal
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def at_work(lake, at_least=2):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Lake, new_lake, v3  # noqa: F401
+from tests.workflow.conftest import Lake, filled_lake, new_lake, v3  # noqa: F401
 
 _SOURCE = Path(__file__).with_name("shim.c")
 

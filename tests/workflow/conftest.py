@@ -1,11 +1,13 @@
 """A lake in a temporary folder, filled by the real Snakemake from a real simulated terminal."""
 
+import contextlib
 import datetime as dt
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +17,16 @@ import pytest
 import yaml
 
 from spx_data import config
+from spx_data.lake import calendar
 from spx_data.settings import Settings
+from spx_data.store import locks
 from theta_simulator import Settings as Simulated
 from theta_simulator import Terminal, running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TODAY = dt.date(2024, 12, 31)
 BIN = Path(sys.executable).parent
+PATIENCE = 240  # seconds: how busy a machine is decides no test
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Lake:
     def snakemake(self, *arguments: str, **other: Path | None) -> subprocess.CompletedProcess[str]:
         """Run `snakemake --cores 4` with *arguments* to its end; *other* things as `start` takes them."""
         process = self.start(*arguments, **other)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def spx_data(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,8 +76,13 @@ class Lake:
             env=os.environ | self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
+
+    def take(self, other: "Lake") -> None:
+        """Take a copy of all that another lake holds, but not its config."""
+        for name in ("data", ".snakemake"):
+            shutil.copytree(other.folder / name, self.folder / name)
 
     @property
     def settings(self) -> Settings:
@@ -114,9 +124,35 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=30)
 
 
-@pytest.fixture(scope="module")
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Return as soon as *condition* holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def job_of(pid: int, rule: str) -> psutil.Process:
+    """The process of the first job of *rule* below the process *pid*, as soon as there is one."""
+    found: list[psutil.Process] = []
+
+    def seen() -> bool:
+        for member in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(Path(word).name == f"{rule}.py" for word in member.cmdline()[:3]):
+                    found.append(member)
+        return bool(found)
+
+    wait_for(seen)
+    return found[0]
+
+
+@pytest.fixture(scope="session")
 def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Lake]:
-    """A function that makes a lake of its own for a terminal and a range of dates."""
+    """A function that makes a lake of its own for a terminal and a range of dates.
+
+    Beside a terminal it has its copy of the exchange's calendar, which costs the first command 0.7 s.
+    """
 
     def make(terminal: Terminal | None, start: str, end: str, **thetadata: object) -> Lake:
         lake = Lake(tmp_path_factory.mktemp("lake"), {"SPX_DATA_NOW": "2024-12-20T08:00:00-05:00"})
@@ -125,19 +161,49 @@ def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Lake]:
             thetadata={"retry_wait_factor": 0, **url, **thetadata},
             processing={"start_date": start, "end_date": end},
         )
+        if terminal is not None:
+            mask = os.umask(0o077)  # as the commands make it
+            calendar.wanted(lake.settings, dt.datetime(2024, 12, 20, 13, tzinfo=dt.UTC))
+            os.umask(mask)
         return lake
 
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def filled_lake(
+    new_lake: Callable[..., Lake], v3: Terminal, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Lake]:
+    """A function that makes a lake like `new_lake`, with everything sealed that `v3` has.
+
+    The real Snakemake fills each range once for all tests of all workers; every caller gets a copy.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(start: str, end: str, terminal: Terminal | None = None, **thetadata: object) -> Lake:
+        kept = shared / f"filled-{start}-{end}"
+        with locks.locked(kept.with_suffix(".lock")):
+            if not kept.exists():
+                first = new_lake(v3, start, end)
+                run = first.snakemake()
+                assert run.returncode == 0, run.stdout
+                first.folder.rename(kept)
+        lake = new_lake(None, start, end, base_url=(terminal or v3).url, **thetadata)
+        lake.take(Lake(kept))
+        return lake
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def v3() -> Iterator[Terminal]:
     """A tiny v3 terminal."""
     with running(Simulated(size="tiny", today=TODAY)) as terminal:
         yield terminal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def v2() -> Iterator[Terminal]:
     """A tiny v2 terminal with pages small enough to be followed."""
     with running(Simulated(api="v2", size="tiny", today=TODAY, page_size=1000)) as terminal:

@@ -49,35 +49,6 @@ def test_a_group_of_jobs_that_an_executor_runs_elsewhere_seals_and_nothing_is_ta
     assert not list((lake.folder / "data/temp").glob("2024*"))
 
 
-def test_a_stage_that_is_the_last_one_leaves_what_it_made(v3, new_lake):
-    lake = new_lake(v3, DATE, DATE)
-
-    done = lake.snakemake("--until", "download_expirations")
-
-    assert done.returncode == 0, done.stdout
-    assert {path.name for path in (lake.folder / "data/temp" / DATE).glob("*.json")} >= {
-        "expirations.json",
-        "manifest.json",
-    }
-    asked = len(v3.requests())
-    assert lake.snakemake().returncode == 0
-    assert lake.sealed() == [DATE]
-    # The preflight asks how the terminal is and for each root's expirations; the date asks nothing again.
-    assert all("history" not in request["path"] for request in v3.requests()[asked:])
-
-
-def test_checkpoints_that_are_kept_keep_their_listing_and_manifest(v3, new_lake):
-    lake = new_lake(v3, DATE, DATE)
-    sections = lake.sections()
-    sections["processing"]["keep_ndjson"] = True
-    lake.configure(**sections)
-
-    assert lake.snakemake().returncode == 0
-
-    kept = {path.name for path in (lake.folder / "data/temp" / DATE).iterdir()}
-    assert {"expirations.json", "manifest.json"} < kept
-
-
 def test_as_a_module_it_fills_an_empty_lake_and_leaves_a_full_one(v3, new_lake):
     lake = new_lake(v3, DATE, DATE)
     outer = lake.folder / "workflow" / "Snakefile"

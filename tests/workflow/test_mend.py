@@ -20,21 +20,28 @@ def source(v3):
         yield restater
 
 
-@pytest.fixture
-def incomplete(new_lake, source):
-    """Return a maker of lakes whose half day lacks a chain, and the source that has it by now."""
-
-    def make(**mend):
+@pytest.fixture(scope="module")
+def lacking(v3, new_lake):
+    """A lake whose half day lacks a chain."""
+    with restating(v3.url) as source:
+        source.edit = without_the_chain
         lake = new_lake(source, START, END)
         sections = lake.sections()
         sections["processing"]["max_attempts"] = 1
-        sections["mend"] = mend
         lake.configure(**sections)
-        source.edit = without_the_chain
         assert lake.snakemake().returncode == 0
-        assert passport(lake)["completeness"]["chains"]["unavailable"] == 1
-        source.edit = None
-        source.asked.clear()
+    assert passport(lake)["completeness"]["chains"]["unavailable"] == 1
+    return lake
+
+
+@pytest.fixture
+def incomplete(new_lake, lacking, source):
+    """Return a maker of lakes whose half day lacks a chain, at a source that has it by now."""
+
+    def make(**mend):
+        lake = new_lake(None, START, END, base_url=source.url)
+        lake.configure(**lacking.sections() | {"thetadata": lake.sections()["thetadata"], "mend": mend})
+        lake.take(lacking)
         return lake
 
     return make
@@ -59,7 +66,7 @@ def later(hours):
     return {"SPX_DATA_NOW": (dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)).isoformat()}
 
 
-def test_the_rule_asks_for_what_a_day_lacks_and_seals_it_anew(incomplete, source, new_lake, v3):
+def test_the_rule_asks_for_what_a_day_lacks_and_seals_it_anew(incomplete, source, filled_lake):
     lake = incomplete()
     before = lake.bytes_of_all()
 
@@ -69,8 +76,7 @@ def test_the_rule_asks_for_what_a_day_lacks_and_seals_it_anew(incomplete, source
     assert f"{HALF_DAY}  mended  1 unavailable  nothing" in again.stdout
     assert passport(lake)["completeness"]["complete"]
     assert sum(map(is_history, source.asked)) == 1
-    whole = new_lake(v3, START, END)
-    assert whole.snakemake().returncode == 0
+    whole = filled_lake(START, END)
     after, name = lake.bytes_of_all(), f"spx-options-{HALF_DAY}.parquet"
     place = lake.folder / lake.parquet(HALF_DAY)
     assert place.read_bytes() == whole.bytes_of_all()[name]

@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-import time
 
 import pytest
 from tests.restating import cells, is_history, restating
-from tests.workflow.conftest import TODAY, kill
+from tests.workflow.conftest import TODAY, kill, wait_for
 
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
@@ -26,14 +25,11 @@ def source(v3):
 
 
 @pytest.fixture
-def filled(new_lake):
+def filled(filled_lake):
     """Return a maker of filled lakes."""
 
     def make(source, start=START, **thetadata):
-        lake = new_lake(source, start, END, **thetadata)
-        first = lake.snakemake()
-        assert first.returncode == 0, first.stdout
-        return lake
+        return filled_lake(start, END, source, **thetadata)
 
     return make
 
@@ -180,9 +176,8 @@ def test_a_dry_run_asks_nothing(v3, filled):
     assert len(v3.requests()) == asked
 
 
-def test_after_a_kill_the_next_recheck_takes_up_what_was_staged(filled):
-    with running(Simulated(size="tiny", today=TODAY)) as quick:
-        lake = filled(quick, END)
+def test_after_a_kill_the_next_recheck_takes_up_what_was_staged(v3, filled):
+    lake = filled(v3, END)
     before = lake.bytes_of_all()
     with running(Simulated(size="tiny", today=TODAY, latency_ms=400)) as slow:
         lake.configure(
@@ -191,9 +186,7 @@ def test_after_a_kill_the_next_recheck_takes_up_what_was_staged(filled):
         )
         process = lake.start("recheck")
         staged = lake.folder / "data" / "temp" / "recheck" / "temp" / END
-        deadline = time.monotonic() + 30
-        while len(list(staged.glob("*.receipt.json"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda: len(list(staged.glob("*.receipt.json"))) >= 2)
         done = len(list(staged.glob("*.receipt.json")))
         kill(process)
         assert 2 <= done < 4

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from tests.workflow.conftest import BIN, TODAY, kill
+from tests.workflow.conftest import BIN, TODAY, kill, wait_for
 
 from spx_data.lake import runs
 from spx_data.store import journal
@@ -16,8 +16,8 @@ from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
-START, END = "2024-11-27", "2024-12-03"
-SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02", "2024-12-03"]
+START, END = "2024-11-29", "2024-12-03"
+SESSIONS = ["2024-11-29", "2024-12-02", "2024-12-03"]
 
 
 @pytest.fixture
@@ -48,13 +48,6 @@ def begin():
     for process in started:
         if process.poll() is None:
             kill(process)
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def staging(lake, at_least=2):
@@ -100,7 +93,7 @@ def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(
     obstacle = lake.folder / "data" / "temp" / "2024-12-02" / "SPXW-2024-12-02.ndjson"
     (obstacle / "in the way").mkdir(parents=True)
 
-    filling = begin(lake, "process-gaps", "--batch-size", "3")
+    filling = begin(lake, "process-gaps", "--batch-size", "2")
     wait_for(lambda: runs.current(lake.settings.layout))
     watching = begin(lake, "status", "--watch", "--offline")
     said, errors = filling.communicate(timeout=120)
@@ -112,7 +105,7 @@ def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(
     assert "batch 2 of 2" in errors
     assert "a folder stands where a file is needed" in said
     assert "Traceback" not in said + errors
-    assert "3 sealed" in seen  # one of them by the second run
+    assert "2 sealed" in seen  # one of them by the second run
 
 
 def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake):
@@ -132,7 +125,7 @@ def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake)
 @pytest.mark.parametrize("how", [(), ("--now",)], ids=["gracefully", "now"])
 def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, begin, how):
     lake = new_lake(terminal, START, END)
-    filling = begin(lake, "process-gaps", "--batch-size", "3")
+    filling = begin(lake, "process-gaps", "--batch-size", "2")
     staging(lake)
 
     refused = lake.spx_data("process", START)
@@ -168,19 +161,6 @@ def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(terminal, new
     assert "Traceback" not in errors
     assert runs.current(lake.settings.layout) is None
     assert lake.spx_data("stop").stdout == "nothing is running\n"
-
-
-def test_the_lock_of_a_killed_run_is_in_nobodys_way(terminal, new_lake):
-    lake = new_lake(terminal, START, START)
-    process = lake.start()
-    staging(lake, at_least=1)
-    kill(process)
-    assert list((lake.folder / ".snakemake" / "locks").iterdir())
-
-    finished = lake.snakemake()
-
-    assert finished.returncode == 0, finished.stdout
-    assert lake.sealed() == [START]
 
 
 def test_what_a_killed_run_left_running_is_named_and_ended_only_when_told(new_lake):

@@ -1,6 +1,7 @@
 """What docs/security.md says of files and of the network, by real runs: modes, credentials, who is asked."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -30,11 +31,11 @@ def modes(folder):
 
 
 def filled(lake, *more):
-    """Fill a date, and have whatever else commands write: a recording, a profile, pages."""
+    """Fill a date, and have whatever else commands write: a recording, a profile."""
+    shutil.rmtree(lake.folder / "data")  # as a user begins
     runs = [
         lake.spx_data("probe", "--record", "recording.zip"),
         lake.snakemake(),
-        lake.spx_data("report", DAY),
         *(lake.spx_data(*command) for command in more),
     ]
     assert [run.returncode for run in runs] == [0] * len(runs), [run.stdout for run in runs]
@@ -52,7 +53,7 @@ def watched(new_lake, v3, tmp_path_factory):
     lake.environment |= {"http_proxy": "http://127.0.0.1:1", "NETRC": str(folder / "netrc")}
     before = os.umask(0o022)
 
-    filled(lake, ["report"], ["verify"], ["status"], ["health"], ["metrics"])
+    filled(lake, ["report"], ["report", DAY], ["verify"], ["status"], ["health"], ["metrics"])
 
     os.umask(before)
     return lake, set((folder / "seen").read_text().splitlines())
@@ -86,7 +87,7 @@ def test_whoever_shares_a_lake_has_the_modes_that_the_mask_gives(new_lake, v3):
     lake.configure(**sections | {"processing": sections["processing"] | {"owner_only": False}})
     os.umask(0o027)
 
-    filled(lake)
+    filled(lake, ["report", DAY])
 
     found = modes(lake.folder / "data")
     assert {oct(mode) for path, mode in found.items() if path.is_dir()} == {"0o750"}

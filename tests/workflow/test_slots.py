@@ -4,8 +4,6 @@ import os
 import pwd
 from pathlib import Path
 
-import pytest
-
 from spx_data.sources import places
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
@@ -26,8 +24,8 @@ def most_at_once(requests):
     return most
 
 
-@pytest.mark.parametrize("limits", [(4, 4), (4, 2)])
-def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(limits, new_lake):
+def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(new_lake):
+    limits = (4, 2)
     with running(Simulated(size="tiny", today=TODAY, latency_ms=100)) as terminal:
         lakes = [
             new_lake(terminal, *dates, max_concurrent_requests=limit, base_url=terminal.url + end)
