@@ -193,9 +193,8 @@ def test_a_day_of_tomorrow_among_those_of_today_is_left_as_it_is(lake, tmp_path)
     assert "OtherVersionError" in paths.stderr
 
 
-def test_a_lake_of_before_is_told_with_a_cure_that_works_when_pasted(v3, new_lake):
-    lake = new_lake(v3, BEFORE, BEFORE)
-    assert lake.snakemake().returncode == 0
+def test_a_lake_of_before_is_told_with_a_cure_that_works_when_pasted(filled_lake):
+    lake = filled_lake(BEFORE, BEFORE)
     path = lake.folder / "data/parquet/dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
     passport = (lake.folder / lake.parquet(BEFORE)).with_suffix(".json")

@@ -6,10 +6,9 @@ import pty
 import re
 import signal
 import subprocess
-import time
 
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, wait_for
 
 from spx_data.lake import runs
 from spx_data.ops.progress import INTERVAL_VARIABLE
@@ -37,13 +36,6 @@ def watcher(lake):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_a_run_is_watched_from_a_second_process_and_left_alone_by_it(slow, new_lake):
