@@ -53,7 +53,7 @@ def test_a_whole_lake_verifies_and_says_its_root(lake, checksum_command):
     digests = {
         date_of(Path(line.split()[1])): line.split()[0]
         for path in (lake.folder / "data").rglob("*.sha256")
-        for line in path.read_text().splitlines()
+        for line in path.read_text().splitlines()[:1]  # the Parquet's
     }
     assert f"root of the lake  {root_of(digests)}" in verified.stdout
     assert f"root 2024  {root_of(digests)}" in verified.stdout

@@ -103,7 +103,7 @@ def test_all_transport_formats_seal_the_same_bytes(terminals, day, lake, tmp_pat
             temp_directory=str(tmp_path / f"t{format}"),
         )
         date.fill()
-        sealed.add(date.layout.sidecar(DAY).read_text())
+        sealed.add(seals.read(date.layout.parquet(DAY)).parquet)
 
     assert len(sealed) == 1
 

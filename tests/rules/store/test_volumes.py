@@ -464,33 +464,33 @@ def test_slots_on_a_volume_without_locks_say_so(lake, monkeypatch):
 
 
 def fake_limits(monkeypatch, soft, hard, most=sys.maxsize):
-    limits = [soft, hard]
+    held = [soft, hard]
 
     def set_(_, pair):
         if pair[0] > min(most, hard if hard > 0 else most):
             raise ValueError("not allowed to raise maximum limit")
-        limits[:] = pair
+        held[:] = pair
 
-    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: tuple(limits))
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: tuple(held))
     monkeypatch.setattr(limits.resource, "setrlimit", set_)
-    return limits
+    return held
 
 
 @pytest.mark.parametrize("hard", [limits.resource.RLIM_INFINITY, 10_240, 4096])
 def test_the_soft_limit_is_raised_as_far_as_a_run_may_need(hard, monkeypatch):
-    limits = fake_limits(monkeypatch, 256, hard)
+    held = fake_limits(monkeypatch, 256, hard)
 
     limits.ensure_files(4)
 
-    assert limits == [4096, hard]
+    assert held == [4096, hard]
 
 
 def test_where_not_much_can_be_had_what_is_needed_is_asked_for(monkeypatch):
-    limits = fake_limits(monkeypatch, 64, 100_000, most=200)
+    held = fake_limits(monkeypatch, 64, 100_000, most=200)
 
     limits.ensure_files(4)
 
-    assert limits[0] == limits.files_needed(4)
+    assert held[0] == limits.files_needed(4)
 
 
 def test_a_limit_that_is_too_low_is_one_line(monkeypatch):
