@@ -58,7 +58,9 @@ class Table:
     wide: bool = False  # whatever the width
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give the lines."""
+        """Give the lines; none where there are no rows."""
+        if not self.rows:
+            return
         width = None if self.wide or not console.is_terminal else options.max_width
         layout = laid_out(self.rows, self.columns, width)
         for line in layout.lines:
