@@ -35,6 +35,7 @@ from spx_data.settings import Settings
 from spx_data.status import Summary
 from spx_data.store import files, reads
 from spx_data.store.layout import Layout
+from spx_data.text import commands
 
 _HEAD = 512  # bytes: the release stands at the beginning of a page
 _EXTRA = ("altair", "vl_convert")  # the modules that pyproject.toml's extra `report` brings
@@ -61,7 +62,7 @@ def check_installed() -> None:
     if missing:
         raise MachineError(
             f"pages need what draws their charts, and there is no {' and no '.join(missing)} here",
-            cure='pip install "spx-data[report]" adds it; everything else works without',
+            cure='`pip install "spx-data[report]"` adds it; everything else works without',
             operation="import",
         )
 
@@ -186,4 +187,6 @@ def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"
+    return (
+        commands.plain(str(error)) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"
+    )

@@ -21,7 +21,7 @@ from spx_data.text.words import quoted
 # What a command of ours begins with. Other backticks are text: a terminal's answer may have some.
 PROGRAMS = (
     *("spx-data", "snakemake", "make"),
-    *("brctl", "cd", "chmod", "cp", "export", "iconv", "ls", "mkdir", "mv", "rm", "sudo", "ulimit"),
+    *("brctl", "cd", "chmod", "cp", "export", "iconv", "ls", "mkdir", "mv", "pip", "rm", "sudo", "ulimit"),
 )
 
 _MARKED = re.compile(rf"`((?:{'|'.join(PROGRAMS)})(?: [^`\n]+)?)`")

@@ -81,6 +81,6 @@ def test_what_shows_pages_says_in_one_line_what_is_missing_and_what_installs_it(
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert "there is no altair and no vl_convert here" in line
-    assert CURE in line
+    assert f" {CURE} adds it" in line  # as it is typed
     assert ended.stdout == ""
     assert not lake.settings.layout.dashboard.exists()
