@@ -30,15 +30,14 @@ from clocks import Parts
 
 import theta_simulator
 from spx_data import config
-from spx_data.fill import account, merge
+from spx_data.fill import chunks, merge
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.survey import fetch_expirations
 from spx_data.market import sessions
-from spx_data.quality import arbitrage, completeness, figures, greeks, parity, quotes, smile, underlying
+from spx_data.quality import arbitrage, completeness, greeks, judgement, parity, quotes, smile, underlying
 from spx_data.quality.completeness import Completeness
 from spx_data.quality.judgement import Judgement
-from spx_data.quality.panel import Panel
-from spx_data.quality.presence import Presence
+from spx_data.quality.panel import Panel, Presence
 from spx_data.settings import Settings
 from spx_data.store import files, reads
 from theta_simulator.settings import Size
@@ -54,7 +53,7 @@ PARTS: Parts = {
     "parity": [(parity, "fit"), (parity, "judge")],
     "smile": [(smile, "judge")],
     "greeks": [(greeks, "sample"), (greeks, "examine")],
-    "figures": [(figures, "of_chain"), (figures, "of_day")],
+    "figures": [(judgement, "chain_figures"), (judgement, "day_figures")],
     "completeness": [(Presence, "add_records"), (completeness, "of_chain")],
 }
 
@@ -134,7 +133,7 @@ def measure(folder: Path, way: str) -> None:
     """Merge the staged date in this process and print what it took; *way* is judged, bare or timed."""
     spent: Counter[str] = Counter()
     if way == "bare":
-        merge.Judge, account.Presence = Unjudged, Unseen  # type: ignore[misc, assignment]
+        merge.Judge, chunks.Presence = Unjudged, Unseen  # type: ignore[misc, assignment]
         completeness.of_chain = unproved
     if way == "timed":
         spent = clocks.start(PARTS)

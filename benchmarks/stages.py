@@ -25,7 +25,7 @@ def main() -> None:
     settings, date = Settings.of(config.resolve(config.load(given.config), {})), given.date
     layout = settings.layout
     if given.stage == "list":
-        from spx_data.fill.listing import fetch_expirations
+        from spx_data.fill.survey import fetch_expirations
 
         fetch_expirations(settings, date, layout.listing(date))
     elif given.stage == "download":

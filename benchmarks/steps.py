@@ -32,7 +32,7 @@ Figures = Mapping[str, Any]
 
 
 def _download_parts() -> Parts:
-    from spx_data.quality.presence import Presence
+    from spx_data.quality.panel import Presence
     from spx_data.sources.theta import wire_rows
     from spx_data.sources.theta.blocks import CsvBlock
     from spx_data.sources.theta.transport import Transport
@@ -52,7 +52,7 @@ def _merge_parts() -> Parts:
     import pyarrow.parquet as pq
 
     from spx_data.fill import merge
-    from spx_data.fill.account import Account
+    from spx_data.fill.chunks import Account
     from spx_data.market import schema
     from spx_data.quality import panel
     from spx_data.quality.judgement import Judge
@@ -102,7 +102,7 @@ def stage(folder: Path, name: str, url: str, chains: int) -> None:
     layout = settings.layout
     spent: Counter[str] = Counter()
     if name == LIST:
-        from spx_data.fill.listing import fetch_expirations
+        from spx_data.fill.survey import fetch_expirations
 
         fetch_expirations(settings, date, layout.listing(date))
         judging.cut_down(layout.listing(date), chains)

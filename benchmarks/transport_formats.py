@@ -66,7 +66,7 @@ def source(api: str, kind: str, url: str, exchanges: list[Exchange]) -> Iterator
 def history(found: Source) -> Iterator[Any]:
     """Return the expiration's records, batch by batch."""
     from spx_data.market.chains import Chain
-    from spx_data.market.window import Window
+    from spx_data.market.sessions import Window
 
     return found.history(
         Chain(ROOT, EXPIRATION, DATE, EXPIRATION), Window(dt.time(9, 30), dt.time(16, 0), "1m")

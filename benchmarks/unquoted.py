@@ -32,7 +32,7 @@ import datetime as dt, inspect, json, sys, time
 from spx_data import config
 from spx_data.market import sessions
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
+from spx_data.fill.survey import fetch_expirations
 from spx_data.fill.merge import merge_date
 from spx_data.settings import Settings
 document, date = json.loads(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])

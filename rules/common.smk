@@ -18,11 +18,11 @@ sys.path.insert(0, f"{project}/scripts")
 from spx_data.cli.output import make_safe, say
 from spx_data.config import checking
 from spx_data.errors import DateValidationError, SpxDataError
-from spx_data.fill import sharing
 from spx_data.jobs import process, startup
 from spx_data.lake import endings, runs, session_states
 from spx_data.market import sessions
 from spx_data.ops import engine, gaps
+from spx_data.ops.gaps import sharing
 from spx_data.settings import Settings
 from spx_data.sources import profile
 from spx_data.store import dataset, faults, files, journal, names, seals

@@ -10,6 +10,6 @@ if __name__ == "__main__":
     settings, date = process.settings(), dt.date.fromisoformat(sys.argv[1])
     with process.at_work(settings), startup.without_pandas():
         with startup.loading(*catalogue.modules(settings.terminal.api)):
-            from spx_data.fill.listing import fetch_expirations
+            from spx_data.fill.survey import fetch_expirations
 
         fetch_expirations(settings, date=date, target=settings.layout.listing(date))

@@ -13,7 +13,7 @@ from pathlib import Path
 from spx_data.errors import SpxDataError
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.sources.theta import ceilings, tables
 from spx_data.sources.theta.transport import Answer
 from spx_data.sources.theta.v3 import _FIRST_ORDER, _OPTIONAL, _validated

@@ -8,16 +8,14 @@ An error's class also knows how often asking again can help (`retry`; the loop t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from spx_data.text import commands, printable
 
 _USERINFO = re.compile(r"(?<=://)[^\s/]*@")
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(NamedTuple):
     """How often to ask again, and the waits between: exponential from *first* to *ceiling* seconds."""
 
     attempts: int

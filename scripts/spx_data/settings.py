@@ -11,12 +11,12 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.market.products import Product
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.store import dataset
 from spx_data.store.layout import Layout
 
@@ -35,40 +35,35 @@ class Terminal:
     retry_wait_factor: float
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(NamedTuple):
     """When a session that is not sealed is asked for again, and when no more."""
 
     publication_hours: float
     max_attempts: int | None
 
 
-@dataclass(frozen=True)
-class Recheck:
+class Recheck(NamedTuple):
     """Which sealed dates are fetched again, and what becomes of one that the source changed."""
 
     sample: int
     restated: Literal["report", "keep", "replace"]
 
 
-@dataclass(frozen=True)
-class Mend:
+class Mend(NamedTuple):
     """Whether a run ends with a mend of incomplete days that are due, and how many requests that may take."""
 
     after_runs: bool
     requests: int
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """When pages for people to look at are made: after every run, and of how many of the newest dates."""
 
     after_runs: bool
     day_pages: int
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """Points that decide which missing date is filled first."""
 
     age: float
@@ -76,8 +71,7 @@ class Weights:
     tries: float
 
 
-@dataclass(frozen=True)
-class Alerts:
+class Alerts(NamedTuple):
     """Thresholds, in percent but for *consecutive_missing* (sessions)."""
 
     failure_rate_percent: float
@@ -87,8 +81,7 @@ class Alerts:
     memory_percent: float
 
 
-@dataclass(frozen=True)
-class Retention:
+class Retention(NamedTuple):
     """How long logs and audit records are kept; None is for ever, or without limit."""
 
     compress_days: float | None
@@ -97,8 +90,7 @@ class Retention:
     audit_days: float | None
 
 
-@dataclass(frozen=True)
-class Quality:
+class Quality(NamedTuple):
     """When bad records fail a date; when a day's score (0 to 100) or its distance from others says so."""
 
     rejected_percent: float
@@ -180,7 +172,7 @@ class Settings:
             alerts=Alerts(**resolved["alerts"]),
             retention=Retention(**resolved["retention"]),
             quality=Quality(**resolved["quality"], weights=resolved["score"]),
-            patience=Patience(**{name: processing[name] for name in Patience.__dataclass_fields__}),
+            patience=Patience(**{name: processing[name] for name in Patience._fields}),
             owner_only=processing["owner_only"],
             verify_depth=resolved["verify"]["depth"],
             recheck=Recheck(**resolved["recheck"]),

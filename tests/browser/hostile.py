@@ -12,7 +12,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +112,10 @@ def lake(folder: Path) -> lakes.Lake:
 
 def _spoil_rest(settings: Settings) -> None:
     layout = settings.layout
-    row = replace(
-        profiled.OTHERWISE, code=text(), assumption=text(), seen=text(), consequence=text(), set=text()
+    row = profiled.OTHERWISE._replace(
+        code=text(), assumption=text(), seen=text(), consequence=text(), set=text()
     )
-    same = replace(profiled.AS_ASSUMED, code=text(), assumption=text(), seen=text(), consequence=text())
+    same = profiled.AS_ASSUMED._replace(code=text(), assumption=text(), seen=text(), consequence=text())
     profiled.write(
         settings,
         probed_at=lakes.MOMENT,
@@ -124,7 +123,7 @@ def _spoil_rest(settings: Settings) -> None:
         base_url=f"http://{text()}",
         server=text(),
         table=[row, same],
-        floor=replace(profiled.FLOORED, refusal=text()),
+        floor=profiled.FLOORED._replace(refusal=text()),
         whole=False,
     )
     run = runs.begin(layout, text(), [])

@@ -10,8 +10,7 @@ import zlib
 
 from spx_data import config
 from spx_data.config import reading
-from spx_data.fill.listing import Listing
-from spx_data.fill.manifest import Manifest
+from spx_data.fill.listing import Listing, Manifest
 from spx_data.lake import passports, runs, session_states
 from spx_data.lake.verify import witnesses
 from spx_data.lake.verify.quarantine import REPORT, _damages

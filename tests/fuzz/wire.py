@@ -10,7 +10,7 @@ import zlib
 
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import health
 from spx_data.sources.theta.transport import Transport

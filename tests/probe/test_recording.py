@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import zipfile
-from dataclasses import asdict
 
 import pytest
 
@@ -71,7 +70,7 @@ def told(simulated, lake, at, tmp_path):
         with probe(**keys) as (_, probed, settings):
             made = recording.recording(probed.story, probed.profile, settings)
             made.write(tmp_path / name)
-            return made, [asdict(row) for row in probed.profile.table]
+            return made, [row._asdict() for row in probed.profile.table]
 
     make.probe = probe
     return make

@@ -6,7 +6,6 @@ Whoever adds an archive adds no line here.
 import datetime as dt
 import json
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
@@ -42,7 +41,7 @@ def test_a_probe_of_it_finds_the_same(path, simulated, lake, monkeypatch):
     settings = lake(terminal.url, **found["settings"])
 
     with probing(settings, sessions.now(), full=found["full"]) as probed:
-        table = [asdict(row) for row in probed.profile.table]
+        table = [row._asdict() for row in probed.profile.table]
 
     assert table == found["table"]
     assert len(terminal.requests()) == len(found["exchanges"])

@@ -31,8 +31,8 @@ from tests.proof.readers import READERS, Readers
 import theta_simulator
 from spx_data import config
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake.verify import Damage, Standing, examine
 from spx_data.market import sessions
 from spx_data.settings import Settings

@@ -9,7 +9,7 @@ rejects or the hours name: each with a function that says what is wrong with a p
 import datetime as dt
 from dataclasses import dataclass
 
-from spx_data.quality.expirations import lost_expirations
+from spx_data.fill.witnesses import lost_expirations
 from theta_simulator.blemishes import Kind
 
 HELD_RUNS = 2  # a date is sealed as it is in the run after these

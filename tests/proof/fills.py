@@ -9,8 +9,8 @@ from tests.passports import unfolded
 from spx_data import config
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import session_states
 from spx_data.market import schema, sessions
 from spx_data.settings import Settings, Terminal

@@ -26,8 +26,9 @@ from tests.proof import characters, conduct, fills
 
 import theta_simulator
 from spx_data.errors import ApiDataNotFoundError, SpxDataError, SubscriptionError
-from spx_data.fill.listing import Listing, fetch_expirations
+from spx_data.fill.listing import Listing
 from spx_data.fill.preflight import preflight
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import session_states
 from spx_data.market import products, schema
 from spx_data.store import journal, reads, seals, staging

@@ -9,8 +9,8 @@ from tests.proof import hostile
 from tests.proof.hostile import Soak, Tally
 
 from spx_data.fill import download
-from spx_data.fill.budget import Budget
 from spx_data.fill.passport import ChainReport
+from spx_data.fill.questions import Budget
 from spx_data.market.chains import Listed
 from spx_data.market.second_opinion import ChainState, Opinion
 from spx_data.sources import slots

@@ -67,7 +67,7 @@ def complaints(kind, folder):
 
 def test_a_check_that_finds_nothing_is_found_out(tmp_path, monkeypatch):
     judge = quotes.judge
-    monkeypatch.setattr(quotes, "judge", lambda panel: [replace(count, hits=0) for count in judge(panel)])
+    monkeypatch.setattr(quotes, "judge", lambda panel: [count._replace(hits=0) for count in judge(panel)])
 
     assert any("crossed does not find it" in wrong for wrong in complaints(Kind.CROSSED, tmp_path))
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import html
-from dataclasses import replace
 
 import pytest
 from tests import profiled
@@ -74,7 +73,7 @@ def test_what_days_met_otherwise_since_is_told_with_the_command(lake):
 
 
 def test_what_a_terminal_says_is_text_and_nothing_else(lake):
-    row = replace(profiled.OTHERWISE, code=HOSTILE, seen=HOSTILE, consequence=HOSTILE)
+    row = profiled.OTHERWISE._replace(code=HOSTILE, seen=HOSTILE, consequence=HOSTILE)
     profiled.write(lake.settings, probed_at=MOMENT, server=HOSTILE, table=[row])
 
     text = written(View.of(lake.settings, MOMENT), "terminal")

@@ -17,7 +17,7 @@ from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake import passports
 from spx_data.market import schema
 from spx_data.market.second_opinion import Opinion
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.quality import DETAILS
 from spx_data.report import drawing, page
 from spx_data.report.day.chain import DELTAS, Grid, read

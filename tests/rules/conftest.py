@@ -7,8 +7,8 @@ import pytest
 from tests.passports import unfolded
 
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import session_states
 from spx_data.market import products, sessions
 from spx_data.store import journal

@@ -59,7 +59,7 @@ TRIED = {
         import spx_data
         from spx_data import config
         from spx_data.fill.download import download_expirations
-        from spx_data.fill.listing import fetch_expirations
+        from spx_data.fill.survey import fetch_expirations
         from spx_data.fill.merge import merge_date
         from spx_data.fill.preflight import preflight
         from spx_data.lake.verify import verify

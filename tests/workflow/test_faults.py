@@ -10,7 +10,7 @@ import pytest
 from tests.workflow.conftest import TODAY, job_of, kill
 
 from spx_data.fill.download import _AHEAD
-from spx_data.fill.sharing import side_by_side
+from spx_data.ops.gaps.sharing import side_by_side
 from theta_simulator import Faults, running
 from theta_simulator import Settings as Simulated
 

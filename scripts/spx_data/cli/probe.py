@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +78,7 @@ def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> No
         if view.is_table:
             _print(probed, view)
         else:
-            view.show(FINDINGS, map(asdict, probed.profile.table))
+            view.show(FINDINGS, (row._asdict() for row in probed.profile.table))
         if record is not None:
             _record(probed, settings, record, view)
         if probed.ended_by is not None:
@@ -101,7 +100,8 @@ def _print(probed: Probed, view: View) -> None:
     found = probed.profile
     seen = [row for row in found.table if row.known]
     # What is otherwise comes last: it is what a person looks for, and what a terminal still shows.
-    view.show(FINDINGS, map(asdict, sorted(seen, key=lambda row: not row.as_assumed)))
+    shown = sorted(seen, key=lambda row: not row.as_assumed)
+    view.show(FINDINGS, (row._asdict() for row in shown))
     hold = f"{len(seen) - len(found.others)} of {len(seen)} assumptions hold"
     told = [
         f"{probed.requests} requests in {probed.seconds:.0f} s; {hold}",

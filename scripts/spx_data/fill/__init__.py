@@ -2,3 +2,5 @@
 
 `scripts/<rule>.py` call these; nothing here has heard of Snakemake.
 """
+
+DISK_MARGIN = 1.5  # times what a date is estimated to take must be free

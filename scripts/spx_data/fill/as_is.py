@@ -16,8 +16,7 @@ from spx_data.errors import (
     SchemaValidationError,
     SpxDataError,
 )
-from spx_data.fill.listing import Listing
-from spx_data.fill.manifest import Manifest
+from spx_data.fill.listing import Listing, Manifest, checkpoint_of
 from spx_data.fill.merge import merge_date
 from spx_data.lake import acceptance, calendar, runs
 from spx_data.market.chains import ListedChain
@@ -90,8 +89,7 @@ def _receipt(
 ) -> Receipt:
     """What is staged of a chain; *told* is the manifest's word on it, if there is one."""
     chain, identity = entry.chain, listing.identity(entry)
-    checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
-    found = staging.staged(checkpoint, identity)
+    found = staging.staged(checkpoint_of(settings.layout, entry), identity)
     if found is not None:
         return told if told is not None and told.sha256 == found.sha256 else found
     if told is not None and not told.rows:

@@ -26,20 +26,21 @@ from spx_data.errors import (
     TooManyRejectsError,
     is_the_machines,
 )
-from spx_data.fill import disk_space, habits, rejects, silence
-from spx_data.fill.budget import Budget
-from spx_data.fill.lacking import Roll
-from spx_data.fill.listing import Listing, current
-from spx_data.fill.manifest import Manifest
-from spx_data.fill.questions import checkpoint_of, evidence_of
+from spx_data.fill import rejects
+from spx_data.fill.lacking import Roll, evidence_of
+from spx_data.fill.listing import Listing, Manifest, checkpoint_of
+from spx_data.fill.preflight import check_disk_space
+from spx_data.fill.questions import Budget
 from spx_data.fill.rejects import Believed, ConfirmedRejects, DoubtedRowsError
-from spx_data.fill.second_opinion import SecondOpinions
-from spx_data.fill.silence import Silent, Witnesses
-from spx_data.fill.tries import is_last_try
+from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
+from spx_data.fill.survey import current
+from spx_data.fill.witnesses import known_lacks
+from spx_data.lake import session_states
 from spx_data.market.chains import ListedChain
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import SecondOpinion
 from spx_data.market.sessions import Session
+from spx_data.quality.hours import HoursReports
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
 from spx_data.sources.source import Source
@@ -65,8 +66,8 @@ def download_expirations(
     Raises:
         InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
         SpxDataError: the first failure, after the other chains were staged where that made sense. In the
-            date's last try (`tries.is_last_try`) only one that would meet every request alike, or where
-            nothing at all could be had.
+            date's last try (`session_states.is_last_try`) only one that would meet every request alike, or
+            where nothing at all could be had.
         ApiDataNotFoundError: not one chain had a record: evidence that the date has no data.
         TooManyRejectsError: more of the rows are bad than the settings allow, before the last try.
     """
@@ -85,7 +86,7 @@ class _Download:
         self._settings, self._line, self._listed, self._session = settings, line, listed, session
         self._budget = Budget(settings.second_opinions)
         self._believed = Believed(line.profile.blanks if line.profile else ())
-        self._last = is_last_try(settings, listed.date)
+        self._last = session_states.is_last_try(settings, listed.date)
         self._receipts: dict[ListedChain, Receipt] = {}
         self._silent: dict[ListedChain, Silent] = {}
         self._failures: dict[ListedChain, SpxDataError] = {}
@@ -125,7 +126,7 @@ class _Download:
             "%s: %d chains listed, %d staged before",
             *(self._listed.date, len(self._listed.chains), len(self._receipts)),
         )
-        disk_space.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
+        check_disk_space(self._settings, self._listed, sum(entry.contracts for entry in waiting))
         self._stage_side_by_side(waiting)
 
     def _stage_side_by_side(self, waiting: Sequence[ListedChain]) -> None:
@@ -247,9 +248,11 @@ class _Download:
         staged = [(entry, receipt) for entry, receipt in self._receipts.items()]
         receipts = [receipt for _, receipt in staged]
         profile = self._line.profile
-        told = habits.told(self._settings, self._listed, self._session, receipts, profile)
+        told = HoursReports.of(
+            *(self._settings, self._listed.date, self._listed.vendor, self._session, receipts, profile)
+        )
         self._hours = told.truth(self._settings.window, self._listed.api).quoted
-        known = habits.known(self._settings.layout.lake, self._listed.date, profile)
+        known = known_lacks(self._settings.layout.lake, self._listed.date, profile)
         self._opinions = SecondOpinions(self._settings, self._line, self._budget, self._hours, known)
         for (entry, _), receipt in zip(staged, self._opinions.given(staged), strict=True):
             self._receipts[entry] = receipt
@@ -260,7 +263,7 @@ class _Download:
         for entry, silent in self._silent.items():
             evidence = witnesses.evidence(silent)
             receipt = self._empty(entry, silent.answers, evidence)
-            error = silence.contradiction(entry, evidence)
+            error = contradiction(entry, evidence)
             if error is None:
                 said = f"no data for {entry.chain} (status 472), {silent.answers} times"
                 self._line.journal.record(journal.NO_DATA, **_about(entry), cause=said)

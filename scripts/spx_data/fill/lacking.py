@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spx_data.market.chains import ListedChain, midnight_ms
-from spx_data.market.second_opinion import Lack
-from spx_data.market.window import Window
+from spx_data.market.second_opinion import Lack, Opinion, Reading, SecondOpinion
+from spx_data.market.sessions import Window
 from spx_data.quality.checks import Floats, Ints, Mask
-from spx_data.quality.panel import PUT, RIGHTS
-from spx_data.quality.presence import Presence, first_and_last, runs
+from spx_data.quality.panel import PUT, RIGHTS, Presence, first_and_last, runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,6 +118,22 @@ class Roll:
 
     def _contract(self, right: int, strike: int) -> Contract:
         return RIGHTS[right], float(self.census.strikes[strike])
+
+
+def evidence_of(roll: Roll, reading: Reading = "typed") -> SecondOpinion:
+    """What the first answer about a chain leaves in question; *reading* is what it took to be read."""
+    lacking, ends = roll.lacking(), roll.ends
+    return SecondOpinion(
+        first_stamp=ends and ends[0],
+        last_stamp=ends and ends[1],
+        bare=tuple(runs_of(lacking.stamps, roll.census)),
+        opinions={
+            lack: Opinion(doubtful=lacking.count(lack))
+            for lack in Lack
+            if lack is not Lack.STAMPS and lacking.count(lack)
+        },
+        reading=reading,
+    )
 
 
 def _keys(batch: pa.RecordBatch) -> tuple[Floats, Mask, Ints]:

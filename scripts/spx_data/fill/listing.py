@@ -1,28 +1,30 @@
-"""Stage one of a date: which chains had quotes on it, by the source's own word and by other witnesses."""
+"""What there should be on a date, and what was staged of it: the documents that stages hand to each other."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from spx_data.errors import ApiDataNotFoundError, SchemaValidationError, SpxDataError
-from spx_data.fill.survey import SilentRoot, Survey
+from spx_data.errors import SchemaValidationError
 from spx_data.market.chains import Chain, ListedChain
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.settings import Settings
-from spx_data.store import files, reads, staging
+from spx_data.market.sessions import VendorHours
+from spx_data.store import staging
 from spx_data.store.dataset import Identity
-
-if TYPE_CHECKING:
-    from spx_data.sources.session import SourceSession
-
+from spx_data.store.layout import Layout
+from spx_data.store.names import Checkpoint
+from spx_data.store.staging import Receipt
 
 _ROOT = re.compile(r"[A-Z]{1,6}")
+
+
+class SilentRoot(NamedTuple):
+    """A root whose listing gave no chain: why, in words, and whether that is how it should be."""
+
+    reason: str
+    explained: bool
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,6 @@ class Listing:
     """What there should be on *date*: the chains, and the data set and API they are listed for.
 
     *vendor* is what the vendor's calendar says about the date; where it says nothing, *unknown* tells why.
-    What the listing left out and leaves open: see `survey.Findings`.
     """
 
     date: dt.date
@@ -39,10 +40,12 @@ class Listing:
     chains: tuple[ListedChain, ...]
     vendor: VendorHours | None = None
     unknown: str | None = None
-    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # root, reason, rows
     roots: Mapping[str, SilentRoot] = field(default_factory=dict)
+    # Chains that are not asked for: those of the list of expirations alone that are too many, and those that
+    # are listed under two days.
     unasked: tuple[str, ...] = ()
-    expirations_unknown: Mapping[str, str] = field(default_factory=dict)
+    expirations_unknown: Mapping[str, str] = field(default_factory=dict)  # roots without such a list, and why
 
     def identity(self, entry: ListedChain) -> str:
         """Tells checkpoints of *entry* under this data set and API from all others."""
@@ -57,7 +60,7 @@ class Listing:
             "vendor_hours": self.vendor and self.vendor.as_json(),
             "vendor_hours_unknown": self.unknown,
             "left_out": self.left_out,
-            "roots": {name: asdict(root) for name, root in self.roots.items()},
+            "roots": {name: root._asdict() for name, root in self.roots.items()},
             "unasked": list(self.unasked),
             "expirations_unknown": self.expirations_unknown,
             "chains": [_chain_json(entry) for entry in self.chains],
@@ -114,54 +117,45 @@ def _chain_of_json(date: dt.date, entry: dict[str, Any]) -> ListedChain:
     return ListedChain(chain, tuple(entry["calls"]), tuple(entry["puts"]), entry["witness"])
 
 
-def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
-    """Write the listing of *date* to *target*.
+class Manifest(NamedTuple):
+    """A date that has nothing left to fetch; *receipts* stand in the listing's order."""
 
-    Raises:
-        ApiDataNotFoundError: the source has nothing for any root: evidence that the date has no data.
-    """
-    from spx_data.sources.session import SourceSession  # here, because a merge reads listings and asks nobody
+    listing: Listing
+    receipts: tuple[Receipt, ...]
 
-    with SourceSession.open(settings, date, "list", brief=True) as line:
-        files.write_json(target, _ask(settings, line, date).as_json())
+    def chains(self) -> Iterator[tuple[ListedChain, Receipt]]:
+        """Every listed chain with what became of it, in the order of the sealed file."""
+        return zip(self.listing.chains, self.receipts, strict=True)
 
+    def as_json(self) -> dict[str, Any]:
+        """The manifest as a JSON document."""
+        return {
+            "listing": self.listing.as_json(),
+            "receipts": [receipt.as_json() for receipt in self.receipts],
+        }
 
-def current(settings: Settings, line: SourceSession, date: dt.date, path: Path) -> Listing:
-    """The listing at *path*, made anew where it is damaged or was made for other settings or another API."""
-    wanted = settings.identity(line.source.greeks_version)
-    with suppress(SchemaValidationError):
-        listing = Listing.of_json(reads.read_json(path))
-        if (listing.date, listing.api, listing.dataset) == (date, line.source.api, wanted):
-            return listing
-    listing = _ask(settings, line, date)
-    files.write_json(path, listing.as_json())
-    return listing
-
-
-def _ask(settings: Settings, line: SourceSession, date: dt.date) -> Listing:
-    found = Survey(settings, line, date).findings()
-    vendor, unknown = _vendor_hours(line, date)
-    if found is None:
-        raise _nothing(settings, date, vendor)
-    wanted = settings.identity(line.source.greeks_version)
-    return Listing(date, line.source.api, wanted, vendor=vendor, unknown=unknown, **vars(found))
-
-
-def _nothing(settings: Settings, date: dt.date, vendor: VendorHours | None) -> ApiDataNotFoundError:
-    """Nothing is listed for any root; the vendor's word on the date tells a closure from a lack."""
-    said = f"; the vendor's calendar says {vendor.kind}" if vendor else ""
-    return ApiDataNotFoundError(
-        f"the source lists no contracts of {', '.join(settings.roots)} on {date}{said}",
-        cure="It is asked again by itself, less and less often, unless the vendor's calendar says closed",
-        date=date,
-        **({"vendor": vendor.kind} if vendor else {}),
-    )
+    @classmethod
+    def of_json(cls, document: Any) -> Manifest:
+        """The manifest in *document*; raises SchemaValidationError where it is none."""
+        try:
+            receipts = tuple(Receipt.of_json(entry) for entry in document["receipts"])
+            listing = Listing.of_json(document["listing"])
+        except (TypeError, KeyError) as error:
+            raise SchemaValidationError(
+                f"this is no manifest: {document!r:.200}", what="manifest.json", reason=str(error)
+            ) from error
+        if [(r.root, r.expiration) for r in receipts] != [
+            (entry.chain.root, entry.chain.expiration) for entry in listing.chains
+        ]:
+            raise SchemaValidationError(
+                f"the manifest of {listing.date} does not have one receipt for each listed chain",
+                what="manifest.json",
+                reason="receipts and listing differ",
+            )
+        return cls(listing, receipts)
 
 
-def _vendor_hours(line: SourceSession, date: dt.date) -> tuple[VendorHours | None, str | None]:
-    """What the vendor's calendar says, or why nothing is known: no date fails for it."""
-    try:
-        told = line.ask(lambda: line.source.hours(date), about="calendar")
-    except SpxDataError as error:
-        return None, error.cause
-    return told, None if told else f"API {line.source.api} has no calendar"
+def checkpoint_of(layout: Layout, entry: ListedChain) -> Checkpoint:
+    """Where a chain is staged."""
+    chain = entry.chain
+    return layout.checkpoint(chain.date, chain.root, chain.expiration)

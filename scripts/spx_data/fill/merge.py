@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
-from spx_data.fill import habits, passport
-from spx_data.fill.account import Account
-from spx_data.fill.chunks import chunks
-from spx_data.fill.manifest import Manifest
+from spx_data.fill import passport
+from spx_data.fill.chunks import Account, chunks
+from spx_data.fill.listing import Manifest, checkpoint_of
 from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import RejectsWriter
 from spx_data.market import schema
@@ -26,6 +25,7 @@ from spx_data.market.chains import ListedChain, midnight_ms
 from spx_data.market.records import Settled, settle
 from spx_data.market.sessions import Session
 from spx_data.quality import DETAILS, panel
+from spx_data.quality.hours import HoursReports
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.settings import Settings
 from spx_data.sources import profile
@@ -135,7 +135,10 @@ class _Merge:
         known = profile.known(settings.layout.profile)
         self._profile = known if known and known.api == staged.listing.api else None
         self._known = known
-        self._told = habits.told(settings, staged.listing, session, staged.receipts, self._profile)
+        listing = staged.listing
+        self._told = HoursReports.of(
+            *(settings, listing.date, listing.vendor, session, staged.receipts, self._profile)
+        )
         self._truth = self._told.truth(settings.window, staged.listing.api)
         self._judge = Judge(staged.listing.date, self._rules())
         self._kept = RejectsWriter(staged.listing.api)
@@ -186,7 +189,7 @@ class _Merge:
         A checkpoint that is damaged loses its receipt, so that it is fetched anew.
         """
         chain, layout, window = entry.chain, self._settings.layout, self._settings.window
-        checkpoint = layout.checkpoint(chain.date, chain.root, chain.expiration)
+        checkpoint = checkpoint_of(layout, entry)
         expected = dict.fromkeys({*entry.calls, *entry.puts}, 2 * window.stamps)
         try:
             self._kept.add(chain, staging.read_rejects(checkpoint, receipt))

@@ -5,25 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from spx_data import __version__
-from spx_data.fill import underlying
-from spx_data.fill.account import Account
+from spx_data.fill.chunks import Account, Underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.rejects import RejectsFile
-from spx_data.fill.underlying import Underlying
 from spx_data.lake import passports
 from spx_data.market import schema
 from spx_data.market.chains import ListedChain, midnight_ms
-from spx_data.market.readings import READINGS
-from spx_data.market.second_opinion import ChainState, Lack, SecondOpinion
-from spx_data.market.window import Window
-from spx_data.quality import completeness, row_counts
+from spx_data.market.second_opinion import READINGS, ChainState, Lack, SecondOpinion
+from spx_data.market.sessions import Window
+from spx_data.quality import completeness
 from spx_data.quality.checks import Count
 from spx_data.quality.completeness import Balance, Completeness
 from spx_data.quality.hours import Hours, HoursReports, Truth
@@ -71,7 +68,7 @@ class ChainReport:
             account.rows,
             account.duplicates + receipt.duplicates,
             account.conflicts,
-            row_counts.counts(
+            completeness.row_counts(
                 receipt.rows + receipt.duplicates,
                 receipt.rejected,
                 sealed=account.rows,
@@ -205,7 +202,7 @@ def passport(
     judgement: Judgement,
 ) -> dict[str, Any]:
     """The passport of a merged date, but for the file's own checksum and the merge's duration."""
-    prices = underlying.together(report.underlying for report in reports)
+    prices = Underlying.together(report.underlying for report in reports)
     return {
         "format": passports.FORMAT,
         "date": listing.date.isoformat(),
@@ -216,7 +213,7 @@ def passport(
         "completeness": _completeness(listing, reports),
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},
-            "silent_roots": {root: asdict(silent) for root, silent in listing.roots.items()},
+            "silent_roots": {root: silent._asdict() for root, silent in listing.roots.items()},
             "expirations_unknown": dict(listing.expirations_unknown),
             "unasked": list(listing.unasked),
         },

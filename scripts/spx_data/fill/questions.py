@@ -1,33 +1,89 @@
-"""What is in question about a staged chain, and the questions that settle it."""
+"""What is in question about a staged chain, and the questions that settle it, within a date's budget."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from spx_data.errors import ApiDataNotFoundError
-from spx_data.fill.budget import Budget, UnansweredError
-from spx_data.fill.lacking import Contract, Lacking, Roll, runs_of, spread
+from spx_data.errors import (
+    ApiConnectionError,
+    ApiDataNotFoundError,
+    ApiRateLimitError,
+    ApiResponseInvalidError,
+    RequestRefusedError,
+    SubscriptionError,
+    ThetaTerminalNotRunningError,
+    WrongApiError,
+)
+from spx_data.fill.lacking import Contract, Lacking, Roll, evidence_of, spread
+from spx_data.fill.listing import checkpoint_of
 from spx_data.market.chains import Chain, ListedChain
-from spx_data.market.readings import Reading
 from spx_data.market.records import Rejects
-from spx_data.market.second_opinion import Lack, Opinion, SecondOpinion, contract
-from spx_data.market.window import Window
+from spx_data.market.second_opinion import Lack, contract
+from spx_data.market.sessions import Window
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
 from spx_data.sources.windows import history, joined
 from spx_data.store import staging
-from spx_data.store.layout import Layout
-from spx_data.store.names import Checkpoint
 from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
+
+_log = logging.getLogger(__name__)
+
+# The terminal has enough to do, or will not hear such questions at all: the next one would meet the same.
+_STOPS = (
+    ApiConnectionError,
+    ApiRateLimitError,
+    ThetaTerminalNotRunningError,
+    RequestRefusedError,
+    SubscriptionError,
+    WrongApiError,
+)
+
+
+class UnansweredError(Exception):
+    """A question that the source did not answer, and why: it explains nothing."""
+
+
+class Budget:
+    """The questions of one date that are advice: at most so many, and none after a first sign of overload."""
+
+    def __init__(self, questions: int) -> None:
+        self._left = questions
+        self._stopped = False
+
+    @property
+    def open(self) -> bool:
+        """Whether there may be another question."""
+        return self._left > 0 and not self._stopped
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """Ask one question in the block, once: whoever wants advice does not insist.
+
+        Raises:
+            UnansweredError: the source did not answer it, or the budget is spent.
+            ApiDataNotFoundError: it has nothing, which is an answer.
+        """
+        if not self.open:
+            raise UnansweredError("not asked: the date's questions are spent")
+        self._left -= 1
+        try:
+            yield
+        except (*_STOPS, ApiResponseInvalidError) as error:
+            if isinstance(error, _STOPS):
+                self._stopped = True
+                _log.warning("no more second opinions for this date: %s", error.cause)
+            raise UnansweredError(error.cause) from error
 
 
 @dataclass
@@ -82,28 +138,6 @@ class StagedChain:
     def share(self, lack: Lack) -> float:
         """The part of the chain's contracts that is in question."""
         return self.doubtful(lack) / max(1, self.entry.contracts, self.receipt.contracts)
-
-
-def evidence_of(roll: Roll, reading: Reading = "typed") -> SecondOpinion:
-    """What the first answer about a chain leaves in question; *reading* is what it took to be read."""
-    lacking, ends = roll.lacking(), roll.ends
-    return SecondOpinion(
-        first_stamp=ends and ends[0],
-        last_stamp=ends and ends[1],
-        bare=tuple(runs_of(lacking.stamps, roll.census)),
-        opinions={
-            lack: Opinion(doubtful=lacking.count(lack))
-            for lack in Lack
-            if lack is not Lack.STAMPS and lacking.count(lack)
-        },
-        reading=reading,
-    )
-
-
-def checkpoint_of(layout: Layout, entry: ListedChain) -> Checkpoint:
-    """Where a chain is staged."""
-    chain = entry.chain
-    return layout.checkpoint(chain.date, chain.root, chain.expiration)
 
 
 def own_records(
@@ -277,8 +311,7 @@ class Case:
         staging.write_receipt(self._checkpoint, self._chain.receipt)
 
 
-@dataclass(frozen=True)
-class _Before:
+class _Before(NamedTuple):
     """What a contract lacked before it was asked for by itself."""
 
     lacks: Sequence[Lack]

@@ -14,11 +14,11 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
+from spx_data.fill.listing import Listing, checkpoint_of
 from spx_data.market.chains import Chain
 from spx_data.market.records import CONFLICT, MEANINGS, Reject, Rejects
 from spx_data.store import files, staging
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from spx_data.fill.listing import Listing
     from spx_data.settings import Settings
     from spx_data.store.staging import Receipt
 
@@ -126,8 +125,7 @@ class ConfirmedRejects:
 # The file -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RejectsFile:
+class RejectsFile(NamedTuple):
     """What a date's file of bad records holds; *sha256* is None where there is no such file."""
 
     reasons: Mapping[str, int]
@@ -192,14 +190,13 @@ def check(settings: Settings, listing: Listing, receipts: Sequence[Receipt]) -> 
     if 100 * rejected <= settings.quality.rejected_percent * rows:
         return
     kept, path = RejectsWriter(listing.api), settings.layout.rejects(listing.date)
-    bad = [(entry.chain, receipt) for entry, receipt in zip(listing.chains, receipts, strict=True)]
-    for chain, receipt in bad:
-        checkpoint = settings.layout.checkpoint(chain.date, chain.root, chain.expiration)
-        kept.add(chain, staging.read_rejects(checkpoint, receipt))
+    checkpoints = [checkpoint_of(settings.layout, entry) for entry in listing.chains]
+    for entry, checkpoint, receipt in zip(listing.chains, checkpoints, receipts, strict=True):
+        kept.add(entry.chain, staging.read_rejects(checkpoint, receipt))
     reasons = kept.write(path).reasons
-    for chain, receipt in bad:
+    for checkpoint, receipt in zip(checkpoints, receipts, strict=True):
         if receipt.rejected:
-            files.remove(settings.layout.checkpoint(chain.date, chain.root, chain.expiration).receipt)
+            files.remove(checkpoint.receipt)
     raise TooManyRejectsError(
         f"{rejected:,} of {rows:,} rows of {listing.date} are bad ({_counted(reasons)}), and "
         f"quality.rejected_percent allows {settings.quality.rejected_percent:g} %",

@@ -1,7 +1,8 @@
-"""What there should be on a date: each root's listing, asked again where another witness speaks against it.
+"""Stage one of a date: which chains it should have, by each root's listing and by other witnesses.
 
-The other witnesses cost nothing as a rule: the terminal's list of expirations is kept, and sealed days beside
-are read. Only where the listing of a root is empty or cannot be had is its end-of-day report asked for.
+A listing is asked for again where another witness speaks against it. Those cost nothing as a rule: the
+terminal's list of expirations is kept, and sealed days beside are read. Only where the listing of a root is
+empty or cannot be had is its end-of-day report asked for.
 """
 
 from __future__ import annotations
@@ -9,24 +10,27 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from spx_data.errors import (
     ApiDataNotFoundError,
     ApiResponseInvalidError,
     ConfigurationValidationError,
+    SchemaValidationError,
     SpxDataError,
 )
-from spx_data.fill import expirations, tries
-from spx_data.fill.neighbours import Neighbours
+from spx_data.fill import witnesses
+from spx_data.fill.listing import Listing, SilentRoot
+from spx_data.fill.witnesses import Neighbours
+from spx_data.lake import session_states
 from spx_data.market.chains import Chain, Listed, ListedChain, true_expiration
-from spx_data.quality.expirations import is_live, unlisted
+from spx_data.market.sessions import VendorHours
 from spx_data.settings import Settings
-
-if TYPE_CHECKING:
-    from spx_data.sources.session import SourceSession
+from spx_data.sources.session import SourceSession
+from spx_data.store import files, reads
 
 # Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
 _APART_SECONDS = 5.0
@@ -37,12 +41,26 @@ _MOST_UNLISTED = 20
 _USUAL = frozenset({"expired"})
 
 
-@dataclass(frozen=True)
-class SilentRoot:
-    """A root whose listing gave no chain: why, in words, and whether that is how it should be."""
+def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
+    """Write the listing of *date* to *target*.
 
-    reason: str
-    explained: bool
+    Raises:
+        ApiDataNotFoundError: the source has nothing for any root: evidence that the date has no data.
+    """
+    with SourceSession.open(settings, date, "list", brief=True) as line:
+        files.write_json(target, Survey(settings, line, date).listing().as_json())
+
+
+def current(settings: Settings, line: SourceSession, date: dt.date, path: Path) -> Listing:
+    """The listing at *path*, made anew where it is damaged or was made for other settings or another API."""
+    wanted = settings.identity(line.source.greeks_version)
+    with suppress(SchemaValidationError):
+        listing = Listing.of_json(reads.read_json(path))
+        if (listing.date, listing.api, listing.dataset) == (date, line.source.api, wanted):
+            return listing
+    listing = Survey(settings, line, date).listing()
+    files.write_json(path, listing.as_json())
+    return listing
 
 
 @dataclass
@@ -90,7 +108,7 @@ class Root:
     def live(self) -> list[dt.date]:
         """The true expirations in the terminal's list that can be quoted on the date."""
         found = map(true_expiration, self.entries or ())
-        return [each for each in found if is_live(self.date, self.name, each)]
+        return [each for each in found if witnesses.is_live(self.date, self.name, each)]
 
     def reaches(self, expiration: dt.date) -> bool:
         """Whether the settings want an expiration."""
@@ -122,18 +140,6 @@ def _united(one: ListedChain, other: ListedChain) -> ListedChain:
     return ListedChain(one.chain, tuple(sorted(calls)), tuple(sorted(puts)), one.witness)
 
 
-@dataclass(frozen=True)
-class Findings:
-    """The chains of a date by all witnesses, and what they leave open."""
-
-    chains: tuple[ListedChain, ...]
-    left_out: Mapping[str, Mapping[str, int]]  # root, reason, rows
-    roots: Mapping[str, SilentRoot]
-    # Chains that are not asked for: those of the list of expirations alone that are too many, and `mixed_up`.
-    unasked: tuple[str, ...]
-    expirations_unknown: Mapping[str, str]  # roots whose list of expirations could not be had, and why
-
-
 class Survey:
     """The questions about one date's roots, and what came of them."""
 
@@ -142,10 +148,11 @@ class Survey:
         self._roots = [Root(name, date, settings.max_dte) for name in settings.roots]
         self._beside = Neighbours.of(settings.layout.lake, date)
 
-    def findings(self) -> Findings | None:
-        """What there should be on the date; None where no root has a chain.
+    def listing(self) -> Listing:
+        """What there should be on the date.
 
         Raises:
+            ApiDataNotFoundError: no root has a chain.
             SpxDataError: a listing could not be had, and this is not the date's last try or there is no other
                 witness of any chain.
         """
@@ -157,16 +164,42 @@ class Survey:
         if not any(root.wanted for root in self._roots):
             for error in filter(None, (root.error or _nothing_but_mixed_up(root) for root in self._roots)):
                 raise error
-            return None
+            raise self._nothing(self._vendor_hours()[0])
         silent = {root.name: self._silence(root) for root in self._roots if not root.wanted}
         unasked = [text for root in self._roots for text in self._add_unlisted(root)]
-        return Findings(
-            tuple(entry for root in sorted(self._roots, key=lambda root: root.name) for entry in root.wanted),
-            {root.name: left_out for root in self._roots if (left_out := _left_out(root))},
-            silent,
-            tuple(unasked),
-            {root.name: root.why_not for root in self._roots if root.entries is None},
+        vendor, unknown = self._vendor_hours()
+        source, roots = self._line.source, sorted(self._roots, key=lambda root: root.name)
+        return Listing(
+            self._date,
+            source.api,
+            self._settings.identity(source.greeks_version),
+            tuple(entry for root in roots for entry in root.wanted),
+            vendor,
+            unknown,
+            left_out={root.name: left_out for root in self._roots if (left_out := _left_out(root))},
+            roots=silent,
+            unasked=tuple(unasked),
+            expirations_unknown={root.name: root.why_not for root in self._roots if root.entries is None},
         )
+
+    def _nothing(self, vendor: VendorHours | None) -> ApiDataNotFoundError:
+        """Nothing is listed for any root; the vendor's word on the date tells a closure from a lack."""
+        said = f"; the vendor's calendar says {vendor.kind}" if vendor else ""
+        return ApiDataNotFoundError(
+            f"the source lists no contracts of {', '.join(self._settings.roots)} on {self._date}{said}",
+            cure="It is asked again by itself, less and less often, unless the vendor's calendar says closed",
+            date=self._date,
+            **({"vendor": vendor.kind} if vendor else {}),
+        )
+
+    def _vendor_hours(self) -> tuple[VendorHours | None, str | None]:
+        """What the vendor's calendar says, or why nothing is known: no date fails for it."""
+        source = self._line.source
+        try:
+            told = self._line.ask(lambda: source.hours(self._date), about="calendar")
+        except SpxDataError as error:
+            return None, error.cause
+        return told, None if told else f"API {source.api} has no calendar"
 
     # Questions ------------------------------------------------------------------------------------------
 
@@ -175,11 +208,11 @@ class Survey:
         try:
             self._ask(root)
         except SpxDataError as error:
-            if error.surroundings or not tries.is_last_try(self._settings, self._date):
+            if error.surroundings or not session_states.is_last_try(self._settings, self._date):
                 raise
             root.error = None if self._add_reported(root) else error
         try:
-            root.entries = expirations.known(self._settings, self._line, root.name, self._date)
+            root.entries = witnesses.known_expirations(self._settings, self._line, root.name, self._date)
         except SpxDataError as error:
             if _is_the_works(error):
                 raise
@@ -243,7 +276,7 @@ class Survey:
 
     def _unlisted(self, root: Root) -> list[dt.date]:
         """Expirations that the terminal's own list has, and its listing should have."""
-        return [each for each in unlisted(root.live, root.listed, self._date) if root.reaches(each)]
+        return [each for each in witnesses.unlisted(root.live, root.listed, self._date) if root.reaches(each)]
 
     def _silence(self, root: Root) -> SilentRoot:
         """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""

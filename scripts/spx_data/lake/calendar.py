@@ -10,9 +10,9 @@ import functools
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from spx_data.errors import SpxDataError
 from spx_data.market import sessions
@@ -69,8 +69,7 @@ def known_until(settings: Settings) -> dt.date | None:
     return copy.end if copy else None
 
 
-@dataclass(frozen=True)
-class _Copy:
+class _Copy(NamedTuple):
     """The sessions of a calendar from *start* to *end*, as one release of its library has them."""
 
     start: dt.date

@@ -12,8 +12,8 @@ import logging
 import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from spx_data.errors import JobCrashedError, JobDiedError, SpxDataError
 from spx_data.lake import runs
@@ -75,8 +75,7 @@ def _lost() -> JobDiedError:
 # The end of a run ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Death:
+class Death(NamedTuple):
     """What the engine said of a job that failed: its rule, the job's log, and the engine's own words."""
 
     rule: str

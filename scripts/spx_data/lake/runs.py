@@ -12,9 +12,8 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spx_data.errors import AnotherRunError, SpxDataError, without_userinfo
 from spx_data.store import files, journal, locks, reads
@@ -30,8 +29,7 @@ MORE_VARIABLE = "SPX_DATA_MORE"  # set for a run that is one of several
 _PATIENCE_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One call of the workflow: *dates* are the trading dates it set out to do, in their order."""
 
     name: str  # as in the journal's events

@@ -7,10 +7,11 @@ workflow's targets, the status log, the gaps. The SQLite log is never read.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
+from typing import NamedTuple
 
 from spx_data.errors import ApiDataNotFoundError, FileCorruptionError
 from spx_data.lake import calendar, endings
@@ -38,8 +39,7 @@ class Kind(StrEnum):
     ACCEPTED = "accepted"  # a person said: leave it, with a reason
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What the tree says about one session."""
 
     sealed: bool = False
@@ -49,8 +49,7 @@ class Evidence:
     events: Sequence[Event] = ()
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """A session's kind, whether the next run is to fill it, and why.
 
     *tries* counts the failing runs since the date was last whole or reopened, without those that failed for
@@ -150,6 +149,20 @@ def failing_runs(events: Sequence[Event]) -> Iterator[str | int]:
             yield event.get("run") or number
 
 
+def is_last_try(settings: Settings, date: dt.date) -> bool:
+    """Whether the date has failed in so many runs before this one that `max_attempts` is reached with it.
+
+    It is sealed then as it is. Runs count as in `State.tries`; where max_attempts is null, no try is ever the
+    last.
+    """
+    most = settings.patience.max_attempts
+    if most is None:
+        return False
+    events = endings.with_the_lost(settings.layout, journal.read(settings.layout.journal(date)))
+    this = os.environ.get(journal.RUN_VARIABLE, "")
+    return len(set(failing_runs(events)) - {this}) + 1 >= most
+
+
 def _failed(last: Event, events: Sequence[Event], tries: int, patience: Patience) -> State:
     """The state of a date whose last try failed: held where any of its tries has staged a chain.
 
@@ -170,7 +183,7 @@ def _held(last: Event, tries: int, patience: Patience) -> str:
     what = f"held: {counted(chains, 'chain')} cannot be had" if chains else "held"
     if patience.max_attempts is None:
         return f"{what}; never sealed as it is, for processing.max_attempts is null"
-    # The run that would be the last failing one seals (`fill.tries`).
+    # The run that would be the last failing one seals (`is_last_try`).
     if (left := patience.max_attempts - 1 - tries) > 0:
         return f"{what}; sealed as it is after {counted(left, 'more failing run')}"
     return f"{what}; the next run seals it as it is"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from spx_data.market.dates import ZONE
@@ -49,8 +51,7 @@ class ListedChain:
         return len(self.calls) + len(self.puts)
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """What a source lists of a root on a date: chains in order of expiration; and rows left out, by reason.
 
     The reasons: `foreign-root`, `expiration` (no date), `expired` (before the date), `right`, `strike` (no
@@ -58,11 +59,10 @@ class Listed:
     """
 
     chains: tuple[ListedChain, ...]
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Reported:
+class Reported(NamedTuple):
     """What the end-of-day report of a root on a date names.
 
     *quoted* are chains with a bid, an ask, a volume or a count that is not zero, with the contracts that have
@@ -71,7 +71,7 @@ class Reported:
 
     quoted: tuple[ListedChain, ...]
     silent: tuple[ListedChain, ...]
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = MappingProxyType({})
 
 
 # A contract as rows spell it: root, expiration as an ISO date or YYYYMMDD, strike in dollars, right.

@@ -6,8 +6,8 @@ null, so each version begins as those before it did, and days of several make on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Type(Enum):
@@ -19,8 +19,7 @@ class Type(Enum):
     NUMBER = "number"  # a double
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column; *of_day* where it is the same for all rows of a chain, so that records lack it."""
 
     name: str

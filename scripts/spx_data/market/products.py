@@ -9,13 +9,12 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from spx_data.errors import ConfigurationValidationError
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """One root of a product.
 
     *settlement* is when its contracts are settled on their expiration: at the open ("AM"), so that they are

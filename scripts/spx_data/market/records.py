@@ -13,15 +13,15 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from spx_data.market import schema
-from spx_data.market.readings import READINGS, Reading
-from spx_data.market.window import Window
+from spx_data.market.second_opinion import READINGS, Reading
+from spx_data.market.sessions import Window
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,8 +55,7 @@ CONFLICT = "conflict"
 # Rules --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What rows must be about: a chain, as rows spell it, and the stamps that were asked for."""
 
     root: str
@@ -64,8 +63,7 @@ class Asked:
     window: Window
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Readable rows of the wire, column by column, in units that all APIs share."""
 
     root: pa.DictionaryArray
@@ -81,8 +79,7 @@ class Rows:
         yield from self.prices.values()
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One thing that makes a row bad: *broken* says where, one value a row."""
 
     code: str
@@ -244,8 +241,7 @@ class Rejects:
 # Records that come twice --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(NamedTuple):
     """The records of a chain, sorted, each contract once at a stamp, and what was left out for that.
 
     *conflicts* holds every record (`schema.RECORD`) of a contract and stamp that the source gives in several

@@ -10,8 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -33,8 +32,7 @@ _OF_DAY = {Type.DATE: pa.date32(), Type.WORD: _WORD, Type.STAMP: _STAMP, Type.NU
 _OF_RECORD = {Type.WORD: pa.string(), Type.STAMP: pa.int64(), Type.NUMBER: pa.float64()}
 
 
-@dataclass(frozen=True)
-class Schema:
+class Schema(NamedTuple):
     """One version of the columns: *day* as sealed, *record* what varies within a chain, as staged."""
 
     version: int

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from spx_data.market.readings import READINGS, Reading
+# What it takes to read rows of the wire: the strict parser, one for words spelt otherwise, or field by field.
+Reading = Literal["typed", "loose", "parted"]
+READINGS: tuple[Reading, ...] = ("typed", "loose", "parted")
 
 ENOUGH = 5  # contracts of one chain, or of a date, that confirm a lack speak for the others
 
@@ -37,8 +39,7 @@ class Lack(StrEnum):
     STAMPS = "stamps"  # stamps of every contract
 
 
-@dataclass(frozen=True)
-class Opinion:
+class Opinion(NamedTuple):
     """What came of one lack of one chain; contracts are named like C 4700.
 
     *believed* says on whose word those that were not asked for are explained too: that of "chain" (others of
@@ -61,8 +62,7 @@ class Opinion:
         return cls(_count(document["doubtful"]), **lists, believed=_text(document["believed"]))
 
 
-@dataclass(frozen=True)
-class Silence:
+class Silence(NamedTuple):
     """What was asked about a chain without any record."""
 
     answers: int = 1  # how often the source said "no data" for the whole chain
@@ -113,7 +113,10 @@ class SecondOpinion:
 
     def as_json(self) -> dict[str, Any]:
         """The evidence as a JSON document."""
-        return asdict(self)
+        return asdict(self) | {
+            "opinions": {lack: opinion._asdict() for lack, opinion in self.opinions.items()},
+            "silence": self.silence and self.silence._asdict(),
+        }
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> SecondOpinion:

@@ -1,4 +1,4 @@
-"""The exchange calendar: which dates are sessions, when they close, which of them is the last finished one.
+"""When a date is traded, and which stamps of it a lake holds: both calendars' hours, and the window.
 
 Session dates are New York dates. Sessions come from the stock exchange's calendar; how much longer options
 trade, also on half days, their product says (`products`).
@@ -10,17 +10,64 @@ import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from spx_data.errors import ConfigurationValidationError
 from spx_data.market.dates import ZONE
 from spx_data.market.products import Product
-from spx_data.market.window import Window
 
 NOW_VARIABLE = "SPX_DATA_NOW"
 
 _NEW_YORK = ZoneInfo(ZONE)
 _REGULAR_CLOSE = dt.time(16)
+_STEPS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
+
+OPEN, EARLY_CLOSE = "open", "early_close"
+_KINDS = (OPEN, EARLY_CLOSE, "full_close", "weekend")
+
+
+class Window(NamedTuple):
+    """The stamps of a session: from *start* to *end*, both inclusive, *step_ms* apart; New York time."""
+
+    start: dt.time
+    end: dt.time
+    interval: str
+
+    @property
+    def step_ms(self) -> int:
+        """Milliseconds between two stamps."""
+        return int(self.interval[:-1]) * _STEPS_MS[self.interval[-1]]
+
+    @property
+    def start_ms(self) -> int:
+        """The first stamp, in milliseconds since midnight."""
+        return _ms(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """The end, in milliseconds since midnight."""
+        return _ms(self.end)
+
+    @property
+    def stamps(self) -> int:
+        """Number of stamps."""
+        return (self.end_ms - self.start_ms) // self.step_ms + 1
+
+    def stamp_before(self, ms: int) -> int:
+        """The last stamp that is not later than *ms* since midnight (the first one, where all are)."""
+        last = min(ms, self.end_ms) - self.start_ms
+        return self.start_ms + max(0, last // self.step_ms) * self.step_ms
+
+    def halves(self) -> list[Window]:
+        """Two windows that have the same stamps between them; none where there is only one stamp."""
+        if self.stamps < 2:
+            return []
+        middle = self.start_ms + self.stamps // 2 * self.step_ms
+        return [
+            Window(self.start, _time(middle - self.step_ms), self.interval),
+            Window(_time(middle), self.end, self.interval),
+        ]
 
 
 @dataclass(frozen=True, order=True)
@@ -62,6 +109,45 @@ class Session:
         return start + (last - start) // step * step
 
 
+class VendorHours(NamedTuple):
+    """What the vendor's own calendar says about one date (docs/wire.md, 11.4): the stock market's hours.
+
+    In New York time; none where it says that it was closed.
+    """
+
+    kind: str  # open, early_close, full_close or weekend
+    opens: dt.time | None
+    closes: dt.time | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The hours as a JSON document."""
+        return {
+            "type": self.kind,
+            "opens": self.opens and self.opens.isoformat(),
+            "closes": self.closes and self.closes.isoformat(),
+        }
+
+    @classmethod
+    def of_json(cls, document: Mapping[str, Any]) -> VendorHours:
+        """The hours in *document*; raises KeyError, TypeError or ValueError where there are none."""
+        return cls.of(document["type"], document["opens"], document["closes"])
+
+    @classmethod
+    def of(cls, kind: str, opens: str | None, closes: str | None) -> VendorHours:
+        """The hours in words of the wire; raises ValueError where they make no sense together."""
+        kind = kind.strip().lower().replace("-", "_").replace(" ", "_")
+        if kind not in _KINDS:
+            raise ValueError(f"{kind!r} is none of {', '.join(_KINDS)}")
+        if kind not in (OPEN, EARLY_CLOSE):
+            return cls(kind, None, None)
+        hours = dt.time.fromisoformat((opens or "").strip()), dt.time.fromisoformat((closes or "").strip())
+        if any(hour.tzinfo for hour in hours):
+            raise ValueError(f"it opens at {opens} and closes at {closes}, with offsets")
+        if not hours[0] < hours[1]:
+            raise ValueError(f"it opens at {opens} and closes at {closes}")
+        return cls(kind, *hours)
+
+
 def now(environment: Mapping[str, str] = os.environ) -> dt.datetime:
     """The time, with a zone; tests and replays set it with the variable SPX_DATA_NOW (ISO 8601)."""
     if told := environment.get(NOW_VARIABLE):
@@ -98,3 +184,11 @@ def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
 def today(moment: dt.datetime) -> dt.date:
     """The date in New York at *moment*."""
     return moment.astimezone(_NEW_YORK).date()
+
+
+def _ms(time: dt.time) -> int:
+    return (time.hour * 3600 + time.minute * 60 + time.second) * 1000
+
+
+def _time(ms: int) -> dt.time:
+    return dt.time(ms // 3_600_000, ms // 60_000 % 60, ms // 1000 % 60)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,8 +72,7 @@ def judge(panel: Panel, fit: Fit, before: tuple[Panel, Fit] | None) -> list[Coun
     return [*found, _calendar(panel, book, line, before)] if before and len(before[0].stamps) else found
 
 
-@dataclasses.dataclass(frozen=True)
-class _Book:
+class _Book(NamedTuple):
     """What can be traded: grids of prices, -∞ where nobody buys and ∞ where nobody sells."""
 
     bid: Floats
@@ -238,7 +238,7 @@ def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit])
         found[right][cells] = judged & ((bid - TOLERANCE) * worth > cheapest)
     count = near.count(CALENDAR, found, looked_at)
     named = count.first and count.first.replace(" at ", f" of {near.expiration} at ")
-    return dataclasses.replace(count, first=named)
+    return count._replace(first=named)
 
 
 def _cheapest(strikes: Floats, ask: Floats, limit: Floats, right: int) -> Floats:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from spx_data.quality import (
-    activity,
     arbitrage,
     completeness,
     greeks,
     hours,
     parity,
     quotes,
-    row_counts,
     smile,
     underlying,
 )
@@ -19,9 +17,8 @@ from spx_data.quality.checks import Check
 CHECKS: tuple[Check, ...] = (
     *completeness.CHECKS,
     *hours.CHECKS,
-    *row_counts.CHECKS,
+    *completeness.ROW_CHECKS,
     *quotes.CHECKS,
-    *activity.CHECKS,
     *underlying.CHECKS,
     *arbitrage.CHECKS,
     *parity.CHECKS,

@@ -7,21 +7,20 @@ could look at; what it could not look at (no quote, no underlying, no volatility
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from spx_data.quality.score import DIGITS
-from spx_data.quality.score import Part as Part
+from spx_data.quality import DIGITS
+from spx_data.quality import Part as Part
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One thing that is looked for.
 
     *tolerated* is the share of what was looked at that costs nothing, *ruinous* the share at which nothing
@@ -45,8 +44,7 @@ class Check:
         return 100.0 * (1.0 - min(1.0, max(0.0, lost)))
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(NamedTuple):
     """What one check found in one chain; where it tells when, *stamps* and *by_stamp* belong together."""
 
     check: Check

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from spx_data.market.chains import ListedChain
 from spx_data.market.second_opinion import Lack, SecondOpinion, contract
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.hours import surplus
-from spx_data.quality.panel import MINUTE_MS, clock
-from spx_data.quality.presence import Presence, first_and_last, runs
+from spx_data.quality.panel import MINUTE_MS, Presence, clock, first_and_last, runs
 
 MOST_NAMED = 200  # of each list and chain
 
@@ -52,9 +51,35 @@ LATE = Check(
 )
 CHECKS = (MISSING, NONE_AT_SOURCE, LATE)
 
+# Rows that are no records, and records that come twice (`market.records`).
+REJECTED = Check(
+    "rejected",
+    Part.COMPLETENESS,
+    "rows",
+    "a row that breaks a rule of ingest, and that the source sends again when it is asked again",
+    "spx_data.market.records; docs/wire.md, 0 and 2.1",
+    ruinous=0.01,
+)
+CONFLICTING = Check(
+    "conflicting",
+    Part.COMPLETENESS,
+    "records",
+    "a contract of which the source has several records at one stamp, which are not the same",
+    "docs/wire.md, 13: the vendor has sent records twice",
+    ruinous=0.01,
+)
+REPEATED = Check(
+    "repeated",
+    Part.COMPLETENESS,
+    "records",
+    "a record that repeats another one in every column, and is dropped",
+    "docs/wire.md, 13: the vendor has sent records twice",
+    ruinous=None,
+)
+ROW_CHECKS = (REJECTED, CONFLICTING, REPEATED)
 
-@dataclass(frozen=True)
-class Gap:
+
+class Gap(NamedTuple):
     """Stamps that are missing without a break, from *first* to *last*; no contract means all of the chain."""
 
     contract: str | None
@@ -205,6 +230,19 @@ def of_chain(entry: ListedChain, census: Presence, span: range, evidence: Second
         none_at_source=int(session.none_at_source.sum()),
         none_at=session.by_minute(session.none_at_source),
     )
+
+
+def row_counts(rows: int, rejected: int, *, sealed: int, conflicts: int, duplicates: int) -> list[Count]:
+    """What came of a chain's good *rows*, and of those that were *rejected* beside them.
+
+    Of the good ones *sealed* are left, because *duplicates* repeat another one; *conflicts* contracts and
+    stamps have several versions (`records.Settled`).
+    """
+    return [
+        Count(REJECTED, rejected, rows + rejected),
+        Count(CONFLICTING, conflicts, sealed),
+        Count(REPEATED, duplicates, rows),
+    ]
 
 
 class _Session:

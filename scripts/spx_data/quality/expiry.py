@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from spx_data.quality import black_scholes
+from spx_data.quality.black_scholes import DAY_MS, PRINTED, Rows, solver_error
 from spx_data.quality.checks import Floats
-from spx_data.quality.greek_rows import DAY_MS, PRINTED, Rows, solver_error
 
 _MOST = 480  # records of a chain that are read
 _TELLING = 0.01  # a T that the printed decimals leave less certain than this is not told
@@ -149,8 +149,7 @@ class Reading:
         return any(self.offset(way, 0.5 * _HOUR_MS) is not None for way in WAYS[:2])
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """How a chain counts: what gives T, and whether that makes sense."""
 
     gives: Counting | Reading

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from spx_data.quality import black_scholes, expiry
+from spx_data.quality.black_scholes import GREEKS, PRINTED, Rows, solver_error
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.expiry import Clock
-from spx_data.quality.greek_rows import GREEKS, PRINTED, Rows, solver_error
 
 PRICE = "price"
 VALUES = (*GREEKS, PRICE)
@@ -36,8 +36,7 @@ _FIRST = 0.25  # of a value and chain: what any rate must explain more than the 
 _LOOSE = 0.15  # of a value: what a time must explain more that has an error of its own
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """A yearly rate, continuously compounded, and how far off it can be."""
 
     value: float
@@ -50,8 +49,7 @@ _Witness = Callable[[Rows, Floats], tuple[Floats, Floats]]
 ANY_RATE = Rate(0.03, 0.03)
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """What explains most of the values of a day's chains."""
 
     rate: Rate  # the day's, or `ANY_RATE`
@@ -60,8 +58,7 @@ class Explanation:
     clocks: Sequence[Clock | None]  # of each chain; None where there is no record
 
 
-@dataclass(frozen=True)
-class _Times:
+class _Times(NamedTuple):
     """What the clocks that a chain may go by make of its records: (clocks, records), NaN for none."""
 
     years: Floats

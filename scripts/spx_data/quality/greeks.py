@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spx_data.market.second_opinion import contract
 from spx_data.quality import explanation
+from spx_data.quality.black_scholes import GREEKS, Rows
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.expiry import FIXED, TIME_LEFT, UNNAMED, WHOLE_DAYS, Clock
 from spx_data.quality.explanation import Explanation, Rate
-from spx_data.quality.greek_rows import GREEKS, Rows
 from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms, put_forward_ms
 
 MOST = 2_000  # records of a chain that are examined
@@ -109,8 +109,7 @@ class Sample:
         return Count(check, int(hits.sum()), of, first, stamps, hits.astype(np.int64))
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(NamedTuple):
     """What came of a day's samples: counts for each, in their order, and the day's figures."""
 
     counts: Sequence[Sequence[Count]]

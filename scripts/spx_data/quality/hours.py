@@ -11,16 +11,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from spx_data.market.chains import midnight_ms
 from spx_data.market.products import Product
-from spx_data.market.sessions import Session
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.sessions import Session, VendorHours, Window
 from spx_data.quality.checks import Check, Count, Part
+from spx_data.settings import Settings
 from spx_data.sources.catalogue import capabilities
-from spx_data.sources.profile import NOT_SEEN, Ends
+from spx_data.sources.profile import NOT_SEEN, Ends, Profile
+from spx_data.store.staging import Receipt
 
 _MINUTE_MS = 60_000
 _REGULAR_OPEN_MS, _REGULAR_CLOSE_MS = 570 * _MINUTE_MS, 960 * _MINUTE_MS
@@ -124,8 +124,7 @@ def _ms(time: dt.time) -> int:
     return (time.hour * 3600 + time.minute * 60 + time.second) * 1000
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(NamedTuple):
     """What most chains of a date have as their first and their last stamp, in ms since midnight."""
 
     first: int | None
@@ -179,6 +178,21 @@ class HoursReports:
     observed: Observed
     full_day: Ends = NOT_SEEN  # as a probe has seen them
     half_day: Ends = NOT_SEEN
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        date: dt.date,
+        vendor: VendorHours | None,
+        session: Session | None,
+        receipts: Iterable[Receipt],
+        profile: Profile | None,
+    ) -> HoursReports:
+        """What both calendars, the records that are staged and a probe tell of the hours of *date*."""
+        stamps = ((each.expiration, each.evidence.first_stamp, each.evidence.last_stamp) for each in receipts)
+        ends = (profile.full_day, profile.half_day) if profile else (NOT_SEEN, NOT_SEEN)
+        return cls(settings.product, settings.calendar, session, vendor, Observed.of(date, stamps), *ends)
 
     def truth(self, window: Window, api: str) -> Truth:
         """The hours that most of them tell, and their disagreement in words."""

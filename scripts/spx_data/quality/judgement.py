@@ -3,21 +3,22 @@
 Two chains are held at a time, the one at hand and the one before it (calendar arbitrage compares them). What
 only the whole day can tell is asked at its end, of what each chain leaves behind: its underlying, stamp by
 stamp, a sample of its greeks, whose rate is the day's and not a chain's, and whether its market was alive.
+Beside what is found stand figures that describe a chain and a day, so that days can be compared.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spx_data.quality import activity, arbitrage, figures, greeks, parity, quotes, score, smile, underlying
-from spx_data.quality.activity import Activity
-from spx_data.quality.checks import Check, Count, Ints, parts
+from spx_data.quality import DIGITS, arbitrage, greeks, parity, quotes, smile, underlying, weighted
+from spx_data.quality.checks import Check, Count, Floats, Ints, parts
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
+from spx_data.quality.quotes import Activity
 from spx_data.quality.underlying import Line
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from spx_data.quality.parity import Fit
 
 FORMAT = 1
+TENOR = 30  # days: of the volatility level
+
+_SPREADS_OF = (7, 60)  # days to expiration of the chains whose spreads make the day's
+_DIGITS = 6  # of a figure
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Judge:
             *parity.judge(panel, fit),
             *smile.judge(panel, fit),
         ]
-        figured = figures.of_chain(panel, fit)
+        figured = chain_figures(panel, fit)
         alive = Activity.of(panel, self._rules.closes_ms)
         self._chains.append(
             _Chain(root, expiration, counts, figured, Line.of(panel), greeks.sample(panel), alive)
@@ -110,8 +115,8 @@ class Judge:
             key: self._of_chain(counts, known[key].figures if key in known else {})
             for key, counts in every.items()
         }
-        figured = figures.of_day([(chain.expiration, chain.figures) for chain in self._chains], self._date)
-        sums = [*_sums(every), *activity.judge([chain.activity for chain in self._chains])]
+        figured = day_figures([(chain.expiration, chain.figures) for chain in self._chains], self._date)
+        sums = [*_sums(every), *quotes.across([chain.activity for chain in self._chains])]
         day = self._of_day(sums, figured | examined.figures)
         differs = tuple(greeks.differences(examined, rules.clocks))
         return Judgement(day, _minutes(sums, max(rules.step_ms, MINUTE_MS)), chains, differs)
@@ -119,7 +124,7 @@ class Judge:
     def _of_chain(self, counts: list[Count], figured: Mapping[str, float | None]) -> dict[str, Any]:
         points = parts(counts)
         return {
-            "score": score.weighted(points, self._rules.weights),
+            "score": weighted(points, self._rules.weights),
             "parts": points,
             "hits": {count.check.code: count.hits for count in counts if count.hits},
             "figures": figured,
@@ -130,7 +135,7 @@ class Judge:
         weights = self._rules.weights
         return {
             "format": FORMAT,
-            "score": score.weighted(points, weights),
+            "score": weighted(points, weights),
             "parts": {part: {"score": value, "weight": weights.get(part)} for part, value in points.items()},
             "checks": [_as_json(count) for count in sums],
             "figures": figured,
@@ -186,7 +191,7 @@ def _as_json(count: Count) -> dict[str, Any]:
         "hits": count.hits,
         "of": count.of,
         "share": share and float(f"{share:.6g}"),
-        "score": points if points is None else round(points, score.DIGITS),
+        "score": points if points is None else round(points, DIGITS),
         "first": count.first,
         "chains": count.chains,
         "chains_of": count.chains_of,
@@ -211,3 +216,86 @@ def _minutes(sums: list[Count], step_ms: int) -> dict[str, Any] | None:
         line[(stamps - first) // step_ms] = hits
         lines[code] = line.tolist()
     return {"first": clock(first), "step_seconds": step_ms // 1000, "hits": lines}
+
+
+# Figures ----------------------------------------------------------------------------------------------
+
+
+def chain_figures(panel: Panel, fit: Fit) -> dict[str, float | None]:
+    """The figures of one chain, each a median over stamps or quotes; None where there is nothing to tell.
+
+    `forward` (dollars), `discount`, `parity_r_squared` and `parity_residual` (of half of both spreads) are
+    those of the parity line; `iv_atm` is the mean volatility of call and put at the strike nearest to the
+    forward, `spread_atm_dollars` the mean of their spreads; `spread_median` is that of the spreads, as a
+    share of the midpoint, of options out of the money within 2.5 % of the forward.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(fit.residual) / fit.half
+    return {
+        "contracts": int(np.count_nonzero(panel.there.any(axis=2))),
+        "records": int(np.count_nonzero(panel.there)),
+        "forward": _median(fit.forward),
+        "discount": _median(fit.discount),
+        "parity_r_squared": _median(fit.r_squared),
+        "parity_residual": _median(off),
+        "iv_atm": _median(smile.volatility_at_the_money(panel, fit)),
+        "spread_median": _median(smile.relative_spreads(panel, fit)),
+        "spread_atm_dollars": _median(
+            smile.at_the_money(panel, fit, np.where(panel.two_sided, panel.spread, np.nan))
+        ),
+    }
+
+
+def day_figures(
+    chains: Sequence[tuple[dt.date, Mapping[str, float | None]]], date: dt.date
+) -> dict[str, float | None]:
+    """The figures of a date from those of its chains, each with its expiration.
+
+    `iv_level` is the volatility at the money at 30 days; `spread_median` the median of the chains' with 7 to
+    60 days to expiration; `contracts` and `rows` are sums.
+    """
+    spreads = [
+        spread
+        for expiration, figures in chains
+        if _SPREADS_OF[0] <= (expiration - date).days <= _SPREADS_OF[1]
+        and (spread := figures.get("spread_median")) is not None
+    ]
+    levels = [
+        ((expiration - date).days, iv)
+        for expiration, figures in chains
+        if expiration > date and (iv := figures.get("iv_atm")) is not None
+    ]
+    return {
+        "rows": _total(figures.get("records") for _, figures in chains),
+        "contracts": _total(figures.get("contracts") for _, figures in chains),
+        "iv_level": _level(levels),
+        "spread_median": _median(np.array(spreads)),
+    }
+
+
+def _level(levels: Sequence[tuple[int, float]]) -> float | None:
+    """The volatility at `TENOR`, from (days, volatility): linear in total variance, else the nearest."""
+    by_days: dict[int, list[float]] = {}
+    for days, iv in levels:
+        by_days.setdefault(days, []).append(iv)
+    if not by_days:
+        return None
+    listed = sorted(by_days)
+    mean = np.array([np.mean(by_days[days]) for days in listed])
+    if not listed[0] <= TENOR <= listed[-1]:
+        return _rounded(float(mean[0] if listed[0] > TENOR else mean[-1]))
+    variance = np.interp(TENOR, listed, mean * mean * listed)
+    return _rounded(float(np.sqrt(variance / TENOR)))
+
+
+def _total(values: Iterable[float | None]) -> int:
+    return int(sum(value for value in values if value is not None))
+
+
+def _median(values: Floats) -> float | None:
+    known = values[np.isfinite(values)]
+    return _rounded(float(np.median(known))) if known.size else None
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

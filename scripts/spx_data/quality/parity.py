@@ -7,7 +7,7 @@ is judged by what could be traded, [bid C - ask P, ask C - bid P], never by its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,8 +54,7 @@ FORWARD_OFF = Check(
 CHECKS: tuple[Check, ...] = (PARITY, PARITY_FIT, FORWARD_OFF)
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """C - P = discount * (forward - K), fitted at each stamp: arrays (stamps,), NaN where it cannot be."""
 
     forward: Floats  # dollars

@@ -19,6 +19,7 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _PRINTED = 1e-4  # the last decimal of a volatility and of a delta
 _SOLVER = 0.005  # dollars: what the vendor's search for a volatility leaves
 _NEAR = 0.5  # of a standard deviation: neighbours further apart may differ by the smile's own bend
+_NEAR_THE_MONEY = 0.025  # of the forward
 _BEND = 0.02  # of the volatility: what a smile bends within that distance
 
 IV_RANGE = Check(
@@ -85,6 +86,35 @@ def out_of_the_money(panel: Panel, fit: Fit) -> Mask:
 def in_range(panel: Panel) -> Mask:
     """Where a volatility was found, from both sides of a quote, that an option can have."""
     return _solved(panel) & _possible(panel)
+
+
+def relative_spreads(panel: Panel, fit: Fit) -> Floats:
+    """Spreads as shares of the midpoint, out of the money and near it; NaN everywhere else."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.abs(panel.strikes[:, np.newaxis] / centre_of(panel, fit) - 1.0) <= _NEAR_THE_MONEY
+        relative = panel.spread / panel.mid
+    return np.where(panel.two_sided & out_of_the_money(panel, fit) & near, relative, np.nan)
+
+
+def volatility_at_the_money(panel: Panel, fit: Fit) -> Floats:
+    """The mean volatility of call and put at the strike nearest to the forward, at each stamp."""
+    iv = panel.grid("implied_vol")
+    solved = panel.two_sided & (panel.grid("iv_error") < FAILED) & (iv > 0.0)
+    return at_the_money(panel, fit, np.where(solved, iv, np.nan))
+
+
+def at_the_money(panel: Panel, fit: Fit, values: Floats) -> Floats:
+    """The mean of call's and put's *values* at the strike nearest to the forward; NaN where one lacks."""
+    centre, line = centre_of(panel, fit), np.full(len(panel.stamps), np.nan)
+    stamps = np.flatnonzero(np.isfinite(centre))
+    if not len(stamps) or not len(panel.strikes):
+        return line
+    after = np.clip(np.searchsorted(panel.strikes, centre[stamps]), 1, max(1, len(panel.strikes) - 1))
+    below, above = panel.strikes[after - 1], panel.strikes[np.minimum(after, len(panel.strikes) - 1)]
+    nearest = np.where(centre[stamps] - below <= above - centre[stamps], after - 1, after)
+    nearest = np.minimum(nearest, len(panel.strikes) - 1)
+    line[stamps] = 0.5 * (values[CALL, nearest, stamps] + values[PUT, nearest, stamps])
+    return line
 
 
 def years(panel: Panel) -> Floats:

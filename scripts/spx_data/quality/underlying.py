@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -113,8 +113,7 @@ def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
     ]
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A chain's underlying: one price (dollars, NaN where there is none) at each stamp (ms)."""
 
     stamps: Ints

@@ -14,9 +14,9 @@ import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from spx_data.errors import (
@@ -37,8 +37,7 @@ _ITS_NAMES = frozenset({"localhost", "localhost.localdomain", "localhost6", "ip6
 _LONGEST_NAME = 200  # characters
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The files of one terminal's slots; *instead_of* says why they are not in the usual folder."""
 
     folder: Path

@@ -10,13 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spx_data.errors import FileCorruptionError, SpxDataError
-from spx_data.market.readings import Reading
-from spx_data.market.second_opinion import Lack
+from spx_data.market.second_opinion import Lack, Reading
 from spx_data.store import seals
 from spx_data.store.layout import Layout
 
@@ -29,16 +28,14 @@ OFFER = "→ `spx-data probe` looks at this terminal: about 15 requests, two min
 _AT_ONCE = "at-once"
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """How the terminal spells histories, as far as a reader makes use of it."""
 
     reading: Reading = "typed"
     unended: bool = False  # the last line has no line end
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(NamedTuple):
     """Last stamps of a day's chains, in ms since midnight in New York; None where none was seen."""
 
     living: int | None = None  # of chains that live on
@@ -48,8 +45,7 @@ class Ends:
 NOT_SEEN = Ends()
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """How the greeks of one kind of chain count the time to expiration (`quality.expiry.Counting.name`)."""
 
     root: str
@@ -57,8 +53,7 @@ class Clock:
     name: str
 
 
-@dataclass(frozen=True)
-class Speed:
+class Speed(NamedTuple):
     """How fast the terminal was; None where nothing tells."""
 
     first_byte_seconds: float | None = None  # the median of histories
@@ -68,8 +63,7 @@ class Speed:
     at_once: int | None = None  # requests it served without queueing or refusing any, of those asked together
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(NamedTuple):
     """What the listing of one ordinary day holds."""
 
     date: dt.date
@@ -77,8 +71,7 @@ class Volume:
     contracts: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class Floor:
+class Floor(NamedTuple):
     """Where the history begins that this subscription is given; None where no date told."""
 
     earliest: dt.date | None = None  # a date with data: nothing earlier that was asked for has any
@@ -86,8 +79,7 @@ class Floor:
     refusal: str | None = None  # in the terminal's words, where it refuses: status and text
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A row of the table: what the product assumes, what was seen, and what follows from it."""
 
     code: str
@@ -142,15 +134,9 @@ class Profile:
 
     def as_json(self) -> dict[str, Any]:
         """The profile as a JSON document, but for its own digest."""
-        document = asdict(self) | {"probed_at": self.probed_at.isoformat(timespec="seconds")}
+        document = {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
         document.pop("sha256")
-        for name in ("confirmed", "contradicted"):
-            document[name] = {lack.value: count for lack, count in getattr(self, name).items()}
-        if self.volume:
-            document["volume"]["date"] = self.volume.date.isoformat()
-        for name in ("earliest", "none_on"):
-            document["floor"][name] = (date := getattr(self.floor, name)) and date.isoformat()
-        return {"format": FORMAT, **document}
+        return {"format": FORMAT, **document, "probed_at": self.probed_at.isoformat(timespec="seconds")}
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Profile:
@@ -178,6 +164,17 @@ class Profile:
             "sha256": document[seals.FIELD],
         }
         return cls(**told)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a profile as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def _by_lack(document: Any) -> dict[Lack, int]:

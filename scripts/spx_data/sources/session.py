@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from spx_data.errors import ApiConnectionError, SpxDataError
@@ -50,7 +50,7 @@ class SourceSession:
         log = Journal(layout.journal(date), stage)
 
         def audit(exchange: Exchange) -> None:
-            log.record(journal.REQUEST, **asdict(exchange))
+            log.record(journal.REQUEST, **exchange._asdict())
 
         with log.attempt(), ExitStack() as opened:
             if terminal.base_url is None or terminal.api == catalogue.AUTO:  # a run has found it before

@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from spx_data.market.chains import Chain, Listed, Reported
     from spx_data.market.records import Rejects
-    from spx_data.market.vendor_hours import VendorHours
+    from spx_data.market.sessions import VendorHours
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a source can do by one of its APIs, for whoever must know before it is asked.
 
     *tiers* are subscriptions by the requests that they let through at once; *greeks_versions* the models that
@@ -111,8 +109,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A source that answered: where, which API it speaks, its status word, and how long that took."""
 
     base_url: str
@@ -121,8 +118,7 @@ class Sighting:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request and what came of it; *status* 0 means that no answer came."""
 
     url: str
@@ -131,8 +127,7 @@ class Exchange:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Tapped:
+class Tapped(NamedTuple):
     """An answer as it came over the wire, before anybody has read it, a refusal too."""
 
     url: str

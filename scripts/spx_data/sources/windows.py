@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -145,7 +145,7 @@ def _refreshed(settings: Settings, sights: Sequence[Sight], log: Log, looked_ns:
 def _score(change: Change, settings: Settings, found: Sequence[Summary], read: set[dt.date]) -> None:
     """Bring the scores up to date: those of the dates *read*, or all where what they hang on has changed."""
     habits = quality.habits(found)
-    hang_on = json.dumps([[astuple(habit) for habit in habits.values()], astuple(settings.quality)])
+    hang_on = json.dumps([[astuple(habit) for habit in habits.values()], settings.quality])
     every = change.rests_on(hang_on)
     for summary, digest in quality.judged(found):
         if every or summary.date in read:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spx_data.errors import SchemaValidationError
 from spx_data.lake import passports
-from spx_data.quality import DETAILS, score
+from spx_data.quality import DETAILS, weighted
 from spx_data.settings import Settings
 from spx_data.status import outliers
 from spx_data.status import quality as of_the_source
@@ -126,7 +126,7 @@ def _chain(
 ) -> dict[str, Any]:
     """Both parts of the passport that are about a chain, with its score by the weights of now."""
     quality = detail["quality"]
-    points = score.weighted(quality["parts"], weights) if quality else None
+    points = weighted(quality["parts"], weights) if quality else None
     return {"nulls": {}, **chain, **detail, "quality": quality and {**quality, "score": points}}
 
 

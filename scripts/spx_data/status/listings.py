@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterable
 
-from spx_data.quality.expirations import lost_expirations
+from spx_data.fill.witnesses import lost_expirations
 from spx_data.status import digest, quality
 from spx_data.status.summary import Summary
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spx_data.lake.session_states import Kind
-from spx_data.quality import score
+from spx_data.quality import Part, weighted
 from spx_data.settings import Quality
 from spx_data.status import habits as of_the_source
 from spx_data.status import trends as over_time
@@ -24,7 +24,7 @@ from spx_data.text.words import percent
 
 Verdict = Literal["good", "warn", "fail"]
 
-PARTS = tuple(part.value for part in score.Part)
+PARTS = tuple(part.value for part in Part)
 
 _BALANCE = ("expected", "received", "explained", "missing")
 _CONTRACTS = tuple(f"contracts_{name}" for name in _BALANCE)
@@ -134,7 +134,7 @@ def standing(
     if digest is None:
         return None, None
     points, _ = of_the_source.beyond(digest, habits)
-    found = score.weighted(points, rules.weights)
+    found = weighted(points, rules.weights)
     return found, verdict(found, points, rules, complete=digest["complete"] is not False)
 
 

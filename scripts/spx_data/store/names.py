@@ -7,8 +7,8 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from spx_data.market import products
 
@@ -113,8 +113,7 @@ def is_staged(name: str) -> bool:
     return STAGED.fullmatch(name) is not None
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """The files of one staged expiration: its records and the receipt that vouches for them.
 
     Beside them, where there are any, the bad rows that are no records.

@@ -65,7 +65,8 @@ class Receipt:
 
     def as_json(self) -> dict[str, Any]:
         """The receipt as a JSON document."""
-        return asdict(self) | {"expiration": self.expiration.isoformat()}
+        document = asdict(self) | {"expiration": self.expiration.isoformat()}
+        return document | {"evidence": self.evidence.as_json()}
 
     def _check(self) -> None:
         texts = (self.root, self.listing, self.sha256 or "", self.rejects_sha256 or "", self.error or "")

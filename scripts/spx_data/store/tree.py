@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from spx_data.store import files, reads
 from spx_data.store.layout import Layout
@@ -26,8 +27,7 @@ _NAMED = 3
 _PARQUET = ".parquet"
 
 
-@dataclass(frozen=True)
-class Stranger:
+class Stranger(NamedTuple):
     """A file or folder that is no part of the lake: how many *files* it is or holds.
 
     *caught* are those of them that a glob for `*.parquet` finds, at any depth.

@@ -1,12 +1,10 @@
 """A date that would not fit on the disk is not begun."""
 
-from dataclasses import replace
-
 import pytest
 from tests.rules.conftest import DAY, Date
 
 from spx_data.errors import InsufficientDiskSpaceError
-from spx_data.fill import disk_space
+from spx_data.fill import preflight
 from spx_data.fill.listing import Listing
 from spx_data.lake.session_states import Kind
 from spx_data.store import files, journal, reads
@@ -22,7 +20,7 @@ def listed(terminals, day):
 def need_of(date):
     listing = Listing.of_json(date.listing())
     contracts = sum(entry.contracts for entry in listing.chains)
-    return disk_space.estimate(date.layout, listing, date.settings.window, contracts)
+    return preflight.estimate(date.layout, listing, date.settings.window, contracts)
 
 
 def history_requests(date):
@@ -109,7 +107,7 @@ def test_a_neighbour_of_another_making_tells_nothing(terminals, day):
     date = day(terminals["v3"], before.date.replace(day=4), output_directory=str(before.layout.output))
     listing = Listing.of_json(before.listing() | {"date": "2024-01-04", "dataset": {"interval": "1m"}})
 
-    window = replace(date.settings.window, interval="1m")
-    need = disk_space.estimate(date.layout, listing, window, 10)
+    window = date.settings.window._replace(interval="1m")
+    need = preflight.estimate(date.layout, listing, window, 10)
 
     assert need.staged == pytest.approx(10 * 391 * 120)

@@ -7,9 +7,9 @@ import pytest
 from tests.between import in_between
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, SchemaValidationError
-from spx_data.fill import tries
 from spx_data.fill.listing import Listing
 from spx_data.fill.preflight import preflight
+from spx_data.lake import session_states
 from spx_data.market import sessions
 from spx_data.ops import mend
 from spx_data.store import journal, seals
@@ -382,7 +382,7 @@ def test_the_last_try_is_the_one_that_reaches_max_attempts(failing_runs, last, d
     failed_before(date, failing_runs, monkeypatch)
 
     assert date.settings.patience.max_attempts == 3
-    assert tries.is_last_try(date.settings, DAY) is last
+    assert session_states.is_last_try(date.settings, DAY) is last
 
 
 def test_this_runs_own_failure_counts_once(day, monkeypatch):
@@ -390,14 +390,14 @@ def test_this_runs_own_failure_counts_once(day, monkeypatch):
     failed_before(date, 1, monkeypatch)
     journal.Journal(date.layout.journal(DAY), "list").record(journal.FAILED, error="X", cause="x")
 
-    assert not tries.is_last_try(date.settings, DAY)
+    assert not session_states.is_last_try(date.settings, DAY)
 
 
 def test_without_a_ceiling_no_try_is_the_last(day, monkeypatch):
     date = day("http://127.0.0.1:1", max_attempts=None)
     failed_before(date, 99, monkeypatch)
 
-    assert not tries.is_last_try(date.settings, DAY)
+    assert not session_states.is_last_try(date.settings, DAY)
 
 
 # A date without a chain ---------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from spx_data.lake.session_states import Kind
 from spx_data.market.dates import Dates
 from spx_data.market.records import MEANINGS
 from spx_data.ops import recheck
-from spx_data.quality.row_counts import CONFLICTING, REJECTED, REPEATED
+from spx_data.quality.completeness import CONFLICTING, REJECTED, REPEATED
 from spx_data.settings import Recheck
 from spx_data.store import files, journal, reads, seals
 from theta_simulator import Blemish
@@ -82,7 +82,7 @@ def checks_of(date):
 
 
 def limited(date, percent):
-    date.settings = replace(date.settings, quality=replace(date.settings.quality, rejected_percent=percent))
+    date.settings = replace(date.settings, quality=date.settings.quality._replace(rejected_percent=percent))
     return date
 
 

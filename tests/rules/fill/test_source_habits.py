@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from tests.rules.conftest import DAY
 
-from spx_data.quality.score import Part
+from spx_data.quality.checks import Part
 from theta_simulator.habits import Habit, Kind
 
 HALF_DAY = dt.date(2024, 7, 3)

@@ -67,7 +67,7 @@ def test_a_profile_is_told_with_what_was_seen_otherwise(project):
 
 
 def test_many_things_seen_otherwise_are_told_by_the_first(project):
-    rows = [replace(OTHERWISE, code=f"row-{number}", seen="long " * 60) for number in range(5)]
+    rows = [OTHERWISE._replace(code=f"row-{number}", seen="long " * 60) for number in range(5)]
     profiled.write(project.settings, probed_at=MOMENT, table=[AS_ASSUMED, *rows])
 
     found = check(project)
@@ -166,7 +166,7 @@ def test_what_lies_before_the_floor_is_told_and_comes_last(project):
     assert [gap.date for gap in before if gap.due][-2:] == [dt.date(2024, 12, 3), START]
     profiled.write(project.settings, floor=FLOORED)
 
-    wild = replace(project.settings, priority=replace(project.settings.priority, age=-60.0))
+    wild = replace(project.settings, priority=project.settings.priority._replace(age=-60.0))
     shown = project.call("gaps")
     planned = plan(wild, MOMENT, None, cores=4)
 

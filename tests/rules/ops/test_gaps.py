@@ -122,7 +122,7 @@ def test_what_is_staged_of_a_date_outside_of_the_range_counts_too(settings, mome
 def test_the_order_of_the_fill_is_the_order_of_the_gaps(settings, moment):
     for day, prices in ((2, (6000.0, 6600.0, 5900.0, 6000.0)), (4, CALM), (6, CALM)):
         sealed_days.seal(settings, dt.date(2024, 12, day), prices)
-    wild = replace(settings, priority=replace(settings.priority, age=1, volatility=90))
+    wild = replace(settings, priority=settings.priority._replace(age=1, volatility=90))
 
     for each in (settings, wild):
         states = {

@@ -425,7 +425,7 @@ def test_the_pauses_grow_with_the_mends_that_brought_nothing():
 
 
 def after_a_run(date, moment, **keys):
-    settings = dataclasses.replace(date.settings, mend=dataclasses.replace(date.settings.mend, **keys))
+    settings = dataclasses.replace(date.settings, mend=date.settings.mend._replace(**keys))
     return list(mending.after_a_run(settings, moment))
 
 

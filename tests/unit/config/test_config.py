@@ -11,7 +11,7 @@ import yaml
 from spx_data import config
 from spx_data.config import rulebook
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.quality.checks import Part
 from spx_data.settings import Alerts, Retention, Settings
 
@@ -114,10 +114,10 @@ MISTAKES = [
     ("processing", "batch_size", 0),
     ("processing", "batch_size", "all"),
     *[("priority", key, value) for key in ("age", "volatility", "tries") for value in (-1, "high", None)],
-    *[("alerts", key, -1) for key in Alerts.__dataclass_fields__],
+    *[("alerts", key, -1) for key in Alerts._fields],
     ("alerts", "memory_percent", 101),
     ("alerts", "consecutive_missing", 2.5),
-    *[("retention", key, -1) for key in Retention.__dataclass_fields__],
+    *[("retention", key, -1) for key in Retention._fields],
     ("retention", "logs_days", "forever"),
     ("quality", "rejected_percent", 101),
     ("quality", "warn_below", -1),

@@ -10,9 +10,9 @@ import yaml
 from spx_data import config
 from spx_data.config import rulebook
 from spx_data.errors import ConfigurationValidationError
+from spx_data.fill.witnesses import is_live
 from spx_data.market import products, sessions
 from spx_data.market.products import Product, Root
-from spx_data.quality.expirations import is_live
 from spx_data.quality.hours import Hours
 from spx_data.settings import Settings
 from theta_simulator import listing

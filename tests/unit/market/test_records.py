@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 
 from spx_data.market import records, schema
 from spx_data.market.records import MEANINGS, Asked, Reject, Rejects, Rows, settle
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.sources.theta import wire_rows
 
 DAY_MS = 86_400_000

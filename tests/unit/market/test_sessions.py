@@ -8,7 +8,7 @@ import pytest
 from spx_data.errors import ConfigurationValidationError
 from spx_data.lake import calendar
 from spx_data.market import products, sessions
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 
 pytestmark = pytest.mark.usefixtures("calendar_computed")
 NEW_YORK = ZoneInfo("America/New_York")

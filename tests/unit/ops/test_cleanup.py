@@ -29,7 +29,7 @@ def settings(lake):
 
 
 def with_policy(settings, **policy):
-    return replace(settings, retention=replace(KEEP, **policy))
+    return replace(settings, retention=KEEP._replace(**policy))
 
 
 def aged(path, days):

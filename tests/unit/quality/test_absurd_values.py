@@ -8,7 +8,8 @@ import pytest
 from tests.chains import DATE, EXPIRATION, records
 
 from spx_data.market import schema
-from spx_data.quality import figures, greeks, parity, smile
+from spx_data.quality import greeks, parity, smile
+from spx_data.quality.judgement import chain_figures
 from spx_data.quality.panel import Panel
 from theta_simulator import Market
 
@@ -43,7 +44,7 @@ def test_absurd_values_are_counted_and_stop_nothing(seed, expiration, frame):
         fit = parity.fit(panel)
         examined = greeks.examine([greeks.sample(panel)], "latest")
         counts = [*parity.judge(panel, fit), *smile.judge(panel, fit), *examined.counts[0]]
-        described = figures.of_chain(panel, fit)
+        described = chain_figures(panel, fit)
 
     assert {count.check for count in counts} == {*parity.CHECKS, *smile.CHECKS, *greeks.CHECKS}
     assert all(0 <= count.hits <= count.of for count in counts)

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from tests import chains, panels
 
-from spx_data.quality import activity
-from spx_data.quality.activity import Activity
+from spx_data.quality import quotes
+from spx_data.quality.quotes import Activity
 from theta_simulator import Market
 
 STRIKES = np.arange(4_600.0, 4_810.0, 10.0)
@@ -35,7 +35,7 @@ def judged(*spoils, close=CLOSE, begins=dt.time(9, 31)):
         bid, ask = spoil(bid.copy(), ask.copy()) or (bid, ask)
         panel = panels.panel(STRIKES, bid, ask, underlying_price=index, begins=begins)
         found.append(Activity.of(panel, close))
-    return panels.named(activity.judge(found))
+    return panels.named(quotes.across(found))
 
 
 def fine(bid, ask):
@@ -131,7 +131,7 @@ def test_quotes_may_stand_still_with_the_index():
     bid, ask, _ = chain(quiet=True)
     still = panels.panel(STRIKES, bid, ask)
 
-    assert panels.named(activity.judge([Activity.of(still, CLOSE)]))["stalled"].hits == 0
+    assert panels.named(quotes.across([Activity.of(still, CLOSE)]))["stalled"].hits == 0
 
 
 @pytest.mark.parametrize("date", [dt.date(2024, 1, 3), dt.date(2024, 7, 3), dt.date(2018, 2, 6)])
@@ -140,11 +140,11 @@ def test_simulated_days_are_alive(date, size):
     close = None if date.month == 7 else panels.at(dt.time(16), date)
     found = [Activity.of(panel, close) for panel in chains.panels(Market(1, size), date)]
 
-    assert [count.hits for count in activity.judge(found)] == [0, 0]
+    assert [count.hits for count in quotes.across(found)] == [0, 0]
 
 
 def test_no_chain_is_nothing_found():
-    assert [(count.hits, count.of) for count in activity.judge([])] == [(0, 0), (0, 0)]
+    assert [(count.hits, count.of) for count in quotes.across([])] == [(0, 0), (0, 0)]
 
 
 def test_the_day_s_passport_has_it():

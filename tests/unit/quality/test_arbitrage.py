@@ -3,7 +3,6 @@
 import datetime as dt
 import itertools
 import math
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -31,7 +30,7 @@ MARKET = Market(1, "small")
 def fitted(panel, forward, discount):
     """The parity fit that knows the truth."""
     line = np.ones(len(panel.stamps))
-    return replace(parity.fit(panel), forward=forward * line, discount=discount * line)
+    return parity.fit(panel)._replace(forward=forward * line, discount=discount * line)
 
 
 def unfitted(panel):

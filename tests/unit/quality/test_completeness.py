@@ -21,10 +21,10 @@ from spx_data.market.second_opinion import (
     Silence,
     contract,
 )
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.quality import completeness
 from spx_data.quality.hours import Hours
-from spx_data.quality.presence import Presence, first_and_last, runs
+from spx_data.quality.panel import Presence, first_and_last, runs
 from theta_simulator import Market
 
 DAY = Window(dt.time(9, 30), dt.time(16), "1m")

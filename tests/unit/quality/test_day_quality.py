@@ -120,7 +120,7 @@ def test_rows_are_those_of_a_minute_of_the_session(judge):
 def test_edited_weights_count_at_once(judge):
     line = judge(quality=judged(quotes=40.0))
 
-    alone = dataclasses.replace(RULES, weights={"quotes": 1.0})
+    alone = RULES._replace(weights={"quotes": 1.0})
 
     assert quality.days([line], RULES)[0].score == 90.0
     assert quality.days([line], alone)[0].score == 40.0

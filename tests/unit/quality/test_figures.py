@@ -8,7 +8,8 @@ import pytest
 from tests.chains import DATE, EXPIRATION, records
 
 from spx_data.market import schema
-from spx_data.quality import figures, parity
+from spx_data.quality import parity
+from spx_data.quality.judgement import chain_figures, day_figures
 from spx_data.quality.panel import Panel
 from theta_simulator import Market
 
@@ -22,7 +23,7 @@ def frame():
 
 def of(frame, expiration=EXPIRATION):
     panel = Panel("SPXW", expiration, DATE, frame, STEP)
-    return figures.of_chain(panel, parity.fit(panel))
+    return chain_figures(panel, parity.fit(panel))
 
 
 def after(days, **values):
@@ -100,7 +101,7 @@ def test_figures_are_rounded_to_six_digits(frame):
     ],
 )
 def test_the_level_of_a_day_is_the_volatility_at_thirty_days(chains, level):
-    assert figures.of_day(chains, DATE)["iv_level"] == level
+    assert day_figures(chains, DATE)["iv_level"] == level
 
 
 def test_the_spread_of_a_day_is_the_median_of_its_chains_of_a_week_to_two_months():
@@ -113,7 +114,7 @@ def test_the_spread_of_a_day_is_the_median_of_its_chains_of_a_week_to_two_months
         after(61, spread_median=9.0),
     ]
 
-    found = figures.of_day(chains, DATE)
+    found = day_figures(chains, DATE)
 
     assert found["spread_median"] == 0.02
     assert (found["rows"], found["contracts"]) == (1_111, 15)

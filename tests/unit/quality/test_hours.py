@@ -6,9 +6,7 @@ import pytest
 
 from spx_data.market import products, sessions
 from spx_data.market.chains import midnight_ms
-from spx_data.market.sessions import Session
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.sessions import Session, VendorHours, Window
 from spx_data.quality.hours import Hours, HoursReports, Observed, of_vendor, surplus
 
 TRAP = dt.date(2024, 12, 24)

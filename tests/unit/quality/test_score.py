@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.quality import catalogue, score
+from spx_data.quality import catalogue, points_lost, weighted
 from spx_data.quality.checks import Check, Count, Part, parts
 
 FREE = Check("free", Part.QUOTES, "quotes", "…", "…", tolerated=0.0, ruinous=None)
@@ -42,14 +42,14 @@ def test_what_could_not_be_looked_at_has_no_points():
 def test_a_score_weighs_the_parts_that_were_judged_and_no_others():
     weights = {"quotes": 1.0, "parity": 3.0, "smile": 100.0}
 
-    assert score.weighted({"quotes": 0.0, "parity": 100.0}, weights) == 75.0
-    assert score.weighted({}, weights) is None
-    assert score.weighted({"greeks": 50.0}, weights) is None
+    assert weighted({"quotes": 0.0, "parity": 100.0}, weights) == 75.0
+    assert weighted({}, weights) is None
+    assert weighted({"greeks": 50.0}, weights) is None
 
 
 @given(st.dictionaries(st.sampled_from([part.value for part in Part]), st.floats(0, 100), min_size=1))
 def test_a_score_lies_between_its_worst_and_its_best_part(points):
-    found = score.weighted(points, {part.value: 1.0 for part in Part})
+    found = weighted(points, {part.value: 1.0 for part in Part})
 
     assert min(points.values()) - 0.01 <= found <= max(points.values()) + 0.01
 
@@ -66,7 +66,7 @@ def test_every_check_has_a_name_of_its_own_and_says_what_it_finds_and_whence():
 def test_what_parts_lost_and_what_is_left_is_everything(points):
     weights = {"a": 3.0, "b": 1.0}
 
-    lost = score.lost(points, weights)
+    lost = points_lost(points, weights)
 
-    left = score.weighted(points, weights)
+    left = weighted(points, weights)
     assert sum(lost.values()) == pytest.approx(0.0 if left is None else 100.0 - left, abs=0.01)

@@ -327,7 +327,7 @@ def test_a_setting_that_scores_hang_on_scores_all_dates_anew(sealed):
     for date in DAYS:
         seal(sealed, date, quality=judged())
     status.refresh(sealed, MOMENT)
-    strict = dataclasses.replace(sealed, quality=dataclasses.replace(sealed.quality, warn_below=100.5))
+    strict = dataclasses.replace(sealed, quality=sealed.quality._replace(warn_below=100.5))
 
     status.refresh(strict, MOMENT)
 

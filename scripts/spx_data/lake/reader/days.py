@@ -24,7 +24,7 @@ from spx_data.lake.session_states import Evidence
 from spx_data.lake.verify.content import read_footer
 from spx_data.market import products, sessions
 from spx_data.market.dates import Dates
-from spx_data.quality import score
+from spx_data.quality import weighted
 from spx_data.settings import Patience, Settings
 from spx_data.store import dataset, journal, parquet, seals, tree
 from spx_data.store.journal import Event
@@ -232,7 +232,7 @@ def below(found: Mapping[dt.date, Passport], least: float) -> Sequence[dt.date]:
 
 def _score(passport: Passport, weights: Mapping[str, float]) -> float | None:
     parts = (passport.get("quality") or {}).get("parts", {})
-    return score.weighted({name: part["score"] for name, part in parts.items()}, weights)
+    return weighted({name: part["score"] for name, part in parts.items()}, weights)
 
 
 def _shipped_weights() -> Mapping[str, float]:

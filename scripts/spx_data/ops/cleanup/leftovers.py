@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from spx_data.errors import SpxDataError
-from spx_data.fill.listing import Listing
-from spx_data.fill.manifest import Manifest
+from spx_data.fill.listing import Listing, Manifest
 from spx_data.lake.verify import Damage, Examination, Finding, Standing, examine, quarantine
 from spx_data.settings import Settings
 from spx_data.sources.catalogue import AUTO, capabilities

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValidationError, SpxDataError
-from spx_data.fill import sharing
-from spx_data.fill.disk_space import MARGIN
+from spx_data.fill import DISK_MARGIN
 from spx_data.lake import calendar, runs
 from spx_data.market import sessions
+from spx_data.ops.gaps import sharing
 from spx_data.ops.gaps.estimate import Estimate
 from spx_data.ops.gaps.finding import Gap, Points, find, order
 from spx_data.sources import catalogue, profile
@@ -159,7 +159,7 @@ def plan(
 
 
 def _in_turn(gaps: Sequence[Gap]) -> list[Gap]:
-    """The fill's order: what is filled for nobody but whoever named it comes first (`fill.sharing`)."""
+    """The fill's order: what is filled for nobody but whoever named it comes first (`sharing`)."""
     named = sorted((gap for gap in gaps if not gap.due), key=lambda gap: gap.date, reverse=True)
     return [*named, *(gap for gap in gaps if gap.due)]
 
@@ -193,7 +193,7 @@ def _seconds(estimate: Estimate, side_by_side: int) -> float:
 
 
 def _disks(settings: Settings, staged: int | None, sealed: int | None) -> tuple[Disk, ...]:
-    """The disks of output and temp directory: one where both are on the same, as `fill.room` has it."""
+    """The disks of output and temp directory: one where both are on the same, as `fill.preflight` has it."""
     output, temp = settings.layout.output, settings.layout.temp
     if reads.device(output) == reads.device(temp):
         both = None if staged is None or sealed is None else staged + sealed
@@ -202,7 +202,7 @@ def _disks(settings: Settings, staged: int | None, sealed: int | None) -> tuple[
 
 
 def _disk(folder: Path, size: int | None) -> Disk:
-    return Disk(folder, None if size is None else round(size * MARGIN), reads.free_bytes(folder))
+    return Disk(folder, None if size is None else round(size * DISK_MARGIN), reads.free_bytes(folder))
 
 
 def _about_disk(folder: Path, needed: int, free: int) -> Conflict:

@@ -96,14 +96,14 @@ def disk(scene: Scene) -> Check:
 
 def _need_of_a_date(scene: Scene) -> dict[str, float]:
     """Bytes that a fill demands of each directory for a usual date; none where no date is sealed yet."""
-    from spx_data.fill.disk_space import MARGIN
+    from spx_data.fill import DISK_MARGIN
 
     facts = [summary.facts for summary in scene.sealed]
     if not facts:
         return {}
     return {
-        "temp": MARGIN * median(fact.staged_bytes for fact in facts),
-        "output": MARGIN * median(fact.bytes for fact in facts),
+        "temp": DISK_MARGIN * median(fact.staged_bytes for fact in facts),
+        "output": DISK_MARGIN * median(fact.bytes for fact in facts),
     }
 
 

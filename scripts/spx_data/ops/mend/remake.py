@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
-from spx_data.fill.lacking import Roll
-from spx_data.fill.listing import Listing, fetch_expirations
+from spx_data.fill.lacking import Roll, evidence_of
+from spx_data.fill.listing import Listing, checkpoint_of
 from spx_data.fill.merge import merge_date
-from spx_data.fill.questions import checkpoint_of, evidence_of
 from spx_data.fill.rejects import ConfirmedRejects, DoubtedRowsError
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import passports
 from spx_data.market.chains import ListedChain
 from spx_data.market.records import Reject, Rejects
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 def aside(settings: Settings) -> Settings:
     """*settings* for the lake aside: there every try is a date's last, so no chain that fails holds it."""
-    patience = replace(settings.patience, max_attempts=1)
+    patience = settings.patience._replace(max_attempts=1)
     layout = settings.layout.aside(versions.MEND)
     return replace(settings, layout=layout, keep_ndjson=False, patience=patience)
 
@@ -250,7 +250,7 @@ def _after(before: SecondOpinion, found: _Answer) -> SecondOpinion:
     recovered = min(before.recovered, found.lacked)
     opinions = now.opinions if found.news else before.opinions
     if not found.lacked:
-        opinions = {lack: replace(opinion, contradicted=()) for lack, opinion in opinions.items()}
+        opinions = {lack: opinion._replace(contradicted=()) for lack, opinion in opinions.items()}
     return replace(
         now,
         opinions=opinions,

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from spx_data.fill.lacking import Roll
-from spx_data.fill.listing import Listing
-from spx_data.fill.questions import checkpoint_of, evidence_of
-from spx_data.fill.survey import SilentRoot
+from spx_data.fill.lacking import Roll, evidence_of
+from spx_data.fill.listing import Listing, SilentRoot, checkpoint_of
 from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.records import CONFLICT, Reject
 from spx_data.market.second_opinion import ChainState, SecondOpinion, contract
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.sessions import VendorHours, Window
 from spx_data.quality import DETAILS
 from spx_data.store import foreign, parquet, reads, staging
 from spx_data.store.layout import Layout
@@ -248,7 +245,7 @@ class _Stage:
 def _settled(evidence: SecondOpinion) -> SecondOpinion:
     """The evidence on a whole chain: what nobody asked about is outside of its session, and no question."""
     opinions = {
-        lack: opinion if opinion.believed else replace(opinion, doubtful=len(opinion.confirmed))
+        lack: opinion if opinion.believed else opinion._replace(doubtful=len(opinion.confirmed))
         for lack, opinion in evidence.opinions.items()
     }
     return replace(evidence, opinions=opinions)

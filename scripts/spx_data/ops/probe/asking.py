@@ -29,7 +29,7 @@ from spx_data.lake import calendar
 from spx_data.market import sessions
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.ops.probe import choosing
 from spx_data.ops.probe.heard import FULL, Heard, Limits, ProbeLine, SpentError, Story, Topic, target_of
 from spx_data.settings import Settings

@@ -22,8 +22,7 @@ from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.market.dates import ZONE
 from spx_data.market.products import Product, settles_at_the_open
 from spx_data.market.second_opinion import Lack
-from spx_data.market.sessions import Session
-from spx_data.market.window import Window
+from spx_data.market.sessions import Session, Window
 from spx_data.quality.panel import FAILED
 from spx_data.settings import Settings
 

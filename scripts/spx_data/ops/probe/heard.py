@@ -17,10 +17,8 @@ from spx_data.errors import NEVER, ApiDataNotFoundError, SpxDataError, WrongApiE
 from spx_data.fill.lacking import Contract
 from spx_data.market.chains import Chain, Listed, ListedChain, Reported, true_expiration
 from spx_data.market.products import Product
-from spx_data.market.readings import Reading
-from spx_data.market.sessions import Session
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.second_opinion import Reading
+from spx_data.market.sessions import Session, VendorHours, Window
 from spx_data.quality.panel import clock
 from spx_data.settings import Settings
 from spx_data.sources import access, slots

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from spx_data.errors import ApiDataNotFoundError
 from spx_data.market.chains import Contract
 from spx_data.market.records import RIGHTS
-from spx_data.market.sessions import Session
-from spx_data.market.vendor_hours import EARLY_CLOSE, OPEN
+from spx_data.market.sessions import EARLY_CLOSE, OPEN, Session
 from spx_data.ops.probe import looking
 from spx_data.ops.probe.heard import Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen

@@ -7,7 +7,6 @@ replays it (`--replay FILE`). Nothing of the account, nor of this machine, is in
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import stat
@@ -135,7 +134,7 @@ class _Making:
     def recording(self, profile: Profile) -> Recording:
         """The archive."""
         exchanges = [each for heard in self._story.heard for each in self._exchanges(heard)]
-        table = [self._masked(dataclasses.asdict(row)) for row in profile.table]
+        table = [self._masked(row._asdict()) for row in profile.table]
         scrubbing.check_nothing_personal(self._bodies, exchanges, table)
         document = {
             "format": FORMAT,

@@ -19,10 +19,10 @@ from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen
 from spx_data.quality import black_scholes, explanation, greeks
+from spx_data.quality.black_scholes import PRINTED
 from spx_data.quality.checks import Floats
 from spx_data.quality.expiry import UNNAMED, Counting, Reading
 from spx_data.quality.explanation import Explanation, Rate
-from spx_data.quality.greek_rows import PRINTED
 from spx_data.quality.greeks import Sample
 from spx_data.quality.panel import Panel, clock
 from spx_data.sources import profile

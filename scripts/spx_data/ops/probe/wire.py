@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiResponseInvalidError
 from spx_data.market import schema
-from spx_data.market.readings import READINGS
+from spx_data.market.second_opinion import READINGS
 from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
 from spx_data.ops.probe.looking import Seen, Table

@@ -27,8 +27,8 @@ from typing import Any
 
 from spx_data.errors import FileCorruptionError, SpxDataError
 from spx_data.fill.download import download_expirations
-from spx_data.fill.listing import fetch_expirations
 from spx_data.fill.merge import merge_date
+from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import passports
 from spx_data.market.sessions import Session
 from spx_data.ops.recheck.differences import Differences

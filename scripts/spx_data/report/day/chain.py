@@ -12,12 +12,11 @@ import polars as pl
 
 from spx_data.market.chains import Chain, ListedChain, midnight_ms
 from spx_data.market.second_opinion import SecondOpinion, opinions_of
-from spx_data.market.window import Window
-from spx_data.quality import completeness, figures, parity, quotes, smile
+from spx_data.market.sessions import Window
+from spx_data.quality import completeness, parity, quotes, smile
 from spx_data.quality.checks import Floats, Ints, Mask
-from spx_data.quality.panel import CALL, MINUTE_MS, PUT, Panel, judged
+from spx_data.quality.panel import CALL, MINUTE_MS, PUT, Panel, Presence, judged
 from spx_data.quality.parity import Fit
-from spx_data.quality.presence import Presence
 
 _MOMENTS_APART_MS = 15 * MINUTE_MS  # of those at which volatilities are drawn
 _FEW = 30  # columns that are all moments
@@ -144,7 +143,7 @@ def read(
     panel = Panel(root, expiration, grid.date, pl.concat(kept), grid.step_ms)
     fit = parity.fit(panel)
     contracts, present, missing = _presence(root, expiration, census, proof, grid)
-    iv = figures.volatility_at_the_money(panel, fit)
+    iv = smile.volatility_at_the_money(panel, fit)
     at = panel.stamps
     still, moving = quotes.stale(panel)
     return Lines(
@@ -155,7 +154,7 @@ def read(
         present=present,
         missing=missing,
         two_sided=grid.line(at, _share(panel.two_sided, panel.there)),
-        spread=grid.line(at, _medians(figures.relative_spreads(panel, fit))),
+        spread=grid.line(at, _medians(smile.relative_spreads(panel, fit))),
         stale=grid.line(at, _share(still, moving)),
         iv=grid.line(at, iv),
         smiles=at_moments(panel, fit, iv, grid),

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from spx_data.quality import score
+from spx_data.quality import points_lost
 from spx_data.report.day.tables import checks
 from spx_data.report.day.view import View, around
 from spx_data.report.drawing import MONTH_AND_DAY, VERDICTS, Figure, chart_of, colours, told
@@ -71,7 +71,7 @@ def _looked(found: Mapping[str, Any]) -> str:
 
 def _parts(found: Mapping[str, Any], rules: Quality) -> list[dict[str, Any]]:
     """Each part with the points of the score that it cost, and where that shows first."""
-    lost = score.lost({part["part"]: part["score"] for part in found["parts"]}, rules.weights)
+    lost = points_lost({part["part"]: part["score"] for part in found["parts"]}, rules.weights)
     return [
         {
             **part,

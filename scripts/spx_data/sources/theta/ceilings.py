@@ -6,9 +6,9 @@ comes from there has an end: here is where. Each ceiling is far above what was e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 
 LINE = 1 << 20  # bytes; a row of the longest spelling has 560
 RATE = 1 << 14  # bytes a second that must come on average, once an answer has begun: so its time has an end
@@ -20,8 +20,7 @@ _FEW_CONTRACTS = 1_000
 _TWICE = 2  # a listing may know half of a chain, and rows come twice at times (docs/wire.md, 13)
 
 
-@dataclass(frozen=True)
-class Ceiling:
+class Ceiling(NamedTuple):
     """The most that an answer may be, all of its pages together."""
 
     rows: int

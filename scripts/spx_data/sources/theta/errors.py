@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from spx_data.errors import (
@@ -73,8 +73,7 @@ def stage_of(url: str) -> Stage:
     return Stage.HISTORY if strike == ["*"] else Stage.CONTRACT
 
 
-@dataclass(frozen=True)
-class _Meaning:
+class _Meaning(NamedTuple):
     kind: type[SpxDataError]
     says: str
     cure: str = ""
@@ -184,7 +183,7 @@ def of_status(
     """
     meaning = _meaning(status, stage_of(about or url))
     if alone and meaning.kind is ApiRateLimitError:
-        meaning = replace(meaning, cure=_ALONE)
+        meaning = meaning._replace(cure=_ALONE)
     text = excerpt(body)
     fields: dict[str, object] = {"url": url, "status": status, "excerpt": text, "base_url": base_url}
     if meaning.kind is ApiRateLimitError or retry_after is not None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,8 +58,7 @@ def whole(body: BinaryIO) -> Any:
     return found
 
 
-@dataclass(frozen=True)
-class _Structure:
+class _Structure(NamedTuple):
     """Where the signs of a piece are that are not within words, and how deep each byte lies."""
 
     text: npt.NDArray[np.uint8]

@@ -7,8 +7,7 @@ import itertools
 import reprlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from spx_data.sources.theta import json_text
 from spx_data.sources.theta.json_text import Cursor
@@ -24,8 +23,7 @@ _MOST_COLUMNS = 64
 _MOST_HELD = 256 << 20  # bytes, of a body in columns: a whole chain's take a third of it
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """How a JSON body begins: its header object, and what holds its rows."""
 
     header: Row

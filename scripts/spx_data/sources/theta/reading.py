@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -16,8 +16,7 @@ from spx_data.sources.theta.spelling import WORD, Unread
 Columns = Mapping[str, pa.DataType]
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The names and the types that rows must have; those that are *optional* may be null."""
 
     columns: Columns

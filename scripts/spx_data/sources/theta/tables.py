@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from spx_data.market import records
-from spx_data.market.readings import Reading
 from spx_data.market.records import Rejects
+from spx_data.market.second_opinion import Reading
 from spx_data.sources.theta import bodies, ceilings, errors, layouts
 from spx_data.sources.theta.blocks import CsvBlock, JsonBlock, NdjsonBlock, header_of, plain
 from spx_data.sources.theta.reading import Block, Wanted

@@ -15,8 +15,7 @@ from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market import schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
 from spx_data.market.records import Asked, Rejects
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import (
     bodies,

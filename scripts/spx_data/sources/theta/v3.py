@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 from spx_data.market import chains, schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
 from spx_data.market.records import Asked, Rejects
-from spx_data.market.vendor_hours import VendorHours
-from spx_data.market.window import Window
+from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import ceilings, contract_lists, errors, health, lists, tables, wire_rows
 from spx_data.sources.theta.transport import Transport

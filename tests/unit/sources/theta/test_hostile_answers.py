@@ -16,7 +16,7 @@ import pytest
 from spx_data.errors import ApiConnectionError, ApiResponseInvalidError, SpxDataError
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.sources import access
 from spx_data.sources.theta import ceilings
 

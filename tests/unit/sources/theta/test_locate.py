@@ -1,7 +1,6 @@
 """Finding the terminal and the API it speaks."""
 
 import socket
-from dataclasses import replace
 
 import pytest
 
@@ -39,7 +38,7 @@ def listens(monkeypatch):
     """Return a setter of the addresses that are looked at when none is configured."""
 
     def listens(**urls):
-        known = [replace(each, address=urls[each.api]) for each in capabilities.APIS]
+        known = [each._replace(address=urls[each.api]) for each in capabilities.APIS]
         monkeypatch.setattr("spx_data.sources.theta.access.APIS", tuple(known))
 
     return listens

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError, SubscriptionError
 from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain, true_expiration
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.sources import access, windows
 from spx_data.sources.theta import v3
 from theta_simulator import Faults, lists

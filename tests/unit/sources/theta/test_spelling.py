@@ -14,7 +14,7 @@ from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
 from spx_data.market import schema
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
-from spx_data.market.window import Window
+from spx_data.market.sessions import Window
 from spx_data.sources.retry import retrying
 from spx_data.sources.theta import spelling, tables, v2, v3
 from spx_data.sources.theta.transport import Answer, Transport

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from spx_data.errors import ApiResponseInvalidError, SubscriptionError
-from spx_data.market.vendor_hours import VendorHours
+from spx_data.market.sessions import VendorHours
 from spx_data.sources import access
 
 DATE = dt.date(2024, 12, 24)

@@ -6,8 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.fill import underlying
-from spx_data.fill.underlying import Underlying
+from spx_data.fill.chunks import Underlying
 
 _STAMPS = st.integers(0, 5).map(lambda minute: minute * 60_000)
 _PRICES = st.sampled_from([0.0, 4_700.0, 4_712.5, 4_699.25, 4_750.0, math.nan, None])
@@ -35,7 +34,7 @@ def test_a_price_of_zero_is_none_at_all():
 def test_no_price_is_none():
     assert prices() is None
     assert prices((0, 0, 0.0), (60_000, 0, math.nan), (60_000, 0, math.inf)) is None
-    assert underlying.together([None, None]) is None
+    assert Underlying.together([None, None]) is None
 
 
 @given(RECORDS, st.randoms())
@@ -50,7 +49,7 @@ def test_the_order_of_records_does_not_matter(records, chance):
 def test_chains_one_by_one_say_what_all_records_say(chains):
     every = prices(*(record for chain in chains for record in chain))
 
-    assert underlying.together(prices(*chain) for chain in chains) == every
+    assert Underlying.together(prices(*chain) for chain in chains) == every
 
 
 @given(RECORDS)

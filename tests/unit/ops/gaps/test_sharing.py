@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.fill import sharing
+from spx_data.ops.gaps import sharing
 
 
 def test_exactly_as_many_jobs_fit_as_may_be_at_work():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.quality.expirations import is_live, lost_expirations, unlisted
+from spx_data.fill.witnesses import is_live, lost_expirations, unlisted
 from theta_simulator import Market, lists, sessions
 
 DATE = dt.date(2024, 1, 18)
