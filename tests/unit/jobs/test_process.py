@@ -77,5 +77,5 @@ def test_a_script_started_by_hand_says_who_starts_it(script):
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "spx-data: the scripts of the rules are started by Snakemake. snakemake --cores 4"
+        "spx-data: the scripts of the rules are started by Snakemake: snakemake --cores 4"
     ]

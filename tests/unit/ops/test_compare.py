@@ -101,7 +101,8 @@ def brute_force(before, after):
         for row in list(old):
             twin = next((r for r in new if all(bits(r[n]) == bits(row[n]) for n in VALUES)), None)
             if twin is not None:
-                old.remove(row)
+                # By identity: 0.0 and -0.0 are equal, and two records.
+                old[:] = [r for r in old if r is not row]
                 new[:] = [r for r in new if r is not twin]
         for one, other in zip(old, new, strict=False):
             differing = [name for name in VALUES if bits(one[name]) != bits(other[name])]
