@@ -89,7 +89,7 @@ test-newest: env
 # Those whose answers hang on the day. libfaketime moves the clock of a process, not that of its timers.
 DATED ?= tests/unit/market/test_sessions.py tests/unit/market/test_dates.py tests/unit/ops/test_gaps.py \
 	tests/unit/lake/test_session_states.py tests/unit/config/test_config.py tests/unit/lake/test_acceptance.py \
-	tests/unit/fill/test_witnesses.py tests/unit/quality/test_hours.py tests/unit/sources/test_windows.py \
+	tests/unit/fill/test_witnesses.py tests/unit/quality/test_hours.py tests/unit/sources/test_source.py \
 	tests/unit/store/test_journal.py tests/unit/store/test_archive.py tests/unit/sources/test_retry.py \
 	tests/unit/test_recipes.py tests/install/test_later.py
 

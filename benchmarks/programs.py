@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import config
-from spx_data.sources import places
+from spx_data.sources import slots
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -42,7 +42,7 @@ class Usage:
 def environment() -> dict[str, str]:
     """The environment of every program: none of our settings, and locks that are no user's."""
     plain = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
-    return {**plain, "PYTHONPATH": str(ROOT / "scripts"), places.VARIABLE: _SLOTS.name}
+    return {**plain, "PYTHONPATH": str(ROOT / "scripts"), slots.VARIABLE: _SLOTS.name}
 
 
 def python(script: str, *words: object) -> list[str]:

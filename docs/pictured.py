@@ -18,7 +18,7 @@ import yaml
 
 import theta_simulator
 from spx_data import config
-from spx_data.sources import places
+from spx_data.sources import slots
 from theta_simulator.blemishes import Blemish, Kind
 from theta_simulator.faults import Faults
 from theta_simulator.faults import Kind as Fault
@@ -81,7 +81,7 @@ class Lake:
         """Run one of the project's commands in the lake, at the lake's time."""
         # Whoever calls may have a lake of their own in their environment.
         environment = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
-        environment |= {places.VARIABLE: str(self.folder.absolute() / "slots")}
+        environment |= {slots.VARIABLE: str(self.folder.absolute() / "slots")}
         environment |= {"SPX_DATA_NOW": NOW, **({"THETADATA_BASE_URL": url} if url else {})}
         ended = subprocess.run(
             [Path(sys.executable).parent / command, *words],

@@ -21,7 +21,7 @@ from spx_data import config
 from spx_data.market import sessions
 from spx_data.market.chains import Chain
 from spx_data.settings import Settings, Terminal
-from spx_data.sources import places
+from spx_data.sources import slots
 from spx_data.store import files
 from spx_data.store.names import Checkpoint
 
@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("any-machine")
 def slots_of_the_tests(tmp_path_factory):
     """Keep the locks of all tests, and of what they start, out of the user's own folder."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv(places.VARIABLE, str(tmp_path_factory.mktemp("slots")))
+        patched.setenv(slots.VARIABLE, str(tmp_path_factory.mktemp("slots")))
         yield
 
 

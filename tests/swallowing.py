@@ -14,7 +14,7 @@ from spx_data.errors import SpxDataError
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
-from spx_data.sources.theta import ceilings, tables
+from spx_data.sources.theta import limits, tables
 from spx_data.sources.theta.transport import Answer
 from spx_data.sources.theta.v3 import _FIRST_ORDER, _OPTIONAL, _validated
 
@@ -24,7 +24,7 @@ MINUTES = Window(dt.time(9, 30), dt.time(16), "1m")
 
 def swallow(path: str, content_type: str) -> str:
     """Return how many records the answer in the file *path* has, or the name of the error it ends in."""
-    limit = ceilings.history(MINUTES, 0)
+    limit = limits.history(MINUTES, 0)
     with Path(path).open("rb") as stream:
         answer = Answer(
             "http://127.0.0.1/v3/option/history/greeks", content_type, None, stream, ceiling=limit

@@ -8,11 +8,11 @@ last one is given for ever.
 import socket
 import threading
 
-from spx_data.sources.theta import ceilings
+from spx_data.sources.theta import limits
 
 PAGE = b"\x1e\n"
 _END = b"\r\n\r\n"
-_MOST_REQUESTS = ceilings.PAGES + 10  # of one input: who asks for more pages has no ceiling, and is cut off
+_MOST_REQUESTS = limits.PAGES + 10  # of one input: who asks for more pages has no ceiling, and is cut off
 
 
 class Loopback:

@@ -17,8 +17,6 @@ import time
 from rich.console import Console
 from tests.proof import shares
 
-from spx_data.sources import places
-
 
 def main():
     """Run one proof, print its table, and return 1 where something was wrong."""
@@ -32,7 +30,7 @@ def main():
     options = parser.parse_args()
     begun, console = time.monotonic(), Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="slots-") as slots:
-        os.environ[places.VARIABLE] = slots
+        os.environ[slots.VARIABLE] = slots
         tally = shares.run(options.proof, options.trials, options.seed, options.processes)
     console.print(shares.module(options.proof).table(tally))
     last = options.seed + options.trials - 1

@@ -14,7 +14,7 @@ from spx_data.fill.questions import Budget
 from spx_data.market.chains import Listed
 from spx_data.market.second_opinion import ChainState, Opinion
 from spx_data.sources import slots
-from spx_data.sources.theta import contract_lists, tables, transport, v2, wire_rows
+from spx_data.sources.theta import tables, transport, v2, wire_rows
 from spx_data.store import staging
 from theta_simulator.faults import ALL, OUTAGES, Kind
 from theta_simulator.habits import Kind as Habit
@@ -108,9 +108,9 @@ WITHOUT = {
     "its memory of pages": (v2.V2, "_tables", tables_of_every_page, "page-twice", "wrong"),
     "its look at next pages": (v2.V2, "_check_page", lambda *_: None, "page-loop", "asked again"),
     "its look at roots": (
-        contract_lists,
+        wire_rows,
         "group",
-        group_of_whatever_comes(contract_lists.group),
+        group_of_whatever_comes(wire_rows.group),
         "hostile-names",
         # Its listing is refused when it is read again, and which root comes first is chance.
         ("a spoilt answer", "asked again without cause"),

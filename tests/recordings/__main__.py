@@ -16,7 +16,7 @@ from spx_data import config
 from spx_data.ops.probe import probing
 from spx_data.ops.probe.recording import recording
 from spx_data.settings import Settings
-from spx_data.sources import places
+from spx_data.sources import slots
 from theta_simulator.habits import Habit
 
 HERE = Path(__file__).parent
@@ -71,7 +71,7 @@ def main() -> None:
     for name, terminal in TERMINALS.items():
         target = HERE / f"{name}.zip"
         with tempfile.TemporaryDirectory() as scratch:
-            os.environ[places.VARIABLE] = str(Path(scratch, "slots"))
+            os.environ[slots.VARIABLE] = str(Path(scratch, "slots"))
             made(target, terminal, Path(scratch))
         print(f"{target.name} {target.stat().st_size:,} bytes")
 

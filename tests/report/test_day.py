@@ -19,7 +19,7 @@ from spx_data.quality import catalogue
 from spx_data.report import day, drawing, page
 from spx_data.report.day import provenance, underlying
 from spx_data.report.day.view import View
-from spx_data.status import day_report, outliers
+from spx_data.status import day_report, neighbours
 from spx_data.store import files, journal
 from spx_data.text import words
 
@@ -200,7 +200,7 @@ def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
     assert {(row["measure"], row["z"], row["stands_out"]) for row in shown if "z" in row} == {
         (each["measure"], each["z"], each["stands_out"]) for each in distances
     }
-    assert any(row.get("stands_out") and row["figure"] == outliers.WORDS["score"] for row in shown)
+    assert any(row.get("stands_out") and row["figure"] == neighbours.WORDS["score"] for row in shown)
 
 
 def test_pages_beside_are_linked_as_far_as_there_are_any(lake, views):

@@ -27,8 +27,9 @@ from spx_data.report.dashboard import disk, periods
 from spx_data.report.dashboard.view import View, tables
 from spx_data.report.drawing import DATES, specification
 from spx_data.settings import Settings
-from spx_data.status import Facts, Summary, Trouble, traffic
-from spx_data.status.coverage import balances, reach, states
+from spx_data.status import Facts, Summary, Trouble, digest
+from spx_data.status.quality import balances
+from spx_data.status.summary import reach, states
 from spx_data.store import files, journal
 
 SECTIONS = ("coverage", "quality", "speed", "failures", "terminal", "disk")
@@ -411,8 +412,8 @@ def test_latencies_are_right_within_a_class(lake, view):
         for event in events(lake)
         if event["event"] == journal.REQUEST and event["status"] in (200, 472)
     )
-    whole = traffic.Traffic()
-    for one in traffic.by_day(summary.facts.traffic for summary in view.dates).values():
+    whole = digest.Traffic()
+    for one in digest.by_day(summary.facts.traffic for summary in view.dates).values():
         whole.add(one)
 
     for share in (0.05, 0.5, 0.95, 1.0):
@@ -423,8 +424,8 @@ def test_latencies_are_right_within_a_class(lake, view):
 @given(st.lists(st.floats(0.001, 600), min_size=1, max_size=200), st.floats(0.01, 1))
 def test_a_quantile_lies_in_the_class_of_the_true_one(seconds, share):
     requests = [{"at": "2024-01-02T10:00:00", "status": 200, "bytes": 1, "seconds": one} for one in seconds]
-    facts = traffic.facts(requests)
-    (one,) = traffic.by_day([facts]).values()
+    facts = digest.traffic(requests)
+    (one,) = digest.by_day([facts]).values()
 
     exact = sorted(seconds)[max(0, math.ceil(share * len(seconds) - 1e-9) - 1)]
 
@@ -439,7 +440,7 @@ def test_what_is_remembered_of_requests_is_what_was_read():
         for status in (200, 472, 500, None)
     ]
 
-    facts = traffic.facts([*requests, {"at": "2024-01-02T11:00:00", "status": 200}])
+    facts = digest.traffic([*requests, {"at": "2024-01-02T11:00:00", "status": 200}])
 
     assert json.loads(json.dumps(facts)) == facts
     assert [line[:4] for line in facts] == [["2024-01-01", 4, 2, 28], ["2024-01-02", 5, 2, 28]]
@@ -452,7 +453,7 @@ def test_requests_of_two_dates_on_one_day_are_taken_together(lake, tmp_path):
         seal(settings, dt.date(2024, 12, day))
         record(settings, dt.date(2024, 12, day), journal.REQUEST, at=at, status=200, bytes=5, seconds=seconds)
 
-    found = traffic.by_day(summary.facts.traffic for summary in status.summaries(settings, MOMENT))
+    found = digest.by_day(summary.facts.traffic for summary in status.summaries(settings, MOMENT))
 
     assert list(found) == [dt.date(2024, 12, 20)]
     assert found[dt.date(2024, 12, 20)].requests == 2

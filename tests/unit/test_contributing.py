@@ -47,10 +47,10 @@ TRIED = {
     "An export": """
         import io
         import polars as pl
-        from spx_data.exports import catalogue
+        from spx_data import exports
 
         rows, to = pl.LazyFrame({"bid": [1.0, None]}), io.BytesIO()
-        catalogue.of("arrow").write(rows, to)
+        exports.of("arrow").write(rows, to)
         assert pl.read_ipc(to.getvalue()).equals(rows.collect())
     """,
     "A source": """

@@ -4,7 +4,7 @@ import os
 import pwd
 from pathlib import Path
 
-from spx_data.sources import places
+from spx_data.sources import slots
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
@@ -50,4 +50,4 @@ def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(new_lake)
 def test_the_tests_leave_the_users_own_folder_alone():
     home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
 
-    assert not places.of_terminal("http://127.0.0.1:25503", home).folder.is_relative_to(home)
+    assert not slots.of_terminal("http://127.0.0.1:25503", home).folder.is_relative_to(home)

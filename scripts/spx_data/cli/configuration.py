@@ -133,10 +133,10 @@ def validate(ctx: click.Context) -> None:
 
     Example: spx-data config validate
     """
-    from spx_data.config import mistakes
+    from spx_data.config import checking
 
     call: Call = ctx.obj
-    wrong = mistakes.problems(call.files)
+    wrong = checking.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
         say(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
@@ -261,10 +261,10 @@ def _tell_of_the_floor(call: Call) -> None:
 
 
 def _warn_of_environment(keys: Sequence[str]) -> None:
-    from spx_data.config import table
+    from spx_data import config
 
     for key in keys:
-        if variable := table.overriding(key):
+        if variable := config.overriding(key):
             _warn(f"the environment variable {variable} overrides {key} until it is unset")
 
 

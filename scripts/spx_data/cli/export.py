@@ -23,10 +23,10 @@ class _Export(click.Command):
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the formats, a line each."""
-        from spx_data.exports import catalogue
+        from spx_data import exports
 
         with formatter.section("Formats"):
-            formatter.write_dl([(form.name, form.meaning) for form in catalogue.known().values()])
+            formatter.write_dl([(form.name, form.meaning) for form in exports.known().values()])
 
 
 @click.command(cls=_Export, short_help="Write sealed days in the format of another tool.")
@@ -50,9 +50,10 @@ def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Mi
     \b
     spx-data export csv exported --dates 2024-03
     """
-    from spx_data.exports import catalogue, exporting
+    from spx_data import exports
+    from spx_data.exports import exporting
 
-    chosen = catalogue.of(form)
+    chosen = exports.of(form)
     written = kept = 0
     for day in exporting.export(_sealed(call, dates, missing), chosen, folder):
         written, kept = written + day.is_new, kept + (not day.is_new)

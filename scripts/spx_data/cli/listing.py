@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from spx_data.market.dates import Dates
     from spx_data.settings import Quality
     from spx_data.status import Summary, Trouble
-    from spx_data.status.habits import Habits
-    from spx_data.status.inventory import Item
-    from spx_data.status.patterns import Aspect
+    from spx_data.status.failures import Aspect
+    from spx_data.status.history import Item
+    from spx_data.status.quality import Habits
 
 
 def _some(value: float) -> str:
@@ -120,7 +120,7 @@ def _worked_on(line: Summary, since: dt.date) -> bool:
 def session(line: Summary, rules: Quality, habits: Habits) -> Row:
     """One date as a flat object; its score is but for the *habits* of the lake's source."""
     from spx_data.status.quality import standing
-    from spx_data.status.rows import STATUS
+    from spx_data.status.tables import STATUS
 
     state, facts = line.state, line.facts
     values: tuple[Any, ...] = (
@@ -195,17 +195,17 @@ def errors(
     spx-data errors --by cause
     spx-data errors --by type --format json
     """
-    from spx_data.status import patterns, summaries
+    from spx_data.status import failures, summaries
 
     lines = summaries(call.settings, call.moment)
-    found = patterns.troubles(
+    found = failures.troubles(
         (line for line in lines if dates is None or line.date in dates),
         since.first if since else None,
         types,
-        patterns.of_runs(call.settings.layout) if dates is None else (),
+        failures.of_runs(call.settings.layout) if dates is None else (),
     )
     if by:
-        view.show(_patterns(by), map(asdict, patterns.patterns(found, by)))
+        view.show(_patterns(by), map(asdict, failures.patterns(found, by)))
     else:
         view.show(ERRORS, map(_error, found))
 
@@ -216,7 +216,7 @@ def _error(line: Trouble) -> Row:
 
 
 def _patterns(by: Aspect) -> List:
-    from spx_data.status.patterns import Pattern
+    from spx_data.status.failures import Pattern
 
     columns = (
         Column("group", _HEADINGS.get(by, by), wraps=by == "cause"),
@@ -265,7 +265,7 @@ def inventory(call: Call, dates: Dates | None, view: View) -> None:
     spx-data inventory --format csv > inventory.csv
     """
     from spx_data.status import summaries
-    from spx_data.status.inventory import items
+    from spx_data.status.history import items
     from spx_data.store import tree
 
     walked = tree.walk(call.settings.layout)

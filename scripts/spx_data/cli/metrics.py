@@ -16,7 +16,7 @@ from spx_data.text.words import count, duration, minute, size
 
 if TYPE_CHECKING:
     from spx_data.market.dates import Dates
-    from spx_data.status.trends import Period, Step, Trend
+    from spx_data.status.trends import Measure, Period, Step, Trend
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,17 @@ def metrics(call: Call, dates: Dates | None, step: Step | None, trend: bool, vie
     spx-data metrics --trend --by week
     spx-data metrics --trend --format json
     """
-    from spx_data.status import performance, summaries
+    from spx_data.status import summaries, trends
 
     tell_of_a_missing_lake(call.settings.layout)
     lines = summaries(call.settings, call.moment)
-    found = performance.performances(line for line in lines if dates is None or line.date in dates)
+    found = trends.performances(line for line in lines if dates is None or line.date in dates)
     if step or trend:
-        periods = performance.periods(found, step or "month")
-        show_over_time(
-            periods, performance.trends if trend else None, _HEADINGS, step or "month", view, FILLS.empty
-        )
+        periods = trends.periods(found, trends.FILLING, step or "month")
+        measures = trends.FILLING if trend else None
+        show_over_time(periods, measures, _HEADINGS, step or "month", view, FILLS.empty)
     else:
-        names = [field.name for field in fields(performance.Performance)]
+        names = [field.name for field in fields(trends.Performance)]
         rows = [asdict(line) | {"date": line.date.isoformat()} for line in found]
         view.show(replace(FILLS, fields=names), rows)
 
@@ -99,21 +98,23 @@ def metrics(call: Call, dates: Dates | None, step: Step | None, trend: bool, vie
 
 def show_over_time(
     periods: Sequence[Period],
-    trends: Callable[[Sequence[Period]], Sequence[Trend]] | None,
+    measures: Sequence[Measure] | None,
     headings: Sequence[Heading],
     step: Step,
     view: View,
     empty: str,
 ) -> None:
-    """Print the newest *periods*, and below them (a program: instead of them) the *trends* they make."""
+    """Print the newest *periods*, and below them (a program: instead of them) where *measures* are going."""
+    from spx_data.status.trends import trends
+
     shown = periods[-view.limit if view.limit else 0 :]
-    if trends is None or view.is_table:
+    if measures is None or view.is_table:
         view.show(_periods(headings, step, empty), map(_period, shown))
-    if trends and (shown or not view.is_table):
+    if measures and (shown or not view.is_table):
         if view.is_table:
             console().print()
         # All of them: a limit is one of periods.
-        replace(view, limit=None).show(_trends(headings), map(_trend, trends(shown)))
+        replace(view, limit=None).show(_trends(headings), map(_trend, trends(shown, measures)))
 
 
 def _periods(headings: Sequence[Heading], step: Step, empty: str) -> List:

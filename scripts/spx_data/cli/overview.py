@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spx_data.settings import Quality, Settings
     from spx_data.status import Overview, Summary
     from spx_data.status.failures import Group
-    from spx_data.status.habits import Habits
+    from spx_data.status.quality import Habits
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0

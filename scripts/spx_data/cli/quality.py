@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from spx_data.market.dates import Dates
     from spx_data.status import Summary
-    from spx_data.status.outliers import Distance
+    from spx_data.status.neighbours import Distance
     from spx_data.status.quality import Day
     from spx_data.status.trends import Step
 
@@ -46,7 +46,7 @@ def _told(row: Row) -> str:
 
 
 def _far(row: Row) -> str:
-    from spx_data.status.outliers import Distance
+    from spx_data.status.neighbours import Distance
 
     return ", ".join(str(Distance(**each)) for each in row["outliers"])
 
@@ -92,7 +92,7 @@ def quality(
     spx-data quality --trend --by week
     """
     from spx_data.status import quality as status_quality
-    from spx_data.status import summaries
+    from spx_data.status import summaries, trends
 
     call: Call = ctx.obj
     tell_of_a_missing_lake(call.settings.layout)
@@ -107,9 +107,9 @@ def quality(
         and (below is None or (day.score is not None and day.score < below))
     ]
     if step or trend:
-        periods = status_quality.periods([every[place] for place in chosen], step or "month")
-        trends = status_quality.trends if trend else None
-        show_over_time(periods, trends, _headings(), step or "month", view, DAYS.empty)
+        measures = status_quality.MEASURES
+        periods = trends.periods([every[place] for place in chosen], measures, step or "month")
+        show_over_time(periods, measures if trend else None, _headings(), step or "month", view, DAYS.empty)
         return
     names = [*(field.name for field in fields(status_quality.Day)), "expirations_lost", "outliers"]
     view.show(
@@ -161,8 +161,7 @@ def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
 
 def _rows(call: Call, lines: Sequence[Summary], every: Sequence[Day], chosen: Sequence[int]) -> Iterator[Row]:
     """The days at the *chosen* places among *every* one, the newest first."""
-    from spx_data.status.listings import Listings
-    from spx_data.status.outliers import Neighbourhood
+    from spx_data.status.neighbours import Listings, Neighbourhood
 
     among, listings = Neighbourhood(every), Listings(lines)
     threshold = call.settings.quality.outlier_z
@@ -201,7 +200,7 @@ def _print_habits(lines: Sequence[Summary]) -> None:
 
 
 def _headings() -> list[Heading]:
-    from spx_data.status.outliers import WORDS
+    from spx_data.status.neighbours import WORDS
     from spx_data.status.quality import PARTS
 
     return [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spx_data.cli.output import console, print_table
 from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.status import day_report
-from spx_data.status.outliers import WORDS
+from spx_data.status.neighbours import WORDS
 from spx_data.text.words import count, counted, fraction, minute, percent, points
 
 if TYPE_CHECKING:

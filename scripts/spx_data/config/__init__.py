@@ -37,7 +37,7 @@ __all__ = [
     "changed_at",
     "load",
     "merged",
-    "origin",
+    "overriding",
     "parse",
     "problems",
     "read",
@@ -56,11 +56,9 @@ ENVIRONMENT: Mapping[str, tuple[str, type]] = {
 }
 
 
-def origin(key: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Who set *key*: the environment variable that overrides it, or the config."""
-    return next(
-        (name for name, (of, _) in ENVIRONMENT.items() if of == key and environment.get(name)), "config"
-    )
+def overriding(key: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The environment variable that has the last word about *key*; None where none has."""
+    return next((name for name, (of, _) in ENVIRONMENT.items() if of == key and environment.get(name)), None)
 
 
 def changed_at() -> str | None:

@@ -14,11 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from spx_data import config
 from spx_data.config import reading, rulebook
 from spx_data.config.rulebook import Document
+from spx_data.config.table import value
 from spx_data.errors import ConfigurationValidationError, SpxDataError
+from spx_data.market import sessions
 
+CALENDAR = "processing.calendar"
+DEFAULT_CALENDAR = "NYSE"
+
+_SOME_DATE = dt.date(2024, 1, 2)
 _OF_A_KEY = re.compile(r"config: ([a-z_]+(?:\.[a-z_]+)?): ")
 
 
@@ -101,7 +109,7 @@ def faults(
             Fault(
                 f"{path} line {again.line}",
                 again.key,
-                reading.said_twice(again),
+                str(again),
                 reading.KEEP_ONE,
                 is_of_form=True,
             )
@@ -124,7 +132,7 @@ def place(
 ) -> str:
     """Who said what *key* is, the last who did, with the line in a file; the last file where nobody did."""
     names = key.split(".")[:2]
-    if (variable := config.origin(".".join(names), environment)) in config.ENVIRONMENT:
+    if variable := config.overriding(".".join(names), environment):
         return f"environment variable {variable}"
     inside: Any = overrides or {}
     while names and isinstance(inside, Mapping) and names[0] in inside:
@@ -133,9 +141,25 @@ def place(
         return "--config"
     for path in reversed(list(texts)):
         inner = [name for name in key.split(".")[:2] if not name.isdecimal()]  # an item stands with its list
-        if line := reading.line_of(texts[path], inner):
+        if line := _line_of(texts[path], inner):
             return f"{path} line {line}"
     return str([config.FILE, *texts][-1])
+
+
+def _line_of(text: str, keys: Sequence[str]) -> int | None:
+    """The line in which the last of *keys*, each inside of the one before, stands; None where it does not."""
+    try:
+        node, line = reading.composed(text.removeprefix("\ufeff")), 0
+    except yaml.YAMLError:
+        return None
+    for name in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        inside = [pair for pair in pairs if str(pair[0].value) == name]
+        if not inside:
+            return None
+        key, node = inside[-1]
+        line = key.start_mark.line + 1
+    return line
 
 
 def located(said: str, paths: Sequence[Path]) -> str:
@@ -148,3 +172,27 @@ def located(said: str, paths: Sequence[Path]) -> str:
     except SpxDataError:
         return said
     return f"{place(match[1], texts)}: {said.removeprefix('config: ')}"
+
+
+def problems(paths: Sequence[Path], environment: Mapping[str, str] = os.environ) -> list[Fault]:
+    """Everything that is wrong with the settings, the calendar's name included; the files' form is first."""
+    found = faults(paths, environment)
+    if any(fault.is_of_form or fault.key == CALENDAR for fault in found):
+        return found
+    texts = {path: config.read(path) for path in paths}
+    document = config.merged(config.parse(text, path) for path, text in texts.items())
+    for error in unknown_calendar(value(document, CALENDAR)):
+        finding = error.cause.removeprefix(f"config: {CALENDAR}: ")
+        found.append(Fault(place(CALENDAR, texts, environment), CALENDAR, finding, error.cure))
+    return found
+
+
+def unknown_calendar(name: str) -> list[SpxDataError]:
+    """What is wrong with a calendar's name; asking takes a second, so nobody asks about the default."""
+    if name == DEFAULT_CALENDAR:
+        return []
+    try:
+        sessions.between(name, _SOME_DATE, _SOME_DATE)
+    except ConfigurationValidationError as error:
+        return [error]
+    return []

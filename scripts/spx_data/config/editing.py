@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import config
-from spx_data.config import mistakes, rulebook
-from spx_data.config.rulebook import START_DATE, Document
+from spx_data.config import checking, rulebook
+from spx_data.config.rulebook import START_DATE, Document, disclosed
 from spx_data.config.table import Layers, has, value
-from spx_data.config.wording import disclosed
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
 from spx_data.market import products
 from spx_data.sources import catalogue
@@ -40,7 +39,7 @@ _IDENTITY = {
 
 @dataclass(frozen=True)
 class Change:
-    """One key before and after, in the files, as it may be shown (`wording.disclosed`).
+    """One key before and after, in the files, as it may be shown (`rulebook.disclosed`).
 
     *new* is None where a key without default was taken out.
     """
@@ -105,7 +104,7 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
         edited = _edited(target, text, wanted, out)
         after = Layers((*before.files[:-1], (target, config.parse(edited, target))))
         _check(target, before.document, after.document)
-        for error in mistakes.unknown_calendar(wanted.get(mistakes.CALENDAR, mistakes.DEFAULT_CALENDAR)):
+        for error in checking.unknown_calendar(wanted.get(checking.CALENDAR, checking.DEFAULT_CALENDAR)):
             raise _refusal(error)
         record = _ready_journal(after)
         files.rewrite(target, edited)

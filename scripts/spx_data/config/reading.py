@@ -1,21 +1,23 @@
 """A config file as text, and its text as a document: plain settings, each of them said once.
 
 Scalars are read as YAML 1.2 reads them: what YAML 1.1 takes for other numbers than stand there (010 is 8,
-16:00 is 960) stays text, which the schema refuses in the person's own words.
+16:00 is 960) stays text, which the schema refuses in the person's own words. What is no YAML is told in a
+person's words too: where, and what to write.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from spx_data.config.rulebook import Document, invalid
-from spx_data.config.yaml_errors import TAG, explained, not_yaml, unusable
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 from spx_data.text.words import quoted
 
@@ -35,6 +37,7 @@ _FLOAT = re.compile(
     r"[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?\Z|[-+]?(?:0|[1-9][0-9]*)\.?[eE][-+]?[0-9]+\Z"
 )
 KEEP_ONE = "Keep one of the two"
+_TAG = "a tag is there, and settings are plain values"
 _NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
 
 
@@ -49,12 +52,12 @@ def read(path: Path) -> str:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise unusable(
+            raise _unusable(
                 path, "is no file that can be read twice", "Save the settings as a file, and name that"
             )
         if found.st_size > _MOST_BYTES:
             size = f"{found.st_size / 1e6:,.0f} MB"
-            raise unusable(path, f"holds {size}, which is no config", "Name the file that has your settings")
+            raise _unusable(path, f"holds {size}, which is no config", "Name the file that has your settings")
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
@@ -79,19 +82,15 @@ def read(path: Path) -> str:
 
 def _where_to_begin(path: Path) -> str:
     if path != FILE:
-        return f"Name one that is there; relative names are looked for in {_here()}"
+        here: Path | str = "a folder that is gone"
+        with suppress(OSError):
+            here = Path.cwd()
+        return f"Name one that is there; relative names are looked for in {here}"
     project = quoted(SHIPPED.parents[1])
     return (
         f"Run from the project's folder (`cd {project}`), or begin with a copy of {SHIPPED}: "
         f"`mkdir -p config && cp {quoted(SHIPPED)} config/`"
     )
-
-
-def _here() -> str:
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return "a folder that is gone"
 
 
 def _is_utf16(content: bytes) -> bool:
@@ -112,7 +111,7 @@ def _no_utf8(path: Path, content: bytes, start: int) -> ConfigurationValidationE
         line = content[:start].count(b"\n") + 1
         what = f"line {line} has the byte 0x{content[start]:02x}, which is {name}, not UTF-8"
     file, copy = quoted(path), quoted(f"{path}.utf8")
-    return unusable(
+    return _unusable(
         path,
         f"is no UTF-8 text: {what}",
         f"Save it as UTF-8: `iconv -f {name} -t UTF-8 {file} > {copy} && mv {copy} {file}`",
@@ -129,6 +128,9 @@ class Repeated(NamedTuple):
     line: int
     first: int
 
+    def __str__(self) -> str:
+        return f"it stands there once more in line {self.line}; the first is in line {self.first}"
+
 
 def parse(text: str, path: Path) -> Document:
     """The document in *text*, which is what *path* holds, or is to hold; not yet validated.
@@ -138,7 +140,12 @@ def parse(text: str, path: Path) -> Document:
     """
     document, repeated = parsed(text, path)
     for again in repeated:
-        raise twice(path, again)
+        raise ConfigurationValidationError(
+            f"{path} line {again.line}: {again.key}: {again}",
+            cure=KEEP_ONE,
+            what=again.key,
+            reason=f"a second time in line {again.line}",
+        )
     return document
 
 
@@ -147,39 +154,21 @@ def parsed(text: str, path: Path) -> tuple[Document, list[Repeated]]:
     text = text.removeprefix("\ufeff")
     if odd := _CONTROL.search(text):
         line = text.count("\n", 0, odd.start()) + 1
-        raise not_yaml(path, line, f"the character 0x{ord(odd[0]):02x} stands there", "Take it out")
+        raise _not_yaml(path, line, f"the character 0x{ord(odd[0]):02x} stands there", "Take it out")
     try:
-        node = _node(text)
+        node = composed(text)
         repeated = list(_looked_through(node, path))
         document = value_of(node)
     except yaml.YAMLError as error:
-        raise explained(error, text, path) from error
+        raise _explained(error, text, path) from error
     if not isinstance(document, dict | None):
         raise invalid(
             str(path),
-            f"the file holds no keys: {_shape(document)}",
+            f"the file holds no keys: {'a list' if isinstance(document, list) else 'one value'}"
+            " stands at the top",
             "Write sections with keys, as in config/config.yaml",
         )
     return document or {}, repeated
-
-
-def twice(path: Path, again: Repeated) -> ConfigurationValidationError:
-    """The error that a key stands twice in the file *path*."""
-    return ConfigurationValidationError(
-        f"{path} line {again.line}: {again.key}: {said_twice(again)}",
-        cure=KEEP_ONE,
-        what=again.key,
-        reason=f"a second time in line {again.line}",
-    )
-
-
-def said_twice(again: Repeated) -> str:
-    """What is wrong with a key that stands twice."""
-    return f"it stands there once more in line {again.line}; the first is in line {again.first}"
-
-
-def _shape(document: Any) -> str:
-    return "a list stands at the top" if isinstance(document, list) else "one value stands at the top"
 
 
 class _Reader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -203,22 +192,19 @@ _Reader.yaml_implicit_resolvers = {
 }
 for _tag, _pattern in _NUMBERS.items():
     _Reader.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
-_Reader.add_constructor(
-    "tag:yaml.org,2002:map", lambda loader, node: loader.construct_mapping(node, deep=True)
-)
-_Reader.add_constructor(
-    "tag:yaml.org,2002:seq", lambda loader, node: loader.construct_sequence(node, deep=True)
-)
+for _tag, _read in (("map", _Reader.construct_mapping), ("seq", _Reader.construct_sequence)):
+    _Reader.add_constructor(f"tag:yaml.org,2002:{_tag}", functools.partial(_read, deep=True))
 for _tag in ("bool", "int", "float", "timestamp"):
     _Reader.add_constructor(f"tag:yaml.org,2002:{_tag}", _Reader.plain)
 
 
-def _node(text: str) -> yaml.Node | None:
+def composed(text: str) -> yaml.Node | None:
+    """The nodes of *text*, no deeper than settings are; raises yaml.YAMLError where it is no YAML."""
     depth = 0
     for event in yaml.parse(text, Loader=_Reader):  # flat, where composing goes as deep as the text does
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         deep = f"it is nested deeper than {_MOST_LEVELS} levels" if depth > _MOST_LEVELS else ""
-        if problem := deep or (TAG if getattr(event, "tag", None) is not None else ""):
+        if problem := deep or (_TAG if getattr(event, "tag", None) is not None else ""):
             # A mark of the C parser is another class to those who typed it.
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
     loader = _Reader(text)
@@ -246,7 +232,7 @@ def scalar(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is not YAML.
     """
-    return value_of(_node(text))
+    return value_of(composed(text))
 
 
 def _looked_through(root: yaml.Node | None, path: Path) -> Iterator[Repeated]:
@@ -259,7 +245,7 @@ def _looked_through(root: yaml.Node | None, path: Path) -> Iterator[Repeated]:
         if id(node) in known:
             aliases += 1
             if aliases > _MOST_ALIASES:
-                raise unusable(
+                raise _unusable(
                     path, f"has more than {_MOST_ALIASES} aliases", "Write out what they stand for"
                 )
             continue
@@ -282,20 +268,79 @@ def _repeated(mapping: yaml.MappingNode, prefix: str) -> Iterator[Repeated]:
         lines.setdefault(key.value, line)
 
 
-# Where things stand -------------------------------------------------------------------------------------
+# What is no YAML ----------------------------------------------------------------------------------------
 
 
-def line_of(text: str, keys: Sequence[str]) -> int | None:
-    """The line in which the last of *keys*, each inside of the one before, stands; None where it does not."""
-    try:
-        node, line = _node(text.removeprefix("\ufeff")), 0
-    except yaml.YAMLError:
-        return None
-    for name in keys:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        inside = [pair for pair in pairs if str(pair[0].value) == name]
-        if not inside:
-            return None
-        key, node = inside[-1]
-        line = key.start_mark.line + 1
-    return line
+def _explained(error: yaml.YAMLError, text: str, path: Path) -> ConfigurationValidationError:
+    """Why *text* is not YAML, in which line, and what to write."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or error)
+    if mark is None:
+        return _unusable(path, f"is not YAML: {problem}", "Compare it with the shipped config/config.yaml")
+    lines = text.splitlines() or [""]
+    number = min(mark.line, len(lines) - 1)
+    # A value that never ends is noticed below it: the tab may stand in the line before.
+    for near in (number, number - 1):
+        if near >= 0 and "\t" in lines[near][: len(lines[near]) - len(lines[near].lstrip())]:
+            cure = "Indent it with blanks: two for a key below its section"
+            return _not_yaml(path, near + 1, f"it is indented with a tab: {_quoted(lines[near])}", cure)
+    finding, cure = _words(problem)
+    if "not in the calendar" in problem:
+        return _unusable(path, f"line {number + 1}: {finding}: {_quoted(lines[number])}", cure)
+    return _not_yaml(path, number + 1, f"{finding}: {_quoted(lines[number])}", cure)
+
+
+# What a parser's problem has in it, what that is, and what to do.
+_PROBLEMS = (
+    (
+        " document",
+        "a second document begins",
+        "Take out the line of three dashes, and what is another file's",
+    ),
+    (_TAG, _TAG, "Take out what begins with !"),
+    ("expected hexdecimal", "a backslash in double quotes", "Use single quotes, and a path with slashes"),
+    ("escape character", "a backslash in double quotes", "Use single quotes, and a path with slashes"),
+    ("unexpected end of stream", "a quote is opened and never closed", "Close it"),
+    (
+        "expected node content",
+        "a value is missing, or a bracket is not closed",
+        "Write the value, close the bracket",
+    ),
+    ("undefined alias", "a value begins with a star, which means an alias", "Put quotes around it"),
+    ("recursive", "it contains itself", "Write out what the alias (*) stands for"),
+    (
+        "mapping values",
+        "a colon is there where none may be",
+        "Write `key: value`, with quotes around a value that holds a colon and a blank",
+    ),
+    (
+        "found character that cannot",
+        "a character is there that begins no value",
+        "Put quotes around the value",
+    ),
+)
+
+
+def _words(problem: str) -> tuple[str, str]:
+    """What a parser's *problem* is, and what to do."""
+    if "not in the calendar" in problem:
+        return problem, "Mend that date"
+    for sign, finding, cure in _PROBLEMS:
+        if sign in problem:
+            return finding, cure
+    return problem, "Mend the file at that line"
+
+
+def _not_yaml(path: Path, line: int, finding: str, cure: str) -> ConfigurationValidationError:
+    """The error that what stands in *line* is no YAML."""
+    return _unusable(path, f"is not YAML: line {line}: {finding}", cure)
+
+
+def _quoted(line: str) -> str:
+    shown = line.strip()
+    return repr(shown if len(shown) <= 60 else f"{shown[:60]}…")
+
+
+def _unusable(path: Path, finding: str, cure: str) -> ConfigurationValidationError:
+    """The error that the file *path* is of no use."""
+    return ConfigurationValidationError(f"{path} {finding}", cure=cure, what=str(path), reason=finding)

@@ -5,6 +5,7 @@ What is written is shown, right or wrong: `config.problems` is the judge.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,8 +17,7 @@ import yaml
 
 from spx_data import config
 from spx_data.config import paths, reading, rulebook
-from spx_data.config.rulebook import Document
-from spx_data.config.wording import disclosed
+from spx_data.config.rulebook import Document, disclosed
 from spx_data.errors import SettingRefusedError, SpxDataError
 from spx_data.market import products
 from spx_data.store.layout import Layout
@@ -61,7 +61,7 @@ class Layers:
 
     def source(self, key: str, environment: Mapping[str, str]) -> str:
         """Who sets *key*."""
-        if variable := overriding(key, environment):
+        if variable := config.overriding(key, environment):
             return f"environment variable {variable}"
         named = [str(path) for path, document in self.files if has(document, key)]
         if named:
@@ -69,7 +69,7 @@ class Layers:
         return DEFAULT if "default" in dict(rulebook.rules()).get(key, {"default": None}) else NOT_SET
 
     def settings(self, environment: Mapping[str, str] = os.environ) -> list[Setting]:
-        """Every setting there is, in the schema's order, as it may be shown (`wording.disclosed`)."""
+        """Every setting there is, in the schema's order, as it may be shown (`rulebook.disclosed`)."""
         return [
             Setting(
                 key,
@@ -84,8 +84,8 @@ class Layers:
         ]
 
     def _value(self, key: str, environment: Mapping[str, str]) -> Any:
-        if overriding(key, environment):
-            return _from_environment(key, environment)
+        if variable := config.overriding(key, environment):
+            return _typed(variable, environment[variable])
         return value(self.document, key)
 
     def layout(self, environment: Mapping[str, str] = os.environ) -> Layout:
@@ -107,19 +107,11 @@ def _meant(path: str) -> str:
     return path
 
 
-def overriding(key: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The environment variable that has the last word about *key*; None where none has."""
-    found = config.origin(key, environment)
-    return found if found in config.ENVIRONMENT else None
-
-
-def _from_environment(key: str, environment: Mapping[str, str]) -> Any:
-    variable = config.origin(key, environment)
-    text, kind = environment[variable], config.ENVIRONMENT[variable][1]
-    try:
-        return kind(text)
-    except ValueError:
-        return text
+def _typed(variable: str, text: str) -> Any:
+    """What the environment says, in the setting's type where it can be that."""
+    with suppress(ValueError):
+        return config.ENVIRONMENT[variable][1](text)
+    return text
 
 
 def type_of(rule: Mapping[str, Any]) -> str:
@@ -181,7 +173,6 @@ def _plain(text: str) -> str:
 
 def _nearest(meant: str, keys: Sequence[str]) -> list[str]:
     """*keys*, the likeliest first; a name without its section counts as much as the whole key."""
-    import difflib
 
     def likeness(key: str) -> float:
         spellings = _plain(key), _plain(key).rpartition(".")[2]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -50,24 +49,6 @@ def comment_out(text: str, key: str) -> str:
 def _as_comment(line: str) -> str:
     inside = line.lstrip()
     return line if not inside or inside.startswith("#") else f"{line[: -len(inside)]}# {inside}"
-
-
-def duplicates(text: str) -> Iterator[tuple[str, int]]:
-    """Every key (dotted) that stands there once more, with its line: readers of YAML take the last one."""
-    root = YAML().compose(text)
-    if isinstance(root, MappingNode):
-        yield from _duplicates(root, "")
-
-
-def _duplicates(mapping: MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
-    seen = set()
-    for key, value in mapping.value:
-        name = f"{prefix}{key.value}"
-        if name in seen:
-            yield name, key.start_mark.line + 1
-        seen.add(name)
-        if isinstance(value, MappingNode):
-            yield from _duplicates(value, f"{name}.")
 
 
 # Where things stand -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spx_data.errors import ConfigurationValidationError
-from spx_data.exports.format import Format
+from spx_data.exports import Format
 from spx_data.store import files, foreign, locks, reads, seals
 from spx_data.store.names import date_of
 

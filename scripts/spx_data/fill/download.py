@@ -43,8 +43,7 @@ from spx_data.market.sessions import Session
 from spx_data.quality.hours import HoursReports
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
-from spx_data.sources.source import Source
-from spx_data.sources.windows import history
+from spx_data.sources.source import Source, history
 from spx_data.store import files, journal, staging
 from spx_data.store.staging import Receipt
 

@@ -29,7 +29,7 @@ from spx_data.market.second_opinion import Lack, contract
 from spx_data.market.sessions import Window
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
-from spx_data.sources.windows import history, joined
+from spx_data.sources.source import history, joined
 from spx_data.store import staging
 from spx_data.store.staging import Receipt
 

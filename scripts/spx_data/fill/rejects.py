@@ -22,7 +22,7 @@ from spx_data.fill.listing import Listing, checkpoint_of
 from spx_data.market.chains import Chain
 from spx_data.market.records import CONFLICT, MEANINGS, Reject, Rejects
 from spx_data.store import files, staging
-from spx_data.text.excerpts import shown
+from spx_data.text.printable import shown
 
 if TYPE_CHECKING:
     import polars as pl

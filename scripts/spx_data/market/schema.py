@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from spx_data.market import columns
@@ -173,7 +174,6 @@ class RecordsDigest:
 
 
 def _little_endian(column: pa.ChunkedArray) -> memoryview:
-    import numpy as np
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):

@@ -18,13 +18,12 @@ import numpy as np
 from spx_data.quality import DIGITS, arbitrage, greeks, parity, quotes, smile, underlying, weighted
 from spx_data.quality.checks import Check, Count, Floats, Ints, parts
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
+from spx_data.quality.parity import Fit
 from spx_data.quality.quotes import Activity
 from spx_data.quality.underlying import Line
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from spx_data.quality.parity import Fit
 
 FORMAT = 1
 TENOR = 30  # days: of the volatility level

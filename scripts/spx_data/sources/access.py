@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError
 from spx_data.settings import Terminal
 from spx_data.sources import catalogue
+from spx_data.sources.profile import Wire
+from spx_data.sources.retry import retrying
 from spx_data.sources.source import Gate, Observer, Sighting, Source, Tap
-
-if TYPE_CHECKING:
-    from spx_data.sources.profile import Wire
 
 
 def locate(terminal: Terminal, *, patient: bool = False) -> Terminal:
@@ -39,8 +37,6 @@ def locate(terminal: Terminal, *, patient: bool = False) -> Terminal:
 
     if not patient:
         return look()
-    from spx_data.sources.retry import retrying  # here, because `status` asks once, and need not load it
-
     return retrying(look, wait_factor=terminal.retry_wait_factor)
 
 

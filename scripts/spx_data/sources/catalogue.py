@@ -1,4 +1,4 @@
-"""Which sources there are: a folder of this room for each, found here by its module `capabilities`.
+"""What sources can do, and which there are: a folder of this room for each, found by its `capabilities`.
 
 That module has the folder's `APIS` (`Capabilities`, each with a name that no other source has) and `MODULES`,
 what a job loads for it. Beside it `access` has `sight`, `check` and `connect`.
@@ -11,12 +11,39 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
+from typing import NamedTuple
 
 from spx_data import sources
 from spx_data.errors import ConfigurationValidationError
-from spx_data.sources.source import Capabilities
 
 AUTO = "auto"  # whatever is found at a usual address
+
+
+class Capabilities(NamedTuple):
+    """What a source can do by one of its APIs, for whoever must know before it is asked.
+
+    *tiers* are subscriptions by the requests that they let through at once; *greeks_versions* the models that
+    can be asked for, and where that is one, it is the source's only one.
+    """
+
+    api: str
+    address: str | None  # where it is looked for unless told otherwise; None where it must be told
+    formats: tuple[str, ...]  # of histories: csv, json, ndjson
+    greeks_versions: tuple[str, ...]
+    tiers: Mapping[int, str]
+    calendar: bool  # whether it has a stock market's calendar (`Source.hours`)
+    from_the_open: bool  # whether there are records at the opening, before the underlying's first price
+    eod: bool = True  # whether it has an end-of-day report
+    single_contracts: bool = True  # whether a contract can be asked for by itself
+
+    @property
+    def has_one_greeks_version(self) -> bool:
+        """Whether it has one model, whatever is asked for."""
+        return len(self.greeks_versions) == 1
+
+    def greeks_version(self, asked: str) -> str:
+        """The model that histories have where *asked* is what the settings say."""
+        return self.greeks_versions[0] if self.has_one_greeks_version else asked
 
 
 @functools.cache

@@ -1,4 +1,10 @@
-"""A job's line to the terminal: the source, with every request and every retry written to the journal."""
+"""A job's line to the terminal: the source, with every request and every retry written to the journal.
+
+A terminal that one date gave up on is not asked by the others as if nothing had happened. The job that gives
+up leaves a note in the temp directory. While it is there, every job asks the terminal once how it is before
+it asks for data: a terminal still in trouble costs each remaining date one request and no patience, and a
+terminal that is back is used at once.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +12,53 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from spx_data.errors import ApiConnectionError, SpxDataError
+from spx_data.errors import (
+    ApiConnectionError,
+    SpxDataError,
+    TerminalDisconnectedError,
+    ThetaTerminalNotRunningError,
+)
 from spx_data.settings import Settings, Terminal
-from spx_data.sources import access, catalogue, outage, profile, slots
+from spx_data.sources import access, catalogue, profile, slots
+from spx_data.sources.catalogue import Capabilities
 from spx_data.sources.profile import Profile
 from spx_data.sources.retry import retrying
-from spx_data.sources.source import Capabilities, Source
-from spx_data.store import journal
+from spx_data.sources.source import Exchange, Source
+from spx_data.store import files, journal, locks
 from spx_data.store.journal import Journal
+from spx_data.store.layout import Layout
 
-if TYPE_CHECKING:
-    from spx_data.sources.source import Exchange
+DOWN = (ThetaTerminalNotRunningError, TerminalDisconnectedError)
+
+
+@contextmanager
+def heeded(layout: Layout, source: Source) -> Iterator[None]:
+    """Ask *source* for data in the block, unless it was found down and still is; note it if it goes down.
+
+    Raises:
+        ThetaTerminalNotRunningError, TerminalDisconnectedError: it is down.
+    """
+    try:
+        if layout.terminal_down.exists():
+            source.check()
+            files.remove(layout.terminal_down)
+        yield
+    except DOWN as error:
+        _note(layout, error)
+        raise
+
+
+def _note(layout: Layout, error: SpxDataError) -> None:
+    note = {"error": type(error).__name__, "cause": error.cause}
+    locks.claim_json(layout.terminal_down, note, layout.lock("outage"))
+
 
 T = TypeVar("T")
 
 _SLOWER = 10.0  # times what was seen: an answer may be that late
-_IN_TROUBLE = (ApiConnectionError, *outage.DOWN)
+_IN_TROUBLE = (ApiConnectionError, *DOWN)
 
 
 @dataclass(frozen=True)
@@ -61,7 +96,7 @@ class SourceSession:
             expect = mine.wire if mine else None
             source = access.connect(terminal, layout.temp, audit, shared.slot, expect=expect)
             try:
-                with outage.heeded(layout, source):
+                with heeded(layout, source):
                     yield cls(source, log, terminal.retry_wait_factor, mine)
             finally:
                 source.close()

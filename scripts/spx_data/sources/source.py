@@ -1,47 +1,20 @@
-"""What a source is: what it can do, and what is asked of it. Each has a folder in this room (`catalogue`)."""
+"""What is asked of a source. Each has a folder in this room (`catalogue`)."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
-from spx_data.market.sessions import Window
+from spx_data.errors import ApiDataNotFoundError, LargeRequestError
+from spx_data.market.chains import Chain, Listed, ListedChain, Reported
+from spx_data.market.sessions import VendorHours, Window
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from spx_data.market.chains import Chain, Listed, Reported
     from spx_data.market.records import Rejects
-    from spx_data.market.sessions import VendorHours
-
-
-class Capabilities(NamedTuple):
-    """What a source can do by one of its APIs, for whoever must know before it is asked.
-
-    *tiers* are subscriptions by the requests that they let through at once; *greeks_versions* the models that
-    can be asked for, and where that is one, it is the source's only one.
-    """
-
-    api: str
-    address: str | None  # where it is looked for unless told otherwise; None where it must be told
-    formats: tuple[str, ...]  # of histories: csv, json, ndjson
-    greeks_versions: tuple[str, ...]
-    tiers: Mapping[int, str]
-    calendar: bool  # whether it has a stock market's calendar (`Source.hours`)
-    from_the_open: bool  # whether there are records at the opening, before the underlying's first price
-    eod: bool = True  # whether it has an end-of-day report
-    single_contracts: bool = True  # whether a contract can be asked for by itself
-
-    @property
-    def has_one_greeks_version(self) -> bool:
-        """Whether it has one model, whatever is asked for."""
-        return len(self.greeks_versions) == 1
-
-    def greeks_version(self, asked: str) -> str:
-        """The model that histories have where *asked* is what the settings say."""
-        return self.greeks_versions[0] if self.has_one_greeks_version else asked
 
 
 class Source(Protocol):
@@ -89,7 +62,7 @@ class Source(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`.
 
-        How many *contracts* are listed bounds what is read (`ceilings.history`); 0 where nobody knows.
+        How many *contracts* are listed bounds what is read (`theta.limits.history`); 0 where nobody knows.
         Bad rows are added to *rejects*; without it, an answer that holds one raises ApiResponseInvalidError.
         """
         ...
@@ -143,3 +116,45 @@ Tap = Callable[[Tapped], None]  # told every answer as it came
 # Held while the source is at work on a request, and called with whether that continues an answer: a terminal
 # soon forgets pages nobody asks for.
 Gate = Callable[[bool], AbstractContextManager[object]]
+
+
+def history(
+    source: Source, entry: ListedChain, windows: list[Window], rejects: Rejects | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The records of a listed chain in each of *windows*, joined; see `joined` and `Source.history`."""
+    return joined(
+        lambda window: source.history(entry.chain, window, rejects, contracts=entry.contracts), windows
+    )
+
+
+def joined(
+    ask: Callable[[Window], Iterator[pa.RecordBatch]], windows: list[Window]
+) -> Iterator[pa.RecordBatch]:
+    """What *ask* gives for each of *windows* in turn.
+
+    A window that is too large for one answer is replaced in *windows* by its halves, so that whoever asks
+    again does not ask for the whole once more. One without data beside others that have some is asked once
+    more, after them.
+
+    Raises:
+        LargeRequestError: a single stamp is too large.
+        ApiDataNotFoundError: there is no record in any of them.
+    """
+    position, empty = 0, list[Window]()
+    while position < len(windows):
+        try:
+            yield from ask(windows[position])
+        except LargeRequestError:
+            # It comes instead of an answer, so no record of this window was given yet.
+            if not (halves := windows[position].halves()):
+                raise
+            windows[position : position + 1] = halves
+            continue
+        except ApiDataNotFoundError:
+            empty.append(windows[position])
+            if len(empty) == len(windows):
+                raise
+        position += 1
+    for window in empty:
+        with suppress(ApiDataNotFoundError):
+            yield from ask(window)

@@ -18,12 +18,10 @@ from dataclasses import astuple
 from spx_data.errors import SpxDataError
 from spx_data.lake import calendar
 from spx_data.settings import Settings
-from spx_data.status import database, quality, rows
+from spx_data.status import database, quality, tables
 from spx_data.status.database import Change, Log
-from spx_data.status.history import History
-from spx_data.status.overview import Overview
-from spx_data.status.sight import Looker, Sight
-from spx_data.status.summary import Facts, Summary, Trouble
+from spx_data.status.history import History, Looker, Sight
+from spx_data.status.summary import Facts, Overview, Summary, Trouble
 from spx_data.store import tree
 from spx_data.store.tree import Tree
 
@@ -134,7 +132,7 @@ def _refreshed(settings: Settings, sights: Sequence[Sight], log: Log, looked_ns:
             history = sight.history()
             facts = Facts.of(history)
             change.forget(sight.date)
-            change.put(rows.of(history, facts, sight.sources))
+            change.put(tables.rows_of(history, facts, sight.sources))
             read.add(sight.date)
             found.append(Summary(sight.date, sight.state, facts))
         _score(change, settings, found, read)
@@ -150,4 +148,4 @@ def _score(change: Change, settings: Settings, found: Sequence[Summary], read: s
     for summary, digest in quality.judged(found):
         if every or summary.date in read:
             day = quality.day(summary.date, digest, settings.quality, habits)
-            change.put(rows.of_judged(day, summary.facts.sealed_at))
+            change.put(tables.rows_of_judged(day, summary.facts.sealed_at))

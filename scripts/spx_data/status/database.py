@@ -34,10 +34,9 @@ from spx_data.errors import (
     VolumeError,
 )
 from spx_data.settings import Settings
-from spx_data.status import rows
-from spx_data.status.rows import Logged, Row
+from spx_data.status import tables
 from spx_data.status.summary import Facts
-from spx_data.status.tables import DATED, INDEXES, SCHEMA
+from spx_data.status.tables import DATED, INDEXES, SCHEMA, Logged, Row
 from spx_data.store import files, locks, reads
 from spx_data.store.journal import Event
 
@@ -83,7 +82,7 @@ def read(path: Path) -> Log:
             uri = f"{path.absolute().as_uri()}?{_READING}"
             with closing(sqlite3.connect(uri, uri=True)) as connection:
                 if _told(connection, "form") == _FORM:
-                    return Log(rows.logged(connection), file, path.stat().st_mtime_ns)
+                    return Log(tables.logged(connection), file, path.stat().st_mtime_ns)
     return NO_LOG
 
 
@@ -310,16 +309,16 @@ def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row
     for key, rule in rulebook.rules():
         *section, name = key.split(".")
         value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
-        source, change = config.origin(key), last.get(key)
+        source, change = config.overriding(key), last.get(key)
         # A value that came from elsewhere since was not set by whoever made the last recorded change.
-        known = change and source not in config.ENVIRONMENT and json.dumps(change.get("new")) == value
+        known = change and not source and json.dumps(change.get("new")) == value
         yield (
             key,
             value,
             rule["description"],
             table.type_of(rule),
             int("default" not in rule),
-            *((change["at"], change["by"]) if change and known else (at, source)),
+            *((change["at"], change["by"]) if change and known else (at, source or "config")),
         )
 
 

@@ -10,11 +10,10 @@ from spx_data.errors import SchemaValidationError
 from spx_data.lake import passports
 from spx_data.quality import DETAILS, weighted
 from spx_data.settings import Settings
-from spx_data.status import outliers
+from spx_data.status import neighbours
 from spx_data.status import quality as of_the_source
-from spx_data.status.habits import Habits, is_habit
-from spx_data.status.listings import Listings
-from spx_data.status.quality import PARTS, Day
+from spx_data.status.neighbours import Listings
+from spx_data.status.quality import PARTS, Day, Habits, is_habit
 from spx_data.status.summary import Summary
 from spx_data.store.layout import Layout
 
@@ -78,7 +77,7 @@ def distances(days: Sequence[Day], place: int, threshold: float) -> list[dict[st
             "z": each.z,
             "stands_out": abs(each.z) >= threshold,
         }
-        for each in outliers.Neighbourhood(days).distances(place)
+        for each in neighbours.Neighbourhood(days).distances(place)
     ]
 
 

@@ -1,14 +1,21 @@
-"""Failures of many dates that are one failure: told once, with how many dates it took and what mends it."""
+"""Failures: those of many dates that are one, told once; and what the errors of a lake have in common."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
 
+from spx_data.lake import runs
 from spx_data.lake.session_states import Kind, State
-from spx_data.status.summary import Summary
+from spx_data.market.dates import ZONE
+from spx_data.status.summary import Summary, Trouble
+from spx_data.store import journal
+from spx_data.store.layout import Layout
 
 FAILING = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 
@@ -42,3 +49,94 @@ def groups(summaries: Iterable[Summary]) -> list[Group]:
 def likeness(cause: str) -> str:
     """*cause* without what differs from one date to the next, to be compared and not to be read."""
     return _COUNTED.sub(r"… \1", _OF_ONE_DATE.sub("…", cause))
+
+
+Aspect = Literal["type", "cause", "hour", "expiration", "date", "stage"]
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+
+_NEW_YORK = ZoneInfo(ZONE)
+_NONE = "none"  # the group of errors that are about no single expiration, or no single date
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The errors of one group; moments are UTC, ISO 8601."""
+
+    group: str
+    count: int
+    share_percent: float  # of all errors looked at
+    dates: int  # trading dates that had one
+    resolved: int  # those of dates that were sealed afterwards
+    first_at: str
+    last_at: str
+    example: str  # the cause of the last one
+
+
+def troubles(
+    summaries: Iterable[Summary],
+    since: dt.date | None = None,
+    types: Sequence[str] = (),
+    others: Iterable[Trouble] = (),
+) -> list[Trouble]:
+    """The errors of the dates and *others*, newest first: *since* that day (New York), of these *types*."""
+    wanted = {name.lower() for name in types}
+    found = [
+        trouble
+        for trouble in chain(others, *(summary.facts.troubles for summary in summaries))
+        if (not wanted or trouble.error.lower() in wanted)
+        and (since is None or _moment(trouble).date() >= since)
+    ]
+    return sorted(found, key=lambda trouble: trouble.at, reverse=True)
+
+
+def of_runs(layout: Layout) -> list[Trouble]:
+    """The runs that could not begin, or ended untimely: errors of no single date, oldest first."""
+    run = runs.last(layout)
+    began = run.started_at.astimezone(dt.UTC).isoformat(timespec="milliseconds") if run else None
+    failed = (event for event in journal.read(layout.lake_journal) if event["event"] == journal.RUN_FAILED)
+    return [Trouble.of(event, "", began) for event in failed]
+
+
+def patterns(found: Sequence[Trouble], by: Aspect) -> list[Pattern]:
+    """The errors *found*, newest first, in groups: hours in their order, all else the largest first."""
+    groups: dict[str, list[Trouble]] = {}
+    for trouble in found:
+        groups.setdefault(_group(trouble, by), []).append(trouble)
+    lines = [_pattern(group, members, len(found)) for group, members in groups.items()]
+    if by == "hour":
+        return sorted(lines, key=lambda line: line.group)
+    return sorted(lines, key=lambda line: (-line.count, line.group))
+
+
+def _pattern(group: str, members: Sequence[Trouble], total: int) -> Pattern:
+    return Pattern(
+        group=group,
+        count=len(members),
+        share_percent=round(100 * len(members) / total, 1),
+        dates=len({trouble.date for trouble in members if trouble.date}),
+        resolved=sum(trouble.resolved_at is not None for trouble in members),
+        first_at=members[-1].at,
+        last_at=members[0].at,
+        example=members[0].cause,
+    )
+
+
+def _group(trouble: Trouble, by: Aspect) -> str:
+    match by:
+        case "type":
+            return trouble.error
+        case "cause":  # but for dates, numbers and addresses
+            return f"{trouble.error}: {likeness(trouble.cause)}"
+        case "hour":
+            return f"{_moment(trouble):%H}"
+        case "expiration":
+            return f"{trouble.root} {trouble.expiration}" if trouble.expiration else _NONE
+        case "date":
+            return trouble.date or _NONE
+        case "stage":
+            return trouble.stage
+
+
+def _moment(trouble: Trouble) -> dt.datetime:
+    """When it happened, in New York."""
+    return dt.datetime.fromisoformat(trouble.at).astimezone(_NEW_YORK)

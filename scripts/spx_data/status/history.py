@@ -1,8 +1,10 @@
-"""One trading date's history, as its files tell it: the journal, the passport, receipts."""
+"""One trading date as its files tell it now: its state; what its journal, passport and receipts say."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,16 +13,79 @@ from functools import cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from spx_data.errors import SpxDataError
+from spx_data.errors import FileCorruptionError, MissingFileError, SpxDataError
 from spx_data.lake import passports, session_states
 from spx_data.lake.session_states import Evidence, Kind, State
-from spx_data.status import digest
-from spx_data.status.digest import Digest
-from spx_data.store import journal, staging
+from spx_data.market.sessions import Session
+from spx_data.settings import Settings
+from spx_data.store import journal, names, reads, staging
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 
-_ENDS = frozenset({journal.FINISHED, journal.FAILED})
+# A file that changed just now may change again without its time showing it: some disks count in seconds.
+_SETTLED_NS = 3_000_000_000
+_NONE = [0, 0, 0]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A date, its state, and what tells whether its history is another than it was.
+
+    *sources* are the state and the signatures (size, time of the last change, inode) of the files behind it.
+    They tell one content from the next if they were looked at some time after the last change: see `settled`.
+    """
+
+    layout: Layout
+    date: dt.date
+    state: State
+    is_sealed: bool
+    changed_ns: int  # when any of its files did last (Unix); 0 where there is none
+    sources: str
+
+    def settled(self, at_ns: int) -> bool:
+        """Whether its files had changed long enough before *at_ns* for a later change to show."""
+        return self.changed_ns < at_ns - _SETTLED_NS
+
+    def history(self) -> History:
+        """What the files say of it now."""
+        evidence = Evidence(sealed=True) if self.is_sealed else session_states.gather(self.layout, self.date)
+        return History.of(self.layout, self.date, evidence, self.state)
+
+
+class Looker:
+    """Looks at the dates of one lake."""
+
+    def __init__(self, settings: Settings, moment: dt.datetime) -> None:
+        self._settings, self._layout, self._moment = settings, settings.layout, moment
+        journal = self._layout.journal_pattern
+        found = (self._layout.passport_pattern, journal, names.compressed_of(journal))
+        self._patterns = [str(path) for path in found]
+
+    def at(self, date: dt.date, session: Session | None) -> Sight:
+        """The sight of *date*; *session* is None where the settings do not ask for it."""
+        settings, evidence = self._settings, session_states.gather(self._layout, date)
+        state = session_states.state(evidence, session, self._moment, settings.patience, settings.product)
+        signatures = [_signature(path) for path in names.filled(self._patterns, date)]
+        told = [state.kind.value, state.due, state.reason, state.tries, state.error, state.cure]
+        if not evidence.sealed:
+            receipts = self._layout.receipts(date) if evidence.begun else ()
+            signatures += [_signature(str(path)) for path in receipts]
+            # Events of a job that died stand elsewhere.
+            told += [len(evidence.events), evidence.begun, *(event["at"] for event in evidence.events[-1:])]
+        changed_ns = max(changed for _, changed, _ in signatures)
+        sources = repr((told, signatures))  # in half of the time that JSON takes
+        return Sight(self._layout, date, state, evidence.sealed, changed_ns, sources)
+
+
+def _signature(path: str) -> list[int]:
+    """Size, time of the last change and inode of a file; zeros where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # a Path for each of so many would take longer than the asking
+    except OSError:
+        return _NONE
+    return [status.st_size, status.st_ctime_ns, status.st_ino]
+
+
 _TROUBLE = frozenset({journal.FAILED, journal.RETRIED, journal.EXPIRATION_FAILED})
 
 
@@ -62,11 +127,6 @@ class History:
         return self.passport_file.document if self.passport_file else None
 
     @cached_property
-    def digest(self) -> Digest | None:
-        """What the passport says the date is worth; None where it was not judged."""
-        return digest.of(self.passport) if self.passport else None
-
-    @cached_property
     def _by_kind(self) -> dict[str, list[Event]]:
         found: dict[str, list[Event]] = defaultdict(list)
         for event in self.events:
@@ -77,63 +137,22 @@ class History:
         """The events of that kind, oldest first."""
         return self._by_kind.get(kind, [])
 
-    @cached_property
+    @property
     def troubles(self) -> list[Event]:
         """Failures and retries, oldest first."""
         return [event for event in self.events if event["event"] in _TROUBLE]
 
-    @cached_property
-    def last_run(self) -> list[Event]:
-        """The events of the last call of the workflow that touched the date."""
-        last = self.events[-1]["run"] if self.events else ""
-        return [event for event in self.events if event["run"] == last]
-
-    @cached_property
-    def started_at(self) -> str | None:
-        """When the last run began with this date."""
-        return next((event["at"] for event in self.last_run if event["event"] == journal.STARTED), None)
-
-    @cached_property
-    def completed_at(self) -> str | None:
-        """When the date's last try came to an end, good or bad."""
-        if self.state.kind is Kind.PARTIAL:
-            return None
-        return next(
-            (event["at"] for event in reversed(self.last_run) if session_states.is_outcome(event)), None
-        )
-
-    @cached_property
+    @property
     def sealed_at(self) -> str | None:
         """When the date was sealed."""
         sealed = self.of_kind(journal.SEALED)
         return sealed[-1]["at"] if sealed and self.state.kind is Kind.SEALED else None
 
     @cached_property
-    def duration_ms(self) -> int | None:
-        """Working time of the last run's stages."""
-        seconds = [event["seconds"] for event in self.last_run if event["event"] in _ENDS]
-        return round(1000 * sum(seconds)) if seconds else None
-
-    @cached_property
     def chains(self) -> list[Chain]:
         """The date's chains, by root and expiration."""
         found = self._sealed_chains(self.passport) if self.passport else self._staged_chains()
         return sorted(found, key=itemgetter(0, 1))  # several times as fast as by their names
-
-    @cached_property
-    def chain_rows(self) -> int:
-        """The rows of all chains."""
-        return sum(chain.rows for chain in self.chains)
-
-    @cached_property
-    def chain_bytes(self) -> int:
-        """The bytes of all chains' checkpoints."""
-        return sum(chain.bytes for chain in self.chains)
-
-    @cached_property
-    def chains_with_rows(self) -> int:
-        """How many chains have rows."""
-        return sum(chain.rows > 0 for chain in self.chains)
 
     def _sealed_chains(self, passport: dict[str, Any]) -> Iterator[Chain]:
         for chain in passport["chains"]:
@@ -163,8 +182,43 @@ class History:
         for key, cause in failed.items():
             yield Chain(*key, "failed", 0, 0, attempts[key], cause)
 
-    @cached_property
-    def memory_peak_mb(self) -> float | None:
-        """The largest resident set of the date's jobs, as they measured it themselves."""
-        peaks = (event["memory_mb"] for kind in _ENDS for event in self.of_kind(kind))
-        return max(peaks, default=0.0) or None
+
+@dataclass(frozen=True)
+class Item:
+    """One file of a sealed date; *rows* and the *checksum* of a Parquet are what its passport vouches for."""
+
+    path: str
+    date: dt.date
+    kind: str  # parquet, passport or sidecar
+    size: int  # bytes
+    checksum: str  # SHA-256
+    rows: int | None
+    created: str | None  # when the date was sealed (UTC, ISO 8601)
+
+
+def items(
+    layout: Layout,
+    date: dt.date,
+    checksum: str,
+    rows: int,
+    created: str | None,
+    passport: passports.Reading | None = None,
+) -> Iterator[Item]:
+    """The files of a sealed *date* that are there.
+
+    *checksum* and *rows* are its Parquet's. A *passport* that has been read already is not read again.
+    """
+    sidecar, parquet, its_passport = layout.sealed_names(date)
+    with suppress(FileNotFoundError):
+        size = os.stat(parquet).st_size  # noqa: PTH116  # no Path for each of thousands
+        yield Item(parquet, date, "parquet", size, checksum, rows, created)
+    for kind, path in (("passport", its_passport), ("sidecar", sidecar)):
+        if passport is not None and kind == "passport":
+            size, found = passport.size, passport.sha256
+        else:
+            try:
+                content = reads.content(path)
+            except (MissingFileError, FileCorruptionError):  # `verify` names it
+                continue
+            size, found = len(content), hashlib.sha256(content).hexdigest()
+        yield Item(path, date, kind, size, found, None, created)

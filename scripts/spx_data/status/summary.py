@@ -1,19 +1,24 @@
-"""One trading date in a line: what lists, estimates, trends and alerts need of its history."""
+"""One trading date in a line, of what its files say; and the lake in a few numbers, of such lines."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from spx_data.lake import session_states
 from spx_data.lake.session_states import Kind, State
-from spx_data.status import traffic
-from spx_data.status.digest import Digest
+from spx_data.status import digest
+from spx_data.status.digest import Digest, Numbers
 from spx_data.status.history import History
-from spx_data.status.traffic import Numbers
 from spx_data.store import journal
 from spx_data.store.journal import Event
 
+S = TypeVar("S")  # a stretch of time
+
+_ENDS = frozenset({journal.FINISHED, journal.FAILED})
 _UNKNOWN = 3  # of what is unknown of a day, so much is kept in words
 
 
@@ -79,52 +84,63 @@ class Facts:
     underlying_high: float | None = None
     underlying_low: float | None = None
     underlying_close: float | None = None
-    quality: Digest | None = None  # what `status.digest` says of a sealed date that was judged
-    traffic: Numbers = ()  # its requests by the day they were made: see `status.traffic`
-    troubles: tuple[Trouble, ...] = field(default=())
+    quality: Digest | None = None  # what `digest.of` says of a sealed date that was judged
+    traffic: Numbers = ()  # its requests by the day they were made: see `digest.traffic`
+    troubles: tuple[Trouble, ...] = ()
 
     @classmethod
     def of(cls, history: History) -> Facts:
         """The facts in a date's history."""
-        passport = history.passport or {}
-        completeness, parquet = passport.get("completeness", {}), passport.get("parquet", {})
-        underlying = passport.get("underlying") or {}
-        requests = history.of_kind(journal.REQUEST)
-        unknown = [str(each) for each in completeness.get("unknown") or []]
+        events, chains, requests = history.events, history.chains, history.of_kind(journal.REQUEST)
+        mended_at, date = history.sealed_at, history.date.isoformat()
         return cls(
-            chains=history.chains_with_rows,
-            contracts=completeness.get("contracts_received"),
-            contracts_missing=completeness.get("contracts_missing"),
-            complete=completeness.get("complete"),
-            unknown=unknown[:_UNKNOWN],
-            unknown_count=len(unknown) + (completeness.get("unknown_more") or 0),
-            rows=history.chain_rows,
-            bytes=parquet.get("bytes", 0),
-            staged_bytes=history.chain_bytes,
-            sha256=parquet.get("sha256"),
-            started_at=history.started_at,
-            completed_at=history.completed_at,
-            sealed_at=history.sealed_at,
-            created_at=history.events[0]["at"] if history.events else None,
-            updated_at=history.events[-1]["at"] if history.events else None,
-            duration_ms=history.duration_ms,
+            chains=sum(chain.rows > 0 for chain in chains),
+            rows=sum(chain.rows for chain in chains),
+            staged_bytes=sum(chain.bytes for chain in chains),
+            sealed_at=mended_at,
+            created_at=events[0]["at"] if events else None,
+            updated_at=events[-1]["at"] if events else None,
             requests=len(requests),
             requests_failed=sum(not journal.is_answered(event) for event in requests),
             runs=len({event["run"] for event in history.of_kind(journal.STARTED)}),
-            memory_peak_mb=history.memory_peak_mb,
-            underlying_open=underlying.get("open"),
-            underlying_high=underlying.get("high"),
-            underlying_low=underlying.get("low"),
-            underlying_close=underlying.get("close"),
-            quality=history.digest,
-            traffic=traffic.facts(requests),
-            troubles=tuple(_troubles(history)),
+            memory_peak_mb=max((event["memory_mb"] for event in events if event["event"] in _ENDS), default=0)
+            or None,
+            traffic=digest.traffic(requests),
+            troubles=tuple(Trouble.of(event, date, mended_at) for event in history.troubles),
+            **_of_the_last_run(history),
+            **_of_the_passport(history.passport or {}),
         )
 
 
-def _troubles(history: History) -> Iterator[Trouble]:
-    for event in history.troubles:
-        yield Trouble.of(event, history.date.isoformat(), history.sealed_at)
+def _of_the_last_run(history: History) -> dict[str, Any]:
+    """When the last call of the workflow that touched the date began and ended with it, and its work."""
+    last = history.events[-1]["run"] if history.events else ""
+    events = [event for event in history.events if event["run"] == last]
+    started = (event["at"] for event in events if event["event"] == journal.STARTED)
+    ended = (event["at"] for event in reversed(events) if session_states.is_outcome(event))
+    seconds = [event["seconds"] for event in events if event["event"] in _ENDS]
+    return {
+        "started_at": next(started, None),
+        "completed_at": None if history.state.kind is Kind.PARTIAL else next(ended, None),
+        "duration_ms": round(1000 * sum(seconds)) if seconds else None,
+    }
+
+
+def _of_the_passport(passport: Mapping[str, Any]) -> dict[str, Any]:
+    completeness, parquet = passport.get("completeness", {}), passport.get("parquet", {})
+    underlying = passport.get("underlying") or {}
+    unknown = [str(each) for each in completeness.get("unknown") or []]
+    return {
+        "contracts": completeness.get("contracts_received"),
+        "contracts_missing": completeness.get("contracts_missing"),
+        "complete": completeness.get("complete"),
+        "unknown": unknown[:_UNKNOWN],
+        "unknown_count": len(unknown) + (completeness.get("unknown_more") or 0),
+        "bytes": parquet.get("bytes", 0),
+        "sha256": parquet.get("sha256"),
+        **{f"underlying_{name}": underlying.get(name) for name in ("open", "high", "low", "close")},
+        "quality": digest.of(passport) if passport else None,
+    }
 
 
 @dataclass(frozen=True)
@@ -148,3 +164,79 @@ class Summary:
             return ""
         more = self.facts.unknown_count - len(told)
         return f"incomplete: {'; '.join(told)}" + (f"; and {more:,} more" if more else "")
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The lake at a glance, oldest date first."""
+
+    dates: tuple[Summary, ...]
+
+    @classmethod
+    def of(cls, summaries: Sequence[Summary]) -> Overview:
+        """The overview of all dates."""
+        return cls(tuple(summaries))
+
+    @property
+    def last_activity(self) -> str | None:
+        """When something last happened to any date (UTC, ISO 8601)."""
+        return max((at for line in self.dates if (at := line.facts.updated_at)), default=None)
+
+    def count(self, kind: Kind) -> int:
+        """Number of dates of *kind*."""
+        return sum(line.state.kind is kind for line in self.dates)
+
+    @property
+    def incomplete(self) -> int:
+        """Number of sealed dates of which some could not be had."""
+        return sum(line.is_incomplete for line in self.dates)
+
+    @property
+    def rows(self) -> int:
+        """Sealed rows."""
+        return sum(line.facts.rows for line in self.dates if line.state.kind is Kind.SEALED)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of sealed Parquet."""
+        return sum(line.facts.bytes for line in self.dates)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The sessions that could be sealed by now, and how many are."""
+
+    sessions: int
+    sealed: int
+    first: dt.date | None  # the longest stretch of sealed sessions without a hole
+    last: dt.date | None
+    unbroken: int  # how many they are
+
+
+def reach(summaries: Iterable[Summary]) -> Reach:
+    """How far the dates reach, oldest first.
+
+    A session that is still to come counts for nothing; one without data, or accepted as it is, ends no
+    stretch: there is nothing to fetch.
+    """
+    asked = [summary for summary in summaries if summary.state.kind is not Kind.PENDING]
+    best: list[dt.date] = []
+    stretch: list[dt.date] = []  # goes on as the best one where it is that
+    for summary in asked:
+        if summary.state.kind is Kind.SEALED:
+            stretch.append(summary.date)
+        elif summary.state.kind not in {Kind.NO_DATA, Kind.ACCEPTED}:
+            stretch = []
+        if len(stretch) > len(best):
+            best = stretch
+    sealed = sum(summary.state.kind is Kind.SEALED for summary in asked)
+    first, last = (best[0], best[-1]) if best else (None, None)
+    return Reach(len(asked), sealed, first, last, len(best))
+
+
+def states(summaries: Iterable[Summary], of: Callable[[dt.date], S]) -> dict[S, Counter[Kind]]:
+    """How many sessions of each kind a stretch of time has, *of* a date being the one in which it lies."""
+    found: dict[S, Counter[Kind]] = {}
+    for summary in summaries:
+        found.setdefault(of(summary.date), Counter())[summary.state.kind] += 1
+    return found

@@ -1,6 +1,22 @@
-"""The status log's tables and indexes; docs/output.md says what stands in them."""
+"""The status log's tables, a date's rows in them, and the facts that they were made of.
+
+docs/output.md says what stands in each table.
+"""
 
 from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+from spx_data.lake.session_states import Kind
+from spx_data.status.history import History, items
+from spx_data.status.quality import Day
+from spx_data.status.summary import Facts, Trouble
+from spx_data.store import foreign, journal
 
 SCHEMA = """
 CREATE TABLE processing_log (
@@ -51,7 +67,7 @@ CREATE TABLE inventory (
     path TEXT PRIMARY KEY, date TEXT NOT NULL, size INTEGER, checksum TEXT, rows INTEGER, created TEXT
 ) WITHOUT ROWID;
 CREATE TABLE read_from (
-    date TEXT PRIMARY KEY, sources TEXT NOT NULL, judgement TEXT NOT NULL, traffic TEXT NOT NULL
+    date TEXT PRIMARY KEY, sources TEXT NOT NULL, facts TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE configuration (
     key TEXT PRIMARY KEY, value TEXT, description TEXT, value_type TEXT, is_required INTEGER NOT NULL,
@@ -89,3 +105,155 @@ DATED = (
     "inventory",
     "read_from",
 )
+
+
+Row = tuple[Any, ...]
+
+# The four words of the log for a session's kinds; `kind` keeps its own.
+STATUS = {
+    Kind.SEALED: "success",
+    Kind.MISSING: "queued",
+    Kind.PARTIAL: "processing",
+    Kind.FAILED: "failed",
+    Kind.PARKED: "failed",
+    Kind.NO_DATA: "failed",
+    Kind.PENDING: "queued",
+    Kind.CORRUPT: "failed",
+    Kind.ACCEPTED: "failed",
+}
+
+_IDS = 100_000  # for the rows of one date: an id is the date's digits and a number
+_CHECK = ("check", "part", "unit", "hits", "of", "share", "score", "first")
+_DAY = tuple(field.name for field in fields(Day))[1:-2]  # between the date and the findings
+_CONTEXT = ("fields", "wait")
+_TOGETHER = 1_000  # texts that are parsed as one: thousands take twice as long one by one
+
+
+def rows_of(history: History, facts: Facts, sources: str) -> Iterator[tuple[str, list[Row]]]:
+    """Each table's name and its rows for a date, but for what hangs on the other dates."""
+    date = history.date.isoformat()
+    yield "processing_log", [_processing(history, facts)]
+    yield "expiration_log", [(date, *chain) for chain in history.chains]
+    yield "error_log", list(_errors(history, facts))
+    yield "performance_metrics", list(_metrics(history.date, facts))
+    yield "quality_checks", list(_checks(history)) if facts.quality else []
+    yield "inventory", list(_inventory(history))
+    yield "read_from", [(date, sources, json.dumps(_values(facts), default=_values))]
+
+
+def rows_of_judged(day: Day, at: str | None) -> Iterator[tuple[str, list[Row]]]:
+    """The rows that a day's score stands in; *at* is when it was sealed."""
+    yield "quality", [_quality(day)]
+    if day.score is not None:
+        score = (_id(day.date, _IDS - 1), day.date.isoformat(), "quality_score", day.score, "points")
+        yield "performance_metrics", [(*score, day.verdict, at)]
+
+
+class Logged(NamedTuple):
+    """What the log has of a date."""
+
+    sources: str  # what it was read from
+    facts: Facts
+
+
+def logged(connection: sqlite3.Connection) -> dict[dt.date, Logged]:
+    """What the rows say of each date: the facts that they were made of.
+
+    Raises:
+        ValueError: what should be JSON is none, or beyond the ceilings.
+    """
+    found = connection.execute("SELECT date, sources, facts FROM read_from").fetchall()
+    logged = {}
+    for start in range(0, len(found), _TOGETHER):
+        some = found[start : start + _TOGETHER]
+        every = foreign.parsed(f"[{','.join(facts for *_, facts in some)}]")
+        for (date, sources, _), (*values, troubles) in zip(some, every, strict=True):
+            facts = Facts(*[*values, tuple(Trouble(*each) for each in troubles)])
+            logged[dt.date.fromisoformat(date)] = Logged(sources, facts)
+    return logged
+
+
+def _values(one: Facts | Trouble) -> list[Any]:
+    """The fields' values in their order, of which `logged` makes the same again."""
+    return list(vars(one).values())
+
+
+def _id(date: dt.date, number: int) -> int:
+    return int(f"{date:%Y%m%d}") * _IDS + number
+
+
+def _processing(history: History, facts: Facts) -> Row:
+    state = history.state
+    return (
+        *(history.date.isoformat(), STATUS[state.kind], state.kind.value),
+        *(facts.started_at, facts.completed_at, facts.rows, facts.chains, facts.bytes, facts.sha256),
+        *(state.reason if state.error else None, state.error, len(history.of_kind(journal.FAILED))),
+        *(facts.duration_ms, facts.requests, facts.staged_bytes, facts.memory_peak_mb),
+        *(facts.created_at, facts.updated_at, facts.sealed_at),
+        *(facts.contracts, facts.contracts_missing, facts.complete),
+        *(json.dumps(facts.unknown), facts.unknown_count, facts.requests_failed, facts.runs),
+        *(facts.underlying_open, facts.underlying_high, facts.underlying_low, facts.underlying_close),
+    )
+
+
+def _errors(history: History, facts: Facts) -> Iterator[Row]:
+    for number, (event, trouble) in enumerate(zip(history.troubles, facts.troubles, strict=True)):
+        method = "asked again" if trouble.event == journal.RETRIED else "a later try sealed the date"
+        yield (
+            _id(history.date, number),
+            trouble.date,
+            trouble.error,
+            trouble.cause,
+            event["traceback"] or None,
+            trouble.attempt,
+            json.dumps({key: event[key] for key in _CONTEXT if key in event}, sort_keys=True),
+            trouble.at,
+            trouble.resolved_at,
+            method if trouble.resolved_at else None,
+            *(trouble.event, trouble.stage, trouble.run, trouble.root, trouble.expiration),
+        )
+
+
+def _metrics(date: dt.date, facts: Facts) -> Iterator[Row]:
+    at, rows, milliseconds = facts.sealed_at, facts.rows, facts.duration_ms
+    if at is None or not facts.sha256 or not rows:
+        return
+    found: list[Row] = [
+        ("records", rows, "rows", None),
+        ("file_size", facts.bytes, "bytes", None),
+        ("bytes_per_record", facts.bytes / rows, "bytes", None),
+        ("requests", facts.requests, "requests", None),
+    ]
+    if milliseconds:
+        found += [
+            ("duration", milliseconds, "ms", "list, download and merge of the last run"),
+            ("throughput", rows / milliseconds * 60_000, "rows/min", None),
+        ]
+    if facts.memory_peak_mb is not None:
+        found.append(("memory_peak", facts.memory_peak_mb, "MB", "largest job"))
+    for number, metric in enumerate(found):
+        yield (_id(date, number), date.isoformat(), *metric, at)
+
+
+def _quality(day: Day) -> Row:
+    """The date's judgement; its findings as JSON."""
+    values = [getattr(day, name) for name in _DAY]
+    findings = (json.dumps(each, ensure_ascii=False) for each in (day.findings, day.session_findings))
+    return (day.date.isoformat(), *values, *findings)
+
+
+def _checks(history: History) -> Iterator[Row]:
+    """The checks that found something: of the others there are a hundred thousand, and nothing to tell."""
+    date, passport = history.date.isoformat(), history.passport or {}
+    for check in passport["quality"]["checks"]:
+        if check["hits"]:
+            yield (date, *map(check.get, _CHECK))
+
+
+def _inventory(history: History) -> Iterator[Row]:
+    passport = history.passport_file
+    if passport is None:
+        return
+    checksum, rows = passport.document["parquet"]["sha256"], passport.document["rows"]
+    for item in items(history.layout, history.date, checksum, rows, history.sealed_at, passport):
+        yield (item.path, item.date.isoformat(), item.size, item.checksum, item.rows, item.created)

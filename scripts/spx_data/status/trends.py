@@ -1,6 +1,10 @@
-"""Figures over months and weeks: medians of each period, and where they are going.
+"""Figures over months and weeks: medians of each period, and where they are going; what filling dates took.
 
 Whatever is followed, the rules are the same: a trend is named only where the periods support one.
+How fast dates were filled, what that took, and whether it changes.
+
+A date's figures belong to the run that sealed it, so periods and trends follow the moment of the seal and not
+the trading date: a slow week is a week in which this machine or the source was slow.
 """
 
 from __future__ import annotations
@@ -9,9 +13,16 @@ import datetime as dt
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from spx_data.lake.session_states import Kind
+from spx_data.market.dates import ZONE
+from spx_data.status.summary import Summary
+
+_NEW_YORK = ZoneInfo(ZONE)
 
 Step = Literal["month", "week"]
 
@@ -27,6 +38,10 @@ class Line(Protocol):
     @property
     def rows(self) -> int:
         """The rows of the date."""
+
+    @property
+    def counted_on(self) -> dt.date:
+        """The day whose month and week it belongs to."""
 
 
 L = TypeVar("L", bound=Line)
@@ -72,13 +87,11 @@ class Trend:
         return self.slope is not None and self.verdict not in {_CHANCE, _STEADY}
 
 
-def periods(
-    lines: Iterable[L], measures: Sequence[Measure], day_of: Callable[[L], dt.date], step: Step
-) -> list[Period]:
-    """The *lines* by the month or the week (ISO 8601) of the day that *day_of* gives, oldest first."""
+def periods(lines: Iterable[L], measures: Sequence[Measure], step: Step) -> list[Period]:
+    """The *lines* by the month or the week (ISO 8601) that they count on, oldest first."""
     groups: dict[str, list[L]] = {}
     for line in lines:
-        groups.setdefault(_name(day_of(line), step), []).append(line)
+        groups.setdefault(_name(line.counted_on, step), []).append(line)
     found: list[Period] = []
     for name, members in sorted(groups.items()):
         medians = {measure.name: _median(members, measure) for measure in measures}
@@ -144,3 +157,69 @@ def _mann_kendall(values: Sequence[float]) -> float:
     if not rises or variance <= 0:
         return 0.0
     return (rises - math.copysign(1, rises)) / math.sqrt(variance)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What filling one trading date took; None is what the journal does not tell."""
+
+    date: dt.date
+    sealed_at: str  # UTC, ISO 8601
+    rows: int
+    bytes: int  # of the sealed Parquet
+    duration_seconds: float | None
+    records_per_minute: float | None
+    mb_per_minute: float | None  # of sealed Parquet
+    bytes_per_record: float | None
+    requests: int
+    requests_failed: int
+    requests_failed_percent: float | None
+    memory_peak_mb: float | None
+
+    @property
+    def counted_on(self) -> dt.date:
+        """The day of the seal in New York."""
+        return dt.datetime.fromisoformat(self.sealed_at).astimezone(_NEW_YORK).date()
+
+
+FILLING = (
+    Measure("duration_seconds", "s", "dates take longer", "dates take less time"),
+    Measure("records_per_minute", "rows/min", "filling gets faster", "filling gets slower"),
+    Measure("mb_per_minute", "MB/min", "filling gets faster", "filling gets slower"),
+    Measure("bytes_per_record", "bytes", "rows take more room", "rows take less room"),
+    Measure("requests_failed_percent", "%", "more requests fail", "fewer requests fail"),
+    Measure("memory_peak_mb", "MB", "jobs take more memory", "jobs take less memory"),
+)
+
+
+def performances(summaries: Iterable[Summary]) -> list[Performance]:
+    """What each sealed date took, newest trading date first; without those whose seal nobody recorded."""
+    found = [
+        _performance(summary, at)
+        for summary in summaries
+        if summary.state.kind is Kind.SEALED and (at := summary.facts.sealed_at)
+    ]
+    return sorted(found, key=lambda line: line.date, reverse=True)
+
+
+def _performance(summary: Summary, at: str) -> Performance:
+    facts = summary.facts
+    minutes = facts.duration_ms / 60_000 if facts.duration_ms else None
+    return Performance(
+        date=summary.date,
+        sealed_at=at,
+        rows=facts.rows,
+        bytes=facts.bytes,
+        duration_seconds=facts.duration_ms / 1000 if facts.duration_ms is not None else None,
+        records_per_minute=_ratio(facts.rows, minutes, 0),
+        mb_per_minute=_ratio(facts.bytes / 1e6, minutes, 3),
+        bytes_per_record=_ratio(facts.bytes, facts.rows, 3),
+        requests=facts.requests,
+        requests_failed=facts.requests_failed,
+        requests_failed_percent=_ratio(100 * facts.requests_failed, facts.requests, 2),
+        memory_peak_mb=facts.memory_peak_mb,
+    )
+
+
+def _ratio(value: float, by: float | None, digits: int) -> float | None:
+    return round(value / by, digits) if by else None

@@ -8,6 +8,7 @@ bytes, they are not read a second time. The new file is whole on the device befo
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -95,8 +96,6 @@ def pack(path: Path, select: Selection) -> None:
 
 
 def _repack(path: Path, plain: bytes, select: Selection) -> None:
-    import gzip
-
     packed = compressed_of(path)
     old, lines = _split(_whole(packed) if _signature(packed) else b"")
     kept, told = select([*_lines(lines), *_lines(_new_part(plain, old))])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
+import resource
 import shutil
 import sys
 from collections.abc import Iterator
@@ -199,8 +201,6 @@ def _full(finding: str, path: Path | None) -> SpxDataError:
 
 
 def _short_of_handles(finding: str, path: Path | None, operation: str) -> SpxDataError:
-    import resource
-
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MachineError(
         f"{finding}; a process may have {soft:,} files open here",
@@ -294,8 +294,6 @@ def _owner(path: Path) -> str | None:
 
 
 def _name(user: int) -> str:
-    import pwd
-
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -323,8 +324,6 @@ def compress(path: Path) -> Path:
 
     What a crash left in both is not added a second time. Returns the sibling.
     """
-    import gzip
-
     target = names.compressed_of(path)
     with reading(path) as content:
         member, changed = gzip.compress(content.read(), mtime=0), os.fstat(content.fileno())

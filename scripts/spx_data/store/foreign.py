@@ -8,6 +8,7 @@ by way of `reads.read_json`, `seals` and `journal`); only plain files are opened
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -62,8 +63,6 @@ def exactly(text: bytes) -> Any:
 
 
 def _plain(text: bytes | str) -> Any:
-    import json
-
     try:
         return json.loads(text)
     except RecursionError:

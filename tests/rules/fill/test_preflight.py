@@ -14,7 +14,7 @@ from spx_data.errors import (
     WrongApiError,
 )
 from spx_data.fill.preflight import preflight
-from spx_data.sources import places
+from spx_data.sources import slots
 from spx_data.store import dataset
 
 
@@ -49,8 +49,8 @@ def test_directories_are_looked_at_before_the_terminal(lake, simulated):
 
 
 def test_a_limit_that_holds_for_fewer_than_usual_is_said(terminals, lake, monkeypatch, caplog, tmp_path):
-    elsewhere = places.Place(tmp_path / "elsewhere", "cannot write to /home/me: Read-only file system")
-    monkeypatch.setattr(places, "of_terminal", lambda *_: elsewhere)
+    elsewhere = slots.Place(tmp_path / "elsewhere", "cannot write to /home/me: Read-only file system")
+    monkeypatch.setattr(slots, "of_terminal", lambda *_: elsewhere)
 
     preflight(lake(terminals["v3"].url))
 

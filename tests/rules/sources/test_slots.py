@@ -12,7 +12,7 @@ import sys, threading
 from pathlib import Path
 from spx_data.sources import slots
 from spx_data.store.layout import Layout
-from spx_data.sources.theta.ceilings import EXPIRATIONS
+from spx_data.sources.theta.limits import EXPIRATIONS
 from spx_data.sources.theta.transport import Transport
 
 patience = {"silence_seconds": 20, "ceiling": EXPIRATIONS}

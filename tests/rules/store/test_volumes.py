@@ -39,7 +39,7 @@ from spx_data.ops.health.machine import permissions
 from spx_data.ops.health.machine import volumes as of_volumes
 from spx_data.ops.recheck.compare import compare
 from spx_data.sources import slots
-from spx_data.sources.theta import ceilings
+from spx_data.sources.theta import limits as ceilings
 from spx_data.sources.theta.transport import Transport
 from spx_data.store import disk, faults, files, journal, limits, locks, parquet, reads, seals
 from spx_data.store.journal import Journal

@@ -411,9 +411,9 @@ def test_the_environment_is_checked_like_the_file(variable, text, where):
 def test_a_key_tells_who_set_it():
     environment = {"OUTPUT_DIRECTORY": "elsewhere", "TEMP_DIRECTORY": ""}
 
-    assert config.origin("processing.output_directory", environment) == "OUTPUT_DIRECTORY"
-    assert config.origin("processing.temp_directory", environment) == "config"
-    assert config.origin("processing.roots", environment) == "config"
+    assert config.overriding("processing.output_directory", environment) == "OUTPUT_DIRECTORY"
+    assert config.overriding("processing.temp_directory", environment) is None
+    assert config.overriding("processing.roots", environment) is None
 
 
 def test_rules_name_every_key_once():

@@ -154,14 +154,6 @@ def test_every_value_is_read_as_it_was_written(value):
     assert yaml.safe_load(block) == yaml.safe_load(flow) == {"k": value}
 
 
-def test_a_key_that_stands_there_once_more_is_found_with_its_line():
-    text = "p:\n  k: 1\n  j: 2\n  k: 3\nq: {}\np:\n  k: 4\n"
-
-    assert list(yaml_text.duplicates(text)) == [("p.k", 4), ("p", 6)]
-    assert list(yaml_text.duplicates(SHIPPED)) == []
-    assert list(yaml_text.duplicates("words")) == []
-
-
 def test_what_is_no_yaml_is_an_error():
     with pytest.raises(YAMLError):
         yaml_text.put("p: [", "p.k", 1)

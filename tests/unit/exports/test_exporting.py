@@ -8,9 +8,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from spx_data import exports
 from spx_data.errors import ConfigurationValidationError
-from spx_data.exports import catalogue, exporting
-from spx_data.exports.format import Format
+from spx_data.exports import Format, exporting
 from spx_data.store import files, locks, reads, seals
 
 
@@ -30,7 +30,7 @@ def days(tmp_path):
 
 
 def done(days, folder, form="csv"):
-    form = catalogue.of(form) if isinstance(form, str) else form
+    form = exports.of(form) if isinstance(form, str) else form
     return [(found.path.name, found.is_new) for found in exporting.export(days, form, folder)]
 
 
@@ -137,11 +137,11 @@ def test_what_dies_before_its_first_line_leaves_a_folder_that_can_be_gone_on_wit
 
 def test_an_unknown_format_is_refused_with_the_list():
     with pytest.raises(ConfigurationValidationError, match="only csv"):
-        catalogue.of("xml")
+        exports.of("xml")
 
 
 def test_every_format_is_told_in_a_line():
-    for name, form in catalogue.known().items():
+    for name, form in exports.known().items():
         assert name == form.name
         assert form.meaning and "\n" not in form.meaning
         assert Path(f"x.{form.suffix}").suffix == f".{form.suffix}"

@@ -11,7 +11,7 @@ from tests.sealed_days import judged, reseal, seal, settings_of
 from spx_data import status
 from spx_data.errors import FileCorruptionError, OtherVersionError
 from spx_data.lake import passports
-from spx_data.status import Facts, rows
+from spx_data.status import Facts, tables
 from spx_data.store import reads
 
 DAY = dt.date(2024, 1, 2)
@@ -78,7 +78,7 @@ def test_a_passport_with_any_value_of_another_kind_is_damaged_or_does_no_harm(la
             facts = Facts.of(history)
             assert facts.rows is None or math.isfinite(facts.rows)
             assert history.chains is not None
-            for _, its_rows in rows.of(history, facts, ""):
+            for _, its_rows in tables.rows_of(history, facts, ""):
                 assert all(isinstance(cell, int | float | str | None) for row in its_rows for cell in row)
     assert damaged > len(variants) / 3
 

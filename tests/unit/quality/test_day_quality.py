@@ -17,9 +17,8 @@ from spx_data.lake.session_states import Kind, State
 from spx_data.market import records
 from spx_data.quality.checks import Part
 from spx_data.settings import Quality
-from spx_data.status import Facts, Summary, digest, outliers, quality
-from spx_data.status.listings import Listings
-from spx_data.status.outliers import Neighbourhood
+from spx_data.status import Facts, Summary, digest, neighbours, quality, trends
+from spx_data.status.neighbours import Listings, Neighbourhood
 
 RULES = Quality(
     rejected_percent=1,
@@ -204,11 +203,11 @@ def dump(settings):
 
 
 def test_trends_follow_the_trading_date_and_small_figures_keep_their_digits():
-    found = quality.periods(
-        [day(31 * month, spread_median=0.0201 - 0.0005 * month) for month in range(8)], "month"
-    )
+    days = [day(31 * month, spread_median=0.0201 - 0.0005 * month) for month in range(8)]
+    found = trends.periods(days, quality.MEASURES, "month")
 
-    spread = next(line for line in quality.trends(found) if line.measure.name == "spread_median")
+    every = {line.measure.name: line for line in trends.trends(found, quality.MEASURES)}
+    spread = every["spread_median"]
 
     assert found[0].name == "2024-01"
     assert found[1].medians["spread_median"] == 0.0196
@@ -323,5 +322,5 @@ def test_expirations_are_read_back_as_they_were_listed(judge):
 def test_every_figure_that_is_followed_is_one_of_a_day():
     names = {field.name for field in dataclasses.fields(quality.Day)}
 
-    assert {followed.name for followed in outliers.FOLLOWED} <= names
+    assert {followed.name for followed in neighbours.FOLLOWED} <= names
     assert {measure.name for measure in quality.MEASURES} <= names

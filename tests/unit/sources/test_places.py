@@ -12,7 +12,7 @@ from spx_data.errors import (
     PermissionDeniedError,
     VolumeError,
 )
-from spx_data.sources import places
+from spx_data.sources import slots
 from spx_data.store import disk
 
 TERMINAL = "http://127.0.0.1:25503"
@@ -29,10 +29,10 @@ def machine(tmp_path, monkeypatch):
         folder.mkdir()
     made.aside = [top / f"spx-data-{os.geteuid()}" for top in made.system]
     made.users = {os.geteuid(): types.SimpleNamespace(pw_dir=str(made.home))}
-    monkeypatch.delenv(places.VARIABLE)
-    monkeypatch.setattr(places, "pwd", types.SimpleNamespace(getpwuid=lambda user: made.users[user]))
-    monkeypatch.setattr(places, "_OF_THE_SYSTEM", made.system)
-    made.place = lambda: places.of_terminal(TERMINAL, made.lake)
+    monkeypatch.delenv(slots.VARIABLE)
+    monkeypatch.setattr(slots, "pwd", types.SimpleNamespace(getpwuid=lambda user: made.users[user]))
+    monkeypatch.setattr(slots, "_OF_THE_SYSTEM", made.system)
+    made.place = lambda: slots.of_terminal(TERMINAL, made.lake)
     return made
 
 
@@ -61,28 +61,27 @@ def machine(tmp_path, monkeypatch):
     ],
 )
 def test_all_ways_to_write_an_address_are_one_terminal(address):
-    assert places.terminal_name(address) == NAME
+    assert slots.terminal_name(address) == NAME
 
 
 def test_the_default_port_may_be_left_out():
-    assert places.terminal_name("http://box") == places.terminal_name("http://BOX:80/") == "box-80"
-    assert places.terminal_name("https://box") == places.terminal_name("https://box:443") == "box-443"
+    assert slots.terminal_name("http://box") == slots.terminal_name("http://BOX:80/") == "box-80"
+    assert slots.terminal_name("https://box") == slots.terminal_name("https://box:443") == "box-443"
 
 
 def test_other_terminals_have_other_names():
     others = ["127.0.0.1:25510", "10.0.0.5:25503", "box:25503", "box2:25503", "[fe80::1]:25503", "box"]
 
-    assert len({NAME, *(places.terminal_name(f"http://{other}") for other in others)}) == len(others) + 1
+    assert len({NAME, *(slots.terminal_name(f"http://{other}") for other in others)}) == len(others) + 1
 
 
 @pytest.mark.parametrize("host", ["..", "a%2F..%2Fb", "b*x", "ü" * 90, "x" * 400, ""])
 def test_no_host_names_anything_but_one_folder(host, machine):
-    name = places.terminal_name(f"http://{host}:25503")
+    name = slots.terminal_name(f"http://{host}:25503")
 
     assert name.isascii() and "/" not in name and name not in {"", ".", ".."} and len(name) <= 200
     assert (
-        places.of_terminal(f"http://{host}:25503", machine.lake).folder.parent
-        == machine.place().folder.parent
+        slots.of_terminal(f"http://{host}:25503", machine.lake).folder.parent == machine.place().folder.parent
     )
 
 
@@ -149,7 +148,7 @@ def test_a_home_that_cannot_be_used_is_passed_over_with_a_reason(change, machine
 def test_who_is_in_no_list_of_users_has_the_next_place_as_the_usual_one(machine):
     machine.users.clear()
 
-    assert machine.place() == places.Place(machine.aside[0] / "slots" / NAME)
+    assert machine.place() == slots.Place(machine.aside[0] / "slots" / NAME)
 
 
 @pytest.mark.parametrize("made", ["a folder for all", "a link", "a file"])
@@ -236,28 +235,28 @@ def test_a_disk_that_fails_is_no_reason_to_meet_elsewhere(number, kind, machine,
 
 
 def test_the_folder_that_the_environment_names_is_used(machine, monkeypatch, tmp_path):
-    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "named"))
+    monkeypatch.setenv(slots.VARIABLE, str(tmp_path / "named"))
 
-    assert machine.place() == places.Place(tmp_path / "named" / NAME)
+    assert machine.place() == slots.Place(tmp_path / "named" / NAME)
 
 
 def test_a_named_folder_that_cannot_be_used_is_an_error_and_not_another_folder(
     machine, monkeypatch, tmp_path
 ):
     (tmp_path / "named").write_text("")
-    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "named"))
+    monkeypatch.setenv(slots.VARIABLE, str(tmp_path / "named"))
 
     with pytest.raises(PermissionDeniedError, match="named"):
         machine.place()
 
-    monkeypatch.setenv(places.VARIABLE, "named")
+    monkeypatch.setenv(slots.VARIABLE, "named")
     with pytest.raises(ConfigurationValidationError, match="Write the whole path"):
         machine.place()
 
 
 def test_a_named_folder_without_locks_says_what_to_set(machine, monkeypatch, tmp_path):
-    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "named"))
+    monkeypatch.setenv(slots.VARIABLE, str(tmp_path / "named"))
     monkeypatch.setattr(disk, "lock", lambda *_: None)
 
-    with pytest.raises(VolumeError, match=f"export {places.VARIABLE}="):
+    with pytest.raises(VolumeError, match=f"export {slots.VARIABLE}="):
         machine.place()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spx_data.errors import InsufficientDiskSpaceError, PermissionDeniedError
-from spx_data.sources import places, slots
+from spx_data.sources import slots
 from spx_data.store import disk, locks
 from spx_data.store.layout import Layout
 
@@ -40,8 +40,8 @@ def layout(tmp_path):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Return where the terminal's slots are, in the test's own folder."""
-    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "slots"))
-    return places.of_terminal(TERMINAL, tmp_path / "never")
+    monkeypatch.setenv(slots.VARIABLE, str(tmp_path / "slots"))
+    return slots.of_terminal(TERMINAL, tmp_path / "never")
 
 
 @pytest.fixture

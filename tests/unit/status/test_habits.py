@@ -12,8 +12,8 @@ from spx_data import status
 from spx_data.cli import listing, overview, quality_report
 from spx_data.cli import quality as cli_quality
 from spx_data.ops.health import Level, Scene, alerts, look_at
-from spx_data.status import day_report, habits, quality
-from spx_data.status.habits import beyond
+from spx_data.status import day_report, quality
+from spx_data.status.quality import beyond
 
 MOMENT = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16)]
@@ -34,7 +34,7 @@ def price(hits=900, chains=40, points=0.0, check="greeks-price", part="greeks"):
 def test_what_nearly_all_chains_of_nearly_all_days_have_is_one_habit():
     days = [digest(price(hits)) for hits in (900, 910, 890, 905, 900, 899, 901, 900, 900)]
 
-    found = habits.of([*days, digest()])
+    found = quality.habits_of([*days, digest()])
 
     (habit,) = found.values()
     assert (habit.check, habit.days, habit.judged, habit.share) == ("greeks-price", 9, 10, 0.9)
@@ -55,20 +55,20 @@ def test_what_nearly_all_chains_of_nearly_all_days_have_is_one_habit():
     ],
 )
 def test_what_is_rarer_is_no_habit(days):
-    assert habits.of(days) == {}
+    assert quality.habits_of(days) == {}
 
 
 def test_the_order_of_days_makes_no_difference():
     days = [digest(price(random.Random(seed).randint(700, 999))) for seed in range(30)]
     shuffled = random.Random(1).sample(days, len(days))
 
-    assert habits.of(days) == habits.of(shuffled)
+    assert quality.habits_of(days) == quality.habits_of(shuffled)
 
 
 @pytest.mark.parametrize("usual, differs", [(20, 45), (100, 230), (600, 850)])
 def test_a_day_that_differs_from_the_habit_still_counts(usual, differs):
     odd = digest(price(differs))
-    found = habits.of([*[digest(price(usual))] * 20, odd])
+    found = quality.habits_of([*[digest(price(usual))] * 20, odd])
 
     points, lost = beyond(odd, found)
 
@@ -78,7 +78,7 @@ def test_a_day_that_differs_from_the_habit_still_counts(usual, differs):
 
 def test_another_check_of_the_same_part_keeps_its_points():
     both = digest(price(), price(30, chains=1, points=70.0, check="greeks-vega"))
-    found = habits.of([*[digest(price())] * 9, both])
+    found = quality.habits_of([*[digest(price())] * 9, both])
 
     points, lost = beyond(both, found)
 

@@ -22,18 +22,7 @@ from spx_data.errors import SpxDataError
 from spx_data.lake import passports, session_states
 from spx_data.lake.session_states import Kind, State
 from spx_data.ops.gaps import find
-from spx_data.status import (
-    Facts,
-    Overview,
-    Summary,
-    Trouble,
-    database,
-    failures,
-    patterns,
-    performance,
-    sight,
-    tables,
-)
+from spx_data.status import Facts, Overview, Summary, Trouble, database, failures, history, tables, trends
 from spx_data.store import archive, journal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +39,7 @@ def as_files_say(settings):
 @pytest.fixture
 def at_once(monkeypatch):
     """Let files count as settled as soon as they are written."""
-    monkeypatch.setattr(sight, "_SETTLED_NS", -(10**15))
+    monkeypatch.setattr(history, "_SETTLED_NS", -(10**15))
 
 
 @pytest.fixture
@@ -342,6 +331,8 @@ def test_a_log_full_of_lies_decides_nothing(sealed):
     states, gaps = session_states.states(sealed, MOMENT), find(sealed, MOMENT)
     with contextlib.closing(sqlite3.connect(sealed.layout.database)) as log, log:
         log.execute("UPDATE processing_log SET status = 'success', kind = 'sealed', record_count = 1")
+        rows = [field.name for field in dataclasses.fields(Facts)].index("rows")
+        log.execute(f"UPDATE read_from SET facts = json_replace(facts, '$[{rows}]', 1)")
         log.execute("DELETE FROM error_log")
     database._seal(sealed.layout.database)
 
@@ -412,10 +403,10 @@ def test_errors_are_newest_first_and_filtered_by_day_in_new_york_and_type():
     later = trouble("2024-01-03T15:00:00+00:00", "OSError")
     lines = [summary(late, later)]
 
-    assert patterns.troubles(lines) == [later, late]
-    assert patterns.troubles(lines, since=dt.date(2024, 1, 3)) == [later]
-    assert patterns.troubles(lines, types=["apiconnectionerror"]) == [late]
-    assert patterns.troubles([]) == []
+    assert failures.troubles(lines) == [later, late]
+    assert failures.troubles(lines, since=dt.date(2024, 1, 3)) == [later]
+    assert failures.troubles(lines, types=["apiconnectionerror"]) == [late]
+    assert failures.troubles([]) == []
 
 
 @pytest.mark.parametrize(
@@ -437,7 +428,7 @@ def test_patterns_count_by_each_aspect(by, groups):
         trouble("2024-01-03T14:00:00+00:00", **chain),
     ]
 
-    assert [(line.group, line.count) for line in patterns.patterns(found, by)] == groups
+    assert [(line.group, line.count) for line in failures.patterns(found, by)] == groups
 
 
 def test_a_pattern_says_how_much_how_long_and_how_it_ended():
@@ -447,7 +438,7 @@ def test_a_pattern_says_how_much_how_long_and_how_it_ended():
         trouble("2024-01-01T15:00:00+00:00", "OSError"),
     ]
 
-    line = patterns.patterns(found, "type")[0]
+    line = failures.patterns(found, "type")[0]
 
     assert (line.count, line.share_percent, line.dates, line.resolved) == (2, 66.7, 2, 1)
     assert (line.first_at[:10], line.last_at[:10], line.example) == ("2024-01-02", "2024-01-03", "newest")
@@ -462,12 +453,12 @@ def filled(month, *, minutes=10.0, rows=1000, day=15, **facts):
 
 
 def trend(lines, name="records_per_minute"):
-    found = performance.trends(performance.periods(performance.performances(lines), "month"))
+    found = trends.trends(trends.periods(trends.performances(lines), trends.FILLING, "month"), trends.FILLING)
     return next(line for line in found if line.measure.name == name)
 
 
 def test_a_date_says_what_it_took():
-    (line,) = performance.performances([filled(1, minutes=2, requests=40, requests_failed=1)])
+    (line,) = trends.performances([filled(1, minutes=2, requests=40, requests_failed=1)])
 
     assert (line.records_per_minute, line.bytes_per_record, line.duration_seconds) == (500, 14, 120)
     assert line.requests_failed_percent == 2.5
@@ -475,16 +466,16 @@ def test_a_date_says_what_it_took():
 
 
 def test_what_is_not_known_is_not_made_up():
-    (line,) = performance.performances([summary(sealed_at="2024-01-02T20:00:00+00:00")])
+    (line,) = trends.performances([summary(sealed_at="2024-01-02T20:00:00+00:00")])
 
     assert line.records_per_minute is line.bytes_per_record is line.requests_failed_percent is None
-    assert performance.performances([summary(rows=3)]) == []
+    assert trends.performances([summary(rows=3)]) == []
 
 
 def test_periods_are_medians_and_changes_by_the_moment_of_the_seal():
     lines = [filled(1, rows=1000), filled(1, rows=9000), filled(1, rows=2000), filled(3, rows=3000)]
 
-    january, march = performance.periods(performance.performances(lines), "month")
+    january, march = trends.periods(trends.performances(lines), trends.FILLING, "month")
 
     assert (january.name, january.dates, january.rows) == ("2024-01", 3, 12_000)
     assert january.medians["records_per_minute"] == 200
@@ -493,7 +484,7 @@ def test_periods_are_medians_and_changes_by_the_moment_of_the_seal():
 
 
 def test_weeks_are_those_of_the_iso_calendar():
-    (week,) = performance.periods(performance.performances([filled(1, day=1)]), "week")
+    (week,) = trends.periods(trends.performances([filled(1, day=1)]), trends.FILLING, "week")
 
     assert week.name == "2024-W01"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from spx_data.exports.format import Format
+from spx_data.exports import Format
 
 if TYPE_CHECKING:
     import polars as pl

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from spx_data.errors import DateValidationError, FileCorruptionError, SchemaValidationError
 from spx_data.lake.reader import days
 from spx_data.lake.verify import root_of
+from spx_data.market import schema
 from spx_data.market.dates import FORMS, Dates
 from spx_data.store import dataset, reads, seals
 from spx_data.store.layout import Layout
@@ -111,8 +112,6 @@ def scan(
 def _schema(version: int) -> pl.Schema:
     """The columns of a *version* as Polars reads them."""
     import polars as pl
-
-    from spx_data.market import schema
 
     if version not in schema.SCHEMAS:
         raise SchemaValidationError(

@@ -26,8 +26,7 @@ from spx_data.ops.health.scene import Check, Scene, fail, named, notice, of_thes
 from spx_data.settings import Quality
 from spx_data.status import Summary
 from spx_data.status.failures import groups
-from spx_data.status.listings import Listings
-from spx_data.status.outliers import Neighbourhood
+from spx_data.status.neighbours import Listings, Neighbourhood
 from spx_data.status.quality import PARTS, Day, verdict
 from spx_data.status.quality import habits as of_the_source
 from spx_data.store import journal

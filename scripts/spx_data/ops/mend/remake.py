@@ -32,7 +32,7 @@ from spx_data.ops.recheck import versions
 from spx_data.ops.recheck.versions import Passport
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
-from spx_data.sources.windows import history
+from spx_data.sources.source import history
 from spx_data.store import files, journal, reads, staging
 from spx_data.store.names import Checkpoint
 from spx_data.store.staging import Receipt

@@ -17,10 +17,10 @@ from spx_data.ops.probe import looking
 from spx_data.ops.probe.heard import Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen
 from spx_data.ops.probe.scrubbing import scrubbed
-from spx_data.sources.theta import contract_lists, json_text
+from spx_data.sources.theta import json_text, wire_rows
 from spx_data.sources.theta.blocks import plain
-from spx_data.sources.theta.contract_lists import out_of_place
 from spx_data.sources.theta.usual import USUAL
+from spx_data.sources.theta.wire_rows import out_of_place
 
 _LISTINGS = (Topic.LISTING, Topic.LISTING_TODAY)
 _REASONS = {
@@ -151,7 +151,7 @@ def expirations(story: Story) -> Seen | None:
         follows = "what a listing lacks is known from days beside alone"
         return Seen(f"{heard.root}: {looking.told(heard)}", False, follows)
     spelt = list(_spelt_expirations(story.api, heard))
-    dates = [(contract_lists.listed_date(text), text) for text in spelt]
+    dates = [(wire_rows.listed_date(text), text) for text in spelt]
     undated = [text for date, text in dates if date is None]
     known = [date for date, _ in dates if date]
     told = []

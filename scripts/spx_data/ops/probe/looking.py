@@ -22,7 +22,7 @@ from spx_data.ops.probe import choosing, scrubbing
 from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
 from spx_data.quality.panel import clock
 from spx_data.sources.theta.blocks import header_of
-from spx_data.text.excerpts import excerpt
+from spx_data.text.printable import excerpt
 
 OK = 200
 _GZIP = b"\x1f\x8b"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from spx_data.market.records import RIGHTS
 from spx_data.sources.theta import json_text
-from spx_data.sources.theta.contract_lists import listed_date
+from spx_data.sources.theta.wire_rows import listed_date
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]')

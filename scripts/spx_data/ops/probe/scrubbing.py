@@ -18,7 +18,7 @@ from typing import Any
 
 from spx_data.errors import NEVER, SpxDataError
 from spx_data.ops.probe import pieces
-from spx_data.text.excerpts import excerpt
+from spx_data.text.printable import excerpt
 
 GONE = "[…]"
 _PLAIN_GONE = "[...]"  # in a header, which may hold ASCII alone

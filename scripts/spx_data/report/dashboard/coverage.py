@@ -14,8 +14,9 @@ from spx_data.report.dashboard.periods import Coarse
 from spx_data.report.dashboard.view import View
 from spx_data.report.drawing import Figure, told
 from spx_data.report.page import Content, Part
-from spx_data.status import coverage
-from spx_data.status.coverage import Balance, Reach
+from spx_data.status import quality, summary
+from spx_data.status.quality import Balance
+from spx_data.status.summary import Reach
 from spx_data.text.words import count, counted
 from spx_data.text.words import share as share_of
 
@@ -28,7 +29,7 @@ _KINDS = (
 
 def content(view: View) -> Content:
     """The sessions by their state, and what days hold."""
-    lead = _lead(coverage.reach(view.dates))
+    lead = _lead(summary.reach(view.dates))
     if not view.dates:
         return Content(lead)
     step = periods.coarse(view.dates[0].date, view.dates[-1].date)
@@ -56,7 +57,7 @@ def _lead(reach: Reach) -> str:
 
 def _sessions(view: View, step: Coarse) -> Part:
     """The sessions of each month or week by their state."""
-    states = coverage.states(view.dates, lambda date: periods.stretch(date, step))
+    states = summary.states(view.dates, lambda date: periods.stretch(date, step))
     there = [kind for kind in _KINDS if any(found[kind] for found in states.values())]
     if len(states) < 2:
         ((stretch, found),) = states.items()
@@ -83,7 +84,7 @@ def _sessions(view: View, step: Coarse) -> Part:
 
 def _records(view: View, step: Coarse) -> list[Part]:
     """How much a day holds, and how much of what was expected did not come."""
-    balances = coverage.balances(view.days, lambda date: periods.stretch(date, step))
+    balances = quality.balances(view.days, lambda date: periods.stretch(date, step))
     if len(balances) < 2:
         return [_in_a_sentence(one) for one in balances.values()]
     rows = [

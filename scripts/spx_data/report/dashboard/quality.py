@@ -18,7 +18,8 @@ from spx_data.report.drawing import VERDICTS, Figure, chart_of, told
 from spx_data.report.page import Content, Part
 from spx_data.settings import Quality
 from spx_data.status import quality as worth
-from spx_data.status.outliers import WORDS, Distance
+from spx_data.status import trends
+from spx_data.status.neighbours import WORDS, Distance
 from spx_data.status.quality import PARTS, Day
 from spx_data.status.trends import Period
 from spx_data.text.words import counted, points
@@ -63,10 +64,10 @@ def content(view: View) -> Content:
         nothing = "No sealed day was judged." if view.scene.sealed else None
         return Content(nothing or "Nothing is sealed yet, so nothing was judged.")
     step = periods.coarse(days[0].date, days[-1].date)
-    stretches = worth.periods(days, step)
+    stretches = trends.periods(days, worth.MEASURES, step)
     found = conspicuous(view)
     more = {
-        "trends": periods.in_words(worth.trends(stretches), len(stretches), step),
+        "trends": periods.in_words(trends.trends(stretches, worth.MEASURES), len(stretches), step),
         "conspicuous": found[:_MOST],
         "more": max(0, len(found) - _MOST),
         "threshold": view.settings.quality.outlier_z,

@@ -16,8 +16,8 @@ from spx_data.report.dashboard.view import View
 from spx_data.report.drawing import Figure, chart_of, told
 from spx_data.report.page import Content, Part
 from spx_data.sources import profile
-from spx_data.status import traffic
-from spx_data.status.traffic import Traffic
+from spx_data.status import digest
+from spx_data.status.digest import Traffic
 from spx_data.text import commands
 from spx_data.text.words import count, counted, size
 
@@ -27,7 +27,7 @@ _LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
 
 def content(view: View) -> Content:
     """The requests of all journals, and the profile."""
-    days = traffic.by_day(summary.facts.traffic for summary in view.dates)
+    days = digest.by_day(summary.facts.traffic for summary in view.dates)
     if not days:
         return Content("The terminal was not asked for anything yet.", more=_contact(view))
     whole = Traffic()

@@ -19,9 +19,9 @@ from spx_data.report import drawing
 from spx_data.report.page import Columns
 from spx_data.settings import Settings
 from spx_data.status import Overview, Summary
-from spx_data.status.outliers import Distance, standing_out
-from spx_data.status.performance import Performance, performances
+from spx_data.status.neighbours import Distance, standing_out
 from spx_data.status.quality import Day
+from spx_data.status.trends import Performance, performances
 from spx_data.store import journal
 from spx_data.text.words import minute
 

@@ -15,10 +15,10 @@ from spx_data.report.dashboard import periods
 from spx_data.report.dashboard.view import View
 from spx_data.report.drawing import Figure, chart_of, told
 from spx_data.report.page import Content, Part
-from spx_data.status import Trouble, patterns, performance
-from spx_data.status.patterns import Pattern
-from spx_data.status.performance import Performance
-from spx_data.status.trends import Period
+from spx_data.status import Trouble, trends
+from spx_data.status import failures as of_dates
+from spx_data.status.failures import Pattern
+from spx_data.status.trends import Performance, Period
 from spx_data.text.words import count, counted, duration, minute
 
 
@@ -61,12 +61,12 @@ def speed(view: View) -> Content:
         return Content(_pace(lines), [_at_once(lines)])
     moments = sorted(dt.datetime.fromisoformat(line.sealed_at).date() for line in lines)
     step = periods.coarse(moments[0], moments[-1])
-    found = performance.periods(lines, step)
-    trends = [trend for trend in performance.trends(found) if trend.measure.name in _FOLLOWED]
+    found = trends.periods(lines, trends.FILLING, step)
+    moving = [each for each in trends.trends(found, trends.FILLING) if each.measure.name in _FOLLOWED]
     return Content(
         _pace(lines),
         [_over_time(measure, lines, found) for measure in _MEASURES],
-        {"trends": periods.in_words(trends, len(found), step)},
+        {"trends": periods.in_words(moving, len(found), step)},
     )
 
 
@@ -116,8 +116,8 @@ def _over_time(measure: _Measure, lines: Sequence[Performance], found: Sequence[
 
 def failures(view: View) -> Content:
     """The errors and retries of all journals."""
-    troubles = patterns.troubles(view.dates)
-    types = patterns.patterns(troubles, "type")
+    troubles = of_dates.troubles(view.dates)
+    types = of_dates.patterns(troubles, "type")
     found = [_by_date(troubles, types), _by_hour(troubles), _by_stage(troubles)] if troubles else []
     return Content(_became(troubles), found, {"types": types})
 
@@ -163,7 +163,7 @@ def _by_date(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
 
 
 def _by_hour(troubles: Sequence[Trouble]) -> Figure:
-    hours = {pattern.group: pattern for pattern in patterns.patterns(troubles, "hour")}
+    hours = {pattern.group: pattern for pattern in of_dates.patterns(troubles, "hour")}
     rows = [
         {"hour": f"{hour:02}", "errors": found.count if (found := hours.get(f"{hour:02}")) else 0}
         for hour in range(24)
@@ -183,7 +183,7 @@ def _by_hour(troubles: Sequence[Trouble]) -> Figure:
 def _by_stage(troubles: Sequence[Trouble]) -> Figure:
     rows = [
         {"stage": pattern.group, "kind": kind, "place": place, "errors": number}
-        for pattern in patterns.patterns(troubles, "stage")
+        for pattern in of_dates.patterns(troubles, "stage")
         for place, (kind, number) in enumerate(
             zip(_FATES, (pattern.resolved, pattern.count - pattern.resolved), strict=True)
         )

@@ -14,7 +14,7 @@ from spx_data.report.drawing import MONTH_AND_DAY, VERDICTS, Figure, chart_of, c
 from spx_data.report.page import Content, Tile
 from spx_data.settings import Quality
 from spx_data.status import day_report, quality
-from spx_data.status.outliers import WORDS
+from spx_data.status.neighbours import WORDS
 from spx_data.status.quality import Day
 from spx_data.text.words import count, counted, size
 

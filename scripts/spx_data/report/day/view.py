@@ -15,7 +15,7 @@ from spx_data.lake.session_states import Kind
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, day_report, quality
-from spx_data.status.inventory import Item, items
+from spx_data.status.history import Item, items
 from spx_data.store import journal
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout

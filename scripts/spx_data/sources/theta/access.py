@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
 from spx_data.settings import Terminal
 from spx_data.sources.catalogue import AUTO
+from spx_data.sources.profile import Wire
 from spx_data.sources.source import Gate, Observer, Sighting, Source, Tap
 from spx_data.sources.theta import errors, health
 from spx_data.sources.theta.capabilities import APIS
-
-if TYPE_CHECKING:
-    from spx_data.sources.profile import Wire
 
 
 def check(found: Sighting) -> None:

@@ -1,7 +1,7 @@
 """Consecutive rows of a body: typed all at once, or, where that cannot be, field by field.
 
 There is one parser for each transport format, and it is strict and fast. What it cannot read is read field
-by field, in whatever spelling (`spelling`), and what is bad of that is told row by row. Of CSV, the bulk of
+by field, in whatever spelling (`reading`), and what is bad of that is told row by row. Of CSV, the bulk of
 all data, blanks and words in another spelling are read nearly as fast on the way.
 """
 
@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.csv
 
-from spx_data.sources.theta import json_text, spelling
+from spx_data.sources.theta import json_text, reading
 from spx_data.sources.theta.layouts import Row
-from spx_data.sources.theta.reading import Block, Columns, Wanted
-from spx_data.sources.theta.spelling import WORD as WORD
-from spx_data.sources.theta.spelling import Unread
+from spx_data.sources.theta.reading import WORD as WORD
+from spx_data.sources.theta.reading import Block, Columns, Unread, Wanted
 
 _GLANCE = 64  # bytes
 # What Arrow reads as a number and no other way does: one with blanks around it, and one to the base of 16.
@@ -45,7 +45,7 @@ class _Lines(Block):
 
     def _nothing(self) -> pa.RecordBatch:
         return self._wanted.batch(
-            {name: spelling.array([], kind) for name, kind in self._wanted.columns.items()}
+            {name: reading.array([], kind) for name, kind in self._wanted.columns.items()}
         )
 
     def _lines(self) -> list[bytes]:
@@ -77,9 +77,9 @@ class _Lines(Block):
 
 def _respelt(name: str, column: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
     """A column of words as the column *name* of *kind*; an empty word, or an absent column, is null."""
-    read = spelling.reader(name, kind)
+    read = reading.reader(name, kind)
     found = [read(word) if word and word.strip() else None for word in column.dictionary.to_pylist()]
-    return spelling.array(found, kind).take(column.indices)
+    return reading.array(found, kind).take(column.indices)
 
 
 # CSV ----------------------------------------------------------------------------------------------------
@@ -132,8 +132,6 @@ class CsvBlock(_Lines):
             raise ValueError(f"a row has words that cannot be read: {error}") from error
 
     def _read(self, columns: Columns, nulls: list[str]) -> pa.RecordBatch:
-        import pyarrow.csv
-
         if self._is_blank():
             return self._nothing()
         if self._may_have_other_numbers(columns):
@@ -174,7 +172,7 @@ class CsvBlock(_Lines):
         fields = _split(lines[-1]) or []
         others = [row[-1] for line in lines[:-1] if (row := _split(line)) and len(row) == len(fields)]
         alone = CsvBlock(lines[-1], self._wanted, self._names).parted()
-        if quoted or len(fields) < len(self._names) or alone.bad or spelling.is_cut(fields[-1], others):
+        if quoted or len(fields) < len(self._names) or alone.bad or reading.is_cut(fields[-1], others):
             raise ValueError("it ends in the middle of a line")
 
     def _fields(self, number: int) -> list[Any] | None:

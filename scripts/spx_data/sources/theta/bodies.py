@@ -1,17 +1,45 @@
-"""Answers and their bodies, which are files: read as far as their ceiling, and unpacked as far."""
+"""Answers and their bodies, which are files: read as far as their ceiling, and unpacked as far.
+
+Some bodies of CSV have no last line end, and those that are cut may look so (`Unended`).
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from codecs import BOM_UTF8
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol
 
 from spx_data.sources.theta import errors
-from spx_data.sources.theta.ceilings import REPORT, Ceiling
-from spx_data.sources.theta.unended import Unended
-from spx_data.sources.theta.watch import CHUNK, Watch
+from spx_data.sources.theta.limits import CHUNK, REPORT, Ceiling, Watch
+
+_TAIL = 1 << 16  # bytes: with the length they tell two cuts of one body apart
+
+
+class Unended:
+    """What one connection has seen of such bodies: they are believed once one has come twice alike.
+
+    A body that is cut before a line end, or within its last number, reads like a whole one. Cuts differ from
+    try to try; whoever never ends a last line sends the same again. From then on that is the terminal's way.
+    """
+
+    def __init__(self, *, expected: bool = False) -> None:
+        """Where that is *expected*, the terminal was seen to be so."""
+        self._seen: dict[str, tuple[int, str]] = {}
+        self._is_habit = expected
+
+    def is_believed(self, url: str, body: BinaryIO) -> bool:
+        """Whether the *body* that *url* was answered with is whole; its position is kept."""
+        at, size = body.tell(), body.seek(0, 2)
+        body.seek(max(0, size - _TAIL))
+        found = size, hashlib.sha256(body.read()).hexdigest()
+        body.seek(at)
+        self._is_habit = self._is_habit or self._seen.get(url) == found
+        self._seen[url] = found
+        return self._is_habit
+
 
 SMALL = 1 << 16  # bytes of which a short answer has fewer
 _GZIP = b"\x1f\x8b"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spx_data.sources.source import Capabilities
+from spx_data.sources.catalogue import Capabilities
 
 # The one that is looked for first stands first. Addresses: docs/wire.md, 1 and 11; tiers: 9.
 APIS = (

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from enum import Enum
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
 
 from spx_data.errors import (
     ApiConnectionError,
@@ -27,50 +25,13 @@ from spx_data.errors import (
     ThetaTerminalNotRunningError,
     WrongApiError,
 )
-from spx_data.sources.theta.ceilings import RATE
-from spx_data.text.excerpts import EXCERPT as EXCERPT
-from spx_data.text.excerpts import excerpt as excerpt
-from spx_data.text.excerpts import shown as shown
+from spx_data.sources.theta.limits import RATE, Stage, stage_of
+from spx_data.text.printable import EXCERPT as EXCERPT
+from spx_data.text.printable import excerpt as excerpt
+from spx_data.text.printable import shown as shown
 
 OK = 200
 GONE = 410
-
-
-class Stage(Enum):
-    """What was asked: which cures can help hangs on it."""
-
-    STATUS = "the question how it is"
-    CALENDAR = "a date's hours"
-    EXPIRATIONS = "a list of expirations"
-    LISTING = "a list of contracts"
-    EOD = "the end of day"
-    HISTORY = "a chain's history"
-    CONTRACT = "a contract's history"
-
-    @property
-    def is_history(self) -> bool:
-        """Whether `thetadata.format` is what its answers come in."""
-        return self in (Stage.HISTORY, Stage.CONTRACT)
-
-
-_STAGES = (
-    (re.compile(r"/(?:mdds|fpss)/status$"), Stage.STATUS),
-    (re.compile(r"/calendar/"), Stage.CALENDAR),
-    (re.compile(r"/list/expirations"), Stage.EXPIRATIONS),
-    (re.compile(r"/list/"), Stage.LISTING),
-    (re.compile(r"/(?:hist|history|bulk_hist)/.*eod"), Stage.EOD),
-    (re.compile(r"/v2/hist/"), Stage.CONTRACT),
-)
-
-
-def stage_of(url: str) -> Stage:
-    """What *url* asks for (docs/wire.md, 2, 4, 5 and 11)."""
-    parts = urlsplit(url)
-    for pattern, stage in _STAGES:
-        if pattern.search(parts.path):
-            return stage
-    strike = parse_qs(parts.query).get("strike", ["*"])
-    return Stage.HISTORY if strike == ["*"] else Stage.CONTRACT
 
 
 class _Meaning(NamedTuple):
@@ -83,20 +44,18 @@ _WRONG_API = "Set thetadata.api to auto, or to the version this terminal speaks,
 _REPORT = "This is a defect of spx-data or a change of the terminal: please report it with this line"
 
 _REDIRECT = _Meaning(
-    RequestRefusedError,
-    "redirects, which is not followed",
-    "Set thetadata.base_url to the terminal itself",
+    RequestRefusedError, "redirects, which is not followed", "Set thetadata.base_url to the terminal itself"
 )
+_NOT_INCLUDED = _Meaning(
+    SubscriptionError, "says the subscription does not include this", "Upgrade it, or ask for less history"
+)
+_LISTS_NOT_INCLUDED = _NOT_INCLUDED._replace(cure="Upgrade it: lists of contracts need Value or more")
 _UPSTREAM = _Meaning(ApiConnectionError, "reports an error upstream", "Try later")
 _UNKNOWN = _Meaning(ApiResponseInvalidError, "answers with a status unknown here", _REPORT)
 
 _MEANINGS: dict[int, _Meaning] = {
     400: _Meaning(RequestRefusedError, "refuses the arguments", _REPORT),
-    403: _Meaning(
-        SubscriptionError,
-        "says the subscription does not include this",
-        "Upgrade it, or ask for less history",
-    ),
+    403: _NOT_INCLUDED,
     404: _Meaning(WrongApiError, "does not know the path", _WRONG_API),
     410: _Meaning(WrongApiError, "was asked in the way of v2, but this terminal speaks v3", _WRONG_API),
     429: _Meaning(
@@ -105,11 +64,7 @@ _MEANINGS: dict[int, _Meaning] = {
         "Lower thetadata.max_concurrent_requests to what your subscription allows",
     ),
     470: _Meaning(ApiResponseInvalidError, "reports a general error", "Look into the terminal's own log"),
-    471: _Meaning(
-        SubscriptionError,
-        "says the subscription does not include this",
-        "Upgrade it, or ask for less history",
-    ),
+    471: _NOT_INCLUDED,
     472: _Meaning(ApiDataNotFoundError, "has no data"),
     473: _Meaning(RequestRefusedError, "refuses the parameters", _REPORT),
     474: _Meaning(
@@ -138,16 +93,8 @@ _MEANINGS: dict[int, _Meaning] = {
 _LOG = "Look into the terminal's own log; restart it if it stays"
 # What means something else where no history was asked for.
 _ELSEWHERE: dict[int, _Meaning] = {
-    403: _Meaning(
-        SubscriptionError,
-        "says the subscription does not include this",
-        "Upgrade it: lists of contracts need Value or more",
-    ),
-    471: _Meaning(
-        SubscriptionError,
-        "says the subscription does not include this",
-        "Upgrade it: lists of contracts need Value or more",
-    ),
+    403: _LISTS_NOT_INCLUDED,
+    471: _LISTS_NOT_INCLUDED,
     477: _Meaning(
         PageExpiredError,
         "has dropped the page",
@@ -241,6 +188,18 @@ def says_no_data(body: bytes, url: str) -> bool:
     return not text or (len(text) < _A_SENTENCE and bool(_NO_DATA.search(text)))
 
 
+def broken(url: str, *, base_url: str, error: Exception) -> ApiConnectionError:
+    """The connection broke before the answer was complete."""
+    kind = type(error).__name__
+    return ApiConnectionError(
+        f"the connection broke during {url} ({kind}: {error})",
+        cure="If it stays, restart the terminal",
+        cause_type=kind,
+        base_url=base_url,
+        url=url,
+    )
+
+
 def silent(
     url: str, *, base_url: str, waited: float, next_wait: float | None, kind: str
 ) -> ApiConnectionError:
@@ -278,11 +237,7 @@ def slow(
 
 def _setting(stage: Stage) -> str:
     """The setting that says how long an answer is waited for."""
-    return f"thetadata.{'history_timeout_seconds' if _is_long(stage) else 'timeout_seconds'}"
-
-
-def _is_long(stage: Stage) -> bool:
-    return stage not in (Stage.STATUS, Stage.CALENDAR, Stage.EXPIRATIONS)
+    return f"thetadata.{'timeout_seconds' if stage.is_brief else 'history_timeout_seconds'}"
 
 
 _INVALID_CURES = {

@@ -18,11 +18,11 @@ import pyarrow as pa
 from spx_data.market import records
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import Reading
-from spx_data.sources.theta import bodies, ceilings, errors, layouts
+from spx_data.sources.theta import bodies, errors, layouts, limits
 from spx_data.sources.theta.blocks import CsvBlock, JsonBlock, NdjsonBlock, header_of, plain
+from spx_data.sources.theta.reading import WORD as WORD
 from spx_data.sources.theta.reading import Block, Wanted
 from spx_data.sources.theta.reading import Columns as Columns
-from spx_data.sources.theta.spelling import WORD as WORD
 from spx_data.sources.theta.transport import Answer
 from spx_data.store import reads
 
@@ -221,7 +221,7 @@ def _csv(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
         CsvBlock(tail, chosen, names).check_last()
         _check_unended(answer)
     answer.body.seek(begin)
-    for lines in reads.blocks_of_lines(answer.body, _BLOCK, ceilings.LINE):
+    for lines in reads.blocks_of_lines(answer.body, _BLOCK, limits.LINE):
         yield CsvBlock(lines, chosen, names)
 
 
@@ -245,7 +245,7 @@ def _tail(body: BinaryIO, begin: int) -> bytes:
 
 def _ndjson(answer: Answer, wanted: list[Wanted]) -> Iterator[Block]:
     chosen: Wanted | None = None
-    for lines in reads.blocks_of_lines(answer.body, _BLOCK, ceilings.LINE):
+    for lines in reads.blocks_of_lines(answer.body, _BLOCK, limits.LINE):
         if chosen is None:
             chosen = _by_first_row(wanted, NdjsonBlock(lines, wanted[0]).names())
         block = NdjsonBlock(lines, chosen)

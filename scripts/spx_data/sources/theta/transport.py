@@ -16,22 +16,64 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import requests
+import requests.adapters
 import urllib3
+import urllib3.connection
 
-from spx_data.errors import ApiConnectionError, SpxDataError
+from spx_data.errors import SpxDataError
 from spx_data.sources.source import Exchange, Gate, Observer, Tap, Tapped
-from spx_data.sources.theta import bodies, errors
-from spx_data.sources.theta.bodies import SMALL
+from spx_data.sources.theta import bodies, errors, limits
+from spx_data.sources.theta.bodies import SMALL, Unended
 from spx_data.sources.theta.bodies import Answer as Answer
-from spx_data.sources.theta.ceilings import Ceiling
-from spx_data.sources.theta.connections import Adapter
-from spx_data.sources.theta.patience import Patience, seconds_told
-from spx_data.sources.theta.unended import Unended
-from spx_data.sources.theta.watch import Watch
+from spx_data.sources.theta.limits import Ceiling, Patience, Watch, seconds_told
 from spx_data.store import faults, files, reads
+
+
+class _Hung:
+    """A connection that the watch over an exchange may hang up (a part of one of urllib3's)."""
+
+    sock: Any
+    _line: Any = None
+
+    def connect(self) -> None:
+        """Connect, and keep what an answer that ends the connection takes away."""
+        super().connect()  # type: ignore[misc]
+        self._line = self.sock
+
+    def getresponse(self, *given: Any, **named: Any) -> Any:
+        """The answer, whose head is watched already."""
+        if found := limits.current():
+            found.take(self._line)
+        return super().getresponse(*given, **named)  # type: ignore[misc]
+
+
+class _Connection(_Hung, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _SafeConnection(_Hung, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SafePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SafeConnection
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """requests' way to a server, over connections that may be hung up."""
+
+    def init_poolmanager(self, *given: Any, **named: Any) -> None:
+        """Make the pools."""
+        super().init_poolmanager(*given, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SafePool}
+
 
 Parameters = Mapping[str, str | int]
 
@@ -177,7 +219,7 @@ class Transport:
         url = path if continues else f"{self.base_url}{path}"
         prepared = requests.Request("GET", url, params=parameters or None).prepare()
         shown = str(prepared.url)
-        stage = errors.stage_of(about or shown)
+        stage = limits.stage_of(about or shown)
         silence = _PATIENCE.of(self.base_url, stage, silence_seconds)
         asked = _Asked(shown, about, silence, ceiling, Watch(silence))
         try:
@@ -247,7 +289,7 @@ class Transport:
             return lack
         url = asked.url
         if asked.watch.is_late:
-            longer = _PATIENCE.grown(self.base_url, errors.stage_of(asked.about or url), asked.silence)
+            longer = _PATIENCE.grown(self.base_url, limits.stage_of(asked.about or url), asked.silence)
             return errors.slow(
                 url, base_url=self.base_url, seconds=asked.seconds, size=asked.watch.bytes, next_wait=longer
             )
@@ -255,19 +297,12 @@ class Transport:
             return errors.not_running(self.base_url, "connection refused")
         if isinstance(error, requests.ConnectTimeout):
             return errors.not_running(self.base_url, f"no connection within {self._connect_seconds:g} s")
-        kind = type(error).__name__
         if _is_silence(error):
-            longer = _PATIENCE.grown(self.base_url, errors.stage_of(asked.about or url), asked.silence)
+            longer = _PATIENCE.grown(self.base_url, limits.stage_of(asked.about or url), asked.silence)
             return errors.silent(
-                url, base_url=self.base_url, waited=asked.silence, next_wait=longer, kind=kind
+                url, base_url=self.base_url, waited=asked.silence, next_wait=longer, kind=type(error).__name__
             )
-        return ApiConnectionError(
-            f"the connection broke during {url} ({kind}: {error})",
-            cure="If it stays, restart the terminal",
-            cause_type=kind,
-            base_url=self.base_url,
-            url=url,
-        )
+        return errors.broken(url, base_url=self.base_url, error=error)
 
 
 def _says_where_it_ends(response: requests.Response) -> bool:

@@ -17,18 +17,8 @@ from spx_data.market.chains import Chain, Contract, Listed, Reported
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
-from spx_data.sources.theta import (
-    bodies,
-    ceilings,
-    contract_lists,
-    errors,
-    health,
-    json_text,
-    lists,
-    tables,
-    wire_rows,
-)
-from spx_data.sources.theta.ceilings import Ceiling
+from spx_data.sources.theta import bodies, errors, health, json_text, limits, tables, wire_rows
+from spx_data.sources.theta.limits import Ceiling
 from spx_data.sources.theta.transport import Answer, Transport
 
 _Address = tuple[str, frozenset[tuple[str, str]]]
@@ -80,12 +70,12 @@ class V2:
             "/v2/list/expirations",
             {"root": root},
             silence_seconds=self._terminal.timeout_seconds,
-            ceiling=ceilings.EXPIRATIONS,
+            ceiling=limits.EXPIRATIONS,
         ) as answer:
             try:
                 bodies.past_mark(answer.body)
                 numbers = json_text.whole(answer.body)["response"]
-                return contract_lists.listed_expirations(map(str, numbers), answer.url)
+                return wire_rows.listed_expirations(map(str, numbers), answer.url)
             except (ValueError, KeyError, TypeError) as error:
                 raise errors.invalid(
                     answer.url, f"cannot be read: {error!r}", "dates as YYYYMMDD in `response`"
@@ -95,8 +85,8 @@ class V2:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
         path = "/v2/list/contracts/option/quote"
         parameters: dict[str, str | int] = {"root": root, "start_date": _number(date), "use_csv": "true"}
-        rows, unreadable = self._rows(path, parameters, _CONTRACT, ceilings.CONTRACTS)
-        return contract_lists.group(root, date, map(_contract, rows), unreadable, f"{self.base_url}{path}")
+        rows, unreadable = self._rows(path, parameters, _CONTRACT, limits.CONTRACTS)
+        return wire_rows.group(root, date, map(_contract, rows), unreadable, f"{self.base_url}{path}")
 
     def eod(self, root: str, date: dt.date) -> Reported:
         """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
@@ -108,17 +98,17 @@ class V2:
             "end_date": day,
             "use_csv": "true",
         }
-        path, columns = "/v2/bulk_hist/option/eod", _CONTRACT | lists.REPORT
-        rows, unreadable = self._rows(path, parameters, columns, ceilings.REPORT)
-        told = ((_contract(row), lists.is_lively(row)) for row in rows)
-        return contract_lists.reported(root, date, told, unreadable)
+        path, columns = "/v2/bulk_hist/option/eod", _CONTRACT | wire_rows.REPORT
+        rows, unreadable = self._rows(path, parameters, columns, limits.REPORT)
+        told = ((_contract(row), wire_rows.is_lively(row)) for row in rows)
+        return wire_rows.reported(root, date, told, unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
     ) -> Iterator[pa.RecordBatch]:
         """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
         read = self._reader(_GREEKS, lambda batch: _validated(batch, chain, window), rejects)
-        path, most = "/v2/bulk_hist/option/greeks", ceilings.history(window, contracts)
+        path, most = "/v2/bulk_hist/option/greeks", limits.history(window, contracts)
         yield from self._tables(path, self._asked(chain, window), read, most)
 
     def contract_history(
@@ -146,7 +136,7 @@ class V2:
             return _validated(whole, chain, window)
 
         read = self._reader(_TICK, sift, rejects)
-        yield from self._tables("/v2/hist/option/greeks", parameters, read, ceilings.history(window, 1))
+        yield from self._tables("/v2/hist/option/greeks", parameters, read, limits.history(window, 1))
 
     def hours(self, _: dt.date, /) -> VendorHours | None:
         """None: this API has no calendar (docs/wire.md, 7)."""
@@ -190,7 +180,7 @@ class V2:
 
         def read(answer: Answer) -> Iterator[pa.RecordBatch]:
             nonlocal unreadable
-            found, bad = lists.batches(answer, columns)
+            found, bad = wire_rows.batches(answer, columns)
             unreadable += bad
             return iter(found)
 
@@ -248,7 +238,7 @@ class V2:
                 yield answer
 
     def _check_page(self, page: str, seen: set[_Address], answer: Answer) -> None:
-        if len(seen) >= ceilings.PAGES:
+        if len(seen) >= limits.PAGES:
             raise errors.invalid(answer.url, f"is page {len(seen):,}, and not the last", "an end by then")
         if not page.startswith(f"{self.base_url}/"):
             raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")

@@ -14,7 +14,7 @@ from spx_data.market.chains import Chain, Contract, Listed, Reported
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
-from spx_data.sources.theta import ceilings, contract_lists, errors, health, lists, tables, wire_rows
+from spx_data.sources.theta import errors, health, limits, tables, wire_rows
 from spx_data.sources.theta.transport import Transport
 
 _HISTORY = "/v3/option/history/greeks/first_order"
@@ -73,11 +73,11 @@ class V3:
             "/v3/option/list/expirations",
             {"symbol": root},
             silence_seconds=self._terminal.timeout_seconds,
-            ceiling=ceilings.EXPIRATIONS,
+            ceiling=limits.EXPIRATIONS,
         ) as answer:
-            rows, _ = lists.rows(answer, _EXPIRATION)
+            rows, _ = wire_rows.rows(answer, _EXPIRATION)
             spelled = (row["expiration"] for row in rows if row["symbol"] == root)
-            return contract_lists.listed_expirations(spelled, answer.url)
+            return wire_rows.listed_expirations(spelled, answer.url)
 
     def listing(self, root: str, date: dt.date) -> Listed:
         """The chains of *root* with quotes on *date*; raises ApiDataNotFoundError where there are none."""
@@ -85,10 +85,10 @@ class V3:
             "/v3/option/list/contracts/quote",
             {"symbol": root, "date": date.isoformat()},
             silence_seconds=self._terminal.history_timeout_seconds,
-            ceiling=ceilings.CONTRACTS,
+            ceiling=limits.CONTRACTS,
         ) as answer:
-            rows, unreadable = lists.rows(answer, _CONTRACT)
-            return contract_lists.group(root, date, map(_contract, rows), unreadable, answer.url)
+            rows, unreadable = wire_rows.rows(answer, _CONTRACT)
+            return wire_rows.group(root, date, map(_contract, rows), unreadable, answer.url)
 
     def eod(self, root: str, date: dt.date) -> Reported:
         """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
@@ -97,11 +97,11 @@ class V3:
             "/v3/option/history/eod",
             {"symbol": root, "expiration": "*", "start_date": day, "end_date": day},
             silence_seconds=self._terminal.history_timeout_seconds,
-            ceiling=ceilings.REPORT,
+            ceiling=limits.REPORT,
         ) as answer:
-            rows, unreadable = lists.rows(answer, _CONTRACT | lists.REPORT)
-            told = ((_contract(row), lists.is_lively(row)) for row in rows)
-            return contract_lists.reported(root, date, told, unreadable)
+            rows, unreadable = wire_rows.rows(answer, _CONTRACT | wire_rows.REPORT)
+            told = ((_contract(row), wire_rows.is_lively(row)) for row in rows)
+            return wire_rows.reported(root, date, told, unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
@@ -124,7 +124,7 @@ class V3:
             "/v3/calendar/on_date",
             {"date": date.isoformat()},
             silence_seconds=self._terminal.timeout_seconds,
-            ceiling=ceilings.HOURS,
+            ceiling=limits.HOURS,
         ) as answer:
             batches = tables.read(answer, _CALENDAR, asked="csv", optional=("open", "close"))
             rows = [row for batch in batches for row in batch.to_pylist()]
@@ -152,7 +152,7 @@ class V3:
             _HISTORY,
             parameters,
             silence_seconds=self._terminal.history_timeout_seconds,
-            ceiling=ceilings.history(window, contracts),
+            ceiling=limits.history(window, contracts),
         ) as answer:
             yield from tables.valid_rows(
                 answer,

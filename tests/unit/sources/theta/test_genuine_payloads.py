@@ -20,7 +20,7 @@ from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
 from spx_data.sources.theta import errors, tables, v2, v3
-from spx_data.sources.theta.ceilings import REPORT
+from spx_data.sources.theta.limits import REPORT
 from spx_data.sources.theta.transport import Transport
 
 NOVEMBER_4 = dt.date(2024, 11, 4)

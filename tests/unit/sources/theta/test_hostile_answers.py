@@ -18,7 +18,7 @@ from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
 from spx_data.sources import access
-from spx_data.sources.theta import ceilings
+from spx_data.sources.theta import limits
 
 DAY = dt.date(2024, 1, 2)
 CHAIN = Chain("SPXW", dt.date(2024, 1, 19), DAY, dt.date(2024, 1, 19))
@@ -361,7 +361,7 @@ def test_nor_does_the_question_how_the_terminal_is(talk, terminal_settings):
 
 
 def test_what_is_packed_is_unpacked_as_far_as_its_ceiling(wire, connected):
-    wire.says(gzip.compress(b"x" * (ceilings.CONTRACTS.bytes + 1)))
+    wire.says(gzip.compress(b"x" * (limits.CONTRACTS.bytes + 1)))
 
     with pytest.raises(ApiResponseInvalidError, match="is larger than"):
         connected(wire.url).listing("SPXW", DAY)
@@ -369,7 +369,7 @@ def test_what_is_packed_is_unpacked_as_far_as_its_ceiling(wire, connected):
 
 def test_a_listing_of_more_contracts_than_there_are_is_refused(wire, connected):
     lines = ["symbol,expiration,strike,right"]
-    lines += [f"SPXW,2024-01-19,{strike}.000,CALL" for strike in range(1, ceilings.CONTRACTS.rows + 2)]
+    lines += [f"SPXW,2024-01-19,{strike}.000,CALL" for strike in range(1, limits.CONTRACTS.rows + 2)]
     wire.says("\r\n".join([*lines, ""]))
 
     with pytest.raises(ApiResponseInvalidError, match="has more than 200,000 rows"):
@@ -377,7 +377,7 @@ def test_a_listing_of_more_contracts_than_there_are_is_refused(wire, connected):
 
 
 def test_a_history_of_more_rows_than_were_asked_for_is_refused(wire, connected, monkeypatch):
-    monkeypatch.setattr(ceilings, "_FEW_CONTRACTS", 1)
+    monkeypatch.setattr(limits, "_FEW_CONTRACTS", 1)
     line = ",".join(value.strip('"') for value in row(1).values())
     wire.says("\r\n".join([",".join(ROW), *[line] * (4 * MINUTES.stamps + 1), ""]))
 
@@ -386,7 +386,7 @@ def test_a_history_of_more_rows_than_were_asked_for_is_refused(wire, connected, 
 
 
 def test_pages_have_an_end(wire, connected, monkeypatch):
-    monkeypatch.setattr(ceilings, "PAGES", 20)
+    monkeypatch.setattr(limits, "PAGES", 20)
     for number in range(1, 30):
         body = f"root,expiration,strike,right\r\nSPXW,20240119,{number}000,C\r\n"
         wire.says(body, Next_Page=f"{wire.url}/v2/page/{number}")
@@ -397,7 +397,7 @@ def test_pages_have_an_end(wire, connected, monkeypatch):
 
 
 def test_all_pages_together_have_one_ceiling(wire, connected, monkeypatch):
-    monkeypatch.setattr(ceilings, "CONTRACTS", ceilings.Ceiling(100, 300))
+    monkeypatch.setattr(limits, "CONTRACTS", limits.Ceiling(100, 300))
     for number in range(1, 30):
         body = f"root,expiration,strike,right\r\nSPXW,20240119,{number}000,C\r\n"
         wire.says(body, Next_Page=f"{wire.url}/v2/page/{number}")

@@ -11,7 +11,7 @@ from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageE
 from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.market.sessions import Window
-from spx_data.sources import access, windows
+from spx_data.sources import access, source
 from spx_data.sources.theta import v3
 from theta_simulator import Faults, lists
 
@@ -522,7 +522,7 @@ def test_a_later_page_that_is_no_page_spoils_the_answer(status, wire, connected)
     wire.says("nothing", "text/plain", status)
 
     with pytest.raises(ApiResponseInvalidError, match=f"is none: .*{status}") as caught:
-        list(windows.history(connected(wire.url, "v2"), ListedChain(CHAIN, (), ()), [MINUTES]))
+        list(source.history(connected(wire.url, "v2"), ListedChain(CHAIN, (), ()), [MINUTES]))
 
     assert type(caught.value) is ApiResponseInvalidError
 

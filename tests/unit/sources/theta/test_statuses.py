@@ -7,7 +7,7 @@ import pytest
 
 from spx_data import errors as kinds
 from spx_data.sources.theta import errors
-from spx_data.sources.theta.errors import Stage
+from spx_data.sources.theta.limits import Stage, stage_of
 
 MEANINGS = {
     400: kinds.RequestRefusedError,
@@ -111,7 +111,7 @@ STAGES = {
 
 @pytest.mark.parametrize("url, stage", STAGES.items())
 def test_a_url_says_what_is_asked(url, stage):
-    assert errors.stage_of(url) is stage
+    assert stage_of(url) is stage
 
 
 def cure(status, url, **more):

@@ -18,9 +18,7 @@ from spx_data.errors import (
     SpxDataError,
     ThetaTerminalNotRunningError,
 )
-from spx_data.sources.theta.ceilings import REPORT
-from spx_data.sources.theta.errors import Stage
-from spx_data.sources.theta.patience import Patience
+from spx_data.sources.theta.limits import REPORT, Patience, Stage
 from spx_data.sources.theta.transport import Transport
 
 ROW = "a,b\r\n1,2\r\n"

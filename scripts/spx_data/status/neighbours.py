@@ -1,5 +1,6 @@
-"""Days that stand out from those around them: by a robust z-score, which no few wild neighbours can spoil.
+"""Sealed days held against those around them: figures that stand out, and expirations that are lost.
 
+A figure stands out by a robust z-score, which no few wild neighbours can spoil:
 z = (x - median) / s, with s = 1.4826 MAD, the median of the neighbours' distances from their median in units
 of a normal distribution's standard deviation (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993:
 their modified z-score is this one). Neighbours are the 20 judged days around a day, itself left out. Where
@@ -10,12 +11,16 @@ than the floor of its figure.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from spx_data.fill.witnesses import lost_expirations
+from spx_data.status import digest, quality
 from spx_data.status.quality import Day
+from spx_data.status.summary import Summary
 
 NEIGHBOURS, FEWEST = 20, 8
 # A day is compared with those of its season, and not across a hole of years.
@@ -120,3 +125,37 @@ def _value(day: Day, followed: Followed) -> float | None:
 def _shown(value: float, followed: Followed) -> float:
     """The figure of which *value* is what is compared, to six digits."""
     return float(f"{math.exp(value) if followed.ratio else value:.6g}")
+
+
+Listed = frozenset[tuple[str, dt.date]]
+
+# What was listed longer ago tells nothing: weeklies come and go.
+_LISTED_DAYS = 10
+
+
+class Listings:
+    """The expirations listed on each judged day, in the order of `quality.days`."""
+
+    def __init__(self, summaries: Iterable[Summary]) -> None:
+        self._judged = quality.judged(summaries)
+
+    def lost(self, place: int) -> list[str]:
+        """Expirations that should be listed on the day at *place* and are not: like SPXW 2024-01-05."""
+        before, after = self._beside(place, place - 1), self._beside(place, place + 1)
+        if before is None:
+            return []
+        date = self._judged[place][0].date
+        found = lost_expirations(before, self._listed(place), after, date)
+        return [f"{root} {expiration}" for root, expiration in found]
+
+    def _beside(self, place: int, other: int) -> Listed | None:
+        """What was listed on the day at *other*, where that is near enough."""
+        if not 0 <= other < len(self._judged):
+            return None
+        apart = abs((self._judged[place][0].date - self._judged[other][0].date).days)
+        return self._listed(other) if apart <= _LISTED_DAYS else None
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019  # it lives as long as the command
+    def _listed(self, place: int) -> Listed:
+        summary, known = self._judged[place]
+        return frozenset(digest.expirations(known, summary.date))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spx_data.errors import ApiConnectionError, ApiDataNotFoundError, LargeRequestError
 from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.sessions import Window
-from spx_data.sources.windows import history
+from spx_data.sources.source import history
 
 STEPS = ["1s", "15s", "30s", "1m", "10m", "30m", "1h"]
 DAY = Window(dt.time(9, 30), dt.time(16), "1m")

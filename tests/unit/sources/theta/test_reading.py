@@ -16,7 +16,7 @@ from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
 from spx_data.sources.retry import retrying
-from spx_data.sources.theta import spelling, tables, v2, v3
+from spx_data.sources.theta import reading, tables, v2, v3
 from spx_data.sources.theta.transport import Answer, Transport
 
 DATE = dt.date(2024, 11, 8)
@@ -385,7 +385,7 @@ def test_columns_of_different_lengths_are_refused(source, wire):
     ],
 )
 def test_a_last_field_is_held_against_those_before(last, others, cut):
-    assert spelling.is_cut(last, others) is cut
+    assert reading.is_cut(last, others) is cut
 
 
 # Lists, calendars, other APIs ---------------------------------------------------------------------------

@@ -8,13 +8,13 @@ import time
 import pytest
 
 from spx_data.errors import ApiConnectionError, ThetaTerminalNotRunningError, WrongApiError
-from spx_data.sources.theta import glance
+from spx_data.sources.theta import health
 
 
 def test_the_answer_is_the_body_without_its_end(wire):
     wire.says("CONNECTED\r\n", "text/plain")
 
-    assert glance.text(f"{wire.url}/", "/v3/terminal/mdds/status", 5) == "CONNECTED"
+    assert health.text(f"{wire.url}/", "/v3/terminal/mdds/status", 5) == "CONNECTED"
     assert wire.asked == ["/v3/terminal/mdds/status"]
 
 
@@ -22,7 +22,7 @@ def test_a_status_is_the_error_it_stands_for(wire):
     wire.says("No such path", "text/plain", 404)
 
     with pytest.raises(WrongApiError, match=r"status 404: No such path\) at .*/v2/system"):
-        glance.text(wire.url, "/v2/system", 5)
+        health.text(wire.url, "/v2/system", 5)
 
 
 @pytest.mark.parametrize("raw", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\nCONN"])
@@ -30,7 +30,7 @@ def test_an_answer_that_breaks_off_is_a_broken_connection(raw, wire):
     wire.sends(raw)
 
     with pytest.raises(ApiConnectionError, match=f"the connection broke during {wire.url}/x"):
-        glance.text(wire.url, "/x", 5)
+        health.text(wire.url, "/x", 5)
 
 
 def test_silence_is_a_broken_connection_after_the_seconds_given(wire):
@@ -39,7 +39,7 @@ def test_silence_is_a_broken_connection_after_the_seconds_given(wire):
     begun = time.monotonic()
 
     with pytest.raises(ApiConnectionError, match="timed out"):
-        glance.text(wire.url, "/x", 0.2)
+        health.text(wire.url, "/x", 0.2)
 
     given_up.set()
     assert time.monotonic() - begun < 3
@@ -51,7 +51,7 @@ def test_nobody_listening_is_no_terminal():
         port = free.getsockname()[1]
 
     with pytest.raises(ThetaTerminalNotRunningError, match=rf"127\.0\.0\.1:{port} \(connection refused\)"):
-        glance.text(f"http://127.0.0.1:{port}", "/x", 5)
+        health.text(f"http://127.0.0.1:{port}", "/x", 5)
 
 
 @pytest.mark.parametrize(
@@ -68,18 +68,18 @@ def test_no_connection_says_why(error, details, monkeypatch):
     monkeypatch.setattr(http.client.HTTPConnection, "connect", refuse)
 
     with pytest.raises(ThetaTerminalNotRunningError) as caught:
-        glance.text("http://terminal.example:25503", "/x", 5)
+        health.text("http://terminal.example:25503", "/x", 5)
 
     assert caught.value.fields["details"] == details
 
 
 def test_a_port_that_is_none_is_told():
     with pytest.raises(ApiConnectionError, match="Port out of range"):
-        glance.text("http://127.0.0.1:99999", "/x", 5)
+        health.text("http://127.0.0.1:99999", "/x", 5)
 
 
 def test_a_terminal_without_tls_at_a_https_address_is_no_terminal(wire):
     wire.says("CONNECTED", "text/plain")
 
     with pytest.raises(ThetaTerminalNotRunningError):
-        glance.text(wire.url.replace("http", "https"), "/x", 5)
+        health.text(wire.url.replace("http", "https"), "/x", 5)
