@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from spx_data import config, status
 from spx_data.lake import calendar, session_states
 from spx_data.market import schema, sessions
 from spx_data.settings import Settings
-from spx_data.sources import retry
 from spx_data.store import files, journal, reads, seals, staging
 from spx_data.store.names import Checkpoint
 from spx_data.store.parquet import DayWriter
@@ -149,7 +149,7 @@ def wanted():
 @SLOW
 def test_any_tree_has_one_state_for_each_session_and_one_status_log(tree, wanted, monkeypatch):
     monkeypatch.setattr(calendar, "wanted", lambda *_: wanted)
-    monkeypatch.setattr(retry, "time", types.SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=lambda _: None))
     folder = Path(tempfile.mkdtemp())
     try:
         lake = lake_in(folder)

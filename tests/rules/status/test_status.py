@@ -7,6 +7,7 @@ import sqlite3
 import types
 
 import pytest
+import tenacity
 from rich.console import Console
 from tests.rules.conftest import Date
 
@@ -21,7 +22,6 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.lake.session_states import Kind, State
-from spx_data.sources import retry
 from spx_data.status import Facts, Overview, Summary, database
 from spx_data.store import journal
 
@@ -156,7 +156,7 @@ def test_the_table_names_failures_with_their_reason(lake_of_all_kinds):
 
 @pytest.fixture
 def no_waits(monkeypatch):
-    monkeypatch.setattr(retry, "time", types.SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(tenacity.nap, "time", types.SimpleNamespace(sleep=lambda _: None))
 
 
 def test_a_database_that_cannot_be_opened_is_one_line_after_three_tries(
