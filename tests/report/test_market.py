@@ -157,7 +157,7 @@ def chain_of(frames, interval="1m", grid=390, lost=0, first=dt.time(9, 31)):
         "grid": grid,
         "contracts_missing": ["C 1"] * min(lost, 1),
         "more": {"contracts_missing": lost - 1},
-        "second_opinion": {"opinions": {"late": Opinion(believed="rule").__dict__}},
+        "second_opinion": {"opinions": {"late": Opinion(believed="rule")._asdict()}},
     }
     proof |= {} if lost > 1 else {"more": {}}
     return read("SPXW", EXPIRATION, frames, proof, Grid(DATE, window, 0, columns))
