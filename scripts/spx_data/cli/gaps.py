@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.lists import List, View
+from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.output import console, json_text, print_ascii, say
 from spx_data.cli.table import STATES, Column, Row
 from spx_data.text.words import count, counted, duration, size
@@ -80,6 +80,7 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     first, last = start.first if start else None, end.last if end else None
     if first and last and first > last:
         raise click.BadParameter(f"{last} is before --start-date {first}", param_hint="'--end-date'")
+    tell_of_a_missing_lake(call.settings.layout)
     known = summaries(call.settings, call.moment)
     found = find(call.settings, call.moment, first, last, summaries=known)
     view.show(GAPS, map(row, found))
