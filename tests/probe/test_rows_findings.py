@@ -307,7 +307,7 @@ def timed(story, seconds):
     """Return a story whose single contracts took so long to their first byte."""
     left = iter(seconds)
     heard = [
-        replace(each, raws=[raw._replace(first_byte_seconds=next(left)) for raw in each.raws])
+        replace(each, raws=[replace(raw, first_byte_seconds=next(left)) for raw in each.raws])
         if each.topic in (Topic.CONTRACT, Topic.NEVER_QUOTED)
         else each
         for each in story.heard

@@ -181,7 +181,7 @@ def test_lines_and_names_that_no_habit_has(text, expected, simulated, probed):
         story = replace(found.story, heard=[replace(each) for each in found.story.heard])
         for heard in story.heard:
             if heard.topic in {Topic.CONTRACT, *CHAINS}:
-                heard.raws = [raw._replace(body=io.BytesIO(body)) for raw in heard.raws]
+                heard.raws = [replace(raw, body=io.BytesIO(body)) for raw in heard.raws]
         seen = {row.code: row.seen for row in findings(story, MINE)}
 
     for code, words in (expected or dict.fromkeys(("quoting", "header"), "nothing that tells")).items():
@@ -344,7 +344,7 @@ def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, probed):
                 continue
             kept = cut(heard.raws[-1].content())
             fewer += len(kept) < 0.5 * heard.raws[-1].size
-            heard.raws = [heard.raws[-1]._replace(body=io.BytesIO(kept))]
+            heard.raws = [replace(heard.raws[-1], body=io.BytesIO(kept))]
         assert findings(story, MINE) == whole
         assert wire.wire(story) == found.profile.wire
         assert fewer > 5
