@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := envs/requirements.lock
 CORES ?= 4
-# A user's own modules are none of ours.
-unexport PYTHONPATH PYTHONHOME
+# A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
 	sbom lock wheels-check mac-check release-check rulegraph checks pictures recordings clean clean-data
