@@ -17,6 +17,8 @@ import time
 from rich.console import Console
 from tests.proof import shares
 
+from spx_data.sources import slots
+
 
 def main():
     """Run one proof, print its table, and return 1 where something was wrong."""
@@ -29,8 +31,8 @@ def main():
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     begun, console = time.monotonic(), Console(highlight=False)
-    with tempfile.TemporaryDirectory(prefix="slots-") as slots:
-        os.environ[slots.VARIABLE] = slots
+    with tempfile.TemporaryDirectory(prefix="slots-") as own:
+        os.environ[slots.VARIABLE] = own
         tally = shares.run(options.proof, options.trials, options.seed, options.processes)
     console.print(shares.module(options.proof).table(tally))
     last = options.seed + options.trials - 1

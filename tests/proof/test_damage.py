@@ -1,8 +1,13 @@
 """A bounded share of `make proof`: damage of every kind, all of it found and named."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from tests.proof import damage
 
+ROOT = Path(__file__).resolve().parents[2]
 TRIALS, SEED = 300, 1_000_000
 
 
@@ -47,3 +52,12 @@ def test_tallies_add_up(tally):
 
     assert both.rows["lose"].trials == 2 * tally.rows["lose"].trials
     assert damage.table(both).row_count == len(damage.KINDS) + 1
+
+
+def test_make_proof_s_command_prints_its_table():
+    command = [sys.executable, "-m", "tests.proof", "damage", "--trials", "6"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "seeds 0 to 5" in done.stdout
