@@ -20,6 +20,8 @@ from spx_data.market.sessions import Session, today
 from spx_data.settings import Settings
 from spx_data.store import seals
 
+LONGEST_BREAK = dt.timedelta(14)  # no exchange is closed for longer
+
 _NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
 
 

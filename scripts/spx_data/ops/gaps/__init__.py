@@ -59,8 +59,6 @@ _WORDS: Mapping[str, tuple[str, str, bool]] = {
     "no-data": ("the source had nothing, and is asked all the same", "", False),
 }
 _REFUSAL = 100  # characters of the terminal's words
-# No exchange is closed for longer.
-_HORIZON = dt.timedelta(14)
 _AGAIN = "`spx-data probe` looks again"
 
 
@@ -310,7 +308,7 @@ def _before_floor(settings: Settings, dates: Iterable[dt.date]) -> Conflict | No
     before = tuple(sorted(date for date in dates if date <= until))
     if not before:
         return None
-    first = calendar.known(settings, until + dt.timedelta(1), until + _HORIZON)[0].date
+    first = calendar.known(settings, until + dt.timedelta(1), until + calendar.LONGEST_BREAK)[0].date
     said = textwrap.shorten(found.floor.refusal or "it had no data", _REFUSAL, placeholder=" …")
     sets = found.floor.earliest is not None and settings.start_date <= until
     return Conflict(

@@ -27,8 +27,6 @@ from spx_data.store import archive, dataset
 from spx_data.store.layout import Layout
 from spx_data.text.words import counted, few, quoted
 
-# No exchange is closed for longer.
-_HORIZON = dt.timedelta(days=14)
 _REBUILD = "`snakemake --cores 1 status`"
 _PROBE, _ANEW = "`spx-data probe`", "`spx-data probe` makes it anew"
 _OLD_DAYS = 180
@@ -38,12 +36,13 @@ _TOLD, _LONGEST = 3, 60  # rows of the table told at once, and characters of eac
 def calendar(scene: Scene) -> Check:
     """Which session finished last, which comes next, and how far the lake's copy of the calendar reaches."""
     settings, today = scene.settings, sessions.today(scene.moment)
-    near = calendars.known(settings, max(today - _HORIZON, settings.start_date), today + _HORIZON)
+    longest = calendars.LONGEST_BREAK
+    near = calendars.known(settings, max(today - longest, settings.start_date), today + longest)
     finished = [session.date for session in near if session.options_close(settings.product) <= scene.moment]
     coming = [session.date for session in near if session.options_close(settings.product) > scene.moment]
     if not coming:
         raise ConfigurationValidationError(
-            f"the calendar {settings.calendar} has no session in the {_HORIZON.days} days after {today}",
+            f"the calendar {settings.calendar} has no session in the {longest.days} days after {today}",
             cure="Update pandas-market-calendars, or set processing.calendar to another one",
             what="processing.calendar",
             reason="no session ahead",
