@@ -407,7 +407,7 @@ def test_the_readme_has_recipes_for_polars_duckdb_and_pandas():
 
 
 def test_no_page_tells_to_read_by_a_glob():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "examples").iterdir()]
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "examples").glob("*.*")]
     read_by = re.compile(r"(scan_parquet|read_parquet|FROM)\s*\(?['\"][^'\"]*\*")
 
     assert [path.name for path in pages if read_by.search(path.read_text())] == []
