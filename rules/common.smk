@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+from snakemake.common import SNAKEFILE_CHOICES
+
 # Not `workflow.basedir`: of a module, that is the folder of the workflow that uses it.
 project = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, f"{project}/scripts")
@@ -42,7 +44,17 @@ if workflow.modifier.is_main_snakefile():
 else:
     # As a module: files and --config are those of the workflow that uses it, and what it hands on is all.
     handed, configfiles = config, []
-commands.overlays[:] = configfiles[1:]
+# What a command takes that is pasted where this call was typed (--directory, --snakefile).
+found_there = next(filter(Path.exists, SNAKEFILE_CHOICES), None)
+commands.called_by(
+    configfiles[1:],
+    folder=workflow.overwrite_workdir,
+    snakefile=(
+        None
+        if found_there and found_there.samefile(workflow.main_snakefile)
+        else workflow.main_snakefile
+    ),
+)
 
 
 def refuse(error):

@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import os
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ _AT_ONCE = 32  # answers of a test that are open: a terminal of a Mac allows 256
 # How busy a machine is decides no test.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
+# A shell finds the commands of this environment, as where it is activated: so texts call them by their names.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -62,7 +62,9 @@ def readme():
     return "\n".join(re.findall(r"^(?: {4,})(\S.*)$", (ROOT / "README.md").read_text(), re.MULTILINE))
 
 
-SCRIPTS = sorted(path for folder in ("contrib", ".ci") for path in (ROOT / folder).iterdir() if path.is_file())
+SCRIPTS = sorted(
+    path for folder in ("contrib", ".ci") for path in (ROOT / folder).iterdir() if path.is_file()
+)
 TEXTS = {path.name: html.unescape(path.read_text()) for path in SCRIPTS}
 TEXTS |= {"Makefile": recipes(), "README": readme()}
 

@@ -144,7 +144,7 @@ def test_a_date_that_cannot_be_rechecked_fails_the_call_and_stops_no_other(v3, f
     again = lake.snakemake("recheck")
 
     assert again.returncode == 1
-    assert f"snakemake --cores 4 verify --config dates={HALF_DAY}" in again.stdout
+    assert f"spx-data verify {HALF_DAY}" in again.stdout
     assert f"{START}  unchanged" in again.stdout
     assert f"{END}  unchanged" in again.stdout
     assert "Traceback" not in again.stdout

@@ -121,7 +121,7 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
     spx-data status --watch  look at the run at work
     """
     ctx.obj = Call(overlays, debug)
-    marked.overlays[:] = overlays
+    marked.called_by(overlays)
 
 
 _mark_blocks(commands)
@@ -193,7 +193,7 @@ def _located(message: str) -> str:
         return message
     from spx_data.config import checking
 
-    return checking.located(message, Call(tuple(marked.overlays)).files)
+    return checking.located(message, Call(marked.overlays()).files)
 
 
 def _usage(error: click.UsageError) -> str:

@@ -153,7 +153,7 @@ def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
     if state.kind is not Kind.SEALED:
         raise DateValidationError(
             f"{date} is not sealed ({state.words}), and only sealed days are judged",
-            cure=f"`spx-data process {date}` fills it; `spx-data gaps` says what is in the way",
+            cure=state.what_helps(date),
             what="dates",
             reason=f"{date} is {state.kind}",
         )

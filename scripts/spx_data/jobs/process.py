@@ -29,8 +29,8 @@ SETTINGS_VARIABLE = "SPX_DATA_SETTINGS"
 
 
 def environment(config: Mapping[str, Any]) -> dict[str, str]:
-    """What hands the resolved *config* to the jobs."""
-    return {SETTINGS_VARIABLE: json.dumps(config, default=str)}
+    """What hands the resolved *config*, and who called the run, to the jobs."""
+    return {SETTINGS_VARIABLE: json.dumps(config, default=str), **commands.environment()}
 
 
 def settings() -> Settings:
@@ -43,7 +43,8 @@ def settings() -> Settings:
     document = os.environ.get(SETTINGS_VARIABLE)
     if document is None:
         said = "the scripts of the rules are started by Snakemake: `snakemake --cores 4`"
-        sys.exit(f"spx-data: {commands.plain(said)}")
+        sys.exit(f"spx-data: {commands.shown(said)}")
+    commands.inherit()
     return Settings.of(json.loads(document))
 
 
@@ -82,7 +83,7 @@ def logged() -> Iterator[None]:
 
 def refuse(error: SpxDataError) -> NoReturn:
     """End a process that has no log with status 1, and the one line that says why."""
-    sys.exit(f"spx-data: {commands.plain(str(error))}")
+    sys.exit(f"spx-data: {commands.shown(str(error))}")
 
 
 def _end_by(number: int, _: FrameType | None) -> None:

@@ -69,7 +69,7 @@ def _before(content: bytes, field: str) -> bytes:
 def _none(path: Path, finding: str) -> FileCorruptionError:
     return FileCorruptionError(
         f"{path} was sealed and is no passport: {finding}",
-        cure="`snakemake --cores 4 verify` says what is damaged",
+        cure="`spx-data verify` says what is damaged",
         path=path,
         expected="a passport",
         actual=finding,

@@ -69,6 +69,15 @@ class State(NamedTuple):
         """Whether the date is rightly without data: by a person's word, or by the vendor's calendar."""
         return self.kind is Kind.ACCEPTED or (self.kind is Kind.NO_DATA and self.error is None)
 
+    def what_helps(self, date: dt.date) -> str:
+        """What a person can do about *date*, which is in this state: a cure; empty where waiting is right."""
+        match self.kind:
+            case Kind.PARKED:
+                return f"`spx-data retry {date} --force` tries it again"
+            case Kind.ACCEPTED:
+                return f"`spx-data accept {date} --undo` opens it again"
+        return f"`spx-data process {date}` fills it" if self.due else ""
+
     @property
     def words(self) -> str:
         """The kind, with what a person should know about it."""
@@ -249,7 +258,7 @@ def _never_ended(evidence: Evidence, last: Event | None, tries: int) -> State:
     """The state of a date whose last try left no verdict that still stands."""
     was_whole = last is not None and last["event"] in {journal.SEALED, journal.FINISHED}
     if evidence.remains and (was_whole or not evidence.events) and not evidence.begun:
-        reason = "what was sealed is not whole any more; `snakemake --cores 4 verify` says what is lost"
+        reason = "what was sealed is not whole any more; `spx-data verify` says what is lost"
         return State(Kind.CORRUPT, True, reason, tries, FileCorruptionError.__name__)
     if evidence.begun:
         return State(Kind.PARTIAL, True, "begun and not finished", tries)

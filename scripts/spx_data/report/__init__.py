@@ -188,5 +188,5 @@ def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
 
 def _told(error: Exception) -> str:
     return (
-        commands.plain(str(error)) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"
+        commands.shown(str(error)) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"
     )

@@ -25,8 +25,8 @@ from markupsafe import Markup
 
 from spx_data import __version__
 from spx_data.report.drawing import Figure, specification
-from spx_data.text import words
-from spx_data.text.commands import plain
+from spx_data.text import printable, words
+from spx_data.text.commands import shown
 from spx_data.text.printable import visible
 
 # Columns of one length: names to values that JSON can spell.
@@ -172,18 +172,23 @@ def has_policy(text: str) -> bool:
 
 def embedded(value: Any) -> Markup:
     """*value* as JSON that can stand in a `<script>`: whatever it holds, the element ends after it."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spelt)
+    text = _json(value)
+    if "`" in text:
+        text = _json(printable.inside(value, shown))
     # Beyond ASCII there are texts alone, in which a mark of direction is as misleading as in a template.
     text = _BEYOND_ASCII.sub(lambda found: visible(found[0]).replace("\\", "\\\\"), text)
-    text = plain(text)  # marks go, and nothing comes into it
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
 
 
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_spelt)
+
+
 def _shown(value: Any) -> Any:
-    """What a template is given, without marks of commands, and with what would mislead as characters."""
-    return plain(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What a template is given, with commands as typed, and with what would mislead as characters."""
+    return shown(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _spelt(value: Any) -> str:

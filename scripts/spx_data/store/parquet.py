@@ -108,7 +108,7 @@ def version_of(told: str | None, path: Path) -> int:
     if told is None or not re.fullmatch(r"[1-9][0-9]{0,5}", told):
         raise SchemaValidationError(
             f"{path} does not say which version of the columns it was sealed with, but {told!r:.40}",
-            cure="`snakemake --cores 4 verify` looks at the whole day",
+            cure="`spx-data verify` looks at the whole day",
             what=str(path),
             reason=repr(told),
         )
@@ -129,7 +129,7 @@ def schema_of(path: Path, file: pq.ParquetFile) -> schema.Schema:
     if not file.schema_arrow.equals(found.day):
         raise SchemaValidationError(
             f"{path} has other columns than version {found.version}: {', '.join(file.schema_arrow.names)}",
-            cure="`snakemake --cores 4 verify` looks at the whole day",
+            cure="`spx-data verify` looks at the whole day",
             what=str(path),
             reason=f"expected {found.day.to_string()}, found {file.schema_arrow.to_string()}",
         )

@@ -108,7 +108,7 @@ def check(path: Path, expected: str, found: str) -> None:
     if found != expected:
         raise FileCorruptionError(
             f"{path}: the sidecar says {expected[:12]}…, the file is {found[:12]}…",
-            cure="`snakemake --cores 4 verify` says what is damaged, and moves it away",
+            cure="`spx-data verify` says what is damaged, and moves it away",
             path=path,
             expected=expected,
             actual=found,

@@ -2,7 +2,8 @@ r"""Commands in texts for people: marked where they are written, taken out of th
 
 In every text of ours (cures, remarks, offers, alerts) a command stands in backticks: "Ask again with
 `spx-data retry 2024-01-05`". Journals and the status log keep it so. Where a person reads it, it is as it is
-typed (`typed`) or can be copied (`parts`); programs and logs get it `plain`.
+typed (`typed`) or can be copied (`parts`): with the config files, the folder and the programs of the
+`Caller`, so that it works when it is pasted.
 
 What comes from outside must not look like a command of ours: paths are quoted (`words.quoted` spells a
 backtick `\x60`), any other text is `outside`, and what a file keeps of a marked text is `read_back`.
@@ -10,8 +11,11 @@ backtick `\x60`), any other text is `outside`, and what a file keeps of a marked
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,13 +28,56 @@ PROGRAMS = (
     *("brctl", "cd", "chmod", "cp", "export", "iconv", "ls", "mkdir", "mv", "pip", "rm", "sudo", "ulimit"),
 )
 
-_MARKED = re.compile(rf"`((?:{'|'.join(PROGRAMS)})(?: [^`\n]+)?)`")
+# A command with its mark, in a text.
+MARKED = re.compile(rf"`((?:{'|'.join(PROGRAMS)})(?: [^`\n]+)?)`")
 _CALL = re.compile(r"(spx-data|snakemake)(?= |$)(?! --configfile)(.*)")
+# Programs that the environment of this project has, and the PATH of a shell perhaps not.
+_INSTALLED = ("spx-data", "snakemake", "pip")
+# Commands that work in any folder, or must not be followed by another one's.
+_ANYWHERE = ("cd", "export", "ulimit")
+CALLER_VARIABLE = "SPX_DATA_CALLER"
 # A call of one program of ours and nothing else: no other command, file or program comes into it.
 _HARMLESS = re.compile(
     r'spx-data(?: (?:[\w.,:=…-]+|"[\w.,:=… -]*"))+'
     r"|snakemake(?: (?:--cores \d+|--config(?: \w+=[\w.,:-]+)+|\w[\w./-]*))*"
 )
+
+
+class Caller(NamedTuple):
+    """How the person who reads a command calls us: what it takes beside its own words."""
+
+    configfiles: tuple[str, ...] = ()  # laid over the project's own
+    folder: str = ""  # the project's, where the person stands in another one
+    snakefile: str = ""  # where Snakemake does not find it by itself
+
+
+class _Here:
+    """The caller of this process: its commands are shown for them."""
+
+    caller = Caller()
+
+
+def called_by(
+    configfiles: Sequence[str | os.PathLike[str]], folder: Path | None = None, snakefile: Path | None = None
+) -> None:
+    """Show commands, from now on and in this process, as `Caller` with these things types them."""
+    _Here.caller = Caller(tuple(map(str, configfiles)), str(folder or ""), str(snakefile or ""))
+
+
+def overlays() -> tuple[Path, ...]:
+    """The config files that this process's call lays over the project's."""
+    return tuple(map(Path, _Here.caller.configfiles))
+
+
+def environment() -> dict[str, str]:
+    """What hands the caller to the processes that this one starts; they take it by `inherit`."""
+    return {CALLER_VARIABLE: json.dumps(_Here.caller)}
+
+
+def inherit() -> None:
+    """Have the caller of the process that started this one, if it said who that is."""
+    configfiles, folder, snakefile = json.loads(os.environ.get(CALLER_VARIABLE) or '[[], "", ""]')
+    _Here.caller = Caller(tuple(configfiles), folder, snakefile)
 
 
 class Part(NamedTuple):
@@ -41,34 +88,41 @@ class Part(NamedTuple):
 
 
 def parts(text: str) -> list[Part]:
-    """*text* in pieces, in their order, without marks: words, and the commands between them."""
-    pieces = [Part(piece, number % 2 == 1) for number, piece in enumerate(_MARKED.split(text))]
+    """*text* in pieces, in their order, without marks: words, and the commands between them as typed."""
+    pieces = [
+        Part(_typed(piece, _Here.caller) if number % 2 else piece, number % 2 == 1)
+        for number, piece in enumerate(MARKED.split(text))
+    ]
     return [part for part in pieces if part.text]
 
 
-def plain(text: str) -> str:
-    """*text* without marks."""
-    return _MARKED.sub(r"\1", text)
-
-
-def typed(text: str, configfiles: Sequence[str | os.PathLike[str]] = ()) -> str:
-    """*text* without marks, its commands as they are typed where these config files are laid over ours."""
-    options = "".join(f" --configfile {quoted(path)}" for path in configfiles)
-    return _MARKED.sub(lambda marked: _laid_over(marked[1], options), text)
-
-
-# The config files that this process's call lays over the project's: what it prints is `shown` with them.
-overlays: list[Path] = []
+def typed(text: str, caller: Caller) -> str:
+    """*text* without marks, its commands as *caller* types them."""
+    return MARKED.sub(lambda marked: _typed(marked[1], caller), text)
 
 
 def shown(text: str) -> str:
-    """*text* as this process prints it: `typed` with the config files of its call."""
-    return typed(text, overlays)
+    """*text* as this process shows it: `typed` for the caller of the process."""
+    return typed(text, _Here.caller)
+
+
+@functools.cache
+def typed_program(name: str) -> str:
+    """How a person calls the program *name*: so where a shell finds ours by that name, else by its path."""
+    own = Path(sys.executable).parent / name
+    if name not in _INSTALLED or not own.exists():
+        return name
+    found = (Path(folder) / name for folder in os.get_exec_path())
+    first_found = next((path for path in found if os.access(path, os.X_OK)), None)
+    if first_found is not None and own.samefile(first_found):
+        return name
+    here = Path.cwd()
+    return quoted(own.relative_to(here) if own.is_relative_to(here) else own)
 
 
 def first(text: str) -> str | None:
     """The first command of *text*, without its mark; None where there is none."""
-    found = _MARKED.search(text)
+    found = MARKED.search(text)
     return found[1] if found else None
 
 
@@ -79,15 +133,28 @@ def outside(text: str) -> str:
 
 def read_back(text: str) -> str:
     """A marked text out of a file that anybody may have written: only harmless calls stay marked."""
-    return _MARKED.sub(lambda marked: marked[0] if _HARMLESS.fullmatch(marked[1]) else marked[1], text)
+    return MARKED.sub(lambda marked: marked[0] if _HARMLESS.fullmatch(marked[1]) else marked[1], text)
 
 
-def _laid_over(command: str, options: str) -> str:
-    """*command* with *options* behind the program; at the end where they would swallow a target."""
-    call = _CALL.fullmatch(command) if options else None
+def _typed(command: str, caller: Caller) -> str:
+    """*command* as *caller* types it."""
+    program, _, _ = command.partition(" ")
+    found = _with_options(command, caller)
+    found = typed_program(program) + found.removeprefix(program)
+    if caller.folder and program not in _ANYWHERE:
+        return f"cd {quoted(caller.folder)} && {found}"
+    return found
+
+
+def _with_options(command: str, caller: Caller) -> str:
+    """*command* with the caller's options: behind the program, or last where they would swallow a target."""
+    call = _CALL.fullmatch(command)
     if call is None:
         return command
     program, rest = call.groups()
+    options = "".join(f" --configfile {quoted(path)}" for path in caller.configfiles)
+    if program == "snakemake" and caller.snakefile:
+        options = f" --snakefile {quoted(caller.snakefile)}{options}"
     if program == "snakemake" and not rest.startswith(" -"):
         return f"{command}{options}"
     return f"{program}{options}{rest}"

@@ -56,12 +56,12 @@ def inside(value: Any, mend: Callable[[str], str] = visible) -> Any:
 
 
 def log_format(form: str = "%(message)s") -> logging.Formatter:
-    """What writes each record of a log, its traceback too, `visible` and without marks (`commands`)."""
+    """What writes each record of a log, its traceback too, `visible` and with commands as typed."""
     import logging
 
     class Visible(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return visible(commands.plain(super().format(record)))
+            return visible(commands.shown(super().format(record)))
 
     return Visible(form)
 

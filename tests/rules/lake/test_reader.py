@@ -116,7 +116,7 @@ def test_a_range_with_lost_days_is_refused_or_read_without_them(sealed):
     for dates in (None, "2024"):
         with pytest.raises(FileCorruptionError, match="whole any more: 2024-01-31, 2024-02-01") as caught:
             scan(sealed, dates)
-        assert "snakemake --cores 4 verify" in caught.value.cure
+        assert "spx-data verify" in caught.value.cure
         with pytest.warns(reader.MissingDaysWarning, match="left out 2 sessions") as told:
             assert dates_in(scan(sealed, dates, missing="warn")) == DAYS[2:]
         assert [(warning.message.dates, warning.filename) for warning in told] == [
@@ -289,7 +289,7 @@ def test_a_date_named_by_itself_that_is_not_whole_is_corrupt(number, sealed):
     with pytest.raises(FileCorruptionError, match="2024-01-31") as caught:
         scan(sealed, "2024-01-31")
 
-    assert "snakemake --cores 4 verify" in caught.value.cure
+    assert "spx-data verify" in caught.value.cure
 
 
 @pytest.mark.parametrize("dates", ["2023", "2024-03", []])

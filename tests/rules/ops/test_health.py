@@ -564,7 +564,7 @@ def test_a_damaged_status_log_that_cannot_be_written_is_a_failure_with_its_cure(
 
     assert row["level"] == "fail"
     assert "is damaged" in row["found"]
-    assert row["cure"].endswith("snakemake --cores 1 status")
+    assert row["cure"].endswith("spx-data status")
 
 
 def test_somebody_elses_database_is_a_failure(filled):
@@ -592,7 +592,7 @@ def test_a_status_log_that_lacks_a_date_and_cannot_be_written_is_a_warning(fille
 
     row = filled.checks()["database"]
 
-    assert (row["level"], row["value"], row["cure"]) == ("warn", 1, "snakemake --cores 1 status")
+    assert (row["level"], row["value"], row["cure"]) == ("warn", 1, "spx-data status")
     assert row["found"].endswith("1 sealed date is not in it: 2024-01-03")
 
 

@@ -524,7 +524,7 @@ def test_a_damaged_day_is_named_and_not_compared_and_stops_no_other(damage, thre
     outcomes = {outcome.date: outcome for outcome in asked_again(first, "2024-01-02", "2024-01")}
 
     assert isinstance(outcomes[DAYS[0]].error, FileCorruptionError)
-    assert "snakemake --cores 4 verify --config dates=2024-01-02" in str(outcomes[DAYS[0]].error)
+    assert "spx-data verify 2024-01-02" in str(outcomes[DAYS[0]].error)
     assert [outcomes[when].finding.kind for when in DAYS[1:]] == [Kind.UNCHANGED] * 2
     assert [event["changed"] for event in looks(first) if event["date"] == "2024-01-02"] == [None]
 
@@ -771,7 +771,7 @@ def test_the_table_names_each_failure_with_its_cure(three):
 
     assert not well
     assert "2024-01-02  not rechecked  FileCorruptionError" in text
-    assert "snakemake --cores 4 verify --config dates=2024-01-02" in text
+    assert "spx-data verify 2024-01-02" in text
     assert "3 looked at again" in text
     assert "2 unchanged" in text
 

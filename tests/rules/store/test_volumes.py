@@ -518,7 +518,7 @@ def test_a_folder_where_others_may_replace_what_is_ours_is_a_warning(mode, level
     assert check.level is level
     if level is Level.WARN:
         assert check.cure == f"`chmod 700 '{data}'`"
-        assert os.system(commands.plain(check.cure)) == 0  # it is meant to be pasted
+        assert os.system(commands.shown(check.cure)) == 0  # it is meant to be pasted
         assert permissions(Scene(scene.settings, NOW)).level is Level.OK
 
 

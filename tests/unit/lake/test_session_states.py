@@ -267,7 +267,7 @@ def test_what_is_left_of_a_sealed_day_is_corrupt(events):
     found = state(*events, remains=True)
 
     assert (found.kind, found.due) == (Kind.CORRUPT, True)
-    assert "snakemake --cores 4 verify" in found.reason
+    assert "spx-data verify" in found.reason
 
 
 def test_what_a_merge_left_when_it_was_stopped_is_not():

@@ -84,7 +84,7 @@ def tried(layout, what):
         env=mine | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return commands.plain(done.stdout.strip())
+    return commands.shown(done.stdout.strip())
 
 
 def left_by_root(path):

@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ CALLS = st.builds(
     st.text(st.characters(exclude_characters="`\n", exclude_categories=["Cs"])),
 )
 NAMES = st.characters(exclude_characters="`", categories=["L", "N", "P"]) | st.just(" ")
+OVERLAID = commands.Caller(("a.yaml",))
 TEXTS = st.lists(st.tuples(WORDS, CALLS)), WORDS
 
 
@@ -46,17 +48,17 @@ def test_every_marked_command_comes_out_as_it_went_in(pieces, end):
 
 @given(*TEXTS)
 def test_without_marks_it_is_the_same_text_and_stays_so(pieces, end):
-    plain = commands.plain(marked(pieces, end))
+    shown = commands.shown(marked(pieces, end))
 
-    assert plain == "".join(part.text for part in commands.parts(marked(pieces, end)))
-    assert plain == commands.plain(plain) == commands.typed(marked(pieces, end))
+    assert shown == "".join(part.text for part in commands.parts(marked(pieces, end)))
+    assert shown == commands.shown(shown)
     assert commands.first(marked(pieces, end)) == (pieces[0][1] if pieces else None)
 
 
 @given(st.text())
 def test_no_text_from_outside_marks_a_command(text):
     assert commands.first(f"Look at {commands.outside(text)}, then go on") is None
-    assert commands.plain(commands.outside(text)) == commands.outside(text)
+    assert commands.shown(commands.outside(text)) == commands.outside(text)
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
@@ -77,7 +79,7 @@ def test_a_shell_reads_a_quoted_path_as_it_is(path):
     "text", ["say `yes` twice", "`spx-data", "spx-data retry", "``", "`spx-datas`", "`a\nb`"]
 )
 def test_what_is_no_marked_command_stays_as_it_is(text):
-    assert commands.plain(text) == commands.typed(text, [Path("a.yaml")]) == text
+    assert commands.typed(text, OVERLAID) == text
     assert commands.first(text) is None
 
 
@@ -95,12 +97,62 @@ def test_what_is_no_marked_command_stays_as_it_is(text):
     ],
 )
 def test_commands_get_the_config_files_of_the_call(text, typed):
-    assert commands.typed(text, [Path("a.yaml")]) == typed
+    assert commands.typed(text, OVERLAID) == typed
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("`spx-data gaps`", "cd '/my lakes/a' && spx-data gaps"),
+        ("`mv a b`", "cd '/my lakes/a' && mv a b"),
+        ("`ulimit -n 4096`", "ulimit -n 4096"),
+        ("`snakemake all`", "cd '/my lakes/a' && snakemake all --snakefile '/my project/Snakefile'"),
+    ],
+)
+def test_commands_name_the_folder_and_the_workflow_where_the_call_named_them(text, typed):
+    elsewhere = commands.Caller(folder="/my lakes/a", snakefile="/my project/Snakefile")
+
+    assert commands.typed(text, elsewhere) == typed
+
+
+@pytest.mark.parametrize("place", ["nowhere", "elsewhere"])
+def test_a_program_that_the_shell_does_not_find_is_named_by_its_path(place, tmp_path, monkeypatch):
+    own = tmp_path / ".venv" / "bin"
+    others = tmp_path / "elsewhere"
+    for folder in (own, others):
+        folder.mkdir(parents=True)
+        (folder / "spx-data").touch(0o755)
+    monkeypatch.setattr(sys, "executable", str(own / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / place))
+    monkeypatch.chdir(tmp_path)
+    commands.typed_program.cache_clear()
+
+    assert commands.shown("`spx-data gaps`; `rm a`") == ".venv/bin/spx-data gaps; rm a"
+    monkeypatch.setenv("PATH", str(own))
+    commands.typed_program.cache_clear()
+    assert commands.shown("`spx-data gaps`") == "spx-data gaps"
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    yield
+    commands.typed_program.cache_clear()
+
+
+def test_a_process_hands_its_caller_on(monkeypatch):
+    commands.called_by(["a.yaml"], Path("/lakes"))
+    monkeypatch.setenv(*next(iter(commands.environment().items())))
+    commands.called_by([])
+
+    commands.inherit()
+
+    assert commands.shown("`spx-data gaps`") == "cd /lakes && spx-data --configfile a.yaml gaps"
+    commands.called_by([])
 
 
 @given(st.lists(st.text(NAMES, min_size=1)))
 def test_whatever_the_config_files_are_called_a_shell_hands_them_on(names):
-    command = commands.typed("`spx-data config get`", names)
+    command = commands.typed("`spx-data config get`", commands.Caller(tuple(names)))
 
     options = [word for name in names for word in ("--configfile", name)]
     assert shlex.split(command) == ["spx-data", *options, "config", "get"]

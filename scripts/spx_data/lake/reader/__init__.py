@@ -233,7 +233,7 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
         what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
         raise DateValidationError(
             f"{layout.output} {what}",
-            cure="Name the lake's folder (lake=…), or fill it with `snakemake --cores 4`",
+            cure="Name the lake's folder (lake=…), or fill it with `spx-data process-gaps`",
             what="dates",
             reason=what,
         )
@@ -277,8 +277,7 @@ def _check(layout: Layout, digests: dict[dt.date, str]) -> None:
     named = ", ".join(date.isoformat() for date in changed)
     raise FileCorruptionError(
         f"{layout.output}: {len(changed)} of {len(digests)} days are not what was sealed: {named}",
-        cure="Run `snakemake --cores 4 verify`, which moves them away, then `snakemake --cores 4` to fetch "
-        "them again",
+        cure="Run `spx-data verify`, which moves them away, then `spx-data process-gaps` to fetch them again",
         path=layout.parquet(changed[0]),
         expected={date.isoformat(): digests[date] for date in changed},
         actual={date.isoformat(): found[date] for date in changed},

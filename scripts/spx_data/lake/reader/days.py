@@ -67,13 +67,12 @@ class Presence:
             "tells where the journals are, which know of dates that were accepted as they are"
         )
         if not self.lost:
-            cure = f"Fill it with `snakemake --cores 4`; {otherwise}"
+            cure = f"Fill it with `spx-data process-gaps`; {otherwise}"
             return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]), operation="read")
         remains = [path for path in layout.sealed_files(self.lost[0]) if path.exists()]
         return FileCorruptionError(
             found,
-            cure=f"Run `snakemake --cores 4 verify` to see what is wrong, "
-            f"then `snakemake --cores 4`; {otherwise}",
+            cure=f"Run `spx-data verify` to see what is wrong, then `spx-data process-gaps`; {otherwise}",
             path=remains[0] if remains else layout.parquet(self.lost[0]),
             expected="a Parquet, its passport and its sidecar",
             actual=", ".join(path.name for path in remains) or "nothing",
@@ -173,8 +172,7 @@ def described(layout: Layout, digests: Mapping[dt.date, str]) -> dict[dt.date, P
     raise FileCorruptionError(
         f"{layout.output}: {len(wrong):,} of {len(digests):,} days are not what their names say: "
         f"{named(wrong)}; {first}: {wrong[first]}",
-        cure="Run `snakemake --cores 4 verify`, which moves them away, then `snakemake --cores 4` to fetch "
-        "them again",
+        cure="Run `spx-data verify`, which moves them away, then `spx-data process-gaps` to fetch them again",
         path=layout.parquet(first),
         expected="the same date and the same bytes in the path, passport, sidecar and footer",
         actual={date.isoformat(): word for date, word in wrong.items()},

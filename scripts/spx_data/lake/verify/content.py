@@ -76,7 +76,7 @@ def read_footer(path: Path) -> Footer:
             raise faults.of(error) from error
         raise FileCorruptionError(
             f"{path} has no footer that can be read: {_line(error)}",
-            cure="`snakemake --cores 4 verify` says what is damaged, and moves it away",
+            cure="`spx-data verify` says what is damaged, and moves it away",
             path=path,
             expected="the footer of a Parquet",
             actual=_line(error),

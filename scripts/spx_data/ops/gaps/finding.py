@@ -65,7 +65,7 @@ class Gap:
     @property
     def command(self) -> str | None:
         """What does something about it at once; None where waiting is right."""
-        return f"spx-data process {self.date}" if self.due else commands.first(self.cure or "")
+        return commands.shown(f"`spx-data process {self.date}`" if self.due else self.cure or "") or None
 
     @property
     def needs_you(self) -> bool:
@@ -203,9 +203,8 @@ def _why(settings: Settings, date: dt.date, state: State, due: bool) -> str:
 
 def _cure(date: dt.date, state: State) -> str | None:
     """The command that fills a date which the next run leaves alone; None where waiting is right."""
-    if state.kind is Kind.PARKED:
-        return f"`spx-data retry {date} --force`"
-    return f"`spx-data process {date}`" if state.due else None
+    command = None if state.kind is Kind.ACCEPTED else commands.first(state.what_helps(date))
+    return command and f"`{command}`"
 
 
 def _outside(settings: Settings, session: Session, moment: dt.datetime, summary: Summary | None) -> Summary:

@@ -27,7 +27,7 @@ from spx_data.store import archive, dataset
 from spx_data.store.layout import Layout
 from spx_data.text.words import counted, few, quoted
 
-_REBUILD = "`snakemake --cores 1 status`"
+_REBUILD = "`spx-data status`"
 _PROBE, _ANEW = "`spx-data probe`", "`spx-data probe` makes it anew"
 _OLD_DAYS = 180
 _TOLD, _LONGEST = 3, 60  # rows of the table told at once, and characters of each

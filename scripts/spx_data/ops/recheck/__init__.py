@@ -35,7 +35,6 @@ from spx_data.settings import Settings
 from spx_data.store import dataset, faults, files, journal, locks, seals
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
-from spx_data.text.words import quoted
 
 _log = logging.getLogger(__name__)
 
@@ -152,7 +151,7 @@ def sealed_passport(layout: Layout, date: dt.date) -> Passport:
         raise FileCorruptionError(
             f"the sealed day {date} is damaged and was not asked for again: "
             f"{'; '.join(map(str, found.findings))}",
-            cure=f"Run `snakemake --cores 4 verify --config dates={date}`: it moves the damaged day away",
+            cure=f"`spx-data verify {date}` moves the damaged day away",
             path=layout.parquet(date),
             expected=dict(found.expected),
             actual=dict(found.found),
@@ -160,7 +159,7 @@ def sealed_passport(layout: Layout, date: dt.date) -> Passport:
     if found.standing is not Standing.HEALTHY:
         raise DateValidationError(
             f"{date} is not sealed: there is nothing to ask for again",
-            cure=f"`snakemake --cores 4 {quoted(layout.parquet(date))}` fills it",
+            cure=f"`spx-data process {date}` fills it",
             what="dates",
             reason=f"{date} is not sealed",
         )

@@ -121,7 +121,7 @@ def _explained(path: Path) -> Iterator[None]:
         parquet.raise_if_the_systems(error, path)
         raise FileCorruptionError(
             f"{path} cannot be read: {error}",
-            cure="`snakemake --cores 4 verify` moves a damaged day away, and the next run fetches it anew",
+            cure="`spx-data verify` moves a damaged day away, and the next run fetches it anew",
             path=path,
             expected="a Parquet file with good page checksums",
             actual=str(error),

@@ -177,7 +177,7 @@ def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
             raise FileCorruptionError(
                 f"{target} is not the copy it should be: the sidecar of {path} says {expected[:12]}…, "
                 f"the copy is {found[:12]}…",
-                cure="Check the disk; `snakemake --cores 4 verify` says whether the original is whole",
+                cure="Check the disk; `spx-data verify` says whether the original is whole",
                 path=target,
                 expected=expected,
                 actual=found,

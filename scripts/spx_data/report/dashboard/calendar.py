@@ -22,6 +22,7 @@ from spx_data.report.page import Content
 from spx_data.settings import Settings
 from spx_data.status import Summary
 from spx_data.status.quality import Day
+from spx_data.text import commands
 from spx_data.text.words import count, counted, duration, minute, points, size
 
 _WEEK = 7
@@ -255,7 +256,7 @@ def _estimated(gap: Gap) -> str:
 def _command(summary: Summary, gap: Gap | None, pages: Container[dt.date]) -> str | None:
     """What somebody would type about a session; nothing where its page is there, or waiting is right."""
     if summary.state.kind is Kind.SEALED:
-        return None if summary.date in pages else f"spx-data report {summary.date}"
+        return None if summary.date in pages else commands.shown(f"`spx-data report {summary.date}`")
     return gap.command if gap else None
 
 

@@ -60,7 +60,7 @@ class View:
             found = summary.state.words if summary else "no session of this lake"
             raise DateValidationError(
                 f"{date} is not sealed ({found}), and only sealed days have a page",
-                cure=f"`spx-data process {date}` fills it; `spx-data gaps` says what is in the way",
+                cure=summary.state.what_helps(date) if summary else "",
                 what="dates",
                 reason=f"{date}: {found}",
             )
