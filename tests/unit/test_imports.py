@@ -56,7 +56,7 @@ CALLED = {
 }
 FOR_TYPES = {"_typeshed"}  # there is no such module, but for type checkers
 # Rooms that hold to it in part.
-NOT_YET = {"cli", "fill", "ops"}
+NOT_YET = {"cli"}
 
 
 def paths():

@@ -22,13 +22,12 @@ from spx_data.market import schema
 from spx_data.market.chains import ListedChain, midnight_ms
 from spx_data.market.records import Settled
 from spx_data.market.sessions import Window
+from spx_data.quality.checks import Floats
 from spx_data.quality.panel import Presence
 from spx_data.store import files
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from spx_data.quality.checks import Floats
 
 
 def chunks(

@@ -26,10 +26,9 @@ from spx_data.errors import (
     TooManyRejectsError,
     is_the_machines,
 )
-from spx_data.fill import rejects
+from spx_data.fill import disk_space, rejects
 from spx_data.fill.lacking import Roll, evidence_of
 from spx_data.fill.listing import Listing, Manifest, checkpoint_of
-from spx_data.fill.preflight import check_disk_space
 from spx_data.fill.questions import Budget
 from spx_data.fill.rejects import Believed, ConfirmedRejects, DoubtedRowsError
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
@@ -125,7 +124,7 @@ class _Download:
             "%s: %d chains listed, %d staged before",
             *(self._listed.date, len(self._listed.chains), len(self._receipts)),
         )
-        check_disk_space(self._settings, self._listed, sum(entry.contracts for entry in waiting))
+        disk_space.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
         self._stage_side_by_side(waiting)
 
     def _stage_side_by_side(self, waiting: Sequence[ListedChain]) -> None:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from spx_data.market.chains import ListedChain, midnight_ms
 from spx_data.market.second_opinion import Lack, Opinion, Reading, SecondOpinion
 from spx_data.market.sessions import Window
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.panel import PUT, RIGHTS, Presence, first_and_last, runs
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Contract = tuple[str, float]  # right and strike
 
@@ -61,8 +58,6 @@ class Roll:
 
     def news(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The records of *batch* that were not there; now they are."""
-        import pyarrow as pa
-
         return batch.filter(pa.array(self.take(batch)))
 
     @property

@@ -12,7 +12,9 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
+
+import pyarrow as pa
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import passport
@@ -33,9 +35,6 @@ from spx_data.store import dataset, files, journal, locks, reads, seals, staging
 from spx_data.store.journal import Journal
 from spx_data.store.parquet import DayWriter, Written, read_back
 from spx_data.store.staging import Receipt
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 

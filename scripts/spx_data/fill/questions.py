@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from spx_data.errors import (
     ApiConnectionError,
@@ -35,7 +36,6 @@ from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 

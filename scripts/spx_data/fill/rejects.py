@@ -17,19 +17,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
+
 from spx_data.errors import ApiResponseInvalidError, TooManyRejectsError
 from spx_data.fill.listing import Listing, checkpoint_of
 from spx_data.market.chains import Chain
 from spx_data.market.records import CONFLICT, MEANINGS, Reject, Rejects
+from spx_data.settings import Settings
 from spx_data.store import files, staging
+from spx_data.store.staging import Receipt
 from spx_data.text.printable import shown
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
-
-    from spx_data.settings import Settings
-    from spx_data.store.staging import Receipt
 
 
 _CHAINS = 2  # that confirm a pattern, before others are believed at once

@@ -19,12 +19,12 @@ from spx_data.market import sessions
 from spx_data.market.products import settles_at_the_open
 from spx_data.market.second_opinion import ENOUGH, Lack
 from spx_data.settings import Settings
+from spx_data.sources.profile import Profile
 from spx_data.sources.source import Source
 from spx_data.store import seals
 from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
-    from spx_data.sources.profile import Profile
     from spx_data.sources.session import SourceSession
 
 Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
@@ -172,15 +172,11 @@ class Neighbours(NamedTuple):
 
 
 def _nearest(layout: Layout, date: dt.date, step: int) -> tuple[dt.date, Listed] | None:
-    """The nearest day in the direction of *step* that is sealed and whose passport can be read."""
+    """The nearest day in the direction of *step* that has a passport, and its chains."""
     for days in range(1, _REACH_DAYS + 1):
         day = date + dt.timedelta(days=step * days)
-        if seals.is_sealed(layout.parquet(day)):
-            try:
-                document = passports.read(layout, day).document
-                return day, frozenset(filter(None, map(_recorded, document["chains"])))
-            except (SpxDataError, KeyError, TypeError, ValueError):
-                continue  # `verify` tells of it; here it is only no witness
+        if (passport := _passport(layout, day)) is not None:
+            return day, frozenset(filter(None, map(_recorded, passport["chains"])))
     return None
 
 
@@ -227,6 +223,7 @@ def known_lacks(layout: Layout, date: dt.date, profile: Profile | None) -> froze
 
 
 def _passport(layout: Layout, date: dt.date) -> dict[str, Any] | None:
+    """The passport of *date* where its sidecar vouches for it; `verify` tells what is wrong with another."""
     with suppress(SpxDataError):
         return passports.read(layout, date).document
     return None

@@ -4,7 +4,7 @@ import pytest
 from tests.rules.conftest import DAY, Date
 
 from spx_data.errors import InsufficientDiskSpaceError
-from spx_data.fill import preflight
+from spx_data.fill import disk_space
 from spx_data.fill.listing import Listing
 from spx_data.lake.session_states import Kind
 from spx_data.store import files, journal, reads
@@ -20,7 +20,7 @@ def listed(terminals, day):
 def need_of(date):
     listing = Listing.of_json(date.listing())
     contracts = sum(entry.contracts for entry in listing.chains)
-    return preflight.estimate(date.layout, listing, date.settings.window, contracts)
+    return disk_space.estimate(date.layout, listing, date.settings.window, contracts)
 
 
 def history_requests(date):
@@ -108,6 +108,6 @@ def test_a_neighbour_of_another_making_tells_nothing(terminals, day):
     listing = Listing.of_json(before.listing() | {"date": "2024-01-04", "dataset": {"interval": "1m"}})
 
     window = date.settings.window._replace(interval="1m")
-    need = preflight.estimate(date.layout, listing, window, 10)
+    need = disk_space.estimate(date.layout, listing, window, 10)
 
     assert need.staged == pytest.approx(10 * 391 * 120)

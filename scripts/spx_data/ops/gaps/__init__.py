@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import DISK_MARGIN
@@ -22,13 +21,10 @@ from spx_data.market import sessions
 from spx_data.ops.gaps import sharing
 from spx_data.ops.gaps.estimate import Estimate
 from spx_data.ops.gaps.finding import Gap, Points, find, order
+from spx_data.settings import Settings, Terminal
 from spx_data.sources import catalogue, profile
 from spx_data.store import dataset, reads
 from spx_data.text.words import counted, few
-
-if TYPE_CHECKING:
-    from spx_data.settings import Settings, Terminal
-
 
 __all__ = [
     "NAMED",
@@ -191,7 +187,7 @@ def _seconds(estimate: Estimate, side_by_side: int) -> float:
 
 
 def _disks(settings: Settings, staged: int | None, sealed: int | None) -> tuple[Disk, ...]:
-    """The disks of output and temp directory: one where both are on the same, as `fill.preflight` has it."""
+    """The disks of output and temp directory: one where both are on the same, as `fill.disk_space` has it."""
     output, temp = settings.layout.output, settings.layout.temp
     if reads.device(output) == reads.device(temp):
         both = None if staged is None or sealed is None else staged + sealed

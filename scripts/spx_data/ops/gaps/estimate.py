@@ -15,16 +15,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 from spx_data.lake.session_states import Kind
+from spx_data.market.sessions import Session
+from spx_data.settings import Settings
 from spx_data.sources import profile
-
-if TYPE_CHECKING:
-    from spx_data.market.sessions import Session
-    from spx_data.settings import Settings
-    from spx_data.status import Facts, Summary
-
+from spx_data.status import Facts, Summary
 
 NEIGHBOURS = 20
 # Each row of 20 dates of 8.4 million rows: 18.7 bytes of Parquet, 114 of checkpoints at most, and, where the

@@ -12,22 +12,18 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from spx_data import status
 from spx_data.lake import calendar, session_states
 from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
+from spx_data.market.sessions import Session
 from spx_data.ops.gaps.estimate import Costs, Estimate, Guess, costs_of
-from spx_data.settings import Weights
+from spx_data.settings import Settings, Weights
 from spx_data.sources import profile
+from spx_data.status import Facts, Summary
 from spx_data.store import tree
 from spx_data.text import commands
-
-if TYPE_CHECKING:
-    from spx_data.market.sessions import Session
-    from spx_data.settings import Settings
-    from spx_data.status import Facts, Summary
-
 
 _NEVER_FILLED = frozenset({Kind.NO_DATA, Kind.ACCEPTED, Kind.PENDING})
 _OUTSIDE = "outside of processing.start_date and end_date: the next run does not take it"
@@ -89,8 +85,6 @@ def find(
     Raises:
         ConfigurationValidationError: there is no such calendar.
     """
-    from spx_data import status
-
     read = status.summaries(settings, moment) if summaries is None else summaries
     known = {summary.date: summary for summary in read}
     today = sessions.today(moment)
@@ -121,8 +115,6 @@ def _seen(settings: Settings, moment: dt.datetime, states: Mapping[Session, Stat
     sealed = any(state.kind is Kind.SEALED for state in states.values())
     if not settings.priority.volatility or not (sealed or tree.dates(settings.layout)):
         return Market((), {})
-    from spx_data import status
-
     known = {summary.date: summary for summary in status.summaries(settings, moment)}
     return market(_trading(settings, moment, settings.start_date, known), known)
 
@@ -209,8 +201,6 @@ def _cure(date: dt.date, state: State) -> str | None:
 
 def _outside(settings: Settings, session: Session, moment: dt.datetime, summary: Summary | None) -> Summary:
     """The summary of a session that is not wanted: the status knows it as a date without hours, or not."""
-    from spx_data.status import Facts, Summary
-
     state = session_states.current_state(settings, session.date, session, moment)
     return Summary(session.date, state, summary.facts if summary else Facts())
 

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from spx_data.errors import ApiRateLimitError, PermissionDeniedError, SpxDataError, SubscriptionError
+from spx_data.fill import DISK_MARGIN
 from spx_data.lake import runs
 from spx_data.ops import engine
 from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
@@ -96,8 +97,6 @@ def disk(scene: Scene) -> Check:
 
 def _need_of_a_date(scene: Scene) -> dict[str, float]:
     """Bytes that a fill demands of each directory for a usual date; none where no date is sealed yet."""
-    from spx_data.fill import DISK_MARGIN
-
     facts = [summary.facts for summary in scene.sealed]
     if not facts:
         return {}

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spx_data.fill.lacking import Roll, evidence_of
@@ -26,12 +27,8 @@ from spx_data.market.sessions import VendorHours, Window
 from spx_data.quality import DETAILS
 from spx_data.store import foreign, parquet, reads, staging
 from spx_data.store.layout import Layout
+from spx_data.store.names import Checkpoint
 from spx_data.store.staging import Receipt
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from spx_data.store.names import Checkpoint
 
 Key = tuple[str, dt.date]  # root and expiration
 
@@ -253,7 +250,5 @@ def _settled(evidence: SecondOpinion) -> SecondOpinion:
 
 def _frame(rows: pa.Table, names: list[str]) -> pl.DataFrame:
     """Rows of a sealed file as records (`schema.RECORD`), of which only the columns *names*."""
-    import pyarrow as pa
-
     wanted = pa.schema([schema.RECORD.field(name) for name in names])
     return pl.DataFrame(rows.select(names).cast(wanted))

@@ -26,7 +26,7 @@ from spx_data.errors import (
 )
 from spx_data.errors import ConfigurationValidationError as Refused
 from spx_data.lake import calendar
-from spx_data.market import sessions
+from spx_data.market import schema, sessions
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
@@ -293,8 +293,6 @@ class Asking:
 
     def _read_history(self, heard: Heard, chain: Chain) -> None:
         """Read the history of a chain, or of one contract."""
-        from spx_data.market import schema
-
         assert heard.window
         source, rejects = self._line.source(heard.format), Rejects()
         if heard.contract is None:

@@ -23,13 +23,11 @@ from spx_data.quality.panel import clock
 from spx_data.settings import Settings
 from spx_data.sources import access, slots
 from spx_data.sources.retry import retrying
-from spx_data.sources.source import Source
+from spx_data.sources.source import Source, Tapped
 from spx_data.store import files
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from spx_data.sources.source import Tapped
 
 
 # A replay of a recording tells in headers of these names what its original took, and how long its body was.

@@ -15,19 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spx_data.errors import SpxDataError
+from spx_data.fill.listing import Listing
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import figures
 from spx_data.ops.progress.figures import DateProgress, Failed, Progress, Sealed, Speed, Summary
 from spx_data.ops.progress.tally import Key, Staging, Standing, Tally
-from spx_data.store import foreign, journal, reads
+from spx_data.store import foreign, journal, reads, staging
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
     import psutil
-
-    from spx_data.fill.listing import Listing
 
 __all__ = [
     "INTERVAL_VARIABLE",
@@ -143,8 +142,6 @@ class _Folder:
 
     def read(self) -> Staging:
         """What stands in the folder now; nothing where it cannot be read."""
-        from spx_data.store import staging
-
         try:
             self._read_listing()
             listing = self._listing
@@ -175,6 +172,4 @@ class _Folder:
             self._listing = self._stamp = None
             return
         if stamp != self._stamp:
-            from spx_data.fill.listing import Listing
-
             self._listing, self._stamp, self._staged = Listing.of_json(reads.read_json(path)), stamp, {}
