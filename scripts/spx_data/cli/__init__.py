@@ -6,9 +6,11 @@ import gc
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
+from click.shell_completion import get_completion_class
 
 from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
@@ -141,8 +143,6 @@ def completion(ctx: click.Context, shell: str) -> None:
       spx-data completion bash >> ~/.bashrc
       spx-data completion fish > ~/.config/fish/completions/spx-data.fish
     """
-    from click.shell_completion import get_completion_class
-
     found = get_completion_class(shell)
     assert found is not None, "click knows these three"
     say(found(ctx.find_root().command, {}, "spx-data", "_SPX_DATA_COMPLETE").source())
@@ -180,8 +180,6 @@ def _surprise(error: Exception) -> str:
 
 def _said(message: str, code: int) -> int:
     if "--debug" in sys.argv:
-        import traceback
-
         say(traceback.format_exc(), err=True)
     say(f"spx-data: {printable.line(message)}", err=True)
     return code

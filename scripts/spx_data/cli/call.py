@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from spx_data import config
+from spx_data.config import paths
 from spx_data.errors import DateValidationError
+from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
-    from spx_data.market.dates import Dates
     from spx_data.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,13 +65,6 @@ class Call:
         return sessions.today(self.moment)
 
 
-def today() -> dt.date:
-    """The date in New York, for arguments that are read before there is a `Call`."""
-    from spx_data.market import sessions
-
-    return sessions.today(sessions.now())
-
-
 class DatesType(click.ParamType[Any]):
     """Dates as a person names them, words for the recent past included; gives `Dates`."""
 
@@ -78,10 +72,8 @@ class DatesType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Dates:
         """The dates that *value* names; a wrong call where it names none."""
-        from spx_data.market.dates import Dates
-
         try:
-            return value if isinstance(value, Dates) else Dates.of(value, today())
+            return value if isinstance(value, Dates) else Dates.of(value, Call().today)
         except DateValidationError as error:
             self.fail(f"{error.fields['reason']}. {error.cure}", param, ctx)
 
@@ -108,8 +100,6 @@ class ConfigFileType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path that *value* names; a wrong call where it cannot be meant as it stands."""
-        from spx_data.config import paths
-
         try:
             return Path(paths.expanded(str(value)))
         except paths.PathRefusedError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +28,6 @@ LEFTOVERS = List(
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from spx_data.ops.cleanup import Choice, Done, Report
     from spx_data.store.tree import Stranger, Tree
 

@@ -15,6 +15,7 @@ from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
 from spx_data.cli.output import ask, say
 from spx_data.cli.table import Column, Row
+from spx_data.config import overriding
 from spx_data.errors import SettingRefusedError, SpxDataError
 from spx_data.text.words import minute
 
@@ -261,10 +262,8 @@ def _tell_of_the_floor(call: Call) -> None:
 
 
 def _warn_of_environment(keys: Sequence[str]) -> None:
-    from spx_data import config
-
     for key in keys:
-        if variable := config.overriding(key):
+        if variable := overriding(key):
             _warn(f"the environment variable {variable} overrides {key} until it is unset")
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from spx_data import exports
 from spx_data.cli.call import DATES, FOLDER, Call
 from spx_data.cli.output import say
+from spx_data.market.dates import Dates
 from spx_data.text.words import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from spx_data.lake.reader import Missing
-    from spx_data.market.dates import Dates
 
 
 class _Export(click.Command):
@@ -23,8 +23,6 @@ class _Export(click.Command):
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the formats, a line each."""
-        from spx_data import exports
-
         with formatter.section("Formats"):
             formatter.write_dl([(form.name, form.meaning) for form in exports.known().values()])
 
@@ -50,7 +48,6 @@ def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Mi
     \b
     spx-data export csv exported --dates 2024-03
     """
-    from spx_data import exports
     from spx_data.exports import exporting
 
     chosen = exports.of(form)
@@ -65,8 +62,6 @@ def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Mi
 
 def _sealed(call: Call, dates: Dates | None, missing: Missing) -> list[Path]:
     """The sealed files of *dates*; what is to be known of them is told on stderr."""
-    from pathlib import Path
-
     from spx_data.lake import reader
 
     layout = call.settings.layout

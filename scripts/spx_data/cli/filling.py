@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from spx_data.cli.call import Call
 from spx_data.cli.output import say
@@ -21,9 +21,6 @@ from spx_data.ops.engine import Started
 from spx_data.ops.progress import Summary, summary_of
 from spx_data.sources import profile
 from spx_data.store import dataset
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _STOPPED = 130
 _GRACEFULLY = "stopping: running jobs finish and nothing is lost; Ctrl-C again interrupts them"

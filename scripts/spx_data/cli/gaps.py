@@ -11,13 +11,14 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.output import console, json_text, print_ascii, say
+from spx_data.cli.overview import incomplete
 from spx_data.cli.table import STATES, Column, Row
-from spx_data.text.words import count, counted, duration, size
+from spx_data.market.dates import Dates
+from spx_data.text.words import count, counted, duration, few, size
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from spx_data.market.dates import Dates
     from spx_data.ops.gaps import Conflict, Gap, Plan
     from spx_data.status import Summary
 
@@ -106,8 +107,6 @@ def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
 
 def _print_incomplete(lines: Sequence[Summary]) -> None:
     """The sealed dates among *lines* that lack something: no gaps, for they can be read."""
-    from spx_data.cli.overview import incomplete
-
     if count := sum(line.is_incomplete for line in lines):
         console().print(incomplete(count), markup=False, soft_wrap=True)
 
@@ -116,7 +115,6 @@ def _need(needy: Sequence[Gap]) -> str:
     """What only a person can end, with the command that does it."""
     from spx_data.lake.session_states import Kind
     from spx_data.ops.gaps import NAMED
-    from spx_data.text.words import few
 
     if len(needy) == 1:
         return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"

@@ -11,11 +11,10 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake, tell_of_strangers
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
-from spx_data.lake.session_states import Kind
+from spx_data.market.dates import Dates
 from spx_data.text.words import count, counted, duration, minute, points, size
 
 if TYPE_CHECKING:
-    from spx_data.market.dates import Dates
     from spx_data.settings import Quality
     from spx_data.status import Summary, Trouble
     from spx_data.status.failures import Aspect
@@ -30,7 +29,7 @@ def _some(value: float) -> str:
 # list -------------------------------------------------------------------------------------------------------
 
 _LOG_WORDS = ("queued", "processing", "success", "failed")
-_WORDS = list(dict.fromkeys([*(kind.value for kind in Kind), *_LOG_WORDS]))
+_WORDS = list(dict.fromkeys([*STATES, *_LOG_WORDS]))
 SESSIONS = List(
     (
         Column("date", "date"),
@@ -119,6 +118,7 @@ def _worked_on(line: Summary, since: dt.date) -> bool:
 
 def session(line: Summary, rules: Quality, habits: Habits) -> Row:
     """One date as a flat object; its score is but for the *habits* of the lake's source."""
+    from spx_data.lake.session_states import Kind
     from spx_data.status.quality import standing
     from spx_data.status.tables import STATUS
 
@@ -264,6 +264,7 @@ def inventory(call: Call, dates: Dates | None, view: View) -> None:
     spx-data inventory 2024-03
     spx-data inventory --format csv > inventory.csv
     """
+    from spx_data.lake.session_states import Kind
     from spx_data.status import summaries
     from spx_data.status.history import items
     from spx_data.store import tree

@@ -12,10 +12,10 @@ from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.output import console
 from spx_data.cli.table import Column, Row
+from spx_data.market.dates import Dates
 from spx_data.text.words import count, duration, minute, size
 
 if TYPE_CHECKING:
-    from spx_data.market.dates import Dates
     from spx_data.status.trends import Measure, Period, Step, Trend
 
 

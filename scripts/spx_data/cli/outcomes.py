@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from rich.console import Console
 
 from spx_data.cli.output import console
 from spx_data.cli.screen import growing
 from spx_data.cli.table import Column, Row
-from spx_data.ops.recheck.versions import REPORT
+from spx_data.ops.recheck.versions import REPORT, Finding
 
 if TYPE_CHECKING:
-    import datetime as dt
-
-    from rich.console import Console
-
     from spx_data.ops.mend import Outcome as Mended
     from spx_data.ops.recheck import Outcome as Rechecked
-    from spx_data.ops.recheck.versions import Finding
 
 _STYLES = {
     **dict.fromkeys(("complete", "mended", "unchanged"), "green"),

@@ -12,7 +12,7 @@ from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
 from spx_data.cli.output import Format, console, format_option, print_document, print_table
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
-from spx_data.text.words import count, counted, points
+from spx_data.text.words import count, counted, points, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +109,6 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     from spx_data.ops.health import alerts
     from spx_data.ops.health.machine import disks
     from spx_data.status.database import written_at
-    from spx_data.text.words import printable
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
     at, walked = written_at(layout.database), scene.tree

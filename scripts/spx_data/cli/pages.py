@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import ipaddress
+import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,9 +15,10 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import console, say
+from spx_data.errors import SpxDataError
+from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
-    from spx_data.market.dates import Dates
     from spx_data.report import Made
     from spx_data.settings import Settings
 
@@ -113,16 +115,12 @@ def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], deb
     finally:  # also where the rest is not waited for
         for made in bad:
             if debug:
-                import traceback
-
                 traceback.print_exception(made.error)
             say(f"spx-data: no page of {made.date}: {_told(made)}", err=True)
     return paths, not bad
 
 
 def _told(made: Made) -> str:
-    from spx_data.errors import SpxDataError
-
     said = " ".join(str(made.error).split())
     if isinstance(made.error, SpxDataError):
         return said

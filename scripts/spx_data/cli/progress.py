@@ -14,7 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
 
 from spx_data.cli.output import console as plain_console
 from spx_data.cli.output import say
@@ -24,9 +27,6 @@ from spx_data.lake.runs import Run
 from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.store.layout import Layout
 from spx_data.text.words import count, counted, duration, size
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _LINE_SECONDS = 30.0
 _ALIVE_SECONDS = 0.5  # between two looks whether a watched run is still there
@@ -209,8 +209,6 @@ class Picturing(Lines):
     """A picture at the bottom of the terminal; what *loggers* say, and what is printed, scrolls above it."""
 
     def __init__(self, look: Look, console: Console, loggers: Sequence[logging.Logger] = ()) -> None:
-        from rich.live import Live
-
         self._looked_at = 0.0
         self._progress: Progress | None = None
         self._note = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING
 
@@ -12,13 +14,11 @@ from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.metrics import Heading, show_over_time
 from spx_data.cli.output import console, print_csv, print_document
 from spx_data.cli.table import VERDICTS, Column, Row
+from spx_data.errors import DateValidationError
+from spx_data.market.dates import Dates
 from spx_data.text.words import count, counted, fraction, points
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterator, Sequence
-
-    from spx_data.market.dates import Dates
     from spx_data.status import Summary
     from spx_data.status.neighbours import Distance
     from spx_data.status.quality import Day
@@ -144,7 +144,6 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
 
 def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
     """Raise unless *date* is sealed."""
-    from spx_data.errors import DateValidationError
     from spx_data.lake.session_states import Kind
 
     state = next((line.state for line in lines if line.date == date), None)

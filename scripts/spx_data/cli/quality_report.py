@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from spx_data.cli.output import console, print_table
 from spx_data.cli.table import VERDICTS, Column, Row
+from spx_data.settings import Quality
 from spx_data.status import day_report
 from spx_data.status.neighbours import WORDS
 from spx_data.text.words import count, counted, fraction, minute, percent, points
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from spx_data.settings import Quality
 
 _WORST_CHAINS, _GAPS = 5, 12
 _SHARES = frozenset({"spread_median", "iv_level"})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +14,10 @@ import click
 from spx_data.cli.call import DATE, DATES, Call, cores_option
 from spx_data.cli.output import ask, print_table, say
 from spx_data.cli.table import STATES, Column
+from spx_data.errors import DateValidationError
+from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
-    from spx_data.market.dates import Dates
     from spx_data.settings import Settings
     from spx_data.status import Summary
 
@@ -224,7 +227,6 @@ def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo:
 
 def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
     """Seal *date* as it is staged."""
-    from spx_data.errors import DateValidationError
     from spx_data.fill.as_is import seal_as_it_is
     from spx_data.lake import passports
 
@@ -243,7 +245,6 @@ def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
 
 def _accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -> None:
     """Leave *date* as it is, or take that back."""
-    from spx_data.errors import DateValidationError
     from spx_data.lake import acceptance, session_states
 
     call: Call = ctx.obj
@@ -283,10 +284,7 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
       spx-data mend
       spx-data mend 2024-03 2024-05-01
     """
-    from dataclasses import replace
-
     from spx_data.cli.outcomes import print_mended
-    from spx_data.market.dates import Dates
     from spx_data.ops import mend as mending
 
     call: Call = ctx.obj
@@ -301,9 +299,6 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
 
 def _as_a_run(settings: Settings) -> Settings:
     """Be the lake's run from now on; returns the settings with the terminal that was found."""
-    import os
-    from dataclasses import replace
-
     from spx_data.fill.preflight import preflight
     from spx_data.lake import runs
     from spx_data.store import journal

@@ -12,6 +12,7 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_strangers
 from spx_data.cli.output import Format, console, format_option, say
+from spx_data.market.dates import Dates
 from spx_data.text.words import counted, size
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from spx_data.lake.verify import Day, Observer, Report
     from spx_data.lake.verify.witnesses import Depth
-    from spx_data.market.dates import Dates
 
 DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantine", "error"))
 
@@ -59,7 +59,6 @@ def verify(
       spx-data verify "last 30 days" --depth bytes
     """
     from spx_data.lake.verify import verify as look
-    from spx_data.market.dates import Dates
 
     if dates and everything:
         raise click.UsageError("name dates or give --all, not both", ctx)
