@@ -124,6 +124,16 @@ DATES = DatesType()
 DATE = DateType()
 
 
+def ends(
+    start: Dates | None, end: Dates | None, start_option: str, end_option: str
+) -> tuple[dt.date | None, dt.date | None]:
+    """The first and the last date that two options name; a wrong call where the last one is before."""
+    first, last = start.first if start else None, end.last if end else None
+    if first and last and first > last:
+        raise click.BadParameter(f"{last} is before {start_option} {first}", param_hint=repr(end_option))
+    return first, last
+
+
 def cores_option(command: F) -> F:
     """The option `--cores` of what starts Snakemake."""
     return click.option(

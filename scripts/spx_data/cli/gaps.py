@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spx_data.cli.call import DATES, Call
+from spx_data.cli.call import DATES, Call, ends
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.output import console, json_text, print_ascii, say
 from spx_data.cli.overview import incomplete
@@ -78,9 +78,7 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     from spx_data.status import summaries
 
     call: Call = ctx.obj
-    first, last = start.first if start else None, end.last if end else None
-    if first and last and first > last:
-        raise click.BadParameter(f"{last} is before --start-date {first}", param_hint="'--end-date'")
+    first, last = ends(start, end, "--start-date", "--end-date")
     tell_of_a_missing_lake(call.settings.layout)
     known = summaries(call.settings, call.moment)
     found = find(call.settings, call.moment, first, last, summaries=known)

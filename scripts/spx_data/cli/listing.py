@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spx_data.cli.call import DATES, Call
+from spx_data.cli.call import DATES, Call, ends
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake, tell_of_strangers
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
 from spx_data.market.dates import Dates
@@ -93,16 +93,14 @@ def list_(
     from spx_data.status.failures import FAILING
     from spx_data.status.quality import habits
 
+    first, last = ends(start, end, "--from", "--to")
     tell_of_a_missing_lake(call.settings.layout)
-    first, last = start.first if start else dt.date.min, end.last if end else dt.date.max
-    if first > last:
-        raise click.BadParameter(f"{last} is before --from {first}", param_hint="'--to'")
     every = summaries(call.settings, call.moment)
     of_the_source = habits(every)
     found = [
         session(line, call.settings.quality, of_the_source)
         for line in reversed(every)
-        if first <= line.date <= last
+        if (first or line.date) <= line.date <= (last or line.date)
         and (not failed_only or line.state.kind in FAILING)
         and (since is None or _worked_on(line, since.first))
     ]

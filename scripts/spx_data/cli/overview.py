@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spx_data.ops.health import Check, Scene
+    from spx_data.ops.health.machine import Disk
+    from spx_data.ops.health.scene import Answer
     from spx_data.settings import Quality, Settings
     from spx_data.status import Overview, Summary
     from spx_data.status.failures import Group
     from spx_data.status.quality import Habits
+    from spx_data.store.tree import Tree
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
@@ -111,7 +114,7 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     from spx_data.status.database import written_at
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
-    at, walked = written_at(layout.database), scene.tree
+    at = written_at(layout.database)
     return {
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
@@ -119,33 +122,10 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
         "incomplete": overview.incomplete,
         "rows": overview.rows,
         "bytes": overview.bytes,
-        "disks": [
-            {
-                "directories": list(one.names),
-                "free_bytes": one.free,
-                "total_bytes": one.total,
-                "free_percent": round(one.percent, 1),
-            }
-            for one in disks(layout)
-        ],
-        "database": {
-            "path": str(layout.database),
-            "written_at": _iso(at) if at else None,
-        },
-        "strangers": {
-            "files": walked.files,
-            "caught": walked.caught,
-            "more": walked.more,
-            "paths": [printable(stranger.path) for stranger in walked.strangers],
-        },
-        "terminal": answer
-        and {
-            "status": answer.word,
-            "base_url": answer.base_url,
-            "api": answer.api,
-            "latency_ms": None if answer.seconds is None else round(1000 * answer.seconds, 1),
-            "error": str(answer.error) if answer.error else None,
-        },
+        "disks": list(map(_disk, disks(layout))),
+        "database": {"path": str(layout.database), "written_at": _iso(at) if at else None},
+        "strangers": _strangers(scene.tree),
+        "terminal": answer and _terminal(answer),
         "run": run
         and {
             "name": run.name,
@@ -155,6 +135,34 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
             "dates_sealed": sum(line.date in scene.at_work for line in scene.sealed),
         },
         "alerts": [check.as_row() for check in alerts(scene)],
+    }
+
+
+def _disk(disk: Disk) -> Row:
+    return {
+        "directories": list(disk.names),
+        "free_bytes": disk.free,
+        "total_bytes": disk.total,
+        "free_percent": round(disk.percent, 1),
+    }
+
+
+def _strangers(walked: Tree) -> Row:
+    return {
+        "files": walked.files,
+        "caught": walked.caught,
+        "more": walked.more,
+        "paths": [printable(stranger.path) for stranger in walked.strangers],
+    }
+
+
+def _terminal(answer: Answer) -> Row:
+    return {
+        "status": answer.word,
+        "base_url": answer.base_url,
+        "api": answer.api,
+        "latency_ms": None if answer.seconds is None else round(1000 * answer.seconds, 1),
+        "error": str(answer.error) if answer.error else None,
     }
 
 

@@ -39,7 +39,7 @@ from spx_data.ops.recheck.differences import (
 from spx_data.store import parquet
 
 Numbers = npt.NDArray[np.int64]
-
+Mask = npt.NDArray[np.bool_]
 
 _KEY = schema.RECORD_KEY
 _MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
@@ -143,23 +143,16 @@ def compare_chain(
         before, after = (rows.filter(pl.col("underlying_price") != 0) for rows in (before, after))
     pairs = pair(before, after)
     failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if across_apis else np.False_
+    here, there = _Place(root, expiration, before), _Place(root, expiration, after)
     columns: dict[str, ColumnChange] = {}
     examples: list[Example] = []
     cells = np.zeros(len(pairs.old), np.int64)
-    here = _Place(root, expiration, before)
-    for name in VALUES:
-        old, new = values(before[name])[pairs.old], values(after[name])[pairs.new]
-        differs = bits(old) != bits(new)
-        if name in _MODEL:
-            differs &= ~failed
-        if not differs.any():
-            continue
+    for name, old, new, differs in _changes(before, after, pairs, failed):
         cells += differs
         columns[name] = ColumnChange(int(differs.sum()), _largest(old[differs], new[differs]))
         for at in np.flatnonzero(differs)[:EXAMPLES]:
             examples.append(here.example(pairs.old[at], name, _said(old[at]), _said(new[at])))
     examples += [here.example(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
-    there = _Place(root, expiration, after)
     examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
     moved = len(pairs.added) or len(pairs.removed)
     sides = (before, after) if moved else (before.clear(), after.clear())
@@ -180,7 +173,20 @@ def compare_chain(
     )
 
 
-def _failed(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
+def _changes(
+    before: pl.DataFrame, after: pl.DataFrame, pairs: Pairs, failed: Mask | np.bool_
+) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any], Mask]]:
+    """Each column in which matched rows differ: its name, the values of all of them, and where they do."""
+    for name in VALUES:
+        old, new = values(before[name])[pairs.old], values(after[name])[pairs.new]
+        differs = bits(old) != bits(new)
+        if name in _MODEL:
+            differs &= ~failed
+        if differs.any():
+            yield name, old, new, differs
+
+
+def _failed(rows: pl.DataFrame) -> Mask:
     """Where the vendor's search for a volatility failed, so that it and the greeks are leftovers."""
     return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
 
