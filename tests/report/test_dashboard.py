@@ -127,9 +127,19 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
     held = locks.hold(layout.run_lock)
 
     found = tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
+    job, now = layout.job_lock("run", 12), dt.datetime.now(dt.UTC)
+    waits = locks.hold(job)
+    files.write_json(job.with_suffix(".json"), dict.fromkeys(("since", "again", "until"), now.isoformat()))
+    away = tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
+    os.close(waits)
     os.close(held)
 
     assert found["Run at work"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
+    assert (
+        f"terminal not answering since {now:%H:%M} UTC; asking again at {now:%H:%M:%S} UTC"
+        in away["Run at work"]
+    )
+    assert "left" not in away["Run at work"]
     assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
 
 

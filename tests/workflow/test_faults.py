@@ -5,12 +5,16 @@ import shutil
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import pytest
-from tests.workflow.conftest import TODAY, job_of, kill
+from tests.workflow.conftest import PATIENCE, TODAY, job_of, kill
 
 from spx_data.fill.download import _AHEAD
+from spx_data.lake import runs
 from spx_data.ops.gaps.sharing import side_by_side
+from spx_data.ops.progress import INTERVAL_VARIABLE
+from spx_data.sources import outage
 from theta_simulator import Faults, running
 from theta_simulator import Settings as Simulated
 
@@ -187,6 +191,28 @@ def test_a_terminal_that_goes_away_ends_the_run_without_being_hammered(new_lake,
         terminal.set_status("CONNECTED")
         assert lake.snakemake().returncode == 0
         assert finished(lake, truth)
+
+
+def test_a_terminal_that_comes_back_is_waited_for_where_everybody_can_see_it(new_lake, truth):
+    date = "2024-12-02"
+    with running(Simulated(size="tiny", today=TODAY)) as terminal:
+        lake = new_lake(terminal, date, date, retry_wait_factor=1)
+        lake.environment[INTERVAL_VARIABLE] = "0.5"
+        process = lake.start()
+        job_of(process.pid, "download_expirations")
+    layout = lake.settings.layout
+    while (away := outage.of_run(layout, runs.current(layout).name)) is None:
+        time.sleep(0.05)
+    with running(Simulated(size="tiny", today=TODAY, port=urlsplit(terminal.url).port)):
+        output, _ = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, output
+    assert lake.bytes_of_all() == {name: content for name, content in truth.items() if date in name}
+    told = f"terminal not answering since {away.since.astimezone():%H:%M}; asking again "
+    lines = [line for line in output.splitlines() if told in line]
+    assert lines
+    assert not any("ETA" in line for line in lines)
+    assert not list(layout.jobs.rglob("*.json"))
 
 
 def test_a_terminal_with_ordinary_faults_needs_nobody(new_lake, truth):

@@ -79,6 +79,13 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(commands.shown(printable.visible(text)), err=err)
 
 
+def print_words(text: str, to: Console, style: str = "") -> None:
+    """Print *text* in lines that end between words where *to* is a terminal; what it marks can be copied."""
+    visible = printable.visible(text)
+    for line in commands.wrapped(visible, to.width) if to.is_terminal else [commands.shown(visible)]:
+        to.print(line, style=style, markup=False, soft_wrap=True)
+
+
 def ask(question: str, *, err: bool = False) -> None:
     """Go on if a person says yes to *question*, and end the command if not."""
     click.confirm(commands.shown(printable.line(question)), abort=True, err=err)

@@ -111,10 +111,12 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
     from spx_data.lake.session_states import Kind
     from spx_data.ops.health import alerts
     from spx_data.ops.health.machine import disks
+    from spx_data.sources import outage
     from spx_data.status.database import written_at
 
     layout, answer, run = scene.settings.layout, scene.answer, scene.run
     at = written_at(layout.database)
+    away = run and outage.of_run(layout, run.name)
     return {
         "at": _iso(scene.moment),
         "last_activity": overview.last_activity,
@@ -133,6 +135,12 @@ def _document(scene: Scene, overview: Overview) -> dict[str, Any]:
             "started_at": _iso(run.started_at),
             "dates": len(run.dates),
             "dates_sealed": sum(line.date in scene.at_work for line in scene.sealed),
+            "outage": away
+            and {
+                "since": _iso(away.since),
+                "asking_again_at": _iso(away.again) if away.again else None,
+                "giving_up_at": _iso(away.until),
+            },
         },
         "alerts": [check.as_row() for check in alerts(scene)],
     }

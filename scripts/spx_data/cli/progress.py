@@ -20,15 +20,16 @@ from rich.console import Console
 from rich.live import Live
 
 from spx_data.cli.output import console as plain_console
-from spx_data.cli.output import say
+from spx_data.cli.output import print_words, say
 from spx_data.cli.progress_view import Picture, line
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
 from spx_data.store.layout import Layout
-from spx_data.text.words import count, counted, duration, size
+from spx_data.text.words import count, counted, duration, few, size
 
 _LINE_SECONDS = 30.0
+_NAMED = 3  # dates that failed alike
 _ALIVE_SECONDS = 0.5  # between two looks whether a watched run is still there
 _FOLLOWING_SECONDS = 60.0  # a batch has the next one begun long before
 _LOOK_SECONDS = 1.0  # the tree is not read more often than that
@@ -102,9 +103,10 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
     if summary.sealed:
         told = f"{count(summary.rows)} rows in {size(summary.bytes)}"
         console.print(f"{counted(len(summary.sealed), 'date')} sealed: {told}", style="green")
-    for failed in summary.failed:
-        text = f"{failed.date} failed: {failed.error}: {failed.cause}. {failed.cure}".strip()
-        console.print(text, style="bold red", markup=False, soft_wrap=True)
+    for failure in summary.failures:
+        print_words(f"{_these(failure.dates)} failed: {failure.error}: {failure.cause}", console, "bold red")
+        if failure.cure:
+            print_words(f"→ {failure.cure}", console)
     for date in summary.no_data:
         console.print(f"{date} has no data at the source", style="cyan")
     if summary.left:
@@ -113,6 +115,11 @@ def print_summary(summary: Summary, console: Console | None = None) -> None:
         )
     pace = f", {count(summary.records_per_minute)} records/min" if summary.records_per_minute else ""
     console.print(f"{duration(summary.elapsed)}{pace}", style="dim")
+
+
+def _these(dates: Sequence[dt.date]) -> str:
+    """*dates* in words: how many where they are more than one, and the first few by name."""
+    return f"{counted(len(dates), 'date')} ({few(dates, _NAMED)})" if len(dates) > 1 else str(dates[0])
 
 
 def _seconds(environment: Mapping[str, str]) -> float:

@@ -10,12 +10,14 @@ from rich.text import Text
 
 from spx_data.cli.table import Column, Row, laid_out
 from spx_data.ops.progress import DateProgress, Progress
-from spx_data.text.words import count, duration, size
+from spx_data.text import commands
+from spx_data.text.words import count, counted, duration, size
 
 STARTING = "starting"
 
 _LONGEST_BAR, _SHORTEST_BAR, _BAR_OF_A_DATE = 30, 4, 6
 _IN_A_LINE = 4  # dates at work that are named in one line
+_REASONS = 2  # for which dates failed, told below the picture
 _BARS = ("━", "─")  # told apart without colours too
 _ASCII_BARS = ("#", "-")
 
@@ -32,11 +34,12 @@ def line(progress: Progress | None) -> str:
         shown.append(f"{len(progress.at_work) - _IN_A_LINE} more dates")
     parts = [
         f"dates {count(progress.done)} of {count(progress.planned)} done{_unlucky(progress)}",
+        *([progress.outage.words()] if progress.outage else []),
         ", ".join(shown) or "no date at work",
         f"{count(progress.speed.records)} records/min, {_megabytes(progress.speed.bytes)} MB/min",
         *_troubles(progress),
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
-        f"ETA {_eta(progress)}",
+        *([] if progress.outage else [f"ETA {_eta(progress)}"]),
     ]
     return "; ".join(parts)
 
@@ -56,9 +59,11 @@ def _unlucky(progress: Progress) -> str:
 
 
 def _troubles(progress: Progress) -> list[str]:
-    found = {"requests failed": progress.requests_failed, "retried": progress.retries}
-    words = ", ".join(f"{count(number)} {what}" for what, number in found.items() if number)
-    return [words] if words else []
+    failed, retries = progress.requests_failed, progress.retries
+    words = [f"{counted(failed, 'request')} failed"] * bool(failed) + [f"{count(retries)} retried"] * bool(
+        retries
+    )
+    return [", ".join(words)] if words else []
 
 
 def _eta(progress: Progress) -> str:
@@ -102,8 +107,10 @@ class Picture:
             lines = [
                 Text(bars[1] * options.max_width, style="dim"),
                 _head(self.progress, options.max_width, bars),
+                *_away(self.progress, options.max_width),
                 *_dates(self.progress.at_work, options.max_width, bars),
                 *_foot(self.progress),
+                *_failures(self.progress, options.max_width),
             ]
         if self.note:
             lines.append(Text(self.note, style="bold yellow"))
@@ -120,12 +127,30 @@ def _head(progress: Progress, width: int, bars: tuple[str, str]) -> Text:
     if progress.no_data:
         text.append(f", {count(progress.no_data)} without data", style="cyan")
     text.append(f", {count(progress.left)} left", style="not bold")
-    end = f"  ETA {_eta(progress)}"
+    end = "" if progress.outage else f"  ETA {_eta(progress)}"
     room = min(_LONGEST_BAR, width - len(text) - len(end) - 2)
     if room >= _SHORTEST_BAR:
         bar = _bar(progress.planned - progress.left, progress.planned, room, bars)
         text.append("  ").append(bar, style="not bold green")
     return text.append(end)
+
+
+def _away(progress: Progress, width: int) -> list[Text]:
+    """What is said of a terminal that does not answer."""
+    lines = commands.wrapped(progress.outage.words(), width) if progress.outage else []
+    return [Text(text, style="bold yellow") for text in lines]
+
+
+def _failures(progress: Progress, width: int) -> list[Text]:
+    """Why dates failed and what helps, those that failed alike together; the most frequent reasons."""
+    lines: list[Text] = []
+    for failure in progress.failures[:_REASONS]:
+        said = f"{counted(len(failure.dates), 'date')} failed: {failure.cause}"
+        lines += [Text(text, style="bold red") for text in commands.wrapped(said, width)]
+        lines += map(Text, commands.wrapped(f"→ {failure.cure}", width) if failure.cure else [])
+    if more := sum(len(failure.dates) for failure in progress.failures[_REASONS:]):
+        lines.append(Text(f"{counted(more, 'date')} failed for other reasons", style="bold red"))
+    return lines
 
 
 def _bar(done: int, total: int, width: int, bars: tuple[str, str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spx_data.errors import AnotherRunError, SpxDataError, without_userinfo
-from spx_data.store import files, journal, locks, reads
+from spx_data.store import files, journal, locks, names, reads
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
 
@@ -212,6 +212,7 @@ def clear_jobs(layout: Layout, run: Run) -> None:
         with suppress(SpxDataError):  # not ours, perhaps: it is in nobody's way
             for path in layout.job_locks(name):
                 if not locks.is_held(path):
+                    files.remove(path.with_suffix(names.NOTE))
                     files.remove(path)
             files.remove_empty(layout.jobs / name, layout.jobs)
 

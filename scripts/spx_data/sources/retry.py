@@ -12,7 +12,7 @@ import tenacity
 from spx_data.errors import SpxDataError
 
 T = TypeVar("T")
-Observer = Callable[[SpxDataError, int, float], None]
+Observer = Callable[[SpxDataError, int, float, float], None]
 
 
 def ignore(*_: object) -> None:
@@ -23,8 +23,9 @@ def retrying(call: Callable[[], T], *, wait_factor: float = 1.0, observer: Obser
     """The result of *call*, asked again after errors that asking again may cure.
 
     Each policy counts the failures that are its own, so a broken connection does not use up the patience for
-    a full queue. *observer* is told the error, the number of the failed attempt and the wait in seconds. The
-    error that outlives its policy is raised as it is.
+    a full queue. *observer* is told the error, the number of the failed attempt, the wait in seconds, and the
+    seconds that pass at most with waiting until the error is raised, should it stay. The error that outlives
+    its policy is raised as it is.
     """
     failures: Counter[int] = Counter()
 
@@ -39,7 +40,9 @@ def retrying(call: Callable[[], T], *, wait_factor: float = 1.0, observer: Obser
         return wait_factor * _seconds(error, failures[id(error.retry)], state)
 
     def told(state: tenacity.RetryCallState) -> None:
-        observer(_error(state), state.attempt_number, state.upcoming_sleep)
+        error, now = _error(state), state.upcoming_sleep
+        later = wait_factor * _longest(error, failures[id(error.retry)])
+        observer(error, state.attempt_number, now, now + later)
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(again), wait=wait, before_sleep=told, reraise=True
@@ -68,3 +71,11 @@ def _seconds(error: SpxDataError, failure: int, state: tenacity.RetryCallState) 
         multiplier=policy.first, max=policy.ceiling, jitter=policy.first / 2
     )
     return backoff(own)
+
+
+def _longest(error: SpxDataError, failure: int) -> float:
+    """The most seconds of all waits for *error* that come after the one for its policy's *failure*."""
+    policy, told = error.retry, error.fields.get("retry_after")
+    numbers = range(failure, policy.attempts)
+    waits = [policy.first * (2**number + 0.5) if told is None else float(told) for number in numbers]
+    return sum(min(wait, policy.ceiling) for wait in waits)

@@ -1,10 +1,4 @@
-"""A job's line to the terminal: the source, with every request and every retry written to the journal.
-
-A terminal that one date gave up on is not asked by the others as if nothing had happened. The job that gives
-up leaves a note in the temp directory. While it is there, every job asks the terminal once how it is before
-it asks for data: a terminal still in trouble costs each remaining date one request and no patience, and a
-terminal that is back is used at once.
-"""
+"""A job's line to the terminal: the source, with every request and every retry written to the journal."""
 
 from __future__ import annotations
 
@@ -14,46 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from spx_data.errors import (
-    ApiConnectionError,
-    SpxDataError,
-    TerminalDisconnectedError,
-    ThetaTerminalNotRunningError,
-)
+from spx_data.errors import ApiConnectionError, SpxDataError
 from spx_data.settings import Settings, Terminal
 from spx_data.sources import access, catalogue, profile, slots
 from spx_data.sources.catalogue import Capabilities
+from spx_data.sources.outage import DOWN, Waiting, heeded
 from spx_data.sources.profile import Profile
 from spx_data.sources.retry import retrying
 from spx_data.sources.source import Exchange, Source
-from spx_data.store import files, journal, locks
+from spx_data.store import journal
 from spx_data.store.journal import Journal
-from spx_data.store.layout import Layout
-
-DOWN = (ThetaTerminalNotRunningError, TerminalDisconnectedError)
-
-
-@contextmanager
-def heeded(layout: Layout, source: Source) -> Iterator[None]:
-    """Ask *source* for data in the block, unless it was found down and still is; note it if it goes down.
-
-    Raises:
-        ThetaTerminalNotRunningError, TerminalDisconnectedError: it is down.
-    """
-    try:
-        if layout.terminal_down.exists():
-            source.check()
-            files.remove(layout.terminal_down)
-        yield
-    except DOWN as error:
-        _note(layout, error)
-        raise
-
-
-def _note(layout: Layout, error: SpxDataError) -> None:
-    note = {"error": type(error).__name__, "cause": error.cause}
-    locks.claim_json(layout.terminal_down, note, layout.lock("outage"))
-
 
 T = TypeVar("T")
 
@@ -68,6 +32,7 @@ class SourceSession:
     source: Source
     journal: Journal
     wait_factor: float
+    waiting: Waiting
     profile: Profile | None = None  # of this very API, where the terminal was probed
 
     @classmethod
@@ -96,8 +61,8 @@ class SourceSession:
             expect = mine.wire if mine else None
             source = access.connect(terminal, layout.temp, audit, shared.slot, expect=expect)
             try:
-                with heeded(layout, source):
-                    yield cls(source, log, terminal.retry_wait_factor, mine)
+                with heeded(layout, source) as waiting:
+                    yield cls(source, log, terminal.retry_wait_factor, waiting, mine)
             finally:
                 source.close()
 
@@ -117,19 +82,26 @@ class SourceSession:
         def attempt() -> T:
             if in_trouble:
                 self.source.check()
+                self.waiting.answered()
             return call()
 
-        def told(error: SpxDataError, number: int, wait: float) -> None:
+        def told(error: SpxDataError, number: int, wait: float, left: float) -> None:
             nonlocal in_trouble
             in_trouble = isinstance(error, _IN_TROUBLE)
+            if isinstance(error, DOWN):
+                self.waiting.wait(wait, left)
             described = journal.described(error)
             self.journal.record(journal.RETRIED, **about, **described, attempt=number, wait=round(wait, 3))
 
         try:
-            return retrying(attempt, wait_factor=self.wait_factor, observer=told)
+            found = retrying(attempt, wait_factor=self.wait_factor, observer=told)
         except ApiConnectionError:
             self.source.check()
             raise
+        finally:
+            self.waiting.leave()
+        self.waiting.answered()
+        return found
 
 
 def _patient(terminal: Terminal, known: Profile | None) -> Terminal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,6 +10,7 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from spx_data.lake import runs
+from spx_data.lake.alike import alike, likeness
 from spx_data.lake.session_states import Kind, State
 from spx_data.market.dates import ZONE
 from spx_data.status.summary import Summary, Trouble
@@ -18,10 +18,6 @@ from spx_data.store import journal
 from spx_data.store.layout import Layout
 
 FAILING = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
-
-# Numbers, dates, digests, addresses, and paths with any of these: what differs from one date to the next.
-_OF_ONE_DATE = re.compile(r"\S*(?:\d|://)\S*")
-_COUNTED = re.compile(r"… (\w+?)s\b")
 
 
 @dataclass(frozen=True)
@@ -33,22 +29,17 @@ class Group:
 
 
 def groups(summaries: Iterable[Summary]) -> list[Group]:
-    """The failing dates among *summaries* (oldest first): alike in kind, error and cause, the largest first.
+    """The failing dates among *summaries* (oldest first), those alike together; the largest group first.
 
-    Causes are alike where they differ in dates, numbers and addresses alone.
+    They are alike in their state's kind and in what `lake.alike` says of its error.
     """
     found: dict[tuple[str, ...], list[Summary]] = {}
     for line in summaries:
         if line.state.kind in FAILING:
-            key = (line.state.kind.value, line.state.error or "", likeness(line.state.reason))
+            key = (line.state.kind.value, *alike(line.state.error or "", line.state.reason))
             found.setdefault(key, []).append(line)
     grouped = [Group(tuple(line.date for line in lines), lines[-1].state) for lines in found.values()]
     return sorted(grouped, key=lambda group: (-len(group.dates), group.dates))
-
-
-def likeness(cause: str) -> str:
-    """*cause* without what differs from one date to the next, to be compared and not to be read."""
-    return _COUNTED.sub(r"… \1", _OF_ONE_DATE.sub("…", cause))
 
 
 Aspect = Literal["type", "cause", "hour", "expiration", "date", "stage"]

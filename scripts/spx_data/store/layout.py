@@ -171,6 +171,11 @@ class Layout:
         folder = self.jobs / run
         return [folder / name for name in sorted(names.inside(str(folder), names.JOB_LOCK))]
 
+    def job_notes(self, run: str) -> list[Path]:
+        """What jobs of *run* say of themselves, each beside the lock of its job."""
+        folder = self.jobs / run
+        return [folder / name for name in sorted(names.inside(str(folder), names.JOB_NOTE))]
+
     def runs_of_jobs(self) -> list[str]:
         """The runs that have a folder of locks of jobs."""
         return names.inside(str(self.jobs), names.ANY)
@@ -252,7 +257,7 @@ class Layout:
 
     @property
     def terminal_down(self) -> Path:
-        """Says that a job of the present run found the terminal down."""
+        """Says that a job found the terminal down, and gave up: in which run, and since when it is down."""
         return self.temp / "terminal-down.json"
 
     def aside(self, name: str) -> Layout:

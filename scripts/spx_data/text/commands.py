@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,9 @@ _HARMLESS = re.compile(
     r'spx-data(?: (?:[\w.,:=…-]+|"[\w.,:=… -]*"))+'
     r"|snakemake(?: (?:--cores \d+|--config(?: \w+=[\w.,:-]+)+|\w[\w./-]*))*"
 )
+
+
+_KEPT = "\N{NO-BREAK SPACE}"
 
 
 class Caller(NamedTuple):
@@ -104,6 +108,17 @@ def typed(text: str, caller: Caller) -> str:
 def shown(text: str) -> str:
     """*text* as this process shows it: `typed` for the caller of the process."""
     return typed(text, _Here.caller)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """*text* as `shown`, in lines of at most *width* characters, broken between words.
+
+    A command stays on one line, so that it can be copied; one that is longer than *width*, or any other such
+    word, is a line of its own.
+    """
+    kept = MARKED.sub(lambda marked: _typed(marked[1], _Here.caller).replace(" ", _KEPT), text)
+    lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_KEPT, " ") for line in lines]
 
 
 @functools.cache

@@ -756,8 +756,34 @@ def test_status_tells_the_run_at_work(filled):
         "started_at": "2024-01-08T13:00:00.000+00:00",
         "dates": 3,
         "dates_sealed": 2,
+        "outage": None,
     }
     assert "run       at work since 2024-01-08 13:00 UTC (process 4711): 2 of 3 dates sealed" in line
+
+
+def test_status_and_health_tell_that_the_terminal_does_not_answer_the_run(filled):
+    layout, now = filled.settings.layout, dt.datetime.now(dt.UTC)
+    since, again, until = (now + dt.timedelta(0, seconds) for seconds in (-60, 20, 300))
+    note = {"since": since.isoformat(), "again": again.isoformat(), "until": until.isoformat()}
+    with running(filled.settings, [*SEALED, dt.date(2024, 1, 4)]):
+        job = layout.job_lock("20240108T130000-4711", 12)
+        held = locks.hold(job)
+        files.write_json(job.with_suffix(".json"), note)
+        outage = filled.status("--offline")["run"]["outage"]
+        line = filled.call("status", "--offline").stdout
+        check = filled.checks()["run"]
+        os.close(held)
+        after = filled.status("--offline")["run"]["outage"]
+
+    assert outage == {
+        "since": since.isoformat(timespec="milliseconds"),
+        "asking_again_at": again.isoformat(timespec="milliseconds"),
+        "giving_up_at": until.isoformat(timespec="milliseconds"),
+    }
+    told = f"2 of 3 dates sealed; terminal not answering since {since:%H:%M} UTC; asking again in "
+    assert told in line.replace(f"{since:%Y-%m-%d} ", "")
+    assert (check["level"], told in check["found"].replace(f"{since:%Y-%m-%d} ", "")) == ("warn", True)
+    assert after is None
 
 
 def test_status_for_a_person_ends_with_what_needs_somebody(project):

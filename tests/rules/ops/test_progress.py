@@ -176,10 +176,10 @@ def test_the_summary_names_what_failed_and_its_cure(simulated, day, as_run):
 
     summary = summary_of(date.layout, run)
 
-    (sealed,), (failed,) = summary.sealed, summary.failed
+    (sealed,), (failed,) = summary.sealed, summary.failures
     assert (sealed.date, sealed.rows) == (DAY, date.events("sealed")[0]["rows"])
     assert sealed.bytes == date.layout.parquet(DAY).stat().st_size
-    assert (failed.date, failed.error) == (NEXT_DAY, "TerminalDisconnectedError")
+    assert (failed.dates, failed.error) == ((NEXT_DAY,), "TerminalDisconnectedError")
     assert failed.cure
     assert summary.records_per_minute > 0
     assert not summary.left

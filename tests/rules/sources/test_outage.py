@@ -1,14 +1,20 @@
 """A terminal in trouble is asked how it is before it is asked for data, by every date alike."""
 
 import datetime as dt
+import os
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.rules.conftest import DAY
 
 from spx_data.errors import ApiConnectionError, TerminalDisconnectedError, ThetaTerminalNotRunningError
+from spx_data.lake import runs
+from spx_data.lake.runs import Run
 from spx_data.lake.session_states import Kind
-from spx_data.store import journal
+from spx_data.sources import outage
+from spx_data.store import files, journal, locks
 from theta_simulator import Faults
 from theta_simulator.faults import Outage
 
@@ -78,6 +84,56 @@ def test_nobody_at_the_address_is_a_terminal_that_does_not_run(day):
     assert len(date.events(journal.REQUEST)) == 4  # asked again three times
     assert date.layout.terminal_down.exists()
     assert date.state().tries == 0
+
+
+def test_a_job_that_waits_says_so_until_the_terminal_answers(simulated, day, monkeypatch):
+    monkeypatch.setenv(journal.RUN_VARIABLE, "one")
+    terminal = simulated()
+    date = day(terminal, api="v3", retry_wait_factor=1)
+    date.fetch()
+    run = Run("one", os.getpid(), dt.datetime.now(dt.UTC), "/lake", "snakemake", (DAY,))
+    files.write_json(date.layout.run_note, run.as_json())
+    run_lock = locks.hold(date.layout.run_lock)
+    terminal.set_status("DISCONNECTED")
+    began = dt.datetime.now(dt.UTC)
+
+    with runs.joined(date.layout), ThreadPoolExecutor(1) as pool:
+        job = pool.submit(date.download)
+        while (found := outage.of_run(date.layout, "one")) is None and not job.done():
+            time.sleep(0.02)
+        met = dt.datetime.now(dt.UTC)
+        terminal.set_status("CONNECTED")
+        job.result()
+        after = outage.of_run(date.layout, "one")
+    os.close(run_lock)
+
+    assert began < found.since < met
+    # Five waits of one second, two, four, and so on, each with half a second more at the most.
+    assert 31 < (found.until - found.since).total_seconds() <= 34
+    assert 1 <= (found.again - found.since).total_seconds() <= 1.5
+    assert after is None
+    assert not list(date.layout.jobs.rglob("*.json"))
+
+
+def test_a_run_that_gave_up_on_the_terminal_knows_since_when_it_is_away(simulated, day, monkeypatch):
+    monkeypatch.setenv(journal.RUN_VARIABLE, "one")
+    terminal = simulated()
+    first, second = day(terminal, api="v3"), day(terminal, NEXT, api="v3")
+    terminal.set_status("DISCONNECTED")
+    began = dt.datetime.now(dt.UTC)
+    with pytest.raises(TerminalDisconnectedError):
+        first.fetch()
+    given_up = outage.of_run(first.layout, "one")
+
+    with pytest.raises(TerminalDisconnectedError):
+        second.fetch()
+
+    assert outage.of_run(first.layout, "one") == given_up
+    assert began < given_up.since <= given_up.until
+    assert given_up.again is None
+    terminal.set_status("CONNECTED")
+    second.fetch()
+    assert outage.of_run(first.layout, "one") is None
 
 
 def test_an_outage_that_ends_within_the_patience_is_survived(simulated, day):

@@ -5,13 +5,16 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from spx_data.cli.progress import print_summary
 from spx_data.cli.progress_view import Picture, line
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import figures
-from spx_data.ops.progress.figures import DateProgress, Failed, Progress, Sealed, Speed, Summary
+from spx_data.ops.progress.figures import DateProgress, Failure, Progress, Sealed, Speed, Summary
 from spx_data.ops.progress.tally import Chunk, Staging, Standing, Tally
+from spx_data.sources import outage
+from spx_data.sources.outage import Outage
 
 DAY, NEXT_DAY, THIRD_DAY = (dt.date(2024, 1, day) for day in (2, 3, 4))
 BEGUN = dt.datetime(2024, 2, 1, 12, tzinfo=dt.UTC)
@@ -272,6 +275,15 @@ def test_where_all_was_staged_before_dates_are_counted():
     assert progress(done, merging, at=10).eta == pytest.approx(10)
 
 
+def test_no_time_is_left_to_estimate_while_the_terminal_does_not_answer():
+    found = tally(event(0, "started"), staged(60, "2024-02-01"), staging=listing("2024-02-01"))
+    told = Outage(after(55), after(70), after(90))
+
+    now = figures.progress(run_of(found), [found], after(60), None, told)
+
+    assert (now.eta, now.outage) == (None, told)
+
+
 def test_a_run_that_is_through_has_no_time_left():
     assert progress(tally(event(10, "failed", error="E", cause="c")), at=20).eta == 0
 
@@ -290,15 +302,59 @@ def test_the_summary_says_what_became_of_every_date():
     found = figures.summary(run_of(*tallies), tallies)
 
     assert found.sealed == (Sealed(DAY, 900, 70),)
-    assert found.failed == (Failed(NEXT_DAY, "ApiConnectionError", "it broke", "Look"),)
+    assert found.failures == (Failure((NEXT_DAY,), "ApiConnectionError", "it broke", "Look"),)
     assert (found.no_data, found.left) == ((THIRD_DAY,), (dt.date(2024, 1, 5),))
     assert (found.rows, found.bytes, found.elapsed, found.records_per_minute) == (900, 70, 60, 1000)
+
+
+GONE = {"error": "ThetaTerminalNotRunningError", "cure": "Start it"}
+LOST = {"error": "TerminalDisconnectedError", "cure": "Wait"}
+
+
+def test_dates_that_failed_alike_are_one_failure_with_the_cure_of_the_first():
+    tallies = [
+        tally(event(70, "failed", cause="no terminal at http://127.0.0.1:1", **GONE)),
+        tally(event(50, "failed", cause="it lost its server", **LOST), date=THIRD_DAY),
+        tally(event(60, "failed", error="E", cause="row 7 of 2024-01-03 is odd"), date=NEXT_DAY),
+        tally(event(61, "failed", error="E", cause="row 9 of 2024-01-05 is odd"), date=dt.date(2024, 1, 5)),
+        tally(event(62, "failed", cause="no terminal", **GONE), date=dt.date(2024, 1, 8)),
+    ]
+
+    found = figures.summary(run_of(*tallies), tallies).failures
+
+    assert found == progress(*tallies, at=80).failures
+    assert [failure.dates for failure in found] == [
+        (DAY, THIRD_DAY, dt.date(2024, 1, 8)),
+        (NEXT_DAY, dt.date(2024, 1, 5)),
+    ]
+    assert (found[0].cause, found[0].cure) == ("it lost its server", "Wait")
+
+
+def test_a_summary_tells_alike_failures_once_and_breaks_no_word():
+    days = tuple(DAY + dt.timedelta(number) for number in range(8))
+    cause = "no Theta Terminal answers at http://127.0.0.1:25503 (connection refused)"
+    cure = "Start the Theta Terminal, or make room for it: `rm -r /a/folder/with/a/name/of/50/characters`"
+    failure = Failure(days, "ThetaTerminalNotRunningError", cause, cure)
+    written = io.StringIO()
+
+    print_summary(
+        Summary((), (failure,), (), (), 60, 0), Console(file=written, width=60, force_terminal=True)
+    )
+
+    assert Text.from_ansi(written.getvalue()).plain.splitlines() == [
+        "8 dates (2024-01-02, 2024-01-03, 2024-01-04 and 5 more)",
+        "failed: ThetaTerminalNotRunningError: no Theta Terminal",
+        "answers at http://127.0.0.1:25503 (connection refused)",
+        "→ Start the Theta Terminal, or make room for it:",
+        "rm -r /a/folder/with/a/name/of/50/characters",
+        "60 s",
+    ]
 
 
 def test_a_summary_is_read_from_top_to_bottom():
     summary = Summary(
         (Sealed(DAY, 1_200_000, 31_000_000),),
-        (Failed(NEXT_DAY, "ApiConnectionError", "it broke [early]", "Look at the terminal"),),
+        (Failure((NEXT_DAY,), "ApiConnectionError", "it broke [early]", "Look at the terminal"),),
         (THIRD_DAY,),
         (dt.date(2024, 1, 5), dt.date(2024, 1, 8)),
         200,
@@ -310,7 +366,8 @@ def test_a_summary_is_read_from_top_to_bottom():
 
     assert written.getvalue().splitlines() == [
         "1 date sealed: 1,200,000 rows in 31.0 MB",
-        "2024-01-03 failed: ApiConnectionError: it broke [early]. Look at the terminal",
+        "2024-01-03 failed: ApiConnectionError: it broke [early]",
+        "→ Look at the terminal",
         "2024-01-04 has no data at the source",
         "2 dates left; the next run goes on where this one stopped",
         "3 min, 360,000 records/min",
@@ -422,6 +479,46 @@ def test_retries_have_a_column_when_there_are_any():
     assert lines[2].endswith("retries")
     assert lines[3].endswith("      3")
     assert "2 requests failed, 3 retried" in lines
+
+
+AWAY = "terminal not answering since 11:28; asking again in 20 s; giving up at 12:05"
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """A run whose terminal does not answer; it is noon on this machine."""
+    noon = dt.datetime(2024, 2, 1, 12).astimezone()
+    monkeypatch.setattr(outage, "_now", lambda: noon)
+    told = Outage(*(noon + dt.timedelta(0, seconds) for seconds in (-1920, 20, 300)))
+    return run_at_work(date_at_work(), eta=None, outage=told)
+
+
+def test_a_terminal_that_does_not_answer_is_said_in_a_line_of_eighty_columns_and_no_time_is_left(away):
+    lines = drawn(away, 80)
+
+    assert lines[1].startswith("3 of 40 dates done, 1 failed, 36 left")
+    assert lines[2] == AWAY
+    assert not any("ETA" in text for text in [*lines, line(away)])
+    assert f"done, 1 failed; {AWAY}; 2024-01-05 download" in line(away)
+
+
+def test_what_is_said_of_the_terminal_wraps_between_words_where_it_is_narrower(away):
+    assert " ".join(drawn(away, 40)[2:4]) == AWAY
+
+
+def test_dates_that_failed_alike_are_a_line_of_the_picture_with_their_cure():
+    days = tuple(DAY + dt.timedelta(number) for number in range(8))
+    cause, cure = "no Theta Terminal answers", "Start it, then `make demo`"
+    others = tuple(Failure((day,), "E", f"reason {day}", "") for day in days[:3])
+
+    lines = drawn(run_at_work(failures=(Failure(days, "E", cause, cure), *others)), 80)
+
+    assert lines[-4:] == [
+        "8 dates failed: no Theta Terminal answers",
+        "→ Start it, then make demo",
+        "1 date failed: reason 2024-01-02",
+        "2 dates failed for other reasons",
+    ]
 
 
 def test_a_terminal_without_unicode_gets_other_bars():

@@ -180,5 +180,23 @@ def test_the_observer_hears_of_every_failure_that_is_asked_again(slept):
 
     ask(Call(first, second, None), told=lambda *event: heard.append(event))
 
-    assert [(error, attempt) for error, attempt, _ in heard] == [(first, 1), (second, 2)]
-    assert [wait for *_, wait in heard] == slept
+    assert [(error, attempt) for error, attempt, *_ in heard] == [(first, 1), (second, 2)]
+    assert [wait for _, _, wait, _ in heard] == slept
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+@pytest.mark.parametrize(
+    "error",
+    [errors.ApiConnectionError("lost"), errors.ThetaTerminalNotRunningError("gone", retry_after=7.0)],
+)
+def test_the_observer_hears_how_long_there_will_be_waiting_at_the_most(error, factor, slept):
+    heard = []
+
+    with pytest.raises(type(error)):
+        ask(Call(error), factor, lambda *event: heard.append(event))
+
+    for number, (*_, wait, most) in enumerate(heard):
+        really = sum(slept[number:])
+        assert wait <= really <= most
+        jitters = factor * 0.5 * error.retry.first * (len(heard) - number - 1)
+        assert most - really <= jitters

@@ -115,6 +115,26 @@ def test_commands_name_the_folder_and_the_workflow_where_the_call_named_them(tex
     assert commands.typed(text, elsewhere) == typed
 
 
+PLAIN = st.text("ab, .;-/é", max_size=30)
+
+
+@given(
+    st.lists(st.tuples(PLAIN, st.sampled_from(["make test", "cd /a/b && make x y", "rm z"]))),
+    PLAIN,
+    st.integers(1, 60),
+)
+def test_lines_break_between_words_and_within_no_command(pieces, end, width):
+    lines = commands.wrapped(marked(pieces, end), width)
+
+    whole = "".join(words + call for words, call in pieces) + end
+    assert " ".join(lines).split() == whole.split()
+    assert all(any(call in line for line in lines) for _, call in pieces)
+    for line in lines:
+        for call in sorted({call for _, call in pieces}, key=len, reverse=True):
+            line = line.replace(call, "." * len(call))
+        assert len(line) <= width or " " not in line
+
+
 @pytest.mark.parametrize("place", ["nowhere", "elsewhere"])
 def test_a_program_that_the_shell_does_not_find_is_named_by_its_path(place, tmp_path, monkeypatch):
     own = tmp_path / ".venv" / "bin"

@@ -19,7 +19,7 @@ from spx_data.lake import runs
 from spx_data.ops import engine
 from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
 from spx_data.settings import Alerts
-from spx_data.sources import catalogue, profile
+from spx_data.sources import catalogue, outage, profile
 from spx_data.store import files, limits, reads
 from spx_data.store.layout import Layout
 from spx_data.store.limits import Lack
@@ -28,6 +28,7 @@ from spx_data.text.words import quoted
 _OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
 _EVIDENCE_DAYS = 30
+_WHEN_AWAY = "See that the Theta Terminal runs and is connected: the run goes on by itself once it answers"
 # A source may be silent for as long as the settings allow, and then be asked again.
 _SILENCES = 2
 
@@ -307,6 +308,8 @@ def run(scene: Scene) -> Check:
         f"at work since {current.started_at:%Y-%m-%d %H:%M} UTC (process {current.pid}): "
         f"{done:,} of {len(current.dates):,} dates sealed"
     )
+    if away := outage.of_run(layout, current.name):
+        return warn(f"{words}; {away.words(dt.UTC)}", _WHEN_AWAY)
     silence = (scene.moment - _last_sign(scene, current.started_at)).total_seconds()
     limit = _SILENCES * scene.settings.terminal.history_timeout_seconds
     numbers = {"value": max(0, round(silence)), "limit": limit, "unit": "seconds silent"}

@@ -19,8 +19,9 @@ from spx_data.fill.listing import Listing
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import figures
-from spx_data.ops.progress.figures import DateProgress, Failed, Progress, Sealed, Speed, Summary
+from spx_data.ops.progress.figures import DateProgress, Failure, Progress, Sealed, Speed, Summary
 from spx_data.ops.progress.tally import Key, Staging, Standing, Tally
+from spx_data.sources import outage
 from spx_data.store import foreign, journal, reads, staging
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
@@ -32,7 +33,7 @@ __all__ = [
     "INTERVAL_VARIABLE",
     "QUIET_VARIABLE",
     "DateProgress",
-    "Failed",
+    "Failure",
     "Progress",
     "Sealed",
     "Speed",
@@ -69,7 +70,8 @@ class Watcher:
         self._read()
         for tally in self._tallies.values():
             tally.forget(moment - figures.HORIZON)
-        return figures.progress(self._run, list(self._tallies.values()), moment, self._memory(moment))
+        away = outage.of_run(self._layout, self._run.name)
+        return figures.progress(self._run, list(self._tallies.values()), moment, self._memory(moment), away)
 
     def summary(self) -> Summary:
         """What the run came to, up to now."""

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from spx_data.lake.alike import alike
 from spx_data.lake.runs import Run
 from spx_data.ops.progress.tally import Chunk, Standing, Tally
+from spx_data.sources.outage import Outage
+from spx_data.store.journal import Event
 
 WINDOW = dt.timedelta(minutes=1)  # of the speed that is shown as the present one
 HORIZON = dt.timedelta(minutes=10)  # of the pace from which the time that is left follows
@@ -60,7 +63,9 @@ class Progress:
     retries: int
     memory: int | None  # resident, of all the run's processes; None where that cannot be seen
     elapsed: float
-    eta: float | None  # None until something is done
+    eta: float | None  # None until something is done, and while the terminal does not answer
+    outage: Outage | None = None
+    failures: tuple[Failure, ...] = ()
 
     @property
     def planned(self) -> int:
@@ -83,10 +88,10 @@ class Sealed:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A date that the run failed at, and what to do."""
+class Failure:
+    """Dates that the run failed at alike, in their order: why the first of them did, and what to do."""
 
-    date: dt.date
+    dates: tuple[dt.date, ...]
     error: str
     cause: str
     cure: str
@@ -97,7 +102,7 @@ class Summary:
     """What a run came to; *elapsed* is seconds up to its last event, *records_per_minute* what it staged."""
 
     sealed: tuple[Sealed, ...]
-    failed: tuple[Failed, ...]
+    failures: tuple[Failure, ...]
     no_data: tuple[dt.date, ...]
     left: tuple[dt.date, ...]
     elapsed: float
@@ -114,8 +119,17 @@ class Summary:
         return sum(date.bytes for date in self.sealed)
 
 
-def progress(run: Run, tallies: Sequence[Tally], moment: dt.datetime, memory: int | None) -> Progress:
-    """The progress of *run* at *moment*; *tallies* stand in the order of its dates."""
+def progress(
+    run: Run,
+    tallies: Sequence[Tally],
+    moment: dt.datetime,
+    memory: int | None,
+    outage: Outage | None = None,
+) -> Progress:
+    """The progress of *run* at *moment*; *tallies* stand in the order of its dates.
+
+    While there is an *outage* nobody knows what time is left.
+    """
     elapsed = max((moment - run.started_at).total_seconds(), 1.0)
     standings = [tally.standing for tally in tallies]
     at_work = tuple(_date(tally, moment) for tally in tallies if tally.at_work(moment))
@@ -137,7 +151,9 @@ def progress(run: Run, tallies: Sequence[Tally], moment: dt.datetime, memory: in
         retries=sum(tally.retries for tally in tallies),
         memory=memory,
         elapsed=elapsed,
-        eta=_eta(tallies, run.started_at, moment),
+        eta=None if outage else _eta(tallies, run.started_at, moment),
+        outage=outage,
+        failures=_failures(tallies),
     )
 
 
@@ -211,9 +227,7 @@ def summary(run: Run, tallies: Sequence[Tally]) -> Summary:
             for tally in tallies
             if tally.standing is Standing.DONE
         ),
-        failed=tuple(
-            _failure(tally) for tally in tallies if tally.standing is Standing.FAILED and tally.error
-        ),
+        failures=_failures(tallies),
         no_data=tuple(tally.date for tally in tallies if tally.standing is Standing.NO_DATA),
         left=tuple(tally.date for tally in tallies if not tally.ended),
         elapsed=elapsed,
@@ -221,6 +235,17 @@ def summary(run: Run, tallies: Sequence[Tally]) -> Summary:
     )
 
 
-def _failure(tally: Tally) -> Failed:
-    event = tally.error or {}
-    return Failed(tally.date, event["error"], event["cause"], str(event.get("cure") or ""))
+def _failures(tallies: Sequence[Tally]) -> tuple[Failure, ...]:
+    """The failures of *tallies*, those that are alike as one, the largest first."""
+    failed = [
+        (tally.date, tally.error) for tally in tallies if tally.standing is Standing.FAILED and tally.error
+    ]
+    found: dict[tuple[str, str], list[tuple[dt.date, Event]]] = {}
+    for date, event in sorted(failed, key=lambda each: each[1]["at"]):
+        found.setdefault(alike(event["error"], event["cause"]), []).append((date, event))
+    grouped = sorted(found.values(), key=len, reverse=True)
+    return tuple(_failure([date for date, _ in each], each[0][1]) for each in grouped)
+
+
+def _failure(dates: Sequence[dt.date], first: Event) -> Failure:
+    return Failure(tuple(sorted(dates)), first["error"], first["cause"], str(first.get("cure") or ""))

@@ -50,13 +50,18 @@ def _tiles(view: View) -> Iterator[Tile]:
 def _run(view: View) -> Tile:
     assert view.scene.run
     now = progress.Watcher(view.settings.layout, view.scene.run, lambda: view.moment).look()
-    left = "" if now.eta is None else f"about {duration(now.eta)} left"
+    if now.outage:
+        left = now.outage.words(dt.UTC, standing=True)
+    else:
+        left = "" if now.eta is None else f"about {duration(now.eta)} left"
     since = f"since {minute(now.run.started_at.isoformat())} UTC"
     failed = f"{now.failed:,} failed" if now.failed else ""
     done = now.planned - now.left
     share = done / now.planned if now.planned else 1.0
     through = f"{done:,} of {counted(now.planned, 'date')}"
-    return Tile("Run at work", through, since, left, failed, share=share, level="work")
+    return Tile(
+        "Run at work", through, since, left, failed, share=share, level="fail" if now.outage else "work"
+    )
 
 
 def _sealed(view: View) -> Tile:
