@@ -81,7 +81,7 @@ def test_a_restated_day_is_reported_kept_and_replaced(source, filled, checksum_c
     name = f"spx-options-{HALF_DAY}.parquet"
     source.edit = RESTATED
 
-    reported = lake.snakemake("recheck", "--config", f"dates={HALF_DAY}")
+    reported = lake.spx_data("recheck", HALF_DAY)
 
     assert reported.returncode == 0, reported.stdout
     assert f"{HALF_DAY}  restated  2 changed" in reported.stdout
@@ -104,8 +104,7 @@ def test_a_restated_day_is_reported_kept_and_replaced(source, filled, checksum_c
     subprocess.run([*checksum_command, f"{name}.sha256"], cwd=folder / "after", check=True)
     restatement = (folder / "after" / name).read_bytes()
 
-    restated_is(lake, source, "replace")
-    replaced = lake.snakemake("recheck", "--config", f"dates={HALF_DAY}")
+    replaced = lake.spx_data("recheck", HALF_DAY, "--restated", "replace")
 
     assert replaced.returncode == 0, replaced.stdout
     place = (lake.folder / lake.parquet(HALF_DAY)).parent
@@ -114,8 +113,21 @@ def test_a_restated_day_is_reported_kept_and_replaced(source, filled, checksum_c
     assert (folder / "before" / name).read_bytes() == before[name]
     for where in (place, folder / "before"):
         subprocess.run([*checksum_command, f"{name}.sha256"], cwd=where, check=True)
-    assert "3 sealed" in replaced.stdout
     assert "Nothing to be done" in lake.snakemake().stdout
+
+
+def test_the_command_says_what_cannot_be_rechecked(filled):
+    with running(Simulated(size="tiny", today=TODAY)) as terminal:
+        lake = filled(terminal)
+
+        unsealed = lake.spx_data("recheck", "2024-11-26")
+        nothing = lake.spx_data("recheck", "2023")
+
+    assert unsealed.returncode == 1
+    assert "2024-11-26  not rechecked" in unsealed.stdout
+    assert "`" not in unsealed.stdout
+    assert "spx-data process 2024-11-26 fills it" in unsealed.stdout
+    assert (nothing.returncode, nothing.stdout) == (0, "no sealed date to recheck\n")
 
 
 def test_a_sample_walks_over_the_lake(v3, filled):

@@ -270,5 +270,4 @@ def _cure(found: Mapping[str, Any], to: Console) -> None:
     if found["verdict"] == "good" and found["completeness"].get("complete"):
         return
     to.print()
-    again = f"`snakemake --cores 4 recheck --config dates={found['date']}`"
-    _line(f"→ {again} asks the source whether it has mended it since", to)
+    _line(f"→ `spx-data recheck {found['date']}` asks the source whether it has mended it since", to)

@@ -748,7 +748,7 @@ def test_bad_records_lost_or_changed_fail_the_verification_and_leave_the_day(spo
     ((finding,),) = [day.examination.beside for day in report.beside]
     assert finding.damage is damage
     assert str(path) in finding.text
-    assert "snakemake --cores 4 recheck" in finding.text
+    assert "`spx-data recheck 2024-01-03 --restated replace`" in finding.text
     assert incidents(sealed) == []
     lines = journal.read(sealed.layout.lake_journal)
     assert (lines[-1]["beside"], lines[-1]["damaged"]) == (["2024-01-03"], [])

@@ -347,7 +347,7 @@ def test_a_low_score_is_an_alert_and_fails_while_it_is_news(points, at, level, w
     assert (check.level, check.found) == (level, words)
     assert check.value == points
     if level is not Level.OK:
-        assert check.cure.startswith("`spx-data quality 2023-12-02` says why; `snakemake --cores 4 recheck")
+        assert check.cure.startswith("`spx-data quality 2023-12-02` says why; `spx-data recheck 2023-12-02`")
 
 
 def test_bad_and_doubtful_dates_are_told_together(scene):

@@ -24,11 +24,12 @@ VALUE = "…"  # stands for what a text puts in
 
 # No commands among words: a page makes each of them a code to copy, or somebody is named who did something.
 BARE = {
-    "snakemake --cores 4 recheck --config dates=…",
     'spx-data accept --lost --reason "they are gone for good"',
     "spx-data mend",
     "spx-data process …",
     "spx-data quality … --format json",
+    "spx-data recheck",
+    "spx-data recheck …",
     "spx-data report …",
     "spx-data retry",
     "spx-data serve: %s. This is said once",

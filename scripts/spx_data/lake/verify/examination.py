@@ -219,9 +219,8 @@ class _Case:
         if sealed is None:
             return
         path = self._layout.rejects(self._date)
-        cure = (
-            f"take {path} from a copy of the lake, or fetch the day anew with `snakemake --cores 4 recheck`"
-        )
+        anew = f"`spx-data recheck {self._date} --restated replace`"
+        cure = f"take {path} from a copy of the lake, or fetch the day anew with {anew}"
         if not reads.is_there(path):
             yield Finding(Damage.REJECTS_LOST, f"the passport has a file of bad records, not there: {cure}")
         elif (found := reads.digest(path)) != sealed:

@@ -54,7 +54,7 @@ _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
 _LOOK = "`spx-data quality DATE`"
 _MEND = "`spx-data mend` asks again for what is lacking"
-_ASK = "`snakemake --cores 4 recheck --config dates=DATE` asks the source again"
+_ASK = "`spx-data recheck DATE` asks the source again"
 
 
 def _counted(dates: Streak) -> dict[str, Any]:

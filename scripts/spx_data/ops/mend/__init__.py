@@ -178,7 +178,7 @@ def _check_same_source(settings: Settings, date: dt.date, before: Passport) -> N
         raise DateValidationError(
             f"{date} is not mended: {reason}",
             cure="Two APIs never make one day. Mend it with the API that it was sealed from, or replace it: "
-            f"`snakemake --cores 4 recheck --config dates={date}`, with recheck.restated: replace",
+            f"`spx-data recheck {date} --restated replace`",
             what="dates",
             reason=reason,
         )

@@ -143,7 +143,7 @@ def compare_chain(
         before, after = (rows.filter(pl.col("underlying_price") != 0) for rows in (before, after))
     pairs = pair(before, after)
     failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if across_apis else np.False_
-    here, there = _Place(root, expiration, before), _Place(root, expiration, after)
+    here, there = (functools.partial(_example, root, expiration, rows) for rows in (before, after))
     columns: dict[str, ColumnChange] = {}
     examples: list[Example] = []
     cells = np.zeros(len(pairs.old), np.int64)
@@ -151,9 +151,9 @@ def compare_chain(
         cells += differs
         columns[name] = ColumnChange(int(differs.sum()), _largest(old[differs], new[differs]))
         for at in np.flatnonzero(differs)[:EXAMPLES]:
-            examples.append(here.example(pairs.old[at], name, _said(old[at]), _said(new[at])))
-    examples += [here.example(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
-    examples += [there.example(row, ADDED) for row in pairs.added[:EXAMPLES]]
+            examples.append(here(pairs.old[at], name, _said(old[at]), _said(new[at])))
+    examples += [here(row, REMOVED) for row in pairs.removed[:EXAMPLES]]
+    examples += [there(row, ADDED) for row in pairs.added[:EXAMPLES]]
     moved = len(pairs.added) or len(pairs.removed)
     sides = (before, after) if moved else (before.clear(), after.clear())
     had, has = (frozenset(rows.select("right", "strike").unique().rows()) for rows in sides)
@@ -206,17 +206,12 @@ def _largest(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> float | None:
     return float(finite.max()) if len(finite) else None
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A chain of one version, to make examples from its rows."""
-
-    root: str
-    expiration: dt.date
-    rows: pl.DataFrame
-
-    def example(self, row: int, what: str, before: Any = None, after: Any = None) -> Example:
-        strike, right, timestamp = self.rows.select(_KEY).row(int(row))
-        return Example(self.root, self.expiration, strike, right, timestamp, what, before, after)
+def _example(
+    root: str, expiration: dt.date, rows: pl.DataFrame, row: int, what: str, *values: float | int | None
+) -> Example:
+    """An example made of one of the *rows* of a chain."""
+    strike, right, timestamp = rows.select(_KEY).row(int(row))
+    return Example(root, expiration, strike, right, timestamp, what, *values)
 
 
 def _spelt(contracts: frozenset[tuple[str, float]]) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def content(view: View) -> Content:
         "commands": list(_commands(view)),
         "files": view.files,
         "rejects": found["rejects"],
-        "recheck": f"snakemake --cores 4 recheck --config dates={view.date}",
+        "recheck": f"spx-data recheck {view.date}",
         "rechecks": view.rechecks,
         "stages": stages(events),
         "troubles": list(troubles(events)),

@@ -1,0 +1,97 @@
+"""`spx-data mend` and `recheck`: the source asked again about days that are sealed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from spx_data.cli.call import DATES, Call
+from spx_data.market.dates import Dates
+
+if TYPE_CHECKING:
+    from spx_data.settings import Settings
+
+
+@click.command(short_help="Ask again for what incomplete sealed days lack.")
+@click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
+@click.pass_context
+def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
+    r"""Ask again for the chains and contracts that sealed days lack, and seal these days anew.
+
+    DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days"; without
+    any, all incomplete days. What was whole is not asked for, nothing that is sealed gets lost, and the
+    version before stays in data/restatements. Runs do the same at their end, within `mend.requests`. The exit
+    code is 1 when a day could not be asked about.
+
+    \b
+    Examples:
+      spx-data mend
+      spx-data mend 2024-03 2024-05-01
+    """
+    from spx_data.cli.outcomes import print_mended
+    from spx_data.ops import mend as mending
+
+    call: Call = ctx.obj
+    settings = _of(call.settings, dates)
+    if mending.named(settings, call.moment):
+        settings = _as_a_run(settings, "spx-data mend")
+    ctx.exit(int(not print_mended(mending.mend(settings, call.moment))))
+
+
+@click.command(short_help="Compare sealed days with what the source says today.")
+@click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
+@click.option(
+    "--restated",
+    type=click.Choice(("report", "keep", "replace")),
+    help="What becomes of a day that the source has changed; recheck.restated unless told.",
+)
+@click.pass_context
+def recheck(
+    ctx: click.Context, dates: tuple[Dates, ...], restated: Literal["report", "keep", "replace"] | None
+) -> None:
+    r"""Fetch sealed days again, and report cell by cell what the source has changed since.
+
+    DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days"; without
+    any, the `recheck.sample` days that were not looked at for longest. With --restated report the sealed day
+    stays as it is; keep puts the new version beside it; replace seals it, and puts the old one beside it. All
+    of that is in data/restatements. The exit code is 1 when a day could not be asked about.
+
+    \b
+    Examples:
+      spx-data recheck
+      spx-data recheck 2024-01-02 "last 30 days"
+      spx-data recheck 2024-01-02 --restated replace
+    """
+    from spx_data.cli.outcomes import print_rechecked
+    from spx_data.ops import recheck as rechecking
+
+    call: Call = ctx.obj
+    settings = _of(call.settings, dates)
+    if restated:
+        settings = replace(settings, recheck=settings.recheck._replace(restated=restated))
+    if rechecking.dates_due(settings):
+        settings = _as_a_run(settings, "spx-data recheck")
+    ctx.exit(int(not print_rechecked(rechecking.recheck(settings))))
+
+
+def _of(settings: Settings, dates: Sequence[Dates]) -> Settings:
+    """The *settings*, restricted to *dates* where there are any."""
+    if not dates:
+        return settings
+    return replace(settings, dates=Dates(tuple(part for named in dates for part in named.ranges)))
+
+
+def _as_a_run(settings: Settings, command: str) -> Settings:
+    """Be the lake's run from now on, as *command*; returns the settings with the terminal that was found."""
+    from spx_data.fill.preflight import preflight
+    from spx_data.lake import runs
+    from spx_data.store import journal
+
+    os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
+    runs.check_idle(settings.layout)
+    runs.begin(settings.layout, command, [])
+    return replace(settings, terminal=preflight(settings))
