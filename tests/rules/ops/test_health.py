@@ -133,6 +133,7 @@ ALL = [
     "staging",
     "logs",
     "journals",
+    "outage",
     "failure-rate",
     "consecutive-missing",
     "holes",
@@ -230,6 +231,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         ("staging", "ok", "nothing is left of sealed dates", None, 0, None, "bytes"),
         ("logs", "ok", "0.0 MB of logs, at most 1.0 GB are kept", None, 0, 1e9, "bytes"),
         ("journals", "ok", "all of them can be read", None, 0, None, "files"),
+        ("outage", "ok", "no date waits for a terminal that was gone", None, 0, 0, "dates"),
         (
             "failure-rate",
             "ok",
@@ -314,7 +316,7 @@ def test_a_person_reads_the_cure_below_what_was_found(project):
     number = next(n for n, line in enumerate(lines) if line.startswith("fail    terminal"))
     assert "no Theta Terminal answers at http://127.0.0.1:1" in lines[number]
     assert "→ Start the Theta Terminal" in lines[number + 1]
-    assert lines[-1] == "26 ok, 1 notice, 1 warn, 1 fail"
+    assert lines[-1] == "27 ok, 1 notice, 1 warn, 1 fail"
 
 
 def test_health_as_csv_has_a_header_and_a_line_for_each_check(project):

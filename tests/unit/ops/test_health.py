@@ -16,7 +16,6 @@ from spx_data.market import sessions
 from spx_data.ops.health import Answer, Level, Scene, alerts, worst
 from spx_data.ops.health.dates import (
     completeness,
-    connectivity,
     consecutive_missing,
     corrupt,
     failure_rate,
@@ -27,6 +26,7 @@ from spx_data.ops.health.dates import (
     rejects,
 )
 from spx_data.ops.health.machine import disk, memory, permissions, request_limit, run
+from spx_data.ops.health.outages import connectivity, outage
 from spx_data.ops.health.scene import fail, guarded, named, of_these, ok, warn
 from spx_data.status import Facts, Summary, Trouble
 from spx_data.store import journal, reads
@@ -272,6 +272,62 @@ def test_every_way_to_lose_the_terminal_counts(error, scene):
     lost = trouble(DAYS[0], error, event=journal.EXPIRATION_FAILED)
 
     assert connectivity(scene([line(DAYS[0], requests=2, troubles=(lost,))])).value == 50
+
+
+def test_an_outage_is_one_event_however_many_requests_it_met(scene):
+    lost = trouble(DAYS[0], "ThetaTerminalNotRunningError")
+    again = replace(lost, run="the next")
+
+    assert connectivity(scene([line(DAYS[0], requests=40, troubles=(lost,) * 30)])).value == 2.5
+    assert connectivity(scene([line(DAYS[0], requests=40, troubles=(lost, again))])).value == 5
+
+
+def left(date, error="ThetaTerminalNotRunningError", at=LATELY):
+    """A date that failed in an outage."""
+    state = State(F, True, "nobody answers", 0, error, "Start it.")
+    troubles = (trouble(date, error, at="2024-01-09T10:00:00.000+00:00"), trouble(date, error, at=at))
+    return Summary(date, state, Facts(completed_at=LATELY, troubles=troubles))
+
+
+def test_an_outage_is_one_alert_and_its_dates_are_in_no_other(scene):
+    lost = [left(date) for date in DAYS[1:5]] + [left(DAYS[5], "TerminalDisconnectedError")]
+    of_before = replace(lost[0].facts.troubles[0], run="before")
+    lost[0] = replace(lost[0], facts=replace(lost[0].facts, troubles=(of_before, lost[0].facts.troubles[1])))
+    rest = [line(date, S, sealed_at=LATELY, requests=100) for date in [DAYS[0], *DAYS[6:]]]
+    seen = scene([rest[0], *lost, *rest[1:]])
+
+    (found,) = [check for check in alerts(seen) if check.name not in ("disk", "memory")]
+
+    assert (found.name, found.level, found.dates) == ("outage", Level.FAIL, tuple(DAYS[1:6]))
+    assert found.found == (
+        "the terminal did not answer from 2024-01-09 10:00 UTC on: 5 dates failed, "
+        "2024-01-03, 2024-01-04, 2024-01-05 and 2 more (nobody answers)"
+    )
+    assert found.cure == "Start it; then `spx-data process-gaps`"
+
+
+def test_an_outage_is_over_when_its_dates_are_sealed(scene):
+    found = scene([line(date, S, sealed_at=LATELY, troubles=left(date).facts.troubles) for date in DAYS])
+
+    assert outage(found).level is Level.OK
+
+
+def test_what_an_outage_left_and_a_run_fills_now_is_a_warning_until_it_fails_again(scene):
+    dates = DAYS[1:3]
+    lost = [left(date) for date in dates]
+
+    before = outage(scene(lost, run_of(*dates)))
+    of_this_run = outage(scene(lost, run_of(*dates, started_at=dt.datetime(2024, 1, 1, tzinfo=dt.UTC))))
+    others = outage(scene(lost, run_of(DAYS[1])))
+
+    assert [check.level for check in (before, of_this_run, others)] == [Level.WARN, Level.FAIL, Level.FAIL]
+    assert before.found.endswith("; the run at work fills them")
+
+
+def test_an_outage_of_which_no_journal_tells_the_beginning_is_told_all_the_same(scene):
+    found = outage(scene([troubled(DAYS[0], F, "TerminalDisconnectedError", "it is lost", cure="Wait")]))
+
+    assert found.found == "the terminal did not answer: 1 date failed, 2024-01-02 (it is lost)"
 
 
 def test_a_parked_date_needs_somebody(scene):

@@ -9,46 +9,28 @@ dates alone.
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from spx_data.errors import (
-    ApiConnectionError,
-    ApiDataNotFoundError,
-    TerminalDisconnectedError,
-    TerminalSessionTakenError,
-    ThetaTerminalNotRunningError,
-)
+from spx_data.errors import ApiDataNotFoundError
 from spx_data.lake.session_states import Kind
 from spx_data.ops.health.scene import Check, Scene, fail, named, notice, of_these, ok, warn
 from spx_data.settings import Quality
 from spx_data.status import Summary
-from spx_data.status.failures import groups
+from spx_data.status.failures import Group, groups
 from spx_data.status.neighbours import Listings, Neighbourhood
 from spx_data.status.quality import PARTS, Day, verdict
 from spx_data.status.quality import habits as of_the_source
-from spx_data.store import journal
 from spx_data.text.words import counted
 
-_FAILURE_DAYS, _CONNECTION_DAYS = 30, 7
+_FAILURE_DAYS = 30
 _HOLES = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind.CORRUPT})
 _TROUBLED = frozenset({Kind.NO_DATA, Kind.FAILED, Kind.PARKED})
 _ASKED_AGAIN = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.PENDING})
 _GROUPS, _LONGEST = 3, 160  # kinds of failure told at once, and characters of a cause
-_UNREACHED = frozenset(
-    kind.__name__
-    for kind in (
-        ApiConnectionError,
-        TerminalDisconnectedError,
-        TerminalSessionTakenError,
-        ThetaTerminalNotRunningError,
-    )
-)
-# Each is one attempt that got no answer; `failed` only repeats what became of the date.
-_ATTEMPTS = frozenset({journal.RETRIED, journal.EXPIRATION_FAILED})
-
 Streak = tuple[dt.date, ...]
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
@@ -63,9 +45,9 @@ def _counted(dates: Streak) -> dict[str, Any]:
 
 
 def failure_rate(scene: Scene) -> Check:
-    """Dates whose last try failed, of those worked on in the last 30 days."""
+    """Dates whose last try failed, of those worked on in the last 30 days; but for those of an outage."""
     limit = scene.settings.alerts.failure_rate_percent
-    worked = scene.worked_on(_FAILURE_DAYS)
+    worked = [line for line in scene.worked_on(_FAILURE_DAYS) if line.date not in scene.outage_dates]
     failed = tuple(line.date for line in worked if line.state.kind in {Kind.FAILED, Kind.PARKED})
     rate = 100 * len(failed) / len(worked) if worked else 0.0
     of = counted(len(worked), "date")
@@ -82,7 +64,7 @@ def consecutive_missing(scene: Scene) -> Check:
     """Sessions that finished and are not there, in a row.
 
     What lies before the first sealed date is not filled yet, and no hole; what a run is filling now is a hole
-    that closes.
+    that closes. What an outage left is told by `outage`.
     """
     limit = scene.settings.alerts.consecutive_missing
     ahead, streaks = _streaks(scene)
@@ -119,7 +101,8 @@ def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Che
 def _streaks(scene: Scene) -> tuple[Streak, list[Streak]]:
     """The missing sessions before the first sealed date, and every later row of missing sessions."""
     first = scene.sealed[0].date if scene.sealed else dt.date.max
-    sessions = [line for line in scene.summaries if line.date in scene.wanted]
+    asked_for = scene.wanted - scene.outage_dates
+    sessions = [line for line in scene.summaries if line.date in asked_for]
     ahead = tuple(line.date for line in sessions if line.date < first and line.state.kind in _HOLES)
     return ahead, list(_rows([line for line in sessions if line.date > first]))
 
@@ -134,27 +117,6 @@ def _rows(sessions: list[Summary]) -> Iterator[Streak]:
             row = []
     if row:
         yield tuple(row)
-
-
-def connectivity(scene: Scene) -> Check:
-    """Requests that the terminal did not answer, of those of the dates worked on in the last 7 days."""
-    limit = scene.settings.alerts.connectivity_percent
-    asked = sum(line.facts.requests for line in scene.worked_on(_CONNECTION_DAYS))
-    unanswered = [
-        trouble
-        for trouble in scene.troubles(_CONNECTION_DAYS)
-        if trouble.error in _UNREACHED and trouble.event in _ATTEMPTS
-    ]
-    rate = 100 * len(unanswered) / max(asked, len(unanswered), 1)
-    of = counted(asked, "request")
-    found = f"{len(unanswered):,} of {of} of the last {_CONNECTION_DAYS} days came to nothing ({rate:.1f} %)"
-    dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in unanswered}))
-    numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
-    if rate > limit:
-        cure = "Look into the terminal's log and at your network; `spx-data errors` shows when it happened"
-        words = f"{found}, more than {limit:g} %: {named(dates)}"
-        return warn(words, cure, **numbers)
-    return ok(found, **numbers)
 
 
 def parked(scene: Scene) -> Check:
@@ -173,14 +135,14 @@ def parked(scene: Scene) -> Check:
 def _alike(lines: Sequence[Summary]) -> str:
     """The failures of *lines*, those that are alike once, the most frequent first."""
     found = groups(lines)
-    told = [
-        f"{named(group.dates)} ({group.state.error}: {group.state.reason[:_LONGEST]})"
-        if group.state.reason
-        else named(group.dates)
-        for group in found[:_GROUPS]
-    ]
+    told = [f"{named(group.dates)}{_why(group)}" for group in found[:_GROUPS]]
     more = sum(len(group.dates) for group in found[_GROUPS:])
     return "; ".join([*told, *([f"{counted(more, 'date')} for other reasons"] if more else [])])
+
+
+def _why(group: Group) -> str:
+    reason = textwrap.shorten(group.state.reason, _LONGEST, placeholder=" …")
+    return f" ({group.state.error}: {reason})" if reason else ""
 
 
 def _cure(lines: Sequence[Summary]) -> str:
@@ -192,9 +154,11 @@ def _cure(lines: Sequence[Summary]) -> str:
 def holes(scene: Scene) -> Check:
     """Sessions without data, or that failed, between two sealed ones: the source had the days beside.
 
-    Those that a person accepted are none, nor those that the vendor's calendar has as closed.
+    Those that a person accepted are none, nor those that the vendor's calendar has as closed, nor those of an
+    outage.
     """
-    found = [line for row in _enclosed(scene) for line in row if line.date not in scene.at_work]
+    known = scene.at_work | scene.outage_dates
+    found = [line for row in _enclosed(scene) for line in row if line.date not in known]
     dates = tuple(line.date for line in found)
     numbers = _counted(dates)
     if not dates:

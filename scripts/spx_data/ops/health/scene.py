@@ -17,6 +17,7 @@ from typing import Any
 
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError, WrongApiError
 from spx_data.lake import calendar
+from spx_data.lake.alike import OUTAGE
 from spx_data.lake.runs import Run
 from spx_data.lake.session_states import Kind
 from spx_data.settings import Settings, Terminal
@@ -217,6 +218,16 @@ class Scene:
     def sealed(self) -> list[Summary]:
         """The sealed dates, oldest first."""
         return self.of_kind(Kind.SEALED)
+
+    @cached_property
+    def left_by_an_outage(self) -> list[Summary]:
+        """The dates whose last try met a terminal that was gone, oldest first."""
+        return [line for line in self.of_kind(Kind.FAILED) if line.state.error in OUTAGE]
+
+    @cached_property
+    def outage_dates(self) -> frozenset[dt.date]:
+        """The dates of `left_by_an_outage`: one alert tells of all of them."""
+        return frozenset(line.date for line in self.left_by_an_outage)
 
     @cached_property
     def judged(self) -> list[Day]:
