@@ -192,7 +192,7 @@ def _located(message: str) -> str:
         return message
     from spx_data.config import checking
 
-    return checking.located(message, Call(marked.overlays()).files)
+    return checking.located(message, Call(tuple(map(Path, marked.caller().configfiles))).files)
 
 
 def _usage(error: click.UsageError) -> str:

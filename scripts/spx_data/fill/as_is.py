@@ -111,7 +111,8 @@ def _nothing(date: dt.date) -> DateValidationError:
     reason = f"nothing of {date} is staged: there is nothing to seal"
     return DateValidationError(
         reason,
-        cure=f"`spx-data process {date}` asks for it; `spx-data accept {date}` leaves it unsealed",
+        cure=f"`spx-data process {date}` asks for it; "
+        f'`spx-data accept {date} --reason "…"` leaves it unsealed',
         what="date",
         reason=reason,
     )

@@ -26,11 +26,15 @@ from spx_data.store import faults
 from spx_data.text import commands, printable
 
 SETTINGS_VARIABLE = "SPX_DATA_SETTINGS"
+CALLER_VARIABLE = "SPX_DATA_CALLER"
 
 
 def environment(config: Mapping[str, Any]) -> dict[str, str]:
     """What hands the resolved *config*, and who called the run, to the jobs."""
-    return {SETTINGS_VARIABLE: json.dumps(config, default=str), **commands.environment()}
+    return {
+        SETTINGS_VARIABLE: json.dumps(config, default=str),
+        CALLER_VARIABLE: json.dumps(commands.caller()),
+    }
 
 
 def settings() -> Settings:
@@ -44,7 +48,8 @@ def settings() -> Settings:
     if document is None:
         said = "the scripts of the rules are started by Snakemake: `snakemake --cores 4`"
         sys.exit(f"spx-data: {commands.shown(said)}")
-    commands.inherit()
+    if caller := os.environ.get(CALLER_VARIABLE):
+        commands.called_by(*json.loads(caller))
     return Settings.of(json.loads(document))
 
 

@@ -12,7 +12,6 @@ backtick `\x60`), any other text is `outside`, and what a file keeps of a marked
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 import sys
@@ -36,7 +35,6 @@ _CALL = re.compile(r"(spx-data|snakemake)(?= |$)(?! --configfile)(.*)")
 _INSTALLED = ("spx-data", "snakemake", "pip")
 # Commands that work in any folder, or must not be followed by another one's.
 _ANYWHERE = ("cd", "export", "ulimit")
-CALLER_VARIABLE = "SPX_DATA_CALLER"
 # A call of one program of ours and nothing else: no other command, file or program comes into it.
 _HARMLESS = re.compile(
     r'spx-data(?: (?:[\w.,:=…-]+|"[\w.,:=… -]*"))+'
@@ -68,20 +66,9 @@ def called_by(
     _Here.caller = Caller(tuple(map(str, configfiles)), str(folder or ""), str(snakefile or ""))
 
 
-def overlays() -> tuple[Path, ...]:
-    """The config files that this process's call lays over the project's."""
-    return tuple(map(Path, _Here.caller.configfiles))
-
-
-def environment() -> dict[str, str]:
-    """What hands the caller to the processes that this one starts; they take it by `inherit`."""
-    return {CALLER_VARIABLE: json.dumps(_Here.caller)}
-
-
-def inherit() -> None:
-    """Have the caller of the process that started this one, if it said who that is."""
-    configfiles, folder, snakefile = json.loads(os.environ.get(CALLER_VARIABLE) or '[[], "", ""]')
-    _Here.caller = Caller(tuple(configfiles), folder, snakefile)
+def caller() -> Caller:
+    """The one that this process shows commands for."""
+    return _Here.caller
 
 
 class Part(NamedTuple):

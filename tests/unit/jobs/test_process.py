@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from spx_data import config
 from spx_data.errors import ApiConnectionError
 from spx_data.jobs import process
+from spx_data.text import commands
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -79,3 +81,16 @@ def test_a_script_started_by_hand_says_who_starts_it(script):
     assert done.stderr.splitlines() == [
         "spx-data: the scripts of the rules are started by Snakemake: snakemake --cores 4"
     ]
+
+
+def test_a_job_shows_commands_as_the_caller_of_its_run_types_them(monkeypatch):
+    commands.called_by(["a.yaml"], Path("/lakes"))
+    handed = process.environment({**config.resolve({"processing": {"start_date": "2024-01-02"}}, {})})
+    commands.called_by([])
+    for name, value in handed.items():
+        monkeypatch.setenv(name, value)
+
+    process.settings()
+
+    assert commands.shown("`spx-data gaps`") == "cd /lakes && spx-data --configfile a.yaml gaps"
+    commands.called_by([])

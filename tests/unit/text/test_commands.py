@@ -3,7 +3,6 @@
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -157,17 +156,6 @@ def test_a_program_that_the_shell_does_not_find_is_named_by_its_path(place, tmp_
 def nothing_kept():
     yield
     commands.typed_program.cache_clear()
-
-
-def test_a_process_hands_its_caller_on(monkeypatch):
-    commands.called_by(["a.yaml"], Path("/lakes"))
-    monkeypatch.setenv(*next(iter(commands.environment().items())))
-    commands.called_by([])
-
-    commands.inherit()
-
-    assert commands.shown("`spx-data gaps`") == "cd /lakes && spx-data --configfile a.yaml gaps"
-    commands.called_by([])
 
 
 @given(st.lists(st.text(NAMES, min_size=1)))

@@ -1,26 +1,21 @@
 """Every command in a text of ours is marked, and is one that can be typed."""
 
-import ast
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
 from snakemake.cli import get_argument_parser
+from tests.commands import MARKED, TEXTS, VALUE, WORKFLOW
 
 from spx_data.cli import _ALIASES, _COMMANDS
 from spx_data.cli import commands as program
 from spx_data.cli.call import Call
 from spx_data.text import commands
 
-PROJECT = Path(__file__).parents[3]
-LIBRARY = PROJECT / "scripts" / "spx_data"
-WORKFLOW = [PROJECT / "Snakefile", *sorted((PROJECT / "rules").glob("*.smk"))]
 NAMES = sorted({*_COMMANDS, *_ALIASES}, key=len, reverse=True)
 RULES = {name for path in WORKFLOW for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)}
 CALL = re.compile(rf"\b(?:spx-data (?:{'|'.join(NAMES)})\b(?!-)|snakemake (?:--|(?:{'|'.join(RULES)})\b))")
-VALUE = "…"  # stands for what a text puts in
 
 # No commands among words: a page makes each of them a code to copy, or somebody is named who did something.
 BARE = {
@@ -38,33 +33,10 @@ BARE = {
 }
 
 
-def literals(path):
-    """The texts that *path* can say: no docstrings and no help of click, where commands are examples."""
-    tree = ast.parse(path.read_text())
-    silent = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr):
-            silent.add(node.value)
-        if isinstance(node, ast.keyword) and node.arg in {"help", "short_help", "epilog"}:
-            silent.update(ast.walk(node.value))
-        if isinstance(node, ast.JoinedStr):
-            silent.update(node.values)
-    for node in ast.walk(tree):
-        if node in silent:
-            continue
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
-        elif isinstance(node, ast.JoinedStr):
-            yield "".join(part.value if isinstance(part, ast.Constant) else VALUE for part in node.values)
-
-
 PIECES = {
-    path.relative_to(PROJECT).as_posix(): [
-        part for text in literals(path) if text not in BARE for part in commands.parts(text)
-    ]
-    for path in sorted(LIBRARY.rglob("*.py"))
+    path: [part for text in texts if text not in BARE for part in commands.parts(text)]
+    for path, texts in TEXTS.items()
 }
-MARKED = sorted({part.text for pieces in PIECES.values() for part in pieces if part.is_command})
 
 
 @pytest.mark.parametrize("path", PIECES)
