@@ -11,7 +11,7 @@ CORES ?= 4
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
-	sbom lock wheels-check mac-check release-check rulegraph checks pictures recordings clean clean-data
+	sbom lock wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -33,7 +33,8 @@ help:
 	@echo "make coverage  the tests with line coverage; below 90 % fails"
 	@echo "make env       the environment alone, in $(VENV); made anew when it was moved, half made or damaged"
 	@echo "make lock      new pins from pyproject.toml, with their hashes"
-	@echo "make rulegraph the picture of the rules in README.md"
+	@echo "make docs      the documentation as a site in dist/site; a warning or a dead link fails"
+	@echo "make rulegraph the picture of the rules in docs/how-it-works.md"
 	@echo "make checks    the tables of checks in docs/quality.md"
 	@echo "make pictures  the pictures of the pages in README.md, in about four minutes"
 	@echo "make recordings  the recordings of the simulator in tests/recordings, anew"
@@ -180,6 +181,11 @@ sbom: env
 lock: env
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
 		--upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file envs/requirements.lock
+
+# The theme says at each build that it has a successor (docs/decisions/0050-documentation-as-a-site.md).
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "make docs: open dist/site/index.html"
 
 rulegraph: env
 	$(BIN)/python docs/rulegraph.py

@@ -1,4 +1,4 @@
-"""Draw the rules into README.md: Snakemake's own rule graph, between the two markers."""
+"""Draw the rules into docs/how-it-works.md: Snakemake's own rule graph, between the two markers."""
 
 import os
 import re
@@ -26,5 +26,5 @@ def drawn() -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(BLOCK.sub(lambda match: match[1] + drawn() + match[3], readme.read_text()))
+    page = ROOT / "docs" / "how-it-works.md"
+    page.write_text(BLOCK.sub(lambda match: match[1] + drawn() + match[3], page.read_text()))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
-BLOCK = re.compile(r"    make demo\n\n```\n(.*?)```\n", re.DOTALL)
+BLOCK = re.compile(r"```sh\nmake demo\n```\n\n```text\n(.*?)```\n", re.DOTALL)
 # It begins behind this command, and other commands are no part of it.
 _FIRST = re.compile(r"^\S*spx-data .* status --offline$")
 _CALL = re.compile(r"^\.venv/bin/")

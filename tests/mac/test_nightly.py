@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRIB = ROOT / "contrib"
@@ -263,9 +264,8 @@ def test_where_the_link_leads_nowhere_cron_has_something_to_mail(mac):
 
 
 def pasted(machine):
-    """Paste what the README says on nights into a shell, in the project's folder; returns what it printed."""
-    section = (ROOT / "README.md").read_text().partition("**Every night.**")[2].partition("A monitor asks")[0]
-    lines = re.findall(r"^    (\S.*)$", section, re.MULTILINE)
+    """Paste what the page on nights says into a shell, in the project's folder; returns what it printed."""
+    lines = pages.pasted(ROOT / "docs" / "how-to" / "every-night.md")
     # As a new Mac's shell takes it: there a # begins no comment.
     assert not any(re.search(r"(^|\s)#", line) for line in lines)
     done = subprocess.run(
@@ -279,7 +279,7 @@ def pasted(machine):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_readmes_lines_work_when_they_are_pasted_once_and_again(mac):
+def test_the_lines_of_the_page_work_when_they_are_pasted_once_and_again(mac):
     shutil.rmtree(mac.project / "contrib")
     shutil.copytree(CONTRIB, mac.project / "contrib")
     (mac.home / ".spx-data").unlink()

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 NEWER_THAN_BASH_3_2 = {
@@ -57,16 +58,16 @@ def recipes():
     return "\n".join(line[1:].lstrip("@-") for line in text.splitlines() if line.startswith("\t"))
 
 
-def readme():
-    """What the README has people paste into a shell."""
-    return "\n".join(re.findall(r"^(?: {4,})(\S.*)$", (ROOT / "README.md").read_text(), re.MULTILINE))
+def pasted():
+    """What the pages have people paste into a shell."""
+    return "\n".join(pages.pasted(*pages.PAGES))
 
 
 SCRIPTS = sorted(
     path for folder in ("contrib", ".ci") for path in (ROOT / folder).iterdir() if path.is_file()
 )
 TEXTS = {path.name: html.unescape(path.read_text()) for path in SCRIPTS}
-TEXTS |= {"Makefile": recipes(), "README": readme()}
+TEXTS |= {"Makefile": recipes(), "pages": pasted()}
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -76,7 +77,7 @@ def test_shells_of_a_mac_understand_it(name):
 
 def test_what_is_pasted_has_no_comments():
     # The shell of a new Mac takes the words after a # for arguments.
-    assert [line for line in readme().splitlines() if re.search(r"(^|\s)#", line)] == []
+    assert [line for line in pasted().splitlines() if re.search(r"(^|\s)#", line)] == []
 
 
 def test_make_of_a_mac_understands_the_makefile():

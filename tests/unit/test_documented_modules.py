@@ -22,9 +22,7 @@ def is_there(name):
             module, _, attribute = module.rpartition(".")
 
 
-@pytest.mark.parametrize(
-    ("page", "least"), [("docs/architecture.md", 30), ("docs/glossary.md", 2), ("CONTRIBUTING.md", 10)]
-)
+@pytest.mark.parametrize(("page", "least"), [("docs/architecture.md", 32), ("CONTRIBUTING.md", 10)])
 def test_every_module_and_path_that_a_page_names_is_there(page, least):
     text = (ROOT / page).read_text()
     modules = re.findall(rf"`((?:{'|'.join(ROOMS)})\.[A-Za-z_.]+)`", text)

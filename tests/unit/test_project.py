@@ -168,7 +168,7 @@ def test_the_simulator_never_imports_the_library():
 
 @pytest.mark.parametrize(
     ("script", "page"),
-    [("rulegraph", "README.md"), ("checks", "docs/quality.md")],
+    [("rulegraph", "docs/how-it-works.md"), ("checks", "docs/quality.md")],
 )
 def test_what_is_drawn_into_a_page_is_that_of_today(script, page):
     drawn = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the README and the files in contrib tell people to type exists."""
+"""What the pages and the files in contrib tell people to type exists."""
 
 import configparser
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from tests import pages
 
 from spx_data import config
 from spx_data.cli import commands
@@ -20,8 +21,9 @@ from spx_data.settings import Settings
 from spx_data.store import names
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
 CONTRIB = ROOT / "contrib"
+HOW_TO = ROOT / "docs" / "how-to"
+WHICH = HOW_TO / "which-command.md"
 OURS = ("spx-data", "snakemake")
 
 
@@ -32,7 +34,7 @@ def calls(text):
     found = [[]]
     try:
         for token in lexer:
-            if token == "exec" or set(token) <= set("();<>|&"):
+            if token in ("exec", "--") or set(token) <= set("();<>|&"):
                 found.append([])
             else:
                 found[-1].append(token)
@@ -41,13 +43,11 @@ def calls(text):
     return [(Path(words[0]).name, words[1:]) for words in found if words and Path(words[0]).name in OURS]
 
 
-def lines_of_the_readme():
-    blocks = re.findall(r"^(?: {4,})(\S.*)$|`([^`\n]+)`", README, re.MULTILINE)
-    return [code or span for code, span in blocks]
-
-
-def readme(program):
-    found = [call for line in lines_of_the_readme() for call in calls(line)]
+def shown(program, *texts):
+    """The arguments of each call of *program* that these pages show, or all of them."""
+    texts = texts or pages.PAGES
+    lines = [*pages.pasted(*texts), *(span for page in texts for span in pages.spans(page))]
+    found = [call for line in lines for call in calls(line)]
     return sorted({tuple(arguments) for name, arguments in found if name == program and arguments})
 
 
@@ -76,30 +76,30 @@ def understood(arguments):
         _, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
 
 
-# The README ---------------------------------------------------------------------------------------------
+# The pages ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", readme("spx-data"), ids=" ".join)
-def test_the_readmes_commands_are_known_with_their_options(arguments):
+@pytest.mark.parametrize("arguments", shown("spx-data"), ids=" ".join)
+def test_commands_that_pages_show_are_known_with_their_options(arguments):
     assert understood(arguments).help
 
 
-def test_the_readme_shows_every_command():
-    shown = {word for arguments in readme("spx-data") for word in arguments}
+def test_a_page_says_what_each_command_is_for():
+    named = {word for arguments in shown("spx-data", WHICH) for word in arguments}
 
-    assert set(commands.list_commands(None)) <= shown
+    assert set(commands.list_commands(None)) <= named
 
 
-def test_the_keys_that_the_readme_sets_exist():
+def test_the_keys_that_pages_set_exist():
     known = dict(rulebook.rules())
-    named = [arguments[2] for arguments in readme("spx-data") if arguments[:2] == ("config", "set")]
+    named = [arguments[2] for arguments in shown("spx-data") if arguments[:2] == ("config", "set")]
 
     assert named
     assert set(named) <= set(known)
 
 
-@pytest.mark.parametrize("arguments", readme("snakemake"), ids=" ".join)
-def test_the_readmes_calls_of_snakemake_are_understood(arguments):
+@pytest.mark.parametrize("arguments", shown("snakemake"), ids=" ".join)
+def test_calls_of_snakemake_that_pages_show_are_understood(arguments):
     from snakemake.cli import get_argument_parser
 
     told = get_argument_parser().parse_args(list(arguments))
@@ -113,14 +113,16 @@ def workflow_files():
     return [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
 
 
-def test_the_files_that_the_readme_names_are_there():
-    named = set(re.findall(r"\bcontrib/[\w.-]+", README))
+def test_the_files_that_the_page_on_nights_names_are_there():
+    named = set(re.findall(r"\bcontrib/[\w.-]+", (HOW_TO / "every-night.md").read_text()))
 
     assert {path.name for path in CONTRIB.iterdir()} == {"nightly", *(Path(name).name for name in named)}
 
 
-def test_the_readmes_second_lake_is_a_valid_one(tmp_path):
-    (text,) = re.findall(r"```yaml\n(# config/five-minutes.yaml\n.*?)```", README, re.DOTALL)
+def test_the_second_lake_is_a_valid_one(tmp_path):
+    (text,) = (
+        code for language, code in pages.blocks((HOW_TO / "two-lakes.md").read_text()) if language == "yaml"
+    )
     overlay = tmp_path / "five-minutes.yaml"
     overlay.write_text(text)
     base = tmp_path / "config.yaml"

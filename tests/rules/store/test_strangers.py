@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
-from tests import strangers
+from tests import pages, strangers
 
 import spx_data
 from spx_data.cli import commands
@@ -371,10 +371,11 @@ def test_a_recheck_without_anything_else_is_gone_with_its_folder(project):
 
 
 def recipes():
-    """The blocks of code that the README shows for reading the data: language and text."""
-    (section,) = re.findall(r"^## Reading the data\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)
+    """The blocks of code that pages show for reading the data: language and text."""
+    told = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text()
+    told += pages.section(ROOT / "README.md", "Reading the data")
     # The tiny market has an expiration on that Wednesday instead.
-    return re.findall(r"```(sql|python)\n(.*?)```", section.replace("'2024-01-05'", "'2024-01-03'"), re.S)
+    return list(dict.fromkeys(pages.blocks(told.replace("'2024-01-05'", "'2024-01-03'"))))
 
 
 def answer(language, code):
@@ -389,7 +390,7 @@ def answer(language, code):
 
 
 @pytest.mark.parametrize(("language", "code"), recipes(), ids=lambda part: part.splitlines()[0])
-def test_the_readmes_recipes_read_what_is_sealed_whatever_lies_beside_it(language, code, project):
+def test_recipes_read_what_is_sealed_whatever_lies_beside_it(language, code, project):
     before = answer(language, code)
     strangers.put_beside(project.layout.parquet(DAYS[0]))
 
@@ -397,7 +398,7 @@ def test_the_readmes_recipes_read_what_is_sealed_whatever_lies_beside_it(languag
     assert answer(language, code) == before
 
 
-def test_the_readme_has_recipes_for_polars_duckdb_and_pandas():
+def test_there_are_recipes_for_polars_duckdb_and_pandas():
     told = [code.splitlines()[0] for _, code in recipes()]
 
     assert len(told) >= 5
@@ -407,10 +408,10 @@ def test_the_readme_has_recipes_for_polars_duckdb_and_pandas():
 
 
 def test_no_page_tells_to_read_by_a_glob():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "examples").glob("*.*")]
+    texts = [*pages.PAGES, *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs" / "examples").glob("*.*")]
     read_by = re.compile(r"(scan_parquet|read_parquet|FROM)\s*\(?['\"][^'\"]*\*")
 
-    assert [path.name for path in pages if read_by.search(path.read_text())] == []
+    assert [path.name for path in texts if read_by.search(path.read_text())] == []
 
 
 def test_the_demos_question_has_the_same_answer(project):
@@ -428,7 +429,7 @@ def test_the_demos_question_has_the_same_answer(project):
     assert said() == before
 
 
-def test_the_examples_sql_is_the_readmes():
+def test_the_examples_sql_is_that_of_a_recipe():
     example = (ROOT / "docs" / "examples" / "sealed.sql").read_text()
     statement = example[example.index("SET VARIABLE sealed") :].strip()
 
