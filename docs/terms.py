@@ -6,9 +6,10 @@ import re
 from pathlib import Path, PurePosixPath
 
 GLOSSARY = Path(__file__).with_name("glossary.md")
-# Where no term is linked: code, headings, tables' rules, links and other marked text, HTML.
+# Where no term is linked: code, headings, links, emphasis (an argument's name, say), HTML.
 _ASIDE = re.compile(
-    r"(^(?:```|~~~).*?^(?:```|~~~)$|^ {4,}.*?$|^#.*?$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|<!--.*?-->|<[^>]*>)",
+    r"(^(?:```|~~~).*?^(?:```|~~~)$|^ {4,}.*?$|^#.*?$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)"
+    r"|\*+[^*\n]+\*+|<!--.*?-->|<[^>]*>)",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -174,6 +174,7 @@ WITHOUT_HASHES = {
     "CONTRIBUTING.md": (
         "uv build --no-build-isolation",
         "conda env create -f envs/environment.yaml",  # a Python and make
+        "conda run -n spx-data make",
     ),
 }
 
