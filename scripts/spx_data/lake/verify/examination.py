@@ -14,7 +14,8 @@ from pathlib import Path
 
 from spx_data.lake import passports
 from spx_data.lake.verify import witnesses
-from spx_data.lake.verify.content import Inside, another_day, diagnose, look_inside, survey
+from spx_data.lake.verify.content import Inside, another_day, look_inside
+from spx_data.lake.verify.diagnosis import diagnose, survey_apart
 from spx_data.lake.verify.witnesses import Damage, Depth, Examination, Finding, Recorded, Standing
 from spx_data.store import dataset, journal, reads
 from spx_data.store.layout import Layout
@@ -151,7 +152,7 @@ class _Case:
             return look_inside(self._parquet, self._date, described, self._depth, self._read())
         if self._truth is not None:
             return Inside(tuple(diagnose(self._parquet, self._date, self._sealed_size)))
-        swapped = another_day(survey(self._parquet).dates, self._date)
+        swapped = another_day(survey_apart(self._parquet).dates, self._date)
         return Inside((swapped,) if swapped else ())
 
     def _read(self) -> Callable[[float], None]:

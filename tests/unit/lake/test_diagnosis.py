@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spx_data.errors import FileCorruptionError
-from spx_data.lake.verify import content as inside
+from spx_data.lake.verify import diagnosis
+from spx_data.lake.verify.content import read_footer
 from spx_data.market import schema
 
 DATE = dt.date(2024, 1, 2)
@@ -56,14 +57,14 @@ def path(tmp_path, content):
 
 
 def test_the_footer_says_what_the_file_holds(path):
-    footer = inside.read_footer(path)
+    footer = read_footer(path)
 
     assert (footer.rows, footer.dates) == (ROWS, {DATE})
     assert (footer.records_sha256, footer.schema_version) == (None, None)
 
 
 def test_a_whole_file_has_no_faults(path):
-    found = inside.survey(path)
+    found = diagnosis.survey(path)
 
     assert (found.faults, found.dates) == ([], {DATE})
 
@@ -78,7 +79,7 @@ def test_a_flipped_bit_in_any_page_is_placed(path, content):
             spoiled[start + column.total_compressed_size - 1] ^= 16
             path.write_bytes(spoiled)
 
-            found = inside.survey(path)
+            found = diagnosis.survey(path)
 
             place = f"SPX 2024-01-02 (row group {group}), column {column.path_in_schema}"
             assert found.faults == [f"{place}: a page fails its checksum"]
@@ -87,6 +88,7 @@ def test_a_flipped_bit_in_any_page_is_placed(path, content):
 
 @given(seed=st.integers(0, 10**9))
 @settings(max_examples=300, deadline=None)
+@example(seed=18135)  # ends the process that reads it, by an exception of C++
 def test_no_damage_leads_astray(seed, content, tmp_path_factory):
     """Anywhere, and half of them in the footer, which has no checksum."""
     chance, spoiled = random.Random(seed), bytearray(content)
@@ -99,7 +101,7 @@ def test_no_damage_leads_astray(seed, content, tmp_path_factory):
     path.write_bytes(spoiled[: chance.choice([len(content), len(content), chance.randrange(len(content))])])
     begun = time.monotonic()
 
-    inside.survey(path)
+    diagnosis.survey_apart(path)
 
     assert time.monotonic() - begun < 10
 
@@ -112,9 +114,9 @@ def test_no_garbage_leads_astray(content, tail, tmp_path_factory):
     ending = len(content).to_bytes(4, "little") + b"PAR1" if tail else b""
     path.write_bytes(b"PAR1" + content + ending)
 
-    assert inside.survey(path).words.startswith("footer: ")
+    assert diagnosis.survey(path).words.startswith("footer: ")
     with pytest.raises(FileCorruptionError, match="no footer that can be read"):
-        inside.read_footer(path)
+        read_footer(path)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +136,4 @@ def test_zero_blocks_are_found(content, expected, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
 
-    assert list(inside.zero_blocks(path)) == expected
+    assert list(diagnosis.zero_blocks(path)) == expected
