@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from spx_data.cli.call import DATES, Call
+from spx_data.cli.call import Call, dates_argument
 from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Ask again for what incomplete sealed days lack.")
-@click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
+@dates_argument()
 @click.pass_context
-def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
+def mend(ctx: click.Context, dates: Dates | None) -> None:
     r"""Ask again for the chains and contracts that sealed days lack, and seal these days anew.
 
     DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days"; without
@@ -36,14 +35,14 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
     from spx_data.ops import mend as mending
 
     call: Call = ctx.obj
-    settings = _of(call.settings, dates)
+    settings = replace(call.settings, dates=dates or call.settings.dates)
     if mending.named(settings, call.moment):
         settings = _as_a_run(settings, "spx-data mend")
     ctx.exit(int(not print_mended(mending.mend(settings, call.moment))))
 
 
 @click.command(short_help="Compare sealed days with what the source says today.")
-@click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
+@dates_argument()
 @click.option(
     "--restated",
     type=click.Choice(("report", "keep", "replace")),
@@ -51,7 +50,7 @@ def mend(ctx: click.Context, dates: tuple[Dates, ...]) -> None:
 )
 @click.pass_context
 def recheck(
-    ctx: click.Context, dates: tuple[Dates, ...], restated: Literal["report", "keep", "replace"] | None
+    ctx: click.Context, dates: Dates | None, restated: Literal["report", "keep", "replace"] | None
 ) -> None:
     r"""Fetch sealed days again, and report cell by cell what the source has changed since.
 
@@ -70,19 +69,12 @@ def recheck(
     from spx_data.ops import recheck as rechecking
 
     call: Call = ctx.obj
-    settings = _of(call.settings, dates)
+    settings = replace(call.settings, dates=dates or call.settings.dates)
     if restated:
         settings = replace(settings, recheck=settings.recheck._replace(restated=restated))
     if rechecking.dates_due(settings):
         settings = _as_a_run(settings, "spx-data recheck")
     ctx.exit(int(not print_rechecked(rechecking.recheck(settings))))
-
-
-def _of(settings: Settings, dates: Sequence[Dates]) -> Settings:
-    """The *settings*, restricted to *dates* where there are any."""
-    if not dates:
-        return settings
-    return replace(settings, dates=Dates(tuple(part for named in dates for part in named.ranges)))
 
 
 def _as_a_run(settings: Settings, command: str) -> Settings:

@@ -124,6 +124,18 @@ DATES = DatesType()
 DATE = DateType()
 
 
+def dates_argument(*, required: bool = False) -> Callable[[F], F]:
+    """The argument `dates` of what takes one or several `DATES`: `Dates`, or None where there is none."""
+
+    def together(_: click.Context, __: click.Parameter, found: tuple[Dates, ...]) -> Dates | None:
+        return Dates.together(found) if found else None
+
+    metavar = "DATES..." if required else "[DATES...]"
+    return click.argument(
+        "dates", type=DATES, nargs=-1, required=required, metavar=metavar, callback=together
+    )
+
+
 def ends(
     start: Dates | None, end: Dates | None, start_option: str, end_option: str
 ) -> tuple[dt.date | None, dt.date | None]:

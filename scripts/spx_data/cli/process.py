@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from spx_data.cli.call import DATE, Call, cores_option
+from spx_data.cli.call import DATE, Call, cores_option, dates_argument
 from spx_data.cli.gaps import PLAN, print_plan
 from spx_data.cli.lists import View
 from spx_data.cli.output import say
+from spx_data.errors import DateValidationError
+from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
     from spx_data.lake.runs import Run
@@ -27,29 +28,32 @@ _BEGIN_SECONDS = 15.0  # that a run that is still making its plan is given
 _NOTE_SECONDS = 2.0  # from a run's lock to its note
 _LOOK_SECONDS = 0.2
 # What no run can do, whoever asks; the calendar says so.
-_IMPOSSIBLE = frozenset({"no-session", "future", "trading"})
+_IMPOSSIBLE = frozenset({"no-session", "future", "trading", "before-greeks"})
 # What a person has to decide first.
 _UNDECIDED = frozenset({"parked", "accepted"})
 
 
-@click.command(short_help="Fill one trading date, or a few.")
-@click.argument("dates", type=DATE, nargs=-1, required=True, metavar="DATE...")
+@click.command(short_help="Fill some trading dates.")
+@dates_argument(required=True)
 @_dry_run
 @cores_option
 @PLAN.options()
 @click.pass_context
-def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores: int, view: View) -> None:
-    r"""Fill one trading date, or a few.
+def process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: View) -> None:
+    r"""Fill some trading dates.
 
-    A date that is sealed is left as it is. One that the source had nothing for is asked for again.
+    DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 5 days"; of a range
+    the finished sessions are filled. A date that is sealed is left as it is. One that the source had nothing
+    for is asked for again.
 
     \b
     Examples:
       spx-data process 2024-01-02
       spx-data process yesterday
-      spx-data process 2024-01-02 2024-01-03 --dry-run
+      spx-data process 2024-01 2024-03-01..2024-03-15 --dry-run
+      spx-data process "last 5 days"
     """
-    _process(ctx, list(dates), dry_run, cores, view)
+    _process(ctx, dates, dry_run, cores, view)
 
 
 @click.command("process-range", short_help="Fill every session of a range.")
@@ -62,22 +66,16 @@ def process(ctx: click.Context, dates: tuple[dt.date, ...], dry_run: bool, cores
 def process_range(
     ctx: click.Context, first: dt.date, last: dt.date, dry_run: bool, cores: int, view: View
 ) -> None:
-    r"""Fill every session from A to B, both included.
+    r"""Fill every session from A to B, both included, like `spx-data process A..B`.
 
     \b
     Examples:
       spx-data process-range 2024-01-02 2024-01-31
       spx-data process-range 2024-01-02 yesterday --dry-run
     """
-    from spx_data.lake import calendar
-
-    call: Call = ctx.obj
     if last < first:
         raise click.UsageError(f"{last} is before {first}: swap them", ctx)
-    found = [session.date for session in calendar.known(call.settings, first, last)]
-    if not found:
-        raise click.UsageError(f"there is no session of {call.settings.calendar} from {first} to {last}", ctx)
-    _process(ctx, found, dry_run, cores, view)
+    _process(ctx, Dates(((first, last),)), dry_run, cores, view)
 
 
 @click.command("process-gaps", short_help="Fill everything that is missing.")
@@ -114,17 +112,21 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
         say("nothing to do: no session is due")
 
 
-def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores: int, view: View) -> None:
-    """Fill the dates that were *asked* for, or show what that would mean."""
+def _process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: View) -> None:
+    """Fill *dates*, or show what that would mean."""
     from spx_data.cli.filling import fill
-    from spx_data.lake import runs
+    from spx_data.lake import naming, runs
     from spx_data.ops.gaps import plan
 
     call: Call = ctx.obj
+    try:
+        asked = naming.named(call.settings, dates, call.moment)
+    except DateValidationError as error:
+        raise click.UsageError(str(error), ctx) from error
     planned = plan(call.settings, call.moment, asked, cores, ask_terminal=dry_run)
     wrong = [conflict for conflict in planned.conflicts if conflict.what in _IMPOSSIBLE]
     if wrong and len(asked) == len({date for conflict in wrong for date in conflict.dates}):
-        raise click.UsageError(_words(wrong[0]), ctx)
+        raise click.UsageError(". ".join(map(_words, wrong)), ctx)
     if dry_run:
         _show(ctx, planned, view)
         return
@@ -134,9 +136,9 @@ def _process(ctx: click.Context, asked: Sequence[dt.date], dry_run: bool, cores:
     runs.check_none(call.settings.layout)
     _ask_again(call, planned)
     left_out = {date for conflict in undecided for date in conflict.dates}
-    dates = [date for date in planned.dates if date not in left_out]
-    code = fill(call, dates, cores) if dates else 0
-    if not dates and not undecided:
+    due = [date for date in planned.dates if date not in left_out]
+    code = fill(call, due, cores) if due else 0
+    if not due and not undecided:
         say("nothing to do: " + ("it is sealed" if len(asked) == 1 else "all of them are sealed"))
     ctx.exit(code or int(bool(wrong or undecided)))
 

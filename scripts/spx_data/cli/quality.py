@@ -131,7 +131,7 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
     from spx_data.status import day_report
 
     settings = call.settings
-    _check_sealed(lines, date)
+    _check_sealed(call, lines, date)
     found = day_report.of(settings, lines, every, date)
     if view.form == "json":
         print_document(found)
@@ -142,13 +142,15 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
     return int(found["verdict"] == "fail")
 
 
-def _check_sealed(lines: Sequence[Summary], date: dt.date) -> None:
+def _check_sealed(call: Call, lines: Sequence[Summary], date: dt.date) -> None:
     """Raise unless *date* is sealed."""
+    from spx_data.lake import naming
     from spx_data.lake.session_states import Kind
 
     state = next((line.state for line in lines if line.date == date), None)
     if state is None:
-        raise click.BadParameter(f"{date} is no session of this lake", param_hint="'DATES'")
+        error = naming.unknown(call.settings, date, call.moment)
+        raise click.BadParameter(str(error), param_hint="'DATES'")
     if state.kind is not Kind.SEALED:
         raise DateValidationError(
             f"{date} is not sealed ({state.words}), and only sealed days are judged",

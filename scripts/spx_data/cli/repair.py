@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spx_data.cli.call import DATE, Call, cores_option
+from spx_data.cli.call import DATE, Call, cores_option, dates_argument
 from spx_data.cli.output import ask, print_table, say
 from spx_data.cli.table import STATES, Column
 from spx_data.errors import DateValidationError
+from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
     from spx_data.status import Summary
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Try dates again that failed.")
-@click.argument("dates", type=DATE, nargs=-1, metavar="[DATE...]")
+@dates_argument()
 @click.option("--all-failed", is_flag=True, help="Every date whose last try failed.")
 @click.option("--since-date", type=DATE, help="With --all-failed: trading dates from this one on.")
 @click.option("--last-n", type=click.IntRange(min=1), metavar="N", help="The N dates that failed last.")
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def retry(
     ctx: click.Context,
-    dates: tuple[dt.date, ...],
+    dates: Dates | None,
     all_failed: bool,
     since_date: dt.date | None,
     last_n: int | None,
@@ -41,6 +42,9 @@ def retry(
     cores: int,
 ) -> None:
     r"""Try dates again that failed, and say what was wrong and what became of them.
+
+    DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 5 days"; of a range
+    the sessions that failed are tried.
 
     Damaged and half-written leftovers are cleared first; expirations that are staged whole are kept. A date
     that failed `processing.max_attempts` runs is parked, and tried again with --force alone.
@@ -77,10 +81,15 @@ def retry(
     ctx.exit(code or int(bool(parked) and not force))
 
 
-def _named(ctx: click.Context, dates: Sequence[dt.date]) -> list[Summary]:
-    """The summaries of *dates*, each of which can be tried again; a wrong call where one cannot."""
+def _named(ctx: click.Context, dates: Dates) -> list[Summary]:
+    """The summaries of the days that *dates* name, and of those in ranges that failed.
+
+    A day that cannot be tried is a wrong call.
+    """
     from spx_data import status
+    from spx_data.lake import naming
     from spx_data.lake.session_states import Kind
+    from spx_data.status.failures import FAILING
 
     call: Call = ctx.obj
     known = {line.date: line for line in status.summaries(call.settings, call.moment)}
@@ -88,24 +97,24 @@ def _named(ctx: click.Context, dates: Sequence[dt.date]) -> list[Summary]:
         Kind.SEALED: "is sealed: there is nothing to retry",
         Kind.ACCEPTED: "was accepted as it is: `spx-data accept {date} --undo` opens it again",
     }
-    for date in dates:
+    for date in dates.single:
         if date not in known:
-            raise click.UsageError(f"{date} is no session of this lake (`spx-data gaps` lists them)", ctx)
+            raise click.UsageError(str(naming.unknown(call.settings, date, call.moment)), ctx)
         state = known[date].state
         if state.kind is Kind.PENDING and not state.due:
             raise click.UsageError(f"{date} {state.reason}", ctx)
         if refusal := refusals.get(state.kind):
             raise click.UsageError(f"{date} {refusal.format(date=date)}", ctx)
-    return [known[date] for date in dict.fromkeys(dates)]
+    failed = [line.date for line in known.values() if line.date in dates and line.state.kind in FAILING]
+    return [known[date] for date in sorted({*dates.single, *failed})]
 
 
 def _failed(call: Call, since: dt.date | None, last: int | None) -> list[Summary]:
     """The dates whose last try failed: those *since* a trading date, or the *last* so many to fail."""
     from spx_data import status
-    from spx_data.lake.session_states import Kind
+    from spx_data.status.failures import FAILING
 
-    kinds = {Kind.FAILED, Kind.PARKED, Kind.CORRUPT}
-    found = [line for line in status.summaries(call.settings, call.moment) if line.state.kind in kinds]
+    found = [line for line in status.summaries(call.settings, call.moment) if line.state.kind in FAILING]
     if since:
         found = [line for line in found if line.date >= since]
     found.sort(key=lambda line: (line.facts.updated_at or "", line.date), reverse=True)

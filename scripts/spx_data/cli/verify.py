@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spx_data.cli.call import DATES, Call
+from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import List, View, tell_of_strangers
 from spx_data.cli.output import Format, console, format_option, say
 from spx_data.market.dates import Dates
@@ -25,7 +25,7 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
 
 
 @click.command(short_help="Re-check every byte of sealed dates.")
-@click.argument("dates", type=DATES, nargs=-1, metavar="[DATES...]")
+@dates_argument()
 @click.option(
     "--all", "everything", is_flag=True, help="Every sealed date, which is also what no date means."
 )
@@ -41,7 +41,7 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
 @click.pass_context
 def verify(
     ctx: click.Context,
-    dates: tuple[Dates, ...],
+    dates: Dates | None,
     everything: bool,
     depth: Depth | None,
     workers: int | None,
@@ -64,11 +64,10 @@ def verify(
         raise click.UsageError("name dates or give --all, not both", ctx)
     call: Call = ctx.obj
     view = View(form)
-    within = Dates(tuple(part for named in dates for part in named.ranges)) if dates else None
     with watching(console(stderr=not view.is_table)) as observer:
         report = look(
             call.settings,
-            within,
+            dates,
             depth=depth,
             workers=workers or os.cpu_count() or 1,
             observer=observer,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from spx_data.errors import DateValidationError
-from spx_data.lake import calendar
+from spx_data.lake import naming
+from spx_data.market import sessions
 from spx_data.settings import Settings
 from spx_data.store import journal, seals
 from spx_data.store.journal import Journal
@@ -53,8 +54,9 @@ def _record(settings: Settings, date: dt.date, event: str, reason: str, **fields
 
 
 def _check_session(settings: Settings, date: dt.date) -> None:
-    if not calendar.known(settings, date, date):
-        raise _invalid(f"{date} is no session of the calendar {settings.calendar}", "Name a trading date")
+    refused = naming.refusals(settings, [date], sessions.now()).get(date)
+    if refused and refused.what in ("no-session", "future"):
+        raise _invalid(f"{date}: {refused.reason}", refused.cure)
 
 
 def _invalid(reason: str, cure: str) -> DateValidationError:

@@ -14,7 +14,7 @@ from spx_data.errors import DateValidationError
 ZONE = "America/New_York"
 
 FORMS = "2024-01-02, 2024-01, 2024, 2024-01-02..2024-02-01, or several of these with commas between"
-RELATIVE_FORMS = f"{FORMS}; today, yesterday, last 30 days, last 2 weeks, last 3 months, this year"
+RELATIVE_FORMS = f'{FORMS}; today, yesterday, or in quotes "last 30 days", "last 2 weeks", "this year"'
 
 _FORM = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?", re.ASCII)
 _RELATIVE = re.compile(r"last( (?P<count>[1-9]\d{0,3}))? (?P<unit>day|week|month|year)s?", re.ASCII)
@@ -40,6 +40,11 @@ class Dates:
         """
         parts = words.split(",") if isinstance(words, str) else words
         return cls(tuple(_range(part.strip(), today) for part in parts))
+
+    @classmethod
+    def together(cls, several: Iterable[Dates]) -> Dates:
+        """All dates of *several*."""
+        return cls(tuple(part for dates in several for part in dates.ranges))
 
     def __contains__(self, date: dt.date) -> bool:
         return any(first <= date <= last for first, last in self.ranges)

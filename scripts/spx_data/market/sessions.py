@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ _REGULAR_CLOSE = dt.time(16)
 _STEPS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 
 OPEN, EARLY_CLOSE = "open", "early_close"
+_YEARS = re.compile(r" (?:\d{4}|Before|Starting).*")
 _KINDS = (OPEN, EARLY_CLOSE, "full_close", "weekend")
 
 
@@ -179,6 +182,21 @@ def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
             schedule.index, schedule["market_open"], schedule["market_close"], strict=True
         )
     ]
+
+
+def holiday(calendar: str, date: dt.date) -> str | None:
+    """What the calendar calls the holiday on *date*, as "Thanksgiving"; None where it has no word for it.
+
+    It takes as long as most commands as a whole: the calendars' library is loaded.
+    """
+    import pandas_market_calendars
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rules = pandas_market_calendars.get_calendar(calendar).regular_holidays
+        names = [] if rules is None else list(rules.holidays(date, date, return_name=True))
+    # Rules of some years say so: "Good Friday 1908+", "Juneteenth Starting at 2022".
+    return _YEARS.sub("", names[0]) if names else None
 
 
 def today(moment: dt.datetime) -> dt.date:

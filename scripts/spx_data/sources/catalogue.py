@@ -97,7 +97,12 @@ def access(api: str) -> ModuleType:
 
 def modules(api: str) -> tuple[str, ...]:
     """The modules that a job which asks a source of *api* loads in any case."""
-    return tuple(_folders()[_folder_of(likely(api).api)].MODULES)
+    return tuple(_folders()[folder(api)].MODULES)
+
+
+def folder(api: str) -> str:
+    """The name of the folder of the source that speaks *api*; of `auto`, of the first that is looked for."""
+    return _folder_of(likely(api).api)
 
 
 def _folder_of(api: str) -> str:

@@ -237,13 +237,16 @@ def test_a_date_outside_of_the_range_can_be_planned(all_kinds, moment):
 
 
 def test_many_dates_of_a_kind_are_one_conflict(settings, moment):
-    weekends = [dt.date(2024, 11, day) for day in (2, 3, 9, 10, 16, 17, 23)]
+    saturdays = [f"2024-{day}" for day in ("10-26", "11-02", "11-09", "11-16", "11-23")]
+    closed = [*saturdays, "2024-11-30", "2024-11-28"]
 
-    planned = plan(settings, moment, weekends, cores=4)
+    planned = plan(settings, moment, map(dt.date.fromisoformat, closed), cores=4)
 
     assert planned.gaps == ()
-    named = "2024-11-02, 2024-11-03, 2024-11-09, 2024-11-10, 2024-11-16 and 2 more"
-    assert what(planned)["no-session"].why == f"{named}: no session of the calendar NYSE"
+    assert [(conflict.what, conflict.why) for conflict in planned.conflicts] == [
+        ("no-session", f"{', '.join(saturdays)} and 1 more: a Saturday, no session of NYSE"),
+        ("no-session", "2024-11-28: Thanksgiving, no session of NYSE"),
+    ]
 
 
 def test_no_dates_are_no_plan(settings, moment):
@@ -340,7 +343,7 @@ def test_a_plan_says_what_is_in_the_way_with_its_cure(all_kinds, moment, capsys)
 
     assert capsys.readouterr().out.splitlines() == [
         "nothing to do",
-        "2024-12-07: no session of the calendar NYSE. Name trading dates",
+        "2024-12-07: a Saturday, no session of NYSE. The last finished session is 2024-12-06",
     ]
 
 

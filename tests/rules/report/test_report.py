@@ -118,7 +118,7 @@ def test_a_bad_day_is_one_line_with_its_cure_and_stops_no_other(call, lake):
     ]
     assert "spx-data verify" in err[0]
     assert "spx-data process 2024-01-04" in err[1]
-    assert "no session of this lake" in err[2]
+    assert "2024-01-06: in the future. The last finished session is 2024-01-04" in err[2]
 
 
 def test_a_bad_new_day_does_not_keep_the_dashboard_from_being_made(call, lake):

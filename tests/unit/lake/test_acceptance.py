@@ -47,7 +47,7 @@ def test_nothing_is_accepted_without_a_reason(reason, settings):
 
 @pytest.mark.parametrize("decide", [acceptance.accept, acceptance.reopen])
 def test_only_a_session_can_be_decided_about(decide, settings):
-    with pytest.raises(DateValidationError, match="2024-01-01 is no session"):
+    with pytest.raises(DateValidationError, match="2024-01-01: New Years Day, no session of NYSE"):
         decide(settings, dt.date(2024, 1, 1), "New Year")
 
 

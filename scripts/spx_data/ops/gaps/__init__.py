@@ -16,8 +16,8 @@ from pathlib import Path
 
 from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import DISK_MARGIN
-from spx_data.lake import calendar, runs
-from spx_data.market import sessions
+from spx_data.lake import calendar, naming, runs
+from spx_data.lake.naming import Refusal
 from spx_data.ops.gaps import sharing
 from spx_data.ops.gaps.estimate import Estimate
 from spx_data.ops.gaps.finding import Gap, Points, find, order
@@ -40,15 +40,12 @@ __all__ = [
     "plan",
 ]
 
-_LEFT_OUT = frozenset({"trading", "parked", "accepted"})
+_LEFT_OUT = frozenset({"parked", "accepted"})
 # A terminal listens on this machine: it answers at once or not at all. Both APIs are tried.
 _PATIENCE_SECONDS = 1.0
 NAMED = 5  # dates in a sentence
-# What is wrong with a date, what can be done, and whether it keeps the date from being filled.
+# What is to be said of a session, what can be done, and whether it keeps the date from being filled.
 _WORDS: Mapping[str, tuple[str, str, bool]] = {
-    "future": ("not come yet", "Name dates up to today", True),
-    "no-session": ("no session of the calendar {calendar}", "Name trading dates", True),
-    "trading": ("still trading", "Wait until 15 minutes after the close", True),
     "sealed": ("sealed already, so left alone", "`spx-data verify {date}` checks it", False),
     "parked": ("parked, so left alone", "`spx-data retry {date} --force` tries it anew", True),
     "accepted": ("accepted as it is", "`spx-data accept {date} --undo` takes that back", True),
@@ -62,7 +59,8 @@ _AGAIN = "`spx-data probe` looks again"
 class Conflict:
     """One thing in the way: nothing, or less than asked, is filled where it is *blocking*.
 
-    *what* is a key of `_WORDS`, or run, lock, disk, terminal, dataset, lake or before-floor.
+    *what* is a key of `_WORDS`, a word of `naming.Refusal`, or run, disk, terminal, dataset, lake or
+    before-floor.
     """
 
     what: str
@@ -127,8 +125,8 @@ def plan(
 ) -> Plan:
     """The plan to fill *dates* with so many *cores*; None is every date that the next run takes.
 
-    Those of them that are sealed, parked, accepted, still trading or no sessions are left out, and named
-    among the conflicts. *found* is what `find` has given for a range that holds all the dates. With
+    Those of them that are sealed, parked or accepted, or cannot be had (`naming.refusals`), are left out and
+    named among the conflicts. *found* is what `find` has given for a range that holds all the dates. With
     *ask_terminal* the terminal is asked whether it is there, which takes about two seconds at the most.
 
     Raises:
@@ -139,9 +137,11 @@ def plan(
         gaps, trouble = [gap for gap in found if gap.due], list[Conflict]()
     else:
         asked = sorted(set(dates))
+        refused = naming.refusals(settings, asked, moment)
+        asked = [date for date in asked if date not in refused]
         if found is None:
             found = find(settings, moment, asked[0], asked[-1]) if asked else []
-        trouble = list(_about_dates(settings, moment, asked, found))
+        trouble = [*_about_refused(refused), *_about_sessions(asked, found)]
         left_out = {date for conflict in trouble if conflict.what in _LEFT_OUT for date in conflict.dates}
         wanted = set(asked) - left_out
         gaps = _in_turn([gap for gap in found if gap.date in wanted])
@@ -250,27 +250,21 @@ def _check_dataset(settings: Settings, terminal: Terminal | None) -> None:
         dataset.check(settings.layout, settings.identity(str(model)))
 
 
-def _about_dates(
-    settings: Settings, moment: dt.datetime, asked: Sequence[dt.date], found: Sequence[Gap]
-) -> Iterator[Conflict]:
-    """What is to be said about the *asked* dates, which are in order; *found* are the gaps among them."""
-    if not asked:
-        return
-    today = sessions.today(moment)
-    known = {session.date: session for session in calendar.known(settings, asked[0], min(asked[-1], today))}
+def _about_refused(refused: Mapping[dt.date, Refusal]) -> Iterator[Conflict]:
+    """What is to be said about dates that cannot be had: once for those that are refused alike."""
+    alike: dict[tuple[str, str], list[dt.date]] = {}
+    for date, why in refused.items():
+        alike.setdefault((why.what, why.reason), []).append(date)
+    for (what, reason), dates in alike.items():
+        yield Conflict(what, f"{few(dates, NAMED)}: {reason}", refused[dates[0]].cure, tuple(dates))
+
+
+def _about_sessions(asked: Sequence[dt.date], found: Sequence[Gap]) -> Iterator[Conflict]:
+    """What is to be said about the *asked* sessions, which are in order; *found* are the gaps among them."""
     gaps = {gap.date: gap for gap in found}
     troubles: dict[str, list[dt.date]] = {}
     for date in asked:
-        session = known.get(date)
-        if date > today:
-            what = "future"
-        elif session is None:
-            what = "no-session"
-        elif moment < session.options_close(settings.product):
-            what = "trading"
-        else:
-            what = gaps[date].kind.value if date in gaps else "sealed"
-        if what in _WORDS:
+        if (what := gaps[date].kind.value if date in gaps else "sealed") in _WORDS:
             troubles.setdefault(what, []).append(date)
     for what, dates in troubles.items():
         why, cure, blocking = _WORDS[what]
@@ -278,7 +272,7 @@ def _about_dates(
         because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
         yield Conflict(
             what,
-            f"{few(dates, NAMED)}: {why.format(calendar=settings.calendar)}{because}",
+            f"{few(dates, NAMED)}: {why}{because}",
             cure.format(date=dates[0]),
             tuple(dates),
             blocking,

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from spx_data import status
 from spx_data.errors import DateValidationError
-from spx_data.lake import passports
+from spx_data.lake import naming, passports
 from spx_data.lake.session_states import Kind
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
@@ -56,11 +56,13 @@ class View:
         if summaries is None:
             summaries = status.summaries(settings, moment)
         summary = next((summary for summary in summaries if summary.date == date), None)
-        if summary is None or summary.state.kind is not Kind.SEALED:
-            found = summary.state.words if summary else "no session of this lake"
+        if summary is None:
+            raise naming.unknown(settings, date, moment)
+        if summary.state.kind is not Kind.SEALED:
+            found = summary.state.words
             raise DateValidationError(
                 f"{date} is not sealed ({found}), and only sealed days have a page",
-                cure=summary.state.what_helps(date) if summary else "",
+                cure=summary.state.what_helps(date),
                 what="dates",
                 reason=f"{date}: {found}",
             )
