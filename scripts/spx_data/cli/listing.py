@@ -160,9 +160,35 @@ ERRORS = List(
     ),
     fields=(
         *("date", "at", "error", "cause", "event", "stage", "run", "root", "expiration", "attempt"),
-        *("resolved", "resolved_at"),
+        *("resolved", "resolved_at", "cure"),
     ),
     empty="no such errors",
+)
+
+
+def _left(row: Row) -> str:
+    return "bold red" if row["unresolved"] else ""
+
+
+def _with_cure(row: Row) -> str:
+    return "\n→ ".join(filter(None, [row["cause"], row["cure"]]))
+
+
+ALIKE = List(
+    (
+        Column("last_at", "last (UTC)", minute, rank=1),
+        Column("dates", "dates", _some, right=True),
+        Column("unresolved", "unresolved", _some, right=True, style=_left),
+        Column("count", "errors", count, rank=2, right=True),
+        Column("error", "error", rank=3, style=_left),
+        Column(
+            "cause",
+            "cause",
+            wraps=True,
+            of=lambda row: "\n→ ".join(filter(None, [row["cause"], row["cure"]])),
+        ),
+    ),
+    empty=ERRORS.empty,
 )
 
 
@@ -171,6 +197,7 @@ ERRORS = List(
 @click.option("--since", type=DATES, help='Only what happened since then, like yesterday or "last 7 days".')
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this error. May be repeated.")
 @click.option("--by", type=click.Choice(_ASPECTS), help="What the errors have in common, instead of each.")
+@click.option("--each", is_flag=True, help="Each error, also in a table: as JSON and CSV have them.")
 @ERRORS.options(limit="Only so many: the newest, or the largest groups.")
 @click.pass_obj
 def errors(
@@ -179,15 +206,18 @@ def errors(
     since: Dates | None,
     types: tuple[str, ...],
     by: Aspect | None,
+    each: bool,
     view: View,
 ) -> None:
     r"""List the errors of trading dates and of runs, the newest first, or show what they have in common.
 
     DATES are trading dates: a day, a month, a year, a range, or several with commas. An error counts as
-    resolved when its date was sealed after it.
+    resolved when its date was sealed after it. In a table those that are alike are one row, with the number
+    of dates that had them and of those that were not sealed since.
 
     \b
     spx-data errors
+    spx-data errors --each
     spx-data errors 2024-03 --type ApiConnectionError
     spx-data errors --since "last 7 days" --by hour
     spx-data errors --by cause
@@ -204,6 +234,9 @@ def errors(
     )
     if by:
         view.show(_patterns(by), map(asdict, failures.patterns(found, by)))
+    elif view.is_table and not each:
+        more = f"`spx-data errors --each` lists each of {counted(len(found), 'error')}"
+        view.show(ALIKE, map(asdict, failures.alike_ones(found)), below=[more])
     else:
         view.show(ERRORS, map(_error, found))
 

@@ -10,8 +10,9 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import Format, console, format_option, print_document, print_table
+from spx_data.cli.output import Format, console, format_option, print_document, print_table, print_words
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
+from spx_data.lake.alike import OUTAGE
 from spx_data.text.words import count, counted, points, printable
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     for check in _surroundings(scene):
         # What is as it should be needs no colour here.
         style = "" if check.level == "ok" else _LEVELS[check.level]
-        shown.print(f"{check.name:<9} {check.found}", style=style, markup=False, soft_wrap=True)
+        print_words(f"{check.name:<9} {check.found}", shown, style)
     print_alerts(alerts(scene), shown)
 
 
@@ -261,7 +262,7 @@ def print_overview(overview: Overview, settings: Settings, to: Console | None = 
     print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
     if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
         to.print(f"… and {older} older dates", style="dim")
-    to.print(_totals(overview), soft_wrap=True)
+    print_words(_totals(overview), to)
     places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
     to.print(places, style="dim", markup=False, soft_wrap=True)
 
@@ -279,8 +280,12 @@ def _row(line: Summary, rules: Quality, habits: Habits, alike: Group | None) -> 
             words, style = f"{words}, {facts.contracts_missing:,} contracts missing", "yellow"
         if score is not None and verdict is not None and verdict != "good" and score < rules.warn_below:
             words, style = f"{words}, score {points(score)}", VERDICTS[verdict]
+    # Of an outage an alert tells all there is to tell.
+    gone = state.kind == "failed" and state.error in OUTAGE
+    if gone:
+        words = "failed: the terminal did not answer"
     if alike and len(alike.dates) > 1:
-        cure = f" → {state.cure}" if state.cure else ""
+        cure = f" → {state.cure}" if state.cure and not gone else ""
         words = f"and {counted(len(alike.dates) - 1, 'date')} more since {alike.dates[0]}: {words}{cure}"
     return {
         "date": line.date.isoformat(),
@@ -317,5 +322,5 @@ def print_alerts(alerts: Iterable[Check], to: Console | None = None) -> None:
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
     to = to or console()
     for check in alerts:
-        to.print(f"{check.level}: {check.found}", style=_LEVELS[check.level], markup=False, soft_wrap=True)
-        to.print(f"→ {check.cure}", markup=False, soft_wrap=True)
+        print_words(f"{check.level}: {check.found}", to, _LEVELS[check.level])
+        print_words(f"→ {check.cure}", to)

@@ -35,13 +35,15 @@ from spx_data.errors import (
 )
 from spx_data.settings import Settings
 from spx_data.status import tables
-from spx_data.status.summary import Facts
+from spx_data.status.summary import Facts, Trouble
 from spx_data.status.tables import DATED, INDEXES, SCHEMA, Logged, Row
 from spx_data.store import files, locks, reads
 from spx_data.store.journal import Event
 
 # A log of another release, or of other columns and facts, is not ours to read.
-_FORM = json.dumps([1, __version__, SCHEMA, INDEXES, [field.name for field in fields(Facts)]])
+_FORM = json.dumps(
+    [1, __version__, SCHEMA, INDEXES, [[field.name for field in fields(kind)] for kind in (Facts, Trouble)]]
+)
 
 # It marks a SQLite file as ours ("SPXD"), so that nobody else's is ever replaced. Where both numbers stand is
 # part of SQLite's format: `user_version` is anybody's, and ours is the CRC-32 of all that follows the header.

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from spx_data.lake import runs
-from spx_data.lake.alike import alike, likeness
+from spx_data.lake.alike import alike
 from spx_data.lake.session_states import Kind, State
 from spx_data.market.dates import ZONE
 from spx_data.status.summary import Summary, Trouble
@@ -112,12 +112,48 @@ def _pattern(group: str, members: Sequence[Trouble], total: int) -> Pattern:
     )
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Errors that are one to a person, as the newest of them has it; of those left, if any is."""
+
+    error: str
+    cause: str
+    cure: str  # empty where nothing is left to do
+    count: int
+    dates: int  # trading dates that had one
+    unresolved: int  # those of them that were not sealed since
+    last_at: str
+
+
+def alike_ones(found: Sequence[Trouble]) -> list[Alike]:
+    """The errors *found*, newest first, those that are alike as one."""
+    groups: dict[tuple[str, str], list[Trouble]] = {}
+    for trouble in found:
+        groups.setdefault(alike(trouble.error, trouble.cause), []).append(trouble)
+    return [_alike(members) for members in groups.values()]
+
+
+def _alike(members: Sequence[Trouble]) -> Alike:
+    left = [trouble for trouble in members if trouble.resolved_at is None]
+    newest = (left or members)[0]
+    return Alike(
+        error=newest.error,
+        cause=newest.cause,
+        cure=newest.cure if left else "",
+        count=len(members),
+        dates=len({trouble.date for trouble in members if trouble.date}),
+        unresolved=len({trouble.date for trouble in left}),
+        last_at=members[0].at,
+    )
+
+
 def _group(trouble: Trouble, by: Aspect) -> str:
     match by:
         case "type":
             return trouble.error
         case "cause":  # but for dates, numbers and addresses
-            return f"{trouble.error}: {likeness(trouble.cause)}"
+            error, cause = alike(trouble.error, trouble.cause)
+            return f"{error}: {cause}" if cause else error
         case "hour":
             return f"{_moment(trouble):%H}"
         case "expiration":

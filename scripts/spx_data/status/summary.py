@@ -37,6 +37,7 @@ class Trouble:
     expiration: str | None
     attempt: int
     resolved_at: str | None  # when the date was sealed, or another run began, after it
+    cure: str = ""
 
     @classmethod
     def of(cls, event: Event, date: str, mended_at: str | None) -> Trouble:
@@ -53,6 +54,7 @@ class Trouble:
             expiration=event.get("expiration"),
             attempt=event["attempt"],
             resolved_at=mended_at if mended_at and mended_at >= event["at"] else None,
+            cure=event["cure"],
         )
 
 

@@ -202,6 +202,7 @@ _EVERY: dict[str, _Field] = {"run": (_is_text, "")}
 _ERROR: dict[str, _Field] = {
     "error": (_is_text, "UnknownError"),
     "cause": (_is_text, "no reason recorded"),
+    "cure": (_is_text, ""),
     "traceback": (_is_text, ""),
     "attempt": (_is_number, 0),
     # Of the chain that it was about, where it was about one.
@@ -219,7 +220,7 @@ _FIELDS: dict[str, dict[str, _Field]] = {
     ACCEPTED: {"reason": (_is_text, "")},
     GIVEN_UP: {"reason": (_is_text, "")},
     CONFIGURED: dict.fromkeys(("key", "by", "file"), (_is_text, "")),
-    RUN_FAILED: {**_ERROR, "cure": (_is_text, "")},
+    RUN_FAILED: _ERROR,
 }
 
 

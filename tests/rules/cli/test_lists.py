@@ -258,6 +258,31 @@ def test_errors_mark_what_is_not_resolved(project):
     assert {row["date"] for row in found if row["resolved"]} == {"2024-01-02"}
 
 
+def test_errors_that_are_alike_are_one_row_of_a_table_with_one_cure(project, tmp_path):
+    cure = "Start the Theta Terminal"
+    gone = {"cause": "no Theta Terminal answers at http://127.0.0.1:1", "cure": cure, "stage": "download"}
+    for number, day in enumerate((11, 12, 16, 17)):
+        error = ("ThetaTerminalNotRunningError", "TerminalDisconnectedError")[number % 2]
+        for event in (journal.RETRIED, journal.FAILED):
+            record(project, dt.date(2024, 1, day), event, at=NOW, error=error, **gone)
+
+    shown = printed("errors")
+
+    assert shown.count(cure) == 1
+    (row,) = [line for line in shown.splitlines() if "no Theta Terminal answers" in line]
+    assert re.search(r" 4 +4 +8  (ThetaTerminalNotRunning|TerminalDisconnected)Error  ", row)
+    assert "the answer is no CSV" in shown
+    assert f"errors --each lists each of {len(rows('errors'))} errors" in shown
+    assert printed("errors", "--each").count("no Theta Terminal answers") == 8
+
+
+def test_what_is_resolved_needs_no_cure_in_the_table_of_errors(project):
+    about = {"error": "ApiConnectionError", "cause": "hung up again", "cure": "Wait"}
+    record(project, SEALED[0], journal.RETRIED, at="2024-01-02T14:30:03+00:00", attempt=1, **about)
+
+    assert "Wait" not in printed("errors")
+
+
 def test_errors_are_filtered_by_trading_date_moment_and_type(project):
     assert {row["date"] for row in rows("errors", "2024-01-04")} == {"2024-01-04"}
     assert [row["error"] for row in rows("errors", "--type", "apiconnectionerror")] == ["ApiConnectionError"]

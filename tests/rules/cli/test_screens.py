@@ -29,7 +29,7 @@ LONG = (
 )
 LISTS = {
     "list": (listing.SESSIONS, ("list", "--all")),
-    "errors": (listing.ERRORS, ("errors",)),
+    "errors": (listing.ERRORS, ("errors", "--each")),
     "errors by cause": (listing._patterns("cause"), ("errors", "--by", "cause")),
     "inventory": (listing.FILES, ("inventory",)),
     "metrics": (metrics.FILLS, ("metrics",)),

@@ -149,7 +149,7 @@ def test_the_table_names_failures_with_their_reason(lake_of_all_kinds):
     print_overview(status.overview(settings, moment), settings, Console(file=text, width=200))
 
     shown = text.getvalue()
-    assert "failed: TerminalDisconnectedError" in shown
+    assert "failed: the terminal did not answer" in shown
     assert "no-data: the source lists no contracts" in shown
     assert "1 sealed, 1 missing, 1 partial, 1 failed, 1 no-data" in shown
 
