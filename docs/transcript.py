@@ -30,11 +30,17 @@ def comparable(lines: list[str]) -> list[str]:
     return [_MOMENT.sub("… UTC", line.rstrip()) for line in lines if not _OTHERWISE.match(line)]
 
 
+def difference(printed: str) -> list[str]:
+    """How the README's transcript differs from what a run *printed*, line by line."""
+    shown = BLOCK.search(README.read_text())
+    assert shown, "README.md shows no transcript of `make demo`"
+    lines = comparable(shown[1].splitlines()), comparable(transcript(printed))
+    return [*difflib.unified_diff(*lines, "README", "demo")]
+
+
 def main() -> None:
     """Compare them, and end with the difference where there is one."""
-    found, shown = transcript(Path(sys.argv[1]).read_text()), BLOCK.search(README.read_text())
-    assert shown, "README.md shows no transcript of `make demo`"
-    told = [*difflib.unified_diff(comparable(shown[1].splitlines()), comparable(found), "README", "demo")]
+    told = difference(Path(sys.argv[1]).read_text())
     if told:
         sys.exit("\n".join(["README.md shows another transcript than `make demo` prints:", *told]))
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from docs import transcript
 from tests import pages
 
 from theta_simulator import Settings, running
@@ -18,8 +19,11 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE)
 EVENING = "2024-01-04T20:00-05:00"
 # What a page cannot have here: another machine, and somebody who ends what goes on for ever.
 NOT_HERE = ("ssh ", "other:", "status --watch")
-# Not every machine has it.
-RSYNC = """rsync() { mkdir -p "$3" && cp -R "$2." "$3"; }"""
+# With the environment on, and with what not every machine has.
+SHELL = """. .venv/bin/activate
+rsync() { mkdir -p "$3" && cp -R "$2." "$3"; }
+command -v sha256sum >/dev/null || sha256sum() { shasum -a 256 "$@"; }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +49,12 @@ def terminal():
         yield {"THETADATA_BASE_URL": terminal.url, "SPX_DATA_NOW": EVENING}
 
 
-def typed(folder, steps, **environment):
+def typed(folder, steps, first="", **environment):
     """Do the *steps* in one shell; returns the exit code of each and what was printed.
 
-    Blocks of sh are pasted; Python that names its file is saved in it, any other is run.
+    Blocks of sh are pasted; Python that names its file is saved in it, any other is run; *first* is ours.
     """
-    script = []
+    script = [first]
     for language, code in steps:
         name = re.match(r"(?:#|--) ([\w/-]+\.\w+)\n", code)
         if language in ("python", "yaml") and name:
@@ -60,8 +64,8 @@ def typed(folder, steps, **environment):
         elif language == "sh":
             script += [f'{line}\necho "<exit $?>"' for line in code.splitlines()]
     done = subprocess.run(
-        ["bash"],
-        input="\n".join(script),
+        ["bash", "-c", "\n".join(script)],
+        stdin=subprocess.DEVNULL,
         cwd=folder,
         env=os.environ | {"BROWSER": "true", **environment},
         stdout=subprocess.PIPE,
@@ -78,7 +82,7 @@ def newcomer(checkout, terminal):
     folder = checkout
     before, after = (ROOT / "README.md").read_text().split("## Your own terminal")
     codes, said = typed(folder, pages.blocks(before))
-    more, said_then = typed(folder, [("sh", ". .venv/bin/activate\n"), *pages.blocks(after)], **terminal)
+    more, said_then = typed(folder, pages.blocks(after), SHELL, **terminal)
     return folder, codes + more, said + said_then
 
 
@@ -90,6 +94,12 @@ def test_the_readme_works_from_top_to_bottom(newcomer):
     sealed = sorted(path.name for path in (folder / "data" / "parquet").rglob("*.sha256"))
     assert sealed == [f"spx-options-2024-01-0{day}.parquet.sha256" for day in (2, 3, 4)]
     assert "shape: (" in said and "2024-01-02" in said
+
+
+def test_the_demo_prints_what_the_readme_shows(newcomer):
+    printed = newcomer[2].partition("<exit")[0]
+
+    assert transcript.difference(printed) == []
 
 
 def test_the_tutorial_leads_to_its_chart_and_a_repaired_day(newcomer, tmp_path):
@@ -125,7 +135,7 @@ def test_the_how_to_pages_work_on_the_newcomers_lake(page, newcomer, terminal, t
         (language, _possible(code)) for language, code in pages.blocks(text) if "module spx:" not in code
     ]
 
-    codes, said = typed(folder, [("sh", f". .venv/bin/activate\n{RSYNC}\n"), *steps], **terminal)
+    codes, said = typed(folder, steps, SHELL, **terminal)
 
     assert set(codes) == {0}, said
 
