@@ -89,7 +89,7 @@ def _install(seconds: float) -> None:
         except subprocess.TimeoutExpired:
             raise NoBrowserError(f"{' '.join(command)} took more than {seconds:g} s; {CURE}") from None
         except subprocess.CalledProcessError as error:
-            last = (error.stdout.strip().splitlines() or ["it said nothing"])[-1]
+            last = (error.stdout.strip().splitlines() or ["no output"])[-1]
             raise NoBrowserError(f"{' '.join(command)} failed ({last}); {CURE}") from None
 
 

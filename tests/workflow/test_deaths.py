@@ -220,12 +220,12 @@ def test_an_engine_that_cannot_begin_says_why_in_the_line_and_is_remembered(slow
     health = checks(lake)["run"]
 
     assert ran.returncode == 1
-    assert "snakemake could not begin: " in ran.stderr
+    assert "snakemake could not start: " in ran.stderr
     assert ".snakemake" in ran.stderr
     assert (told["error"], told["date"], told["resolved"]) == ("RunFailedError", None, False)
-    assert "snakemake could not begin" in status.stdout
+    assert "snakemake could not start" in status.stdout
     assert health["level"] == "fail"
-    assert "snakemake could not begin" in health["found"]
+    assert "snakemake could not start" in health["found"]
 
     (lake.folder / ".snakemake").unlink()
     assert lake.spx_data("process-gaps").returncode == 0

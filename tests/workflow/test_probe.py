@@ -92,9 +92,7 @@ def test_a_run_that_meets_something_else_says_so_once(new_lake, v3):
 
     assert done.returncode == 0, done.stdout
     (said,) = (line for line in done.stdout.splitlines() if "met something else" in line)
-    assert said.startswith(
-        "1 date met something else than the terminal's profile of 2024-12-20: greeks of SPXW"
-    )
+    assert said.startswith("1 date differ from the terminal's profile of 2024-12-20: greeks of SPXW")
     assert said.endswith("spx-data probe looks again")
     health = lake.spx_data("health", "--format", "json")
     (check,) = (row for row in json.loads(health.stdout) if row["check"] == "profile")

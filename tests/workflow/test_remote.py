@@ -138,7 +138,7 @@ def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, be
     assert "already" in refused.stderr
     assert stopped.returncode == 0, stopped.stderr
     assert filling.returncode == 1, said  # dates are left
-    assert "stopped, so what was to follow is not begun (batches: 1)" in errors
+    assert "stopped; not started (batches: 1)" in errors
     assert (after.returncode, after.stdout) == (0, "nothing is running\n")
     assert resumed.returncode == 0, resumed.stderr
     assert lake.sealed() == SESSIONS

@@ -108,9 +108,9 @@ def _mark_blocks(command: click.Command) -> None:
     "overlays",
     type=CONFIG_FILE,
     multiple=True,
-    help="Settings laid over config/config.yaml, as with snakemake --configfile.",
+    help="A config file that overrides config/config.yaml, as with snakemake --configfile.",
 )
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> None:
     r"""Every SPX options trading day as sealed, checked Parquet.
@@ -130,7 +130,7 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
 _mark_blocks(commands)
 
 
-@click.command(short_help="Let your shell complete commands and options.")
+@click.command(short_help="Print a completion script for your shell.")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
@@ -156,7 +156,7 @@ def main() -> None:
     try:
         code = commands.main(standalone_mode=False)
     except click.UsageError as error:
-        code = _said(_usage(error), _WRONG_CALL)
+        code = _said(error.format_message().rstrip("."), _WRONG_CALL)
     except click.ClickException as error:
         code = _said(error.format_message(), _NEEDS_YOU)
     except SpxDataError as error:
@@ -193,9 +193,3 @@ def _located(message: str) -> str:
     from spx_data.config import checking
 
     return checking.located(message, Call(tuple(map(Path, marked.caller().configfiles))).files)
-
-
-def _usage(error: click.UsageError) -> str:
-    """What was wrong with the call, and where to read what is right."""
-    path = error.ctx.command_path if error.ctx else "spx-data"
-    return f"{error.format_message().rstrip('.')}. `{path} --help` says how"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spx_data.settings import Settings
 
 
-@click.command(short_help="Ask again for what incomplete sealed days lack.")
+@click.command(short_help="Fetch what incomplete sealed days lack.")
 @dates_argument()
 @click.pass_context
 def mend(ctx: click.Context, dates: Dates | None) -> None:

@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 @click.option(
     "--temp-files",
     is_flag=True,
-    help="Scratch files, checkpoints of dates that are sealed by now, pages of dates that are not any more.",
+    help="Scratch files, checkpoints of sealed dates, pages of dates that are no longer sealed.",
 )
 @click.option(
     "--failed-outputs",
     is_flag=True,
-    help="Files that make no sealed day (quarantined if they could be data), checkpoints of other settings.",
+    help="Files of no sealed day (quarantined if they could be data), checkpoints of other settings.",
 )
 @click.option("--logs", is_flag=True, help="Old logs and journals, as `retention` in the config says.")
 @click.option(
     "--staged",
     is_flag=True,
-    help="Also what the next run could take up: it would be fetched again. Asks first.",
+    help="Also checkpoints that the next run could use; it fetches them again. Asks first.",
 )
 @click.option("--dry-run", is_flag=True, help="Name each path with its size and the reason; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before --staged.")
+@click.option("--yes", is_flag=True, help="Do not ask before dropping checkpoints.")
 @LEFTOVERS.options()
 @click.pass_obj
 def cleanup(
@@ -185,7 +185,7 @@ def _left_alone(found: Tree, target: Path) -> Iterator[str]:
     shown, place = found.strangers[:_MOVED_AT_ONCE], quoted(target)
     yield f"`mkdir -p {place} && mv -n {' '.join(_argument(stranger) for stranger in shown)} {place}/`"
     if len(shown) < len(found.strangers) or found.more:
-        yield "and then call this again: there are more"
+        yield "then run this again: there are more"
 
 
 def _argument(stranger: Stranger) -> str:

@@ -212,7 +212,7 @@ def _differs(setting: Setting) -> bool:
 
 def _confirm(settings: Sequence[Setting], file: str) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask in. Add --yes if you mean it")
+        raise click.UsageError("cannot ask here (no TTY): pass --yes")
     for setting in settings:
         to = "no value" if setting.required else _bare(setting.default)
         say(f"{setting.key}: {_bare(setting.value)} → {to}")
@@ -227,7 +227,7 @@ def _say(call: Call, changes: Sequence[Change]) -> None:
         return
     for change in changes:
         gone = change.new is None and change.key == "processing.start_date"
-        end = "taken out, for it has no default" if gone else _bare(change.new)
+        end = "removed: it has no default" if gone else _bare(change.new)
         say(f"{change.key}: {_bare(change.old)} → {end} (in {change.file})")
     layers = table.Layers.read(call.files)
     try:

@@ -30,13 +30,13 @@ class _Export(click.Command):
 @click.command(cls=_Export, short_help="Write sealed days in the format of another tool.")
 @click.argument("form", metavar="FORMAT")
 @click.argument("folder", type=FOLDER)
-@click.option("--dates", type=DATES, help="Trading dates, as everywhere; every sealed day unless told.")
+@click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
 @click.option(
     "--missing",
     type=click.Choice(["raise", "warn", "ignore"]),
     default="raise",
     show_default=True,
-    help="What to do where sessions of these dates are not sealed.",
+    help="What to do about sessions in this range that are not sealed.",
 )
 @click.pass_obj
 def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Missing) -> None:

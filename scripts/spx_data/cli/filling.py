@@ -66,7 +66,7 @@ def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | Non
         if more and (_was_stopped(call, started) or (summary and summary.left)):
             # Every date comes to some end, unless the run was stopped, or killed.
             say(
-                f"spx-data: stopped, so what was to follow is not begun (batches: {len(batches) - number})",
+                f"spx-data: stopped; not started (batches: {len(batches) - number})",
                 err=True,
             )
             return 1

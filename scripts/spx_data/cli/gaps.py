@@ -45,7 +45,7 @@ GAPS = List(
     ),
     empty="no gaps",
     most=40,
-    first="those that the next run begins with",
+    first="those that the next run fills first",
 )
 PLAN = replace(GAPS, most=20, others="`spx-data gaps --all` has the others")
 
@@ -58,9 +58,9 @@ PLAN = replace(GAPS, most=20, others="`spx-data gaps --all` has the others")
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="The --cores of the run that the time is estimated for.",
+    help="Estimate the time for a run with so many --cores.",
 )
-@GAPS.options(limit="Only so many, those that the next run begins with.")
+@GAPS.options(limit="At most N, those that the next run fills first.")
 @click.pass_context
 def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int, view: View) -> None:
     r"""Show every session that is not sealed, in the order in which the next run fills them.
@@ -116,7 +116,7 @@ def _need(needy: Sequence[Gap]) -> str:
 
     if len(needy) == 1:
         return f"{needy[0].date} needs you ({needy[0].kind}): {needy[0].cure}"
-    cures = "`spx-data retry --all-failed --force` tries all parked dates anew"
+    cures = "`spx-data retry --all-failed --force` retries all parked dates"
     if any(gap.kind is not Kind.PARKED for gap in needy):
         cures = "--format json names the command for each"
     return f"{len(needy):,} dates need you: {few([gap.date for gap in needy], NAMED)}. {cures}"
@@ -226,5 +226,5 @@ def _total_lines(plan: Plan) -> Iterator[str]:
             + (f" ({plan.guessed})" if plan.guessed else "")
         )
     for disk in plan.disks:
-        needed = "" if disk.needed is None else f"{size(disk.needed)} needed (half as much again), "
+        needed = "" if disk.needed is None else f"{size(disk.needed)} needed (with a margin of half), "
         yield f"disk of {disk.folder}: {needed}{size(disk.free)} free"

@@ -57,7 +57,7 @@ SESSIONS = List(
 )
 
 
-@click.command("list", short_help="List what became of each date.")
+@click.command("list", short_help="List every date with its state.")
 @click.option("--failed-only", is_flag=True, help="Only dates that failed, are parked or corrupt.")
 @click.option(
     "--status",
@@ -65,12 +65,12 @@ SESSIONS = List(
     type=click.Choice(_WORDS),
     multiple=True,
     metavar="WORD",
-    help=f"Only dates of that kind, or of that word in the status log; repeatable: {', '.join(_WORDS)}.",
+    help=f"Only dates in this state; repeatable: {', '.join(_WORDS)}.",
 )
 @click.option("--from", "start", type=DATES, help="The first date; of a month or a year its first day.")
 @click.option("--to", "end", type=DATES, help="The last date; of a month or a year its last day.")
-@click.option("--since", type=DATES, help='Only dates that were worked on since then, like "last 30 days".')
-@SESSIONS.options(limit="Only so many, the newest.")
+@click.option("--since", type=DATES, help='Only dates worked on since then, like "last 30 days".')
+@SESSIONS.options(limit="At most N, the newest.")
 @click.pass_obj
 def list_(
     call: Call,
@@ -162,7 +162,7 @@ ERRORS = List(
         *("date", "at", "error", "cause", "event", "stage", "run", "root", "expiration", "attempt"),
         *("resolved", "resolved_at", "cure"),
     ),
-    empty="no such errors",
+    empty="no errors",
 )
 
 
@@ -195,10 +195,10 @@ ALIKE = List(
 @click.command(short_help="List errors, or what they have in common.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--since", type=DATES, help='Only what happened since then, like yesterday or "last 7 days".')
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this error. May be repeated.")
-@click.option("--by", type=click.Choice(_ASPECTS), help="What the errors have in common, instead of each.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this error; repeatable.")
+@click.option("--by", type=click.Choice(_ASPECTS), help="Count errors by what they have in common.")
 @click.option("--each", is_flag=True, help="Each error, also in a table: as JSON and CSV have them.")
-@ERRORS.options(limit="Only so many: the newest, or the largest groups.")
+@ERRORS.options(limit="At most N: the newest, or the largest groups.")
 @click.pass_obj
 def errors(
     call: Call,

@@ -5,7 +5,7 @@ A list is a `List`, beside a command whose body makes the rows:
     FILES = List((Column("path", "path"), Column("size", "size", size, right=True)), empty="no files")
 
     @click.command()
-    @FILES.options(limit="Only so many, the newest.")
+    @FILES.options(limit="At most N, the newest.")
     @click.pass_obj
     def files(call: Call, view: View) -> None:
         view.show(FILES, rows_of(call))
@@ -46,7 +46,7 @@ class List:
         """The options that give a command its `view`; *limit* is the help of --limit, if it has that."""
         options = [format_option(), _WIDE]
         if limit and self.most:
-            every = f"Every row; a table has {self.most} unless told."
+            every = f"Every row; a table has {self.most} by default."
             options.append(click.option("--all", "every_row", is_flag=True, help=every))
         if limit:
             options.append(click.option("--limit", "most_rows", type=click.IntRange(min=1), help=limit))

@@ -62,8 +62,8 @@ FILLS = List(_columns(), empty="no sealed dates")
 @click.command(short_help="Show how fast dates were filled, and the trend.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
-@click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
-@FILLS.options(limit="Only so many dates or periods, the newest.")
+@click.option("--trend", is_flag=True, help="The trend of each figure, by month (or --by week).")
+@FILLS.options(limit="At most N dates or periods, the newest.")
 @click.pass_obj
 def metrics(call: Call, dates: Dates | None, step: Step | None, trend: bool, view: View) -> None:
     r"""Show how fast sealed dates were filled, what that took, and where it is going.

@@ -63,7 +63,7 @@ def format_option(*choices: str) -> Callable[[F], F]:
         type=click.Choice(choices or ("table", "json", "csv")),
         default="table",
         show_default=True,
-        help="How to print: for people, or for programs.",
+        help="Output format: a table for people, JSON or CSV for programs.",
     )
 
 

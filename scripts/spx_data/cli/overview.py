@@ -36,15 +36,15 @@ _LEVELS = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"
 # status -----------------------------------------------------------------------------------------------------
 
 
-@click.command(short_help="Show what stands where, and the run at work.")
+@click.command(short_help="Show the lake and the current run.")
 @format_option("table", "json")
-@click.option("--offline", is_flag=True, help="Leave the terminal alone.")
-@click.option("--watch", is_flag=True, help="Show the run at work until it ends, whoever started it.")
+@click.option("--offline", is_flag=True, help="Do not ask the terminal.")
+@click.option("--watch", is_flag=True, help="Watch the current run until it ends.")
 @click.pass_obj
 def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     r"""Show what is sealed, what is missing, the run at work and what needs you.
 
-    The exit code is 0 whatever stands there: spx-data health is the probe that answers with its code.
+    Always exits 0; spx-data health exits 1 when something needs you.
 
     \b
     spx-data status
@@ -82,7 +82,7 @@ def _watch(call: Call, form: Format) -> None:
     from spx_data.cli.progress import watch
 
     if form != "table":
-        raise click.UsageError("--watch is for people to look at: call it without --format")
+        raise click.UsageError("--watch has no --format: it draws a live view")
     watch(call.settings.layout)
 
 
@@ -103,7 +103,7 @@ def _database(scene: Scene) -> Check:
 
     at = written_at(scene.settings.layout.database)
     if at is None:
-        return Check("database", Level.OK, "there is none: the next run makes it")
+        return Check("database", Level.OK, "none yet: the next run writes it")
     return Check("database", Level.OK, f"written {at:%Y-%m-%d %H:%M} UTC")
 
 
@@ -199,7 +199,7 @@ CHECKS = List(
 
 @click.command(short_help="Check that everything is ready, and what needs you.")
 @CHECKS.options()
-@click.option("--strict", is_flag=True, help="Let warnings count too: exit with 1 where there is one.")
+@click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
 @click.pass_context
 def health(ctx: click.Context, strict: bool, view: View) -> None:
     r"""Check the settings, the terminal, the machine and the lake, and say what needs you.
@@ -315,7 +315,7 @@ def _totals(overview: Overview) -> str:
 def incomplete(count: int) -> str:
     """How many sealed dates lack something, and what does something about it."""
     are = "date is" if count == 1 else "dates are"
-    return f"{count:,} sealed {are} incomplete: `spx-data mend` asks again for what is lacking"
+    return f"{count:,} sealed {are} incomplete: `spx-data mend` fetches what they lack"
 
 
 def print_alerts(alerts: Iterable[Check], to: Console | None = None) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Outcome = tuple[list[Path], bool]
 
 
-@click.command(short_help="Make pages to look at: the dashboard, and days.")
+@click.command(short_help="Write HTML pages: the dashboard and days.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--open", "show", is_flag=True, help="Open the last page in your browser.")
 @click.pass_context
@@ -60,7 +60,7 @@ def _open(page: Path) -> None:
 
     if not webbrowser.open(page.resolve().as_uri()):
         raise click.ClickException(
-            f"no browser could be started here. Open {page} yourself, name a browser in the variable BROWSER,"
+            f"no browser could be started. Open {page} yourself, name a browser in the variable BROWSER,"
             " or look from another machine: `spx-data serve`"
         )
 
@@ -136,20 +136,20 @@ def _told(made: Made) -> str:
     type=click.IntRange(0, 65_535),
     default=8765,
     show_default=True,
-    help="Where to listen; 0 takes a port that is free.",
+    help="The port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen at. There is no password: whoever reaches it may look.",
+    help="The address to listen on. There is no password: anyone who can reach it can look.",
 )
 @click.option(
     "--refresh",
     type=click.IntRange(min=1),
     default=30,
     show_default=True,
-    help="Seconds between two looks; 10 at most while a run is at work.",
+    help="Seconds between refreshes; at most 10 during a run.",
 )
 @click.pass_obj
 def serve(call: Call, port: int, host: str, refresh: int) -> None:
@@ -180,7 +180,7 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     with server:
         say(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
         if not _is_loopback(host):
-            say(f"spx-data: without a password, to whoever can reach {host}", err=True)
+            say(f"spx-data: no password: open to anyone who can reach {host}", err=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -47,7 +47,7 @@ FINDINGS = List(
     "--record",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep what was asked and answered in FILE, for a report: without your account.",
+    help="Record requests and answers in FILE, for a bug report; without your account.",
 )
 @FINDINGS.options()
 @click.pass_context
@@ -108,7 +108,7 @@ def _print(probed: Probed, view: View) -> None:
         f"Profile in {quoted(probed.profile_path)}",
     ]
     if unseen := [row.code for row in found.table if not row.known]:
-        told.insert(1, f"nothing was seen that tells of {', '.join(unseen)}")
+        told.insert(1, f"not seen: {', '.join(unseen)}")
     told += [f"not asked: {topic} ({reason})" for topic, reason in probed.story.unasked.items()]
     for line in told:
         console().print(line, soft_wrap=True, markup=False)

@@ -15,13 +15,14 @@ from spx_data.cli.lists import View
 from spx_data.cli.output import say
 from spx_data.errors import DateValidationError
 from spx_data.market.dates import Dates
+from spx_data.text.words import counted
 
 if TYPE_CHECKING:
     from spx_data.lake.runs import Run
     from spx_data.ops.gaps import Conflict, Plan
 
 _dry_run = click.option(
-    "--dry-run", "-n", is_flag=True, help="Show the work, its size, time and conflicts; do nothing."
+    "--dry-run", "-n", is_flag=True, help="Show what would be filled, its size, time and conflicts."
 )
 
 _BEGIN_SECONDS = 15.0  # that a run that is still making its plan is given
@@ -82,7 +83,7 @@ def process_range(
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    help="Dates handed to Snakemake at a time; processing.batch_size unless told.",
+    help="Dates per Snakemake call; default: processing.batch_size.",
 )
 @_dry_run
 @cores_option
@@ -167,9 +168,7 @@ def _words(conflict: Conflict) -> str:
 
 
 @click.command(short_help="Stop the run that fills this lake.")
-@click.option(
-    "--now", is_flag=True, help="Interrupt running jobs; expirations in flight are fetched again later."
-)
+@click.option("--now", is_flag=True, help="Interrupt running jobs; expirations in flight are fetched again.")
 @click.pass_obj
 def stop(call: Call, now: bool) -> None:
     r"""Stop the run that fills this lake; no other Snakemake is touched.
@@ -194,7 +193,7 @@ def stop(call: Call, now: bool) -> None:
         say(f"interrupting process {run.pid} and its jobs")
         engine.stop_now(layout, run)
     else:
-        say(f"process {run.pid} is told to stop; its running jobs finish first (--now interrupts them)")
+        say(f"process {run.pid} is stopping; its running jobs finish first (--now interrupts them)")
         engine.ask_to_stop(layout, run)
     engine.ended(layout, run)
     _say_what_is_left(call, run)
@@ -230,7 +229,7 @@ def _nothing_runs(call: Call, now: bool) -> None:
         ids = ", ".join(str(process.pid) for process in orphans)
         if not now:
             raise click.ClickException(
-                f"the run itself is gone, jobs of it go on (process {ids}). They end by themselves; "
+                f"the run has ended, but jobs of it still run (process {ids}). They end by themselves; "
                 "`spx-data stop --now` ends them at once"
             )
         engine.stop_now(layout, last)
@@ -254,4 +253,5 @@ def _say_what_is_left(call: Call, run: Run) -> None:
     begun = [date for date, state in states.items() if state.kind is session_states.Kind.PARTIAL]
     staged = sum(len(layout.receipts(date)) for date in begun)
     if staged:
-        say(f"staged and kept: {staged:,} expirations of {len(begun)} dates; the next run goes on from there")
+        kept = f"{counted(staged, 'expiration')} of {counted(len(begun), 'date')}"
+        say(f"staged and kept: {kept}; the next run goes on from there")

@@ -77,7 +77,7 @@ def watch(layout: Layout) -> None:
     """Show the run at work until it ends; say so where there is none."""
     run = runs.current(layout)
     if run is None:
-        say("no run is at work")
+        say("no run in progress")
     while run is not None:
         with progress_shown(layout, run.name, stderr=False):
             at_work: Run | None = run

@@ -35,7 +35,7 @@ def line(progress: Progress | None) -> str:
     parts = [
         f"dates {count(progress.done)} of {count(progress.planned)} done{_unlucky(progress)}",
         *([progress.outage.words()] if progress.outage else []),
-        ", ".join(shown) or "no date at work",
+        ", ".join(shown) or "no date in progress",
         f"{count(progress.speed.records)} records/min, {_megabytes(progress.speed.bytes)} MB/min",
         *_troubles(progress),
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
@@ -181,7 +181,7 @@ def _clock(seconds: float) -> str:
 def _dates(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> list[Text]:
     """The dates at work: a heading, and a line for each."""
     if not dates:
-        return [Text("no date at work just now", style="dim")]
+        return [Text("no date in progress", style="dim")]
     figures = [f"{date.done} of {date.listed}" if date.listed else "" for date in dates]
     widest = max(map(len, figures))
     rows: list[Row] = [

@@ -60,16 +60,16 @@ DAYS = List(
         Column("told", "because", wraps=True, of=_told),
         Column("far", "stands out", rank=3, wraps=True, of=_far),
     ),
-    empty="no sealed dates that were judged",
+    empty="no judged dates",
 )
 
 
 @click.command(short_help="Show what sealed days are worth, and why.")
 @click.argument("dates", type=DATES, required=False)
-@click.option("--below", type=click.FloatRange(0, 100), help="Only days with a lower score.")
+@click.option("--below", type=click.FloatRange(0, 100), help="Only days with a score below this.")
 @click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
-@click.option("--trend", is_flag=True, help="Where each figure is going, by month unless --by says week.")
-@DAYS.options(limit="Only so many days or periods, the newest.")
+@click.option("--trend", is_flag=True, help="The trend of each figure, by month (or --by week).")
+@DAYS.options(limit="At most N days or periods, the newest.")
 @click.pass_context
 def quality(
     ctx: click.Context,

@@ -48,7 +48,7 @@ def _section(name: str, to: Console) -> None:
 
 def _head(found: Mapping[str, Any], rules: Quality, to: Console) -> None:
     score, verdict = found["score"], found["verdict"]
-    told = f"{points(score)} of 100, {verdict}" if score is not None else "no score: nothing could be judged"
+    told = f"{points(score)} of 100, {verdict}" if score is not None else "no score: nothing to judge"
     _line(f"{found['date']}  {told}", to, VERDICTS.get(verdict, "bold"))
     limits = f"warn below {rules.warn_below:g}, fail below {rules.fail_below:g}"
     _line(f"sealed {minute(found['provenance']['sealed_at'])} UTC; {limits}", to, "dim")
@@ -71,7 +71,7 @@ _PART_COLUMNS = [
     Column("part", "part"),
     Column("score", "points", points, right=True),
     Column("weight", "weight", "{:g}".format, rank=1, right=True),
-    Column("because", "first of what cost most", wraps=True),
+    Column("because", "first occurrence of the costliest", wraps=True),
 ]
 
 
@@ -87,7 +87,7 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
         _line("none", to)
     habits = [check["check"] for check in found["checks"] if check["habit"]]
     if habits:
-        _line(f"this source always does {', '.join(habits)}: the day loses no points by it", to, "cyan")
+        _line(f"this source always has {', '.join(habits)}: it costs the day no points", to, "cyan")
     clean = [check["check"] for check in found["checks"] if check["of"] and not check["hits"]]
     blind = [check["check"] for check in found["checks"] if not check["of"]]
     if clean:
@@ -162,7 +162,7 @@ def _completeness(found: Mapping[str, Any], to: Console) -> None:
         _line("not complete: expected - received - explained is more than 0", to, "yellow")
     if found["expirations_lost"]:
         names = ", ".join(_capped(found["expirations_lost"]))
-        _line(f"lost: listed on the days beside, and not on this one: {names}", to, "yellow")
+        _line(f"listed on the neighbouring days, absent today: {names}", to, "yellow")
     for gap in _capped(list(_gaps(found["chains"]))):
         _line(gap, to)
     for finding in (found["session"] or {}).get("findings", ()):
@@ -270,4 +270,4 @@ def _cure(found: Mapping[str, Any], to: Console) -> None:
     if found["verdict"] == "good" and found["completeness"].get("complete"):
         return
     to.print()
-    _line(f"→ `spx-data recheck {found['date']}` asks the source whether it has mended it since", to)
+    _line(f"→ `spx-data recheck {found['date']}` asks the source whether it has corrected the day", to)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @click.option("--all-failed", is_flag=True, help="Every date whose last try failed.")
 @click.option("--since-date", type=DATE, help="With --all-failed: trading dates from this one on.")
 @click.option("--last-n", type=click.IntRange(min=1), metavar="N", help="The N dates that failed last.")
-@click.option("--force", is_flag=True, help="Parked dates too: their tries are counted anew.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask before parked dates are tried.")
+@click.option("--force", is_flag=True, help="Parked dates too; their tries start at 0.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before retrying parked dates.")
 @cores_option
 @click.pass_context
 def retry(
@@ -67,7 +67,7 @@ def retry(
     chosen = _named(ctx, dates) if dates else _failed(call, since_date, last_n)
     parked = [line.date for line in chosen if line.state.kind is Kind.PARKED]
     if parked and not force:
-        say(f"spx-data: {_are_parked(parked)}. --force tries them anew", err=True)
+        say(f"spx-data: {_are_parked(parked)}. --force retries them", err=True)
         chosen = [line for line in chosen if line.state.kind is not Kind.PARKED]
     elif parked and not yes:
         _confirm(ctx, parked)
@@ -174,15 +174,15 @@ _RETRIED = (
 # accept ---------------------------------------------------------------------------------------------------
 
 
-@click.command(short_help="Leave a date that is not sealed as it is.")
+@click.command(short_help="Accept an unsealed date as it is.")
 @click.argument("date", type=DATE, required=False)
-@click.option("--reason", help="Why it may stay as it is; whoever reads the journal will want to know.")
+@click.option("--reason", help="Why; it is kept in the journal.")
 @click.option(
     "--as-is", is_flag=True, help="Seal what is staged of it at once; its passport names what is lacking."
 )
-@click.option("--undo", is_flag=True, help="Take it back: the next run fills the date.")
+@click.option("--undo", is_flag=True, help="Undo an acceptance: the next run fills the date.")
 @click.option(
-    "--lost", is_flag=True, help="Instead of a DATE: the whole lake is gone for good, and is filled anew."
+    "--lost", is_flag=True, help="Instead of a DATE: the whole lake is lost for good and is filled anew."
 )
 @click.pass_context
 def accept(
@@ -223,7 +223,7 @@ def _give_up(ctx: click.Context, date: dt.date | None, reason: str | None, undo:
     if date or undo:
         raise click.UsageError("--lost is about the whole lake: it takes no DATE and no --undo", ctx)
     if not reason or not reason.strip():
-        raise click.UsageError("--reason is missing: say what became of the lake", ctx)
+        raise click.UsageError("--reason is missing: what happened to the lake?", ctx)
     if not dataset.missing(layout):
         raise click.UsageError(f"nothing sealed is missing from {layout.output}", ctx)
     dataset.give_up(layout, reason)
@@ -237,7 +237,7 @@ def _seal(ctx: click.Context, date: dt.date, reason: str | None) -> None:
 
     settings = ctx.obj.settings
     if reason is None:
-        raise click.UsageError("--reason is missing: say why the date may be sealed as it is", ctx)
+        raise click.UsageError("--reason is missing: why may the date be sealed as it is?", ctx)
     try:
         seal_as_it_is(settings, date, reason)
     except DateValidationError as error:
@@ -262,7 +262,7 @@ def _accept(ctx: click.Context, date: dt.date, reason: str | None, undo: bool) -
             acceptance.reopen(call.settings, date, reason or "acceptance undone")
             say(f"{date} is open again: the next run fills it")
         elif reason is None:
-            raise click.UsageError("--reason is missing: say why the date may stay as it is", ctx)
+            raise click.UsageError("--reason is missing: why may the date stay as it is?", ctx)
         else:
             acceptance.accept(call.settings, date, reason)
             say(f"{date} is accepted as it is; `spx-data accept {date} --undo` takes that back")

@@ -26,16 +26,14 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
 
 @click.command(short_help="Re-check every byte of sealed dates.")
 @dates_argument()
-@click.option(
-    "--all", "everything", is_flag=True, help="Every sealed date, which is also what no date means."
-)
+@click.option("--all", "everything", is_flag=True, help="Every sealed date; the default.")
 @click.option(
     "--depth",
     type=click.Choice(["pages", "bytes"]),
-    help="bytes hashes each file; pages also reads every page and row; verify.depth unless told.",
+    help="bytes: hash each file; pages: also read every page and row. Default: verify.depth.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Days looked at side by side; one a core unless told."
+    "--workers", type=click.IntRange(min=1), help="Days checked in parallel; default: one per core."
 )
 @format_option()
 @click.pass_context
@@ -151,6 +149,6 @@ def _of(day: Day) -> Iterator[tuple[str, str]]:
         what = "could not be moved away" if examination else "could not be examined"
         yield f"{date} {what}: {type(day.error).__name__}: {day.error}", "bold red"
     if examination and examination.standing is Standing.UNFINISHED:
-        yield f"{date} unfinished: its publication never ended, the next run does it again", "yellow"
+        yield f"{date} unfinished: it was interrupted while sealing; the next run seals it again", "yellow"
     if examination and examination.standing is Standing.ABSENT:
         yield f"{date} is not sealed: nothing to verify", "dim"

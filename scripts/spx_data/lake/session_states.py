@@ -73,7 +73,7 @@ class State(NamedTuple):
         """What a person can do about *date*, which is in this state: a cure; empty where waiting is right."""
         match self.kind:
             case Kind.PARKED:
-                return f"`spx-data retry {date} --force` tries it again"
+                return f"`spx-data retry {date} --force` retries it"
             case Kind.ACCEPTED:
                 return f"`spx-data accept {date} --undo` opens it again"
         return f"`spx-data process {date}` fills it" if self.due else ""

@@ -66,19 +66,19 @@ class Started:
         if status < 0:
             how = f"snakemake was ended by {signal.Signals(-status).name}"
         elif not began and status:
-            how = "snakemake could not begin"
+            how = "snakemake could not start"
         elif status and left:
             how = f"snakemake ended before it came to {left} of its dates"
         else:
             return None
         why = "" if status < 0 else f": {self._last_error()}"
-        cure = f"All it said is in {self.log}"
+        cure = f"Its output is in {self.log}"
         return RunFailedError(how + why, cure=cure, log=str(self.log))
 
     def _last_error(self) -> str:
         lines = [line.strip() for line in self._lines() if line.strip()]
         errors = [line for line in lines if _ERROR.search(line)]
-        return next(reversed(errors or lines), "it said nothing")
+        return next(reversed(errors or lines), "no output")
 
     def _lines(self) -> list[str]:
         with suppress(SpxDataError):

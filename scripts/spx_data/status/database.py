@@ -270,7 +270,7 @@ def look(path: Path) -> Look | None:
     except sqlite3.OperationalError as error:
         raise DatabaseConnectionError(
             f"the status log {path} cannot be read: {error}",
-            cure="Look at its disk and its permissions; it is written anew by the next run",
+            cure="Check its disk and permissions; the next run writes it again",
             path=path,
             operation="read",
         ) from error

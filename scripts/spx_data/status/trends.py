@@ -127,7 +127,7 @@ def _trend(measure: Measure, medians: Sequence[float | None]) -> Trend:
     values = [value for _, value in points]
     first, last = (values[0], values[-1]) if values else (None, None)
     if len(points) < _PERIODS:
-        verdict = f"no verdict: {len(points)} of the {_PERIODS} periods it takes"
+        verdict = f"needs {_PERIODS} periods, has {len(points)}"
         return Trend(measure, len(points), first, last, None, None, verdict)
     pairs = itertools.combinations(points, 2)
     slope = statistics.median((after - before) / (j - i) for (i, before), (j, after) in pairs)

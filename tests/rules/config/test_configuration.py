@@ -563,7 +563,7 @@ def test_all_settings_go_back_and_the_file_is_the_shipped_one(spx_data):
     assert (code, err) == (0, "")
     assert FILE.read_text() == SHIPPED
     assert "processing.interval: 5m → 1m (in config/config.yaml)" in out
-    assert "processing.start_date: 2024-01-02 → taken out, for it has no default" in out
+    assert "processing.start_date: 2024-01-02 → removed: it has no default" in out
     assert [(event["key"], event["new"]) for event in events()[3:]] == [
         ("processing.roots", None),
         ("processing.interval", "1m"),

@@ -62,7 +62,7 @@ def test_a_profile_is_told_with_what_was_seen_otherwise(project):
     assert found.level is Level.OK
     assert found.found == (
         "probed 2024-12-09 17:00 UTC: API v3, jetty; 1 of 2 assumptions hold; "
-        "seen otherwise: line-ends (\\r\\n <at the end>)"
+        "differs: line-ends (\\r\\n <at the end>)"
     )
 
 
@@ -81,7 +81,7 @@ def test_many_things_seen_otherwise_are_told_by_the_first(project):
 @pytest.mark.parametrize(
     "others, api, said",
     [
-        ({"whole": False}, "v3", "that probe ended before its time"),
+        ({"whole": False}, "v3", "the probe was interrupted"),
         ({}, "v2", "the terminal that answers now speaks API v2"),
         ({"probed_at": MOMENT - dt.timedelta(181)}, "v3", "that was 181 days ago"),
         ({"probed_at": MOMENT - dt.timedelta(180)}, "v3", None),
@@ -156,7 +156,7 @@ def test_a_limit_above_what_the_terminal_serves_is_told(limit, table, told, proj
 
 BEFORE = (
     "2 sessions before 2024-12-04, of which this subscription has nothing (probed 2024-01-04: "
-    "status 403 'not before 2024-12-04'); asked for all the same, after all others. "
+    "status 403 'not before 2024-12-04'); still asked for, after all others. "
     "spx-data config set processing.start_date 2024-12-04"
 )
 
@@ -259,7 +259,7 @@ def test_an_empty_lake_is_estimated_by_its_profile(project):
     assert planned.seconds == pytest.approx(rows / 10_000 / 4, abs=0.01)
     assert (
         "5 dates to fill: about 782,000 rows, 14.6 MB of Parquet, up to 53.5 MB of checkpoints, about 20 s, "
-        "3 side by side (by the listing of 2024-11-15 that a probe saw, for no day is sealed yet)"
+        "3 side by side (from the listing of 2024-11-15 seen by a probe (no day is sealed yet))"
     ) in shown.stdout
 
 
@@ -279,7 +279,7 @@ def test_roots_that_were_not_asked_for_make_it_at_least(project):
     shown = project.call("gaps")
 
     assert (totals["rows"], totals["at_least"], totals["seconds"]) == (5 * 300 * 391, True, None)
-    assert totals["guessed"].startswith("by the listing of 2024-11-15")
+    assert totals["guessed"].startswith("from the listing of 2024-11-15")
     assert "at least 586,500 rows" in shown.stdout
     assert "time unknown" in shown.stdout
 

@@ -226,7 +226,7 @@ def test_every_asked_date_that_is_no_ordinary_gap_is_named(all_kinds, moment):
     # Those that only whoever named them wants come first, as in the fill.
     assert planned.dates == [NO_DATA, FRIDAY]
     assert what(planned)["accepted"].why == "2024-12-04: accepted as it is (a storm)"
-    assert what(planned)["parked"].cure == "`spx-data retry 2024-12-03 --force` tries it anew"
+    assert what(planned)["parked"].cure == "`spx-data retry 2024-12-03 --force` retries it"
 
 
 def test_a_date_outside_of_the_range_can_be_planned(all_kinds, moment):
@@ -429,7 +429,7 @@ def test_all_that_needs_a_person_is_one_line(run, tmp_path):
     assert shown.exit_code == beside.exit_code == 1
     assert shown.stderr == (
         "spx-data: 2 dates need you: 2024-12-03, 2024-12-06. "
-        "spx-data retry --all-failed --force tries all parked dates anew\n"
+        "spx-data retry --all-failed --force retries all parked dates\n"
     )
     assert beside.stderr == "spx-data: 2024-12-03 needs you (parked): spx-data retry 2024-12-03 --force\n"
 

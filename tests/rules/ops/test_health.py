@@ -187,7 +187,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         (
             "profile",
             "notice",
-            "this terminal was never probed: about 15 requests and two minutes tell how it behaves",
+            "this terminal was never probed (about 15 requests, two minutes)",
             "spx-data probe",
             None,
             None,
@@ -214,9 +214,9 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             None,
             None,
         ),
-        ("data-set", "ok", "not written yet: the first sealed date does it", None, None, None, None),
-        ("strangers", "ok", "nothing but the lake is in the output directory", None, 0, None, "files"),
-        ("database", "ok", "there is none: the next run makes it", None, None, None, None),
+        ("data-set", "ok", "not written yet: the first seal writes it", None, None, None, None),
+        ("strangers", "ok", "no foreign file in the output directory", None, 0, None, "files"),
+        ("database", "ok", "none yet: the next run writes it", None, None, None, None),
         (
             "calendar",
             "ok",
@@ -227,8 +227,8 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             "days ahead",
         ),
         ("tree", "ok", "4 dates: 4 missing", None, 4, None, "dates"),
-        ("run", "ok", "none at work", None, None, None, None),
-        ("staging", "ok", "nothing is left of sealed dates", None, 0, None, "bytes"),
+        ("run", "ok", "idle", None, None, None, None),
+        ("staging", "ok", "no leftover checkpoints", None, 0, None, "bytes"),
         ("logs", "ok", "0.0 MB of logs, at most 1.0 GB are kept", None, 0, 1e9, "bytes"),
         ("journals", "ok", "all of them can be read", None, 0, None, "files"),
         ("outage", "ok", "no date waits for a terminal that was gone", None, 0, 0, "dates"),
@@ -253,7 +253,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         (
             "holes",
             "ok",
-            "no date between two sealed ones is without data or failed",
+            "no gap between sealed dates",
             None,
             0,
             0,
@@ -262,7 +262,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         (
             "connectivity",
             "ok",
-            "0 of 0 requests of the last 7 days came to nothing (0.0 %)",
+            "0 of 0 requests of the last 7 days failed (0.0 %)",
             None,
             0,
             10,
@@ -278,12 +278,12 @@ def test_a_lake_before_its_first_run_has_this_health(project):
             0,
             "dates",
         ),
-        ("completeness", "ok", "nothing is missing in 0 sealed dates", None, 0, 0, "dates"),
+        ("completeness", "ok", "nothing lacking in 0 sealed dates", None, 0, 0, "dates"),
         ("quality", "ok", "0 dates judged, none below 95", None, None, 95, "points"),
         (
             "habits",
             "ok",
-            "the source has no habit that our model does not explain",
+            "nothing in this source that the model does not explain",
             None,
             0,
             None,
@@ -336,7 +336,7 @@ def test_a_broken_check_hides_no_other(filled, monkeypatch):
 
     assert list(checks) == ALL
     assert checks["disk"]["level"] == "fail"
-    assert checks["disk"]["found"] == "could not be looked at: RuntimeError: boom"
+    assert checks["disk"]["found"] == "could not be checked: RuntimeError: boom"
     assert checks["memory"]["level"] == "ok"
 
 
@@ -487,7 +487,7 @@ def test_a_terminal_that_hangs_is_silent_and_hangs_nobody(command, seconds, proj
 
     took = time.monotonic() - begun
     given_up.set()
-    assert f"did not say within {seconds} s how it is" in result.stdout
+    assert f"did not answer within {seconds} s" in result.stdout
     assert seconds <= took < seconds + 2
 
 
@@ -760,7 +760,7 @@ def test_status_tells_the_run_at_work(filled):
         "dates_sealed": 2,
         "outage": None,
     }
-    assert "run       at work since 2024-01-08 13:00 UTC (process 4711): 2 of 3 dates sealed" in line
+    assert "run       running since 2024-01-08 13:00 UTC (process 4711): 2 of 3 dates sealed" in line
 
 
 def test_status_and_health_tell_that_the_terminal_does_not_answer_the_run(filled):
@@ -795,8 +795,8 @@ def test_status_for_a_person_ends_with_what_needs_somebody(project):
     assert result.exit_code == 0
     assert any(line.startswith("terminal  no Theta Terminal answers") for line in lines)
     assert "disk      output, temp and data: 50 % free (500.0 GB)" in lines
-    assert "run       none at work" in lines
-    assert "database  there is none: the next run makes it" in lines
+    assert "run       idle" in lines
+    assert "database  none yet: the next run writes it" in lines
     assert lines[-2:] == [
         "warn: not filled yet: 4 sessions so far, 2024-01-02 to 2024-01-05",
         "→ spx-data process-gaps",

@@ -323,9 +323,7 @@ def test_a_gap_outside_of_the_range_says_so_and_has_no_say_in_the_order(lake, tr
     assert [date.isoformat() for date, gap in gaps.items() if gap.due] == ["2024-01-03", "2024-01-02"]
     assert [gaps[date].points.age for date in (dt.date(2024, 1, 2), dt.date(2024, 1, 3))] == [0, 60]
     outside = gaps[dt.date(2023, 12, 29)]
-    assert outside.why.endswith(
-        "outside of processing.start_date and end_date: the next run does not take it"
-    )
+    assert outside.why.endswith("outside processing.start_date to end_date: the next run skips it")
     assert outside.cure == "`spx-data process 2023-12-29`"
     assert not outside.needs_you
     assert not gaps[dt.date(2024, 1, 4)].due

@@ -99,7 +99,7 @@ def test_a_defect_in_a_check_is_a_failed_check_that_names_it():
     check = guarded("disk", lambda: 1 / 0)
 
     assert check.level is Level.FAIL
-    assert check.found == "could not be looked at: ZeroDivisionError: division by zero"
+    assert check.found == "could not be checked: ZeroDivisionError: division by zero"
     assert "report" in check.cure
 
 
@@ -119,7 +119,7 @@ def test_many_dates_are_named_by_the_first_few():
 
 def test_a_command_for_many_dates_is_written_out_for_the_first():
     assert of_these(DAYS[:1], "retry DATE") == "retry 2024-01-02"
-    assert of_these(DAYS[:3], "retry DATE") == "retry 2024-01-02 (and so for the other 2)"
+    assert of_these(DAYS[:3], "retry DATE") == "retry 2024-01-02 (2 more dates)"
 
 
 def test_numbers_agree_with_their_nouns():
@@ -177,16 +177,16 @@ def test_the_cure_of_failures_is_to_look_and_to_retry(scene):
 @pytest.mark.parametrize(
     "kinds, level, found",
     [
-        ([S] * 12, Level.OK, "0 at the most"),
-        ([S, M, M, M, S], Level.OK, "3 at the most"),
-        ([S, M, M, N, M, M, A, M, M, S], Level.OK, "2 at the most"),
-        ([S, M, M, M, W], Level.OK, "3 at the most"),
-        ([S, M, F, P, K, S], Level.FAIL, "4 sessions in a row are missing: 2024-01-03 to 2024-01-08"),
-        ([S, S, M, M, M, C], Level.FAIL, "4 sessions in a row are missing: 2024-01-04 to 2024-01-09"),
+        ([S] * 12, Level.OK, "0 at most"),
+        ([S, M, M, M, S], Level.OK, "3 at most"),
+        ([S, M, M, N, M, M, A, M, M, S], Level.OK, "2 at most"),
+        ([S, M, M, M, W], Level.OK, "3 at most"),
+        ([S, M, F, P, K, S], Level.FAIL, "4 consecutive sessions are missing: 2024-01-03 to 2024-01-08"),
+        ([S, S, M, M, M, C], Level.FAIL, "4 consecutive sessions are missing: 2024-01-04 to 2024-01-09"),
         (
             [S, M, M, M, M, S, M, M, M, M, M, S],
             Level.FAIL,
-            "5 sessions in a row are missing: 2024-01-10 to 2024-01-17, and 1 more such gap",
+            "5 consecutive sessions are missing: 2024-01-10 to 2024-01-17, and 1 more such gap",
         ),
         ([M] * 12, Level.WARN, "not filled yet: 12 sessions so far, 2024-01-02 to 2024-01-18"),
         (
@@ -199,7 +199,7 @@ def test_the_cure_of_failures_is_to_look_and_to_retry(scene):
             Level.OK,
             "not filled yet: 1 session before the first sealed date, 2024-01-02 to 2024-01-02",
         ),
-        ([], Level.OK, "0 at the most"),
+        ([], Level.OK, "0 at most"),
     ],
 )
 def test_missing_sessions_in_a_row_are_told_from_a_lake_not_filled_yet(kinds, level, found, scene):
@@ -219,7 +219,7 @@ def test_a_row_that_the_run_at_work_fills_is_a_warning(scene):
     check = consecutive_missing(scene(lines([S, M, M, M, M, S]), run_of(*DAYS[1:5])))
 
     assert check.level is Level.WARN
-    assert check.found.endswith("the run at work fills them")
+    assert check.found.endswith("being filled now")
     assert check.dates == tuple(DAYS[1:5])
 
 
@@ -234,7 +234,7 @@ def test_a_first_fill_at_work_is_ok(scene):
     check = consecutive_missing(scene(lines([M] * 12), run_of(*DAYS)))
 
     assert check.level is Level.OK
-    assert check.found.endswith("the run at work is filling them")
+    assert check.found.endswith("being filled now")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_what_an_outage_left_and_a_run_fills_now_is_a_warning_until_it_fails_aga
     others = outage(scene(lost, run_of(DAYS[1])))
 
     assert [check.level for check in (before, of_this_run, others)] == [Level.WARN, Level.FAIL, Level.FAIL]
-    assert before.found.endswith("; the run at work fills them")
+    assert before.found.endswith("; being filled now")
 
 
 def test_an_outage_of_which_no_journal_tells_the_beginning_is_told_all_the_same(scene):
@@ -334,7 +334,7 @@ def test_a_parked_date_needs_somebody(scene):
     check = parked(scene(lines([S, K, K])))
 
     assert (check.level, check.value, check.dates) == (Level.FAIL, 2, tuple(DAYS[1:3]))
-    assert "`spx-data retry 2024-01-03 --force` (and so for the other 1)" in check.cure
+    assert "`spx-data retry 2024-01-03 --force` (1 more date)" in check.cure
     assert 'spx-data accept 2024-01-03 --reason "…"' in check.cure
 
 
@@ -403,7 +403,7 @@ def test_a_low_score_is_an_alert_and_fails_while_it_is_news(points, at, level, w
     assert (check.level, check.found) == (level, words)
     assert check.value == points
     if level is not Level.OK:
-        assert check.cure.startswith("`spx-data quality 2023-12-02` says why; `spx-data recheck 2023-12-02`")
+        assert check.cure.startswith("See why: `spx-data quality 2023-12-02`; `spx-data recheck 2023-12-02`")
 
 
 def test_bad_and_doubtful_dates_are_told_together(scene):
@@ -427,7 +427,8 @@ def test_what_is_missing_is_counted_by_contract_stamp_and_expiration(scene):
     )
 
     assert check.level is Level.WARN
-    assert check.found == ("missing in 2 dates: 2023-12-02, 2023-12-03 (1 contract, 2 stamps, 1 expiration)")
+    found = "1 contract lacking, 2 stamps lacking, 1 expiration not listed on 2023-12-02, 2023-12-03"
+    assert check.found == found
 
 
 def test_bad_records_are_told_of_the_newest_dates_alone(scene):
@@ -515,7 +516,7 @@ def test_a_disk_without_room_for_a_usual_date_is_a_failure(disks, scene):
     check = disk(scene(usual))
 
     assert check.level is Level.FAIL
-    assert "not even the next date fits: it needs about 1.1 GB on the disk of" in check.found
+    assert "the next date does not fit: it needs about 1.1 GB on the disk of" in check.found
     assert check.found.endswith("temp")
 
 
@@ -648,14 +649,14 @@ def at_work(scene, monkeypatch):
 
 
 def test_no_run_is_ok(scene):
-    assert run(scene()).found == "none at work"
+    assert run(scene()).found == "idle"
 
 
 def test_a_run_that_gets_on_says_how_far_it_is(at_work):
     check = run(at_work(lines([S, S, P, M], updated_at="2024-02-01T11:55:00.000+00:00"), minutes=90))
 
     assert check.level is Level.OK
-    assert check.found == "at work since 2024-02-01 10:30 UTC (process 4711): 2 of 4 dates sealed"
+    assert check.found == "running since 2024-02-01 10:30 UTC (process 4711): 2 of 4 dates sealed"
     assert check.value == 300
 
 
@@ -663,7 +664,7 @@ def test_a_run_that_was_silent_for_too_long_is_a_warning(at_work):
     check = run(at_work(lines([S, M], updated_at="2024-02-01T11:00:00.000+00:00"), minutes=90))
 
     assert check.level is Level.WARN
-    assert check.found.endswith("nothing has happened for 60 minutes")
+    assert check.found.endswith("no activity for 60 minutes")
     assert "spx-data stop --now" in check.cure
 
 

@@ -433,7 +433,7 @@ def test_a_line_names_four_dates_at_most():
 
 def test_a_line_of_a_run_that_has_not_begun_or_is_between_two_dates():
     assert line(None) == "starting"
-    assert "no date at work" in line(run_at_work())
+    assert "no date in progress" in line(run_at_work())
     assert "ETA any moment" in line(run_at_work(eta=0.2))
 
 
@@ -529,4 +529,4 @@ def test_a_terminal_without_unicode_gets_other_bars():
 
 def test_the_picture_before_the_run_and_between_two_dates():
     assert drawn(None, 80, note="one moment") == ["starting", "one moment"]
-    assert drawn(run_at_work(), 80)[2] == "no date at work just now"
+    assert drawn(run_at_work(), 80)[2] == "no date in progress"

@@ -165,4 +165,4 @@ def test_the_quality_of_days_and_of_one_day_name_it(settings, capsys):
     one = capsys.readouterr().out
 
     assert days.startswith("notice: this source does parity (3 % of pairs, in 10 of 10 judged days): ")
-    assert "this source always does parity: the day loses no points by it" in one
+    assert "this source always has parity: it costs the day no points" in one

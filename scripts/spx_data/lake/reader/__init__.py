@@ -197,7 +197,7 @@ def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
     first = min(lacking)
     text = (
         f"{layout.output}: {len(lacking)} days are incomplete: {days.named(lacking)}; {first}: "
-        f"{lacking[first][:200]}. `spx-data mend` asks again for what is lacking; complete=True leaves them "
+        f"{lacking[first][:200]}. `spx-data mend` fetches what they lack; complete=True leaves them "
         "out, complete=False takes them without this warning"
     )
     warnings.warn(IncompleteDaysWarning(text, lacking), stacklevel=4)

@@ -47,9 +47,9 @@ NAMED = 5  # dates in a sentence
 # What is to be said of a session, what can be done, and whether it keeps the date from being filled.
 _WORDS: Mapping[str, tuple[str, str, bool]] = {
     "sealed": ("sealed already, so left alone", "`spx-data verify {date}` checks it", False),
-    "parked": ("parked, so left alone", "`spx-data retry {date} --force` tries it anew", True),
+    "parked": ("parked, so left alone", "`spx-data retry {date} --force` retries it", True),
     "accepted": ("accepted as it is", "`spx-data accept {date} --undo` takes that back", True),
-    "no-data": ("the source had nothing, and is asked all the same", "", False),
+    "no-data": ("the source had nothing; asked again", "", False),
 }
 _REFUSAL = 100  # characters of the terminal's words
 _AGAIN = "`spx-data probe` looks again"
@@ -304,7 +304,7 @@ def _before_floor(settings: Settings, dates: Iterable[dt.date]) -> Conflict | No
     return Conflict(
         "before-floor",
         f"{counted(len(before), 'session')} before {first}, of which this subscription has nothing "
-        f"(probed {found.probed_at:%Y-%m-%d}: {said}); asked for all the same, after all others",
+        f"(probed {found.probed_at:%Y-%m-%d}: {said}); still asked for, after all others",
         f"`spx-data config set processing.start_date {first}`" if sets else _AGAIN,
         before,
         blocking=False,

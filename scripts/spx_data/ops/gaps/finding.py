@@ -26,8 +26,8 @@ from spx_data.store import tree
 from spx_data.text import commands
 
 _NEVER_FILLED = frozenset({Kind.NO_DATA, Kind.ACCEPTED, Kind.PENDING})
-_OUTSIDE = "outside of processing.start_date and end_date: the next run does not take it"
-_NOT_NAMED = "not among the config's dates: the next run does not take it"
+_OUTSIDE = "outside processing.start_date to end_date: the next run skips it"
+_NOT_NAMED = "not among the config's dates: the next run skips it"
 NEAR = 5  # sessions
 _PARKINSON = 1 / (2 * math.sqrt(math.log(2)))
 

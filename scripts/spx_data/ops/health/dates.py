@@ -35,7 +35,7 @@ Streak = tuple[dt.date, ...]
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
 _LOOK = "`spx-data quality DATE`"
-_MEND = "`spx-data mend` asks again for what is lacking"
+_MEND = "`spx-data mend` fetches what they lack"
 _ASK = "`spx-data recheck DATE` asks the source again"
 
 
@@ -74,25 +74,25 @@ def consecutive_missing(scene: Scene) -> Check:
     numbers = {"value": len(longest), "limit": limit, "unit": "sessions"}
     if holes:
         more = f", and {counted(len(holes) - 1, 'more such gap')}" if len(holes) > 1 else ""
-        found = f"{len(longest):,} sessions in a row are missing: {longest[0]} to {longest[-1]}{more}"
+        found = f"{len(longest):,} consecutive sessions are missing: {longest[0]} to {longest[-1]}{more}"
         cure = "`spx-data gaps` shows what is missing, `spx-data process-gaps` fills it"
         dates = tuple(date for streak in holes for date in streak)
         return fail(found, cure, **numbers, dates=dates)
     if len(longest) > limit:
         found = (
-            f"{len(longest):,} sessions in a row: {longest[0]} to {longest[-1]}; the run at work fills them"
+            f"{len(longest):,} consecutive sessions missing: {longest[0]} to {longest[-1]}; being filled now"
         )
         return warn(found, "`spx-data status --watch`", **numbers, dates=longest)
     if ahead:
         return _not_filled_yet(scene, ahead, numbers)
-    return ok(f"{len(longest):,} at the most", **numbers, dates=longest)
+    return ok(f"{len(longest):,} at most", **numbers, dates=longest)
 
 
 def _not_filled_yet(scene: Scene, ahead: Streak, numbers: dict[str, Any]) -> Check:
     what = "before the first sealed date" if scene.sealed else "so far"
     found = f"not filled yet: {counted(len(ahead), 'session')} {what}, {ahead[0]} to {ahead[-1]}"
     if not scene.at_work.isdisjoint(ahead):
-        return ok(f"{found}; the run at work is filling them", **numbers, dates=ahead)
+        return ok(f"{found}; being filled now", **numbers, dates=ahead)
     if len(ahead) > scene.settings.alerts.consecutive_missing:
         return warn(found, "`spx-data process-gaps`", **numbers, dates=ahead)
     return ok(found, **numbers, dates=ahead)
@@ -127,7 +127,7 @@ def parked(scene: Scene) -> Check:
     if not dates:
         return ok("no date is parked", **numbers)
     retry = of_these(dates, "`spx-data retry DATE --force`")
-    found = f"{counted(len(dates), 'date')} failed too often, left alone until somebody asks: {_alike(lines)}"
+    found = f"{counted(len(dates), 'date')} parked after too many failures: {_alike(lines)}"
     cure = f'{_cure(lines)}{retry}, or leave it for good: `spx-data accept {dates[0]} --reason "…"`'
     return fail(found, cure, **numbers)
 
@@ -162,13 +162,13 @@ def holes(scene: Scene) -> Check:
     dates = tuple(line.date for line in found)
     numbers = _counted(dates)
     if not dates:
-        return ok("no date between two sealed ones is without data or failed", **numbers)
+        return ok("no gap between sealed dates", **numbers)
     kinds = Counter(line.state.kind for line in found)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
     cure = of_these(dates, "`spx-data retry DATE` asks the source now")
-    leave = f'was there no trading: `spx-data accept {dates[0]} --reason "…"`'
-    return warn(words, f"Later runs ask again by themselves, {cure}; {leave}", **numbers)
+    leave = f'if there was no trading: `spx-data accept {dates[0]} --reason "…"`'
+    return warn(words, f"Later runs ask again, {cure}; {leave}", **numbers)
 
 
 def _enclosed(scene: Scene) -> Iterator[list[Summary]]:
@@ -193,15 +193,15 @@ def corrupt(scene: Scene) -> Check:
     numbers = _counted(dates)
     if not dates:
         return ok("no damage is known (`spx-data verify --all` looks at every byte)", **numbers)
-    damaged = f"{counted(len(dates), 'date')} once sealed and now damaged: {named(dates)}"
-    found = f"{damaged}; the next run fetches anew"
+    damaged = f"{counted(len(dates), 'date')} damaged since sealing: {named(dates)}"
+    found = f"{damaged}; the next run fetches them again"
     cure = of_these(dates, "`spx-data process DATE`") if len(dates) < 3 else "`spx-data process-gaps`"
     return warn(found, f"{cure}, and look at the disk's health", **numbers)
 
 
 def _asking_again(bad: Sequence[Day]) -> str:
     dates = [day.date for day in bad]
-    return f"{of_these(dates, _LOOK)} says why; {of_these(dates[:1], _ASK)}"
+    return f"See why: {of_these(dates, _LOOK)}; {of_these(dates[:1], _ASK)}"
 
 
 def quality(scene: Scene) -> Check:
@@ -249,8 +249,8 @@ def habits(scene: Scene) -> Check:
     found = of_the_source(scene.summaries)
     numbers = {"value": len(found), "unit": "habits"}
     if not found:
-        return ok("the source has no habit that our model does not explain", **numbers)
-    cure = "Nothing to do: no day loses points by it; docs/quality.md says how days are judged"
+        return ok("nothing in this source that the model does not explain", **numbers)
+    cure = "Nothing to do: no day loses points by it; see docs/quality.md"
     return notice("; ".join(map(str, found.values())), cure, **numbers)
 
 
@@ -264,16 +264,17 @@ def completeness(scene: Scene) -> Check:
     dates = tuple(day.date for day in holes)
     numbers = _counted(dates)
     if not holes:
-        return ok(f"nothing is missing in {counted(len(judged), 'sealed date')}", **numbers)
-    missing = {
+        return ok(f"nothing lacking in {counted(len(judged), 'sealed date')}", **numbers)
+    counts = {
         "contract": sum(day.contracts_missing or 0 for day in holes),
         "stamp": sum(day.stamps_missing or 0 for day in holes),
-        "expiration": sum(map(len, lost.values())),
     }
-    what = ", ".join(counted(number, noun) for noun, number in missing.items() if number)
-    words = f"missing in {counted(len(dates), 'date')}: {named(dates)}{f' ({what})' if what else ''}"
+    told = [f"{counted(number, noun)} lacking" for noun, number in counts.items() if number]
+    if unlisted := sum(map(len, lost.values())):
+        told.append(f"{counted(unlisted, 'expiration')} not listed")
+    words = f"{', '.join(told) or 'incomplete'} on {named(dates)}"
     # What only days beside know of is not asked for by a mend.
-    cure = _asking_again(holes) if lost else f"{of_these(list(dates), _LOOK)} says why; {_MEND}"
+    cure = _asking_again(holes) if lost else f"See why: {of_these(list(dates), _LOOK)}; {_MEND}"
     return warn(words, cure, **numbers)
 
 
@@ -308,5 +309,6 @@ def outliers(scene: Scene) -> Check:
         return ok(f"none of the newest {counted(len(newest), 'date')} stands out", **numbers)
     told = [f"{judged[place].date} ({', '.join(map(str, found))})" for place, found in list(far.items())[-3:]]
     more = f" and {len(far) - 3:,} more" if len(far) > 3 else ""
-    words = f"{counted(len(far), 'date')} of the newest {_NEWEST} stand out: {', '.join(told)}{more}"
-    return warn(words, f"{of_these(dates, _LOOK)} shows the figures around it", **numbers)
+    stand = "stands" if len(far) == 1 else "stand"
+    words = f"{counted(len(far), 'date')} of the newest {_NEWEST} {stand} out: {', '.join(told)}{more}"
+    return warn(words, f"{of_these(dates, _LOOK)} shows its figures beside those of other days", **numbers)

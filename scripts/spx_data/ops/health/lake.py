@@ -51,7 +51,7 @@ def calendar(scene: Scene) -> Check:
     words = f"{settings.calendar}: {last}next {coming[0]}"
     until = calendars.known_until(settings)
     if until is None:
-        cure = f"See that {settings.layout.cache} can be written to"
+        cure = f"Check that {settings.layout.cache} can be written to"
         return warn(f"{words}; no copy is kept, so every command loads the calendar anew", cure)
     return ok(f"{words}, known until {until}", value=(until - today).days, unit="days ahead")
 
@@ -73,15 +73,15 @@ def data_set(scene: Scene) -> Check:
             found = f"{settings.layout.dataset} is lost, with {counted(len(scene.sealed), 'date')} sealed"
             cure = "Take it from a copy of the lake; else the next seal writes it by the settings of then"
             return warn(found, cure)
-        return ok("not written yet: the first sealed date does it")
+        return ok("not written yet: the first seal writes it")
     api = (scene.answer and scene.answer.api) or settings.terminal.api
     wanted = settings.identity(catalogue.likely(api).greeks_version(settings.terminal.greeks_version))
     if api == catalogue.AUTO:
         del wanted["greeks_version"]  # which model it is, the terminal's API decides
     dataset.check(settings.layout, wanted)
     if scene.summaries and not scene.sealed and (date := dataset.last_sealed(settings.layout)):
-        found = f"{settings.layout.dataset} is there and no sealed day; the journal has {date} as sealed"
-        return warn(found, "See that the right disk is mounted: the next run fetches all of them anew")
+        found = f"{settings.layout.dataset} exists but holds no sealed day; the journal has {date} as sealed"
+        return warn(found, "Check that the right disk is mounted: the next run would fetch all of them again")
     roots = ", ".join(settings.roots)
     return ok(f"{roots} every {settings.window.interval}, as the settings say")
 
@@ -105,14 +105,14 @@ def strangers(scene: Scene) -> Check:
         cure += "`spx-data cleanup` moves what is not sealed away, and the next run fetches it anew"
     if tree.caught or unsealed:
         return warn(found, cure, **numbers)
-    return ok(found or "nothing but the lake is in the output directory", **numbers)
+    return ok(found or "no foreign file in the output directory", **numbers)
 
 
 def status_log(scene: Scene) -> Check:
     """Whether the status log is ours and whole, and has every sealed date."""
     found = database.look(scene.settings.layout.database)
     if found is None:
-        return ok("there is none: the next run makes it")
+        return ok("none yet: the next run writes it")
     path = scene.settings.layout.database
     if found.damage is not None:
         cure = f"Delete it: `rm {quoted(path)}`, and rebuild it from the tree: {_REBUILD}"
@@ -140,10 +140,10 @@ def staging(scene: Scene) -> Check:
         if summary.date not in scene.at_work and (checkpoints := layout.staged_files(summary.date))
     }
     if not staged:
-        return ok("nothing is left of sealed dates", value=0, unit="bytes")
+        return ok("no leftover checkpoints", value=0, unit="bytes")
     left = tuple(staged)
     taken = sum(path.lstat().st_size for paths in staged.values() for path in paths)
-    found = f"{gigabytes(taken)} of checkpoints are left of sealed dates: {named(left)}"
+    found = f"{gigabytes(taken)} of leftover checkpoints, of sealed dates: {named(left)}"
     return warn(found, "`spx-data cleanup --temp-files`", value=taken, unit="bytes", dates=left)
 
 
@@ -228,7 +228,7 @@ def terminal_profile(scene: Scene) -> Check:
     try:
         found = profile.read(scene.settings.layout.profile)
     except MissingFileError:
-        never = "this terminal was never probed: about 15 requests and two minutes tell how it behaves"
+        never = "this terminal was never probed (about 15 requests, two minutes)"
         return notice(never, _PROBE)
     except FileCorruptionError as error:
         return warn(error.cause, _ANEW)
@@ -238,7 +238,7 @@ def terminal_profile(scene: Scene) -> Check:
     if found.others:
         seen = [textwrap.shorten(row.seen, _LONGEST, placeholder=" …") for row in found.others[:_TOLD]]
         told = [f"{row.code} ({said})" for row, said in zip(found.others, seen, strict=False)]
-        words += f"; seen otherwise: {few([*told, *found.others[_TOLD:]], _TOLD)}"
+        words += f"; differs: {few([*told, *found.others[_TOLD:]], _TOLD)}"
     if against := [*profile_doubts(found, scene), *([since.words] if since.dates else [])]:
         return notice("; ".join([words, *against]), _PROBE, **numbers)
     return ok(words, **numbers)
@@ -256,7 +256,7 @@ def profile_words(found: Profile) -> str:
 def profile_doubts(found: Profile, scene: Scene) -> Iterator[str]:
     """What speaks for another probe."""
     if not found.whole:
-        yield "that probe ended before its time"
+        yield "the probe was interrupted"
     if scene.answer and scene.answer.api and scene.answer.api != found.api:
         yield f"the terminal that answers now speaks API {scene.answer.api}"
     if (age := (scene.moment - found.probed_at).days) > _OLD_DAYS:
@@ -272,7 +272,7 @@ def met_otherwise(layout: Layout, dates: Iterable[dt.date]) -> str:
     if not since.dates:
         return ""
     return (
-        f"{counted(len(since.dates), 'date')} met something else than the terminal's profile of "
+        f"{counted(len(since.dates), 'date')} differ from the terminal's profile of "
         f"{found.probed_at:%Y-%m-%d}: {since.gist}. `spx-data probe` looks again"
     )
 

@@ -28,7 +28,7 @@ from spx_data.text.words import quoted
 _OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
 _EVIDENCE_DAYS = 30
-_WHEN_AWAY = "See that the Theta Terminal runs and is connected: the run goes on by itself once it answers"
+_WHEN_AWAY = "Check that the Theta Terminal runs and is connected: the run goes on by itself once it answers"
 # A source may be silent for as long as the settings allow, and then be asked again.
 _SILENCES = 2
 
@@ -85,10 +85,10 @@ def disk(scene: Scene) -> Check:
     ]
     if full:
         cure = "Make room there, or set other directories; the next run goes on where it stopped"
-        return fail(f"{found}; not even the next date fits: {'; '.join(full)}", cure, **numbers)
+        return fail(f"{found}; the next date does not fit: {'; '.join(full)}", cure, **numbers)
     if slow := windows_drives({"project": Path(), **_folders(scene.settings.layout)}):
-        cure = "Keep all of it in WSL's own files: `cp -r . ~/spx-data && cd ~/spx-data && make env`"
-        words = f"{listed(slow)} on a drive of Windows: slow under WSL, and its locks are not to be trusted"
+        cure = "Move the project into WSL's own files: `cp -r . ~/spx-data && cd ~/spx-data && make env`"
+        words = f"{listed(slow)} on a Windows drive: slow under WSL, with unreliable locks"
         return warn(f"{found}; {words}", cure, **numbers)
     if least < limit:
         cure = "Make room: `spx-data cleanup --dry-run` shows what can go, or move the lake to a larger disk"
@@ -155,7 +155,7 @@ def permissions(scene: Scene) -> Check:
     if scene.settings.owner_only and (found := _open_to_others(scene)):
         return found
     if aside := engine.cache_aside(layout):
-        words = "Snakemake can make no cache in your home folder, and does not begin without one"
+        words = "Snakemake cannot write its cache in your home folder, and does not start without one"
         cure = f"spx-data gives it one here; for plain snakemake: `export XDG_CACHE_HOME={quoted(aside)}`"
         return warn(words, cure)
     who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
@@ -238,7 +238,7 @@ def terminal(scene: Scene) -> Check:
     if answer is None:
         return ok("not asked")
     if answer.error is not None:
-        return fail(answer.error.cause, answer.error.cure or "See the terminal's own log")
+        return fail(answer.error.cause, answer.error.cure or "See the terminal's log")
     milliseconds = round(1000 * (answer.seconds or 0.0), 1)
     numbers = {"value": milliseconds, "unit": "ms"}
     where = f"API {answer.api} at {answer.base_url}"
@@ -260,7 +260,7 @@ def request_limit(scene: Scene) -> Check:
     lower = max((known for known in tiers if known < limit), default=1)
     set_lower = f"`spx-data config set thetadata.max_concurrent_requests {lower}`"
     if refused := _dates_of(scene, SubscriptionError):
-        found = f"the subscription did not include what was asked for: {named(refused)}"
+        found = f"the subscription does not include: {named(refused)}"
         cure = (
             "Upgrade it, or set processing.start_date to where its history begins; `spx-data errors` has more"
         )
@@ -270,7 +270,7 @@ def request_limit(scene: Scene) -> Check:
         return warn(found, set_lower, **numbers)
     if limited := _dates_of(scene, ApiRateLimitError):
         found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
-        cure = f"Stop other programs that ask this terminal, or {set_lower}"
+        cure = f"Stop other programs that use this terminal, or {set_lower}"
         return warn(found, cure, **numbers, dates=limited)
     # Beyond that many the terminal queued or refused when it was probed.
     probed = profile.known(scene.settings.layout.profile)
@@ -299,13 +299,13 @@ def run(scene: Scene) -> Check:
         last = runs.last(layout)
         if failed := runs.last_failure(layout):
             at = failed["at"][:16].replace("T", " ")
-            found = f"none at work; the last one filled nothing ({at} UTC): {failed['cause']}"
+            found = f"idle; the last run filled nothing ({at} UTC): {failed['cause']}"
             return fail(found, failed["cure"] or "`spx-data errors` shows more")
-        began = f"; the last one began {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
-        return ok(f"none at work{began}")
+        began = f"; last run started {last.started_at:%Y-%m-%d %H:%M} UTC" if last else ""
+        return ok(f"idle{began}")
     done = sum(summary.date in scene.at_work for summary in scene.sealed)
     words = (
-        f"at work since {current.started_at:%Y-%m-%d %H:%M} UTC (process {current.pid}): "
+        f"running since {current.started_at:%Y-%m-%d %H:%M} UTC (process {current.pid}): "
         f"{done:,} of {len(current.dates):,} dates sealed"
     )
     if away := outage.of_run(layout, current.name):
@@ -314,7 +314,7 @@ def run(scene: Scene) -> Check:
     limit = _SILENCES * scene.settings.terminal.history_timeout_seconds
     numbers = {"value": max(0, round(silence)), "limit": limit, "unit": "seconds silent"}
     if silence > limit:
-        found = f"{words}; nothing has happened for {silence / 60:,.0f} minutes"
+        found = f"{words}; no activity for {silence / 60:,.0f} minutes"
         cure = "`spx-data status --watch` shows it; `spx-data stop --now` ends it, and the next run resumes"
         return warn(found, cure, **numbers)
     return ok(words, **numbers)

@@ -37,7 +37,7 @@ def outage(scene: Scene) -> Check:
         f"the terminal did not answer{since}: {counted(len(dates), 'date')} failed, {named(dates)} ({why})"
     )
     if scene.run and all(line.date in scene.at_work and _is_before(line, scene.run) for line in lines):
-        return warn(f"{found}; the run at work fills them", "`spx-data status --watch`", **numbers)
+        return warn(f"{found}; being filled now", "`spx-data status --watch`", **numbers)
     return fail(found, f"{first.state.cure.rstrip('.')}; then `spx-data process-gaps`", **numbers)
 
 
@@ -65,7 +65,7 @@ def connectivity(scene: Scene) -> Check:
     unanswered = len(broken) + len({trouble.run for trouble in gone})
     rate = 100 * unanswered / max(asked, unanswered, 1)
     of = counted(asked, "request")
-    found = f"{unanswered:,} of {of} of the last {_CONNECTION_DAYS} days came to nothing ({rate:.1f} %)"
+    found = f"{unanswered:,} of {of} of the last {_CONNECTION_DAYS} days failed ({rate:.1f} %)"
     dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in [*broken, *gone]}))
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
     if rate > limit:

@@ -26,7 +26,7 @@ from spx_data.status.quality import Day, days
 from spx_data.store import faults, limits, tree
 from spx_data.store.limits import Volume
 from spx_data.store.tree import Tree
-from spx_data.text.words import few
+from spx_data.text.words import counted, few
 
 _NAMED = 3
 CONNECTED = "connected"
@@ -106,8 +106,8 @@ def guarded(name: str, look: Callable[[], Check]) -> Check:
         if isinstance(told, SpxDataError):
             found = fail(told.cause, told.cure)
         else:
-            said = f"could not be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
-            found = fail(said, "If you cannot tell why, please report this line")
+            said = f"could not be checked: {type(error).__name__}: {' '.join(str(error).split())}"
+            found = fail(said, "If the reason is unclear, please report this line")
     return replace(found, name=name)
 
 
@@ -124,7 +124,7 @@ def named(dates: Sequence[dt.date]) -> str:
 def of_these(dates: Sequence[dt.date], command: str) -> str:
     """*command* for each of *dates* (where it has DATE), written out for the first."""
     told = command.replace("DATE", dates[0].isoformat())
-    return f"{told} (and so for the other {len(dates) - 1:,})" if len(dates) > 1 else told
+    return f"{told} ({counted(len(dates) - 1, 'more date')})" if len(dates) > 1 else told
 
 
 def gigabytes(count: float) -> str:
@@ -179,8 +179,8 @@ class Asking:
     def _silence(self) -> Answer:
         where = self._terminal.base_url or "its usual addresses"
         error = SpxDataError(
-            f"the terminal at {where} did not say within {self._seconds:g} s how it is",
-            cure="Look into the terminal's own log, or restart it",
+            f"the terminal at {where} did not answer within {self._seconds:g} s",
+            cure="See the terminal's log, or restart it",
         )
         return Answer(SILENT, self._terminal.base_url, error=error)
 

@@ -123,7 +123,7 @@ def require(transport: Transport, api: str, seconds: float) -> None:
     except ApiConnectionError as error:
         raise TerminalDisconnectedError(
             f"the terminal at {transport.base_url} hangs up even on the question how it is: {error.cause}",
-            cure="Look into the terminal's own log, or restart it",
+            cure="See the terminal's log, or restart it",
             base_url=transport.base_url,
             status="",
         ) from error
