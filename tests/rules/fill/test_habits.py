@@ -7,7 +7,8 @@ import pytest
 from tests.habits import beyond_one_per_chain, runs, untold
 
 from spx_data.fill.preflight import preflight
-from theta_simulator.habits import NO_CHAIN_ANSWER, OF_SOME_DATES, V3_ONLY, Habit, Kind
+from theta_simulator.habit_rows import EDITS
+from theta_simulator.habits import EVERYWHERE, NO_CHAIN_ANSWER, OF_SOME_DATES, Habit, Kind
 
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
 
@@ -45,13 +46,16 @@ CLEAN = {
 }
 # Of the run, and not of a date.
 OTHERS = {Kind.SLOW_SLOTS, Kind.DATE_LATE}
+# What v2 lists, refuses and leaves out in ways of its own; `make soak` has all habits at both.
+AT_V2 = HELD | REPORTED | NOTHING | PASSING | CLEAN | (INCOMPLETE - EVERYWHERE)
+AT_V2 |= {Kind.NO_EOD, Kind.EOD_TWICE, Kind.EOD_LACKS_CHAIN, Kind.SINGLES_500, Kind.BUSY_FIRST}
+AT_V2 |= {Kind.HEADER_UPPER, Kind.HEADER_SPACED, Kind.TRAILING_COMMA, Kind.RIGHT_TITLE, Kind.BOM}
 
 
 def cases():
-    for kind in Kind:
-        for api in ("v3", "v2"):
-            if kind not in OTHERS and (api == "v3" or kind not in V3_ONLY):
-                yield pytest.param(api, kind, id=f"{kind}-{api}")
+    for api, kinds in (("v3", {*Kind}), ("v2", AT_V2)):
+        for kind in sorted(kinds - OTHERS):
+            yield pytest.param(api, kind, id=f"{kind}-{api}")
 
 
 def asked_where_it_is(date, terminal):
@@ -65,7 +69,9 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
     where = HALF_DAY if kind.startswith("half-day") else DAY
     habit = Habit(kind, seed=3, day=where if kind in OF_SOME_DATES else None)
     terminal = simulated(api=api, habits=(habit,))
-    date = day(terminal, where, max_dte=20)
+    # What changes rows may do so at any minute; all else shows in fewer of them.
+    interval = "1m" if kind in EDITS else "30m"
+    date = day(terminal, where, max_dte=20, interval=interval)
     before = asked_where_it_is(date, terminal)
 
     found = runs(date, monkeypatch)
