@@ -132,15 +132,21 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def jobs_below(pid: int) -> Iterator[tuple[psutil.Process, list[str]]]:
+    """The jobs below the process *pid*, each with its script's name and arguments."""
+    for member in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            words = [Path(word).name for word in member.cmdline()]
+            if script := next((word for word in words[:3] if word.endswith(".py")), None):
+                yield member, words[words.index(script) :]
+
+
 def job_of(pid: int, rule: str) -> psutil.Process:
     """The process of the first job of *rule* below the process *pid*, as soon as there is one."""
     found: list[psutil.Process] = []
 
     def seen() -> bool:
-        for member in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if any(Path(word).name == f"{rule}.py" for word in member.cmdline()[:3]):
-                    found.append(member)
+        found.extend(job for job, words in jobs_below(pid) if words[0] == f"{rule}.py")
         return bool(found)
 
     wait_for(seen)

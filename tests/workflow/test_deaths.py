@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY, job_of, kill, wait_for
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, job_of, jobs_below, kill, wait_for
 
 from spx_data.lake import runs
 from spx_data.store import journal, locks
@@ -48,47 +48,74 @@ def checks(lake):
 # Jobs ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rule", "number", "error", "says"),
-    [
-        ("fetch_expirations", signal.SIGKILL, "JobDiedError", "SIGKILL: the system does that where memory"),
-        ("download_expirations", signal.SIGSEGV, "JobCrashedError", "crashed (SIGSEGV)"),
-        ("download_expirations", signal.SIGTERM, "JobDiedError", "was ended by SIGTERM"),
-        ("merge_date", signal.SIGHUP, "JobDiedError", "was ended by SIGHUP: its terminal was closed"),
-    ],
-)
-def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(slow, new_lake, rule, number, error, says):
-    lake = new_lake(slow, START, START)
+DEATHS = {
+    "2024-12-02": ("fetch_expirations", signal.SIGKILL),
+    "2024-12-03": ("download_expirations", signal.SIGSEGV),
+    "2024-12-04": ("download_expirations", signal.SIGTERM),
+    "2024-12-05": ("merge_date", signal.SIGHUP),
+}
+TOLD = {
+    "2024-12-02": ("JobDiedError", "SIGKILL: the system does that where memory"),
+    "2024-12-03": ("JobCrashedError", "crashed (SIGSEGV)"),
+    "2024-12-04": ("JobDiedError", "was ended by SIGTERM"),
+    "2024-12-05": ("JobDiedError", "was ended by SIGHUP: its terminal was closed"),
+}
+
+
+def end_jobs(pid):
+    """End the job of each date of `DEATHS` below the process *pid*, as soon as there is one."""
+    left = dict(DEATHS)
+
+    def done():
+        for job, words in jobs_below(pid):
+            for date, (rule, number) in list(left.items()):
+                if words[0] == f"{rule}.py" and date in words:
+                    job.send_signal(number)
+                    del left[date]
+        return not left
+
+    wait_for(done)
+
+
+@pytest.fixture(scope="module")
+def bereft(slow, new_lake):
+    """A lake of four dates, each of which lost a job in the one run that there was."""
+    lake = new_lake(slow, min(DEATHS), max(DEATHS))
     # A merge is soon done: it waits for its date's lock meanwhile.
-    with locks.alone(lake.settings.layout.day_lock(dt.date.fromisoformat(START))):
+    with locks.alone(lake.settings.layout.day_lock(dt.date.fromisoformat(max(DEATHS)))):
         process = lake.start()
-        job_of(process.pid, rule).send_signal(number)
+        end_jobs(process.pid)
     output, _ = process.communicate(timeout=120)
-
-    told = errors(lake)
-    status = lake.spx_data("status", "--offline")
-    again = lake.snakemake()
-
     assert process.returncode == 1, output
-    (found,) = [row for row in told if row["event"] == "failed"]
-    assert found["error"] == error
-    assert says in found["cause"]
-    assert f"failed: {error}" in status.stdout
+    return lake
+
+
+def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(bereft):
+    failed = {row["date"]: row for row in errors(bereft) if row["event"] == "failed"}
+    status = bereft.spx_data("status", "--offline")
+
+    assert {date: row["error"] for date, row in failed.items()} == {
+        date: error for date, (error, _) in TOLD.items()
+    }
+    assert [date for date, (_, says) in TOLD.items() if says not in failed[date]["cause"]] == []
+    assert "failed: JobDiedError" in status.stdout
+    assert "failed: JobCrashedError" in status.stdout
+
+
+def test_a_crash_of_the_jobs_own_counts_against_its_date_and_a_kill_does_not(bereft):
+    rows = json.loads(bereft.spx_data("list", "--format", "json").stdout)
+
+    crashed = {date for date, (error, _) in TOLD.items() if error == "JobCrashedError"}
+    assert {row["date"]: row["tries"] for row in rows} == {date: int(date in crashed) for date in DEATHS}
+    assert {row["status"] for row in rows if row["date"] in crashed} == {"failed"}
+
+
+def test_the_run_after_such_deaths_ends_as_if_there_had_been_none(bereft):
+    again = bereft.snakemake()
+
     assert again.returncode == 0, again.stdout
-    assert lake.sealed() == [START]
-    assert {row["resolved"] for row in errors(lake)} == {True}
-
-
-def test_a_crash_of_the_jobs_own_counts_against_its_date_and_a_kill_does_not(slow, new_lake):
-    lake = new_lake(slow, START, START)
-    for number in (signal.SIGKILL, signal.SIGSEGV):
-        process = lake.start()
-        job_of(process.pid, "download_expirations").send_signal(number)
-        process.communicate(timeout=120)
-
-    (row,) = json.loads(lake.spx_data("list", "--format", "json").stdout)
-
-    assert (row["status"], row["tries"]) == ("failed", 1)
+    assert bereft.sealed() == list(DEATHS)
+    assert {row["resolved"] for row in errors(bereft)} == {True}
 
 
 @pytest.fixture
@@ -312,15 +339,13 @@ def test_a_sealed_day_that_is_asked_for_by_force_stays(v3, filled_lake):
         lake.snakemake(*words)
         for words in (
             ("--forceall",),
-            ("--forcerun", "merge_date"),
             ("--force", lake.parquet(START)),
-            ("--until", lake.parquet(START), "--forceall"),
         )
     ]
 
     assert lake.bytes_of_all() == before
     assert len(v3.requests()) == asked
-    assert "sealed already" in forced[2].stdout
+    assert "sealed already" in forced[1].stdout
     assert BIN.exists()
 
 

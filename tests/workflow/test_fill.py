@@ -22,12 +22,14 @@ KEY = ["root", "expiration", "strike", "right", "timestamp"]
 
 
 @pytest.fixture(scope="module")
-def fills(v3, v2, new_lake):
+def fills(v2, new_lake, filled_lake):
     """A lake of the range for each API, filled once for the tests that only look."""
 
     @functools.cache
     def fill(api):
-        lake = new_lake({"v3": v3, "v2": v2}[api], START, END)
+        if api == "v3":
+            return filled_lake(START, END)
+        lake = new_lake(v2, START, END)
         run = lake.snakemake()
         assert run.returncode == 0, run.stdout
         return lake
@@ -139,13 +141,20 @@ def test_duckdb_polars_and_pandas_read_the_lake_alike(filled):
     assert str(pandas["timestamp"].dtype.tz) == "America/New_York"
 
 
-def test_the_same_answers_give_the_same_bytes(v3, filled, new_lake):
-    other = new_lake(v3, *SESSIONS[1:])
+@pytest.fixture(scope="module")
+def keeper(v3, new_lake):
+    """A lake of the last date that keeps its temporary files, filled on one core."""
+    lake = new_lake(v3, END, END)
+    sections = lake.sections()
+    lake.configure(**sections | {"processing": sections["processing"] | {"keep_ndjson": True}})
+    run = lake.snakemake(cores=1)
+    assert run.returncode == 0, run.stdout
+    return lake
 
-    other.snakemake(cores=1)
 
-    assert len(other.bytes_of_all()) == len(SESSIONS) - 1
-    assert other.bytes_of_all().items() < filled.bytes_of_all().items()
+def test_the_same_answers_give_the_same_bytes(filled, keeper):
+    assert len(keeper.bytes_of_all()) == 1
+    assert keeper.bytes_of_all().items() < filled.bytes_of_all().items()
 
 
 def test_a_half_day_is_complete_with_its_shorter_minutes(filled):
@@ -187,7 +196,7 @@ def test_after_a_kill_finished_expirations_are_not_fetched_again(new_lake):
 
 def test_never_more_requests_in_flight_than_the_config_allows(new_lake):
     with running(Simulated(size="tiny", today=TODAY, latency_ms=60)) as slow:
-        lake = new_lake(slow, START, END, max_concurrent_requests=3)
+        lake = new_lake(slow, *SESSIONS[1:], max_concurrent_requests=3)
 
         assert lake.snakemake().returncode == 0
 
@@ -212,15 +221,8 @@ def test_everything_written_is_readable_by_its_owner_alone(filled):
     assert Path(filled.folder / "data" / "spx-pipeline.db").exists()
 
 
-def test_temporary_files_go_after_the_seal_unless_they_are_wanted(v3, filled, new_lake):
+def test_temporary_files_go_after_the_seal_unless_they_are_wanted(filled, keeper):
     assert not list((filled.folder / "data" / "temp").iterdir())
-
-    keeper = new_lake(v3, END, END)
-    keeper.configure(
-        thetadata={"base_url": v3.url}, processing={"start_date": END, "end_date": END, "keep_ndjson": True}
-    )
-    keeper.snakemake()
-
     kept = {path.name for path in (keeper.folder / "data" / "temp" / END).iterdir()}
     assert {"expirations.json", "manifest.json"} < kept
     assert len([name for name in kept if name.endswith(".ndjson")]) == 4

@@ -111,11 +111,13 @@ def test_a_run_that_cannot_begin_shows_it(new_lake):
 
 
 @pytest.fixture(scope="module")
-def foreign_lake(new_lake):
+def foreign_lake(filled_lake):
     """A lake with one sealed day, hostile journals and hostile names of files."""
-    with running(Simulated(size="tiny", today=TODAY)) as terminal:
-        lake = new_lake(terminal, START, END)
-        assert lake.snakemake("--until", lake.parquet(START)).returncode == 0
+    lake = filled_lake(START, START)
+    sections = lake.sections()
+    sections["thetadata"]["base_url"] = "http://127.0.0.1:9"
+    sections["processing"]["end_date"] = END
+    lake.configure(**sections)
     layout = lake.settings.layout
     log = Journal(layout.journal(dt.date(2024, 12, 3)), "download")
     for run in (f"run {HOSTILE}", f"another {HOSTILE}"):

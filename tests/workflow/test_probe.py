@@ -24,17 +24,6 @@ def test_a_probe_in_a_new_lake(new_lake, v3):
         assert row.code in done.stdout
 
 
-def test_for_a_program(new_lake, v3):
-    lake = new_lake(v3, "2024-11-27", "2024-12-02")
-
-    done = lake.spx_data("probe", "--format", "json")
-
-    rows = json.loads(done.stdout)
-    assert [row["code"] for row in rows] == [
-        row.code for row in profile.read(lake.settings.layout.profile).table
-    ]
-
-
 def test_without_a_start_date(new_lake, v3):
     lake = new_lake(v3, "2024-11-27", "2024-12-02")
     sections = lake.sections()
@@ -72,13 +61,15 @@ def test_a_first_run_offers_a_probe_once(new_lake, v3):
     assert offer not in second.stdout + second.stderr
 
 
-def test_a_first_run_of_snakemake_offers_a_probe_once(new_lake, v3):
-    offer = "→ spx-data probe looks at this terminal"
-    lake, probed = (new_lake(v3, "2024-12-02", "2024-12-02") for _ in range(2))
+def test_a_run_that_meets_what_was_probed_says_nothing_of_probes(new_lake, v3):
+    probed = new_lake(v3, "2024-12-02", "2024-12-02")
     assert probed.spx_data("probe").returncode == 0
 
-    assert lake.snakemake().stdout.count(offer) == 1
-    assert offer not in probed.snakemake().stdout
+    done = probed.snakemake()
+
+    assert done.returncode == 0, done.stdout
+    assert "spx-data probe looks" not in done.stdout
+    assert "met something else" not in done.stdout
 
 
 def test_a_run_that_meets_something_else_says_so_once(new_lake, v3):
@@ -99,17 +90,6 @@ def test_a_run_that_meets_something_else_says_so_once(new_lake, v3):
     assert (check["level"], check["dates"]) == ("notice", ["2024-12-02"])
 
 
-def test_a_run_that_meets_the_same_says_nothing(new_lake, v3):
-    lake = new_lake(v3, "2024-12-02", "2024-12-02")
-    assert lake.spx_data("probe").returncode == 0
-
-    done = lake.spx_data("process-gaps")
-
-    assert done.returncode == 0, done.stderr
-    assert "met something else" not in done.stdout + done.stderr
-    assert "spx-data probe looks at" not in done.stderr
-
-
 def test_a_recording_says_what_is_in_it_and_is_one_file(new_lake, v3, tmp_path):
     lake, target = new_lake(v3, "2024-11-27", "2024-12-02"), tmp_path / "answers.zip"
 
@@ -124,12 +104,13 @@ def test_a_recording_says_what_is_in_it_and_is_one_file(new_lake, v3, tmp_path):
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(lake.settings.layout.profile.stat().st_mode)
 
 
-def test_a_recording_beside_json_is_told_on_stderr(new_lake, v3, tmp_path):
+def test_a_program_gets_the_table_and_the_recording_is_told_on_stderr(new_lake, v3, tmp_path):
     lake, target = new_lake(v3, "2024-11-27", "2024-12-02"), tmp_path / "answers.zip"
 
     done = lake.spx_data("probe", "--format", "json", "--record", str(target))
 
-    assert json.loads(done.stdout)
+    table = profile.read(lake.settings.layout.profile).table
+    assert [row["code"] for row in json.loads(done.stdout)] == [row.code for row in table]
     assert done.stderr.splitlines()[-1] == f"Recording in {target}"
 
 

@@ -16,8 +16,8 @@ from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
-START, END = "2024-11-29", "2024-12-03"
-SESSIONS = ["2024-11-29", "2024-12-02", "2024-12-03"]
+START, END = "2024-11-29", "2024-12-02"
+SESSIONS = [START, END]
 
 
 @pytest.fixture
@@ -93,19 +93,19 @@ def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(
     obstacle = lake.folder / "data" / "temp" / "2024-12-02" / "SPXW-2024-12-02.ndjson"
     (obstacle / "in the way").mkdir(parents=True)
 
-    filling = begin(lake, "process-gaps", "--batch-size", "2")
+    filling = begin(lake, "process-gaps", "--batch-size", "1")
     wait_for(lambda: runs.current(lake.settings.layout))
     watching = begin(lake, "status", "--watch", "--offline")
     said, errors = filling.communicate(timeout=120)
     seen, _ = watching.communicate(timeout=60)
 
     assert filling.returncode == 1
-    assert lake.sealed() == [date for date in SESSIONS if date != "2024-12-02"]
+    assert lake.sealed() == [START]
     assert len(list((lake.folder / "data" / "logs" / "runs").iterdir())) == 2
     assert "batch 2 of 2" in errors
     assert "a folder stands where a file is needed" in said
     assert "Traceback" not in said + errors
-    assert "2 sealed" in seen  # one of them by the second run
+    assert "1 sealed" in seen  # by the second run
 
 
 def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake):
@@ -125,7 +125,7 @@ def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake)
 @pytest.mark.parametrize("how", [(), ("--now",)], ids=["gracefully", "now"])
 def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, begin, how):
     lake = new_lake(terminal, START, END)
-    filling = begin(lake, "process-gaps", "--batch-size", "2")
+    filling = begin(lake, "process-gaps", "--batch-size", "1")
     staging(lake)
 
     refused = lake.spx_data("process", START)
@@ -215,7 +215,7 @@ def fail(lake, date, times=1):
 
 
 def test_a_parked_date_is_retried_with_force_alone(v3, new_lake):
-    lake = new_lake(v3, START, END)
+    lake = new_lake(v3, START, "2024-12-03")
     fail(lake, "2024-12-02", times=3)
     fail(lake, "2024-12-03")
 

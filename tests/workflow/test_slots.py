@@ -11,7 +11,7 @@ from theta_simulator import running
 from .conftest import TODAY
 
 # Lakes of different dates, so that the terminal's log tells whose a request was.
-DATES = (("2024-11-25", "2024-11-26"), ("2024-12-02", "2024-12-03"))
+DATES = (("2024-11-25", "2024-11-25"), ("2024-12-02", "2024-12-02"))
 
 
 def most_at_once(requests):
@@ -37,13 +37,13 @@ def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(new_lake)
 
         asked = [one for one in terminal.requests() if one["counted"] and one["started"]]
     assert [process.returncode for process in processes] == [0, 0], outputs
-    assert [lake.sealed() for lake in lakes] == [list(dates) for dates in DATES]
+    assert [lake.sealed() for lake in lakes] == [[first] for first, _ in DATES]
     assert max(one["in_flight"] for one in asked) == max(limits)
     assert most_at_once(asked) == max(limits)
     for dates, limit in zip(DATES, limits, strict=True):
-        days = {date.replace("-", "") for date in dates}
-        theirs = [one for one in asked if one["query"].get("date", "").replace("-", "") in days]
-        assert len(theirs) > 10
+        day = dates[0].replace("-", "")
+        theirs = [one for one in asked if one["query"].get("date", "").replace("-", "") == day]
+        assert len(theirs) > 5
         assert most_at_once(theirs) <= limit
 
 

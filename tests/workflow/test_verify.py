@@ -14,15 +14,9 @@ SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]
 
 
 @pytest.fixture(scope="module")
-def lake(v3, new_lake):
+def lake(filled_lake):
     """Return a lake of three sealed days, which each test but the last leaves whole."""
-    lake = new_lake(v3, START, END)
-    sections = lake.sections()
-    sections["processing"]["interval"] = "1h"
-    lake.configure(**sections)
-    run = lake.snakemake()
-    assert run.returncode == 0, run.stdout
-    return lake
+    return filled_lake(START, END)
 
 
 def spoil(lake, date, at=1000):
