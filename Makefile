@@ -66,9 +66,13 @@ demo: env
 PYTEST ?= $(BIN)/pytest
 # All of them, where none are named.
 TESTS ?=
+# Three on two cores: tests wait for terminals that are slow on purpose, and for processes that end.
+WORKERS := $(shell test "$$(getconf _NPROCESSORS_ONLN)" -lt 3 && echo 3 || echo 4)
+# Lakes of tests lie in memory where there is 6 GB of it for files: each write of theirs would wait for a disk.
+SCRATCH := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 6000000 { print "TMPDIR=/dev/shm" }')
 
 test: env
-	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(SCRATCH) $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 LANE = LANE=$(1) && \
@@ -162,8 +166,10 @@ lint: env
 	$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/python envs/audit.py --lenient
 
-# Measured, a process takes half as long again. What runs in these folders runs in the others as well.
-UNMEASURED := tests/proof tests/browser tests/install tests/fuzz tests/volumes tests/mac
+# Measured, a process takes half as long again, and more. What runs in these runs in the others as well.
+MEASURED_RUNS := $(patsubst %,tests/workflow/test_%.py,deaths fill remote watch)
+UNMEASURED := tests/proof tests/browser tests/install tests/fuzz tests/volumes tests/mac tests/rules/fill/test_habits.py \
+	$(filter-out $(MEASURED_RUNS),$(wildcard tests/workflow/test_*.py))
 
 coverage: env
 	$(BIN)/coverage erase
