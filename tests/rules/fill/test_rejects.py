@@ -86,18 +86,21 @@ def limited(date, percent):
     return date
 
 
+@pytest.fixture(scope="module")
+def kept():
+    """Return where the whole date is kept for all tests."""
+    return []
+
+
 @pytest.fixture
-def whole(terminals, day, tmp_path):
-    """Return the date's rows where nothing is wrong."""
-    date = day(
-        terminals["v3"],
-        interval="30m",
-        output_directory=str(tmp_path / "whole"),
-        temp_directory=str(tmp_path / "whole-temp"),
-        data_directory=str(tmp_path / "whole-data"),
-    )
-    date.fill()
-    return date
+def whole(terminals, day, tmp_path_factory, kept):
+    """Return the date where nothing is wrong, sealed once for all tests, which only look at it."""
+    if not kept:
+        folder = tmp_path_factory.mktemp("whole")
+        places = {f"{name}_directory": str(folder / name) for name in ("output", "temp", "data")}
+        kept.append(day(terminals["v3"], interval="30m", **places))
+        kept[0].fill()
+    return kept[0]
 
 
 # A bad row of the source --------------------------------------------------------------------------------

@@ -31,16 +31,26 @@ def source(terminals):
         yield lambda api="v3": stack.enter_context(restating(terminals[api].url))
 
 
+@pytest.fixture(scope="module")
+def kept():
+    """Return the sealed bytes of whole days by their API, for all tests."""
+    return {}
+
+
 @pytest.fixture
-def whole(terminals, day, tmp_path):
+def whole(terminals, day, tmp_path, kept):
     """Return a maker of the sealed bytes of a day of which nothing is lacking."""
 
     def make(api="v3"):
-        aside = {f"{name}_directory": str(tmp_path / "whole" / name) for name in ("output", "temp", "data")}
-        date = day(terminals[api], **aside)
-        date.fill()
-        assert date.passport()["completeness"]["complete"]
-        return date.layout.parquet(DAY).read_bytes()
+        if api not in kept:
+            places = {
+                f"{name}_directory": str(tmp_path / "whole" / name) for name in ("output", "temp", "data")
+            }
+            date = day(terminals[api], **places)
+            date.fill()
+            assert date.passport()["completeness"]["complete"]
+            kept[api] = date.layout.parquet(DAY).read_bytes()
+        return kept[api]
 
     return make
 

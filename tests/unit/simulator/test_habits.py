@@ -82,7 +82,7 @@ def outcome(terminal, asked):
 
 
 def questions(api, market, most):
-    """Return the questions about a date by what they are about; of a chain's contracts no more than *most*."""
+    """Return the questions about a date by what they are about, at *most* so many contracts of a chain."""
     found = {("listing", root): listing(api, root) for root in ROOTS}
     found |= {("eod", root): eod(api, root) for root in ROOTS}
     for root, label in CHAINS:
