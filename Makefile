@@ -167,9 +167,10 @@ lint: env
 	@$(BIN)/python envs/audit.py --lenient
 
 # Measured, a process takes half as long again, and more. What runs in these runs in the others as well.
-MEASURED_RUNS := $(patsubst %,tests/workflow/test_%.py,deaths fill remote watch)
-UNMEASURED := tests/proof tests/browser tests/install tests/fuzz tests/volumes tests/mac tests/rules/fill/test_habits.py \
-	$(filter-out $(MEASURED_RUNS),$(wildcard tests/workflow/test_*.py))
+MEASURED := deaths fill remote watch
+UNMEASURED := $(filter-out $(MEASURED:%=tests/workflow/test_%.py),$(wildcard tests/workflow/test_*.py)) \
+	tests/proof tests/browser tests/install tests/fuzz tests/volumes tests/mac tests/docs \
+	tests/rules/fill/test_habits.py tests/rules/sources/test_profiles.py
 
 coverage: env
 	$(BIN)/coverage erase

@@ -164,9 +164,7 @@ def test_an_override_is_checked_too_and_named(new_lake):
     assert "spx-data: over.yaml line 2: recheck: it stands there once more" in twice.stdout
 
 
-@pytest.mark.parametrize(
-    "command", [["list"], ["serve", "--port", "0"], ["process-gaps"]]
-)
+@pytest.mark.parametrize("command", [["list"], ["serve", "--port", "0"], ["process-gaps"]])
 def test_outside_of_the_project_each_command_says_so_with_a_cure_that_works(command, tmp_path):
     lake = Lake(tmp_path)
 

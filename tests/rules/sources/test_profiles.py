@@ -12,6 +12,7 @@ from tests.habits import runs
 
 from spx_data.fill.preflight import preflight
 from spx_data.ops.probe import probing
+from theta_simulator.habit_rows import EDITS
 from theta_simulator.habits import OF_SOME_DATES, V3_ONLY, Habit, Kind
 
 DAY, HALF_DAY = dt.date(2024, 1, 2), dt.date(2024, 7, 3)
@@ -19,7 +20,7 @@ SEED = 3
 
 
 def cases():
-    """Yield each habit at one of the APIs, by turns: `tests/rules/fill/test_habits.py` has each at both."""
+    """Yield each habit at one of the APIs, by turns."""
     for number, kind in enumerate(Kind):
         api = "v3" if kind in V3_ONLY or number % 2 else "v2"
         yield pytest.param(api, kind, id=f"{kind}-{api}")
@@ -29,10 +30,10 @@ def cases():
 def filled(simulated, day, tmp_path, at, monkeypatch):
     """Return a filler of one date of a lake of its own: what came of it, and how many requests that took."""
 
-    def fill(name, api, habits, where, *, probed):
+    def fill(name, api, habits, where, *, probed, interval):
         terminal = simulated(api=api, habits=habits)
         folders = {f"{each}_directory": str(tmp_path / name / each) for each in ("output", "temp", "data")}
-        date = day(terminal, where, max_dte=6, api=api, **folders)
+        date = day(terminal, where, max_dte=6, api=api, interval=interval, **folders)
         if probed:
             with probing(date.settings, at(2024, 12, 31, 12, 0)):
                 pass
@@ -51,8 +52,11 @@ def test_a_habit_that_was_probed(api, kind, filled):
     where = HALF_DAY if kind.startswith("half-day") else DAY
     habits = (Habit(kind, seed=SEED, day=where if kind in OF_SOME_DATES else None),)
 
-    date, sealed, requests = filled("probed", api, habits, where, probed=True)
-    other, as_ever, requests_as_ever = filled("unknown", api, habits, where, probed=False)
+    # What changes rows may do so at any minute; all else shows in fewer of them.
+    interval = "1m" if kind in EDITS else "30m"
+
+    date, sealed, requests = filled("probed", api, habits, where, probed=True, interval=interval)
+    other, as_ever, requests_as_ever = filled("unknown", api, habits, where, probed=False, interval=interval)
 
     assert sealed == as_ever
     assert requests <= requests_as_ever
