@@ -35,8 +35,14 @@ import spx_data
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "spx-data"
-# No extra: what runs for a user. The later one gives way to the earlier.
-SCOPES = {"": "required", "report": "optional", "simulator": "optional", "dev": "excluded"}
+# No extra, and what fills: what runs for a user. The later one gives way to the earlier.
+SCOPES = {
+    "": "required",
+    "fill": "required",
+    "report": "optional",
+    "simulator": "optional",
+    "dev": "excluded",
+}
 # In the pages: unchanged, with its digest in tests/report/test_page.py.
 SORTABLE = ("sortable-tablesort", "4.1.7", "Unlicense", ROOT / "scripts/spx_data/report/assets/sortable.js")
 # By which spx_data.report.page asks vl-convert for its bundle.

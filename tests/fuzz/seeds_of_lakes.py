@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import theta_simulator
-from spx_data import config
+from spx_data.config import shipped
 from spx_data.lake import runs
 from spx_data.market.records import Reject
 from spx_data.store import archive, staging
@@ -27,11 +27,11 @@ def found():
     """Seeds of every parser of `lake`, by its name."""
     with tempfile.TemporaryDirectory() as folder:
         seeds = _of_a_fill(Path(folder))
-    shipped = config.SHIPPED.read_bytes().replace(b"# start_date: 2024", b"start_date: 2024", 1)
+    commented = shipped.CONFIG.read_bytes().replace(b"# start_date: 2024", b"start_date: 2024", 1)
     small = sorted(_RECORDINGS.glob("*.zip"), key=lambda path: path.stat().st_size)[:3]
     return seeds | {
         "recording": [path.read_bytes() for path in small],
-        "config": [shipped, _uncommented(shipped)],
+        "config": [commented, _uncommented(commented)],
         "environment": [_VARIABLES],
         "dates": list(_DATES),
     }

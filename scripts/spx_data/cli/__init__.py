@@ -10,7 +10,6 @@ import traceback
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class
 
 from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
@@ -48,7 +47,7 @@ _COMMANDS = {
     "accept": "spx_data.cli.repair:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
-    "completion": "spx_data.cli:completion",
+    "completion": "spx_data.cli.completion:completion",
 }
 _ALIASES = {"gap-analysis": "gaps"}
 
@@ -128,25 +127,6 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
 
 
 _mark_blocks(commands)
-
-
-@click.command(short_help="Print a completion script for your shell.")
-@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
-@click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
-    r"""Print the script by which SHELL completes spx-data's commands and options.
-
-    bash needs 4.4 or newer; a Mac's own shell is zsh.
-
-    \b
-    Examples:
-      spx-data completion zsh >> ~/.zshrc
-      spx-data completion bash >> ~/.bashrc
-      spx-data completion fish > ~/.config/fish/completions/spx-data.fish
-    """
-    found = get_completion_class(shell)
-    assert found is not None, "click knows these three"
-    say(found(ctx.find_root().command, {}, "spx-data", "_SPX_DATA_COMPLETE").source())
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spx_data.config import paths
-from spx_data.config.reading import FILE, SHIPPED, parse, read
+from spx_data.config.reading import FILE, parse, read
 from spx_data.config.rulebook import (
     START_DATE,
     Document,
@@ -31,7 +31,6 @@ from spx_data.errors import ConfigurationValidationError, SpxDataError
 __all__ = [
     "ENVIRONMENT",
     "FILE",
-    "SHIPPED",
     "Document",
     "accepted",
     "changed_at",

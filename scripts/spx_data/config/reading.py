@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from spx_data.config import shipped
 from spx_data.config.rulebook import Document, invalid
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 from spx_data.text.words import quoted
 
 FILE = Path("config/config.yaml")  # in the folder the workflow is called from
-SHIPPED = Path(__file__).parents[3] / "config" / "config.yaml"  # with every key, commented
 
 # The shipped file with all its comments is 8 kB.
 _MOST_BYTES = 1_000_000
@@ -86,10 +86,10 @@ def _where_to_begin(path: Path) -> str:
         with suppress(OSError):
             here = Path.cwd()
         return f"Name one that is there; relative names are looked for in {here}"
-    project = quoted(SHIPPED.parents[1])
+    project = quoted(shipped.FOLDER)
     return (
-        f"Run from the project's folder (`cd {project}`), or begin with a copy of {SHIPPED}: "
-        f"`mkdir -p config && cp {quoted(SHIPPED)} config/`"
+        f"Run from the project's folder (`cd {project}`), or begin with a copy of {shipped.CONFIG}: "
+        f"`mkdir -p config && cp {quoted(shipped.CONFIG)} config/`"
     )
 
 

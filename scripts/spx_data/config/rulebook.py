@@ -8,12 +8,12 @@ import functools
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import yaml
 
+from spx_data.config import shipped
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError, without_userinfo
 from spx_data.market import products
 from spx_data.market.dates import Dates
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import jsonschema
 
 Document = dict[str, Any]
-
-SCHEMA = Path(__file__).parents[3] / "config" / "schemas" / "config.schema.yaml"
 
 START_DATE = "processing.start_date"  # the only key without a default
 
@@ -45,7 +43,7 @@ def schema() -> Mapping[str, Any]:
     """The schema, as a document; nobody changes it."""
     # libyaml, where it is there, is five times as fast: every job and command reads this first.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: Mapping[str, Any] = yaml.load(SCHEMA.read_text(), Loader=loader)
+    found: Mapping[str, Any] = yaml.load(shipped.SCHEMA.read_text(encoding="utf-8"), Loader=loader)
     # Which there are, the sources say: a new one is a folder there, and no line here.
     found["properties"]["thetadata"]["properties"]["api"]["enum"] = [catalogue.AUTO, *catalogue.every()]
     found["properties"]["processing"]["properties"]["symbol"]["enum"] = list(products.PRODUCTS)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spx_data.config import shipped
 from spx_data.config.paths import PLACEHOLDER
 from spx_data.errors import ConfigurationValidationError, RunFailedError, SpxDataError
 from spx_data.lake import runs
@@ -31,8 +32,6 @@ from spx_data.store.names import SNAKEMAKE_LOCKS
 
 if TYPE_CHECKING:
     import psutil
-
-SNAKEFILE = Path(__file__).parents[3] / "Snakefile"
 
 # Jobs that are told to end do so within moments: whatever they were writing, nothing of it counts.
 _GRACE_SECONDS = 10.0
@@ -99,7 +98,11 @@ def start(
     *dates* are all inside of the settings' range, or all outside: these Snakemake does when it is given their
     files. *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal
     reaches whoever called this, and nobody else.
+
+    Raises:
+        MachineError: Snakemake is not installed.
     """
+    shipped.check_extra("fill")
     name = journal.new_run()
     log = settings.layout.run_log(name)
     command = [*_snakemake(configfiles), "--cores", str(cores)]
@@ -123,7 +126,7 @@ def start(
 
 
 def _snakemake(configfiles: Sequence[Path]) -> list[str]:
-    program = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE)]
+    program = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped.SNAKEFILE)]
     return [*program, "--configfile", *map(str, configfiles)]
 
 

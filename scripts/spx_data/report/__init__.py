@@ -14,19 +14,17 @@ of the config, is as old as the page.
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from spx_data import __version__, status
+from spx_data.config import shipped
 from spx_data.errors import (
     DateValidationError,
     FileCorruptionError,
     InsufficientDiskSpaceError,
-    MachineError,
     SpxDataError,
 )
 from spx_data.lake import session_states
@@ -38,7 +36,6 @@ from spx_data.store.layout import Layout
 from spx_data.text import commands
 
 _HEAD = 512  # bytes: the release stands at the beginning of a page
-_EXTRA = ("altair", "vl_convert")  # the modules that pyproject.toml's extra `report` brings
 
 _log = logging.getLogger(__name__)
 
@@ -58,19 +55,7 @@ def check_installed() -> None:
     Raises:
         MachineError: it is not.
     """
-    missing = [name for name in _EXTRA if not _is_there(name)]
-    if missing:
-        raise MachineError(
-            f"pages need what draws their charts, and there is no {' and no '.join(missing)} here",
-            cure='`pip install "spx-data[report]"` adds it; everything else works without',
-            operation="import",
-        )
-
-
-def _is_there(module: str) -> bool:
-    with suppress(ImportError):
-        return importlib.util.find_spec(module) is not None
-    return False
+    shipped.check_extra("report")
 
 
 def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:

@@ -25,7 +25,8 @@ from spx_data.text.words import quoted
 # What a command of ours begins with. Other backticks are text: a terminal's answer may have some.
 PROGRAMS = (
     *("spx-data", "snakemake", "make"),
-    *("brctl", "cd", "chmod", "cp", "export", "iconv", "ls", "mkdir", "mv", "pip", "rm", "sudo", "ulimit"),
+    *("brctl", "cd", "chmod", "cp", "export", "iconv", "ls", "mkdir", "mv", "pip", "pipx", "rm", "sudo"),
+    *("ulimit", "uv"),
 )
 
 # A command with its mark, in a text.

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from spx_data import cli, config, status
-from spx_data.config import editing, rulebook, table
+from spx_data.config import editing, rulebook, shipped, table
 from spx_data.errors import ConfigurationValidationError
 from spx_data.settings import Settings
 from spx_data.store import disk, files, journal
@@ -335,7 +335,7 @@ def test_no_file_says_how_to_begin(spx_data):
 
         assert code == 1
         assert "there is no config file config/config.yaml" in err
-        assert f"begin with a copy of {config.SHIPPED}" in err
+        assert f"begin with a copy of {shipped.CONFIG}" in err
 
 
 def test_a_folder_in_the_files_place_is_named(spx_data):

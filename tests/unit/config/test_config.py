@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from spx_data import config
-from spx_data.config import rulebook
+from spx_data.config import rulebook, shipped
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SpxDataError
 from spx_data.market.sessions import Window
 from spx_data.quality.checks import Part
@@ -17,7 +17,7 @@ from spx_data.settings import Alerts, Retention, Settings
 
 PROJECT = Path(__file__).resolve().parents[3]
 DEFAULTS = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-SCHEMA = yaml.safe_load(rulebook.SCHEMA.read_text())
+SCHEMA = yaml.safe_load(shipped.SCHEMA.read_text())
 START = {"processing": {"start_date": "2024-01-02"}}
 
 

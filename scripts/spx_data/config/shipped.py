@@ -1,0 +1,63 @@
+"""What comes with the package besides its modules, wherever it is installed: the one place that knows where.
+
+In a checkout, and in an editable install of one, the workflow stands at the top of the repository. A wheel
+has it laid into the package (`setup.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from spx_data.errors import MachineError
+
+_PACKAGE = Path(__file__).parents[1]
+_LAID_IN = _PACKAGE / "workflow"
+
+FOLDER = _LAID_IN if _LAID_IN.is_dir() else _PACKAGE.parents[1]
+SNAKEFILE = FOLDER / "Snakefile"
+CONFIG = FOLDER / "config" / "config.yaml"  # every key with its default, commented
+SCHEMA = FOLDER / "config" / "schemas" / "config.schema.yaml"
+DEMO = FOLDER / "config" / "demo.yaml"
+PROFILE = FOLDER / "profiles" / "default" / "profile.yaml"
+
+# Extra → the modules that it brings, and what for.
+_EXTRAS = {
+    "fill": (("snakemake",), "fills are run by Snakemake"),
+    "report": (("altair", "vl_convert"), "pages need what draws their charts"),
+    "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
+}
+
+
+def check_extra(name: str) -> None:
+    """Make sure that what the extra *name* of the package brings is installed.
+
+    Raises:
+        MachineError: it is not; the cure is the command that adds it here.
+    """
+    modules, why = _EXTRAS[name]
+    missing = [module for module in modules if not _is_there(module)]
+    if missing:
+        raise MachineError(
+            f"{why}, and there is no {' and no '.join(missing)} here",
+            cure=f"{_adding(name)} adds it; everything else works without",
+            operation="import",
+        )
+
+
+def _is_there(module: str) -> bool:
+    with suppress(ImportError):
+        return importlib.util.find_spec(module) is not None
+    return False
+
+
+def _adding(extra: str) -> str:
+    """The command that adds *extra* here, marked; a tool gets a new environment, with all of them."""
+    every = f'"spx-data[{",".join(_EXTRAS)}]"'
+    if Path(sys.prefix, "uv-receipt.toml").exists():
+        return f"`uv tool install {every}`"
+    if Path(sys.prefix, "pipx_metadata.json").exists():
+        return f"`pipx install --force {every}`"
+    return f'`pip install "spx-data[{extra}]"`'
