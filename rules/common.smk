@@ -18,7 +18,7 @@ project = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, f"{project}/scripts")
 
 from spx_data.cli.output import make_safe, say
-from spx_data.config import checking
+from spx_data.config import beginning, checking
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.jobs import process, startup
 from spx_data.lake import endings, runs, session_states
@@ -47,11 +47,15 @@ else:
 # What a command takes that is pasted where this call was typed (--directory, --snakefile).
 found_there = next(filter(Path.exists, SNAKEFILE_CHOICES), None)
 commands.called_by(
-    configfiles[1:],
+    checking.laid_over(configfiles),
     folder=workflow.overwrite_workdir,
     snakefile=(
         None
-        if found_there and found_there.samefile(workflow.main_snakefile)
+        if found_there
+        and (
+            found_there.samefile(workflow.main_snakefile)
+            or beginning.leads_here(found_there)
+        )
         else workflow.main_snakefile
     ),
 )

@@ -24,6 +24,7 @@ _NEEDS_YOU, _WRONG_CALL, _INTERRUPTED = 1, 2, 130
 
 # Command → where it is: a module is imported when its command is called, so each pays for itself alone.
 _COMMANDS = {
+    "init": "spx_data.cli.init:init",
     "status": "spx_data.cli.overview:status",
     "health": "spx_data.cli.overview:health",
     "list": "spx_data.cli.listing:list_",
@@ -107,17 +108,18 @@ def _mark_blocks(command: click.Command) -> None:
     "overlays",
     type=CONFIG_FILE,
     multiple=True,
-    help="A config file that overrides config/config.yaml, as with snakemake --configfile.",
+    help="A config file that overrides those of this folder, as with snakemake --configfile.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> None:
     r"""Every SPX options trading day as sealed, checked Parquet.
 
-    Run it from the project's folder. The exit code is 0 when all is well, 1 when something needs you, 2 when
-    the call was wrong.
+    Run it from the folder of your lake. The exit code is 0 when all is well, 1 when something needs you, 2
+    when the call was wrong.
 
     \b
+    spx-data init            begin a lake
     spx-data health          is everything ready?
     spx-data process-gaps    fill what is missing
     spx-data status --watch  look at the run at work

@@ -32,7 +32,7 @@ class Call:
     @property
     def files(self) -> tuple[Path, ...]:
         """The config files, the lowest first."""
-        return (config.FILE, *self.overlays)
+        return (*config.base(), *self.overlays)
 
     @cached_property
     def settings(self) -> Settings:

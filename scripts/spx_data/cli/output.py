@@ -91,6 +91,16 @@ def ask(question: str, *, err: bool = False) -> None:
     click.confirm(commands.shown(printable.line(question)), abort=True, err=err)
 
 
+def agreed(question: str, *, default: bool) -> bool:
+    """Whether a person says yes to *question*."""
+    return click.confirm(commands.shown(printable.line(question)), default=default)
+
+
+def prompt(question: str, kind: click.ParamType[Any], default: object) -> Any:
+    """What a person answers to *question*, asked again until it is of the *kind*; Enter is the *default*."""
+    return click.prompt(commands.shown(printable.line(question)), type=kind, default=default)
+
+
 def print_json(rows: Iterable[Row]) -> None:
     """Print an array with one object on each line."""
     lines = ",\n ".join(map(json_text, rows))

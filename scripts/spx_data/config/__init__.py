@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spx_data.config import paths
-from spx_data.config.reading import FILE, parse, read
+from spx_data.config.reading import FILE, OWN, base, parse, read
 from spx_data.config.rulebook import (
     START_DATE,
     Document,
@@ -31,8 +31,10 @@ from spx_data.errors import ConfigurationValidationError, SpxDataError
 __all__ = [
     "ENVIRONMENT",
     "FILE",
+    "OWN",
     "Document",
     "accepted",
+    "base",
     "changed_at",
     "load",
     "merged",
@@ -61,10 +63,11 @@ def overriding(key: str, environment: Mapping[str, str] = os.environ) -> str | N
 
 
 def changed_at() -> str | None:
-    """When the config file was last changed (UTC, ISO 8601); None where there is none."""
-    if not FILE.exists():
+    """When a config file of this folder was last changed (UTC, ISO 8601); None where there is none."""
+    times = [path.stat().st_mtime for path in base() if path.exists()]
+    if not times:
         return None
-    return dt.datetime.fromtimestamp(FILE.stat().st_mtime, dt.UTC).isoformat(timespec="milliseconds")
+    return dt.datetime.fromtimestamp(max(times), dt.UTC).isoformat(timespec="milliseconds")
 
 
 def load(path: Path, *overlays: Path) -> Document:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,12 @@ def files_of_a_run(named: Sequence[Path], *, alone: bool = False) -> list[Path]:
     """The config files of a run, the lowest first, as a person in this folder would name them."""
     here = Path.cwd()
     found = [path.relative_to(here) if path.is_relative_to(here) else path for path in named]
-    return found if found[:1] == [config.FILE] or (alone and found) else [config.FILE, *found]
+    return found if alone and found else [*config.base(), *laid_over(found)]
+
+
+def laid_over(files: Sequence[Path]) -> list[Path]:
+    """Those of the config *files* that are laid over this folder's own."""
+    return list(dropwhile(lambda path: path in config.base(), files))
 
 
 def _parsed(path: Path) -> Document:
@@ -143,7 +149,7 @@ def place(
         inner = [name for name in key.split(".")[:2] if not name.isdecimal()]  # an item stands with its list
         if line := _line_of(texts[path], inner):
             return f"{path} line {line}"
-    return str([config.FILE, *texts][-1])
+    return str([*config.base(), *texts][-1])
 
 
 def _line_of(text: str, keys: Sequence[str]) -> int | None:

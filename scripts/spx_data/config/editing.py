@@ -1,8 +1,9 @@
 """Change settings in the config file, checked before and recorded after.
 
 The last of the config files is the lake's own: it is the one that is edited, and nothing but the lines of the
-keys in question (`yaml_text`). What would not be a valid whole is not written. Each change is an event of the
-lake's journal.
+keys in question (`yaml_text`). The file that comes with a checkout is never edited: one of the user's own is
+begun beside it. What would not be a valid whole is not written. Each change is an event of the lake's
+journal.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spx_data import config
-from spx_data.config import checking, rulebook
+from spx_data.config import beginning, checking, rulebook, shipped
 from spx_data.config.rulebook import START_DATE, Document, disclosed
 from spx_data.config.table import Layers, has, value
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
@@ -93,6 +94,7 @@ def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
 
 
 def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str]) -> list[Change]:
+    paths = _with_ones_own(paths)
     target = paths[-1]
     config.read(target)  # there is a file, before anything is made for it
     with _alone(target):
@@ -122,6 +124,17 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
             journal.CONFIGURED, key=done.key, old=done.old, new=done.new, by=_user(), file=str(done.file)
         )
     return changes
+
+
+def _with_ones_own(paths: Sequence[Path]) -> Sequence[Path]:
+    """*paths*, and a file of the user's own where the last is the one that comes with a checkout."""
+    last = paths[-1]
+    if not (last.exists() and shipped.CONFIG.exists() and last.samefile(shipped.CONFIG)):
+        return paths
+    with _alone(last):
+        if not config.OWN.exists():
+            files.write_text(config.OWN, beginning.HEAD)
+    return [*paths, config.OWN]
 
 
 @contextmanager

@@ -8,21 +8,22 @@ person's words too: where, and what to write.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from spx_data.config import shipped
 from spx_data.config.rulebook import Document, invalid
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 from spx_data.text.words import quoted
 
-FILE = Path("config/config.yaml")  # in the folder the workflow is called from
+# In the folder that commands are called from: a checkout's, with every key, and a user's own, laid over it.
+FILE = Path("config/config.yaml")
+OWN = Path("spx-data.yaml")
 
 # The shipped file with all its comments is 8 kB.
 _MOST_BYTES = 1_000_000
@@ -39,6 +40,11 @@ _FLOAT = re.compile(
 KEEP_ONE = "Keep one of the two"
 _TAG = "a tag is there, and settings are plain values"
 _NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
+
+
+def base() -> tuple[Path, ...]:
+    """The config files of this folder, the lowest first; where there is none, the one to begin with."""
+    return tuple(path for path in (FILE, OWN) if os.path.lexists(path)) or (OWN,)
 
 
 def read(path: Path) -> str:
@@ -81,16 +87,16 @@ def read(path: Path) -> str:
 
 
 def _where_to_begin(path: Path) -> str:
-    if path != FILE:
-        here: Path | str = "a folder that is gone"
-        with suppress(OSError):
-            here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        return "This folder is gone: go to another one"
+    if path not in (FILE, OWN):
         return f"Name one that is there; relative names are looked for in {here}"
-    project = quoted(shipped.FOLDER)
-    return (
-        f"Run from the project's folder (`cd {project}`), or begin with a copy of {shipped.CONFIG}: "
-        f"`mkdir -p config && cp {quoted(shipped.CONFIG)} config/`"
-    )
+    for above in here.parents:
+        if os.path.lexists(above / FILE) or os.path.lexists(above / OWN):
+            return f"There is one in {above}: `cd {quoted(above)}`"
+    return "Go to the folder that has yours, or begin one here with `spx-data init`"
 
 
 def _is_utf16(content: bytes) -> bool:

@@ -110,8 +110,11 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 @functools.cache
-def typed_program(name: str) -> str:
-    """How a person calls the program *name*: so where a shell finds ours by that name, else by its path."""
+def typed_program(name: str, *, anywhere: bool = False) -> str:
+    """How a person calls the program *name*: so where a shell finds ours by that name, else by its path.
+
+    It is called from this folder, or from *anywhere*.
+    """
     own = Path(sys.executable).parent / name
     if name not in _INSTALLED or not own.exists():
         return name
@@ -120,7 +123,7 @@ def typed_program(name: str) -> str:
     if first_found is not None and own.samefile(first_found):
         return name
     here = Path.cwd()
-    return quoted(own.relative_to(here) if own.is_relative_to(here) else own)
+    return quoted(own.relative_to(here) if own.is_relative_to(here) and not anywhere else own)
 
 
 def first(text: str) -> str | None:
@@ -143,10 +146,9 @@ def _typed(command: str, caller: Caller) -> str:
     """*command* as *caller* types it."""
     program, _, _ = command.partition(" ")
     found = _with_options(command, caller)
-    found = typed_program(program) + found.removeprefix(program)
-    if caller.folder and program not in _ANYWHERE:
-        return f"cd {quoted(caller.folder)} && {found}"
-    return found
+    elsewhere = bool(caller.folder) and program not in _ANYWHERE
+    found = typed_program(program, anywhere=elsewhere) + found.removeprefix(program)
+    return f"cd {quoted(caller.folder)} && {found}" if elsewhere else found
 
 
 def _with_options(command: str, caller: Caller) -> str:

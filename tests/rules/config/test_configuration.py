@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from spx_data import cli, config, status
-from spx_data.config import editing, rulebook, shipped, table
+from spx_data.config import editing, rulebook, table
 from spx_data.errors import ConfigurationValidationError
 from spx_data.settings import Settings
 from spx_data.store import disk, files, journal
@@ -334,8 +334,8 @@ def test_no_file_says_how_to_begin(spx_data):
         code, _, err = spx_data("config", *arguments)
 
         assert code == 1
-        assert "there is no config file config/config.yaml" in err
-        assert f"begin with a copy of {shipped.CONFIG}" in err
+        assert "there is no config file spx-data.yaml" in err
+        assert "begin one here with" in err
 
 
 def test_a_folder_in_the_files_place_is_named(spx_data):
@@ -520,7 +520,7 @@ def test_what_is_wrong_by_itself_contradicts_nothing(spx_data):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "there is no config file config/config.yaml"),
+        (None, "there is no config file spx-data.yaml"),
         ("a: [", "config/config.yaml is not YAML"),
         ("processing: {start_date: 2024-01-02}\nrecheck: {sample: 1, sample: 2}\n", "once more in line 2"),
     ],

@@ -132,7 +132,7 @@ def test_what_needs_a_person_is_one_line_and_one(call, tmp_path):
     code, out, err = call("status")
 
     assert (code, out) == (1, "")
-    assert re.fullmatch(r"spx-data: there is no config file config/config\.yaml\. .+\n", err)
+    assert re.fullmatch(r"spx-data: there is no config file spx-data\.yaml\. .+\n", err)
 
 
 def test_debug_shows_where_an_error_comes_from(call, tmp_path):
