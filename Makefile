@@ -11,7 +11,7 @@ CORES ?= 4
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
-	sbom lock wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
+	sbom lock wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -27,6 +27,7 @@ help:
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
+	@echo "make wheel-test  the wheel in a fresh environment: begins, fills, shows and reads a lake; what it pulls"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
 	@echo "make mac-check what a Mac has otherwise, imitated, and wheels-check"
 	@echo "make release-check  version, changelog and tag agree"
@@ -205,6 +206,10 @@ pictures: env
 
 recordings: env
 	$(BIN)/python -m tests.recordings
+
+# From a registry, as a user installs it: some 400 MB, and some minutes.
+wheel-test: env
+	SPX_DATA_FRESH=1 $(PYTEST) --capture=no --timeout 3600 tests/install/test_wheel.py
 
 wheels-check: env
 	$(BIN)/python envs/wheels.py

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spx_data import config
 from spx_data.cli.call import DATE, FOLDER, Call, cores_option
 from spx_data.cli.output import agreed, prompt, say
 from spx_data.errors import SpxDataError
@@ -31,8 +32,6 @@ class _Address(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """*value*, where the settings take it; a wrong call where they do not."""
-        from spx_data import config
-
         try:
             return str(value if value == _AUTO else config.accepted("thetadata.base_url", value))
         except SpxDataError:
@@ -64,17 +63,19 @@ def init(ctx: click.Context, /, folder: Path, demo: bool | None, cores: int, **t
       spx-data init lake --start 2024-01-02 --subscription pro
       spx-data init lake --demo
     """
-    from spx_data.config import beginning
+    from spx_data.config import beginning, shipped
 
     call: Call = ctx.obj
     beginning.check_free(folder)
+    if demo:
+        shipped.check_extra("simulator")
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     if not asks:
         say("Cannot ask here (not a TTY): options and defaults are taken")
     target = beginning.begin(folder, _answers(told, call.today, asks=asks))
     say(f"Settings in {target}")
     answers = _look_at_terminal(call, target)
-    if demo is None and asks:
+    if demo is None and asks and not shipped.lacking("simulator"):
         demo = agreed("See how it works, with a week from a simulated terminal?", default=not answers)
     code = 0
     if demo:

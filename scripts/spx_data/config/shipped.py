@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from spx_data.errors import MachineError
+from spx_data.store import foreign
 
 _PACKAGE = Path(__file__).parents[1]
 _LAID_IN = _PACKAGE / "workflow"
@@ -37,14 +38,17 @@ def check_extra(name: str) -> None:
     Raises:
         MachineError: it is not; the cure is the command that adds it here.
     """
-    modules, why = _EXTRAS[name]
-    missing = [module for module in modules if not _is_there(module)]
-    if missing:
+    if missing := lacking(name):
         raise MachineError(
-            f"{why}, and there is no {' and no '.join(missing)} here",
+            f"{_EXTRAS[name][1]}, and there is no {' and no '.join(missing)} here",
             cure=f"{_adding(name)} adds it; everything else works without",
             operation="import",
         )
+
+
+def lacking(name: str) -> list[str]:
+    """The modules of the extra *name* that are not installed."""
+    return [module for module in _EXTRAS[name][0] if not _is_there(module)]
 
 
 def _is_there(module: str) -> bool:
@@ -55,9 +59,16 @@ def _is_there(module: str) -> bool:
 
 def _adding(extra: str) -> str:
     """The command that adds *extra* here, marked; a tool gets a new environment, with all of them."""
-    every = f'"spx-data[{",".join(_EXTRAS)}]"'
+    every = f'"spx-data[{",".join(_EXTRAS)}]{_origin()}"'
     if Path(sys.prefix, "uv-receipt.toml").exists():
         return f"`uv tool install {every}`"
     if Path(sys.prefix, "pipx_metadata.json").exists():
         return f"`pipx install --force {every}`"
     return f'`pip install "spx-data[{extra}]"`'
+
+
+def _origin() -> str:
+    """Where this package was installed from, as its requirement says it; nothing where from a registry."""
+    for told in _PACKAGE.parent.glob("spx_data-*.dist-info/direct_url.json"):
+        return f" @ {foreign.parsed(told.read_bytes())['url']}"
+    return ""
