@@ -18,7 +18,7 @@ project = Path(str(workflow.current_basedir)).parent
 sys.path.insert(0, f"{project}/scripts")
 
 from spx_data.cli.output import make_safe, say
-from spx_data.config import beginning, checking
+from spx_data.config import beginning, checking, laid_over
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.jobs import process, startup
 from spx_data.lake import endings, runs, session_states
@@ -47,7 +47,7 @@ else:
 # What a command takes that is pasted where this call was typed (--directory, --snakefile).
 found_there = next(filter(Path.exists, SNAKEFILE_CHOICES), None)
 commands.called_by(
-    checking.laid_over(configfiles),
+    laid_over(configfiles),
     folder=workflow.overwrite_workdir,
     snakefile=(
         None

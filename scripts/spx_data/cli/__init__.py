@@ -136,7 +136,7 @@ def main() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     make_safe()
     try:
-        code = commands.main(standalone_mode=False)
+        code = commands.main(prog_name="spx-data", standalone_mode=False)
     except click.UsageError as error:
         code = _said(error.format_message().rstrip("."), _WRONG_CALL)
     except click.ClickException as error:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from spx_data.config import paths
-from spx_data.config.reading import FILE, OWN, base, parse, read
+from spx_data.config.places import FILE, OWN, base, laid_over
+from spx_data.config.reading import parse, read
 from spx_data.config.rulebook import (
     START_DATE,
     Document,
@@ -36,6 +37,7 @@ __all__ = [
     "accepted",
     "base",
     "changed_at",
+    "laid_over",
     "load",
     "merged",
     "overriding",

@@ -98,7 +98,7 @@ def check_free(folder: Path) -> None:
     Raises:
         SettingRefusedError: there are settings.
     """
-    target = folder / reading.OWN
+    target = folder / config.OWN
     if target.exists():
         raise SettingRefusedError(
             f"{target} is there already; nothing was changed",
@@ -120,7 +120,7 @@ def begin(folder: Path, answers: Answers) -> Path:
         PermissionDeniedError: it cannot be written to.
     """
     check_free(folder)
-    target, text = folder / reading.OWN, answers.text()
+    target, text = folder / config.OWN, answers.text()
     config.resolve(reading.parse(text, target), {})
     if not (folder / _WORKFLOW).exists():
         files.write_text(folder / _WORKFLOW, SNAKEFILE)

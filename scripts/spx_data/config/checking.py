@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +82,7 @@ def files_of_a_run(named: Sequence[Path], *, alone: bool = False) -> list[Path]:
     """The config files of a run, the lowest first, as a person in this folder would name them."""
     here = Path.cwd()
     found = [path.relative_to(here) if path.is_relative_to(here) else path for path in named]
-    return found if alone and found else [*config.base(), *laid_over(found)]
-
-
-def laid_over(files: Sequence[Path]) -> list[Path]:
-    """Those of the config *files* that are laid over this folder's own."""
-    return list(dropwhile(lambda path: path in config.base(), files))
+    return found if alone and found else [*config.base(), *config.laid_over(found)]
 
 
 def _parsed(path: Path) -> Document:

@@ -8,7 +8,6 @@ person's words too: where, and what to write.
 from __future__ import annotations
 
 import functools
-import os
 import re
 import stat
 from collections.abc import Iterator
@@ -17,13 +16,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from spx_data.config import places
 from spx_data.config.rulebook import Document, invalid
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 from spx_data.text.words import quoted
-
-# In the folder that commands are called from: a checkout's, with every key, and a user's own, laid over it.
-FILE = Path("config/config.yaml")
-OWN = Path("spx-data.yaml")
 
 # The shipped file with all its comments is 8 kB.
 _MOST_BYTES = 1_000_000
@@ -40,11 +36,6 @@ _FLOAT = re.compile(
 KEEP_ONE = "Keep one of the two"
 _TAG = "a tag is there, and settings are plain values"
 _NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
-
-
-def base() -> tuple[Path, ...]:
-    """The config files of this folder, the lowest first; where there is none, the one to begin with."""
-    return tuple(path for path in (FILE, OWN) if os.path.lexists(path)) or (OWN,)
 
 
 def read(path: Path) -> str:
@@ -67,7 +58,7 @@ def read(path: Path) -> str:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
-            f"there is no config file {path}", cure=_where_to_begin(path), path=path, operation="read"
+            f"there is no config file {path}", cure=places.where_to_begin(path), path=path, operation="read"
         ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -84,19 +75,6 @@ def read(path: Path) -> str:
     if _is_utf16(content):
         raise _no_utf8(path, content, 0)
     return text
-
-
-def _where_to_begin(path: Path) -> str:
-    try:
-        here = Path.cwd()
-    except OSError:
-        return "This folder is gone: go to another one"
-    if path not in (FILE, OWN):
-        return f"Name one that is there; relative names are looked for in {here}"
-    for above in here.parents:
-        if os.path.lexists(above / FILE) or os.path.lexists(above / OWN):
-            return f"There is one in {above}: `cd {quoted(above)}`"
-    return "Go to the folder that has yours, or begin one here with `spx-data init`"
 
 
 def _is_utf16(content: bytes) -> bool:
