@@ -87,10 +87,11 @@ def settings() -> str:
 
 
 _INTRODUCTION = """\
-`config/config.yaml` holds your settings, and every key but `processing.start_date` may be left out.
+Your settings are in `spx-data.yaml`, laid over `config/config.yaml` where the folder has one; every key but
+`processing.start_date` may be left out.
 `spx-data config get` shows each with the place that it comes from, `spx-data config set KEY VALUE` changes
-one and keeps the comments of the file, `spx-data config validate` checks them all. A second file goes over
-the first with `--configfile FILE`; an environment variable wins over both."""
+one and keeps the comments of the file, `spx-data config validate` checks them all. Another file goes over
+these with `--configfile FILE`; an environment variable wins over all of them."""
 
 
 def _facts(key: str, rule: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ SCOPES = {
     "fill": "required",
     "report": "optional",
     "simulator": "optional",
+    "docs": "excluded",
     "dev": "excluded",
 }
 # In the pages: unchanged, with its digest in tests/report/test_page.py.
@@ -250,7 +251,7 @@ def main() -> int:
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, encoding="utf-8")
     counts = [each["scope"] for each in found["components"]]
-    shares = ", ".join(f"{counts.count(scope)} {scope}" for scope in SCOPES.values())
+    shares = ", ".join(f"{counts.count(scope)} {scope}" for scope in dict.fromkeys(SCOPES.values()))
     print(f"sbom: {len(counts)} components ({shares}) in {target.relative_to(ROOT)}")
     return 0
 

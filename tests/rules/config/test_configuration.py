@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import datetime as dt
 import getpass
 import io
 import json
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from spx_data import cli, config, status
-from spx_data.config import editing, rulebook, table
+from spx_data.config import editing, rulebook, shipped, table
 from spx_data.errors import ConfigurationValidationError
 from spx_data.settings import Settings
 from spx_data.store import disk, files, journal
@@ -336,6 +337,21 @@ def test_no_file_says_how_to_begin(spx_data):
         assert code == 1
         assert "there is no config file spx-data.yaml" in err
         assert "begin one here with" in err
+
+
+def test_the_file_that_comes_with_a_checkout_is_never_edited(spx_data, monkeypatch):
+    monkeypatch.setattr(shipped, "CONFIG", FILE)
+    FILE.write_text(SHIPPED.replace("interval: 1m", "interval: 15m"))
+    before = FILE.read_bytes()
+
+    _, out, _ = spx_data("config", "set", "processing.interval", "5m")
+    spx_data("config", "set", "processing.start_date", "2024-01-02")
+
+    assert out == "processing.interval: 15m → 5m (in spx-data.yaml)\n"
+    assert FILE.read_bytes() == before
+    own = yaml.safe_load(config.OWN.read_text())
+    assert own == {"processing": {"interval": "5m", "start_date": dt.date(2024, 1, 2)}}
+    assert spx_data("config", "get", "processing.interval")[1] == "5m\n"
 
 
 def test_a_folder_in_the_files_place_is_named(spx_data):
