@@ -5,6 +5,7 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import os
 import re
 import zlib
 
@@ -17,8 +18,8 @@ from spx_data.lake.verify.quarantine import REPORT, _damages
 from spx_data.market import products
 from spx_data.market.dates import Dates
 from spx_data.ops.probe import recording as kept
-from spx_data.sources import profile
-from spx_data.store import dataset, journal, reads, seals, staging
+from spx_data.sources import outage, profile
+from spx_data.store import dataset, journal, locks, reads, seals, staging
 from spx_data.store.names import Checkpoint, compressed_of
 from spx_data.store.reads import read_json
 from tests.fuzz import wire
@@ -130,6 +131,22 @@ def run_note(data, scratch):
     _put(layout.stop_note, data)
     runs.was_stopped(layout, "run-1")
     return Outcome(1) if runs.last(layout) else Outcome(refused="None")
+
+
+def outage_note(data, scratch):
+    """What a job at work, and one that gave up, say of a terminal that does not answer."""
+    layout = settings(scratch).layout
+    job = layout.job_lock("run-1", 7)
+    _put(layout.terminal_down, data)
+    _put(job.with_suffix(".json"), data)
+    held = locks.hold(job)
+    try:
+        found = outage.of_run(layout, "run-1")
+    finally:
+        os.close(held)
+    if found is None:
+        return Outcome(refused="None")
+    return Outcome(len(found.words() + found.words(dt.UTC, standing=True)))
 
 
 def identity(data, scratch):

@@ -73,10 +73,17 @@ def _sealed(layout, folder):
         "sidecar": [layout.sidecar(wire.DATE).read_bytes()],
         "rejects": [rejects.rejects.read_bytes()],
         "run-note": [json.dumps(note.as_json()).encode(), b'{"run": "run-1"}\n'],
+        "outage-note": [_outage_note()],
         "dataset": [layout.dataset.read_bytes()],
         "incident": [json.dumps({"date": "2024-12-10", "damages": ["sidecar lost"]}).encode()],
         "profile": [_profile(folder)],
     }
+
+
+def _outage_note():
+    """A note of today, for others are none."""
+    today = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC).isoformat()
+    return json.dumps({"run": "run-1", **dict.fromkeys(("since", "again", "until", "at"), today)}).encode()
 
 
 def _profile(folder):

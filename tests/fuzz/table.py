@@ -58,6 +58,7 @@ _LAKE = (
     Parser("sidecar", "words", lake.sidecar),
     Parser("profile", "json", lake.profile_of, share=2),
     Parser("run-note", "json", lake.run_note),
+    Parser("outage-note", "json", lake.outage_note),
     Parser("dataset", "json", lake.identity),
     Parser("incident", "json", lake.incident),
     Parser("staged", "ndjson", lake.staged, share=2),
