@@ -103,7 +103,7 @@ def script(name):
 
 
 engine_errors = endings.EngineErrors()
-logger.addHandler(engine_errors)
+logger.addFilter(engine_errors)
 
 
 wildcard_constraints:

@@ -10,13 +10,17 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import shlex
 import signal
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from spx_data.errors import JobCrashedError, JobDiedError, SpxDataError
 from spx_data.lake import runs
+from spx_data.lake.alike import likeness
 from spx_data.store import journal, reads, seals
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
@@ -36,6 +40,7 @@ _MEANINGS = {
     signal.SIGBUS: "a file that it was reading went away, or the disk failed",
 }
 _SIGNAL = re.compile(r"died with <Signals\.(SIG[A-Z0-9]+)")
+_LOG = re.compile(r" 2> (.+)' returned non-zero exit status 1\.")  # as the rules call their scripts
 _STATUS = re.compile(r"returned non-zero exit status (\d+)")
 
 
@@ -83,24 +88,48 @@ class Death(NamedTuple):
     words: str
 
 
-class EngineErrors(logging.Handler):
-    """Listens to Snakemake's log: *jobs* has its words about each job that failed, *last* those of any error.
+class EngineErrors(logging.Filter):
+    """Hears Snakemake's log: *jobs* has its words about each job that failed.
 
-    Snakemake tells an error's cause, and then, from the same thread, which job it was.
+    Snakemake tells an error's cause, and then, from the same thread, which job it was: some twenty lines. Of
+    a job whose log ends like that of one before there is one line.
     """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__()
         self.jobs: dict[int, str] = {}
-        self._said: dict[int | None, str] = {}
+        self._said: dict[int | None, tuple[str, int]] = {}  # by thread: the cause, and how many were alike
+        self._alike: Counter[str] = Counter()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take note of one error."""
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take note of one error; says whether Snakemake is to print it."""
+        if record.levelno < logging.ERROR:
+            return True
         job = getattr(record, "jobid", None)
         if job is None:
-            self._said[record.thread] = record.getMessage()
-        else:
-            self.jobs[job] = self._said.pop(record.thread, "")
+            words = record.getMessage()
+            before = self._before(words)
+            self._said[record.thread] = words, before
+            return not before
+        self.jobs[job], before = self._said.pop(record.thread, ("", 0))
+        if before:
+            logs = ", ".join(map(str, getattr(record, "log", None) or ()))
+            # An event would have it formatted as a whole report.
+            record.__dict__.update(
+                event=None, msg=f"{record.getMessage()}: like {before:,} before it ({logs})", args=()
+            )
+        return True
+
+    def _before(self, words: str) -> int:
+        """How many jobs failed before for the reason that a job has in its log, which *words* name."""
+        found, why = _LOG.search(words), ""
+        with suppress(ValueError, OSError):  # it may be a rule of somebody else's, who calls things otherwise
+            why = _last_line(Path(*shlex.split(found[1]))) if found else ""
+        if not why:
+            return 0
+        key = likeness(why)
+        self._alike[key] += 1
+        return self._alike[key] - 1
 
 
 def settle(
