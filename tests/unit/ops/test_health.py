@@ -282,6 +282,15 @@ def test_an_outage_is_one_event_however_many_requests_it_met(scene):
     assert connectivity(scene([line(DAYS[0], requests=40, troubles=(lost, again))])).value == 5
 
 
+def test_a_connection_that_broke_as_an_outage_began_is_part_of_it(scene):
+    broke = trouble(DAYS[0], "ApiConnectionError")
+    gone = replace(trouble(DAYS[0], "ThetaTerminalNotRunningError"), attempt=2)
+    before = replace(broke, attempt=7)
+
+    assert connectivity(scene([line(DAYS[0], requests=40, troubles=(broke, gone))])).value == 2.5
+    assert connectivity(scene([line(DAYS[0], requests=40, troubles=(broke, gone, before))])).value == 5
+
+
 def left(date, error="ThetaTerminalNotRunningError", at=LATELY):
     """A date that failed in an outage."""
     state = State(F, True, "nobody answers", 0, error, "Start it.")

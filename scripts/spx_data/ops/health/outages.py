@@ -13,7 +13,7 @@ from spx_data.errors import ApiConnectionError
 from spx_data.lake.alike import OUTAGE
 from spx_data.lake.runs import Run
 from spx_data.ops.health.scene import Check, Scene, fail, named, ok, warn
-from spx_data.status import Summary
+from spx_data.status import Summary, Trouble
 from spx_data.store import journal
 from spx_data.text.words import counted, minute
 
@@ -52,16 +52,26 @@ def _is_before(line: Summary, run: Run) -> bool:
     return bool(met := _met(line)) and dt.datetime.fromisoformat(met) < run.started_at
 
 
+def _try(trouble: Trouble, number: int) -> tuple[object, ...]:
+    """The try of that *number* to ask for the same."""
+    return trouble.date, trouble.run, trouble.stage, trouble.root, trouble.expiration, number
+
+
 def connectivity(scene: Scene) -> Check:
     """Requests that the terminal did not answer, of those of the dates worked on in the last 7 days.
 
-    Those of an outage count as one for each run that met it.
+    Those of an outage count as one for each run that met it, with the connections that broke as it began.
     """
     limit = scene.settings.alerts.connectivity_percent
     asked = sum(line.facts.requests for line in scene.worked_on(_CONNECTION_DAYS))
     attempts = [trouble for trouble in scene.troubles(_CONNECTION_DAYS) if trouble.event in _ATTEMPTS]
-    broken = [trouble for trouble in attempts if trouble.error == ApiConnectionError.__name__]
     gone = [trouble for trouble in attempts if trouble.error in OUTAGE]
+    tried = {_try(trouble, trouble.attempt) for trouble in gone}
+    broken = [
+        trouble
+        for trouble in attempts
+        if trouble.error == ApiConnectionError.__name__ and _try(trouble, trouble.attempt + 1) not in tried
+    ]
     unanswered = len(broken) + len({trouble.run for trouble in gone})
     rate = 100 * unanswered / max(asked, unanswered, 1)
     of = counted(asked, "request")
