@@ -43,17 +43,21 @@ def test_a_run_is_watched_from_a_second_process_and_left_alone_by_it(slow, new_l
     lake.environment[INTERVAL_VARIABLE] = "0.4"
     layout = lake.settings.layout
 
+    watching = watcher(lake)
+    waits = watching.stdout.readline()
     run = lake.start()
     wait_for(lambda: runs.current(layout))
-    watching, impatient = watcher(lake), watcher(lake)
+    impatient = watcher(lake)
     wait_for(lambda: layout.listing(lake.settings.start_date).exists())
     listing = json.loads(layout.listing(lake.settings.start_date).read_text())["chains"]
     impatient.send_signal(signal.SIGINT)
-    _, last_words = impatient.communicate(timeout=30)
+    last_words, complaint = impatient.communicate(timeout=30)
     seen, errors = watching.communicate(timeout=120)
     said, _ = run.communicate(timeout=30)
 
-    assert (impatient.returncode, last_words.strip()) == (130, "spx-data: interrupted")
+    assert (impatient.returncode, complaint) == (0, "")
+    assert last_words.endswith("the run goes on: spx-data stop ends it\n")
+    assert waits == "no run in progress: waiting for one to begin (Ctrl-C ends this)\n"
     assert run.returncode == 0, said
     assert (watching.returncode, errors) == (0, "")
     assert lake.sealed() == [DATE]

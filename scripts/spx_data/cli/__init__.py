@@ -13,7 +13,7 @@ import click
 
 from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
-from spx_data.cli.output import make_safe, say
+from spx_data.cli.output import VERSION, make_safe, say
 from spx_data.errors import SpxDataError
 from spx_data.text import commands as marked
 from spx_data.text import printable
@@ -49,6 +49,8 @@ _COMMANDS = {
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
     "completion": "spx_data.cli.completion:completion",
+    "help": "spx_data.cli.itself:help_",
+    "version": "spx_data.cli.itself:version",
 }
 _ALIASES = {"gap-analysis": "gaps"}
 
@@ -72,6 +74,16 @@ class _Root(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         _mark_blocks(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that *args* begin with; where there is none, the error names those like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            known = [*_COMMANDS, *_ALIASES]
+            raise click.NoSuchCommand(error.command_name, possibilities=known, ctx=ctx) from None
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -102,7 +114,7 @@ def _mark_blocks(command: click.Command) -> None:
     cls=_Root,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(__version__, prog_name="spx-data")
+@click.version_option(__version__, "-V", "--version", prog_name="spx-data", message=VERSION)
 @click.option(
     "--configfile",
     "overlays",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from spx_data.cli.call import Call, dates_argument
+from spx_data.cli.output import Choice
 from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def mend(ctx: click.Context, dates: Dates | None) -> None:
 @dates_argument()
 @click.option(
     "--restated",
-    type=click.Choice(("report", "keep", "replace")),
+    type=Choice(("report", "keep", "replace")),
     help="What becomes of a day that the source has changed; recheck.restated unless told.",
 )
 @click.pass_context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import BashComplete, ShellComplete, get_completion_class
 
-from spx_data.cli.output import say
+from spx_data.cli.output import Choice, say
 
 PROGRAM = "spx-data"
 SHELLS = ("bash", "zsh", "fish")
@@ -46,7 +46,7 @@ def script(shell: str, command: click.Command) -> str:
 
 
 @click.command(short_help="Print a completion script for your shell.")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     r"""Print the script by which SHELL completes spx-data's commands and options.

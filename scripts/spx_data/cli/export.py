@@ -10,7 +10,7 @@ import click
 
 from spx_data import exports
 from spx_data.cli.call import DATES, FOLDER, Call
-from spx_data.cli.output import say
+from spx_data.cli.output import Choice, say
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted
 
@@ -33,7 +33,7 @@ class _Export(click.Command):
 @click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
 @click.option(
     "--missing",
-    type=click.Choice(["raise", "warn", "ignore"]),
+    type=Choice(["raise", "warn", "ignore"]),
     default="raise",
     show_default=True,
     help="What to do about sessions in this range that are not sealed.",

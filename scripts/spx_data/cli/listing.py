@@ -10,6 +10,7 @@ import click
 
 from spx_data.cli.call import DATES, Call, ends
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake, tell_of_strangers
+from spx_data.cli.output import Choice
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
 from spx_data.market.dates import Dates
 from spx_data.text.words import count, counted, duration, minute, points, size
@@ -62,7 +63,7 @@ SESSIONS = List(
 @click.option(
     "--status",
     "words",
-    type=click.Choice(_WORDS),
+    type=Choice(_WORDS),
     multiple=True,
     metavar="WORD",
     help=f"Only dates in this state; repeatable: {', '.join(_WORDS)}.",
@@ -196,7 +197,7 @@ ALIKE = List(
 @click.argument("dates", type=DATES, required=False)
 @click.option("--since", type=DATES, help='Only what happened since then, like yesterday or "last 7 days".')
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this error; repeatable.")
-@click.option("--by", type=click.Choice(_ASPECTS), help="Count errors by what they have in common.")
+@click.option("--by", type=Choice(_ASPECTS), help="Count errors by what they have in common.")
 @click.option("--each", is_flag=True, help="Each error, also in a table: as JSON and CSV have them.")
 @ERRORS.options(limit="At most N: the newest, or the largest groups.")
 @click.pass_obj

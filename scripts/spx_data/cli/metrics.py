@@ -10,7 +10,7 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
-from spx_data.cli.output import console
+from spx_data.cli.output import Choice, console
 from spx_data.cli.table import Column, Row
 from spx_data.market.dates import Dates
 from spx_data.text.words import count, duration, minute, size
@@ -61,7 +61,7 @@ FILLS = List(_columns(), empty="no sealed dates")
 
 @click.command(short_help="Show how fast dates were filled, and the trend.")
 @click.argument("dates", type=DATES, required=False)
-@click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
+@click.option("--by", "step", type=Choice(["month", "week"]), help="Medians of each month or week.")
 @click.option("--trend", is_flag=True, help="The trend of each figure, by month (or --by week).")
 @FILLS.options(limit="At most N dates or periods, the newest.")
 @click.pass_obj

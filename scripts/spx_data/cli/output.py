@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import difflib
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # What makes a spreadsheet compute a cell, or look into it for a command; and what is a number all the same.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+VERSION = "%(prog)s, version %(version)s"
 _HANDLER = "spx-data-plain"
 # What stands for a character where the terminal's encoding has none such.
 _PLAIN = {
@@ -55,12 +57,22 @@ _PLAIN = {
 }
 
 
+class Choice(click.Choice[str]):
+    """One of some words; what is none of them is told with the nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What is wrong, the words that are right, and which of them may be meant."""
+        told = super().get_invalid_choice_message(value, ctx)
+        near = difflib.get_close_matches(str(value), self.choices, 1)
+        return f"{told} Did you mean {near[0]!r}?" if near else told
+
+
 def format_option(*choices: str) -> Callable[[F], F]:
     """The option `--format`; table, json and csv unless *choices* say otherwise."""
     return click.option(
         "--format",
         "form",
-        type=click.Choice(choices or ("table", "json", "csv")),
+        type=Choice(choices or ("table", "json", "csv")),
         default="table",
         show_default=True,
         help="Output format: a table for people, JSON or CSV for programs.",

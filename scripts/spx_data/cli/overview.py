@@ -10,7 +10,7 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import Format, console, format_option, print_document, print_table, print_words
+from spx_data.cli.output import Format, console, format_option, print_document, print_table, print_words, say
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
 from spx_data.lake.alike import OUTAGE
 from spx_data.text.words import count, counted, points, printable
@@ -39,20 +39,21 @@ _LEVELS = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"
 @click.command(short_help="Show the lake and the current run.")
 @format_option("table", "json")
 @click.option("--offline", is_flag=True, help="Do not ask the terminal.")
-@click.option("--watch", is_flag=True, help="Watch the current run until it ends.")
+@click.option("--watch", is_flag=True, help="Watch the current run, or the next one, until it ends.")
 @click.pass_obj
 def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
-    r"""Show what is sealed, what is missing, the run at work and what needs you.
+    r"""Show what is sealed, what is missing, the run at work and what needs you, the newest date first.
 
-    Always exits 0; spx-data health exits 1 when something needs you.
+    With --watch, Ctrl-C ends the watching, not the run. Always exits 0; spx-data health exits 1 when
+    something needs you.
 
     \b
     spx-data status
     spx-data status --format json --offline
     spx-data status --watch
     """
-    if watch:
-        _watch(call, form)
+    if watch and not _watched(call, form):
+        return
     from spx_data.lake.runs import current
     from spx_data.ops.health import Asking, Scene, alerts
     from spx_data.status import overview as overview_of
@@ -78,12 +79,21 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     print_alerts(alerts(scene), shown)
 
 
-def _watch(call: Call, form: Format) -> None:
+def _watched(call: Call, form: Format) -> bool:
+    """Watch a run; says whether it came to its end, and not the person's patience."""
     from spx_data.cli.progress import watch
+    from spx_data.lake.runs import current
 
     if form != "table":
         raise click.UsageError("--watch has no --format: it draws a live view")
-    watch(call.settings.layout)
+    layout = call.settings.layout
+    try:
+        watch(layout)
+    except KeyboardInterrupt:
+        if current(layout):
+            say("the run goes on: `spx-data stop` ends it")
+        return False
+    return True
 
 
 def _surroundings(scene: Scene) -> list[Check]:
@@ -258,7 +268,7 @@ def print_overview(overview: Overview, settings: Settings, to: Console | None = 
         line for line in overview.dates if line.date in (alike if line.state.kind in FAILING else newest)
     ]
     found = habits(overview.dates)
-    rows = [_row(line, settings.quality, found, alike.get(line.date)) for line in shown]
+    rows = [_row(line, settings.quality, found, alike.get(line.date)) for line in reversed(shown)]
     print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
     if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
         to.print(f"… and {older} older dates", style="dim")

@@ -74,10 +74,13 @@ def accompanied(layout: Layout, run: Run, logger: logging.Logger) -> Iterator[No
 
 
 def watch(layout: Layout) -> None:
-    """Show the run at work until it ends; say so where there is none."""
+    """Show the run at work until it ends; where there is none, wait for one to begin."""
     run = runs.current(layout)
     if run is None:
-        say("no run in progress")
+        say("no run in progress: waiting for one to begin (Ctrl-C ends this)")
+    while run is None:
+        time.sleep(_ALIVE_SECONDS)
+        run = runs.current(layout)
     while run is not None:
         with progress_shown(layout, run.name, stderr=False):
             at_work: Run | None = run

@@ -12,7 +12,7 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.metrics import Heading, show_over_time
-from spx_data.cli.output import console, print_csv, print_document
+from spx_data.cli.output import Choice, console, print_csv, print_document
 from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.errors import DateValidationError
 from spx_data.market.dates import Dates
@@ -67,7 +67,7 @@ DAYS = List(
 @click.command(short_help="Show what sealed days are worth, and why.")
 @click.argument("dates", type=DATES, required=False)
 @click.option("--below", type=click.FloatRange(0, 100), help="Only days with a score below this.")
-@click.option("--by", "step", type=click.Choice(["month", "week"]), help="Medians of each month or week.")
+@click.option("--by", "step", type=Choice(["month", "week"]), help="Medians of each month or week.")
 @click.option("--trend", is_flag=True, help="The trend of each figure, by month (or --by week).")
 @DAYS.options(limit="At most N days or periods, the newest.")
 @click.pass_context

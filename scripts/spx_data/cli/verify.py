@@ -11,7 +11,7 @@ import click
 
 from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import List, View, tell_of_strangers
-from spx_data.cli.output import Format, console, format_option, say
+from spx_data.cli.output import Choice, Format, console, format_option, say
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted, size
 
@@ -29,7 +29,7 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
 @click.option("--all", "everything", is_flag=True, help="Every sealed date; the default.")
 @click.option(
     "--depth",
-    type=click.Choice(["pages", "bytes"]),
+    type=Choice(["pages", "bytes"]),
     help="bytes: hash each file; pages: also read every page and row. Default: verify.depth.",
 )
 @click.option(

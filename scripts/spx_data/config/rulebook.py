@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import difflib
 import functools
 import re
 import reprlib
@@ -30,6 +31,7 @@ START_DATE = "processing.start_date"  # the only key without a default
 _ADDRESS = "thetadata.base_url"
 _ACCOUNT = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 _NO_LINE_END = r"(?!\n)"
+_LIKE = 0.7  # of 1: so alike are a word and what may be meant by it
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist, _SHORT.maxlevel = 10, 2
@@ -95,7 +97,9 @@ def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationVa
     for unknown in sorted(str(key) for key in set(found) - set(known)):
         sections = [] if where else [key.split(".")[0] for key, _ in rules() if key.endswith(f".{unknown}")]
         belongs = f"It belongs below '{sections[0]}:', indented by two blanks. " if sections else ""
-        cure = f"{belongs}Known here: {', '.join(known)}"
+        near = difflib.get_close_matches(unknown, known, 1, _LIKE)
+        meant = f"Did you mean {near[0]}? " if near else ""
+        cure = f"{belongs or meant}Known here: {', '.join(known)}"
         yield invalid(f"{inside}{unknown}", "there is no such key", cure)
 
 

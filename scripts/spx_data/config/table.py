@@ -154,8 +154,9 @@ def keys_of(text: str) -> list[str]:
     meant = _plain(text)
     found = [key for key in keys if _plain(key) == meant or _plain(key).startswith(f"{meant}.")]
     if not found:
-        nearest = ", ".join(_nearest(meant, keys)[:_SUGGESTED])
-        raise _refused(text, "there is no such key", f"Nearest: {nearest}. `spx-data config get` shows all")
+        nearest, *others = _nearest(meant, keys)[:_SUGGESTED]
+        cure = f"Did you mean {nearest}? Others like it: {', '.join(others)}. `spx-data config get` shows all"
+        raise _refused(text, "there is no such key", cure)
     return found
 
 

@@ -161,9 +161,9 @@ def test_a_wrong_value_is_one_line_and_the_file_stays(key, text, said, spx_data)
 @pytest.mark.parametrize(
     ("typed", "nearest"),
     [
-        ("processing.strat_date", "Nearest: processing.start_date,"),
-        ("start_date", "Nearest: processing.start_date,"),
-        ("thetadata.url", "Nearest: thetadata.base_url,"),
+        ("processing.strat_date", "Did you mean processing.start_date?"),
+        ("start_date", "Did you mean processing.start_date?"),
+        ("thetadata.url", "Did you mean thetadata.base_url?"),
         ("processing", "Its keys: processing.start_date,"),
     ],
 )
@@ -484,7 +484,7 @@ def test_a_key_that_is_none_is_a_wrong_call(spx_data):
     code, out, err = spx_data("config", "get", "processing.intervall")
 
     assert (code, out) == (2, "")
-    assert "Nearest: processing.interval," in err
+    assert "Did you mean processing.interval?" in err
 
 
 # validate -----------------------------------------------------------------------------------------------
@@ -511,8 +511,8 @@ def test_every_mistake_is_a_line_with_its_file_and_cure(spx_data, monkeypatch):
     for start in (
         "environment variable MAX_CONCURRENT_REQUESTS: thetadata.max_concurrent_requests: ",
         "config/config.yaml line 1: processing.interval: '2m' is not allowed. Allowed: 1s",
-        "config/config.yaml line 1: processing.strat_date: there is no such key. Known here: ",
-        "config/config.yaml line 3: procesing: there is no such key. Known here: ",
+        "config/config.yaml line 1: processing.strat_date: there is no such key. Did you mean start_date? ",
+        "config/config.yaml line 3: procesing: there is no such key. Did you mean processing? ",
         "config/config.yaml line 1: processing.roots.0: 'spx' is not allowed.",
         "config/config.yaml line 2: thetadata.format: API v2 has no ndjson. Use csv or json",
         "demo.yaml line 1: alerts: 7 is not allowed.",

@@ -408,14 +408,25 @@ def test_watching_ends_with_the_run(lake, as_run, capsys, monkeypatch):
     assert runs.current(layout) is None
 
 
-def test_where_no_run_is_at_work_one_line_says_so(lake, capsys):
-    watch(lake().layout)
+def test_where_no_run_is_at_work_the_next_one_is_waited_for(lake, as_run, capsys, monkeypatch):
+    layout, held = lake().layout, []
+    monkeypatch.setenv(INTERVAL_VARIABLE, "0.1")
 
-    assert capsys.readouterr().out == "no run is at work\n"
+    def begin():
+        as_run("one", layout=layout)
+        held.append(locks.hold(layout.run_lock))
+        threading.Timer(2, os.close, held).start()
+
+    threading.Timer(1, begin).start()
+    watch(layout)
+
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("no run in progress: waiting for one to begin")
+    assert any("dates 0 of 1 done" in line for line in others)
 
 
 def test_watching_is_for_people():
     called = CliRunner().invoke(status, ["--watch", "--format", "json"])
 
     assert called.exit_code == 2
-    assert "--watch is for people to look at" in called.output
+    assert "--watch has no --format" in called.output

@@ -216,7 +216,7 @@ def test_a_typo_is_named_with_what_is_known_there(document, where):
     with pytest.raises(ConfigurationValidationError, match=f"{where}: there is no such key") as caught:
         config.resolve(document, {})
 
-    assert caught.value.cure.startswith("Known here: ")
+    assert "Known here: " in caught.value.cure
 
 
 @pytest.mark.parametrize("section", ["thetadata", "processing", "verify", "recheck", "database"])
