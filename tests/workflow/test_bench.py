@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # cost is not start and lookup.
 _LONG = {
     "export",
+    "init",
     "process",
     "process-range",
     "process-gaps",
@@ -21,6 +22,7 @@ _LONG = {
     "cleanup",
     "serve",
     "mend",
+    "recheck",
     "probe",
     "recheck",
     # They tell of the command itself.
