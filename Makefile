@@ -63,7 +63,6 @@ demo: env
 	$(BIN)/spx-data --configfile config/demo.yaml status --offline
 	$(BIN)/python docs/examples/query.py docs/examples/atm_straddle.sql data/demo/parquet
 	@echo "The same as a page: data/demo/report/dashboard.html"
-	@echo "Next: $(BIN)/spx-data --configfile config/demo.yaml report --open"
 
 PYTEST ?= $(BIN)/pytest
 # All of them, where none are named.

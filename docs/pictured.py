@@ -83,6 +83,9 @@ class Lake:
         environment = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
         environment |= {slots.VARIABLE: str(self.folder.absolute() / "slots")}
         environment |= {"SPX_DATA_NOW": NOW, **({"THETADATA_BASE_URL": url} if url else {})}
+        # Commands are shown as they are typed: by a name that a shell finds, else by a path.
+        programs = Path(sys.executable).parent
+        environment["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         ended = subprocess.run(
             [Path(sys.executable).parent / command, *words],
             cwd=self.folder,

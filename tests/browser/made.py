@@ -31,17 +31,17 @@ def dashboard_of(lake: Lake) -> Path:
     return lake.settings.layout.dashboard
 
 
-def day_page(folder: Path) -> Path:
+def day_page(folder: Path, day: dt.date = DAY) -> Path:
     """Seal one date of a tiny market in a lake of its own, and make its page."""
     target = folder / "config" / "config.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
-    only = {"start_date": DAY.isoformat(), "end_date": DAY.isoformat()}
+    only = {"start_date": day.isoformat(), "end_date": day.isoformat()}
     target.write_text(yaml.safe_dump({"processing": only}))
     with theta_simulator.running(theta_simulator.Settings(size="tiny")) as terminal:
         settings = settings_of(folder, {"THETADATA_BASE_URL": terminal.url})
-        Date(settings, DAY).fill()
-    _spx_data(folder, {}, "report", DAY.isoformat())
-    return settings.layout.day_page(DAY)
+        Date(settings, day).fill()
+    _spx_data(folder, {}, "report", day.isoformat())
+    return settings.layout.day_page(day)
 
 
 def settings_of(folder: Path, environment: dict[str, str] | None = None) -> Settings:

@@ -59,13 +59,15 @@ class Shown:
         width: int = 1280,
         height: int = 900,
         theme: str = "light",
+        script: str = "",
         **context: Any,
     ) -> Iterator[Shown]:
-        """Open *file* in a window of so many pixels, in the light or in the dark."""
+        """Open *file* in a window of so many pixels, in the light or in the dark, after a *script*."""
         size = {"width": width, "height": height}
         window = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", **context)
         try:
             window.set_offline(True)
+            window.add_init_script(script)
             shown = cls(window.new_page(), file)
             shown._listen()
             shown.page.goto(file.as_uri(), wait_until="load")

@@ -46,7 +46,7 @@ def test_pointing_at_a_failed_date_says_why_how_often_and_what_to_type(opened, d
     told = card(shown).inner_text()
     assert REASON in told
     assert state.tries == 2
-    assert f"{state.tries} failing runs" in told
+    assert f"{state.tries} failed runs" in told
     assert str(FAILED) in card(shown).locator(".command code").inner_text()
 
 
@@ -66,6 +66,19 @@ def test_the_keyboard_opens_the_same_card_and_escape_closes_it(opened, dashboard
 
     assert focused == pointed
     assert card(shown).is_hidden()
+
+
+def test_a_link_to_a_date_opens_its_card(opened, dashboard):
+    shown = opened(dashboard)
+
+    shown.page.evaluate(f"location.hash = '#{FAILED}'")
+    card(shown).wait_for(state="visible")
+    followed = card(shown).inner_text()
+    shown.page.reload()
+
+    assert REASON in followed
+    assert card(shown).inner_text() == followed
+    assert shown.complaints == []
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["new-clipboard", "old-clipboard"])

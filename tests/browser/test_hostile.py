@@ -34,7 +34,7 @@ FOREIGN = """(own) => {
             if (/^on|^src$|^srcdoc$|^action$|^formaction$|^ping$/.test(attribute))
                 found.push(`${name} ${attribute}`);
             if (/href$/.test(attribute) &&
-                !/^(#[a-z-]*|(days\\/|\\.\\.\\/)?(dashboard|\\d{4}-\\d{2}-\\d{2})\\.html)$/.test(value))
+                !/^(#[a-z-]*|(days\\/|\\.\\.\\/)?(dashboard|\\d{4}-\\d{2}-\\d{2})\\.html(#[\\d-]+)?)$/.test(value))
                 found.push(`${name} ${attribute}=${value.slice(0, 80)}`);
         }
     }

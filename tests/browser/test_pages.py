@@ -36,6 +36,11 @@ VIOLATIONS = """async () => {
     return { refused: refused.sort(), ran: Boolean(globalThis.ran) };
 }"""
 
+# Later, by the page itself: what a test evaluates may do what a page may not.
+FUNCTION_OF_TEXT = """() => new Promise((done) => setTimeout(() => {
+    try { done(String(Function("return 1"))); } catch (error) { done(error.name); }
+}))"""
+
 # Every sortable column is clicked, and its cells read again. A number may have commas and a per cent sign.
 UNSORTED = """async () => {
     const key = (row, at) => (row.cells[at].dataset.sort ?? row.cells[at].textContent).trim();
@@ -126,6 +131,14 @@ def test_the_browser_lets_a_page_fetch_nothing_and_run_nothing_else(opened, file
     assert {"connect-src", "img-src", "frame-src", "style-src-elem", "script-src-elem"} <= set(
         found["refused"]
     )
+
+
+def test_charts_are_drawn_where_no_text_may_become_a_function(opened, file):
+    shown = opened(file)
+    shown.draw()
+    assert (shown.undrawn(), shown.complaints) == ([], [])
+
+    assert shown.page.evaluate(FUNCTION_OF_TEXT) == "EvalError"
 
 
 def test_every_column_sorts_numbers_as_numbers(opened, file):

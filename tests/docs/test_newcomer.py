@@ -102,15 +102,6 @@ def test_the_demo_prints_what_the_readme_shows(newcomer):
     assert transcript.difference(printed) == []
 
 
-def test_the_next_step_is_on_the_screen_after_the_demo_and_works(newcomer):
-    (step,) = re.findall(r"^Next: (.+)$", newcomer[2], re.MULTILINE)
-
-    codes, said = typed(newcomer[0], [("sh", f"{step}\n")])
-
-    assert codes == [0], said
-    assert "dashboard.html" in said
-
-
 def test_the_tutorial_leads_to_its_chart_and_a_repaired_day(newcomer, tmp_path):
     # The demo is filled there.
     folder = shutil.copytree(newcomer[0], tmp_path / "spx-data", symlinks=True)

@@ -125,13 +125,13 @@ def test_a_card_says_what_a_gap_is_and_gives_the_command_that_mends_it(every_kin
         assert told["why"] == gap.why or told["why"].removesuffix(" …") in gap.why
     parked = next(date for date, kind in lakes.UNSEALED.items() if kind is Kind.PARKED)
     assert card(tree, parked)["command"] == f"spx-data retry {parked} --force"
-    assert card(tree, parked)["tries"] == "3 failing runs"
-    assert card(tree, parked)["next run"] == "leaves it alone until you ask for it"
+    assert card(tree, parked)["tries"] == "3 failed runs"
+    assert card(tree, parked)["next run"] == "skipped until you retry it"
     turns = [card(tree, gap.date)["next run"] for gap in found.values() if gap.due]
-    assert turns == [f"takes it, number {place} of {len(turns)}" for place in range(1, len(turns) + 1)]
+    assert turns == [f"queued, number {place} of {len(turns)}" for place in range(1, len(turns) + 1)]
     missing = card(tree, dt.date(2024, 11, 5))
     assert missing["command"] == "spx-data process 2024-11-05"
-    assert re.fullmatch(r"about [\d,]+ rows, [\d.]+ MB, \d+ s", missing["it takes"])
+    assert re.fullmatch(r"about [\d,]+ rows, [\d.]+ MB, \d+ s", missing["estimate"])
     assert "command" not in found and card(tree, dt.date(2024, 12, 31))["command"] == ""
 
 
@@ -143,7 +143,7 @@ def test_a_card_says_what_a_sealed_day_is_worth_and_what_cost_it_points(tree):
     lost = poor["points lost by"].split("\n")
     assert lost[0].startswith("crossed: 18,299 of 469,200 quotes") and len(lost) == 4
     assert lost[-1] == "and 1 more"
-    assert poor["stands out"].startswith("score -2")
+    assert poor["outlier in"].startswith("score -2")
     assert poor["expirations"] == "6"
     assert poor["sealed"].startswith("2024-12-18 22:3")
     assert card(tree, lakes.UNJUDGED)["score"] == "not judged"

@@ -46,7 +46,7 @@ def test_what_is_otherwise_stands_first_and_the_rest_is_folded(lake):
         "no reader minds",
     ]
     assert [row.children[0].text for row in folded.one("tbody").children] == ["quoting", "half-days"]
-    assert "2 rows as assumed, or not seen" in root.one("summary").text
+    assert "2 rows as assumed or not observed" in root.one("summary").text
     assert not list(root.all("code"))
 
 
@@ -88,7 +88,7 @@ def test_the_queue_of_an_empty_lake_says_on_what_its_estimate_rests(lake):
 
     lead = shown(View.of(lake.settings, MOMENT), "queue").one("p", **{"class": "lead"}).text
 
-    assert lead.startswith("55 gaps; the next run takes 54 of them: about ")
+    assert lead.startswith("55 gaps; the next run fills 54 of them: about ")
     assert lead.endswith(
-        "side by side, from the listing of 2024-11-15 seen by a probe (no day is sealed yet)."
+        "in parallel, from the listing of 2024-11-15 seen by a probe (no day is sealed yet)."
     )

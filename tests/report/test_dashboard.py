@@ -40,8 +40,8 @@ def test_gaps_are_summed_up_above_them(every_kind, tree):
 
     lead = tree.one("section", id="queue").one("p", **{"class": "lead"}).text
 
-    assert lead.startswith(f"14 gaps; the next run takes {len(plan.gaps)} of them: about ")
-    assert lead.endswith("dates side by side.")
+    assert lead.startswith(f"14 gaps; the next run fills {len(plan.gaps)} of them: about ")
+    assert lead.endswith("dates in parallel.")
 
 
 def test_of_many_gaps_the_first_are_shown_and_the_command_for_the_others(tmp_path):
@@ -53,9 +53,7 @@ def test_of_many_gaps_the_first_are_shown_and_the_command_for_the_others(tmp_pat
     assert len(found.gaps) == 305
     assert len(queue_rows(root)) == 200
     below = [paragraph.text for paragraph in root.all("p") if "spx-data gaps" in paragraph.text]
-    assert below and below[0].startswith(
-        "105 more gaps of lower priority: spx-data gaps copy lists them all."
-    )
+    assert below and below[0].startswith("105 more gaps with lower priority: spx-data gaps copy lists all.")
 
 
 def test_a_lake_without_gaps_says_so(tmp_path):
@@ -68,9 +66,9 @@ def test_a_lake_without_gaps_says_so(tmp_path):
 
     root = shown(found, "overview", "queue")
 
-    assert [each.text for each in root.all("p", "nothing")] == ["There are no gaps: every session is sealed."]
+    assert [each.text for each in root.all("p", "nothing")] == ["No gaps: every session is sealed."]
     assert [each.text for each in root.all("p", "calm")] == [
-        "All is well: every session is sealed that can be, and none needs you."
+        "All clear: every session that can be sealed is sealed."
     ]
     assert tiles(root)["Next run"].startswith("nothing to do")
 
@@ -86,9 +84,9 @@ def test_the_leading_figures_are_those_of_the_lake(view, tree):
     assert found["Rows"].startswith(
         f"{known.rows / 1e6:.1f} million in {known.bytes / 1e6:.1f} MB of Parquet"
     )
-    assert found["Median score"] == "99.9 5 days to look at 2 of them below 80"
+    assert found["Median score"] == "99.9 5 days to check 2 below 80"
     assert found["Next run"].startswith("10 dates about ")
-    assert found["Next run"].endswith("1 gap waits for you")
+    assert found["Next run"].endswith("1 gap needs you")
     assert found["Last activity"].startswith("2024-12-30 22:3")
 
 
@@ -99,7 +97,7 @@ def test_sealed_dates_that_nobody_asks_for_are_counted_apart(tmp_path):
 
     found = tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
 
-    assert found["Sealed"] == "2 of 55 sessions, 3.6 % and 1 sealed date outside of them"
+    assert found["Sealed"] == "2 of 55 sessions, 3.6 % plus 1 sealed date out of range"
 
 
 def test_alerts_come_with_commands_to_copy_and_the_worst_is_the_first(view):
@@ -134,13 +132,13 @@ def test_a_run_at_work_is_shown_with_its_progress(tmp_path):
     os.close(waits)
     os.close(held)
 
-    assert found["Run at work"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
+    assert found["Run in progress"].startswith("1 of 4 dates since 2024-12-31 16:30 UTC")
     assert (
         f"terminal not answering since {now:%H:%M} UTC; asking again at {now:%H:%M:%S} UTC"
-        in away["Run at work"]
+        in away["Run in progress"]
     )
-    assert "left" not in away["Run at work"]
-    assert "Run at work" not in tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
+    assert "left" not in away["Run in progress"]
+    assert "Run in progress" not in tiles(shown(View.of(made.settings, lakes.MOMENT), "overview"))
 
 
 # Much, little and nothing -------------------------------------------------------------------------------
@@ -153,12 +151,9 @@ def test_an_empty_lake_has_its_calendar_and_its_gaps(tmp_path):
 
     assert len(cells(root)) == 55
     assert tiles(root)["Sealed"].startswith("0 of 55 sessions, 0 %")
-    assert tiles(root)["Median score"] == "– no day is judged yet"
+    assert tiles(root)["Median score"] == "– no judged days yet"
     lead = root.one("section", id="queue").one("p", **{"class": "lead"}).text
-    assert (
-        lead
-        == "55 gaps; the next run takes 54 of them; what that will take is unknown until a day is sealed."
-    )
+    assert lead == "55 gaps; the next run fills 54 of them; cost unknown until a day is sealed."
 
 
 def test_a_lake_that_has_no_session_yet_says_so(tmp_path):
@@ -179,4 +174,4 @@ def test_a_lake_that_nobody_judged_has_no_scores(tmp_path):
     sealed = [cell for cell in cells(root).values() if "state-sealed" in cell.classes]
     assert len(sealed) == 41
     assert all("unjudged" in cell.classes for cell in sealed)
-    assert tiles(root)["Median score"] == "– no day is judged yet"
+    assert tiles(root)["Median score"] == "– no judged days yet"

@@ -131,7 +131,7 @@ def test_the_score_and_every_part_and_check_are_on_the_page_in_their_numbers(dat
         line = checks[each["check"]]
         assert line["part"] == each["part"]
         assert line["hits"] == f"{each['hits']:,}"
-        assert line["of"] == (f"{each['of']:,}" if each["of"] else "nothing")
+        assert line["of"] == (f"{each['of']:,}" if each["of"] else "no data")
         assert line["first"] == (each["first"] or "")
         assert each["score"] is None or line["points"] == words.points(each["score"])
 
@@ -179,7 +179,7 @@ def test_a_day_without_neighbours_says_so(half):
     section = part(half, "verdict")
 
     assert not list(section.all("figure"))
-    assert "Too few judged days around" in section.text
+    assert "Too few judged neighbours" in section.text
 
 
 def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
@@ -203,18 +203,20 @@ def test_a_day_among_neighbours_shows_how_far_from_them_it_is(views):
     assert any(row.get("stands_out") and row["figure"] == neighbours.WORDS["score"] for row in shown)
 
 
-def test_pages_beside_are_linked_as_far_as_there_are_any(lake, views):
+def test_previous_and_next_are_the_sealed_days_beside_whether_they_have_a_page_or_not(lake, views):
     # One of a date that is not sealed is about to be removed: nothing leads there.
-    for date in (dt.date(2023, 12, 29), CLEAN, SPOILT):
+    for date in (dt.date(2023, 12, 29), CLEAN):
         files.write_text(lake.layout.day_page(date), "<html>")
 
     root, after = tree(lake, CLEAN), tree(lake, SPOILT)
+    together = Tree(page.html(day.page(lake, NOW, CLEAN, [CLEAN, SPOILT]))).root
 
     assert not [link for link in root.all("a") if link.attributes.get("rel") == "prev"]
-    assert root.one("a", rel="next").attributes["href"] == f"{SPOILT}.html"
+    assert root.one("a", rel="next").attributes["href"] == f"../dashboard.html#{SPOILT}"
+    assert together.one("a", rel="next").attributes["href"] == f"{SPOILT}.html"
     assert after.one("a", rel="prev").attributes["href"] == f"{CLEAN}.html"
     assert (
-        lake.layout.day_page(CLEAN).parent / root.one("a", title="the dashboard").attributes["href"]
+        lake.layout.day_page(CLEAN).parent / root.one("a", title="Dashboard").attributes["href"]
     ).resolve() == (lake.layout.dashboard.resolve())
 
 
@@ -248,9 +250,9 @@ def test_every_hit_of_the_passport_is_drawn_at_its_minute_and_in_its_chain(views
 def test_what_was_found_of_arbitrage_and_parity_is_said_in_words(trees):
     clean, spoilt = (part(trees[date], "findings").text for date in (CLEAN, SPOILT))
 
-    assert "Arbitrage: nothing found by vertical, butterfly" in clean
-    assert "Parity: nothing found by parity, parity-fit" in clean
-    assert "nothing found by vertical" not in spoilt
+    assert "Arbitrage: no findings (vertical, butterfly" in clean
+    assert "Parity: no findings (parity, parity-fit" in clean
+    assert "no findings (vertical" not in spoilt
     assert "bids beside an ask of another strike (vertical)" in spoilt
 
 
@@ -264,13 +266,13 @@ def test_a_day_of_which_nothing_could_be_looked_at_says_that(views):
 
     assert section.figures == []
     assert section.more["words"] == [
-        "Arbitrage: nothing of the day could be looked at.",
-        "Parity: nothing of the day could be looked at.",
+        "Arbitrage: no data to check.",
+        "Parity: no data to check.",
     ]
     root = shown(view, *OTHERS, "chains")
-    assert "– of 100 not judged Nothing of it could be judged." in part(root, "verdict").text
-    assert "No record of this day carries a price" in part(root, "underlying").text
-    assert "Nothing was listed for this date." in part(root, "chains").text
+    assert "– of 100 not judged Nothing could be judged." in part(root, "verdict").text
+    assert "No record carries a price" in part(root, "underlying").text
+    assert "Nothing listed for this date." in part(root, "chains").text
     assert facts(part(root, "provenance"))["hours"] == "no calendar has this date"
 
 
@@ -324,8 +326,8 @@ def test_prices_are_told_with_what_they_moved_by(views, trees):
 
     moved = f"{100 * (found['close'] / before - 1):+.2f} %".replace("-", "−")
     assert shown["close"].startswith(f"{found['close']:,.2f} ")
-    assert shown["on the day"] == f"{moved} from {before:,.2f} on {CLEAN}"
-    assert "on the day" not in tiles(part(trees[CLEAN], "underlying"))
+    assert shown["change"] == f"{moved} from {before:,.2f} on {CLEAN}"
+    assert "change" not in tiles(part(trees[CLEAN], "underlying"))
 
 
 # Chains -------------------------------------------------------------------------------------------------
@@ -380,7 +382,7 @@ def test_what_was_asked_and_set_aside_is_counted(views, trees):
     assert known["requests"].startswith(f"{len(asked)}: ")
     assert known["received"] == words.size(sum(event["bytes"] for event in asked))
     assert known["longest"] == f"{max(event['seconds'] for event in asked):,.3f} s"
-    assert known["set aside"].startswith(f"{found['rejects']['rows']} (1 negative-price")
+    assert known["rejected"].startswith(f"{found['rejects']['rows']} (1 negative-price")
     assert str(views[SPOILT].layout.rejects(SPOILT)) in section.text
     stages = [(line["stage"], line["ended"]) for line in rows(section) if "ended" in line]
     assert stages == [("list", "finished"), ("download", "finished"), ("merge", "sealed")]
@@ -392,9 +394,9 @@ def test_a_half_day_of_the_older_api_tells_its_hours_and_that_no_vendor_did(half
     known = facts(part(half, "provenance"))
 
     assert known["API"] == "v2"
-    assert known["vendor"].startswith("not told")
-    assert known["hours"] == "09:30 to 13:00, an early close"
-    assert "09:30 to 13:00 New York, an early close" in half.text
+    assert known["vendor"].startswith("not given")
+    assert known["hours"] == "09:30 to 13:00, early close"
+    assert "09:30 to 13:00 New York, early close" in half.text
 
 
 def test_a_stage_that_was_killed_is_told_as_interrupted_and_nonsense_is_left_out():
@@ -435,7 +437,7 @@ def test_what_strangers_said_stays_text(half):
 
 
 def test_a_date_that_is_not_sealed_has_no_page(lake):
-    with pytest.raises(DateValidationError, match="2024-01-04 is not sealed") as caught:
+    with pytest.raises(DateValidationError, match="2024-01-04 has no page: after the end date") as caught:
         day.page(lake, NOW, dt.date(2024, 1, 4))
 
     assert "spx-data process 2024-01-04" in caught.value.cure

@@ -122,8 +122,8 @@ def test_gaps_are_named_on_the_page(lake, view):
     text = written(view, "presence")
 
     assert sum(gap["stamps"] for gap in section.more["gaps"]) == missing
-    assert f"{missing:,} are missing." in text
-    for cell in (first["chain"], first["contract"] or "every one", first["first"], first["last"]):
+    assert f"{missing:,} are absent without explanation." in text
+    for cell in (first["chain"], first["contract"] or "all", first["first"], first["last"]):
         assert f">{cell}</td>" in text
 
 
@@ -337,7 +337,7 @@ def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
 
     text = written(quiet, *SECTIONS)
 
-    assert "No chain of the day has an implied volatility at the money." in text
+    assert "No chain has an at-the-money implied volatility." in text
     assert [figure.name for name in SECTIONS for figure in content(quiet, name).figures] == [
         "contracts",
         "lacking",

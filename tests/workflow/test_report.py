@@ -125,7 +125,7 @@ def test_a_report_shows_the_pages_with_captions_in_categories_though_a_date_is_m
     }
     assert all('<meta name="generator" content="spx-data ' in page for page in made.values())
     assert END in made[day]
-    assert "Run at work" not in made[dashboard]  # it ended with this page
+    assert "Run in progress" not in made[dashboard]  # it ended with this page
 
 
 def test_without_what_draws_charts_a_run_fills_and_says_in_one_line_that_it_makes_no_pages(

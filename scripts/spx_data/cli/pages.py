@@ -19,7 +19,7 @@ from spx_data.errors import SpxDataError
 from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
-    from spx_data.report import Made
+    from spx_data.report.many import Made
     from spx_data.settings import Settings
 
 # Where the pages are that were made, the last one last; and whether none of them failed.
@@ -71,9 +71,9 @@ def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = Fal
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
     """
-    from spx_data.report import newest_stale, write_dashboard
+    from spx_data.report import kept, write_dashboard
 
-    paths, well = _make(settings, moment, newest_stale(settings), debug)
+    paths, well = _make(settings, moment, kept.newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
     paths.append(write_dashboard(settings, moment))
     say(str(paths[-1]))
@@ -89,22 +89,28 @@ def make_days(
         DateValidationError: none of them is sealed.
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
     """
-    from spx_data.report import named_dates
+    from spx_data.report import named_dates, write_dashboard
 
-    return _make(settings, moment, named_dates(settings.layout, dates), debug)
+    outcome = _make(settings, moment, named_dates(settings.layout, dates), debug)
+    if outcome[0] and not settings.layout.dashboard.exists():  # to which pages lead
+        write_dashboard(settings, moment)
+    return outcome
 
 
 def _make(settings: Settings, moment: dt.datetime, dates: Sequence[dt.date], debug: bool) -> Outcome:
-    """Make the pages of *dates*: each path as soon as it is there, and in the end what got in the way."""
+    """Make the pages of *dates*: each path as soon as it is there, and in the end what got in the way.
+
+    For *debug* in this process alone, which has the tracebacks.
+    """
     from spx_data.cli.screen import bar
     from spx_data.report import write_days
 
-    to = console()
+    to, processes = console(), 1 if debug else None
     paths, bad = [], []
     try:
         # In a pipe the paths say how far it is.
         with bar("making pages", "pages", to) if to.is_terminal else nullcontext() as show:
-            for number, made in enumerate(write_days(settings, moment, dates), start=1):
+            for number, made in enumerate(write_days(settings, moment, dates, processes), start=1):
                 if made.path:
                     paths.append(made.path)
                     to.print(str(made.path), markup=False, soft_wrap=True)
@@ -153,11 +159,10 @@ def _told(made: Made) -> str:
 )
 @click.pass_obj
 def serve(call: Call, port: int, host: str, refresh: int) -> None:
-    r"""Show the dashboard, made anew as often as it is looked at, and the page of any sealed day.
+    r"""Show the dashboard as it is now, and the page of any sealed day.
 
-    It only looks, at the lake and the settings it was started with, and answers this machine alone unless
-    --host says otherwise. From elsewhere: ssh -L 8765:127.0.0.1:8765 MACHINE, then the same address. Ctrl-C
-    ends it.
+    It changes nothing, takes up settings that you change, and answers this machine alone unless --host says
+    otherwise. From elsewhere: ssh -L 8765:127.0.0.1:8765 MACHINE, then the same address. Ctrl-C ends it.
 
     \b
     spx-data serve
@@ -166,9 +171,9 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     from spx_data.report import check_installed
 
     check_installed()
-    from spx_data.report.server import Pages, Server
+    from spx_data.report.server import Pages, Server, Watch
 
-    pages = Pages(call.settings, refresh)
+    pages = Pages(call.settings, refresh, Watch(call.files, lambda: Call(call.overlays).settings))
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host:
         raise click.UsageError("--host is empty. Write 127.0.0.1, ::1, or 0.0.0.0 for every address")

@@ -6,47 +6,32 @@ thrown away: nothing reads them again.
 What draws their charts is the extra `report` of the package: without it there are no pages, and all else
 works (`check_installed`).
 
-The page of a day is made anew, where nobody asks for it by name, once it is stale: the day was sealed after
-it, or it was made by another release of this project. What it says of the days around it, and by the weights
-of the config, is as old as the page.
+The page of a day that nobody asks for by name is made again once it is stale (`kept`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from spx_data import __version__, status
+from spx_data import status
 from spx_data.config import shipped
-from spx_data.errors import (
-    DateValidationError,
-    FileCorruptionError,
-    InsufficientDiskSpaceError,
-    SpxDataError,
-)
+from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.lake import session_states
 from spx_data.market.dates import Dates
+from spx_data.report import kept
 from spx_data.settings import Settings
-from spx_data.status import Summary
-from spx_data.store import files, reads
+from spx_data.store import files
 from spx_data.store.layout import Layout
 from spx_data.text import commands
 
-_HEAD = 512  # bytes: the release stands at the beginning of a page
+if TYPE_CHECKING:
+    from spx_data.report.many import Made
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Made:
-    """What came of the page of one date: where it is, or the error that got in its way."""
-
-    date: dt.date
-    path: Path | None = None
-    error: Exception | None = None
 
 
 def check_installed() -> None:
@@ -74,14 +59,8 @@ def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
     return target
 
 
-def day_text(
-    settings: Settings,
-    moment: dt.datetime,
-    date: dt.date,
-    together: Collection[dt.date] = (),
-    summaries: Sequence[Summary] | None = None,
-) -> str:
-    """The page of *date*, a sealed one; it leads to those beside it that there are, or are made *together*.
+def day_text(settings: Settings, moment: dt.datetime, date: dt.date) -> str:
+    """The page of *date*, a sealed one.
 
     Raises:
         DateValidationError: it is not sealed.
@@ -91,32 +70,32 @@ def day_text(
     check_installed()
     from spx_data.report import day, page
 
-    return page.html(day.page(settings, moment, date, together, summaries))
+    return page.html(day.page(settings, moment, date))
 
 
-def write_days(settings: Settings, moment: dt.datetime, dates: Collection[dt.date]) -> Iterator[Made]:
-    """Write the pages of *dates*, one after the other; one of which there can be no page stops no other.
+def write_days(
+    settings: Settings, moment: dt.datetime, dates: Collection[dt.date], processes: int | None = None
+) -> Iterator[Made]:
+    """Write the pages of *dates*; one of which there can be no page stops no other.
+
+    They come in the order of the dates, whatever number of *processes* makes them; None is what suits.
 
     Raises:
         MachineError: what draws charts is not installed.
         PermissionDeniedError, InsufficientDiskSpaceError: no page can be written.
     """
+    if not dates:
+        return
     check_installed()
+    from spx_data.report import many
+
     files.check_writable(settings.layout.dashboard.parent)
-    summaries = status.summaries(settings, moment) if dates else None
-    for date in dates:
-        try:
-            target = settings.layout.day_page(date)
-            files.write_text(target, day_text(settings, moment, date, dates, summaries))
-            yield Made(date, target)
-        except InsufficientDiskSpaceError:
-            raise  # as it would be for every other date
-        except Exception as error:  # whatever it is, the other dates get their pages
-            yield Made(date, error=error)
+    summaries = status.summaries(settings, moment)
+    yield from many.Pages(settings, moment, dates, summaries).make_all(processes)
 
 
 def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
-    """The dates of which somebody who names *within* wants pages: the sealed ones, and each named by itself.
+    """The dates *within* of which there are to be pages: the sealed ones, and each named by itself.
 
     Raises:
         DateValidationError: there is none.
@@ -126,32 +105,11 @@ def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
     if not found:
         raise DateValidationError(
             "none of these dates is sealed, and only sealed days have a page",
-            cure="`spx-data list` shows what is sealed, `spx-data gaps` what is in the way of the others",
+            cure="`spx-data list` shows what is sealed, `spx-data gaps` what is missing",
             what="dates",
             reason="none is sealed",
         )
     return found
-
-
-def newest_stale(settings: Settings) -> list[dt.date]:
-    """Those of the newest sealed dates whose page is stale; of so many as `report.day_pages` says."""
-    count = settings.report.day_pages
-    newest = session_states.sealed_dates(settings.layout)[-count:] if count else []
-    return [date for date in newest if is_stale(settings.layout, date)]
-
-
-def is_stale(layout: Layout, date: dt.date) -> bool:
-    """Whether the page of a sealed *date* is missing, older than its seal, or of another release."""
-    page = layout.day_page(date)
-    try:
-        with reads.reading(page) as stream:
-            head = stream.read(_HEAD)
-        return (
-            page.stat().st_mtime < layout.sidecar(date).stat().st_mtime
-            or f'"spx-data {__version__}"'.encode() not in head
-        )
-    except (OSError, FileCorruptionError):
-        return True
 
 
 def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
@@ -162,7 +120,7 @@ def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
     if not settings.report.after_runs:
         return None
     try:
-        for made in write_days(settings, moment, newest_stale(settings)):
+        for made in write_days(settings, moment, kept.newest_stale(settings)):
             if made.error:
                 _log.warning("no page of %s: %s", made.date, _told(made.error))
         return write_dashboard(settings, moment)

@@ -90,6 +90,7 @@ DATES, DAY, MOMENT = "dates", "day", "moment"
 _ASIDE = 8
 # Values further apart than this would hide each other on a linear scale.
 _FAR_APART = 20.0
+_THOUSAND = 1000  # from which on numbers are short: 1.5k
 
 
 def shared(where: str) -> alt.Chart:
@@ -123,24 +124,35 @@ def time(field: str) -> alt.X:
         tickCount=alt.ExprRef("max(2, floor(width / 90))"),
         labelExpr=f"{_IS_TIME} ? {_TIMES if field == MOMENT else repr('')} : {_DATES}",
         labelFlush=True,
-        labelPadding=5,
+        labelPadding=9,  # the first label is below that of the other axis
         labelSeparation=8,
     )
     aside = _ASIDE if field in {DAY, MOMENT} else 0
     return alt.X(f"{field}:T", title=None, scale=alt.Scale(type="utc", padding=aside), axis=axis)
 
 
-def amounts(field: str, title: str, values: Sequence[float] = (), *, zero: bool = True) -> alt.Y:
-    """An axis of numbers like 500 and 1.5k; logarithmic where the *values* are too far apart for another."""
+def numbers(most: float, *, whole: bool = False) -> alt.Axis:
+    """An axis of numbers up to *most* like 500 and 1.5k, as exact as its ticks are close; *whole* counts."""
+    step = 1 if whole else alt.Undefined
+    form = "~s" if most >= _THOUSAND else "~f"
+    return alt.Axis(tickCount=4, format=form, tickMinStep=step, labelExpr="datum.value ? datum.label : '0'")
+
+
+def amounts(field: str, title: str, values: Sequence[float], *, zero: bool = True) -> alt.Y:
+    """The axis of *values*; logarithmic where they are too far apart for another."""
+    if min(values) <= 0 or max(values) <= _FAR_APART * min(values):
+        return alt.Y(field, title=title, axis=numbers(max(values)), scale=alt.Scale(zero=zero))
     labels = "format(datum.value, datum.value < 1 ? '~g' : '.3~s')"
-    if not values or min(values) <= 0 or max(values) <= _FAR_APART * min(values):
-        axis = alt.Axis(tickCount=4, labelExpr=labels)
-        return alt.Y(field, title=title, axis=axis, scale=alt.Scale(zero=zero))
     scale = alt.Scale(type="log", domain=[0.8 * min(values), 1.25 * max(values)], nice=False)
     ticks = [digit * 10.0**power for power in range(-4, 12) for digit in (1, 2, 5)]
     within = [tick for tick in ticks if 0.8 * min(values) <= tick <= 1.25 * max(values)]
     axis = alt.Axis(values=within, labelExpr=labels)
     return alt.Y(field, title=f"{title}, logarithmic", scale=scale, axis=axis)
+
+
+def counts(field: str, title: str, most: float) -> alt.Y:
+    """The axis of counts up to *most*, in whole steps."""
+    return alt.Y(field, title=title, axis=numbers(most, whole=True))
 
 
 def bars(rows: Iterable[Row]) -> alt.Chart:

@@ -105,6 +105,8 @@ class Page(Generic[V]):
     scripts: Sequence[str] = ()
     home: str | None = None  # where the dashboard is, seen from the page
     refresh_seconds: int | None = None  # how often a page that is served loads itself anew
+    rules: str = ""  # those that its days were judged by (`kept.rules`)
+    notice: str = ""  # what is to be known before anything else
 
     @property
     def contents(self) -> Iterator[tuple[Section[V], Content]]:
@@ -219,4 +221,5 @@ def _templates() -> jinja2.Environment:
     )
     found.filters |= {name: getattr(words, name) for name in words.__all__}
     found.filters |= {"embedded": embedded, "specification": specification}
+    found.filters["typed"] = lambda command: shown(f"`{command}`")
     return found

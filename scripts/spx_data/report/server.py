@@ -1,9 +1,9 @@
-"""The pages over HTTP, for who wants to watch: made when they are asked for, and never a file by its path.
+"""The pages over HTTP, made on request; no file is served by its path.
 
 The standard library's server is enough and adds no dependency: a few people look at two kinds of pages, read
-only, most of them on this machine. It answers GET and HEAD, and who asks for it by a name of its own: else a
-stranger's web page could have its own name lead here and read along (DNS rebinding). Ports do not matter to
-that, so `ssh -L` may forward any.
+only, most of them on this machine. It answers GET and HEAD, and only requests for a name of its own: a
+stranger's web page could point its own name here and read along (DNS rebinding). Ports do not matter to that,
+so `ssh -L` may forward any.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET, AF_INET6, SHUT_RDWR
+from pathlib import Path
+from socket import AF_INET, AF_INET6
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from spx_data import __version__, report
@@ -34,19 +35,19 @@ from spx_data.errors import (
 )
 from spx_data.lake import runs
 from spx_data.market import sessions
-from spx_data.report import dashboard, page
+from spx_data.report import absent, dashboard, kept, page
+from spx_data.report.visitors import Visitors
 from spx_data.settings import Settings
 from spx_data.store import files, limits, reads, seals
 
 _KEPT_SECONDS = 3.0  # a dashboard younger than this is shown again, to however many look at it
 _AT_WORK_SECONDS = 10  # between two looks at a run, at most
-# Connections at a time, and how long one may take to ask, and to be answered.
-_MOST_VISITORS = 64
-_ASKING_SECONDS, _ANSWERING_SECONDS = 20.0, 300.0
+_MOST_VISITORS = 64  # connections at a time
 _PAUSE_SECONDS, _GLANCE_SECONDS = 0.1, 0.002
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _DAY = re.compile(r"/days/([0-9]{4}-[0-9]{2}-[0-9]{2})\.html")
+_LINK = re.compile(r"\.\./dashboard\.html#([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
 # What a page may do is said here too: a file in the place of a kept page may be anybody's.
@@ -71,35 +72,69 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Watch(NamedTuple):
+    """The config *files* whose changes are taken up, and what reads the settings again."""
+
+    files: Sequence[Path] = ()
+    read: Callable[[], Settings] | None = None
+
+    @property
+    def state(self) -> list[tuple[int, int] | None]:
+        """What changes with the files: when they were written, and their sizes."""
+        return [_written(path) for path in self.files]
+
+
 class Pages:
     """The pages of one lake, each made when it is asked for, and one at a time.
 
-    The dashboard is that of the moment and loads itself anew after *refresh* seconds, sooner while a run is
-    at work. The page of a day is kept where `spx-data report` keeps it.
+    The dashboard is that of the moment and loads itself again after *refresh* seconds, sooner during a run.
+    The page of a day is kept where `spx-data report` keeps it. Settings that change meanwhile are taken up
+    where they can be used; otherwise the dashboard says why not.
     """
 
-    def __init__(self, settings: Settings, refresh: int) -> None:
+    def __init__(self, settings: Settings, refresh: int, watch: Watch | None = None) -> None:
         self._settings, self._refresh = settings, refresh
+        self._watch = watch or Watch()
+        self._read, self._trouble = self._watch.state, ""
         self._making = threading.Lock()
         self._dashboard, self._made_at = "", -_KEPT_SECONDS
 
     def reply(self, target: str) -> Reply:
-        """What is answered to who asks for *target*; trouble is a page too."""
+        """What is answered to a request for *target*; trouble is a page too."""
         path = target.partition("?")[0]
         try:
+            self._take_up()
             if path in {"/", f"/{self._settings.layout.dashboard.name}"}:
                 return Reply(self.dashboard())
             if (named := _DAY.fullmatch(path)) and (date := _date(named[1])):
-                return Reply(self.day(date))
+                return self._about(date)
             return _refusal(HTTPStatus.NOT_FOUND, "There is no such page. / is the dashboard.")
-        except DateValidationError as error:
-            return _refusal(HTTPStatus.NOT_FOUND, str(error))
         except SpxDataError as error:
             said = str(error)
         except Exception as error:  # whatever it is, the next page may be well
             said = f"Unexpected {type(error).__name__}: {error}. spx-data --debug report shows where."
         # What is wrong now may be right in a while.
         return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, said, Refresh=str(self._refresh))
+
+    def _take_up(self) -> None:
+        """Use the settings of now, where their files have changed."""
+        with self._making:
+            state = self._watch.state
+            if state == self._read or self._watch.read is None:
+                return
+            self._read, self._made_at = state, -_KEPT_SECONDS
+            try:
+                self._settings, self._trouble = self._watch.read(), ""
+            except SpxDataError as error:
+                self._trouble = f"The settings have changed and cannot be used, so the old ones hold. {error}"
+
+    def _about(self, date: dt.date) -> Reply:
+        """The page of *date*, or the one that says why there is none."""
+        try:
+            return Reply(self.day(date))
+        except DateValidationError as error:
+            found = absent.page(self._settings, sessions.now(), date, error)
+            return Reply(page.html(found), HTTPStatus.NOT_FOUND)
 
     def dashboard(self) -> str:
         """The dashboard of now, or one that is a few seconds old.
@@ -112,7 +147,7 @@ class Pages:
                 layout = self._settings.layout
                 seconds = min(self._refresh, _AT_WORK_SECONDS) if runs.current(layout) else self._refresh
                 found = dashboard.page(self._settings, sessions.now(), live=True)
-                self._dashboard = page.html(replace(found, refresh_seconds=seconds))
+                self._dashboard = page.html(replace(found, refresh_seconds=seconds, notice=self._trouble))
                 self._made_at = time.monotonic()
             return self._dashboard
 
@@ -126,88 +161,15 @@ class Pages:
         layout = self._settings.layout
         target = layout.day_page(date)
         with self._making:
-            if seals.is_sealed(layout.parquet(date)) and not report.is_stale(layout, date):
-                kept = reads.content(target).decode(errors="replace")
-                if page.has_policy(kept):
-                    return kept
+            if seals.is_sealed(layout.parquet(date)) and not kept.is_stale(self._settings, date):
+                text = reads.content(target).decode(errors="replace")
+                if page.has_policy(text):
+                    return _LINK.sub(r"\1.html", text)
             text = report.day_text(self._settings, sessions.now(), date)
-            # Who may only read the lake can look at it all the same.
+            # A lake that can only be read is shown all the same.
             with suppress(PermissionDeniedError, InsufficientDiskSpaceError):
                 files.write_text(target, text)
-            return text
-
-
-class _Visitors:
-    """The connections that are open: so many at a time, and none for longer than a request or a page takes.
-
-    Who comes when all places are taken gets that of whoever has been longest without having asked, so a
-    thousand idle connections keep nobody out.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        # Since when (monotonic seconds), the first one first; those whose threads have yet to see their end.
-        self._asking: dict[Any, float] = {}
-        self._answered: dict[Any, float] = {}
-        self._ending: set[Any] = set()
-        self._said = False
-
-    def enter(self, visitor: Any, most: int) -> bool:
-        """Let the connection *visitor* in, unless *most* are in and each of them is being answered."""
-        with self._lock:
-            if len(self._asking) + len(self._answered) >= most:
-                self._say(f"more than {most} connections at a time: idle ones are ended")
-                if not self._asking or len(self._ending) >= most:
-                    return False
-                self._end(next(iter(self._asking)))
-            self._asking[visitor] = time.monotonic()
-        return True
-
-    @property
-    def are_many(self) -> bool:
-        """Whether anybody has been pushed out whose thread goes on."""
-        return bool(self._ending)
-
-    def has_asked(self, visitor: Any) -> None:
-        """Note that *visitor* has asked, and is answered from now on."""
-        with self._lock:
-            if self._asking.pop(visitor, None) is not None:
-                self._answered[visitor] = time.monotonic()
-
-    def leave(self, visitor: Any) -> None:
-        """Forget *visitor*."""
-        with self._lock:
-            self._asking.pop(visitor, None)
-            self._answered.pop(visitor, None)
-            self._ending.discard(visitor)
-
-    def tire(self) -> None:
-        """End the connections that take too long, a byte a second or not."""
-        with self._lock:
-            now = time.monotonic()
-            for these, seconds in ((self._asking, _ASKING_SECONDS), (self._answered, _ANSWERING_SECONDS)):
-                for visitor in [each for each, since in these.items() if now - since > seconds]:
-                    self._end(visitor)
-
-    def make_room(self, error: OSError) -> None:
-        """End all that have not asked, since nobody else can be let in for *error*."""
-        with self._lock:
-            self._say(f"{error.strerror}: idle connections are ended (more room: `ulimit -n 4096`)")
-            for visitor in list(self._asking):
-                self._end(visitor)
-
-    def _end(self, visitor: Any) -> None:
-        """Let the thread of *visitor* find its connection ended."""
-        self._asking.pop(visitor, None)
-        self._answered.pop(visitor, None)
-        self._ending.add(visitor)
-        with suppress(OSError):
-            visitor.shutdown(SHUT_RDWR)
-
-    def _say(self, words: str) -> None:
-        if not self._said:
-            self._said = True
-            _log.warning("spx-data serve: %s. This is said once", words)
+            return _LINK.sub(r"\1.html", text)  # made when somebody asks for it
 
 
 class Server(ThreadingHTTPServer):
@@ -221,13 +183,13 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, pages: Pages) -> None:
-        self.pages, self._host, self.visitors = pages, host, _Visitors()
+        self.pages, self._host, self.visitors = pages, host, Visitors()
         # An address with colons is one of IPv6; a name is looked up as IPv4, which every machine has.
         self.address_family = AF_INET6 if ":" in host else AF_INET
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind; without a look at who has that address, which takes some machines seconds."""
+        """Bind; without looking up the name of the address, which takes some machines seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self._host, self.socket.getsockname()[1]
 
@@ -244,7 +206,7 @@ class Server(ThreadingHTTPServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Whether there is room for one more."""
         if self.visitors.are_many:
-            time.sleep(_GLANCE_SECONDS)  # for the threads of those who came before: they may have asked
+            time.sleep(_GLANCE_SECONDS)  # for the threads of earlier connections: they may have asked
         return self.visitors.enter(request, min(_MOST_VISITORS, limits.files_allowed_now() // 4))
 
     def shutdown_request(self, request: Any) -> None:
@@ -257,7 +219,7 @@ class Server(ThreadingHTTPServer):
         self.visitors.tire()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Somebody who went away, or sent nothing for long, is no error."""
+        """A visitor that went away, or sent nothing for long, is no error."""
         _log.debug("a request of %s came to nothing", client_address, exc_info=True)
 
     def is_named(self, host: str | None) -> bool:
@@ -268,12 +230,12 @@ class Server(ThreadingHTTPServer):
             return False
         if name in {"127.0.0.1", "localhost", "::1", self._host.lower()}:
             return True
-        # Who listens everywhere has many addresses; a stranger's name is none.
+        # A server that listens everywhere has many addresses; a stranger's name is none.
         return self._host in _EVERYWHERE and _is_address(name)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request: who asks, how, and for what."""
+    """One request."""
 
     server: Server
     timeout = 30  # seconds of silence
@@ -285,15 +247,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.is_named(self.headers.get("Host")):
             self._send(self.server.pages.reply(self.path))
             return
-        told = "This server answers who asks for localhost, 127.0.0.1 or the --host that it was given."
+        told = "This server answers requests for localhost, 127.0.0.1 or its --host."
         self._send(_refusal(HTTPStatus.MISDIRECTED_REQUEST, told))
 
     do_HEAD = do_GET  # noqa: N815  # the standard library calls methods by such names
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no request, or none for a page, in our own words."""
+        """Answer a bad request in our own words."""
         if code == HTTPStatus.NOT_IMPLEMENTED:
-            told = "There is nothing here but to look at: GET and HEAD."
+            told = "Read only: GET and HEAD."
             self._send(_refusal(HTTPStatus.METHOD_NOT_ALLOWED, told, Allow="GET, HEAD"))
         else:
             self._send(_refusal(HTTPStatus(code), message or explain or ""))
@@ -319,6 +281,13 @@ class _Handler(BaseHTTPRequestHandler):
 def _refusal(status: HTTPStatus, told: str, **headers: str) -> Reply:
     """A page in plain text: no browser takes for markup what a stranger's file name may hold."""
     return Reply(f"{status} {status.phrase}\n\n{told}\n", status, _TEXT, headers)
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_mtime_ns, found.st_size
+    return None
 
 
 def _date(text: str) -> dt.date | None:

@@ -1,9 +1,11 @@
 """`spx-data report` and `spx-data serve`: pages made, kept and shown, and what is said where none can be."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import http.client
 import logging
+import multiprocessing
 import os
 import re
 import resource
@@ -24,9 +26,9 @@ from tests.rules.conftest import Date
 
 import theta_simulator
 from spx_data import __version__, cli, config, report
-from spx_data.errors import InsufficientDiskSpaceError, SpxDataError
+from spx_data.errors import InsufficientDiskSpaceError, MachineError, SpxDataError
 from spx_data.lake import runs
-from spx_data.report import dashboard, server
+from spx_data.report import dashboard, kept, many, server, visitors
 from spx_data.report import page as pages
 from spx_data.report.page import Page
 from spx_data.report.server import Pages, Server
@@ -118,7 +120,7 @@ def test_a_bad_day_is_one_line_with_its_cure_and_stops_no_other(call, lake):
     ]
     assert "spx-data verify" in err[0]
     assert "spx-data process 2024-01-04" in err[1]
-    assert "2024-01-06: in the future. The last finished session is 2024-01-04" in err[2]
+    assert "in the future. The last finished session is 2024-01-04" in err[2]
 
 
 def test_a_bad_new_day_does_not_keep_the_dashboard_from_being_made(call, lake):
@@ -174,7 +176,7 @@ def test_the_page_is_opened_in_the_browser_that_the_environment_names(lake, tmp_
 
 def test_a_machine_without_a_browser_is_told_where_the_page_is(call, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", lambda _: False)
-    monkeypatch.setattr(report, "day_text", lambda *_: "page")
+    monkeypatch.setattr(many.page, "html", lambda *_: "page")
 
     code, out, err = call("report", str(DAYS[0]), "--open")
 
@@ -185,27 +187,31 @@ def test_a_machine_without_a_browser_is_told_where_the_page_is(call, monkeypatch
 # When pages are stale -----------------------------------------------------------------------------------
 
 
-def test_a_page_is_stale_when_its_day_was_sealed_again_or_another_release_made_it(lake):
+def test_a_page_is_stale_when_its_day_was_sealed_again_or_it_was_made_otherwise(lake):
     page, sidecar = lake.layout.day_page(DAYS[1]), lake.layout.sidecar(DAYS[1])
 
-    def written(release=__version__, age=0.0):
-        files.write_text(page, f'<meta name="generator" content="spx-data {release}">')
+    def written(release=__version__, age=0.0, settings=lake):
+        rules = kept.rules(settings)
+        head = f'<meta name="generator" content="spx-data {release}"><meta name="rules" content="{rules}">'
+        files.write_text(page, head)
         at = sidecar.stat().st_mtime - age
         os.utime(page, (at, at))
-        return report.is_stale(lake.layout, DAYS[1])
+        return kept.is_stale(lake, DAYS[1])
 
-    assert report.newest_stale(lake) == list(DAYS)
+    assert kept.newest_stale(lake) == list(DAYS)
     assert not written()
-    assert report.newest_stale(lake) == [DAYS[0]]
+    assert kept.newest_stale(lake) == [DAYS[0]]
     assert written(age=1.0)
     assert written(release="0.0.9")
+    stricter = dataclasses.replace(lake, quality=lake.quality._replace(warn_below=99.0))
+    assert written(settings=stricter)
 
 
 def test_a_full_disk_ends_it_at_once(lake, monkeypatch):
     def full(*_):
         raise InsufficientDiskSpaceError("no room", cure="Make room", path="", required=None, available=0)
 
-    monkeypatch.setattr(report, "day_text", full)
+    monkeypatch.setattr(many, "page_of", full)
 
     with pytest.raises(InsufficientDiskSpaceError):
         list(report.write_days(lake, MOMENT, DAYS))
@@ -273,14 +279,14 @@ def test_the_page_of_a_day_is_made_once_and_kept(served, lake, monkeypatch):
 
     kept = lake.layout.day_page(DAYS[0])
     assert (first[0], again[0]) == (200, 200)
-    assert first[2] == again[2] == kept.read_text()
+    linked = kept.read_text().replace(f"../dashboard.html#{DAYS[1]}", f"{DAYS[1]}.html")
+    assert first[2] == again[2] == linked
     assert 'href="../dashboard.html"' in first[2]
 
 
 @pytest.mark.parametrize(
     "path, status, says",
     [
-        ("/days/2024-01-04.html", 404, "spx-data process 2024-01-04"),
         ("/days/2024-02-30.html", 404, "no such page"),
         ("/days/2024-01-02.html.part", 404, "no such page"),
         ("/days/../../../config/config.yaml", 404, "no such page"),
@@ -296,6 +302,35 @@ def test_there_is_nothing_but_pages(served, path, status, says):
     assert found == status
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
     assert says in body
+
+
+@pytest.mark.parametrize(
+    "date, why, cure",
+    [
+        ("2024-01-04", "not sealed yet", "spx-data process 2024-01-04"),
+        ("2023-12-29", "before the start date, 2024-01-02", "spx-data process 2023-12-29"),
+        ("2024-01-01", "New Years Day, no session of NYSE", "The nearest sessions are"),
+        ("2024-01-08", "in the future", "The last finished session is 2024-01-04"),
+        ("1492-10-12", "before 2017-01-03, when greeks of SPX options begin", "Name 2017-01-03 or later"),
+    ],
+)
+def test_a_day_that_is_not_there_has_a_page_that_says_why_and_what_helps(served, date, why, cure):
+    status, headers, body = ask(served, f"/days/{date}.html")
+
+    assert status == 404
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert f"{date} has no page: {why}" in body
+    assert cure in body
+    assert pages.has_policy(body)
+
+
+def test_links_to_days_without_a_page_lead_to_the_dashboard_on_disk_and_to_the_page_where_it_is_served(
+    served, lake
+):
+    body = ask(served, f"/days/{DAYS[0]}.html")[2]
+
+    assert f'href="../dashboard.html#{DAYS[1]}"' in lake.layout.day_page(DAYS[0]).read_text()
+    assert f'rel="next" href="{DAYS[1]}.html"' in body
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
@@ -404,6 +439,32 @@ def test_a_run_at_work_is_looked_at_more_often(lake, monkeypatch):
     assert '<meta http-equiv="refresh" content="10">' in Pages(lake, 30).dashboard()
 
 
+def test_settings_that_change_while_they_are_served_are_taken_up_or_it_is_said_why_not(lake):
+    document = config.load(config.FILE)
+
+    def changed(text):
+        config.FILE.write_text(text)
+        os.utime(config.FILE, ns=(time.time_ns(), time.time_ns()))
+        return ask(port)
+
+    with serving(256) as (process, port):
+        before = ask(port)
+        document["processing"] |= {"start_date": "2024-01-03"}
+        taken_up = changed(yaml.safe_dump(document))
+        bad = changed("processing: {start_date: soon}")
+        good = changed(yaml.safe_dump(document))
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+    assert [each[0] for each in (before, taken_up, bad, good)] == [200] * 4
+    assert "from 2024-01-02" in before[2]
+    assert "from 2024-01-03" in taken_up[2]
+    assert "from 2024-01-03" in bad[2]
+    assert "The settings have changed and cannot be used" in bad[2]
+    assert "processing.start_date" in bad[2]
+    assert "The settings have changed" not in good[2]
+
+
 def test_the_command_serves_until_it_is_interrupted(lake):
     process = subprocess.Popen(
         [COMMAND, "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -423,6 +484,74 @@ def test_the_command_serves_until_it_is_interrupted(lake):
     assert (second.returncode, second.stdout, second.stderr.count("\n")) == (1, "", 1)
     assert f"port {port} is taken" in second.stderr
     assert (process.returncode, out.strip(), err) == (0, "ended", "")
+
+
+# Pages of many days -------------------------------------------------------------------------------------
+
+
+def contents(settings, dates, processes):
+    """The pages of *dates* made by so many processes, from none."""
+    shutil.rmtree(settings.layout.dashboard.parent, ignore_errors=True)
+    made = list(report.write_days(settings, MOMENT, dates, processes))
+    assert [each.date for each in made] == dates
+    return [each.path.read_bytes() if each.path else str(each.error) for each in made]
+
+
+def test_pages_that_are_made_side_by_side_are_those_that_are_made_in_turn(lake):
+    dates = [*DAYS, dt.date(2024, 1, 1), *DAYS]  # one has no page
+
+    in_turn, side_by_side = contents(lake, dates, 1), contents(lake, dates, 2)
+
+    assert in_turn == side_by_side
+    assert in_turn[2].startswith("2024-01-01 has no page: New Years Day, no session of NYSE")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in lake.layout.day_pages()} == {0o600}
+
+
+def test_a_killed_maker_of_pages_is_an_error_with_a_cure(lake):
+    made = report.write_days(lake, MOMENT, [DAYS[0]] * 20, 2)
+    next(made)
+    for child in multiprocessing.active_children():
+        child.kill()
+
+    with pytest.raises(MachineError, match="was killed"):
+        list(made)
+
+
+INTERRUPTED = """
+import sys, yaml
+from spx_data import config, report
+from spx_data.market import sessions
+from spx_data.settings import Settings
+import datetime as dt
+
+settings = Settings.of(config.resolve(config.load(config.FILE), {}))
+try:
+    for made in report.write_days(settings, sessions.now(), [dt.date(2024, 1, 2)] * 1000, 2):
+        print(made.path, flush=True)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_an_interrupt_ends_all_makers_of_pages_without_a_trace(lake):
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        env=os.environ | {"PYTHONPATH": str(Path(report.__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    _, err = process.communicate(timeout=120)
+
+    assert (process.returncode, err) == (130, "")
+    with pytest.raises(ProcessLookupError):  # the last to go is one that looks after the others' resources
+        for _ in range(600):
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+    assert not list(lake.layout.dashboard.parent.rglob("*.part"))
 
 
 # The server, and whoever means it harm -----------------------------------------------------------------
@@ -532,7 +661,7 @@ def running(lake):
 
 
 def test_a_byte_now_and_then_holds_no_connection(lake, monkeypatch):
-    monkeypatch.setattr(server, "_ASKING_SECONDS", 0.2)
+    monkeypatch.setattr(visitors, "_ASKING_SECONDS", 0.2)
     with running(lake) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
         ended = False
         for _ in range(1000):
@@ -548,7 +677,7 @@ def test_a_byte_now_and_then_holds_no_connection(lake, monkeypatch):
 
 
 def test_who_reads_no_answer_is_ended(lake, monkeypatch):
-    monkeypatch.setattr(server, "_ANSWERING_SECONDS", 0.2)
+    monkeypatch.setattr(visitors, "_ANSWERING_SECONDS", 0.2)
     monkeypatch.setattr(Pages, "reply", lambda *_: server.Reply("x" * (64 << 20)))
     with running(lake) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

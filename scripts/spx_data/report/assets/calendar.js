@@ -1,4 +1,4 @@
-// The calendar of the dashboard: a card for the session at which somebody points, and a filter by state.
+// The calendar of the dashboard: a card for the session under the pointer, and a filter by state.
 // The card follows the pointer or the keyboard until a click pins it. Whatever it says is set as text.
 "use strict";
 (() => {
@@ -12,7 +12,7 @@
   const inTime = [...cells].sort((one, other) => one.dataset.date.localeCompare(other.dataset.date));
   const sheet = matchMedia("(max-width: 52rem)");
   // Milliseconds in which the pointer gets from a cell to its card; and in which it crosses other cells on its
-  // way there: whoever wants one of those stays longer.
+  // way there: to see one of those takes longer.
   const BRIDGE = 220, CROSSING = 120;
 
   let shown = null, pinned = false, leaving = 0, turning = 0;
@@ -189,6 +189,17 @@
     if (card.contains(document.activeElement)) shown.focus();
     hide();
   });
+
+  // A link to a date opens its card --------------------------------------------------------------------------
+
+  function follow() {
+    const cell = cells.find((each) => `#${each.dataset.date}` === location.hash);
+    if (!cell) return;
+    cell.scrollIntoView({ block: "center" });
+    pin(cell);
+  }
+  addEventListener("hashchange", follow);
+  follow();
 
   // The legend dims every other state -------------------------------------------------------------------------
 

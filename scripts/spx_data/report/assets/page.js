@@ -26,8 +26,10 @@
       font,
       view: { stroke: "transparent" },
       axis: { labelColor: soft, titleColor: soft, domainColor: line, tickColor: line, gridColor: grid,
-              titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11, labelOverlap: "greedy" },
-      legend: { labelColor: soft, titleColor: soft, titleFontWeight: "normal", orient: "top", offset: 6 },
+              titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 11,
+              labelOverlap: "greedy", labelSeparation: 4 },
+      legend: { labelColor: soft, titleColor: soft, titleFontWeight: "normal", orient: "top", offset: 6,
+                labelOverlap: "greedy", labelSeparation: 6 },
       text: { color: ink },
     };
   }

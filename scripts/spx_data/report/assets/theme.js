@@ -1,4 +1,4 @@
-// Before anything is drawn: light or dark, as somebody chose the last time.
+// Before anything is drawn: light or dark, as chosen last time.
 "use strict";
 (() => {
   try {

@@ -1,4 +1,4 @@
-"""The dashboard: what stands where, where it is going, and what needs somebody.
+"""The dashboard: the state of the lake, its trends, and what needs a person.
 
 `View` is what it shows, read once; each of its sections is made by a function of one of the modules here.
 """

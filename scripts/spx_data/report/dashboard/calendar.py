@@ -58,7 +58,7 @@ def content(view: View) -> Content:
     counts = Counter(names.values())
     in_order = [date for year in years for month in year.months for date in month.slots if date]
     return Content(
-        "Each session is a cell, a week is a column. Point at one, or tap it, to know what it is.",
+        "One cell per session, one column per week. Hover over or tap a cell for details.",
         more={
             "years": years,
             "tones": {date: known[name] for date, name in names.items()},
@@ -95,14 +95,14 @@ def _month(names: Mapping[dt.date, str], first: dt.date, days: int) -> Month:
 UNJUDGED = "unjudged"
 # Of what is not sealed.
 _MEANINGS = {
-    Kind.MISSING: "not tried yet, or gone: the next run fills it",
-    Kind.PARTIAL: "begun and not finished: the next run goes on",
-    Kind.FAILED: "the last try ended in an error: the next run tries again",
-    Kind.PARKED: "nothing of it in too many runs: left alone until you ask for it",
-    Kind.CORRUPT: "was sealed and is damaged: the next run fetches it anew",
-    Kind.NO_DATA: "the source has nothing: asked again later, or the exchange was closed",
-    Kind.PENDING: "it still trades, or the source may not have it yet",
-    Kind.ACCEPTED: "somebody said: leave it as it is",
+    Kind.MISSING: "should be sealed and is not: the next run fills it",
+    Kind.PARTIAL: "started, not finished: the next run continues",
+    Kind.FAILED: "the last try failed: the next run retries",
+    Kind.PARKED: "failed in too many runs: skipped until you retry it",
+    Kind.CORRUPT: "sealed, then found damaged: the next run fetches it again",
+    Kind.NO_DATA: "nothing at the source (asked again later), or the exchange was closed",
+    Kind.PENDING: "still trading, or not yet available at the source",
+    Kind.ACCEPTED: "left as it is, by your decision",
 }
 
 
@@ -117,7 +117,7 @@ class Tone:
 
 
 def name_of(summary: Summary, day: Day | None) -> str:
-    """The tone of a session; *day* is what it is worth, where somebody judged it."""
+    """The tone of a session; *day* is its judgement, if there is one."""
     kind = summary.state.kind
     if kind is not Kind.SEALED:
         return kind.value
@@ -129,13 +129,13 @@ def name_of(summary: Summary, day: Day | None) -> str:
 def tones(settings: Settings) -> dict[str, Tone]:
     """Every tone by its name, in the order of the legend."""
     rules, sealed = settings.quality, Kind.SEALED
-    warned = f"score below {rules.warn_below:g}, or a part of it below {rules.fail_below:g}: have a look"
-    failed = f"score below {rules.fail_below:g}: do not use it before you know why"
+    warned = f"score below {rules.warn_below:g}, or a part below {rules.fail_below:g}: take a look"
+    failed = f"score below {rules.fail_below:g}: do not use before you know why"
     found = (
-        _tone(sealed, "its Parquet and its sidecar are there, and its score is good"),
+        _tone(sealed, "Parquet and sidecar are present, and the score is good"),
         Tone(f"{sealed}-warn", f"state-{sealed} verdict-warn", "sealed, warn", warned),
         Tone(f"{sealed}-fail", f"state-{sealed} verdict-fail", "sealed, fail", failed),
-        Tone(f"{sealed}-{UNJUDGED}", f"state-{sealed} {UNJUDGED}", "sealed, not judged", "it has no score"),
+        Tone(f"{sealed}-{UNJUDGED}", f"state-{sealed} {UNJUDGED}", "sealed, not judged", "no score"),
         *(_tone(kind, meaning) for kind, meaning in _MEANINGS.items()),
     )
     return {tone.name: tone for tone in found}
@@ -157,8 +157,8 @@ _SUBSTITUTE = "\x1a"
 Facts = Mapping[str, str]
 # In the order in which a card tells them.
 _FACTS = (
-    *("why", "tries", "staged", "next run", "it takes"),
-    *("score", "points lost by", "stands out", "hours", "rows", "Parquet", "expirations", "sealed"),
+    *("why", "tries", "staged", "next run", "estimate"),
+    *("score", "points lost by", "outlier in", "hours", "rows", "Parquet", "expirations", "sealed"),
 )
 
 
@@ -205,7 +205,7 @@ def _of_sealed(summary: Summary, day: Day | None, outliers: Iterable[str]) -> Fa
     return {
         "score": _score(day),
         "points lost by": "\n".join(_losses(day)) if day else "",
-        "stands out": ", ".join(outliers),
+        "outlier in": ", ".join(outliers),
         "hours": "\n".join(map(shortened, day.session_findings)) if day else "",
         "rows": count(facts.rows),
         "Parquet": size(facts.bytes),
@@ -218,7 +218,7 @@ def _score(day: Day | None) -> str:
     if day is None:
         return "not judged"
     if day.score is None:
-        return "nothing of it could be judged"
+        return "nothing could be judged"
     return f"{points(day.score)} of 100, {day.verdict}"
 
 
@@ -232,17 +232,17 @@ def _losses(day: Day) -> Iterable[str]:
 def _of_gap(gap: Gap, place: int | None, queue: int) -> Facts:
     return {
         "why": shortened(gap.why),
-        "tries": counted(gap.tries, "failing run") if gap.tries else "",
+        "tries": counted(gap.tries, "failed run") if gap.tries else "",
         "staged": counted(gap.staged, "expiration") if gap.staged else "",
         "next run": _turn(gap, place, queue),
-        "it takes": _estimated(gap),
+        "estimate": _estimated(gap),
     }
 
 
 def _turn(gap: Gap, place: int | None, queue: int) -> str:
     if place is not None:
-        return f"takes it, number {place:,} of {queue:,}"
-    return "leaves it alone until you ask for it" if gap.needs_you else "leaves it alone"
+        return f"queued, number {place:,} of {queue:,}"
+    return "skipped until you retry it" if gap.needs_you else "skipped"
 
 
 def _estimated(gap: Gap) -> str:
@@ -254,7 +254,7 @@ def _estimated(gap: Gap) -> str:
 
 
 def _command(summary: Summary, gap: Gap | None, pages: Container[dt.date]) -> str | None:
-    """What somebody would type about a session; nothing where its page is there, or waiting is right."""
+    """The command for a session; none where its page is there, or waiting is right."""
     if summary.state.kind is Kind.SEALED:
         return None if summary.date in pages else commands.shown(f"`spx-data report {summary.date}`")
     return gap.command if gap else None

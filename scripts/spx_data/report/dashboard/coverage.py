@@ -38,7 +38,7 @@ def content(view: View) -> Content:
 
 def _lead(reach: Reach) -> str:
     if not reach.sessions:
-        return "No session lies in the range yet."
+        return "No sessions in the range yet."
     if reach.sessions == 1:
         return f"The only session is {'sealed' if reach.sealed else 'not sealed'}."
     share = f"{count(reach.sealed)} of {counted(reach.sessions, 'session')} are sealed "
@@ -46,13 +46,10 @@ def _lead(reach: Reach) -> str:
     if not reach.sealed:
         return f"{share}."
     if reach.sealed == reach.sessions:
-        return f"{share}, from {reach.first} to {reach.last} without a hole."
+        return f"{share}, from {reach.first} to {reach.last} without a gap."
     if reach.unbroken == 1:
-        return f"{share}, none of them next to another."
-    return (
-        f"{share}. The longest stretch without a hole goes from {reach.first} to {reach.last}: "
-        f"{count(reach.unbroken)} sessions."
-    )
+        return f"{share}, no two of them adjacent."
+    return f"{share}. Longest unbroken run: {reach.first} to {reach.last} ({count(reach.unbroken)} sessions)."
 
 
 def _sessions(view: View, step: Coarse) -> Part:
@@ -62,7 +59,7 @@ def _sessions(view: View, step: Coarse) -> Part:
     if len(states) < 2:
         ((stretch, found),) = states.items()
         named = ", ".join(f"{count(found[kind])} {kind.value}" for kind in there)
-        return f"All within {stretch.name}: {named or 'nothing that could be sealed yet'}."
+        return f"All within {stretch.name}: {named or 'nothing to seal yet'}."
     rows = [
         stretch.as_row() | {"kind": kind.value, "place": place, "sessions": found[kind]}
         for stretch, found in states.items()
@@ -71,12 +68,12 @@ def _sessions(view: View, step: Coarse) -> Part:
     ]
     colours = {kind.value: f"@{kind.value}" for kind in there}
     chart = drawing.bars(rows).encode(
-        y=alt.Y("sum(sessions):Q", title="sessions", axis=alt.Axis(tickCount=4, format="d")),
+        y=drawing.counts("sum(sessions):Q", "sessions", max(found.total() for found in states.values())),
         color=drawing.colours(colours),
         order=alt.Order("place:Q"),
         tooltip=told(name=step, kind="state", **{"sum(sessions)": ("sessions", ",d")}),
     )
-    note = f"By {step} of the trading date, sealed ones at the bottom."
+    note = f"By {step} of the trading date; sealed at the bottom."
     return Figure(
         "coverage-sessions", "Sessions by state", chart, note, drawing.TALL, wide=True, legend=colours
     )
@@ -90,36 +87,36 @@ def _records(view: View, step: Coarse) -> list[Part]:
     rows = [
         stretch.as_row()
         | {"days": one.days, "contracts": round(one.contracts)}
-        | {"missing": _short(one.percent(one.missing)), "explained": _short(one.percent(one.explained))}
+        | {"unexplained": _short(one.percent(one.missing)), "explained": _short(one.percent(one.explained))}
         for stretch, one in balances.items()
     ]
     contracts = _contracts(rows, step)
-    if not any(row["missing"] or row["explained"] for row in rows):
-        said = "Every stamp of every contract that was expected is there."
+    if not any(row["unexplained"] or row["explained"] for row in rows):
+        said = "Every expected stamp of every contract was received."
         return [dataclasses.replace(contracts, wide=True), said]
     return [contracts, _not_received(rows, step)]
 
 
 def _in_a_sentence(one: Balance) -> str:
     return (
-        f"{counted(one.days, 'judged day')}, {count(one.contracts)} contracts a day: of "
-        f"{count(one.expected)} stamps that were expected {count(one.received)} were received, "
-        f"{count(one.explained)} explained by the source, and {count(one.missing)} are missing."
+        f"{counted(one.days, 'judged day')}, {count(one.contracts)} contracts per day. "
+        f"Stamps: {count(one.expected)} expected, {count(one.received)} received, "
+        f"{count(one.explained)} explained by the source, {count(one.missing)} unexplained."
     )
 
 
 def _contracts(rows: list[dict[str, Any]], step: Coarse) -> Figure:
     chart = drawing.bars(rows).encode(
-        y=drawing.amounts("contracts:Q", "contracts"),
+        y=drawing.counts("contracts:Q", "contracts", max(row["contracts"] for row in rows)),
         color=alt.value("@blue"),
-        tooltip=told(name=step, days=("judged days", ",d"), contracts=("contracts a day", ",d")),
+        tooltip=told(name=step, days=("judged days", ",d"), contracts=("contracts per day", ",d")),
     )
-    note = f"Received, on average over the {step}'s days."
-    return Figure("coverage-contracts", "Contracts a day", chart, note)
+    note = f"Received per day, average of the {step}."
+    return Figure("coverage-contracts", "Contracts per day", chart, note)
 
 
 def _not_received(rows: list[dict[str, Any]], step: Coarse) -> Figure:
-    kinds = {"explained by the source": "@no-data", "missing": "@failed"}
+    kinds = {"explained by the source": "@no-data", "unexplained": "@failed"}
     chart = (
         drawing.bars(rows)
         .transform_calculate(**{name: f"datum.{name.split()[0]}" for name in kinds})
@@ -130,12 +127,12 @@ def _not_received(rows: list[dict[str, Any]], step: Coarse) -> Figure:
             color=drawing.colours(kinds),
             tooltip=told(
                 name=step,
-                missing=("missing, %", ".3~g"),
+                unexplained=("unexplained, %", ".3~g"),
                 explained=("explained by the source, %", ".3~g"),
             ),
         )
     )
-    note = "Stamps that did not come, in percent of those expected."
+    note = "Stamps not received, in percent of those expected."
     return Figure("coverage-stamps", "Not received", chart, note, legend=kinds)
 
 

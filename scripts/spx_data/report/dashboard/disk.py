@@ -25,12 +25,12 @@ _LEVELS = {"full": "@fail", "low": "@warn"}
 def content(view: View) -> Content:
     """What the lake takes, and will take."""
     disk = next(one for one in machine.disks(view.settings.layout) if "output" in one.names)
-    free = f"{size(disk.free)} of the {size(disk.total)} of its disk are free ({disk.percent:.0f} %)"
+    free = f"{size(disk.free)} of {size(disk.total)} on its disk free ({disk.percent:.0f} %)"
     limit = view.settings.alerts.disk_free_percent
     room = Room(disk.free, round(disk.total * limit / 100))
     expected = _forecast(view, room)
     if expected is None:
-        return Content(f"Nothing is sealed yet; {free}.")
+        return Content(f"Nothing sealed yet; {free}.")
     lead = f"{size(view.overview.bytes)} sealed; {free}. {_outlook(view, expected, limit)}"
     return Content(lead, [_growth(view, expected, room), *_years(view.scene.sealed)])
 
@@ -52,8 +52,8 @@ def _outlook(view: View, expected: Forecast, limit: float) -> str:
     """What is still to come, and until when the disk lasts, in a sentence."""
     today, end = sessions.today(view.moment), view.settings.end_date
     if not expected.gaps and end and end <= today:
-        return f"The range ended on {end}, and nothing more comes."
-    words = f"At {size(expected.session)} a session "
+        return f"The range ended on {end}: no growth to expect."
+    words = f"At {size(expected.session)} per session, "
     if expected.gaps:
         words += f"the {counted(expected.gaps, 'gap')} take{'s' if expected.gaps == 1 else ''} "
         words += f"{size(expected.gaps_bytes)}, and "
@@ -87,7 +87,7 @@ def _growth(view: View, expected: Forecast, room: Room) -> Part:
     """The lake's bytes by the moment of the seal, and from now on as the forecast has them."""
     moments = {minute(at) for summary in view.scene.sealed if (at := summary.facts.sealed_at)}
     if len(moments) < 2:
-        return "How the lake grows is drawn from two moments of sealing on."
+        return "The chart of growth needs two sealing times."
     now = view.overview.bytes
     unit, per = ("GB", 1e9) if now >= 1e9 else ("MB", 1e6)
     ahead = _ahead(view, expected, min(moments))
@@ -97,10 +97,8 @@ def _growth(view: View, expected: Forecast, room: Room) -> Part:
     reached = {name: bytes_ / per for name, bytes_ in levels.items() if now < bytes_ <= 1.02 * top}
     if reached:
         layers.extend(_levels(reached, view.settings.alerts.disk_free_percent))
-    note = (
-        "Sealed Parquet by the moment of the seal (UTC); dashed: the gaps, then a session each trading day."
-    )
-    title = "Growth of the lake"
+    note = "Sealed Parquet by sealing time (UTC). Dashed: the gaps, then a session per trading day."
+    title = "Lake growth"
     return Figure("disk-growth", title, alt.layer(*layers), note, drawing.TALL, wide=True)
 
 
@@ -146,11 +144,19 @@ def _future(ahead: Sequence[tuple[dt.date, float]], now: int, per: float) -> alt
 
 def _levels(reached: Mapping[str, float], limit: float) -> list[alt.Chart]:
     """Lines at which the disk has little room left, and none; and what they are."""
-    words = {"full": "the disk is full", "low": f"{limit:g} % of the disk free"}
+    words = {"full": "disk full", "low": f"{limit:g} % of the disk free"}
     base = chart_of(
         {"kind": kind, "size": round(at, 3), "words": words[kind]} for kind, at in reached.items()
     ).encode(y="size:Q", color=drawing.colours({kind: _LEVELS[kind] for kind in reached}))
-    said: alt.Chart = base.mark_text(align="left", baseline="bottom", dx=4, dy=-3, tooltip=None)
+    # What is full lies above what is low: one is named above its line, the other below.
+    low = "datum.kind == 'low'"
+    said: alt.Chart = base.mark_text(
+        align="left",
+        baseline=alt.expr(f"{low} ? 'top' : 'bottom'"),
+        dx=4,
+        dy=alt.expr(f"{low} ? 3 : -3"),
+        tooltip=None,
+    )
     return [
         base.mark_rule(strokeDash=[2, 3], tooltip=None),
         said.encode(x=alt.value(0), text="words:N"),
@@ -179,14 +185,14 @@ def _years(sealed: Sequence[Summary]) -> list[Part]:
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("year:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),
-            y=alt.Y("gb:Q", title="GB", axis=alt.Axis(tickCount=4, format=",.3~f")),
+            y=alt.Y("gb:Q", title="GB", axis=drawing.numbers(max(map(sum, found.values())) / 1e9)),
             tooltip=told(
                 year="year",
                 gb=("GB", ",~r"),
                 sessions=("sealed sessions", ",d"),
-                session="a session, on average",
+                session="average session",
             ),
         )
     )
-    note = "Sealed Parquet by the year of the trading date."
-    return [Figure("disk-years", "Years", chart, note, wide=True)]
+    note = "Sealed Parquet by year of the trading date."
+    return [Figure("disk-years", "Size by year", chart, note, wide=True)]

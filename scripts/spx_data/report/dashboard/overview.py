@@ -1,4 +1,4 @@
-"""The lake at a glance: a few figures, what needs somebody, and what is missing."""
+"""The lake at a glance: a few figures, what needs a person, and the gaps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def content(view: View) -> Content:
     """The lake's leading figures and its alerts."""
     worst_first = sorted(view.alerts, key=lambda alert: -list(Level).index(alert.level))
     alerts = [(alert, commands.parts(alert.cure)) for alert in worst_first]
-    # What needs somebody is seen at once; of what is worth knowing, what there is room for.
+    # What needs a person is seen at once; the rest as far as there is room.
     seen = max(_SEEN, sum(alert.level is Level.FAIL for alert in worst_first))
     return Content(
         more={
@@ -60,7 +60,7 @@ def _run(view: View) -> Tile:
     share = done / now.planned if now.planned else 1.0
     through = f"{done:,} of {counted(now.planned, 'date')}"
     return Tile(
-        "Run at work", through, since, left, failed, share=share, level="fail" if now.outage else "work"
+        "Run in progress", through, since, left, failed, share=share, level="fail" if now.outage else "work"
     )
 
 
@@ -68,7 +68,7 @@ def _sealed(view: View) -> Tile:
     wanted = view.scene.wanted
     sealed = sum(summary.date in wanted for summary in view.scene.sealed)
     beyond = len(view.scene.sealed) - sealed
-    more = f"and {counted(beyond, 'sealed date')} outside of them" if beyond else ""
+    more = f"plus {counted(beyond, 'sealed date')} out of range" if beyond else ""
     share = sealed / len(wanted) if wanted else 0.0
     of = f"of {counted(len(wanted), 'session')}, {words.share(share)}"
     return Tile("Sealed", count(sealed), of, more, share=share, href="#calendar")
@@ -76,20 +76,18 @@ def _sealed(view: View) -> Tile:
 
 def _rows(view: View) -> Tile:
     rows, size_of_all = view.overview.rows, view.overview.bytes
-    each = f"{size_of_all / rows:.1f} bytes a row" if rows else ""
+    each = f"{size_of_all / rows:.1f} bytes per row" if rows else ""
     return Tile("Rows", large(rows), f"in {size(size_of_all)} of Parquet", each, href="#coverage")
 
 
 def _score(view: View) -> Tile:
     scores = [day.score for day in view.days if day.score is not None]
     if not scores:
-        return Tile("Median score", "–", "no day is judged yet", href="#quality")
+        return Tile("Median score", "–", "no judged days yet", href="#quality")
     verdicts = Counter(day.verdict for day in view.days)
     doubtful = verdicts["warn"] + verdicts["fail"]
-    look = f"{counted(doubtful, 'day')} to look at" if doubtful else "every day is good"
-    poor = (
-        f"{verdicts['fail']:,} of them below {view.settings.quality.fail_below:g}" if verdicts["fail"] else ""
-    )
+    look = f"{counted(doubtful, 'day')} to check" if doubtful else "all days are good"
+    poor = f"{verdicts['fail']:,} below {view.settings.quality.fail_below:g}" if verdicts["fail"] else ""
     return Tile(
         "Median score",
         points(median(scores)),
@@ -103,7 +101,7 @@ def _score(view: View) -> Tile:
 def _gaps(view: View) -> Tile:
     plan = view.plan
     needy = sum(gap.needs_you for gap in view.gaps)
-    needs = f"{counted(needy, 'gap')} wait{'s' if needy == 1 else ''} for you" if needy else ""
+    needs = f"{counted(needy, 'gap')} need{'s' if needy == 1 else ''} you" if needy else ""
     level: Mark = "fail" if needy else ""
     if not plan.gaps:
         return Tile("Next run", "nothing to do", needs, href="#queue", level=level)
@@ -114,7 +112,7 @@ def _gaps(view: View) -> Tile:
 
 def _activity(view: View) -> Tile:
     last = view.scene.last_activity
-    run = "" if view.scene.run else "no run at work"
+    run = "" if view.scene.run else "no run in progress"
     if last is None:
         return Tile("Last activity", "none yet", run)
     ago = max(0.0, (view.moment - last).total_seconds())
@@ -123,15 +121,15 @@ def _activity(view: View) -> Tile:
 
 
 def _calm(view: View) -> str:
-    """What is said where nothing needs anybody."""
+    """What is said where there is no alert."""
     pending = view.overview.count(Kind.PENDING)
     if not view.dates:
-        return "There is no session yet to be filled."
+        return "No sessions to fill yet."
     if not view.overview.count(Kind.SEALED):
-        return "Nothing needs you; no date is sealed yet."
+        return "No action needed. No date is sealed yet."
     if len(view.gaps) == pending:
-        return "All is well: every session is sealed that can be, and none needs you."
-    return "All is well: nothing needs you."
+        return "All clear: every session that can be sealed is sealed."
+    return "All clear: no action needed."
 
 
 # Gaps ---------------------------------------------------------------------------------------------------
@@ -152,16 +150,16 @@ def _lead(view: View) -> str:
         return ""
     found, plan = counted(len(view.gaps), "gap"), view.plan
     if not plan.gaps:
-        return f"{found}; the next run takes none of them."
+        return f"{found}; the next run fills none of them."
     takes = "it" if len(view.gaps) == 1 else "all of them" if len(plan.gaps) == len(view.gaps) else None
-    return f"{found}; the next run takes {takes or f'{len(plan.gaps):,} of them'}{_cost(plan)}."
+    return f"{found}; the next run fills {takes or f'{len(plan.gaps):,} of them'}{_cost(plan)}."
 
 
 def _cost(plan: Plan) -> str:
     if plan.rows is None or plan.bytes is None:
-        return "; what that will take is unknown until a day is sealed"
+        return "; cost unknown until a day is sealed"
     time = "" if plan.seconds is None else f", {duration(plan.seconds)}"
-    side = f", {plan.side_by_side} dates side by side" if time and plan.side_by_side > 1 else ""
+    side = f", {plan.side_by_side} dates in parallel" if time and plan.side_by_side > 1 else ""
     least = "at least" if plan.at_least else "about"
     basis = f", {plan.guessed}" if plan.guessed else ""
     return f": {least} {large(plan.rows)} rows, {size(plan.bytes)}{time}{side}{basis}"

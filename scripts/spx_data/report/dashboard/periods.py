@@ -87,8 +87,8 @@ def in_words(trends: Sequence[Trend], periods: int, step: str) -> list[str]:
     if moving:
         return moving
     if all(trend.slope is None for trend in trends):
-        return [f"A trend takes six {step}s; there are figures of {counted(periods, step)}."]
-    return [f"No figure moves beyond chance, or by more than a trifle, over {counted(periods, step)}."]
+        return [f"No trend yet: needs 6 {step}s, has {periods}."]
+    return [f"No significant trend over {counted(periods, step)}."]
 
 
 # What is not the name of its measure, spelt apart.

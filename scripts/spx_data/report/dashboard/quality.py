@@ -28,10 +28,10 @@ _MOST = 50  # days that a table names
 _WORST_FIRST = {"fail": 0, "warn": 1, "good": 2, None: 3}
 
 _MEANINGS = {
-    "fail": "not to be used",
-    "warn": "to look at",
-    "good": "it needs no look",
-    None: "without a verdict",
+    "fail": "do not use",
+    "warn": "check before use",
+    "good": "no issues",
+    None: "no verdict",
 }
 # Days that stand out, and by which of their figures.
 Far = Mapping[dt.date, Sequence[Distance]]
@@ -61,8 +61,8 @@ def content(view: View) -> Content:
     """The scores and figures of all judged days."""
     days = view.days
     if not days:
-        nothing = "No sealed day was judged." if view.scene.sealed else None
-        return Content(nothing or "Nothing is sealed yet, so nothing was judged.")
+        nothing = "No sealed day has been judged." if view.scene.sealed else None
+        return Content(nothing or "Nothing sealed yet.")
     step = periods.coarse(days[0].date, days[-1].date)
     stretches = trends.periods(days, worth.MEASURES, step)
     found = conspicuous(view)
@@ -78,15 +78,15 @@ def content(view: View) -> Content:
 def _lead(days: Sequence[Day]) -> str:
     scores = [day.score for day in days if day.score is not None]
     if not scores:
-        return f"{counted(len(days), 'sealed day')} judged, and nothing of them could be."
+        return f"{counted(len(days), 'sealed day')} found nothing to judge."
     bad = {verdict: sum(day.verdict == verdict for day in days) for verdict in ("warn", "fail")}
-    told = [f"{counted(bad['warn'], 'day')} to look at"] if bad["warn"] else []
-    told += [f"{counted(bad['fail'], 'day')} not to be used"] if bad["fail"] else []
-    verdicts = " and ".join(told) or "none of them is below the thresholds"
+    told = [f"{bad['warn']:,} warn"] if bad["warn"] else []
+    told += [f"{bad['fail']:,} fail"] if bad["fail"] else []
+    verdicts = ", ".join(told) or "none below the thresholds"
     if len(scores) == 1:
-        return f"One day judged, worth {points(scores[0])} of 100 points: {_MEANINGS[days[0].verdict]}."
-    judged, middle = counted(len(days), "day"), points(statistics.median(scores))
-    return f"{judged} judged, their median is {middle} of 100 points: {verdicts}."
+        return f"1 judged day: {points(scores[0])} of 100 points, {_MEANINGS[days[0].verdict]}."
+    judged, middle = counted(len(days), "judged day"), points(statistics.median(scores))
+    return f"{judged}, median {middle} of 100 points: {verdicts}."
 
 
 def conspicuous(view: View) -> list[Conspicuous]:
@@ -107,11 +107,11 @@ def _charts(view: View, stretches: Sequence[Period]) -> list[Part]:
     """What the days are worth, over time: charts, or sentences where there is too little for one."""
     days, far, rules = view.days, view.outliers, view.settings.quality
     if len(days) < 2:
-        return ["What days are worth over time is drawn from two of them on."]
+        return ["Charts over time need two judged days."]
     return [
         _scores(days, stretches, rules),
         _parts(days, rules),
-        _level(days, far, "spread_median", "spread", "Spread", "% of the mid", "@orange"),
+        _level(days, far, "spread_median", "spread", "Spread", "% of mid", "@orange"),
         _level(days, far, "iv_level", "iv", "Implied volatility at 30 days", "%", "@blue"),
     ]
 
@@ -134,16 +134,14 @@ def _scores(days: Sequence[Day], stretches: Sequence[Period], rules: Quality) ->
         color=drawing.colours(VERDICTS),
         size=alt.condition(good, alt.value(36 if few else 12), alt.value(45)),
         opacity=alt.condition(good, alt.value(0.9 if few else 0.4), alt.value(0.95)),
-        tooltip=told(date="date", score=("score", ".2~f"), verdict="verdict", lost="cost points"),
+        tooltip=told(date="date", score=("score", ".2~f"), verdict="verdict", lost="points lost by"),
     )
     line = drawing.medians(periods.medians(stretches, _lost))
     chart = alt.layer(_thresholds(rules), dots, *line)
-    note = (
-        f"Below {rules.warn_below:g} a day deserves a look, below {rules.fail_below:g} it is not to be used."
-    )
-    note += " The line is medians." if line else ""
-    note += " The scale opens towards 100."
-    title = "Score of each day"
+    note = f"Below {rules.warn_below:g}: check the day. Below {rules.fail_below:g}: do not use it."
+    note += " Line: medians." if line else ""
+    note += " The scale expands near 100."
+    title = "Score by day"
     return Figure("quality-scores", title, chart, note, drawing.TALL, wide=True, canvas=True, legend=VERDICTS)
 
 
@@ -177,13 +175,13 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
     for day in days:
         stretches.setdefault(periods.stretch(day.date, step), []).append(day)
     if len(stretches) < 2:
-        return "What each part was worth over time is drawn from two weeks on."
+        return "The chart of the score's parts needs two weeks."
     rows = [
         stretch.as_row() | {"days": len(members)} | _lowest(members) for stretch, members in stretches.items()
     ]
     lowest = min((row[part] for row in rows for part in PARTS if part in row), default=_WHOLE)
     if lowest >= _QUIET:
-        return f"No part of the score is worth less than {points(lowest)} of 100 points on any day."
+        return f"No part scored below {points(lowest)} of 100 on any day."
     scale = alt.Scale(
         domain=[rules.fail_below, _WHOLE], range=["@fail", "@grid"], clamp=True, interpolate="rgb"
     )
@@ -200,12 +198,12 @@ def _parts(days: Sequence[Day], rules: Quality) -> Part:
             tooltip=told(
                 name=step,
                 part="part",
-                points=("points of its worst day", ".2~f"),
+                points=("lowest score", ".2~f"),
                 days=("judged days", ",d"),
             ),
         )
     )
-    note = f"What each part is worth on its worst day of the {step}: where and when points were lost."
+    note = f"Lowest score of each part per {step}: where and when points were lost."
     return Figure("quality-parts", "Parts of the score", chart, note, _ROW * len(PARTS), wide=True)
 
 
@@ -219,7 +217,7 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
     """A figure of each day, with those marked that stand out from the days around them."""
     values = [100 * value for day in days if (value := getattr(day, name)) is not None]
     if len(values) < 2:
-        return f"{title}: fewer than two days tell."
+        return f"{title}: fewer than two days have a value."
     x, y = drawing.time("day"), drawing.amounts(f"{column}:Q", unit, values, zero=False)
     tooltip = told(date="date", **{column: (f"{title.lower()}, {unit}", ".4~g")})
     known = f"isValid(datum.{column})"
@@ -230,11 +228,11 @@ def _level(days: Sequence[Day], far: Far, name: str, column: str, title: str, un
     ]
     if any(distance.measure == name for distances in far.values() for distance in distances):
         outlying = drawing.shared(f"{known} && indexof(datum.far || '', '{WORDS[name]}') >= 0")
-        tooltip = [*tooltip, *told(far="stands out")]
+        tooltip = [*tooltip, *told(far="outlier in")]
         layers.append(
             outlying.mark_point(size=80, strokeWidth=1.6, opacity=1).encode(
                 x=x, y=y, color=alt.value("@fail"), tooltip=tooltip
             )
         )
-    note = "Median of each day; circles stand out from the days around them."
+    note = "Daily median. Circled days are outliers among their neighbours."
     return Figure(f"quality-{column}", title, alt.layer(*layers), note, canvas=True)

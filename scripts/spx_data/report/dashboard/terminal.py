@@ -22,20 +22,20 @@ from spx_data.text import commands
 from spx_data.text.words import count, counted, size
 
 _HIGH = 0.95
-_LATENCIES = {"median": "@blue", "95th percentile": "@orange"}
+_LATENCIES = {"median": "@blue", "p95": "@orange"}
 
 
 def content(view: View) -> Content:
     """The requests of all journals, and the profile."""
     days = digest.by_day(summary.facts.traffic for summary in view.dates)
     if not days:
-        return Content("The terminal was not asked for anything yet.", more=_contact(view))
+        return Content("No requests yet.", more=_contact(view))
     whole = Traffic()
     for one in days.values():
         whole.add(one)
     step = periods.fitting(min(days), max(days))
     rows = [_row(stretch, one) for stretch, one in _by(step, days).items()]
-    found: list[Part] = [f"All of it was on {rows[0]['name']} (UTC)."]
+    found: list[Part] = [f"All on {rows[0]['name']} (UTC)."]
     if len(rows) > 1:
         found = [_latency(rows, step), _requests(rows, step), _failed(rows, step)]
     return Content(_lead(whole), found, _contact(view))
@@ -43,14 +43,14 @@ def content(view: View) -> Content:
 
 def _lead(whole: Traffic) -> str:
     asked = (
-        f"{counted(whole.requests, 'request')}, {size(whole.bytes)} of answers; "
+        f"{counted(whole.requests, 'request')}, {size(whole.bytes)} received; "
         f"{count(whole.failed) if whole.failed else 'none'} failed"
     )
     asked += f" ({whole.failed_percent:.2g} %)" if whole.failed else ""
     middle, high = whole.latency(0.5), whole.latency(_HIGH)
     if middle is None or high is None:
         return f"{asked}."
-    soon = f"Half of the answers take less than {_seconds(middle)}, 95 of 100 less than {_seconds(high)}"
+    soon = f"Median {_seconds(middle)}, p95 {_seconds(high)}"
     return f"{soon}. {asked}."
 
 
@@ -87,11 +87,11 @@ def _without(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
 def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
     answered = [row for row in rows if row["median"] is not None]
     if len(answered) < 2:
-        return "Too few answers to show how soon they come."
+        return "Too few answers for a chart of latency."
     values = [row[name] for row in answered for name in ("median", "high")]
     chart = (
         chart_of(_without(answered, "from", "to", "failed", "percent"))
-        .transform_calculate(**{"95th percentile": "datum.high"})
+        .transform_calculate(p95="datum.high")
         .transform_fold(list(_LATENCIES), as_=["kind", "seconds"])
         .mark_line(strokeWidth=1.8, point={"size": 26} if len(answered) < 40 else {"size": 30, "opacity": 0})
         .encode(
@@ -101,27 +101,27 @@ def _latency(rows: list[dict[str, Any]], step: Step) -> Part:
             tooltip=told(
                 name=step,
                 median=("median, s", "~g"),
-                high=("95th percentile, s", "~g"),
+                high=("p95, s", "~g"),
                 requests=("requests", ",d"),
             ),
         )
     )
-    note = f"From asking to the last byte, of answered requests, by the {step} they were made (UTC)."
+    note = f"Request to last byte of answered requests, by {step} (UTC)."
     return Figure("terminal-latency", "Latency", chart, note, drawing.TALL, wide=True, legend=_LATENCIES)
 
 
 def _requests(rows: list[dict[str, Any]], step: Step) -> Figure:
     chart = drawing.bars(_without(rows, "middle", "median", "high", "percent")).encode(
-        y=drawing.amounts("requests:Q", "requests"),
+        y=drawing.counts("requests:Q", "requests", max(row["requests"] for row in rows)),
         color=alt.value("@blue"),
         tooltip=told(name=step, requests=("requests", ",d")),
     )
-    return Figure("terminal-requests", "Requests", chart, f"By the {step} they were made (UTC).")
+    return Figure("terminal-requests", "Requests", chart, f"By {step} (UTC).")
 
 
 def _failed(rows: list[dict[str, Any]], step: Step) -> Part:
     if not any(row["failed"] for row in rows):
-        return "No request failed."
+        return "No failed requests."
     chart = drawing.bars(_without(rows, "middle", "median", "high")).encode(
         y=alt.Y("percent:Q", title="% of requests", axis=alt.Axis(tickCount=4)),
         color=alt.value("@failed"),
@@ -129,7 +129,7 @@ def _failed(rows: list[dict[str, Any]], step: Step) -> Part:
             name=step, percent=("failed, %", ".2~f"), failed=("failed", ",d"), requests=("requests", ",d")
         ),
     )
-    note = f"Answered with an error, or not at all, by the {step} they were made (UTC)."
+    note = f"Answered with an error or not at all, by {step} (UTC)."
     return Figure("terminal-failed", "Failed requests", chart, note)
 
 

@@ -114,7 +114,7 @@ class View:
 
     @cached_property
     def alerts(self) -> list[Check]:
-        """What needs somebody, or may do so."""
+        """What needs a person, or may do so."""
         return alerts(self.scene)
 
 

@@ -37,10 +37,10 @@ class _Measure:
 
 _MEASURES = (
     _Measure(
-        *("rows_a_minute", "records_per_minute", "Records a minute", "records/min", "records a minute"),
+        *("rows_a_minute", "records_per_minute", "Records per minute", "records/min", "records per minute"),
         *("@blue", drawing.TALL),
     ),
-    _Measure("seconds", "duration_seconds", "Time a date takes", "s", "took, s", "@green"),
+    _Measure("seconds", "duration_seconds", "Time per date", "s", "duration, s", "@green"),
     _Measure("memory", "memory_peak_mb", "Memory peak", "MB", "memory peak, MB", "@purple"),
 )
 # Of the trends; bytes follow records.
@@ -48,7 +48,7 @@ _FOLLOWED = {*(measure.name for measure in _MEASURES), "requests_failed_percent"
 
 _COLOURS = ("@vermilion", "@orange", "@purple", "@blue", "@sky", "@green")
 _OTHERS = "others"
-_FATES = {"date sealed since": "@sealed", "not sealed since": "@failed"}
+_FATES = {"date sealed since": "@sealed", "date not sealed": "@failed"}
 _SUM = {"sum(errors)": ("errors and retries", ",d")}  # in a tooltip
 
 
@@ -56,7 +56,7 @@ def speed(view: View) -> Content:
     """What each sealed date took."""
     lines = view.performances
     if not lines:
-        return Content("Nothing is sealed yet, so nothing was timed.")
+        return Content("Nothing sealed yet.")
     if len({minute(line.sealed_at) for line in lines}) < 2:
         return Content(_pace(lines), [_at_once(lines)])
     moments = sorted(dt.datetime.fromisoformat(line.sealed_at).date() for line in lines)
@@ -73,26 +73,25 @@ def speed(view: View) -> Content:
 def _pace(lines: Sequence[Performance]) -> str:
     timed = [line for line in lines if line.duration_seconds is not None and line.records_per_minute]
     if not timed:
-        return f"{counted(len(lines), 'date')} sealed, and no journal says how long that took."
+        return f"{counted(len(lines), 'date')} sealed; no journal has a duration."
     took = statistics.median(line.duration_seconds or 0.0 for line in timed)
     pace = statistics.median(line.records_per_minute or 0.0 for line in timed)
     return (
-        f"A date usually takes {duration(took)} of work: {count(pace)} records a minute "
-        f"(median of {counted(len(timed), 'date')})."
+        f"Median {duration(took)} per date, {count(pace)} records per minute ({counted(len(timed), 'date')})."
     )
 
 
 def _at_once(lines: Sequence[Performance]) -> str:
     peaks = [line.memory_peak_mb for line in lines if line.memory_peak_mb is not None]
-    memory = f", with at most {count(max(peaks))} MB of memory" if peaks else ""
-    return f"All of it was sealed at {minute(lines[0].sealed_at)} (UTC){memory}."
+    memory = f"; memory peak {count(max(peaks))} MB" if peaks else ""
+    return f"All sealed at {minute(lines[0].sealed_at)} UTC{memory}."
 
 
 def _over_time(measure: _Measure, lines: Sequence[Performance], found: Sequence[Period]) -> Part:
     """The measure of each date at the moment of its seal, and the medians of the periods as a line."""
     values = [value for line in lines if (value := getattr(line, measure.name)) is not None]
     if len(values) < 2:
-        return f"{measure.title}: fewer than two dates tell."
+        return f"{measure.title}: fewer than two dates have a value."
     each = drawing.points(drawing.shared(f"isValid(datum.{measure.column})"), len(values)).encode(
         x=drawing.time("moment"),
         y=drawing.amounts(f"{measure.column}:Q", measure.unit, values),
@@ -104,7 +103,7 @@ def _over_time(measure: _Measure, lines: Sequence[Performance], found: Sequence[
         f"speed-{measure.column}",
         measure.title,
         alt.layer(each, *line),
-        "Dates by the moment of their seal (UTC)" + ("; the line is medians." if line else "."),
+        "Each date at the time it was sealed (UTC)." + (" Line: medians." if line else ""),
         measure.height,
         wide=measure.height > drawing.LOW,
         canvas=True,
@@ -124,13 +123,13 @@ def failures(view: View) -> Content:
 
 def _became(troubles: Sequence[Trouble]) -> str:
     if not troubles:
-        return "No error and no retry in any date's journal."
+        return "No errors, no retries."
     resolved = sum(trouble.resolved_at is not None for trouble in troubles)
     dates = len({trouble.date for trouble in troubles})
     became = (
-        "all of these dates were sealed afterwards"
+        "all of these dates are sealed since"
         if resolved == len(troubles)
-        else f"{count(len(troubles) - resolved)} of them of dates that were not sealed since"
+        else f"{count(len(troubles) - resolved)} on dates not sealed since"
     )
     return f"{counted(len(troubles), 'error')} and retries on {counted(dates, 'date')}; {became}."
 
@@ -143,7 +142,7 @@ def _by_date(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
     kinds = [trouble.error if trouble.error in named else _OTHERS for trouble in troubles]
     found = Counter(zip((periods.stretch(day, step) for day in days), kinds, strict=True))
     if len({stretch for stretch, _ in found}) < 2:
-        return f"All of it happened on {days[0]} (UTC)."
+        return f"All on {days[0]} (UTC)."
     colours = dict(zip(named, _COLOURS, strict=False))
     if len(types) > len(named):
         colours[_OTHERS] = "@grey"
@@ -153,12 +152,12 @@ def _by_date(troubles: Sequence[Trouble], types: Sequence[Pattern]) -> Part:
         for (stretch, kind), number in sorted(found.items(), key=lambda item: item[0][0].begin)
     ]
     chart = drawing.bars(rows).encode(
-        y=drawing.amounts("sum(errors):Q", "errors and retries"),
+        y=drawing.counts("sum(errors):Q", "errors and retries", len(troubles)),
         color=drawing.colours(colours),
         order=alt.Order("place:Q"),
         tooltip=told(name=step, kind="type", **_SUM),
     )
-    note = f"By the {step} in which they happened (UTC)."
+    note = f"By {step} (UTC)."
     return Figure("failures-time", "Errors and retries", chart, note, drawing.TALL, wide=True, legend=colours)
 
 
@@ -173,11 +172,13 @@ def _by_hour(troubles: Sequence[Trouble]) -> Figure:
         .mark_bar(color="@blue")
         .encode(
             x=alt.X("hour:O", title=None, axis=alt.Axis(labelAngle=0, ticks=False)),
-            y=drawing.amounts("errors:Q", "errors and retries"),
+            y=drawing.counts(
+                "errors:Q", "errors and retries", max(pattern.count for pattern in hours.values())
+            ),
             tooltip=told(hour="hour", errors=("errors and retries", ",d")),
         )
     )
-    return Figure("failures-hours", "Hours of the day", chart, "When they happened, in New York.")
+    return Figure("failures-hours", "Errors by hour", chart, "New York time.")
 
 
 def _by_stage(troubles: Sequence[Trouble]) -> Figure:
@@ -196,13 +197,13 @@ def _by_stage(troubles: Sequence[Trouble]) -> Figure:
             x=alt.X(
                 "sum(errors):Q",
                 title="errors and retries",
-                axis=alt.Axis(tickCount=4, labelExpr="format(datum.value, '.3~s')"),
+                axis=drawing.numbers(len(troubles), whole=True),
             ),
             y=alt.Y("stage:N", title=None, sort="-x"),
             color=drawing.colours(_FATES),
             order=alt.Order("place:Q"),
-            tooltip=told(stage="stage", kind="became", **_SUM),
+            tooltip=told(stage="stage", kind="outcome", **_SUM),
         )
     )
-    note = "Where they happened, and what became of their dates."
-    return Figure("failures-stages", "Stages", chart, note, legend=_FATES)
+    note = "By stage of the work, and whether the date is sealed since."
+    return Figure("failures-stages", "Errors by stage", chart, note, legend=_FATES)

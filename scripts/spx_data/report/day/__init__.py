@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
+from spx_data.report import kept
 from spx_data.report.day import findings, maps, provenance, tables, underlying, verdict, volatility
 from spx_data.report.day.view import View
 from spx_data.report.drawing import time_of
@@ -38,7 +39,7 @@ def page(
 ) -> Page[View]:
     """The page of *date*, a sealed one, made at *moment*, and *together* with those of other dates.
 
-    *summaries* are those of `status.summaries` at this moment, for who has read them already.
+    *summaries* are those of `status.summaries` at this moment, where they were read before.
 
     Raises:
         DateValidationError: it is not sealed.
@@ -54,15 +55,16 @@ def page(
         tables=lambda view: view.market.data,
         styles=["day.css"],
         home=f"../{settings.layout.dashboard.name}",
+        rules=kept.rules(settings),
     )
 
 
 def _subtitle(view: View) -> str:
     """The day in a line: its weekday, its hours, what is sealed of it."""
     session = view.dossier["session"]
-    hours = "of hours unknown"
+    hours = "hours unknown"
     if session:
         hours = f"{time_of(session['opens'])} to {time_of(session['closes'])} New York"
-    early = ", an early close" if session and session["early_close"] else ""
+    early = ", early close" if session and session["early_close"] else ""
     dataset = view.dataset
     return f"{view.date:%A}, {hours}{early}; {', '.join(dataset['roots'])} every {dataset['interval']}"

@@ -38,8 +38,8 @@ _DAYS_AXIS = alt.Axis(values=_TICKS, grid=False, format=",.0f")
 def content(view: View) -> Content:
     """What was found, in words and by stamp and chain."""
     lead = (
-        "Prices that could have been traded against each other at no risk, calls and puts that disagree; "
-        "and at which minutes and in which chains every check found what it looks for."
+        "Riskless profits at quoted prices, and calls that disagree with puts; then, for every check, the "
+        "minutes and chains of its findings."
     )
     more = {"words": _words(view.dossier), "checks": checks(view.dossier, _ABOUT)}
     return Content(lead, [*_where(view), *_of_parity(view)], more)
@@ -53,9 +53,9 @@ def _words(found: Mapping[str, Any]) -> list[str]:
 def _sentence(part: str, among: list[Mapping[str, Any]]) -> str:
     looked, found = ([check for check in among if check[name]] for name in ("of", "hits"))
     if not looked:
-        return f"{part.capitalize()}: nothing of the day could be looked at."
+        return f"{part.capitalize()}: no data to check."
     if not found:
-        return f"{part.capitalize()}: nothing found by {_names(looked)}."
+        return f"{part.capitalize()}: no findings ({_names(looked)})."
     return f"{part.capitalize()}: {', '.join(map(_told, found))}."
 
 
@@ -72,9 +72,9 @@ def _where(view: View) -> Iterator[Figure]:
     found = [check["check"] for check in view.dossier["checks"] if check["hits"]]
     wrong, facts = ([code for code in found if is_fact(code) is fact] for fact in (False, True))
     if wrong:
-        yield from _hits(view, wrong, "findings", "What was found, by {}")
+        yield from _hits(view, wrong, "findings", "Findings by {}")
     if facts:
-        yield from _hits(view, facts, "facts", "Facts of the market, which cost nothing, by {}")
+        yield from _hits(view, facts, "facts", "Facts of the market (no points lost) by {}")
 
 
 # By stamp, and by chain ---------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def _hits(view: View, codes: Sequence[str], name: str, title: str) -> Iterator[F
             f"{name}-by-minute",
             title.format("minute"),
             _through_the_day(rows, view.dossier["minutes"]),
-            f"Each row has a scale of its own; the number is its highest bar.{_colours(view, codes)}",
+            f"Each row has its own scale; the number is its highest bar.{_colours(view, codes)}",
             max(_LEAST, _ROW * len(rows)),
             wide=True,
             canvas=True,
@@ -99,7 +99,7 @@ def _hits(view: View, codes: Sequence[str], name: str, title: str) -> Iterator[F
             f"{name}-by-chain",
             title.format("expiration"),
             _over_the_chains(cells, view, codes),
-            "Hits for each thousand records of the chain; nothing where there are none.",
+            "Hits per thousand records of the chain; blank where there are none.",
             18 * max(2, len({cell["check"] for cell in cells})),
             wide=True,
         )
@@ -120,7 +120,7 @@ def _costly(view: View) -> set[str]:
 
 
 def _colours(view: View, codes: Sequence[str]) -> str:
-    return " Orange cost points, blue did not." if _costly(view) & set(codes) else ""
+    return " Orange cost points; blue did not." if _costly(view) & set(codes) else ""
 
 
 def _through_the_day(rows: Sequence[Row], minutes: Mapping[str, Any]) -> alt.TopLevelMixin:
@@ -218,7 +218,7 @@ def _over_the_chains(rows: Sequence[Row], view: View, codes: Sequence[str]) -> a
                 scale=alt.Scale(
                     type="symlog", constant=0.1, domain=[0, most], range=["@few", "@many"], interpolate="rgb"
                 ),
-                legend=alt.Legend(format="~r", gradientLength=220, gradientThickness=9, values=_legend(most)),
+                legend=alt.Legend(format="~r", gradientLength=150, gradientThickness=9, values=_legend(most)),
             ),
             tooltip=told(chain="chain", check="check", hits=("hits", ","), records=("records", ",")),
         )
@@ -296,18 +296,17 @@ def _figure(
 
 def _residuals(rows: Sequence[Row], _: View) -> Figure:
     note = (
-        "Median distance of the midpoints from the parity line, in halves of both spreads: "
-        "beyond 1 the line leaves the quotes."
+        "Median distance of the midpoints from the parity line, in half spreads: "
+        "above 1 the line lies outside the quotes."
     )
     scale = alt.Scale(type="sqrt", domain=[0, max(1.1, *(row["residual"] for row in rows))], nice=False)
     y = alt.Y("residual:Q", title="half spreads", scale=scale)
-    return _figure("How far from put-call parity", note, rows, y, 1, residual=("residual", ".3f"))
+    return _figure("Distance from put-call parity", note, rows, y, 1, residual=("residual", ".3f"))
 
 
 def _forwards(rows: Sequence[Row], view: View) -> Figure:
     note = (
-        "The strike at which a call is worth a put: the median through the day. "
-        "Dashed: the underlying's close."
+        "Strike at which call and put are worth the same, median of the day. Dashed: the underlying's close."
     )
     close = (view.dossier["underlying"] or {}).get("close") or None
     y = alt.Y("forward:Q", title="dollars", scale=alt.Scale(zero=False), axis=alt.Axis(format=",.8~g"))
@@ -316,23 +315,20 @@ def _forwards(rows: Sequence[Row], view: View) -> Figure:
 
 def _rates(rows: Sequence[Row], view: View) -> Figure:
     note = (
-        f"−ln(discount factor) a year, from {_FEWEST_DAYS} days on. Dashed: the rate that the deltas imply."
+        f"−ln(discount factor) per year, from {_FEWEST_DAYS} days on. Dashed: the rate implied by the deltas."
     )
     rate = view.dossier["figures"].get("rate")
     known = [row["rate"] for row in rows] + ([] if rate is None else [rate])
     room = max(_ROOM, 0.05 * (max(known) - min(known)))
     scale = alt.Scale(domain=[min(known) - room, max(known) + room], zero=False)
-    y = alt.Y("rate:Q", title="a year", scale=scale, axis=alt.Axis(format=".2%"))
+    y = alt.Y("rate:Q", title="per year", scale=scale, axis=alt.Axis(format=".2%"))
     shown = {"rate": ("rate", ".2%"), "discount": ("discount", ".5f")}
     return _figure("Rate by days to expiration", note, rows, y, rate, **shown)
 
 
 def _fits(rows: Sequence[Row], _: View) -> Figure:
-    note = (
-        "1 − R² of the parity line through all strikes, the median through the day. "
-        "Above the dashed line it does not fit."
-    )
+    note = "1 − R² of the parity line through all strikes, median of the day. Above the dashed line: no fit."
     scale = alt.Scale(type="log", domain=[_FLOOR, max(0.01, *(row["fit"] for row in rows))])
     axis = alt.Axis(format=".0e", values=[10.0**power for power in range(-6, 1)])
     y = alt.Y("fit:Q", title="1 − R²", scale=scale, axis=axis)
-    return _figure("How much of it one line explains", note, rows, y, 0.001, fit=("1 − R²", ".2~e"))
+    return _figure("Fit of the parity line", note, rows, y, 0.001, fit=("1 − R²", ".2~e"))

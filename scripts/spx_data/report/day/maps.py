@@ -119,7 +119,7 @@ _MOST = 40  # gaps that are named
 # What a cell says, with the colour it has; of contracts that are missing, up to which share.
 _THERE = (("all", "@whole"), ("some not quoted yet", "@waiting"))
 _MISSING = (
-    ("up to 1 % missing", 0.01, "@missing-1"),
+    ("up to 1 % absent", 0.01, "@missing-1"),
     ("up to 10 %", 0.1, "@missing-2"),
     ("up to half", 0.5, "@missing-3"),
     ("more", 1.0, "@missing-4"),
@@ -145,15 +145,15 @@ def _lead(view: View) -> str:
         found[name] for name in ("stamps_explained", "stamps_missing", "contracts_missing")
     )
     received, expected = found["stamps_received"], found["stamps_expected"]
-    parts = [f"{received:,} of {expected:,} records that could be there are there"]
+    parts = [f"{received:,} of {expected:,} possible records are present"]
     if late:
-        parts.append(f"{late:,} the source does not have, most of them from before a contract's first quote")
+        parts.append(f"{late:,} do not exist at the source, mostly from before a contract's first quote")
     if missing:
-        parts.append(f"{missing:,} are missing")
+        parts.append(f"{missing:,} are absent without explanation")
     if contracts:
-        parts.append(f"of {words.counted(contracts, 'listed contract')} there is not one")
+        parts.append(f"none of {words.counted(contracts, 'listed contract')}")
     if not missing and not contracts:
-        parts.append("nothing is missing")
+        parts.append("none is absent without explanation")
     return "; ".join(parts) + "."
 
 
@@ -174,13 +174,13 @@ def _contracts(market: Market) -> Figure:
         waited = any((chain.present < chain.contracts).any() for chain in market.chains)
         states = states[: 1 + waited]
     tooltip = told(
-        present=("contracts with a record", ",.4~r"), contracts=("of", ","), missing=("missing", ",.4~r")
+        present=("contracts with a record", ",.4~r"), contracts=("of", ","), missing=("absent", ",.4~r")
     )
     return Figure(
         "contracts",
-        "Contracts that have a record",
+        "Contracts with a record",
         _minute_map(market, "presence", colours(dict(states), "state:N"), tooltip, state=_state()),
-        "Of the contracts of each expiration. Before its first quote of the day a contract has no record.",
+        "By expiration and minute. A contract has no record before its first quote of the day.",
         height(market),
         canvas=True,
         legend=dict(states),
@@ -198,12 +198,12 @@ def _state() -> str:
 def _lacking(market: Market) -> Figure:
     scale = alt.Scale(type="sqrt", domain=[0, 1], range=["@quiet", "@blue"], interpolate="lab")
     color = alt.Color("lacking:Q", scale=scale, legend=legend(format=".0%", values=[0, 0.1, 0.5, 1]))
-    tooltip = told(lacking=("of the records", ".0%"))
+    tooltip = told(lacking=("share of records", ".0%"))
     return Figure(
         "lacking",
-        "Records that lack a bid or an ask",
+        "Records without a bid or an ask",
         _minute_map(market, "lacking", color, tooltip, lacking=f"{LACKING} * datum.share"),
-        "They are of contracts that nobody buys: far out of the money, or about to expire worthless.",
+        "Typical of contracts without buyers: far out of the money, or about to expire worthless.",
         height(market),
         canvas=True,
     )
@@ -214,7 +214,7 @@ def _lacking(market: Market) -> Figure:
 # The same on every page, so that days can be compared: shares of the midpoint.
 _SPREADS = (0.002, 0.5)
 _NONE_STALE = (
-    "No quote of the day stood still for 30 minutes in which the underlying moved enough to change it."
+    "No stale quotes: none stayed the same for 30 minutes while the underlying moved enough to change it."
 )
 
 
@@ -243,7 +243,7 @@ def _spread(market: Market, *, wide: bool) -> Iterator[Figure]:
             told(median=("median spread", ".2%")),
             median=f"{SPREAD} * datum.share",
         ),
-        "Ask less bid as a share of the midpoint, of options out of the money within 2.5 % of the forward.",
+        "(Ask − bid) / midpoint of out-of-the-money options within 2.5 % of the forward.",
         height(market),
         wide,
         canvas=True,
@@ -264,8 +264,8 @@ def _stale(market: Market) -> Figure:
         "stale",
         "Stale quotes",
         _minute_map(market, "stale", color, tooltip, stale=f"{STALE} * datum.share"),
-        "Of two-sided quotes with |delta| of 0.1 or more: bid and ask unchanged for 30 minutes or more, "
-        "in which the underlying moved enough to change them.",
+        "Share of two-sided quotes with |delta| of 0.1 or more whose bid and ask stayed the same for 30 "
+        "minutes while the underlying moved enough to change them.",
         height(market),
         canvas=True,
     )

@@ -16,6 +16,7 @@ from spx_data.report.drawing import time_of
 from spx_data.report.page import Content
 from spx_data.store import journal
 from spx_data.store.journal import Event
+from spx_data.text import commands
 from spx_data.text.words import count, counted, duration, minute, size
 
 _TROUBLES = (journal.RETRIED, journal.EXPIRATION_FAILED, journal.FAILED)
@@ -30,8 +31,8 @@ def content(view: View) -> Content:
     """The day's source, its requests and its hashes."""
     found, events = view.dossier, view.events
     lead = (
-        f"Sealed at {minute(found['provenance']['sealed_at'])} UTC. What is sealed is what the source sent: "
-        "no value is changed, and none is filled in."
+        f"Sealed {minute(found['provenance']['sealed_at'])} UTC. The values are those that the source sent: "
+        "none changed, none filled in."
     )
     more = {
         "cards": {
@@ -57,11 +58,11 @@ def content(view: View) -> Content:
 def _source(view: View) -> Facts:
     source, figures = view.dossier["provenance"]["source"], view.dossier["figures"]
     yield "API", source["api"]
-    yield "greeks", source["greeks_version"]
+    yield "greeks version", source["greeks_version"]
     if convention := figures.get("greeks_convention"):
-        yield "their clock", str(convention)
+        yield "day count", str(convention)
     if (rate := figures.get("rate")) is not None:
-        yield "their rate", f"{100 * rate:.2f} %"
+        yield "implied rate", f"{100 * rate:.2f} %"
     if terminals := hosts(view.events):
         yield "terminal", ", ".join(terminals)
 
@@ -82,7 +83,7 @@ def _session(session: Mapping[str, Any] | None) -> Facts:
         yield "hours", "no calendar has this date"
         return
     exchange, vendor = session["exchange"], session["vendor"]
-    yield "hours", f"{_hours(session)}{', an early close' if session['early_close'] else ''}"
+    yield "hours", f"{_hours(session)}{', early close' if session['early_close'] else ''}"
     yield "exchange", f"{_hours(exchange)} ({exchange['calendar']})" if exchange else "closed"
     yield "vendor", _vendor(vendor, session["vendor_unknown"])
     for what in ("expected", "received"):
@@ -97,7 +98,7 @@ def _hours(told: Mapping[str, Any]) -> str:
 
 def _vendor(vendor: Mapping[str, Any] | None, unknown: str | None) -> str:
     if not vendor:
-        return f"not told{f': {unknown}' if unknown else ''}"
+        return f"not given{f': {unknown}' if unknown else ''}"
     return f"{_hours(vendor)} ({vendor['type']})"
 
 
@@ -105,7 +106,7 @@ def requests(events: Sequence[Event], failed: int) -> Facts:
     """The requests among *events*, oldest first, of which so many *failed*."""
     asked = _asked(events)
     if not asked:
-        yield "requests", "the journal tells of none"
+        yield "requests", "none in the journal"
         return
     statuses = Counter(str(event.get("status") or "none") for event in asked)
     answers = ", ".join(f"{number:,} × {status}" for status, number in sorted(statuses.items()))
@@ -134,13 +135,13 @@ def _records(found: Mapping[str, Any]) -> Facts:
     rejects = found["rejects"]
     opinions = [chain["second_opinion"] for chain in found["chains"]]
     yield "rows", count(found["provenance"]["rows"])
-    yield "set aside", _with_reasons(rejects)
+    yield "rejected", _with_reasons(rejects)
     yield "duplicates dropped", f"{rejects['duplicates_dropped']:,}"
     yield "conflicts", f"{rejects['conflicts']:,}"
-    yield "contracts asked again", f"{sum(each['asked'] for each in opinions):,}"
+    yield "contracts re-requested", f"{sum(each['asked'] for each in opinions):,}"
     yield "records recovered", f"{sum(each['recovered'] for each in opinions):,}"
     if unanswered := sum(len(each["unanswered"]) for each in opinions):
-        yield "left unanswered", f"{unanswered:,}"
+        yield "unanswered", f"{unanswered:,}"
 
 
 def _with_reasons(rejects: Mapping[str, Any]) -> str:
@@ -156,7 +157,7 @@ def _work(view: View) -> Facts:
     if facts.duration_ms is not None:
         yield "working time", duration(facts.duration_ms / 1000)
     if facts.memory_peak_mb is not None:
-        yield "memory at most", f"{facts.memory_peak_mb:,.0f} MB"
+        yield "memory peak", f"{facts.memory_peak_mb:,.0f} MB"
     yield "staged", size(facts.staged_bytes)
 
 
@@ -166,17 +167,17 @@ def _hashes(view: View) -> Facts:
     yield "records", known["records_sha256"]
     yield from ((item.kind, item.checksum) for item in view.files if item.kind == "passport")
     if rejected := view.dossier["rejects"]["sha256"]:
-        yield "set aside", rejected
+        yield "rejects", rejected
 
 
 def _commands(view: View) -> Facts:
-    """What anybody can type to see for themselves, with what it does."""
+    """Commands that check the day, by name."""
     sidecar = view.layout.sidecar(view.date)
     there = f"cd {shlex.quote(str(sidecar.parent))} && "
     yield "Linux", f"{there}sha256sum -c {sidecar.name}"
     yield "macOS", f"{there}shasum -a 256 -c {sidecar.name}"
-    yield "every file", f"spx-data verify {view.date}"
-    yield "for programs", f"spx-data quality {view.date} --format json"
+    yield "with spx-data", commands.shown(f"`spx-data verify {view.date}`")
+    yield "as JSON", commands.shown(f"`spx-data quality {view.date} --format json`")
 
 
 # How the day came to be sealed, as its journal tells it -------------------------------------------------

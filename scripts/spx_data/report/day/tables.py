@@ -59,8 +59,8 @@ def _line(check: Mapping[str, Any], most: tuple[str, int] | None) -> dict[str, A
 def _costs(tolerated: float, ruinous: float | None) -> str:
     """From which share to which a check costs points, in words."""
     if ruinous is None:
-        return "costs nothing: a fact"
-    return f"costs points from {100 * tolerated:g} % on, all of them at {100 * ruinous:g} %"
+        return "a fact of markets, costs no points"
+    return f"points are lost above {100 * tolerated:g} %, all of them at {100 * ruinous:g} %"
 
 
 def _rank(line: Mapping[str, Any]) -> tuple[int, float, float]:
@@ -81,13 +81,13 @@ def chains(view: View) -> Content:
 
 def _lead(chains: Sequence[Mapping[str, Any]]) -> str:
     roots = Counter(chain["root"] for chain in chains)
-    named = ", ".join(f"{number:,} of {root}" for root, number in sorted(roots.items()))
+    named = ", ".join(f"{number:,} {root}" for root, number in sorted(roots.items()))
     if not chains:
         return ""
     days = [chain["days"] for chain in chains]
     return (
         f"{counted(len(chains), 'chain')} ({named}), {min(days):,} to {max(days):,} days to expiration. "
-        "A click on a heading sorts."
+        "Click a heading to sort."
     )
 
 

@@ -29,7 +29,7 @@ def content(view: View) -> Content:
     """The prices of the day in words and charts, and what was checked about them."""
     assert view.market, "which has checked the file"
     series = prices(view.layout.parquet(view.date), view.dossier["chains"])
-    lead = f"The records' price of the index at {len(series):,} stamps: the last print at or before each."
+    lead = f"Price in the records at {len(series):,} stamps: the last print at or before each."
     more = {
         "tiles": list(_tiles(view.dossier["underlying"], _close_before(view))),
         "checks": checks(view.dossier, ["underlying"]),
@@ -53,14 +53,15 @@ def _tiles(found: Mapping[str, float] | None, before: tuple[dt.date, float] | No
     if not found or found["close"] is None:
         return
     opened, high, low, close = (found[name] for name in _PRICES)
-    yield Tile("open", _price(opened), f"{_change(opened, before[1])} to the close before" if before else "")
+    since = f"{_change(opened, before[1])} on the previous close" if before else ""
+    yield Tile("open", _price(opened), since)
     yield Tile("high", _price(high), _change(high, opened))
     yield Tile("low", _price(low), _change(low, opened))
     yield Tile("close", _price(close), _change(close, opened))
     yield Tile("range", _price(high - low), f"{100 * (high - low) / opened:.2f} % of the open")
     if before:
         date, price = before
-        yield Tile("on the day", _change(close, price), f"from {_price(price)} on {date}")
+        yield Tile("change", _change(close, price), f"from {_price(price)} on {date}")
 
 
 def _price(value: float) -> str:
@@ -80,7 +81,7 @@ def _figures(view: View, series: Sequence[tuple[dt.datetime, float]]) -> Iterato
             "price",
             "Price through the day",
             _through_the_day(series),
-            "New York time. Points: high and low of the stamps shown. Dashed: the first of them.",
+            "New York time. Dots: high and low. Dashed: the first price.",
             260,
             wide=True,
         )
@@ -88,9 +89,9 @@ def _figures(view: View, series: Sequence[tuple[dt.datetime, float]]) -> Iterato
     if len(beside) > 1:
         yield Figure(
             "candles",
-            "Sessions around",
+            "Neighbouring sessions",
             _candles(view.date, beside),
-            "Open, high, low and close of the sealed sessions; this one stands on a band.",
+            "Open, high, low and close of sealed sessions; this one is shaded.",
             180,
             wide=True,
         )

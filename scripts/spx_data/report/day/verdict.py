@@ -21,17 +21,17 @@ from spx_data.text.words import count, counted, size
 _HEIGHT = 150  # pixels
 
 _MEANINGS = {
-    "good": "Nothing here needs a second look.",
-    "warn": "Usable with care: look at what cost points before relying on it.",
-    "fail": "Not to be relied upon before somebody has looked at it.",
-    None: "Nothing of it could be judged.",
+    "good": "No issues found.",
+    "warn": "Use with care: first check what cost points.",
+    "fail": "Do not use before you know what went wrong.",
+    None: "Nothing could be judged.",
 }
 
 
 def content(view: View) -> Content:
     """The score, the parts of it, and the checks behind them."""
     found, rules = view.dossier, view.settings.quality
-    before, after = view.pages_beside
+    before, after = view.beside
     more = {
         "date": view.date,
         "before": before,
@@ -55,11 +55,11 @@ def content(view: View) -> Content:
 def _because(found: Mapping[str, Any], rules: Quality) -> str:
     """What made the verdict, in a sentence."""
     if found["score"] is None:
-        return "No part of the score had anything to look at."
+        return "No part of the score had data."
     if not found["findings"]:
-        return f"None of the {_looked(found)} that had something to look at cost a point."
+        return f"None of the {_looked(found)} with data cost points."
     ruined = [part["part"] for part in found["parts"] if part["weight"] and part["score"] < rules.fail_below]
-    words = f"{counted(len(found['findings']), 'check')} cost points, most of all {found['findings'][0]}."
+    words = f"{counted(len(found['findings']), 'check')} cost points, above all {found['findings'][0]}."
     if found["verdict"] == "warn" and ruined:
         words += f" A part below {rules.fail_below:g} is a warning whatever the mean: {', '.join(ruined)}."
     return words
@@ -93,12 +93,12 @@ def _tiles(view: View) -> Iterator[Tile]:
     found, facts = view.dossier, view.summary.facts
     balance, figures, rows = found["completeness"], found["figures"], found["provenance"]["rows"]
     stamps = max((chain["grid"] for chain in found["chains"] if chain["grid"]), default=0)
-    yield Tile("rows", count(rows), f"{count(rows / stamps)} a stamp" if stamps else "")
+    yield Tile("rows", count(rows), f"{count(rows / stamps)} per stamp" if stamps else "")
     yield Tile("contracts", count(balance["contracts_received"]), _of_those_listed(balance))
     yield Tile("expirations", count(balance["chains_received"]), f"of {balance['chains_listed']:,} listed")
     yield Tile("stamps", count(stamps), f"every {view.dataset['interval']}")
     parquet = found["provenance"]["parquet"]["bytes"]
-    yield Tile("Parquet", size(parquet), f"{parquet / rows:.1f} bytes a row" if rows else "")
+    yield Tile("Parquet", size(parquet), f"{parquet / rows:.1f} bytes per row" if rows else "")
     yield Tile("median spread", _share(figures["spread_median"]), "of the midpoint, near the money")
     yield Tile("volatility", _share(figures["iv_level"]), "at the money, 30 days")
     if facts.duration_ms:
@@ -106,7 +106,7 @@ def _tiles(view: View) -> Iterator[Tile]:
 
 
 def _of_those_listed(balance: Mapping[str, int]) -> str:
-    left = {name: balance[f"contracts_{name}"] for name in ("explained", "missing")}
+    left = {"explained": balance["contracts_explained"], "absent": balance["contracts_missing"]}
     words = ", ".join(f"{number:,} {name}" for name, number in left.items() if number)
     return f"of {balance['contracts_expected']:,} listed{'; ' if words else ''}{words}"
 
@@ -124,18 +124,18 @@ def _figures(view: View) -> Iterator[Figure]:
     if len(beside) > 1:
         yield Figure(
             "scores-around",
-            "Scores of the days around",
+            "Scores of neighbouring days",
             _scores(view, beside),
-            f"{len(beside):,} judged days; this one is filled. Lines: warn and fail.",
+            f"{len(beside):,} judged days; this one is filled. Dashed: limits of warn and fail.",
             _HEIGHT,
             wide=not view.dossier["outliers"],
         )
     if view.dossier["outliers"]:
         yield Figure(
             "distances",
-            "Figures against the days around",
+            "Compared with neighbouring days",
             _distances(view),
-            f"Robust z-scores: beyond ±{view.settings.quality.outlier_z:g} a figure stands out.",
+            f"Robust z-scores; beyond ±{view.settings.quality.outlier_z:g} is an outlier.",
             _HEIGHT,
         )
 
@@ -146,7 +146,7 @@ def _scores(view: View, beside: Sequence[Day]) -> alt.TopLevelMixin:
             "date": day.date.isoformat(),
             "score": day.score,
             "verdict": day.verdict,
-            "worst": day.findings[0] if day.findings else "nothing lost",
+            "worst": day.findings[0] if day.findings else "no points lost",
             "is_it": day.date == view.date,
         }
         for day in beside
@@ -183,11 +183,16 @@ def _distances(view: View) -> alt.TopLevelMixin:
     reach = 1.15 * max(threshold, *(abs(row["z"]) for row in rows))
     base = chart_of(rows).encode(
         y=alt.Y("figure:N", title=None, sort=None, axis=alt.Axis(domain=False, ticks=False)),
-        x=alt.X("z:Q", title="z", scale=alt.Scale(domain=[-reach, reach], nice=False)),
+        x=alt.X(
+            "z:Q",
+            title="z",
+            scale=alt.Scale(domain=[-reach, reach], nice=False),
+            axis=alt.Axis(tickCount=alt.ExprRef("max(2, floor(width / 60))")),
+        ),
         tooltip=told(
             figure="figure",
             value=("this day", ",.4~g"),
-            median=("median around", ",.4~g"),
+            median=("median of neighbours", ",.4~g"),
             z=("z", "+.1f"),
         ),
     )

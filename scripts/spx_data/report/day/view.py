@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from spx_data import status
-from spx_data.errors import DateValidationError
-from spx_data.lake import naming, passports
+from spx_data.lake import passports
 from spx_data.lake.session_states import Kind
+from spx_data.report import absent
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, day_report, quality
@@ -33,7 +33,7 @@ class View:
     dossier: Mapping[str, Any]
     others: Sequence[quality.Day]  # every judged day, oldest first
     summaries: Sequence[Summary] = ()  # every date of the lake, oldest first
-    pages: Collection[dt.date] = ()  # that can be led to
+    pages: Collection[dt.date] = ()  # of these dates there are some, or will be
 
     @classmethod
     def of(
@@ -46,7 +46,7 @@ class View:
     ) -> View:
         """The view of *date*, whose page is made *together* with those of other dates.
 
-        *summaries* are those of `status.summaries` at this moment, for who has read them already.
+        *summaries* are those of `status.summaries` at this moment, where they were read before.
 
         Raises:
             DateValidationError: it is not sealed.
@@ -56,22 +56,12 @@ class View:
         if summaries is None:
             summaries = status.summaries(settings, moment)
         summary = next((summary for summary in summaries if summary.date == date), None)
-        if summary is None:
-            raise naming.unknown(settings, date, moment)
-        if summary.state.kind is not Kind.SEALED:
-            found = summary.state.words
-            raise DateValidationError(
-                f"{date} is not sealed ({found}), and only sealed days have a page",
-                cure=summary.state.what_helps(date),
-                what="dates",
-                reason=f"{date}: {found}",
-            )
+        if summary is None or summary.state.kind is not Kind.SEALED:
+            raise absent.error(settings, moment, date, summaries)
         days = quality.days(summaries, settings.quality)
         found_of_it = day_report.of(settings, summaries, days, date)
-        sealed = {each.date for each in summaries if each.state.kind is Kind.SEALED}
         there = {dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages()}
-        pages = sealed & {*together, *there}
-        return cls(settings, date, summary, found_of_it, days, summaries, pages)
+        return cls(settings, date, summary, found_of_it, days, summaries, {*together, *there})
 
     @property
     def layout(self) -> Layout:
@@ -126,10 +116,10 @@ class View:
         )
 
     @property
-    def pages_beside(self) -> tuple[dt.date | None, dt.date | None]:
-        """The dates before and after this one that have a page; None where there is no such."""
-        before = max((date for date in self.pages if date < self.date), default=None)
-        return before, min((date for date in self.pages if date > self.date), default=None)
+    def beside(self) -> absent.Beside:
+        """Links to the sealed dates before and after this one."""
+        sealed = (each.date for each in self.summaries if each.state.kind is Kind.SEALED)
+        return absent.beside(self.layout, sealed, self.date, self.pages)
 
 
 class _Dated(Protocol):

@@ -19,7 +19,7 @@ from spx_data.report.drawing import Figure, chart_of, colours, colours_of_roots,
 from spx_data.report.page import Content
 from spx_data.text import words
 
-_PERCENT = alt.Axis(format=".1~%")
+_PERCENT = alt.Axis(format="~%")  # as exact as ticks are close
 
 _FIRST_SHOWN_MS = 10 * 3_600_000  # since midnight: when all of the market has opened
 
@@ -38,7 +38,7 @@ def content(view: View) -> Content:
 
 
 def _first(market: Market) -> int:
-    """The moment that is shown before anybody moves the slider."""
+    """The moment that is shown first."""
     begins = [market.grid.begins_ms(moment) for moment in market.grid.moments]
     return min(range(len(begins)), key=lambda place: abs(begins[place] - _FIRST_SHOWN_MS), default=0)
 
@@ -118,9 +118,8 @@ def _smiles(market: Market) -> Figure:
         "smiles",
         "Smiles",
         chart,
-        "Out of the money: puts left of the forward, calls right of it. Strikes are told in standard "
-        "deviations until the expiration, so that maturities can be compared. The step at 0 is the "
-        "vendor's model, which knows no dividends.",
+        "Out of the money: puts left of the forward, calls right of it. x: standard deviations to expiry, "
+        "so that maturities compare. The step at 0 comes from the vendor's model, which has no dividends.",
         340,
         wide=True,
         legend=_names_of_maturities(market),
@@ -175,8 +174,8 @@ def _surface(market: Market) -> Iterator[Figure]:
         "surface",
         "Surface",
         chart,
-        "Implied volatility by expiration and delta, on straight lines between strikes. "
-        "The colours mean the same at every minute of the day.",
+        "Implied volatility by expiration and delta, interpolated between strikes. "
+        "The colour scale is that of the whole day.",
         height(market),
         canvas=True,
         wide=has_room(market),
@@ -239,7 +238,7 @@ def _terms(market: Market) -> Figure:
         "terms",
         "Term structure",
         alt.layer(line, points).add_params(_minute(market)),
-        "Implied volatility at the money, at the strike next to the forward.",
+        "At-the-money implied volatility: at the strike next to the forward.",
         230,
         legend=roots,
     )
@@ -285,8 +284,8 @@ def _through_the_day(market: Market) -> Figure:
         "through-the-day",
         "Through the day",
         alt.layer(now, line).add_params(_minute(market)),
-        "Implied volatility at the money, minute by minute. For what expires on the day, the vendor's "
-        "clock stops before the end.",
+        "At-the-money implied volatility by minute. For chains that expire today the vendor's clock stops "
+        "before the close.",
         230,
         canvas=True,
         legend=_names_of_maturities(market),
