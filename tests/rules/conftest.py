@@ -5,6 +5,7 @@ import json
 
 import pytest
 from tests.passports import unfolded
+from tests.restating import restating
 
 from spx_data.fill.download import download_expirations
 from spx_data.fill.merge import merge_date
@@ -74,3 +75,10 @@ def day(lake):
         return Date(lake(url, **(usual | keys)), date)
 
     return make
+
+
+@pytest.fixture
+def source(terminals):
+    """Return a source whose answers can be edited."""
+    with restating(terminals["v3"].url) as restater:
+        yield restater

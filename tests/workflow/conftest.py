@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from tests.restating import Restater, restating
 
 from spx_data import config
 from spx_data.lake import calendar
@@ -214,6 +215,13 @@ def v2() -> Iterator[Terminal]:
     """A tiny v2 terminal with pages small enough to be followed."""
     with running(Simulated(api="v2", size="tiny", today=TODAY, page_size=1000)) as terminal:
         yield terminal
+
+
+@pytest.fixture
+def source(v3: Terminal) -> Iterator[Restater]:
+    """A source whose answers can be edited; `tests/rules` has one of each API."""
+    with restating(v3.url) as restater:
+        yield restater
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ _LONG = {
     "cleanup",
     "serve",
     "mend",
-    "recheck",
     "probe",
     "recheck",
     # They tell of the command itself.

@@ -13,13 +13,6 @@ HALF_DAY = "2024-11-29"
 CHAIN = ("SPXW", "2024-12-02")
 
 
-@pytest.fixture
-def source(v3):
-    """Return a source whose answers can be edited."""
-    with restating(v3.url) as restater:
-        yield restater
-
-
 @pytest.fixture(scope="module")
 def lacking(v3, new_lake):
     """A lake whose half day lacks a chain."""

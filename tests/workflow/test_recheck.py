@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from tests.restating import cells, is_history, restating
+from tests.restating import cells, is_history
 from tests.workflow.conftest import TODAY, kill, wait_for
 
 from theta_simulator import Settings as Simulated
@@ -15,13 +15,6 @@ START, END = "2024-11-27", "2024-12-02"
 SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]
 HALF_DAY = "2024-11-29"
 RESTATED = cells("SPXW", HALF_DAY, {(7, "ask"): "99.7500", (8, "bid"): "98.2500"})
-
-
-@pytest.fixture
-def source(v3):
-    """Return a source whose answers can be edited; `tests/rules` has one of each API."""
-    with restating(v3.url) as restater:
-        yield restater
 
 
 @pytest.fixture

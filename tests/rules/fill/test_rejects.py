@@ -9,7 +9,7 @@ from dataclasses import replace
 import duckdb
 import polars as pl
 import pytest
-from tests.restating import expiration_of, is_history, restating
+from tests.restating import expiration_of, is_history
 from tests.rules.conftest import DAY
 
 from spx_data.errors import (
@@ -38,13 +38,6 @@ PLACE = {
     "first": dt.time(11),
     "last": dt.time(12),
 }
-
-
-@pytest.fixture
-def source(terminals):
-    """Return a source whose answers can be edited."""
-    with restating(terminals["v3"].url) as proxy:
-        yield proxy
 
 
 def edited(change):

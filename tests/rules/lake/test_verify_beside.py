@@ -6,7 +6,7 @@ import fcntl
 import threading
 
 import pytest
-from tests.restating import cells, restating
+from tests.restating import cells
 from tests.rules.conftest import DAY
 
 from spx_data.lake.verify import Standing, verify
@@ -19,13 +19,6 @@ from spx_data.store.journal import Journal
 
 WEEKLY = ("SPXW", "2024-01-03")
 SECONDS = 60  # after which a test is stuck
-
-
-@pytest.fixture
-def source(terminals):
-    """Return a source whose answers can be edited."""
-    with restating(terminals["v3"].url) as found:
-        yield found
 
 
 @pytest.fixture

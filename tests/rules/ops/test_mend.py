@@ -1,6 +1,5 @@
 """What a sealed day lacks is asked for again: only that, and the day is what it would have been at first."""
 
-import contextlib
 import dataclasses
 import datetime as dt
 import io
@@ -9,7 +8,7 @@ import json
 import polars as pl
 import pytest
 from rich.console import Console
-from tests.restating import contract_of, expiration_of, is_history, is_single, minute_of, restating
+from tests.restating import contract_of, expiration_of, is_history, is_single, minute_of
 from tests.rules.conftest import DAY
 
 from spx_data.cli.outcomes import print_mended
@@ -22,13 +21,6 @@ from spx_data.store import journal, seals
 
 WEEKLY, LATER = ("SPXW", "2024-01-03"), ("SPX", "2024-01-19")
 APIS = ["v3", "v2"]
-
-
-@pytest.fixture
-def source(terminals):
-    """Return a maker of sources of an API whose answers can be edited."""
-    with contextlib.ExitStack() as stack:
-        yield lambda api="v3": stack.enter_context(restating(terminals[api].url))
 
 
 @pytest.fixture(scope="module")

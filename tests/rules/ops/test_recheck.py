@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from tests.proof.disk import Disk
-from tests.restating import cells, expiration_of, is_history, restating
+from tests.restating import cells, expiration_of, is_history
 from tests.rules.conftest import DAY
 
 from spx_data.cli.outcomes import print_rechecked
@@ -46,13 +46,6 @@ from spx_data.store import disk, files, journal, reads, seals
 
 HALF_DAY = dt.date(2024, 7, 3)
 WEEKLY = ("SPXW", "2024-01-03")
-
-
-@pytest.fixture
-def source(terminals):
-    """Return a maker of sources of an API whose answers can be edited."""
-    with contextlib.ExitStack() as stack:
-        yield lambda api="v3": stack.enter_context(restating(terminals[api].url))
 
 
 def asked_again(date, *named, restated="report", sample=3, **changes):
