@@ -99,7 +99,7 @@ def test_it_says_what_a_user_runs_and_what_only_development_needs(bill):
 
     assert {scopes[name] for name in ("polars", "snakemake", "numpy", "certifi")} == {"required"}
     assert {scopes[name] for name in ("aiohttp", "scipy", "yarl", "altair", "vega")} == {"optional"}
-    assert {scopes[name] for name in ("pytest", "ruff", "pip", "setuptools", "uv")} == {"excluded"}
+    assert {scopes[name] for name in ("pytest", "ruff", "mkdocs", "pip", "setuptools", "uv")} == {"excluded"}
 
 
 def test_every_component_has_a_licence_and_a_name_that_others_can_look_up(bill):
