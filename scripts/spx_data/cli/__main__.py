@@ -1,5 +1,6 @@
-"""The same as the command `spx-data`, for who has the interpreter and not its commands' folder."""
+"""The same as the command `spx-data`, where the interpreter is at hand and not its folder of commands."""
 
 from spx_data.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -11,8 +11,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import yaml
+
 from spx_data.errors import MachineError
-from spx_data.store import foreign
 
 _PACKAGE = Path(__file__).parents[1]
 _LAID_IN = _PACKAGE / "workflow"
@@ -70,5 +71,5 @@ def _adding(extra: str) -> str:
 def _origin() -> str:
     """Where this package was installed from, as its requirement says it; nothing where from a registry."""
     for told in _PACKAGE.parent.glob("spx_data-*.dist-info/direct_url.json"):
-        return f" @ {foreign.parsed(told.read_bytes())['url']}"
+        return f" @ {yaml.safe_load(told.read_text())['url']}"  # JSON is YAML
     return ""
