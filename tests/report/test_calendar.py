@@ -214,3 +214,19 @@ def test_ten_years_of_which_no_two_days_are_alike_are_a_page_of_modest_size(ever
 
     assert len(cells(Tree(text).root)) == 2_550
     assert len(text.encode()) < 700_000
+
+
+def test_a_date_outside_of_the_range_changes_neither_the_axis_nor_the_coverage(tmp_path):
+    made = lakes.empty(tmp_path)
+    for date in (dt.date(2024, 10, 15), dt.date(2024, 10, 16)):
+        seal(made.settings, date, quality=judged())
+    before = View.of(made.settings, lakes.MOMENT)
+    axis, coverage = list(cells(shown(before, "calendar"))), written(before, "coverage")
+
+    seal(made.settings, dt.date(2023, 1, 3), quality=judged())
+    after = View.of(made.settings, lakes.MOMENT)
+
+    calendar = shown(after, "calendar")
+    assert list(cells(calendar)) == axis
+    assert "Not shown: 1 date outside of the configured range." in calendar.text
+    assert written(after, "coverage") == coverage

@@ -23,7 +23,6 @@ _LONG = {
     "serve",
     "mend",
     "probe",
-    "recheck",
     # They tell of the command itself.
     "completion",
     "help",

@@ -51,14 +51,16 @@ class Year:
 def content(view: View) -> Content:
     """The sessions by year and month, and what the legend and the cards say of them."""
     known = tones(view.settings)
-    names = {summary.date: name_of(summary, view.day_of.get(summary.date)) for summary in view.dates}
+    names = {summary.date: name_of(summary, view.day_of.get(summary.date)) for summary in view.in_range}
     # Trading on weekends, which other calendars know, takes two more rows, and a month touches six weeks.
     days = _WEEK if any(date.weekday() >= _WORKING_DAYS for date in names) else _WORKING_DAYS
     years = list(_years(names, days))
     counts = Counter(names.values())
     in_order = [date for year in years for month in year.months for date in month.slots if date]
+    outside = len(view.dates) - len(view.in_range)
+    more = f" Not shown: {counted(outside, 'date')} outside of the configured range." if outside else ""
     return Content(
-        "One cell per session, one column per week. Hover over or tap a cell for details.",
+        f"One cell per session, one column per week. Hover over or tap a cell for details.{more}",
         more={
             "years": years,
             "tones": {date: known[name] for date, name in names.items()},
@@ -171,7 +173,7 @@ def _cards(
     def place_of(text: str, date: dt.date) -> int:
         return texts.setdefault(text.replace(date.isoformat(), _SUBSTITUTE), len(texts))
 
-    summaries = {summary.date: summary for summary in view.dates}
+    summaries = {summary.date: summary for summary in view.in_range}
     places = {gap.date: place for place, gap in enumerate(view.plan.gaps, start=1)}
     columns = {name: [0] * len(dates) for name in _FACTS}
     commands = []

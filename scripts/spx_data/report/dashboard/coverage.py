@@ -29,10 +29,10 @@ _KINDS = (
 
 def content(view: View) -> Content:
     """The sessions by their state, and what days hold."""
-    lead = _lead(summary.reach(view.dates))
-    if not view.dates:
+    lead = _lead(summary.reach(view.in_range))
+    if not view.in_range:
         return Content(lead)
-    step = periods.coarse(view.dates[0].date, view.dates[-1].date)
+    step = periods.coarse(view.in_range[0].date, view.in_range[-1].date)
     return Content(lead, [_sessions(view, step), *_records(view, step)])
 
 
@@ -54,7 +54,7 @@ def _lead(reach: Reach) -> str:
 
 def _sessions(view: View, step: Coarse) -> Part:
     """The sessions of each month or week by their state."""
-    states = summary.states(view.dates, lambda date: periods.stretch(date, step))
+    states = summary.states(view.in_range, lambda date: periods.stretch(date, step))
     there = [kind for kind in _KINDS if any(found[kind] for found in states.values())]
     if len(states) < 2:
         ((stretch, found),) = states.items()
@@ -81,7 +81,8 @@ def _sessions(view: View, step: Coarse) -> Part:
 
 def _records(view: View, step: Coarse) -> list[Part]:
     """How much a day holds, and how much of what was expected did not come."""
-    balances = quality.balances(view.days, lambda date: periods.stretch(date, step))
+    days = [day for day in view.days if view.settings.covers(day.date)]
+    balances = quality.balances(days, lambda date: periods.stretch(date, step))
     if len(balances) < 2:
         return [_in_a_sentence(one) for one in balances.values()]
     rows = [

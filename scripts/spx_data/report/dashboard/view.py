@@ -66,6 +66,11 @@ class View:
         """Every wanted session and every other date that the tree knows, oldest first."""
         return self.scene.summaries
 
+    @cached_property
+    def in_range(self) -> Sequence[Summary]:
+        """Those of `dates` that lie in the configured range: one date outside of it stretches no axis."""
+        return [summary for summary in self.dates if self.settings.covers(summary.date)]
+
     @property
     def days(self) -> list[Day]:
         """The sealed dates that were judged, oldest first."""
