@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from spx_data.errors import DateValidationError
-from spx_data.lake import naming
+from spx_data.lake import calendar, naming
 from spx_data.market import sessions
 from spx_data.settings import Settings
 from spx_data.store import journal, seals
@@ -55,7 +55,10 @@ def _record(settings: Settings, date: dt.date, event: str, reason: str, **fields
 
 def _check_session(settings: Settings, date: dt.date) -> None:
     refused = naming.refusals(settings, [date], sessions.now()).get(date)
-    if refused and refused.what in ("no-session", "future"):
+    if refused is None or refused.what == "trading":
+        return
+    # Settings may ask for what has no greeks, and somebody ends that so.
+    if not (settings.covers(date) and calendar.known(settings, date, date)):
         raise _invalid(f"{date}: {refused.reason}", refused.cure)
 
 

@@ -22,6 +22,8 @@ from spx_data.store import seals
 
 LONGEST_BREAK = dt.timedelta(14)  # no exchange is closed for longer
 
+# No source has anything older, and a copy that reaches back for centuries would slow every command.
+FIRST = dt.date(1990, 1, 1)
 _NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
 
 
@@ -34,11 +36,13 @@ def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
 def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:
     """The sessions from *start* to *end*, like `between`, from the lake's copy of the calendar where it can.
 
-    The copy vouches for its own bytes and belongs to one release of the calendar's library.
+    None is before `FIRST`. The copy vouches for its own bytes and belongs to one release of the calendar's
+    library.
 
     Raises:
         ConfigurationValidationError: pandas-market-calendars knows no such calendar.
     """
+    start = max(start, FIRST)
     if end < start:
         return []
     path = settings.layout.calendar(settings.calendar)

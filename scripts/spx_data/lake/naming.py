@@ -15,7 +15,6 @@ from spx_data.settings import Settings
 from spx_data.sources import catalogue
 
 _DAY = dt.timedelta(1)
-_FIRST = dt.date(1990, 1, 1)  # no source has anything older; calendars do not reach back for ever
 _WEEKEND = {5: "a Saturday", 6: "a Sunday"}
 
 
@@ -38,7 +37,7 @@ def named(settings: Settings, dates: Dates, moment: dt.datetime) -> list[dt.date
     today, found = sessions.today(moment), set(dates.single)
     for first, last in dates.ranges:
         if first != last:
-            known = calendar.known(settings, max(first, _FIRST), min(last, today))
+            known = calendar.known(settings, first, min(last, today))
             found |= {session.date for session in known if _is_finished(settings, session, moment)}
     if not found:
         told = f"no session of {settings.calendar} from {dates.first} to {dates.last} is finished"
@@ -51,7 +50,7 @@ def named(settings: Settings, dates: Dates, moment: dt.datetime) -> list[dt.date
 
 def refusals(settings: Settings, dates: Sequence[dt.date], moment: dt.datetime) -> dict[dt.date, Refusal]:
     """Why those of *dates* cannot be had at *moment* that cannot."""
-    within = [date for date in dates if _FIRST <= date <= sessions.today(moment)]
+    within = [date for date in dates if _greeks_since(settings) <= date <= sessions.today(moment)]
     known = calendar.known(settings, min(within), max(within)) if within else []
     by_date = {session.date: session for session in known}
     found = {date: _refusal(settings, date, by_date.get(date), moment) for date in dates}
@@ -72,14 +71,14 @@ def _refusal(
 ) -> Refusal | None:
     if date > sessions.today(moment):
         return Refusal("future", "in the future", _last_finished(settings, moment))
-    if session is None and date >= _FIRST:
+    if date < (since := _greeks_since(settings)):
+        reason = f"before {since}, when greeks of {settings.product.title} begin"
+        return Refusal("before-greeks", reason, f"Name {since} or later")
+    if session is None:
         # What a holiday is called takes long to find out, so only what is refused is looked up.
         why = _WEEKEND.get(date.weekday()) or sessions.holiday(settings.calendar, date)
         reason = f"{why or 'a day without trading'}, no session of {settings.calendar}"
         return Refusal("no-session", reason, _beside(settings, date, date, moment))
-    if date < (since := _greeks_since(settings)) or session is None:
-        reason = f"before {since}, when greeks of {settings.product.title} begin"
-        return Refusal("before-greeks", reason, f"Name {since} or later")
     if not _is_finished(settings, session, moment):
         closes = session.options_close(settings.product)
         reason = f"not settled yet: it trades until {closes:%H:%M} New York time"
@@ -89,7 +88,7 @@ def _refusal(
 
 def _greeks_since(settings: Settings) -> dt.date:
     """The first session with greeks of the source that is likely asked."""
-    return settings.product.greeks_since.get(catalogue.folder(settings.terminal.api), _FIRST)
+    return settings.product.greeks_since.get(catalogue.folder(settings.terminal.api), calendar.FIRST)
 
 
 def _is_finished(settings: Settings, session: Session, moment: dt.datetime) -> bool:
@@ -105,8 +104,11 @@ def _last_finished(settings: Settings, moment: dt.datetime) -> str:
 
 def _beside(settings: Settings, first: dt.date, last: dt.date, moment: dt.datetime) -> str:
     """The sessions before *first* and after *last*, of which the latter is finished at *moment*."""
+    today = sessions.today(moment)
+    if first < calendar.FIRST or last >= today:
+        return _last_finished(settings, moment)
     before = calendar.known(settings, first - calendar.LONGEST_BREAK, first - _DAY)
-    after = calendar.known(settings, last + _DAY, min(last + calendar.LONGEST_BREAK, sessions.today(moment)))
+    after = calendar.known(settings, last + _DAY, min(last + calendar.LONGEST_BREAK, today))
     finished = [session for session in after if _is_finished(settings, session, moment)]
     if not finished or not before:
         return _last_finished(settings, moment)

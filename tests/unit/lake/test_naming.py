@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from spx_data.errors import DateValidationError
-from spx_data.lake import naming
+from spx_data.lake import calendar, naming
 from spx_data.market import sessions
 from spx_data.market.dates import Dates
 
@@ -41,6 +41,8 @@ def test_of_a_range_the_finished_sessions_are_meant(words, meant, lake, at):
         ("2024-11-30..2024-12-01", "no session of NYSE from 2024-11-30 to 2024-12-01"),
         ("2024-11-30..2024-12-01", "The nearest sessions are 2024-11-29 and 2024-12-02"),
         ("2024-12-07..2024-12-09", "no session of NYSE from 2024-12-07 to 2024-12-09 is finished"),
+        ("0001", "there is no session of NYSE from 0001-01-01 to 0001-12-31"),
+        ("9999", "no session of NYSE from 9999-01-01 to 9999-12-31 is finished"),
         ("2025-01", "The last finished session is 2024-12-06"),
     ],
 )
@@ -71,6 +73,15 @@ def test_a_date_that_cannot_be_had_is_refused_with_the_reason(date, what, says, 
 
     assert (found.what, found.reason) == (what, says)
     assert found.cure
+
+
+def test_a_date_of_another_century_makes_the_copy_of_the_calendar_no_longer(lake, at):
+    settings = lake()
+
+    naming.refusals(settings, [dt.date(1650, 1, 4), dt.date(2024, 1, 2)], at(*NOON))
+    known = calendar.known(settings, dt.date(1650, 1, 4), dt.date(2024, 1, 2))
+
+    assert known[0].date == dt.date(1990, 1, 2)
 
 
 def test_only_the_name_of_a_holiday_loads_the_calendars(lake, at, monkeypatch):
