@@ -208,7 +208,7 @@ def missing_date_priorities():
 
 
 def gap_priority(wildcards):
-    """The order of the gaps; dates that are missing for nobody but whoever named them come first."""
+    """The order of the gaps; dates that are missing only because they were named come first."""
     return sharing.priority(missing_date_priorities(), trading_date(wildcards))
 
 

@@ -53,7 +53,7 @@ class SpxDataError(Exception):
         return commands.first(self.cure)
 
     def final(self) -> Self:
-        """The same error, not to be retried again: whoever raises it has used up the patience there is."""
+        """The same error, not to be retried again: its raiser has used up the patience there is."""
         self.__dict__["retry"] = NEVER
         return self
 

@@ -90,7 +90,7 @@ class _Root(click.Group):
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever was reading has read enough; nothing more may be flushed to it on the way out.
+            # The reader has read enough; nothing more may be flushed to it on the way out.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt:

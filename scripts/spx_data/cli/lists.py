@@ -1,4 +1,4 @@
-"""What all lists share: a declaration of what they show, and the options of whoever looks at them.
+"""What all lists share: a declaration of what they show, and their options.
 
 A list is a `List`, beside a command whose body makes the rows:
 

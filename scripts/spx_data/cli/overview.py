@@ -64,7 +64,7 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     walked = tree.walk(settings.layout)
     overview = overview_of(settings, call.moment, walked)
     run = current(settings.layout)
-    # Whoever waits for the terminal now has read everything else.
+    # Everything else is read before the terminal is waited for.
     answer = asking.answer() if asking else None
     scene = Scene(settings, call.moment, overview.dates, run, answer, walked)
     if form == "json":

@@ -54,7 +54,7 @@ FINDINGS = List(
 def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> None:
     r"""Ask your terminal a few questions: how it spells, what it lists, how fast it is, where history begins.
 
-    It takes 15 requests at the most, within thetadata.max_concurrent_requests, seals nothing, and leaves a
+    It takes at most 15 requests, within thetadata.max_concurrent_requests, seals nothing, and leaves a
     profile in the data directory, which fills and judgements read from then on. Ask again whenever the
     terminal or the subscription has changed. The exit code is 1 when the terminal could not be asked to the
     end.

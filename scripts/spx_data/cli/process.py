@@ -28,7 +28,7 @@ _dry_run = click.option(
 _BEGIN_SECONDS = 15.0  # that a run that is still making its plan is given
 _NOTE_SECONDS = 2.0  # from a run's lock to its note
 _LOOK_SECONDS = 0.2
-# What no run can do, whoever asks; the calendar says so.
+# What no run can do, by the calendar.
 _IMPOSSIBLE = frozenset({"no-session", "future", "trading", "before-greeks"})
 # What a person has to decide first.
 _UNDECIDED = frozenset({"parked", "accepted"})

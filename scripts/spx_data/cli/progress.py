@@ -54,7 +54,7 @@ def progress_shown(
     it. Elsewhere there is a line *every* so many seconds (30 unless the environment says otherwise).
     """
     shown = _open(_Looking(layout, run_name), stderr, every or _seconds(os.environ), loggers)
-    # Whoever is ended without leaving the block must not leave a terminal without its cursor.
+    # A process that is killed within the block must not leave a terminal without its cursor.
     atexit.register(shown.close)
     try:
         yield shown
@@ -65,7 +65,7 @@ def progress_shown(
 
 @contextmanager
 def accompanied(layout: Layout, run: Run, logger: logging.Logger) -> Iterator[None]:
-    """Show *run*, this process's own, in the block, unless whoever started it does so or it fills no date."""
+    """Show *run*, this process's own, in the block, unless its starter does so or it fills no date."""
     if os.environ.get(QUIET_VARIABLE) or not run.dates:
         yield
         return

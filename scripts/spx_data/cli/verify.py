@@ -96,7 +96,7 @@ def _row(day: Day) -> dict[str, Any]:
 
 @contextmanager
 def watching(to: Console | None = None) -> Iterator[Observer]:
-    """An observer for `verify`: a bar on a terminal, elsewhere a line every half minute at the most."""
+    """An observer for `verify`: a bar on a terminal, elsewhere at most a line every half minute."""
     from spx_data.cli.screen import bar
 
     with bar("verifying", "days", to or console()) as show:

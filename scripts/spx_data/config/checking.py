@@ -1,6 +1,6 @@
-"""The settings as a whole, checked alike for whoever asks: a run, a command, `spx-data config validate`.
+"""The settings as a whole, checked alike for all: a run, a command, `spx-data config validate`.
 
-Whoever spends a user's requests refuses what `validate` refuses, in the same words: who said it, in which
+What spends a user's requests refuses what `validate` refuses, in the same words: who said it, in which
 line of which file, what stands there, and what to write.
 """
 
@@ -70,7 +70,7 @@ def checked(
 
 
 def checked_from(paths: Sequence[Path], start: dt.date) -> Document:
-    """Like `checked`, for whoever can begin without a start date: at *start*, where nobody has named one."""
+    """Like `checked`, where a start date is not needed: at *start* if none is set."""
     named = config.merged([*map(_parsed, paths)]).get("processing") or {}
     has_one = isinstance(named, Mapping) and named.get("start_date") is not None
     if has_one or os.environ.get("PROCESSING_START_DATE"):
@@ -163,7 +163,7 @@ def _line_of(text: str, keys: Sequence[str]) -> int | None:
 
 
 def located(said: str, paths: Sequence[Path]) -> str:
-    """*said* of a key by whoever does not know the files, with the file and line in which it stands."""
+    """*said* of a key by code that does not know the files, with the file and line in which it stands."""
     match = _OF_A_KEY.match(said)
     if match is None or match[1] not in dict(rulebook.rules()):
         return said

@@ -2,7 +2,7 @@
 
 Writing a whole document out again would fold its long lines and settle its quotes, even with a library that
 keeps comments. So ruamel.yaml says where a key and its value stand, and only those characters are replaced.
-Whoever calls this compares what the text says before and after: a key behind an anchor, or another shape that
+A caller compares what the text says before and after: a key behind an anchor, or another shape that
 cannot be changed by itself, shows there.
 """
 

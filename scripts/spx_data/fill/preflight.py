@@ -59,7 +59,7 @@ def preflight(settings: Settings) -> Terminal:
 
 
 def _check_root(settings: Settings, source: Source, root: str, wait_factor: float) -> None:
-    """Ask for the expirations of *root*, which the jobs need too: whoever knows none does not know it."""
+    """Ask for the expirations of *root*, which the jobs need too: one without any is unknown."""
     product = settings.product
     try:
         retrying(lambda: ask_expirations(settings.layout, source, root), wait_factor=wait_factor)

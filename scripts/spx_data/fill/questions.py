@@ -68,7 +68,7 @@ class Budget:
 
     @contextmanager
     def question(self) -> Iterator[None]:
-        """Ask one question in the block, once: whoever wants advice does not insist.
+        """Ask one question in the block, once: advice is not insisted on.
 
         Raises:
             UnansweredError: the source did not answer it, or the budget is spent.

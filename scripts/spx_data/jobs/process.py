@@ -74,7 +74,7 @@ def logged() -> Iterator[None]:
     if isinstance(sys.stderr, io.TextIOWrapper):
         # Whatever the locale: a path may have any letters.
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
-    # What a message quotes of the wire, of a file or of a library does nothing to whoever reads the log.
+    # What a message quotes of the wire, of a file or of a library does nothing to a reader of the log.
     handler = logging.StreamHandler()
     handler.setFormatter(printable.log_format("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# For whoever starts jobs: threads for linear algebra, which no job does, would be started by each of them.
+# For what starts jobs: threads for linear algebra, which no job does, would be started by each of them.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 
 

@@ -15,7 +15,7 @@ _STAGE = "ledger"
 
 
 def accept(settings: Settings, date: dt.date, reason: str, *, as_is: bool = False) -> None:
-    """Leave *date* as it is from now on, for a *reason* that whoever reads the journal will understand.
+    """Leave *date* as it is from now on, for a *reason* that a reader of the journal will understand.
 
     With *as_is* it is about to be sealed so (`fill.as_is`).
 

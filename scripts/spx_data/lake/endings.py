@@ -1,7 +1,7 @@
 """How tries ended that could not say it themselves: their job was killed, or never came to its first line.
 
 A try that has begun and has no end counts as failed, unless its run is at work or was stopped on purpose.
-Whoever outlives the jobs writes that into the journal: Snakemake's own process at the end of a run, and the
+What outlives the jobs writes that into the journal: Snakemake's own process at the end of a run, and the
 next run for one that died as a whole. Until then readers of the journal are told it (`with_the_lost`).
 """
 

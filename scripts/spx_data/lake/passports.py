@@ -1,6 +1,6 @@
 """The passport of a sealed day, as it is read: its bytes are those that were sealed, and it is a passport.
 
-Whoever can write to a lake can seal another document, so the seal says nothing of what is in it. Behind this
+Whatever can write to a lake can seal another document: the seal says nothing of what is in it. Behind this
 module a number is a number, a date a date, and what every passport has is there.
 """
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MORE_VARIABLE = "SPX_DATA_MORE"  # set for a run that is one of several
 
-# Whoever asks whether there is a run holds the lock for a blink; a run that begins just then waits for that.
+# A look for a run holds the lock for a blink; a run that begins just then waits for that.
 _PATIENCE_SECONDS = 2.0
 
 
@@ -136,7 +136,7 @@ def _held(path: Path) -> int | None:
 
 
 def mention_failure(layout: Layout, error: SpxDataError) -> None:
-    """Remember that a run could not begin, or ended untimely: for who asks later, in the lake's journal."""
+    """Remember that a run could not begin, or ended untimely: for later questions, in the lake's journal."""
     Journal(layout.lake_journal, "run").mention(journal.RUN_FAILED, **journal.described(error))
 
 
@@ -150,7 +150,7 @@ def last_failure(layout: Layout) -> Event | None:
 
 
 def note_stop(layout: Layout, run: Run) -> None:
-    """Remember that *run* was asked to stop, for whoever would let another one follow."""
+    """Remember that *run* was asked to stop, for a caller that would let another one follow."""
     files.write_json(layout.stop_note, {"run": run.name})
 
 
@@ -195,7 +195,7 @@ def joined(layout: Layout) -> Iterator[None]:
     if descriptor is None:
         raise AnotherRunError(f"another process has locked {path}", cure="`spx-data stop --now`", pid=None)
     try:
-        # Known first, then the question: whoever finds no job once a run is gone will see none begin.
+        # Known first, then the question: a process that finds no job once a run is gone will see none begin.
         run = last(layout)
         if run is None or run.name != name or not locks.is_held(layout.run_lock):
             raise AnotherRunError("the run that started this job is gone", cure="Start another", pid=None)

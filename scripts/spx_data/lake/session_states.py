@@ -127,7 +127,7 @@ _OUTCOMES = frozenset(
 
 # How long the source's first "no data" for a date stands, its second, and so on; the last for all others. It
 # is nearly always a day that comes late, so the first questions are close together, as those of a nightly and
-# an hourly run are. Whoever asks for years once a week costs a source that has nothing one request a root.
+# an hourly run are. A weekly run over years costs a source that has nothing one request a root.
 PAUSES = (
     dt.timedelta(hours=1),
     dt.timedelta(hours=6),

@@ -97,7 +97,7 @@ def start(
 
     *dates* are all inside of the settings' range, or all outside: these Snakemake does when it is given their
     files. *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal
-    reaches whoever called this, and nobody else.
+    reaches the caller, and nobody else.
 
     Raises:
         MachineError: Snakemake is not installed.
@@ -135,7 +135,7 @@ def ask_to_stop(layout: Layout, run: Run) -> None:
     runs.note_stop(layout, run)
     if main := runs.process_of(layout, run):
         _signal([main], signal.SIGTERM)
-        _signal(list(runs.processes(layout, run)), signal.SIGCONT)  # whoever was halted cannot finish
+        _signal(list(runs.processes(layout, run)), signal.SIGCONT)  # a halted process cannot finish
 
 
 def stop_now(layout: Layout, run: Run) -> int:
@@ -170,7 +170,7 @@ def ended(layout: Layout, run: Run, *, meanwhile: Callable[[], None] = lambda: N
 def _end(processes: Sequence[psutil.Process], number: signal.Signals, seconds: float) -> None:
     """Send *number*, and SIGKILL to what is still there after so many seconds."""
     _signal(processes, number)
-    _signal(processes, signal.SIGCONT)  # whoever was halted hears nothing before
+    _signal(processes, signal.SIGCONT)  # a halted process hears nothing before
     alive = _left_of(processes, seconds)
     _signal(alive, signal.SIGKILL)
     _left_of(alive, seconds)

@@ -27,7 +27,7 @@ _AGREE = 0.9  # of the stamps of a chain
 _CHANCE = 0.05  # of a step: an error that makes it unlikely to be near a full one by chance
 _FEWEST = 3  # chains that can outvote one
 _MAJORITY = 2 / 3
-# A count of days or a time of settlement moves T by a day at the most, business days by more in years.
+# A count of days or a time of settlement moves T by at most a day, business days by more in years.
 _FAR_DAYS, _FAR_SHARE = 1.0, 0.05
 _CLOSE = 16 * 60  # minutes
 

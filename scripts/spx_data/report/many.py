@@ -109,7 +109,7 @@ def _make(date: dt.date) -> Made:
 def _side_by_side(pages: Pages, count: int) -> Iterator[Made]:
     """Make *pages* in *count* processes; a few dates are under way at a time, whatever their number.
 
-    Whoever stops asking, or presses Ctrl-C, waits for the pages that are being made, and no other is begun.
+    A caller that stops asking, or Ctrl-C, waits for the pages that are being made, and no other is begun.
     """
     # Not forked: a fork of a process that has threads may hang.
     pool = ProcessPoolExecutor(

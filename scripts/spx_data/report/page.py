@@ -139,7 +139,7 @@ def html(page: Page[Any]) -> str:
 def chart_library() -> str:
     """Vega, Vega-Lite and Vega-Embed in one script, as vl-convert bundles them.
 
-    Putting it together takes a second of each process, and it is kept in no file: whoever can write to the
+    Putting it together takes a second of each process, and it is kept in no file: anyone who can write to the
     lake could write what every page runs.
     """
     import vl_convert

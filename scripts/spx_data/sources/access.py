@@ -18,7 +18,7 @@ from spx_data.sources.source import Gate, Observer, Sighting, Source, Tap
 def locate(terminal: Terminal, *, patient: bool = False) -> Terminal:
     """*terminal* with the address and the API version that were found, connected to its server.
 
-    Whoever is *patient* asks again, as often as the errors' policies say, a
+    A *patient* caller asks again, as often as the errors' policies say, a
     terminal that answers and cannot serve yet; where nothing listens, that is said at once.
 
     Raises:

@@ -20,7 +20,7 @@ AUTO = "auto"  # whatever is found at a usual address
 
 
 class Capabilities(NamedTuple):
-    """What a source can do by one of its APIs, for whoever must know before it is asked.
+    """What a source can do by one of its APIs, for code that must know before it is asked.
 
     *tiers* are subscriptions by the requests that they let through at once; *greeks_versions* the models that
     can be asked for, and where that is one, it is the source's only one.

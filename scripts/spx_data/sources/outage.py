@@ -1,4 +1,4 @@
-"""A terminal that does not answer: what the jobs of a run know of it, for whoever watches the run.
+"""A terminal that does not answer: what the jobs of a run know of it, for those who watch the run.
 
 A job that waits for the terminal says so in a note beside its lock: since when, when it asks again, when it
 gives up. The note counts as long as the lock is held, so a job that was killed waits for nothing. Whichever

@@ -42,7 +42,7 @@ class SourceSession:
     ) -> Iterator[SourceSession]:
         """A line while the block lasts; the journal gets the try's start and its end, good or bad.
 
-        Whoever is *brief* asks little, and before others who wait for the terminal.
+        A *brief* session asks little, and before others who wait for the terminal.
         """
         layout = settings.layout
         known = profile.known(layout.profile)

@@ -1,6 +1,6 @@
 """How many requests are in flight at a terminal, over all processes of a user, whichever lake they fill.
 
-The limit is so many files; whoever holds the lock of one holds a slot, during one request and no longer. The
+The limit is so many files; the lock of one is a slot, held during one request and no longer. The
 system drops a lock with the process that dies, so no slot is ever lost, and no process keeps books about
 another. As soon as a slot is free somebody has it, as long as anybody wants one.
 
@@ -64,11 +64,11 @@ class Place(NamedTuple):
         return self.folder / f"request-{number}.lock"
 
     def turn(self, queue: str, limit: int) -> Path:
-        """Locked by whoever gets the next slot, of those in the *queue* under a *limit* of requests."""
+        """Locked by the one that gets the next slot, of those in the *queue* under a *limit* of requests."""
         return self.folder / f"turn-{queue}-{limit}.lock"
 
     def following(self, queue: str, limit: int) -> Path:
-        """Locked by whoever has the turn after that."""
+        """Locked by the one whose turn is after that."""
         return self.folder / f"next-{queue}-{limit}.lock"
 
 
@@ -166,7 +166,7 @@ def _lockable(folder: Path) -> Path:
 
 
 # How long a slot that another process gives back may go unnoticed: little beside what a request takes.
-# Whoever looks oftener pays for it: 3 % of a core at 4 ms, 1 % at 10 ms.
+# Looking oftener costs: 3 % of a core at 4 ms, 1 % at 10 ms.
 _BEAT_SECONDS = 0.01
 _FRONT, _BACK = "front", "back"
 
@@ -175,7 +175,7 @@ _FRONT, _BACK = "front", "back"
 def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) -> Iterator[Slots]:
     """The *limit* slots of the terminal at *base_url*, for one job of a lake while the block lasts.
 
-    Whoever is *brief*, with a few requests in all, waits at the front and never leads.
+    A *brief* caller, with a few requests in all, waits at the front and never leads.
 
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError, DeviceError: a lock cannot be opened.
@@ -190,7 +190,7 @@ def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) ->
             with reads.explained(path, "open"):
                 descriptor = disk.open_to_append(path)
                 opened.callback(os.close, descriptor)
-                disk.touch(descriptor)  # else whoever clears old files away takes it for one
+                disk.touch(descriptor)  # else a clean-up takes it for an old file
             return _Lock(path, descriptor)
 
         yield Slots(place, limit, lock, None if brief else lock(layout.lead))
@@ -289,7 +289,7 @@ class Slots:
 class _Queue:
     """Those who wait for a slot, of all threads and processes: one of them at a time has the turn.
 
-    Who is after that is known before the turn is given back. Else whoever gives it back and wants it again
+    Who is after that is known before the turn is given back. Else one that gives it back and wants it again
     would mostly be quicker than those whom the system has yet to wake, and one lake get it all.
     """
 

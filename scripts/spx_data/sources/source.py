@@ -132,7 +132,7 @@ def joined(
 ) -> Iterator[pa.RecordBatch]:
     """What *ask* gives for each of *windows* in turn.
 
-    A window that is too large for one answer is replaced in *windows* by its halves, so that whoever asks
+    A window that is too large for one answer is replaced in *windows* by its halves, so that one that asks
     again does not ask for the whole once more. One without data beside others that have some is asked once
     more, after them.
 

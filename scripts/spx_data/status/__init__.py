@@ -1,6 +1,6 @@
 """The status log, a SQLite file: what lists and pages read of the lake, and nothing decides by.
 
-Whoever asks refreshes it from the tree: a date's files are read again only where one of their signatures
+Each reader refreshes it from the tree: a date's files are read again only where one of their signatures
 (size, time of the last change, inode) or the date's state is another than the log has. Whether a date is
 sealed, and its state, is looked up every time. Where the log cannot be written, the files answer alone.
 """
@@ -39,7 +39,7 @@ def read(settings: Settings, moment: dt.datetime) -> Iterator[History]:
 def summaries(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> list[Summary]:
     """The summary of every wanted session, and of every other date the tree knows, oldest first.
 
-    *walked* is what `tree.walk` has given, for who has walked already.
+    *walked* is what `tree.walk` has given, where that is done already.
     """
     with _no_cycles():
         looked_ns, log = time.time_ns(), database.read(settings.layout.database)

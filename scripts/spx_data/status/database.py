@@ -312,7 +312,7 @@ def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row
         *section, name = key.split(".")
         value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
         source, change = config.overriding(key), last.get(key)
-        # A value that came from elsewhere since was not set by whoever made the last recorded change.
+        # A value that came from elsewhere since was not set by the last recorded change.
         known = change and not source and json.dumps(change.get("new")) == value
         yield (
             key,

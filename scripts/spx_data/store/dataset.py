@@ -118,7 +118,7 @@ def trouble(layout: Layout) -> LakeMissingError | OtherVersionError | None:
         check_version(layout)
     except OtherVersionError as error:
         return error
-    except SpxDataError:  # what is wrong with its file, whoever holds settings against it says
+    except SpxDataError:  # what is wrong with its file, is said where settings are compared with it
         return None
     return missing(layout)
 

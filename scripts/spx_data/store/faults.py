@@ -267,7 +267,7 @@ def _obstacle(path: Path) -> Path | None:
 
 
 def _all_of(obstacle: Path) -> Path:
-    """What to take over with *obstacle*, another user's: whoever left one file there left more.
+    """What to take over with *obstacle*, another user's: a user who left one file there left more.
 
     The folder that a file is in, where that is this user's; else the topmost of the same owner's, where that
     one is in a folder of this user's. Never what belongs to a third one.

@@ -1,4 +1,4 @@
-"""What a file of the lake says, whoever wrote it: JSON and gzip within ceilings.
+"""What a file of the lake says, from any hand: JSON and gzip within ceilings.
 
 A lake may come from elsewhere, and anybody may have edited it. Nothing below takes more memory than its
 ceilings allow, whatever the bytes say: one megabyte of gzip can hold a thousand, and five of JSON a million
@@ -31,7 +31,7 @@ _DEEP = f"it is nested deeper than {MOST_DEPTH} levels"
 
 
 def values(text: bytes) -> int:
-    """How many values *text* can hold as JSON, at the most."""
+    """How many values *text* can hold as JSON, at most."""
     return text.count(b",") + text.count(b"[") + text.count(b"{") + 1
 
 

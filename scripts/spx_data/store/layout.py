@@ -182,20 +182,20 @@ class Layout:
 
     @property
     def upkeep_lock(self) -> Path:
-        """Locked, with the run's lock, by whoever cleans up, so that no run begins meanwhile."""
+        """Locked, with the run's lock, by a clean-up, so that no run begins meanwhile."""
         return self.data / "upkeep.lock"
 
     def lock(self, name: str) -> Path:
-        """Locked by whoever does what *name* stands for, one at a time."""
+        """Locked by the process that does what *name* stands for, one at a time."""
         return self.data / "locks" / f"{name}.lock"
 
     def day_lock(self, date: dt.date) -> Path:
-        """Locked by whoever puts the sealed files of *date* in place, replaces them or moves them away."""
+        """Locked by what puts the sealed files of *date* in place, replaces them or moves them away."""
         return self.lock(date.isoformat())
 
     @property
     def slots(self) -> Path:
-        """Where the locks of whoever asks a terminal are, if no folder of the user's can be used."""
+        """Where the locks of requests to a terminal are, if no folder of the user's can be used."""
         return self.lake.data / "slots"
 
     @property
@@ -247,7 +247,7 @@ class Layout:
 
     @property
     def strangers(self) -> Path:
-        """Where whoever wants may move what is no part of the lake."""
+        """Where what is no part of the lake may be moved."""
         return self.data / "strangers"
 
     @property
@@ -298,7 +298,7 @@ class Layout:
         return date if path in made else None
 
     def sealed_names(self, date: dt.date) -> list[str]:
-        """`sealed_files` as text: for who looks at thousands of them."""
+        """`sealed_files` as text: for a look at thousands of them."""
         found = (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)
         return names.filled(map(str, found), date)
 

@@ -184,7 +184,7 @@ def _flushed(path: Path, flags: int) -> None:
 
 
 def _without_locks(path: Path) -> dict[Lack, str]:
-    """What is wrong with the locks of *path*: whoever opens it a second time must not get the same one."""
+    """What is wrong with the locks of *path*: a second opener must not get the same one."""
     first, second = disk.open_to_append(path), disk.open_to_append(path)
     try:
         disk.lock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,7 +216,7 @@ _COMFORTABLE = 4096
 
 
 def files_needed(requests: int) -> int:
-    """The files that one process of a run has open at the most, with so many *requests* in flight."""
+    """The files that one process of a run has open at most, with so many *requests* in flight."""
     return _FOUNDATION + _BESIDE_THE_SLOTS + requests + _OF_A_THREAD * (requests + _MORE_THREADS)
 
 

@@ -49,7 +49,7 @@ def alone(path: Path) -> Iterator[None]:
     descriptor = _opened(path)
     try:
         wait(descriptor, path)
-        while not reads.is_still(path, descriptor):  # whoever had it has removed it
+        while not reads.is_still(path, descriptor):  # its holder has removed it
             os.close(descriptor)
             descriptor = _opened(path)
             wait(descriptor, path)

@@ -189,8 +189,8 @@ def chains(
 ) -> Iterator[tuple[str, dt.date, Iterator[pa.Table]]]:
     """The chains of a sealed file in its order, each with its rows, a row group at a time.
 
-    A chain's rows are read as they are asked for, and gone when the next chain is. Whoever names *columns*
-    gets these, of `schema.DAY`, and the two that name the chain: null where the file is of a version without.
+    A chain's rows are read as they are asked for, and gone when the next chain is. With *columns* it
+    has these, of `schema.DAY`, and the two that name the chain: null where the file is of a version without.
     """
     names = file.schema_arrow.names if columns is None else ["root", "expiration", *columns]
     there = [name for name in names if name in file.schema_arrow.names]

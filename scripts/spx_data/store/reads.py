@@ -105,7 +105,7 @@ def reading(path: Path, *, follow: bool = False) -> Iterator[io.BufferedReader]:
 
 
 def content(path: str | Path, most: int = foreign.MOST_BYTES) -> bytes:
-    """The bytes of *path*, for who reads thousands of files: at a third of the cost of `reading`.
+    """The bytes of *path*, for readers of thousands of files: at a third of the cost of `reading`.
 
     Raises as that does, and FileCorruptionError where there are more than *most*.
     """

@@ -2,7 +2,7 @@
 
 One walk tells both. A date's files count only in the date's own folder; whatever else lies about (copies that
 a cloud's synchronisation made, a Finder's notes, folders with a blank and a number, links) is a stranger:
-nothing reads it, nothing moves or deletes it, and whoever looks at the lake says that it is there. Plain
+nothing reads it, nothing moves or deletes it, and every look at the lake says that it is there. Plain
 globs for `*.parquet` do read such files, so those are counted apart.
 """
 
@@ -21,7 +21,7 @@ from spx_data.store.layout import Layout
 from spx_data.store.names import is_staged
 from spx_data.text.words import counted, quoted
 
-# Whoever keeps a whole disk beside the days need not wait until all of it is counted.
+# A user who keeps a whole disk beside the days need not wait until all of it is counted.
 _MOST = 1_000
 _NAMED = 3
 _PARQUET = ".parquet"

@@ -234,6 +234,6 @@ def _score(passport: Passport, weights: Mapping[str, float]) -> float | None:
 
 
 def _shipped_weights() -> Mapping[str, float]:
-    """The weights of whoever says nothing about them: a lake is read without its config file."""
+    """The default weights: a lake is read without its config file."""
     document = {"processing": {"start_date": "2024-01-02"}}
     return Settings.of(config.resolve(document, {})).quality.weights

@@ -12,7 +12,7 @@ The tree is that of RFC 6962, section 2.1 (Certificate Transparency), with SHA-2
     root(n)   = node(root(first k), root(rest)), k the largest power of two below n
 
 Leaves are in date order; the digits are those of the date's sidecar. So two people who name the same root
-mean the same bytes on the same dates, and whoever has the sidecars can compute it.
+mean the same bytes on the same dates, and anyone who has the sidecars can compute it.
 """
 
 from __future__ import annotations

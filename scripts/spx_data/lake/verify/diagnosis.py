@@ -78,7 +78,7 @@ class _Apart:
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
             try:
-                return self._pool.submit(survey, path).result()
+                return self._pool.submit(survey, path.absolute()).result()  # it has a folder of its own
             except BrokenProcessPool:
                 self._pool = None
                 return Survey(["footer: what it says of its columns is not that of any Parquet"])

@@ -213,7 +213,7 @@ def _number(document: dict[str, Any], name: str) -> int:
 
 
 def _content(path: Path, most: int) -> bytes | None:
-    """The bytes of *path*, one more than *most* at the most; None where no file is."""
+    """The bytes of *path*, at most one more than *most*; None where no file is."""
     if not reads.is_there(path):
         return None
     try:

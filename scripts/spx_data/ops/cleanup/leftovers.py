@@ -3,7 +3,7 @@
 By the names that this project gives: nothing else is looked at. Temporary files: what is being written when a
 process dies, checkpoints of dates that are sealed by now, pages of dates that are not any more, lakes aside,
 notes. Failed outputs: in the output tree, files that make no sealed day; in the temp directory, checkpoints
-that no run of today's settings would take up. Whoever asks has made sure that no run is at work.
+that no run of today's settings would take up. The caller has made sure that no run is in progress.
 """
 
 from __future__ import annotations

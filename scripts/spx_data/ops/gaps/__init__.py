@@ -127,7 +127,7 @@ def plan(
 
     Those of them that are sealed, parked or accepted, or cannot be had (`naming.refusals`), are left out and
     named among the conflicts. *found* is what `find` has given for a range that holds all the dates. With
-    *ask_terminal* the terminal is asked whether it is there, which takes about two seconds at the most.
+    *ask_terminal* the terminal is asked whether it is there, which takes at most about two seconds.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
@@ -153,7 +153,7 @@ def plan(
 
 
 def _in_turn(gaps: Sequence[Gap]) -> list[Gap]:
-    """The fill's order: what is filled for nobody but whoever named it comes first (`sharing`)."""
+    """The fill's order: what is filled only because it was named comes first (`sharing`)."""
     named = sorted((gap for gap in gaps if not gap.due), key=lambda gap: gap.date, reverse=True)
     return [*named, *(gap for gap in gaps if gap.due)]
 

@@ -2,7 +2,7 @@
 
 First is filled what has most points. Three parts, each weighed by the config: the newer, the more volatile
 its market and the less often it failed, the more points. Equal points go to the newer date, so the order is
-total and the same for whoever asks. Dates of which the subscription was seen to have nothing come last.
+total and the same for all. Dates of which the subscription was seen to have nothing come last.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def find(
     """The gaps from *start* to *end*, both inclusive, the highest priority first.
 
     The settings' range where nothing else is said; never beyond today. The range has no say in the order.
-    *summaries* are those of `status.summaries` at this moment, for who has read them already.
+    *summaries* are those of `status.summaries` at this moment, where they are read already.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.

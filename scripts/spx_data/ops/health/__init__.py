@@ -118,7 +118,7 @@ def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
     checks |= _all(scene, _Needs.NOTHING)
     if dated and not unreadable:
         checks |= _all(scene, _Needs.DATES)
-    # Whoever waits for the terminal now has done everything else.
+    # Everything else is done before the terminal is waited for.
     checks |= _all(replace(scene, answer=asking.answer()), _Needs.ANSWER)
     return [checks[name] for name in ("settings", *_CHECKS) if name in checks]
 
@@ -172,7 +172,7 @@ def _without_start_date(sources: Sequence[Path]) -> Settings | None:
 
 
 def _defaults() -> Settings:
-    """The settings of whoever says nothing but when to start."""
+    """The default settings, with a start date."""
     document: dict[str, Any] = {"processing": {"start_date": "2024-01-02"}}
     return Settings.of(config.resolve(document, {}))
 

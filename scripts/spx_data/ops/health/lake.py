@@ -118,7 +118,7 @@ def status_log(scene: Scene) -> Check:
         cure = f"Delete it: `rm {quoted(path)}`, and rebuild it from the tree: {_REBUILD}"
         return fail(f"{path} is damaged: {found.damage}", cure)
     words = f"{counted(len(found.dates), 'date')}, written {found.written_at:%Y-%m-%d %H:%M} UTC"
-    # Whoever looks at the lake brings the log up to date: what it lacks now could not be written.
+    # Every look at the lake brings the log up to date: what it lacks now could not be written.
     lacking = [summary.date for summary in scene.sealed if summary.date not in found.dates]
     numbers = {"value": len(lacking), "unit": "dates lacking"}
     if lacking:

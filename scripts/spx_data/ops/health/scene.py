@@ -73,7 +73,7 @@ class Check:
 
 
 def _check(level: Level, found: str, cure: str = "", *, name: str = "", **numbers: Any) -> Check:
-    """A check whose name whoever asked for it gives (`guarded`)."""
+    """A check whose name its caller gives (`guarded`)."""
     return Check(name, level, found, cure, **numbers)
 
 
@@ -202,7 +202,7 @@ class Scene:
     summaries: Sequence[Summary] = ()
     run: Run | None = None
     answer: Answer | None = None
-    walked: Tree | None = None  # the output tree, for who has walked it already
+    walked: Tree | None = None  # the output tree, where it is walked already
 
     @cached_property
     def wanted(self) -> frozenset[dt.date]:

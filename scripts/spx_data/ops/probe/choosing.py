@@ -32,7 +32,7 @@ _SUNDAY = 6
 _NEW_YORK = ZoneInfo(ZONE)
 # Wider than the regular hours: what comes before 09:30 and after 16:00 shows where days begin and end.
 _WIDE = (dt.time(9), dt.time(16, 30))
-_COARSE = "1h"  # for whoever only wants to know whether there is anything
+_COARSE = "1h"  # where it only matters whether there is anything
 _NEVER = 10.0  # times the highest strike: nothing is listed there
 FIRST = "first"  # a row at the chain's first stamp
 NO_UNDERLYING = "no-underlying"

@@ -217,7 +217,7 @@ def _read(
     joint: bytes,
     read: Callable[[Sequence[bytes]], list[Key]],
 ) -> Pieces:
-    """Pieces of which the ends are read already: whoever cannot read these raises at once."""
+    """Pieces of which the ends are read already: a reader that cannot read these raises at once."""
     found = Listed(head, parts, tail, joint, read)
     found.ends  # noqa: B018 - raises
     return found

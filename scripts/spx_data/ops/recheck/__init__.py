@@ -197,7 +197,7 @@ def put_in_place(layout: Layout, there: Layout, finding: Finding, folder: Path) 
     versions.keep(there, date, folder / versions.AFTER)
     write_report(finding, Action.KEPT, folder)
     write_report(finding, Action.REPLACING, folder)
-    # To the date it is the second half of a merge: whoever reads its journal after a stop knows that word.
+    # To the date it is the second half of a merge: readers of its journal after a stop know that word.
     log = Journal(layout.journal(date), "merge")
     with locks.alone(layout.day_lock(date)), log.attempt():
         versions.exchange(layout, date, folder)

@@ -74,7 +74,7 @@
     card.style.top = `${y - within.top}px`;
   }
 
-  /** Whoever is somewhere now is neither leaving nor on the way. */
+  /** A pointer that rests somewhere is neither leaving nor on its way. */
   function stay() {
     clearTimeout(leaving);
     clearTimeout(turning);

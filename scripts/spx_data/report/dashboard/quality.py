@@ -31,7 +31,7 @@ _MEANINGS = {
     "fail": "do not use",
     "warn": "check before use",
     "good": "no issues",
-    None: "no verdict",
+    None: "not judged",
 }
 # Days that stand out, and by which of their figures.
 Far = Mapping[dt.date, Sequence[Distance]]

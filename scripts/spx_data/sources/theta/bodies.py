@@ -22,7 +22,7 @@ class Unended:
     """What one connection has seen of such bodies: they are believed once one has come twice alike.
 
     A body that is cut before a line end, or within its last number, reads like a whole one. Cuts differ from
-    try to try; whoever never ends a last line sends the same again. From then on that is the terminal's way.
+    try to try; one that never ends a last line sends the same again. From then on that is the terminal's way.
     """
 
     def __init__(self, *, expected: bool = False) -> None:

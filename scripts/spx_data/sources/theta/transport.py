@@ -3,7 +3,7 @@
 The status is judged first, then the length: an answer is complete or it is an error. Content type and shape
 are `sources.theta.tables`' business. The body goes to a nameless file, so a large one costs disk and no
 memory. Every exchange is reported to an observer for the audit journal. It passes a gate, which is held while
-the terminal is at work on it and no longer: whoever limits the requests in flight waits there, before the
+the terminal is at work on it and no longer: what limits the requests in flight waits there, before the
 clock of any timeout begins.
 """
 
