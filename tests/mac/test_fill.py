@@ -179,7 +179,7 @@ def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(slo
         ended = lake.spx_data("stop", "--now")
 
         assert named.returncode == 1
-        assert "jobs of it go on" in named.stderr
+        assert "jobs of it still run" in named.stderr
         assert all(str(pid) in named.stderr for pid in jobs)
         assert ended.returncode == 0, ended.stderr
         assert not any(map(alive, jobs))

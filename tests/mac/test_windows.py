@@ -86,5 +86,5 @@ def test_health_advises_against_it(lake, mounted, monkeypatch, tmp_path):
     check = look_at("disk", Scene(lake(), sessions.now(), (), None))
 
     assert check.level is Level.WARN
-    assert "output, temp and data on a drive of Windows" in check.found
+    assert "output, temp and data on a Windows drive" in check.found
     assert "WSL's own files" in check.cure

@@ -16,12 +16,10 @@ LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "spx_data"
 # starts without it. What takes less than two stands at the top: gzip, difflib, sqlite3, traceback.
 SLOW = {
     "altair": 270,  # whoever makes no page
-    "concurrent.futures.process": 20,  # whoever finds no damage
     "http.server": 20,  # whoever serves none
     "jinja2": 23,  # whoever makes none
     "jsonschema": 54,  # `config get`, and jobs: their settings were checked by the run that started them
     "logging": 4,  # commands
-    "multiprocessing": 6,  # whoever finds no damage
     "numpy": 55,  # commands that only look at dates
     "orjson": 2,  # commands that read no file of the lake
     "pandas_market_calendars": 450,  # everybody but whoever writes the copy of the calendar

@@ -87,9 +87,9 @@ def test_changelog_and_version_agree():
         ),
         (
             "JSON from outside is read within ceilings: the wire's in json_text, a lake's in foreign",
-            # A job reads what its own run has put into its environment.
+            # A job reads what its own run has put into its environment, a survey what its own process says.
             r"\b(or)?json\.loads?\(|JSONDecoder",
-            ("json_text.py", "foreign.py", "process.py"),
+            ("json_text.py", "foreign.py", "process.py", "diagnosis.py"),
         ),
         (
             "what came packed is unpacked within ceilings",

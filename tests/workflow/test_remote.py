@@ -176,7 +176,7 @@ def test_what_a_killed_run_left_running_is_named_and_ended_only_when_told(new_la
         ended = lake.spx_data("stop", "--now")
 
         assert named.returncode == 1
-        assert "jobs of it go on" in named.stderr
+        assert "jobs of it still run" in named.stderr
         assert ended.returncode == 0, ended.stderr
         assert "ended the jobs that a killed run left behind" in ended.stdout
         assert not jobs(lake)

@@ -28,11 +28,14 @@ from tests.restating import expiration_of, is_history, restating
 from tests.rules.conftest import Date
 from tests.sealed_days import fail, judged, record, seal
 
-from spx_data import cli, config
+from spx_data import cli, config, status
+from spx_data.config import beginning
 from spx_data.errors import PermissionDeniedError, SpxDataError
 from spx_data.fill import as_is
 from spx_data.lake import acceptance, reader, runs
+from spx_data.market import sessions
 from spx_data.ops import health, mend
+from spx_data.report import absent
 from spx_data.settings import Settings
 from spx_data.sources.profile import Floor
 from spx_data.status import database
@@ -41,6 +44,10 @@ from spx_data.text import commands
 
 NOW = "2024-02-20T08:00:00-05:00"
 OVERLAY = "own settings.yaml"
+EXAMPLE = "processing.end_date 2024-02-15"
+NOWHERE = "http://127.0.0.1:1"
+# With `make cures` what fills does so; else it ends where it has found no terminal.
+WITH_FILLS = "WITH_FILLS" in os.environ
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 5, 11)]
 BAD, UNTRIED = DAYS[1], dt.date(2024, 1, 16)
 FAILED, PARKED, ACCEPTED, NO_DATA, DAMAGED = (dt.date(2024, 1, day) for day in (4, 8, 9, 10, 12))
@@ -49,7 +56,10 @@ FAILED, PARKED, ACCEPTED, NO_DATA, DAMAGED = (dt.date(2024, 1, day) for day in (
 ELSEWHERE = {
     "brctl download …": "a Mac whose files lie in iCloud",
     "cp -r . ~/spx-data && cd ~/spx-data && make env": "Linux under Windows",
-    'pip install "spx-data[report]"': "an installation without it, and a registry",
+    'pip install "spx-data[…]"': "an installation without it, and a registry",
+    "pipx install --force …": "an installation without it, and a registry",
+    "uv tool install …": "an installation without it, and a registry",
+    "spx-data report --open": "the end of the demo (tests/install)",
     "sudo chown -R … …": "a superuser's password",
     "snakemake --cores 4": "a script of the rules that is started by hand",
     "spx-data report …": "a card of the dashboard, whose script puts the date in (tests/report)",
@@ -65,7 +75,7 @@ class Place:
         self.configure()
         monkeypatch.chdir(folder)
 
-    def configure(self, *, end="2024-01-16", most_missing=5, url="http://127.0.0.1:1", **thetadata):
+    def configure(self, *, end="2024-01-16", most_missing=5, url=NOWHERE, **thetadata):
         (self.folder / "config").mkdir(exist_ok=True)
         own = {"output_directory": "own/parquet", "temp_directory": "own/temp", "data_directory": "own"}
         dates = {"start_date": "2024-01-02", "end_date": end}
@@ -87,6 +97,12 @@ class Place:
     @property
     def layout(self):
         return self.settings.layout
+
+    def leave_without_terminal(self, folder):
+        """Let nothing answer in a copy of this project, so that what fills ends as soon as it has asked."""
+        own = folder / OVERLAY
+        if own.is_file():
+            own.write_bytes(own.read_bytes().replace(self.terminal.url.encode(), NOWHERE.encode()))
 
     def says(self, *arguments):
         """What `spx-data` prints for *arguments*."""
@@ -289,6 +305,25 @@ def a_day_that_was_sealed_from_the_other_api(place):
     return place.raises(mend._check_same_source, place.settings, DAYS[0], sealed)
 
 
+@says("spx-data errors --each")
+def errors_of_a_lake(place):
+    troubled(place)
+    return place.says("errors")
+
+
+@says("spx-data gaps --start-date … --end-date …")
+def a_date_without_a_page(place):
+    troubled(place)
+    lines = status.summaries(place.settings, sessions.now())
+    return place.raises(lambda: raise_(absent.error(place.settings, sessions.now(), NO_DATA, lines)))
+
+
+@says("spx-data quality … --format json")
+def a_long_page_of_a_day(place):
+    place.seal(*DAYS)
+    return commands.shown(f"`spx-data quality {BAD} --format json`")
+
+
 # The lake as a whole --------------------------------------------------------------------------------------
 
 
@@ -360,10 +395,25 @@ def a_config_file_in_another_encoding(place):
     return place.says("gaps")
 
 
-@says("cd …", "mkdir -p config && cp … config/")
+@says("spx-data init")
 def no_config_file(place):
     config.FILE.unlink()
     return place.says("gaps")
+
+
+@says("cd …")
+def a_folder_inside_of_a_lake(place):
+    beginning.begin(place.folder / "lake", beginning.Answers(DAYS[0]))
+    inside = place.folder / "lake" / "deeper"
+    inside.mkdir()
+    place.patch.chdir(inside)
+    return place.says("gaps")
+
+
+@says("spx-data config set KEY VALUE", "spx-data init …")
+def a_lake_that_was_begun_already(place):
+    beginning.begin(place.folder, beginning.Answers(DAYS[0]))
+    return place.says("init", ".")
 
 
 # Runs -----------------------------------------------------------------------------------------------------
@@ -515,8 +565,10 @@ def test_a_command_works_where_it_is_said(situation, place, tmp_path):
     for number, commands_of_it in enumerate(SITUATIONS[situation]):
         copy = tmp_path / f"copy {number}" / place.folder.name
         shutil.copytree(place.folder, copy)
+        if not WITH_FILLS:
+            place.leave_without_terminal(copy)
         for command in commands_of_it:
-            typed = found_in(text, command).replace("FOLDER", "elsewhere")
+            typed = found_in(text, command).replace("FOLDER", "elsewhere").replace("KEY VALUE", EXAMPLE)
             done = pasted(typed, copy)
             assert done.returncode in {0, 1} and "Traceback" not in done.stderr, (typed, done)
 

@@ -8,11 +8,16 @@ statistics, by an exception of C++ that nobody catches there: so the file is rea
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -20,9 +25,6 @@ from spx_data.lake.verify.content import Footer, another_day, bounds, line, open
 from spx_data.lake.verify.witnesses import Damage, Finding
 from spx_data.store import parquet, reads
 from spx_data.text.words import counted
-
-if TYPE_CHECKING:
-    from concurrent.futures.process import ProcessPoolExecutor
 
 BLOCK = 4096  # what file systems and devices lose at a time; a file's last one may be shorter
 SECTOR = 512  # but not shorter than this: the odd byte is zero in any file
@@ -64,24 +66,49 @@ class Survey:
 
 
 class _Apart:
-    """A process for what may end the one that does it; started when it is needed, again when it has ended."""
+    """A process for what may end the one that does it; started when it is needed, again when it has ended.
+
+    It reads paths and writes what `survey` finds, each a line of JSON, until nobody writes any more.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._process: subprocess.Popen[str] | None = None
 
     def survey(self, path: Path) -> Survey:
-        import multiprocessing
-        from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-
         with self._lock:
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-            try:
-                return self._pool.submit(survey, path.absolute()).result()  # it has a folder of its own
-            except BrokenProcessPool:
-                self._pool = None
-                return Survey(["footer: what it says of its columns is not that of any Parquet"])
+            told = self._answer(path)
+        if told is None:
+            return Survey(["footer: what it says of its columns is not that of any Parquet"])
+        if "raised" in told:
+            return survey(path)  # which raises it here
+        dates = frozenset(map(dt.date.fromisoformat, told["dates"]))
+        return Survey(told["faults"], told["readable"], dates)
+
+    def _answer(self, path: Path) -> Any:
+        """What the process says of *path*; None where it has ended over it."""
+        process = self._process or self._start()
+        assert process.stdin and process.stdout, "they are pipes"
+        with suppress(BrokenPipeError):
+            process.stdin.write(f"{json.dumps(str(path.absolute()))}\n")
+            process.stdin.flush()
+        if answer := process.stdout.readline():
+            return json.loads(answer)
+        process.wait()
+        self._process = None
+        return None
+
+    def _start(self) -> subprocess.Popen[str]:
+        above = [str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(above)},
+            text=True,
+        )
+        return self._process
 
 
 _APART = _Apart()
@@ -90,6 +117,17 @@ _APART = _Apart()
 def survey_apart(path: Path) -> Survey:
     """The `survey` of *path*, in a process of its own."""
     return _APART.survey(path)
+
+
+def _serve() -> None:
+    """Be that process."""
+    for asked in sys.stdin:
+        try:
+            found = survey(Path(json.loads(asked)))
+            told = asdict(found) | {"dates": [date.isoformat() for date in found.dates]}
+        except Exception as error:  # of any kind: it is raised where it was asked
+            told = {"raised": str(error)}
+        os.write(1, f"{json.dumps(told)}\n".encode())
 
 
 def survey(path: Path) -> Survey:
@@ -185,3 +223,7 @@ def _zeros_in(chunk: bytes, at: int) -> Iterator[tuple[int, int]]:
         block = chunk[start : start + BLOCK]
         if len(block) >= SECTOR and block == _ZEROS[: len(block)]:
             yield at + start, at + start + len(block)
+
+
+if __name__ == "__main__":
+    _serve()
