@@ -279,7 +279,7 @@ def test_a_date_named_by_itself_that_is_not_there_is_missing(sealed):
     with pytest.raises(MissingFileError, match="2024-01-30, 2024-02-05") as caught:
         scan(sealed, ["2024-01-30", DAYS[0], "2024-02-05"])
 
-    assert "snakemake --cores 4" in caught.value.cure
+    assert "spx-data process-gaps" in caught.value.cure
 
 
 @pytest.mark.parametrize("number", [0, 1])

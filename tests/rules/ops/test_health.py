@@ -409,7 +409,7 @@ def test_no_config_file_is_a_failed_check(project, monkeypatch):
     (check, memory) = health.examine([config.FILE], dt.datetime.fromisoformat(MOMENT))
 
     assert "there is no config file" in check.found
-    assert "project's folder" in check.cure
+    assert "begin one here" in check.cure
     assert memory.level is health.Level.OK
 
 
