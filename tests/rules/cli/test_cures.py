@@ -48,7 +48,7 @@ NOW = "2024-02-20T08:00:00-05:00"
 OVERLAY = "own settings.yaml"
 EXAMPLE = "processing.end_date 2024-02-15"
 NOWHERE = "http://127.0.0.1:1"
-# With `make cures` what fills does so; else it ends where it has found no terminal.
+# With that variable what fills does so; else it ends where it has found no terminal.
 WITH_FILLS = "WITH_FILLS" in os.environ
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 5, 11)]
 BAD, UNTRIED = DAYS[1], dt.date(2024, 1, 16)
