@@ -10,9 +10,9 @@ from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"```sh\nmake demo\n```\n\n```text\n(.*?)```\n", re.DOTALL)
-# It begins behind this command, and other commands are no part of it.
+# It begins behind this command; other commands are no part of it, nor what a make within another says.
 _FIRST = re.compile(r"^\S*spx-data .* status --offline$")
-_CALL = re.compile(r"^\.venv/bin/")
+_CALL = re.compile(r"^(?:\.venv/bin/|make\[\d+\]: )")
 # What another day and another machine has otherwise.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC")
 _OTHERWISE = re.compile(r"^(?:disk  |warn: output, temp and data|→ Make room)")
