@@ -182,12 +182,7 @@ ALIKE = List(
         Column("unresolved", "unresolved", _some, right=True, style=_left),
         Column("count", "errors", count, rank=2, right=True),
         Column("error", "error", rank=3, style=_left),
-        Column(
-            "cause",
-            "cause",
-            wraps=True,
-            of=lambda row: "\n→ ".join(filter(None, [row["cause"], row["cure"]])),
-        ),
+        Column("cause", "cause", wraps=True, of=_with_cure),
     ),
     empty=ERRORS.empty,
 )
