@@ -23,6 +23,7 @@ _LONG = {
     "serve",
     "mend",
     "probe",
+    "recheck",
     # They tell of the command itself.
     "completion",
     "help",

@@ -67,7 +67,7 @@ def test_a_killed_worker_costs_its_date_and_no_other(new_lake, truth):
         output, _ = process.communicate(timeout=120)
 
         assert process.returncode == 1, output
-        assert len(lake.sealed()) == len(SESSIONS) - 1
+        assert len(lake.sealed()) == len(SESSIONS) - 1, output
         assert nothing_wrong(lake, truth)
 
         assert lake.snakemake().returncode == 0

@@ -69,7 +69,7 @@ def test_a_run_that_meets_what_was_probed_says_nothing_of_probes(new_lake, v3):
 
     assert done.returncode == 0, done.stdout
     assert "spx-data probe looks" not in done.stdout
-    assert "met something else" not in done.stdout
+    assert "differ from the terminal's profile" not in done.stdout
 
 
 def test_a_run_that_meets_something_else_says_so_once(new_lake, v3):
@@ -82,7 +82,7 @@ def test_a_run_that_meets_something_else_says_so_once(new_lake, v3):
     done = lake.snakemake()
 
     assert done.returncode == 0, done.stdout
-    (said,) = (line for line in done.stdout.splitlines() if "met something else" in line)
+    (said,) = (line for line in done.stdout.splitlines() if "differ from the terminal's profile" in line)
     assert said.startswith("1 date differ from the terminal's profile of 2024-12-20: greeks of SPXW")
     assert said.endswith("spx-data probe looks again")
     health = lake.spx_data("health", "--format", "json")
