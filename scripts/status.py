@@ -6,5 +6,6 @@ from spx_data.market import sessions
 from spx_data.status import rebuild
 
 if __name__ == "__main__":
-    settings, moment = process.settings(), sessions.now()
-    print_outcome(rebuild(settings, moment), settings, moment)
+    with process.told():
+        settings, moment = process.settings(), sessions.now()
+        print_outcome(rebuild(settings, moment), settings, moment)

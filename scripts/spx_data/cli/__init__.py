@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -15,6 +16,7 @@ from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.output import VERSION, make_safe, say
 from spx_data.errors import SpxDataError
+from spx_data.jobs import ending
 from spx_data.text import commands as marked
 from spx_data.text import printable
 
@@ -143,8 +145,13 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
 _mark_blocks(commands)
 
 
-def main() -> None:
-    """Run the command; whatever goes wrong is one line on stderr, and the exit code."""
+def main() -> NoReturn:
+    """Run the command, and end the process with its exit code."""
+    ending.end(run())
+
+
+def run() -> int:
+    """Run the command and return its exit code; whatever goes wrong is one line on stderr."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     make_safe()
     try:
@@ -155,12 +162,13 @@ def main() -> None:
         code = _said(error.format_message(), _NEEDS_YOU)
     except SpxDataError as error:
         code = _said(_located(str(error)), _NEEDS_YOU)
+    except SystemExit as ended:
+        code = ended.code
     except (click.Abort, KeyboardInterrupt):
         code = _said("interrupted", _INTERRUPTED)
     except Exception as error:
         code = _said(_surprise(error), _NEEDS_YOU)
-    gc.freeze()  # else the interpreter looks through all of it once more before it ends
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _surprise(error: Exception) -> str:

@@ -15,11 +15,12 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from spx_data.errors import SpxDataError
+from spx_data.jobs import ending
 from spx_data.lake import runs
 from spx_data.settings import Settings
 from spx_data.store import faults
@@ -55,7 +56,7 @@ def settings() -> Settings:
 
 @contextmanager
 def at_work(settings: Settings) -> Iterator[None]:
-    """Be a job of the run that started this process, with a log, while the block lasts."""
+    """Be a job of the run that started this process, with a log; the process ends with the block."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_by)
     with logged(), runs.joined(settings.layout):
@@ -64,7 +65,7 @@ def at_work(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def logged() -> Iterator[None]:
-    """Log to standard error in the block; an error ends the process with status 1 after it was logged.
+    """Log to standard error in the block, and end the process: with status 1 if by an error, which is logged.
 
     Errors of ours are one line with the cure, which is all a user needs; any other is logged with its
     traceback.
@@ -83,12 +84,22 @@ def logged() -> Iterator[None]:
     except Exception as error:
         told = faults.of(error)
         logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
-        _end()
+        ending.end(1)
+    ending.end(0)
 
 
-def refuse(error: SpxDataError) -> NoReturn:
-    """End a process that has no log with status 1, and the one line that says why."""
-    sys.exit(f"spx-data: {commands.shown(str(error))}")
+@contextmanager
+def told() -> Iterator[None]:
+    """End the process with the block: with status 1 by an error of ours, of which one line says why.
+
+    For those that have no log. A block that has something else to say calls `ending.end`.
+    """
+    try:
+        yield
+    except SpxDataError as error:
+        printable.tell(f"spx-data: {commands.shown(str(error))}\n")
+        ending.end(1)
+    ending.end(0)
 
 
 def _end_by(number: int, _: FrameType | None) -> None:
@@ -98,10 +109,3 @@ def _end_by(number: int, _: FrameType | None) -> None:
     """
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
-
-
-def _end() -> None:
-    """End the process with status 1, and without a word about a log that takes none."""
-    with suppress(OSError, ValueError):
-        sys.stderr.flush()
-    sys.exit(1)

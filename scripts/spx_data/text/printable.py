@@ -70,10 +70,15 @@ def tell_uncaught() -> None:
     """Let this process tell an error that nobody catches as Python does, but `visible`."""
 
     def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        with suppress(OSError, ValueError, AttributeError):  # there may be nothing to write to
-            sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))
+        tell("".join(traceback.format_exception(kind, error, trace)))
 
     sys.excepthook = told
+
+
+def tell(text: str) -> None:
+    """Write *text* to standard error, `visible`, if there is one that takes it."""
+    with suppress(OSError, ValueError, AttributeError):  # there may be nothing to write to
+        sys.stderr.write(visible(text))
 
 
 def _escaped(char: str) -> str:

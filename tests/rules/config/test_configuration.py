@@ -41,9 +41,8 @@ def spx_data(monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["spx-data", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, *capsys.readouterr()
+        code = cli.run()
+        return code, *capsys.readouterr()
 
     return call
 

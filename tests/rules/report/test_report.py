@@ -79,10 +79,9 @@ def call(lake, monkeypatch, capsys):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["spx-data", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        code = cli.run()
         captured = capsys.readouterr()
-        return ended.value.code, captured.out.splitlines(), captured.err.splitlines()
+        return code, captured.out.splitlines(), captured.err.splitlines()
 
     return call
 

@@ -40,10 +40,9 @@ def call(monkeypatch, capsys, tmp_path):
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["spx-data", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        code = cli.run()
         captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
+        return code, captured.out, captured.err
 
     return call
 

@@ -1,6 +1,7 @@
 """The log of a job says how it ended; the settings come from the run that started it."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,11 +24,18 @@ def same_logging(monkeypatch):
     logging.basicConfig(force=True)
 
 
+@pytest.fixture(autouse=True)
+def ends(monkeypatch):
+    """What would end the process is an exception here, with its status."""
+    monkeypatch.setattr(os, "_exit", sys.exit)
+
+
 def test_what_a_job_says_is_in_its_log(capsys):
-    with process.logged():
+    with pytest.raises(SystemExit) as caught, process.logged():
         logging.getLogger("spx_data.fill").info("2024-01-02: %d chains listed", 42)
 
     assert "INFO 2024-01-02: 42 chains listed" in capsys.readouterr().err
+    assert caught.value.code == 0
 
 
 def test_an_error_of_ours_is_one_line_with_its_cure(capsys):
