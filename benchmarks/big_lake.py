@@ -266,7 +266,7 @@ def _hours(settings: Settings, session: Session, reports: Sequence[ChainReport])
 
 def _judgement(settings: Settings, reports: Sequence[ChainReport]) -> Judgement:
     """What every check found: facts of markets at every stamp, and here and there what costs points."""
-    rules = Rules("latest", settings.window.step_ms, None, settings.quality.weights)
+    rules = Rules(settings.product, "latest", settings.window.step_ms, None, settings.quality.weights)
     first = int(reports[0].first_stamp.timestamp()) * 1000 if reports[0].first_stamp else 0
     stamps = first + 60_000 * np.arange(STAMPS, dtype=np.int64)
     counts = {report.key: [_count(check, stamps) for check in CHECKS] for report in reports}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import Panel
 from theta_simulator import Market
@@ -40,7 +40,7 @@ def panels(
         for expiration in market.expirations(root, date):
             frame = records(market, root, expiration.label, date, version, step_ms)
             if len(frame):
-                yield Panel(root, expiration.label, date, frame, step_ms)
+                yield Panel(products.DEFAULT, root, expiration.label, date, frame, step_ms)
 
 
 def spoilt(frame: pl.DataFrame, where: pl.Expr, **values: pl.Expr | float) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import RIGHTS, Panel
 
@@ -30,6 +30,7 @@ def panel(
     begins=dt.time(9, 31),
     step_ms=MINUTE,
     root="SPXW",
+    product=products.DEFAULT,
     expiration=EXPIRATION,
     date=DATE,
     **columns,
@@ -51,7 +52,7 @@ def panel(
     frame = pl.DataFrame({name: np.broadcast_to(values[name], shape)[there] for name in schema.RECORD.names})
     lacking = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
     records = lacking.cast(schema.polars_record()).sort(schema.RECORD_KEY)
-    return Panel(root, expiration, date, records, step_ms)
+    return Panel(product, root, expiration, date, records, step_ms)
 
 
 def named(counts):

@@ -151,7 +151,8 @@ class Settings:
     def of(cls, resolved: Mapping[str, Any]) -> Settings:
         """The settings in a document that `resolve` returned."""
         processing = resolved["processing"]
-        end, product = processing["end_date"], products.of(processing["symbol"])
+        end = processing["end_date"]
+        product = products.of(processing["symbol"], resolved["products"])
         return cls(
             terminal=Terminal(**resolved["thetadata"]),
             start_date=dt.date.fromisoformat(processing["start_date"]),

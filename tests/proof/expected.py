@@ -10,6 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from spx_data.fill.witnesses import lost_expirations
+from spx_data.market import products
 from theta_simulator.blemishes import Kind
 
 HELD_RUNS = 2  # a date is sealed as it is in the run after these
@@ -341,7 +342,9 @@ def _expiration_lost(case):
         {(chain["root"], dt.date.fromisoformat(chain["expiration"])) for chain in result.passport["chains"]}
         for result in (case.clean, case.result)
     )
-    if lost_expirations(clean, today, clean, case.where.day) != [(case.where.root, case.where.expiration)]:
+    if lost_expirations(products.DEFAULT, clean, today, clean, case.where.day) != [
+        (case.where.root, case.where.expiration)
+    ]:
         yield "the neighbours' listings do not name it"
 
 

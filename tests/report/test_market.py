@@ -15,7 +15,7 @@ from tests.report.filled import filled
 
 from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake import passports
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.second_opinion import Opinion
 from spx_data.market.sessions import Window
 from spx_data.quality import DETAILS
@@ -52,7 +52,9 @@ def lake(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def market(lake):
-    return Market.of(lake.layout.parquet(DAY), passports.read(lake.layout, DAY, whole=True).document)
+    return Market.of(
+        products.DEFAULT, lake.layout.parquet(DAY), passports.read(lake.layout, DAY, whole=True).document
+    )
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def chain_of(frames, interval="1m", grid=390, lost=0, first=dt.time(9, 31)):
         "second_opinion": {"opinions": {"late": Opinion(believed="rule")._asdict()}},
     }
     proof |= {} if lost > 1 else {"more": {}}
-    return read("SPXW", EXPIRATION, frames, proof, Grid(DATE, window, 0, columns))
+    return read("SPXW", EXPIRATION, frames, proof, Grid(products.DEFAULT, DATE, window, 0, columns))
 
 
 def test_a_record_is_missing_after_the_first_quote_alone():
@@ -290,7 +292,7 @@ def test_a_smile_needs_no_volatility_at_the_money_at_its_own_moment():
 
     found = chain_of([records])
 
-    moment = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390).moments.index(29)
+    moment = Grid(products.DEFAULT, DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390).moments.index(29)
     smile = found.smiles[moment]
     assert np.flatnonzero(np.isnan(found.iv)).tolist() == [29]
     assert smile.strikes.tolist() == [4600, 4700, 4800]
@@ -306,7 +308,7 @@ def test_moments_begin_near_the_open_and_end_at_the_close(market):
 
 
 def test_of_a_few_stamps_all_are_moments():
-    grid = Grid(DATE, Window(dt.time(9, 30), dt.time(16), "30m"), 1, 14)
+    grid = Grid(products.DEFAULT, DATE, Window(dt.time(9, 30), dt.time(16), "30m"), 1, 14)
 
     assert grid.moments == list(range(1, 14))
 
@@ -331,7 +333,7 @@ def test_of_sentinels_nothing_is_told_but_that_they_are_there():
 
 def test_a_day_of_sentinels_has_a_page_that_says_so(lake, view):
     chain = silent()
-    grid = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
+    grid = Grid(products.DEFAULT, DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
     quiet = View(lake, DAY, view.summary, view.dossier, view.others, view.summaries)
     quiet.__dict__["market"] = Market(grid, [chain])
 
@@ -377,7 +379,7 @@ def test_stretches_are_the_lines_and_no_two_beside_are_the_same(name, market):
 def test_a_stretch_ends_where_its_values_do():
     every = rows_of(MINUTES)
     noon = (pl.col("strike") == 4600) & (pl.col("timestamp") == at(dt.time(12)))
-    grid = Grid(DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
+    grid = Grid(products.DEFAULT, DATE, Window(dt.time(9, 31), dt.time(16), "1m"), 0, 390)
 
     table = Market(grid, [chain_of([every.filter(~noon)])]).data["presence"]
 

@@ -30,9 +30,9 @@ TRIED = {
         from spx_data import config
         from spx_data.settings import Settings
 
-        found = Settings.of(config.resolve({"processing": {"start_date": "2024-01-02", "symbol": "XSP"}}, {}))
-        assert found.roots == ("XSP",) and found.product.title == "XSP options"
-        assert found.layout.parquet(dt.date(2024, 1, 2)).name == "xsp-options-2024-01-02.parquet"
+        found = Settings.of(config.resolve({"processing": {"start_date": "2024-01-02", "symbol": "TLT"}}, {}))
+        assert found.roots == ("TLT",) and found.product.exercise == "American"
+        assert found.layout.parquet(dt.date(2024, 1, 2)).name == "tlt-options-2024-01-02.parquet"
     """,
     "A column": """
         from spx_data import config

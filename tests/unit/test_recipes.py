@@ -119,11 +119,10 @@ def test_the_files_that_the_page_on_nights_names_are_there():
     assert {path.name for path in CONTRIB.iterdir()} == {"nightly", *(Path(name).name for name in named)}
 
 
-def test_the_second_lake_is_a_valid_one(tmp_path):
-    (text,) = (
-        code for language, code in pages.blocks((HOW_TO / "two-lakes.md").read_text()) if language == "yaml"
-    )
-    overlay = tmp_path / "five-minutes.yaml"
+@pytest.mark.parametrize("page, said", [("two-lakes.md", "5m SPX"), ("add-a-symbol.md", "1m TLT")])
+def test_another_lake_of_a_page_is_a_valid_one(page, said, tmp_path):
+    (text,) = (code for language, code in pages.blocks((HOW_TO / page).read_text()) if language == "yaml")
+    overlay = tmp_path / "overlay.yaml"
     overlay.write_text(text)
     base = tmp_path / "config.yaml"
     base.write_text('processing: {start_date: "2024-01-02"}')
@@ -132,7 +131,7 @@ def test_the_second_lake_is_a_valid_one(tmp_path):
         Settings.of(config.resolve(config.load(*paths), {})) for paths in ([base], [base, overlay])
     )
 
-    assert second.window.interval == "5m"
+    assert f"{second.window.interval} {second.product.symbol}" == said
     one, other = (vars(settings.layout) for settings in (first, second))
     assert all(one[name] != other[name] for name in ("output", "temp", "data", "database"))
 

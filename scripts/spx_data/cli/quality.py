@@ -164,7 +164,7 @@ def _rows(call: Call, lines: Sequence[Summary], every: Sequence[Day], chosen: Se
     """The days at the *chosen* places among *every* one, the newest first."""
     from spx_data.status.neighbours import Listings, Neighbourhood
 
-    among, listings = Neighbourhood(every), Listings(lines)
+    among, listings = Neighbourhood(every), Listings(call.settings.product, lines)
     threshold = call.settings.quality.outlier_z
     for place in reversed(chosen):
         yield _row(every[place], listings.lost(place), among.outliers(place, threshold))

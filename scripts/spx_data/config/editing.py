@@ -81,9 +81,8 @@ def misfit(layout: Layout, document: Document, keys: Sequence[str]) -> str:
     """How the data set on disk differs from what *document* says of *keys*; empty where it does not."""
     wanted = {_IDENTITY[key]: value(document, key) for key in keys if key in _IDENTITY}
     if "roots" in wanted:
-        wanted["roots"] = sorted(
-            wanted["roots"] or products.of(value(document, "processing.symbol")).root_names
-        )
+        product = products.of(value(document, "processing.symbol"), value(document, "products"))
+        wanted["roots"] = sorted(wanted["roots"] or product.root_names)
     known = catalogue.every().get(value(document, "thetadata.api"))
     if known is not None and known.has_one_greeks_version:
         wanted.pop("greeks_version", None)
@@ -159,7 +158,7 @@ def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[st
     try:
         for key, new in wanted.items():
             edited = yaml_text.put(edited, key, _as_written(key, new))
-            meant[key] = json.dumps(new)
+            meant |= dict(_each_leaf(new, f"{key}.")) if isinstance(new, dict) else {key: json.dumps(new)}
         for key in out:
             edited = yaml_text.comment_out(edited, key)
             meant.pop(key, None)

@@ -48,7 +48,6 @@ def schema() -> Mapping[str, Any]:
     found: Mapping[str, Any] = yaml.load(shipped.SCHEMA.read_text(encoding="utf-8"), Loader=loader)
     # Which there are, the sources say: a new one is a folder there, and no line here.
     found["properties"]["thetadata"]["properties"]["api"]["enum"] = [catalogue.AUTO, *catalogue.every()]
-    found["properties"]["processing"]["properties"]["symbol"]["enum"] = list(products.PRODUCTS)
     return found
 
 
@@ -88,6 +87,10 @@ def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationVa
     """What is wrong in words: one error, or one for each key that is none."""
     where = ".".join(str(part) for part in violation.absolute_path)
     rule, found = cast("Mapping[str, Any]", violation.schema), disclosed(where, violation.instance)
+    if violation.validator == "required":
+        for lacking in (key for key in rule["required"] if key not in found):
+            yield invalid(f"{where}.{lacking}", "it is not told", allowed(rule["properties"][lacking]))
+        return
     if violation.validator != "additionalProperties":
         finding, cure = mistyped(rule, found)
         yield invalid(where, finding, cure)
@@ -143,16 +146,30 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
         yield keys, invalid(keys[0], finding, cure)
     if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
         yield ("thetadata.base_url",), refused
-    product = products.of(processing["symbol"])
-    if strange := [root for root in processing["roots"] or () if root not in product.root_names]:
-        finding = f"{strange[0]} is no root of {product.symbol}"
-        cure = f"Its roots are {', '.join(product.root_names)}; null is all of them"
-        yield ("processing.roots", "processing.symbol"), invalid("processing.roots", finding, cure)
+    yield from _about_products(document)
     known = catalogue.every().get(terminal["api"])
     if known is not None and terminal["format"] not in known.formats:
         keys = ("thetadata.format", "thetadata.api")
         finding = f"API {known.api} has no {terminal['format']}"
         yield keys, invalid(keys[0], finding, f"Use {' or '.join(known.formats)}")
+
+
+def _about_products(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+    """What is wrong with the products that a config tells, with its symbol, and with its roots."""
+    own, processing = document["products"], document["processing"]
+    for key, finding, cure in products.objections(own):
+        yield (key,), invalid(key, finding, cure)
+    told = f"products.{processing['symbol']}"
+    try:
+        product = products.of(processing["symbol"], own)
+    except ConfigurationValidationError as error:
+        yield ("processing.symbol", told), error
+        return
+    if strange := [root for root in processing["roots"] or () if root not in product.root_names]:
+        finding = f"{strange[0]} is no root of {product.symbol}"
+        cure = f"Its roots are {', '.join(product.root_names)}; null is all of them"
+        keys = ("processing.roots", "processing.symbol", told)
+        yield keys, invalid("processing.roots", finding, cure)
 
 
 def _refused_address(base_url: str) -> ConfigurationValidationError | None:

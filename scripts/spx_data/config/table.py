@@ -96,7 +96,7 @@ class Layers:
             temp=told["processing.temp_directory"],
             data=told["processing.data_directory"],
             database=told["database.path"],
-            stem=products.of(str(self._value("processing.symbol", environment))).stem,
+            stem=products.stem_of(str(self._value("processing.symbol", environment))),
         )
 
 

@@ -146,6 +146,7 @@ class _Merge:
     def _rules(self) -> Rules:
         listing = self._staged.listing
         return Rules(
+            product=self._settings.product,
             greeks_version=listing.dataset["greeks_version"],
             step_ms=self._settings.window.step_ms,
             closes_ms=midnight_ms(listing.date) + self._truth.hours.closes_ms,

@@ -27,6 +27,7 @@ from spx_data.fill.listing import Listing, SilentRoot
 from spx_data.fill.witnesses import Neighbours
 from spx_data.lake import session_states
 from spx_data.market.chains import Chain, Listed, ListedChain, true_expiration
+from spx_data.market.products import Product
 from spx_data.market.sessions import VendorHours
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
@@ -68,6 +69,7 @@ class Root:
     """What is known so far of one root on the date."""
 
     name: str
+    product: Product
     date: dt.date
     max_dte: int | None
     chains: dict[dt.date, ListedChain] = field(default_factory=dict)  # by their expiration as it is listed
@@ -108,7 +110,7 @@ class Root:
     def live(self) -> list[dt.date]:
         """The true expirations in the terminal's list that can be quoted on the date."""
         found = map(true_expiration, self.entries or ())
-        return [each for each in found if witnesses.is_live(self.date, self.name, each)]
+        return [each for each in found if witnesses.is_live(self.product, self.date, self.name, each)]
 
     def reaches(self, expiration: dt.date) -> bool:
         """Whether the settings want an expiration."""
@@ -145,8 +147,8 @@ class Survey:
 
     def __init__(self, settings: Settings, line: SourceSession, date: dt.date) -> None:
         self._settings, self._line, self._date = settings, line, date
-        self._roots = [Root(name, date, settings.max_dte) for name in settings.roots]
-        self._beside = Neighbours.of(settings.layout.lake, date)
+        self._roots = [Root(name, settings.product, date, settings.max_dte) for name in settings.roots]
+        self._beside = Neighbours.of(settings.product, settings.layout.lake, date)
 
     def listing(self) -> Listing:
         """What there should be on the date.

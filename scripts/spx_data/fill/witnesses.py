@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
 from spx_data.lake import calendar, passports
 from spx_data.market import sessions
-from spx_data.market.products import settles_at_the_open
+from spx_data.market.products import Product
 from spx_data.market.second_opinion import ENOUGH, Lack
 from spx_data.settings import Settings
 from spx_data.sources.profile import Profile
@@ -107,9 +107,9 @@ def _knows(kept: _Kept, settings: Settings, date: dt.date) -> bool:
     return any(kept.at >= session.options_close(settings.product) for session in known)
 
 
-def is_live(date: dt.date, root: str, expiration: dt.date) -> bool:
+def is_live(product: Product, date: dt.date, root: str, expiration: dt.date) -> bool:
     """Whether contracts of *root* with that true expiration can still be quoted on *date*."""
-    return expiration > date or (expiration == date and not settles_at_the_open(root))
+    return expiration > date or (expiration == date and not product.settles_at_the_open(root))
 
 
 def unlisted(entries: Iterable[dt.date], listed: AbstractSet[dt.date], date: dt.date) -> list[dt.date]:
@@ -150,21 +150,22 @@ def _is_hole(live: list[dt.date], at: int, known: set[dt.date], date: dt.date) -
 class Neighbours(NamedTuple):
     """The nearest sealed days before and after a date, and the chains of which they have records."""
 
+    product: Product
     date: dt.date
     before: Listed | None
     after: Listed | None
     days: tuple[dt.date, ...]
 
     @classmethod
-    def of(cls, layout: Layout, date: dt.date) -> Neighbours:
+    def of(cls, product: Product, layout: Layout, date: dt.date) -> Neighbours:
         """What is sealed within a week of *date*."""
         sides = [_nearest(layout, date, step) for step in (-1, 1)]
         before, after = (side and side[1] for side in sides)
-        return cls(date, before, after, tuple(side[0] for side in sides if side))
+        return cls(product, date, before, after, tuple(side[0] for side in sides if side))
 
     def lost(self, today: Listed) -> list[tuple[str, dt.date]]:
         """The chains, sorted, that were listed on the date by their word and are not among *today*'s."""
-        return lost_expirations(self.before or frozenset(), today, self.after, self.date)
+        return lost_expirations(self.product, self.before or frozenset(), today, self.after, self.date)
 
     def has(self, root: str) -> bool:
         """Whether one of them has records of *root*."""
@@ -186,7 +187,7 @@ def _recorded(chain: dict[str, Any]) -> tuple[str, dt.date] | None:
 
 
 def lost_expirations(
-    before: Listed, today: Listed, after: Listed | None, date: dt.date
+    product: Product, before: Listed, today: Listed, after: Listed | None, date: dt.date
 ) -> list[tuple[str, dt.date]]:
     """The expirations, sorted, that are lost on *date*: listed the session before and not *today*.
 
@@ -196,7 +197,7 @@ def lost_expirations(
     return sorted(
         (root, expiration)
         for root, expiration in before - today
-        if is_live(date, root, expiration) or (after is not None and (root, expiration) in after)
+        if is_live(product, date, root, expiration) or (after is not None and (root, expiration) in after)
     )
 
 

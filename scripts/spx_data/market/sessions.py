@@ -100,14 +100,15 @@ class Session:
         return self.closes.timetz().replace(tzinfo=None) < _REGULAR_CLOSE
 
     def options_close(self, product: Product) -> dt.datetime:
-        """When the options of *product* stop trading, but for those that expire and stop with the stocks."""
+        """When the options of *product* stop trading that do not expire."""
         return self.closes + product.longer
 
     def last_stamp(self, window: Window, product: Product, *, expiring: bool) -> dt.datetime:
-        """The last stamp of *window* at which a contract is quoted; *expiring* ones stop with the stocks."""
+        """The last stamp of *window* at which a contract is quoted, *expiring* on the date or not."""
         start = dt.datetime.combine(self.date, window.start, _NEW_YORK)
         end = dt.datetime.combine(self.date, window.end, _NEW_YORK)
-        last = min(end, self.closes if expiring else self.options_close(product))
+        closes = self.closes + product.expiring_longer if expiring else self.options_close(product)
+        last = min(end, closes)
         step = dt.timedelta(milliseconds=window.step_ms)
         return start + (last - start) // step * step
 

@@ -55,7 +55,8 @@ def surplus(within: int, outside: int) -> Count:
 class Hours:
     """From when to when stocks trade, in ms since midnight, and how much longer options do.
 
-    *usual_ms* is how much longer those of the product usually trade; what expires that day stops with stocks.
+    *usual_ms* is how much longer those of the product usually trade, *usual_expiring_ms* what expires that
+    day.
     """
 
     opens_ms: int
@@ -63,11 +64,13 @@ class Hours:
     longer_ms: int
     expiring_longer_ms: int
     usual_ms: int
+    usual_expiring_ms: int
 
     @classmethod
     def usual(cls, opens_ms: int, closes_ms: int, product: Product) -> Hours:
         """The hours of a day on which options of *product* trade as usual."""
-        return cls(opens_ms, closes_ms, product.longer_ms, 0, product.longer_ms)
+        longer = product.longer_ms, product.expiring_longer_ms
+        return cls(opens_ms, closes_ms, *longer, *longer)
 
     @classmethod
     def regular(cls, product: Product) -> Hours:
@@ -98,7 +101,7 @@ class Hours:
     @property
     def variants(self) -> tuple[Hours, ...]:
         """The same, as usual, and on half days with options that end with stocks, or as late as usual."""
-        usual = replace(self, longer_ms=self.usual_ms, expiring_longer_ms=0)
+        usual = replace(self, longer_ms=self.usual_ms, expiring_longer_ms=self.usual_expiring_ms)
         if not self.closes_early:
             return (self, usual)
         together = (0, self.usual_ms)

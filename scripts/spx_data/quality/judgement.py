@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spx_data.market.products import Product
 from spx_data.quality import DIGITS, arbitrage, greeks, parity, quotes, smile, underlying, weighted
 from spx_data.quality.checks import Check, Count, Floats, Ints, parts
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
@@ -36,6 +37,7 @@ _DIGITS = 6  # of a figure
 class Rules:
     """What a date is judged by."""
 
+    product: Product
     greeks_version: str  # the vendor's model: latest or 1
     step_ms: int  # of the stamps
     closes_ms: int | None  # when the stock market closed, ms since the epoch; None where no calendar says
@@ -81,7 +83,7 @@ class Judge:
 
     def add(self, root: str, expiration: dt.date, records: pl.DataFrame) -> None:
         """Judge one chain by its *records* (`schema.RECORD`, sorted, each contract once at a stamp)."""
-        panel = Panel(root, expiration, self._date, records, self._rules.step_ms)
+        panel = Panel(self._rules.product, root, expiration, self._date, records, self._rules.step_ms)
         fit = parity.fit(panel)
         before = self._before if self._before and self._before[0].root == root else None
         counts = [

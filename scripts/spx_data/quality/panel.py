@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from spx_data.market import schema
+from spx_data.market.products import Product
 from spx_data.market.second_opinion import contract
 from spx_data.market.sessions import Window
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask
@@ -37,9 +38,15 @@ class Panel:
     """The records of one chain (`schema.RECORD`, sorted, each contract once at a stamp) on a grid."""
 
     def __init__(
-        self, root: str, expiration: dt.date, date: dt.date, records: pl.DataFrame, step_ms: int = MINUTE_MS
+        self,
+        product: Product,
+        root: str,
+        expiration: dt.date,
+        date: dt.date,
+        records: pl.DataFrame,
+        step_ms: int = MINUTE_MS,
     ) -> None:
-        self.root, self.expiration, self.date = root, expiration, date
+        self.product, self.root, self.expiration, self.date = product, root, expiration, date
         self.step_ms = max(step_ms, MINUTE_MS)
         self._records = records = judged(records, step_ms)
         stamp, strike = records["timestamp"].to_numpy(), records["strike"].to_numpy()

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.market.products import tick
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
 from spx_data.quality.panel import CALL, PUT, Panel
 
@@ -86,7 +85,7 @@ def fit(panel: Panel) -> Fit:
     y = np.where(usable, panel.mid[CALL] - panel.mid[PUT], 0.0)
     width = np.where(usable, (ask - bid).sum(axis=0), np.nan)
     # A tick on each side at least: a locked quote must not carry all the weight.
-    np.maximum(width, 2 * tick(panel.root), out=width)
+    np.maximum(width, 2 * panel.product.tick, out=width)
     weights = np.where(usable, width**-2.0, 0.0)
     centre = float(panel.strikes.mean()) if len(panel.strikes) else 0.0
     x = panel.strikes - centre

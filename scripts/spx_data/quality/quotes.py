@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.market.products import tick
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
 from spx_data.quality.panel import CALL, MINUTE_MS, Panel, clock, moment_ms, runs
 from spx_data.quality.underlying import CLOSES_AT_THE_EARLIEST, OPENS
@@ -150,7 +149,7 @@ def stale(panel: Panel) -> tuple[Mask, Mask]:
     begin, length, delta = begin[judged > 0], length[judged > 0], summed[judged > 0] / judged[judged > 0]
     stamp = begin % panel.shape[2]
     moved = _range(panel.underlying, stamp, stamp + length)
-    still = delta * moved > STALE_SPREADS * np.maximum(panel.spread.reshape(-1)[begin], tick(panel.root))
+    still = delta * moved > STALE_SPREADS * np.maximum(panel.spread.reshape(-1)[begin], panel.product.tick)
     return looked_at & _marked(panel.shape, begin[still], length[still]), looked_at
 
 

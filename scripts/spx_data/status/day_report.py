@@ -50,7 +50,7 @@ def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], da
         ],
         "checks": [{**check, "habit": _is_habit(check, habits)} for check in quality["checks"]],
         "findings": list(day.findings),
-        "expirations_lost": Listings(summaries).lost(place),
+        "expirations_lost": Listings(settings.product, summaries).lost(place),
         "outliers": distances(days, place, rules.outlier_z),
         "chains": [
             _chain(chain, detail, rules.weights)

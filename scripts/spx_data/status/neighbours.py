@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spx_data.fill.witnesses import lost_expirations
+from spx_data.market.products import Product
 from spx_data.status import digest, quality
 from spx_data.status.quality import Day
 from spx_data.status.summary import Summary
@@ -136,7 +137,8 @@ _LISTED_DAYS = 10
 class Listings:
     """The expirations listed on each judged day, in the order of `quality.days`."""
 
-    def __init__(self, summaries: Iterable[Summary]) -> None:
+    def __init__(self, product: Product, summaries: Iterable[Summary]) -> None:
+        self._product = product
         self._judged = quality.judged(summaries)
 
     def lost(self, place: int) -> list[str]:
@@ -145,7 +147,7 @@ class Listings:
         if before is None:
             return []
         date = self._judged[place][0].date
-        found = lost_expirations(before, self._listed(place), after, date)
+        found = lost_expirations(self._product, before, self._listed(place), after, date)
         return [f"{root} {expiration}" for root, expiration in found]
 
     def _beside(self, place: int, other: int) -> Listed | None:

@@ -128,8 +128,7 @@ def stem(output: Path) -> str:
     held: Identity = {}
     with suppress(SpxDataError):
         held = _held(output / DATASET) or {}
-    found = products.PRODUCTS.get(str(held.get("symbol")), products.DEFAULT)
-    return found.stem
+    return products.stem_of(str(held.get("symbol", products.DEFAULT.symbol)))
 
 
 def check_version(layout: Layout) -> None:

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from spx_data.market import products
-
 DATASET = "dataset.json"
 COMPRESSED = ".gz"
 # Where Snakemake keeps its books and its locks, in the folder it is called from.
@@ -21,14 +19,13 @@ LOCK, NOTE = ".lock", ".json"
 DATED = "{year}-{month}-{day}"
 FOLDER = "{year}/{month}/{day}"
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# Of whichever product: a folder has one.
-_STEMS = "|".join(re.escape(product.stem) for product in products.PRODUCTS.values())
-_PARQUET_NAME = re.compile(rf"(?:{_STEMS})-({_ISO})\.parquet")
+_STEM = r"[a-z]+-options"  # of whichever product: a folder has one
+_PARQUET_NAME = re.compile(rf"{_STEM}-({_ISO})\.parquet")
 YEAR, DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
 JOURNAL, DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
 ANY = re.compile(r".+")
 JOB_LOCK, JOB_NOTE = re.compile(r"[0-9]+\.lock"), re.compile(r"[0-9]+\.json")
-_NAME = re.compile(rf"(?:{_STEMS})-({_ISO})\.(parquet|parquet\.sha256|json)")
+_NAME = re.compile(rf"{_STEM}-({_ISO})\.(parquet|parquet\.sha256|json)")
 RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
 STAGED = re.compile(
     rf"(expirations\.json|manifest\.json|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"

@@ -419,6 +419,7 @@ def test_a_key_tells_who_set_it():
 def test_rules_name_every_key_once():
     assert [key for key, _ in rulebook.rules()] == [
         *(".".join(pair) for pair in keys_of(SCHEMA)),
+        "products",
         "dates",
     ]
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spx_data.fill.witnesses import is_live, lost_expirations, unlisted
+from spx_data.market import products
 from theta_simulator import Market, lists, sessions
 
 DATE = dt.date(2024, 1, 18)
@@ -29,14 +30,14 @@ def listed(market, date):
     ],
 )
 def test_what_was_listed_and_has_not_expired_is_lost(before, today, after, lost):
-    assert lost_expirations(before, today, after, DATE) == lost
+    assert lost_expirations(products.DEFAULT, before, today, after, DATE) == lost
 
 
 def test_a_monthly_settled_at_the_open_is_not_missed_on_its_own_date():
     monthlies = {MONTHLY, ("SPX", dt.date(2024, 2, 16))}
 
-    assert lost_expirations(monthlies, monthlies - {MONTHLY}, None, MONTHLY[1]) == []
-    assert lost_expirations(monthlies, monthlies - {MONTHLY}, None, DATE) == [MONTHLY]
+    assert lost_expirations(products.DEFAULT, monthlies, monthlies - {MONTHLY}, None, MONTHLY[1]) == []
+    assert lost_expirations(products.DEFAULT, monthlies, monthlies - {MONTHLY}, None, DATE) == [MONTHLY]
 
 
 @given(day=st.integers(1, 249), gone=st.integers(0, 100))
@@ -46,8 +47,8 @@ def test_any_one_expiration_taken_from_a_listing_is_the_one_that_is_lost(day, go
     known = sorted(before & today)
     missing = known[gone % len(known)]
 
-    assert lost_expirations(before, today, after, days[day]) == []
-    assert lost_expirations(before, today - {missing}, after, days[day]) == [missing]
+    assert lost_expirations(products.DEFAULT, before, today, after, days[day]) == []
+    assert lost_expirations(products.DEFAULT, before, today - {missing}, after, days[day]) == [missing]
 
 
 # What the terminal's own list has -----------------------------------------------------------------------
@@ -83,7 +84,7 @@ def test_no_list_of_expirations_doubts_a_whole_listing(later, day):
     date = sessions.between(dt.date(2022, 6, 1), dt.date(2024, 6, 30))[day]
     for root in ("SPX", "SPXW"):
         entries = lists.expirations(root, date + dt.timedelta(later))
-        live = [each for each in entries if is_live(date, root, each)]
+        live = [each for each in entries if is_live(products.DEFAULT, date, root, each)]
         today = {each for name, each in listed(Market(1, "real"), date) if name == root}
 
         assert unlisted(live, today, date) == []

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tests.chains import DATE, EXPIRATION, records
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.quality import greeks, parity, smile
 from spx_data.quality.judgement import chain_figures
 from spx_data.quality.panel import Panel
@@ -40,7 +40,7 @@ def test_absurd_values_are_counted_and_stop_nothing(seed, expiration, frame):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        panel = Panel("SPXW", expiration, DATE, found, STEP)
+        panel = Panel(products.DEFAULT, "SPXW", expiration, DATE, found, STEP)
         fit = parity.fit(panel)
         examined = greeks.examine([greeks.sample(panel)], "latest")
         counts = [*parity.judge(panel, fit), *smile.judge(panel, fit), *examined.counts[0]]

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from tests import chains, panels
 
+from spx_data.market import products
 from spx_data.quality import quotes
 from spx_data.quality.quotes import Activity
 from theta_simulator import Market
@@ -151,7 +152,7 @@ def test_the_day_s_passport_has_it():
     from spx_data.quality.judgement import Judge, Rules
 
     date, weights = chains.DATE, {"quotes": 1.0}
-    judge = Judge(date, Rules("latest", 60_000, panels.at(dt.time(16), date), weights))
+    judge = Judge(date, Rules(products.DEFAULT, "latest", 60_000, panels.at(dt.time(16), date), weights))
     hour = pl.col("timestamp").is_between(panels.at(dt.time(10, 31), date), panels.at(dt.time(11, 30), date))
     for root, label in (("SPX", chains.EXPIRATION), ("SPXW", chains.EXPIRATION)):
         frame = chains.records(Market(1, "tiny"), root, label)

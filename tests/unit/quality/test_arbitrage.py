@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from tests import chains, panels
 from tests.panels import named
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.quality import arbitrage, parity
 from spx_data.quality.panel import CALL, PUT, Panel
 from theta_simulator import Market
@@ -323,7 +323,7 @@ def test_one_quote_too_high_is_found_and_named(case):
     right, strike, lift, codes = LIFTED[case]
     higher = {name: pl.col(name) + lift for name in ("bid", "ask")}
     frame = chains.spoilt(chains.records(MARKET), chains.cell(strike, right, "10:31"), **higher)
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, frame)
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)
 
     found = hits(judged(panel, parity.fit(panel)))
 
@@ -339,7 +339,7 @@ def test_one_quote_too_high_is_found_and_named(case):
 )
 def test_an_option_cheaper_than_its_exercise_is_found_and_named(right, strike, values):
     frame = chains.spoilt(chains.records(MARKET), chains.cell(strike, right, "10:31"), **values)
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, frame)
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)
 
     assert hits(judged(panel, parity.fit(panel)))["bounds"] == (1, f"{right} {strike:g} at 10:31")
 
@@ -349,7 +349,7 @@ def test_an_option_dearer_than_anything_it_can_pay_is_found_and_named(right, pri
     frame = chains.spoilt(
         chains.records(MARKET), chains.cell(5_600.0, right, "10:31"), bid=price, ask=price + 1.0
     )
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, frame)
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)
 
     assert hits(judged(panel, parity.fit(panel)))["bounds"] == (1, f"{right} 5600 at 10:31")
 
@@ -360,8 +360,8 @@ def test_a_nearer_option_dearer_than_a_later_one_is_found_and_named(right, strik
     dearer = {name: pl.col(name) + 60.0 for name in ("bid", "ask")}
     clean = chains.records(MARKET, expiration=near)
     frame = chains.spoilt(clean, chains.cell(strike, right, "10:31"), **dearer)
-    first = Panel("SPXW", near, chains.DATE, frame)
-    second = Panel("SPXW", later, chains.DATE, chains.records(MARKET, expiration=later))
+    first = Panel(products.DEFAULT, "SPXW", near, chains.DATE, frame)
+    second = Panel(products.DEFAULT, "SPXW", later, chains.DATE, chains.records(MARKET, expiration=later))
 
     found = hits(judged(second, parity.fit(second), (first, parity.fit(first))))
 
@@ -372,13 +372,13 @@ def test_crossed_quotes_are_another_checks_finding():
     frame = chains.spoilt(
         chains.records(MARKET), chains.cell(5_105.0, "C", "10:31"), bid=pl.col("ask") + 60.0
     )
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, frame)
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)
 
     assert not hits(judged(panel, parity.fit(panel)))
 
 
 def test_without_a_fit_only_what_needs_none_is_looked_at():
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, chains.records(MARKET))
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, chains.records(MARKET))
 
     found = judged(panel, unfitted(panel), (panel, unfitted(panel)))
 
@@ -386,7 +386,7 @@ def test_without_a_fit_only_what_needs_none_is_looked_at():
 
 
 def test_without_an_expiration_before_there_is_no_calendar():
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, chains.records(MARKET))
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, chains.records(MARKET))
 
     assert set(judged(panel)) == {"vertical", "butterfly", "bounds"}
 
@@ -412,7 +412,7 @@ def test_a_clean_day_has_no_arbitrage(seed, date, version):
 
 def test_a_clean_real_chain_has_no_arbitrage():
     frame = chains.records(Market(1, "real"), step_ms=1_800_000)
-    panel = Panel("SPXW", chains.EXPIRATION, chains.DATE, frame, 1_800_000)
+    panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame, 1_800_000)
 
     found = judged(panel, parity.fit(panel))
 
@@ -421,8 +421,10 @@ def test_a_clean_real_chain_has_no_arbitrage():
 
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_has_none():
-    empty = Panel("SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record()))
-    panel = Panel("SPXW", LATER, chains.DATE, chains.records(MARKET))
+    empty = Panel(
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+    )
+    panel = Panel(products.DEFAULT, "SPXW", LATER, chains.DATE, chains.records(MARKET))
 
     assert arbitrage.judge(empty, parity.fit(empty), None) == []
     assert "calendar" not in judged(panel, unfitted(panel), (empty, parity.fit(empty)))

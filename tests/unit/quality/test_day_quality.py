@@ -14,7 +14,7 @@ from tests.sealed_days import judged, seal
 
 from spx_data import status
 from spx_data.lake.session_states import Kind, State
-from spx_data.market import records
+from spx_data.market import products, records
 from spx_data.quality.checks import Part
 from spx_data.settings import Quality
 from spx_data.status import Facts, Summary, digest, neighbours, quality, trends
@@ -294,7 +294,8 @@ def test_the_z_score_is_that_of_iglewicz_and_hoaglin(scores, place):
 
 def test_an_expiration_that_the_days_beside_have_is_lost():
     listings = Listings(
-        [summary(0, "SPX 9;SPXW 1 2 8"), summary(1, "SPX 8;SPXW 0 1"), summary(2, "SPX 7;SPXW 0 6")]
+        products.DEFAULT,
+        [summary(0, "SPX 9;SPXW 1 2 8"), summary(1, "SPX 8;SPXW 0 1"), summary(2, "SPX 7;SPXW 0 6")],
     )
 
     assert listings.lost(0) == []
@@ -303,11 +304,11 @@ def test_an_expiration_that_the_days_beside_have_is_lost():
 
 
 def test_what_expired_meanwhile_is_not_lost():
-    assert Listings([summary(0, "SPXW 0 1"), summary(2, "SPXW 5")]).lost(1) == []
+    assert Listings(products.DEFAULT, [summary(0, "SPXW 0 1"), summary(2, "SPXW 5")]).lost(1) == []
 
 
 def test_a_listing_of_weeks_ago_tells_nothing():
-    assert Listings([summary(0, "SPXW 60"), summary(20, "SPXW 5")]).lost(1) == []
+    assert Listings(products.DEFAULT, [summary(0, "SPXW 60"), summary(20, "SPXW 5")]).lost(1) == []
 
 
 def test_expirations_are_read_back_as_they_were_listed(judge):

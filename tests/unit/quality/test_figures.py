@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tests.chains import DATE, EXPIRATION, records
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.quality import parity
 from spx_data.quality.judgement import chain_figures, day_figures
 from spx_data.quality.panel import Panel
@@ -22,7 +22,7 @@ def frame():
 
 
 def of(frame, expiration=EXPIRATION):
-    panel = Panel("SPXW", expiration, DATE, frame, STEP)
+    panel = Panel(products.DEFAULT, "SPXW", expiration, DATE, frame, STEP)
     return chain_figures(panel, parity.fit(panel))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from tests.chains import DATE, cell, panels, records, spoilt
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality import expiry, explanation, greeks
 from spx_data.quality.black_scholes import GREEKS, Rows
@@ -38,7 +38,8 @@ def day():
 def examined(day, version="latest"):
     """Return the hits of every check that has any, the first by name, and the figures."""
     samples = [
-        greeks.sample(Panel(root, expiration, DATE, frame, STEP)) for (root, expiration), frame in day.items()
+        greeks.sample(Panel(products.DEFAULT, root, expiration, DATE, frame, STEP))
+        for (root, expiration), frame in day.items()
     ]
     found = greeks.examine(samples, version)
     hits, first = {}, {}
@@ -75,7 +76,7 @@ def test_a_greek_that_records_lack_is_on_neither_side(name, every, day):
 
 def test_only_the_values_that_are_there_are_counted(day):
     (root, expiration), frame = next(iter(lacking(day, "lambda", 2).items()))
-    one = greeks.sample(Panel(root, expiration, DATE, frame, STEP))
+    one = greeks.sample(Panel(products.DEFAULT, root, expiration, DATE, frame, STEP))
 
     counts = {count.check.code: count.of for count in greeks.examine([one], "latest").counts[0]}
 
@@ -131,7 +132,7 @@ def test_a_last_day_alone_tells_no_rate_and_is_explained_without(day):
 
 
 def test_nothing_to_examine_is_nothing_found():
-    empty = Panel("SPXW", DATE, DATE, pl.DataFrame(schema=schema.polars_record()), STEP)
+    empty = Panel(products.DEFAULT, "SPXW", DATE, DATE, pl.DataFrame(schema=schema.polars_record()), STEP)
 
     found = greeks.examine([greeks.sample(empty)], "latest")
 
@@ -143,7 +144,7 @@ def test_nothing_to_examine_is_nothing_found():
 
 def test_a_sample_is_bounded_and_meets_every_stamp_and_strike():
     frame = records(MARKET)
-    panel = Panel("SPXW", dt.date(2024, 1, 19), DATE, frame)
+    panel = Panel(products.DEFAULT, "SPXW", dt.date(2024, 1, 19), DATE, frame)
 
     found = greeks.sample(panel)
 
@@ -183,7 +184,13 @@ def test_one_chain_in_another_unit_is_found_in_that_chain(day):
     chain = ("SPXW", dt.date(2024, 1, 19))
     samples = [
         greeks.sample(
-            Panel(*key, DATE, frame.with_columns(vega=pl.col("vega") / 100) if key == chain else frame, STEP)
+            Panel(
+                products.DEFAULT,
+                *key,
+                DATE,
+                frame.with_columns(vega=pl.col("vega") / 100) if key == chain else frame,
+                STEP,
+            )
         )
         for key, frame in day.items()
     ]
@@ -267,7 +274,7 @@ def counted(date, years, root="SPXW", labels=None):
             continue
         frame = records(MARKET, root, found.label, date, step_ms=STEP)
         frame = frame.filter((pl.col("bid") > 0) & (pl.col("implied_vol") > 0) & (pl.col("iv_error") < 100))
-        one = greeks.sample(Panel(root, found.label, date, frame, STEP))
+        one = greeks.sample(Panel(products.DEFAULT, root, found.label, date, frame, STEP))
         if len(one.rows):
             yield recounted(one, years(one.rows))
 

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.checks import Check, Count, Part
 from spx_data.quality.judgement import Judge, Rules
@@ -31,7 +31,7 @@ def records(root, expiration, market=Market(1, "tiny")):  # noqa: B008
 
 def judged(more=None, weights=WEIGHTS, mend=lambda frame: frame):
     market = Market(1, "tiny")
-    judge = Judge(DATE, Rules("latest", 60_000, MIDNIGHT + 57_600_000, weights))
+    judge = Judge(DATE, Rules(products.DEFAULT, "latest", 60_000, MIDNIGHT + 57_600_000, weights))
     for root in ("SPX", "SPXW"):
         for listed in market.expirations(root, DATE):
             judge.add(root, listed.label, mend(records(root, listed.label)))
@@ -86,7 +86,7 @@ def test_weights_move_the_score_and_nothing_else():
 
 
 def test_a_day_without_records_has_no_score():
-    found = Judge(DATE, Rules("latest", 60_000, None, WEIGHTS)).finish({})
+    found = Judge(DATE, Rules(products.DEFAULT, "latest", 60_000, None, WEIGHTS)).finish({})
 
     assert found.day["score"] is None
     assert found.minutes is None

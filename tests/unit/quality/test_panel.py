@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.checks import Check, Part
 from spx_data.quality.panel import CALL, PUT, Panel, clock
@@ -31,7 +31,7 @@ def record(strike, right, minute, second=0, **values):
 
 def panel(*rows, step_ms=60_000):
     frame = pl.DataFrame(list(rows), schema=schema.polars_record()).sort(schema.RECORD_KEY)
-    return Panel("SPXW", EXPIRATION, DATE, frame, step_ms)
+    return Panel(products.DEFAULT, "SPXW", EXPIRATION, DATE, frame, step_ms)
 
 
 def test_every_record_stands_in_its_cell():

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tests.chains import DATE, EXPIRATION, cell, panels, records, spoilt
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality import parity
 from spx_data.quality.panel import CALL, PUT, Panel
@@ -23,7 +23,7 @@ def frame():
 
 
 def chain(frame, step_ms=300_000):
-    return Panel("SPXW", EXPIRATION, DATE, frame, step_ms)
+    return Panel(products.DEFAULT, "SPXW", EXPIRATION, DATE, frame, step_ms)
 
 
 def judged(panel):

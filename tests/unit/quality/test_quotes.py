@@ -9,7 +9,7 @@ import pytest
 from tests import chains, panels
 from tests.panels import named
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.quality import quotes
 from spx_data.quality.panel import CALL, PUT, Panel
 from theta_simulator import Market
@@ -259,7 +259,7 @@ def test_one_spoilt_quote_of_a_clean_chain_is_found_and_named(code, values):
     strike = strike_near(clean, 5_020.0)
     frame = chains.spoilt(clean, chains.cell(strike, "C", "10:31"), **values)
 
-    found = judged(Panel("SPXW", chains.EXPIRATION, chains.DATE, frame))
+    found = judged(Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame))
 
     findings = {name: count for name, count in found.items() if count.hits and name not in FACTS}
     assert list(findings) == [code]
@@ -275,7 +275,7 @@ def test_a_frozen_contract_of_a_clean_chain_is_found_and_named():
     frozen = contract & pl.col("timestamp").is_between(begins, ends)
     frame = chains.spoilt(clean, frozen, bid=quote["bid"][0], ask=quote["ask"][0])
 
-    found = judged(Panel("SPXW", chains.EXPIRATION, chains.DATE, frame))
+    found = judged(Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame))
 
     assert (found["stale"].hits, found["stale"].first) == (90, f"P {strike:g} at 10:31")
 
@@ -290,7 +290,9 @@ def test_a_clean_day_shows_facts_alone(seed, date):
 
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_shows_nothing():
-    empty = Panel("SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record()))
+    empty = Panel(
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+    )
 
     assert {(count.hits, count.of) for count in quotes.judge(empty)} == {(0, 0)}
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from tests.chains import DATE, EXPIRATION, cell, panels, records, spoilt
 
+from spx_data.market import products
 from spx_data.quality import parity, smile
 from spx_data.quality.panel import CALL, PUT, Panel
 from theta_simulator import Market
@@ -29,7 +30,7 @@ def small():
 
 
 def judged(frame, expiration=NEXT_WEEK):
-    panel = Panel("SPXW", expiration, DATE, frame, STEP)
+    panel = Panel(products.DEFAULT, "SPXW", expiration, DATE, frame, STEP)
     return {count.check.code: count for count in smile.judge(panel, parity.fit(panel))}
 
 
@@ -149,7 +150,7 @@ def test_a_rise_that_the_spread_explains_is_none(dense):
 
 def test_without_a_forward_the_underlying_parts_calls_from_puts(small):
     frame = small.filter(pl.col("strike") > 4990)
-    panel = Panel("SPXW", EXPIRATION, DATE, frame.filter(pl.col("right") == "C"), STEP)
+    panel = Panel(products.DEFAULT, "SPXW", EXPIRATION, DATE, frame.filter(pl.col("right") == "C"), STEP)
 
     outside = smile.out_of_the_money(panel, parity.fit(panel))
 

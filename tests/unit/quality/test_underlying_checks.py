@@ -8,7 +8,7 @@ import pytest
 from tests import chains, panels
 from tests.panels import named
 
-from spx_data.market import schema
+from spx_data.market import products, schema
 from spx_data.quality import underlying
 from spx_data.quality.panel import Panel
 from theta_simulator import Market
@@ -237,7 +237,7 @@ def test_a_whole_bad_day_fails_nearly_everywhere():
     one = (pl.col("strike") == clean["strike"][0]) & (pl.col("timestamp") == clean["timestamp"][0])
     frame = chains.spoilt(clean, ~one, implied_vol=0.5, iv_error=100.0)
 
-    found = judged(Panel("SPXW", chains.EXPIRATION, chains.DATE, frame))["failed-iv"]
+    found = judged(Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame))["failed-iv"]
 
     assert found.hits / found.of > 0.99
     assert found.check.score(found.hits / found.of) == 0.0
@@ -258,7 +258,7 @@ def test_one_spoilt_record_of_a_clean_chain_is_found_and_named(code, values):
     strike = float(strikes[np.abs(strikes - 5_020.0).argmin()])
     frame = chains.spoilt(clean, chains.cell(strike, "P", "10:31"), **values)
 
-    found = findings(judged(Panel("SPXW", chains.EXPIRATION, chains.DATE, frame)))
+    found = findings(judged(Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)))
 
     assert list(found) == [code]
     assert (found[code].hits, found[code].first) == (1, f"P {strike:g} at 10:31")
@@ -292,7 +292,9 @@ def test_missing_records_are_looked_at_by_nobody():
 
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_shows_nothing():
-    empty = Panel("SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record()))
+    empty = Panel(
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+    )
 
     assert {(count.hits, count.of) for count in underlying.judge(empty, 0)} == {(0, 0)}
 

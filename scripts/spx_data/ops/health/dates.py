@@ -257,7 +257,7 @@ def habits(scene: Scene) -> Check:
 def completeness(scene: Scene) -> Check:
     """Contracts and stamps that are missing without an explanation; expirations that were not even listed."""
     judged = scene.judged
-    listings = Listings(scene.summaries)
+    listings = Listings(scene.settings.product, scene.summaries)
     newest = range(max(0, len(judged) - _NEWEST), len(judged))
     lost = {judged[place].date: found for place in newest if (found := listings.lost(place))}
     holes = [day for day in judged if day.complete is False or day.date in lost]

@@ -85,7 +85,7 @@ class Asking:
 
     def _ask_everything(self) -> None:
         expirations = self._ask(Heard(Topic.EXPIRATIONS, root=self._main), again=True)
-        self._chains = choosing.Chains(self._main, expirations.expirations or ())
+        self._chains = choosing.Chains(self._settings.product, self._main, expirations.expirations or ())
         today = sessions.today(self._moment)
         looked_back = today - dt.timedelta(days=choosing.LOOKED_BACK_DAYS)
         near = calendar.known(self._settings, looked_back, today + dt.timedelta(days=7))
@@ -103,7 +103,8 @@ class Asking:
         listing = self._ask(Heard(Topic.LISTING, date, self._main), again=True)
         chains = listing.listed.chains if listing.listed else ()
         if not self._chains.listed:
-            self._chains = choosing.Chains(self._main, [each.chain.listed for each in chains])
+            listed = [each.chain.listed for each in chains]
+            self._chains = choosing.Chains(self._settings.product, self._main, listed)
         chain = self._chains.first(date)
         ordinary = self._history(Topic.ORDINARY, date, chain, again=True)
         if ordinary is None or chain is None:

@@ -17,10 +17,10 @@ import polars as pl
 
 from spx_data.fill.lacking import Contract as Contract
 from spx_data.fill.lacking import listed_contracts
-from spx_data.market import products, schema
+from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.market.dates import ZONE
-from spx_data.market.products import Product, settles_at_the_open
+from spx_data.market.products import Product
 from spx_data.market.second_opinion import Lack
 from spx_data.market.sessions import Session, Window
 from spx_data.quality.panel import FAILED
@@ -43,7 +43,7 @@ UNSOLVED = "unsolved"  # no volatility was found, though both sides are quoted a
 REPEATED = "repeated"  # the quote of the contract's row before
 BLANK = "blank "  # and a column, which has no value
 LACKS = (Lack.HOLES, Lack.LATE, Lack.EARLY)
-_TICK = products.DEFAULT.tick  # dollars; for what costs no more there is no market now and then
+_CHEAP = 0.05  # dollars; for what costs no more there is no market now and then
 _NEAR = 6  # contracts, near the money
 _CONTRACT = ("right", "strike")
 
@@ -119,24 +119,30 @@ def _offset(date: dt.date) -> dt.timedelta | None:
 
 def main_root(settings: Settings) -> str:
     """The root of most questions: one whose contracts are quoted to the close of their last day."""
-    return next((root for root in settings.roots if not settles_at_the_open(root)), settings.roots[0])
+    to_the_close = (root for root in settings.roots if not settings.product.settles_at_the_open(root))
+    return next(to_the_close, settings.roots[0])
 
 
 def morning_root(settings: Settings) -> str | None:
     """A root that is settled at the open; None where the lake has none."""
-    return next((root for root in settings.roots if settles_at_the_open(root)), None)
+    return next((root for root in settings.roots if settings.product.settles_at_the_open(root)), None)
 
 
 @dataclass(frozen=True)
 class Chains:
     """The expirations of one root, *listed* as the terminal lists them."""
 
+    product: Product
     root: str
     listed: Sequence[dt.date]
 
     def expiring(self, date: dt.date) -> Chain | None:
         """The chain that expires on *date* and is quoted to its close."""
-        return None if settles_at_the_open(self.root) else self._chain(date, lambda last: last == date)
+        return (
+            None
+            if self.product.settles_at_the_open(self.root)
+            else self._chain(date, lambda last: last == date)
+        )
 
     def living(self, date: dt.date, days: int = 1) -> Chain | None:
         """The chain of the first expiration that is *days* after *date*, or later."""
@@ -243,7 +249,8 @@ def _oddities() -> dict[str, pl.Expr]:
         FIRST: pl.col("timestamp") == pl.col("timestamp").min(),
         NO_UNDERLYING: pl.col("underlying_price") == 0,
         NO_MARKET: none,
-        ZERO_FIRST: (none.cast(pl.Int8).cum_min().over(_CONTRACT) == 1) & (ask > _TICK).any().over(_CONTRACT),
+        ZERO_FIRST: (none.cast(pl.Int8).cum_min().over(_CONTRACT) == 1)
+        & (ask > _CHEAP).any().over(_CONTRACT),
         NO_BID: (bid == 0) & (ask > 0),
         UNSOLVED: failed,
         REPEATED: ((bid == bid.shift()) & (ask == ask.shift())).over(_CONTRACT).fill_null(value=False),

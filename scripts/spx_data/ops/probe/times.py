@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from spx_data.market.chains import true_expiration
-from spx_data.market.products import settles_at_the_open
+from spx_data.market.products import Product
 from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen
@@ -74,7 +74,7 @@ class _Told:
 
 def _told(story: Story) -> list[_Told]:
     """What each chain tells, by a few contracts near the money; the rate is one of a date."""
-    found = [(heard, _sample(heard)) for heard, _ in looking.chains(story)]
+    found = [(heard, _sample(story.product, heard)) for heard, _ in looking.chains(story)]
     found = sorted(((heard, one) for heard, one in found if len(one.rows)), key=_by_date)
     told = []
     for _, group in itertools.groupby(found, key=_by_date):
@@ -96,14 +96,15 @@ def _of_date(chains: Sequence[tuple[Heard, Sample]], explained: Explanation) -> 
             yield _Told(heard, one, used.gives, explained.rate, explained.told)
 
 
-def _sample(heard: Heard) -> Sample:
+def _sample(product: Product, heard: Heard) -> Sample:
     assert heard.chain
     assert heard.date
     assert heard.window
     assert heard.records is not None
     records = choosing.near_money(heard.records).sort("strike", "right", "timestamp")
     expiration = true_expiration(heard.chain.listed)
-    return greeks.sample(Panel(heard.chain.root, expiration, heard.date, records, heard.window.step_ms))
+    window = heard.window
+    return greeks.sample(Panel(product, heard.chain.root, expiration, heard.date, records, window.step_ms))
 
 
 # The time -----------------------------------------------------------------------------------------------
@@ -243,7 +244,7 @@ def _ends(story: Story) -> list[_End]:
         assert heard.chain
         if not session or not window or window.end < _STOCKS_CLOSE:
             continue
-        if last_day and settles_at_the_open(heard.chain.root):
+        if last_day and story.product.settles_at_the_open(heard.chain.root):
             continue
         last = looking.ends(records)[1]
         expected = int(session.last_stamp(window, story.product, expiring=last_day).timestamp() * 1000)

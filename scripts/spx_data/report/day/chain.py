@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from spx_data.market.chains import Chain, ListedChain, midnight_ms
+from spx_data.market.products import Product
 from spx_data.market.second_opinion import SecondOpinion, opinions_of
 from spx_data.market.sessions import Window
 from spx_data.quality import completeness, parity, quotes, smile
@@ -34,13 +35,14 @@ _APART = 0.1
 class Grid:
     """The session of one date: so many *columns* from the start of its *window* on, *step_ms* apart."""
 
+    product: Product
     date: dt.date
     window: Window
     first_stamp: int  # of those of the window, the first at which records are expected
     columns: int
 
     @classmethod
-    def of(cls, passport: Mapping[str, Any]) -> Grid:
+    def of(cls, product: Product, passport: Mapping[str, Any]) -> Grid:
         """The grid of a date, to the last stamp that was expected or received."""
         dataset, session = passport["dataset"], passport["session"]
         start, end = (dt.time.fromisoformat(dataset[name]) for name in ("start_time", "end_time"))
@@ -48,7 +50,7 @@ class Grid:
         window = Window(start, end, dataset["interval"])
         step_ms = max(window.step_ms, MINUTE_MS)
         if session is None:  # no calendar has the date
-            return cls(date, window, 0, (window.end_ms - window.start_ms) // step_ms + 1)
+            return cls(product, date, window, 0, (window.end_ms - window.start_ms) // step_ms + 1)
 
         def later(name: str) -> int:
             return _ms(session[name]) - midnight_ms(date) - window.start_ms
@@ -56,7 +58,7 @@ class Grid:
         first = later("first_stamp_expected") // window.step_ms
         ends = ("last_stamp_expected", "last_stamp_received")
         last = max(later(name) // step_ms for name in ends if session[name])
-        return cls(date, window, first, last + 1)
+        return cls(product, date, window, first, last + 1)
 
     @property
     def step_ms(self) -> int:
@@ -140,7 +142,7 @@ def read(
     for frame in records:
         census.add_records(frame)
         kept.append(judged(frame, grid.window.step_ms))
-    panel = Panel(root, expiration, grid.date, pl.concat(kept), grid.step_ms)
+    panel = Panel(grid.product, root, expiration, grid.date, pl.concat(kept), grid.step_ms)
     fit = parity.fit(panel)
     contracts, present, missing = _presence(root, expiration, census, proof, grid)
     iv = smile.volatility_at_the_money(panel, fit)

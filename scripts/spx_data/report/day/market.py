@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, SchemaValidationError, SpxDataError
+from spx_data.market.products import Product
 from spx_data.quality import DETAILS
 from spx_data.quality.checks import Floats
 from spx_data.report.day.chain import DELTAS, Grid, Lines, Smile, read
@@ -53,8 +54,8 @@ class Market:
     chains: Sequence[Lines]  # by expiration, then root
 
     @classmethod
-    def of(cls, parquet: Path, passport: Mapping[str, Any]) -> Market:
-        """Read the records of the sealed day with this *passport*, which stand in *parquet*.
+    def of(cls, product: Product, parquet: Path, passport: Mapping[str, Any]) -> Market:
+        """Read the records of the sealed day of *product* with this *passport*, which stand in *parquet*.
 
         Raises:
             FileCorruptionError, MissingFileError: the Parquet is not what was sealed.
@@ -64,7 +65,7 @@ class Market:
             (chain["root"], chain["expiration"]): proof
             for chain, proof in zip(passport["chains"], passport[DETAILS]["chains"], strict=True)
         }
-        grid = Grid.of(passport)
+        grid = Grid.of(product, passport)
         chains = [
             read(root, expiration, tables, proofs[root, expiration.isoformat()], grid)
             for root, expiration, tables in sealed_chains(parquet, date)

@@ -90,7 +90,7 @@ class View:
         Raises:
             FileCorruptionError, MissingFileError: its Parquet is not what was sealed.
         """
-        return Market.of(self.layout.parquet(self.date), self.passport.document)
+        return Market.of(self.settings.product, self.layout.parquet(self.date), self.passport.document)
 
     @cached_property
     def events(self) -> list[Event]:
