@@ -20,11 +20,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from spx_data.market import schema
+from spx_data.market import columns, schema
 from spx_data.ops.recheck.compare import compare
 from spx_data.store.parquet import DayWriter
 
 DATE = dt.date(2024, 1, 2)
+GREEKS = schema.newest(columns.GREEKS)
+MEASURES = [column.name for column in GREEKS.measures]
 CHAINS, STRIKES, STAMPS = 50, 205, 391
 OPENING = 1_704_205_800_000  # 09:30 in New York
 VERSIONS = {
@@ -38,18 +40,18 @@ VERSIONS = {
 def write(path: Path, version: str) -> None:
     """Write one version of the day."""
     random = np.random.default_rng(1)
-    with path.open("wb") as stream, DayWriter(stream, {}) as writer:
+    with path.open("wb") as stream, DayWriter(stream, GREEKS, {}) as writer:
         for number in range(CHAINS):
             records = chain(random)
             if version == "few" and number % 10 == 0:
                 changed = pl.int_range(pl.len()) % 1000 == 0
                 records = records.with_columns(bid=pl.col("bid") + pl.when(changed).then(0.05).otherwise(0.0))
             elif version == "all":
-                records = records.with_columns(pl.col(schema.MEASURES) + 0.0001)
+                records = records.with_columns(pl.col(MEASURES) + 0.0001)
             elif version == "fewer":
                 records = records.filter(pl.int_range(pl.len()) % 10 != 0)
             expiration = DATE + dt.timedelta(days=number)
-            writer.add("SPXW", expiration, [schema.day_table(DATE, "SPXW", expiration, records)])
+            writer.add("SPXW", expiration, [GREEKS.table(DATE, "SPXW", expiration, records)])
         written = writer.close()
     print(f"{version}: {written.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB", flush=True)
 
@@ -57,7 +59,7 @@ def write(path: Path, version: str) -> None:
 def chain(random: np.random.Generator) -> pl.DataFrame:
     """One chain's records, in sealed order, with four decimals as the vendor sends."""
     stamps = np.tile(OPENING + 60_000 * np.arange(STAMPS), 2 * STRIKES)
-    values = {name: np.round(random.normal(0, 1, len(stamps)), 4) for name in schema.MEASURES}
+    values = {name: np.round(random.normal(0, 1, len(stamps)), 4) for name in MEASURES}
     return pl.DataFrame(
         {
             "strike": np.repeat(3000.0 + 5 * np.arange(STRIKES), 2 * STAMPS),
@@ -67,7 +69,7 @@ def chain(random: np.random.Generator) -> pl.DataFrame:
             "underlying_timestamp": stamps,
             "underlying_price": np.full(len(stamps), 4700.0),
         },
-        schema=schema.polars_record(),
+        schema=schema.polars_record(GREEKS.record.names),
     )
 
 

@@ -28,13 +28,14 @@ import pyarrow.parquet as pq
 import results
 import simulated_days
 
-from spx_data.market import schema
+from spx_data.market import columns, schema
 from spx_data.store import parquet
 from theta_simulator import Market
 
 DATE = dt.date(2024, 1, 3)
+GREEKS = schema.newest(columns.GREEKS)
 OURS = "as sealed"
-NUMBERS = [*schema.MEASURES, "underlying_price"]
+NUMBERS = [*(column.name for column in GREEKS.measures), "underlying_price"]
 
 Tables = list[pa.Table]
 Write = Callable[[Tables, Path], object]
@@ -76,7 +77,7 @@ def write_ours(changes: Mapping[str, Any], chains: Tables, path: Path) -> None:
     """Write as the sealed file is, but for *changes*."""
     options = {**parquet.OPTIONS, **changes}
     rows = options.pop("row_group_size", schema.PIECE_ROWS)
-    with pq.ParquetWriter(path, schema.DAY, **options) as writer:
+    with pq.ParquetWriter(path, GREEKS.day, **options) as writer:
         for chain in chains:
             writer.write_table(chain, row_group_size=rows)
 
@@ -109,7 +110,7 @@ def in_order_of_arrival(write: Write, chains: Tables, path: Path) -> None:
     """Write the contracts of each chain in no order, as an answer may have them; stamps stay in theirs."""
     number = pl.struct("strike", "right").hash(seed=1)
     shuffled = [pl.DataFrame(chain).sort(number, maintain_order=True).to_arrow() for chain in chains]
-    write([table.cast(schema.DAY) for table in shuffled], path)
+    write([table.cast(GREEKS.day) for table in shuffled], path)
 
 
 OTHERS: dict[str, Write] = {

@@ -9,10 +9,12 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from spx_data.market import schema
+from spx_data.market import columns, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.store.parquet import DayWriter
 from theta_simulator import Market
+
+GREEKS = schema.newest(columns.GREEKS)
 
 # As a terminal spells a stamp: New York's clock, without a zone.
 STAMP = "%Y-%m-%dT%H:%M:%S%.3f"
@@ -33,15 +35,15 @@ def spread(chains: list[Chain], count: int) -> list[Chain]:
 
 
 def tables(market: Market, date: dt.date, chains: Iterable[Chain]) -> Iterator[tuple[Chain, pa.Table]]:
-    """Each of *chains* that has quotes on *date*, with its rows as they are sealed (`schema.DAY`)."""
+    """Each of *chains* that has quotes on *date*, with its rows as they are sealed (`Schema.day`)."""
     midnight = midnight_ms(date)
     for root, expiration in chains:
         rows = market.history(root, expiration, date, _MINUTE_MS)
         stamps = {"timestamp": "ms_of_day", "underlying_timestamp": "underlying_ms"}
         frame = rows.with_columns(**{name: pl.col(ms) + midnight for name, ms in stamps.items()})
         if len(frame):
-            records = frame.select(schema.RECORD.names).sort(schema.RECORD_KEY)
-            yield (root, expiration), schema.day_table(date, root, expiration, records)
+            records = frame.select(GREEKS.record.names).sort(schema.RECORD_KEY)
+            yield (root, expiration), GREEKS.table(date, root, expiration, records)
 
 
 def as_csv(table: pa.Table) -> pl.DataFrame:
@@ -55,7 +57,7 @@ def write(market: Market, date: dt.date, chains: Iterable[Chain], parquet: Path,
     """Write the rows of *chains* on *date* as they are sealed, and as CSV; return how many there are."""
     parquet.parent.mkdir(parents=True, exist_ok=True)
     csv.parent.mkdir(parents=True, exist_ok=True)
-    with parquet.open("wb") as sealed, csv.open("wb") as text, DayWriter(sealed, {}) as writer:
+    with parquet.open("wb") as sealed, csv.open("wb") as text, DayWriter(sealed, GREEKS, {}) as writer:
         for (root, expiration), table in tables(market, date, chains):
             writer.add(root, expiration, [table])
             as_csv(table).write_csv(text, include_header=not text.tell())

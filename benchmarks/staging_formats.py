@@ -3,7 +3,7 @@
     PYTHONPATH=scripts python benchmarks/staging_formats.py [--rounds 7] [--record FILE]
 
 The records of one real-size expiration from the simulator, in the batches in which they arrive. Writing is
-serialising, SHA-256 and the file; reading is the file, SHA-256 and a frame of `schema.RECORD`. The variants
+serialising, SHA-256 and the file; reading is the file, SHA-256 and a frame of records. The variants
 take turns in one process, so a busy machine is busy for all of them: believe the ratios, not the seconds.
 Before anything is timed, every variant must have given the same frame back.
 """
@@ -29,14 +29,15 @@ import pyarrow.json
 import results
 from transport_formats import DATE, EXPIRATION, ROOT, history, simulator, source
 
-from spx_data.market import schema
+from spx_data.market import columns, schema
 from spx_data.store import staging
 from spx_data.store.names import Checkpoint
 
 _SLICE = 2 << 20  # as spx_data.store.staging reads
 _ISO = "%Y-%m-%dT%H:%M:%S%.3f%:z"
 _STAMPS = ("timestamp", "underlying_timestamp")
-_RECORD = schema.polars_record()
+GREEKS = schema.newest(columns.GREEKS)
+_RECORD = schema.polars_record(GREEKS.record.names)
 _SPELT_OUT = {
     "date": pl.String,
     "root": pl.String,
@@ -71,7 +72,7 @@ class Hashed:
 
 def write_arrays(batches: Batches, out: Hashed) -> None:
     """Write what varies as arrays below their names, stamps as milliseconds since the epoch."""
-    out.write(json.dumps(schema.RECORD.names).encode() + b"\n")
+    out.write(json.dumps(GREEKS.record.names).encode() + b"\n")
     for batch in batches:
         out.write(_arrays(batch))
 
@@ -112,7 +113,7 @@ def write_zstd(level: int) -> Callable[[Batches, Hashed], None]:
 def write_arrow(batches: Batches, out: Hashed) -> None:
     """Write an Arrow IPC stream, not compressed."""
     sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, schema.RECORD) as writer:
+    with pa.ipc.new_stream(sink, GREEKS.record) as writer:
         for batch in batches:
             writer.write_batch(batch)
             out.write(sink.getvalue())
@@ -143,7 +144,7 @@ def read_arrays(file: Hashed) -> pl.DataFrame:
     """Read as CSV with Polars, a slice at a time, as `store.staging` does."""
     lines = _whole_lines(file.slices())
     names, _, first = next(lines).partition(b"\n")
-    assert json.loads(names) == schema.RECORD.names
+    assert json.loads(names) == GREEKS.record.names
     return pl.concat([_csv(block) for block in itertools.chain([first], lines)])
 
 
@@ -160,7 +161,7 @@ def read_objects(file: Hashed) -> pl.DataFrame:
 
 def read_objects_by_arrow(file: Hashed) -> pl.DataFrame:
     """Read with Arrow's reader."""
-    options = pyarrow.json.ParseOptions(explicit_schema=schema.RECORD, unexpected_field_behavior="error")
+    options = pyarrow.json.ParseOptions(explicit_schema=GREEKS.record, unexpected_field_behavior="error")
     tables = [
         pyarrow.json.read_json(pa.BufferReader(lines), parse_options=options)
         for lines in _whole_lines(file.slices())

@@ -62,7 +62,7 @@ def _merge_parts() -> Parts:
         "parse the NDJSON": [(staging, "_parse")],
         "settle: sort, find what comes twice": [(merge, "settle")],
         "count contracts and stamps again": [(Account, "add")],
-        "rows of the day": [(schema, "day_table")],
+        "rows of the day": [(schema.Schema, "table")],
         "encode and write Parquet": [(pq.ParquetWriter, "write_table"), (pq.ParquetWriter, "close")],
         "digest of the records, twice": [(schema.RecordsDigest, "add")],
         "read every page back": [(merge, "read_back")],

@@ -96,8 +96,9 @@ def digests(api: str, kind: str, url: str) -> dict[str, str]:
     """Return the digest of all records, and of those that both APIs have alike."""
     import polars as pl
 
-    from spx_data.market import schema
+    from spx_data.market import columns, schema
 
+    greeks = schema.newest(columns.GREEKS)
     with source(api, kind, url, []) as found:
         records = pl.concat([pl.DataFrame(batch) for batch in history(found)])
     # v2 has no row before the index is known, and another leftover guess where no volatility was found
@@ -105,8 +106,8 @@ def digests(api: str, kind: str, url: str) -> dict[str, str]:
     common = records.filter(pl.col("underlying_price") > 0, pl.col("iv_error") < FAILED)
     answer = {}
     for name, rows in {"all": records, "common": common}.items():
-        digest = schema.RecordsDigest()
-        digest.add(ROOT, EXPIRATION, schema.day_table(DATE, ROOT, EXPIRATION, rows.sort(schema.RECORD_KEY)))
+        digest = schema.RecordsDigest(greeks)
+        digest.add(ROOT, EXPIRATION, greeks.table(DATE, ROOT, EXPIRATION, rows.sort(schema.RECORD_KEY)))
         answer[name] = digest.hexdigest()
     return answer
 

@@ -15,7 +15,7 @@ from spx_data import config, errors
 from spx_data.cli import commands as root
 from spx_data.config import rulebook, table
 from spx_data.lake import reader
-from spx_data.market.columns import COLUMNS, Type
+from spx_data.market.columns import COLUMNS, KINDS, Type
 
 ROOT = Path(__file__).parents[1]
 _READERS = (spx_data.scan, spx_data.sealed_paths, spx_data.verification_root)
@@ -198,9 +198,17 @@ def _first(thing: object) -> str:
 
 
 def columns() -> str:
-    """The columns of a sealed day."""
-    lines = ((f"`{each.name}`", _TYPES[each.type], each.unit) for each in COLUMNS)
-    return rows(("column", "type", "unit, or what it is"), lines)
+    """The columns of a sealed day, and which kinds of records have each."""
+    lines = (
+        (
+            f"`{each.name}`",
+            _TYPES[each.type],
+            each.unit,
+            ", ".join(f"`{kind.name}`" for kind in KINDS.values() if each in kind.every),
+        )
+        for each in COLUMNS.values()
+    )
+    return rows(("column", "type", "unit, or what it is", "in records of"), lines)
 
 
 def decisions() -> str:

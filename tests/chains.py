@@ -10,6 +10,7 @@ import polars as pl
 from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import Panel
+from tests import schemas
 from theta_simulator import Market
 
 DATE, EXPIRATION = dt.date(2024, 1, 3), dt.date(2024, 1, 19)
@@ -29,7 +30,7 @@ def records(
     frame = rows.with_columns(
         timestamp=pl.col("ms_of_day") + midnight, underlying_timestamp=pl.col("underlying_ms") + midnight
     )
-    return frame.select(schema.RECORD.names).sort(schema.RECORD_KEY)
+    return frame.select(schemas.RECORD.names).sort(schema.RECORD_KEY)
 
 
 def panels(

@@ -10,6 +10,7 @@ from spx_data.errors import SpxDataError
 from spx_data.market import schema
 from spx_data.market.chains import midnight_ms
 from spx_data.store import journal
+from tests import schemas
 from tests.proof import fills
 from theta_simulator.habits import Kind
 
@@ -82,7 +83,7 @@ def untold(date, terminal):
         wrong = [*strange(here, had, terminal.settings.habits, nulls)]
         wrong += [
             f"has {here[name].null_count()} nulls of {name}, and its passport says {nulls.get(name, 0)}"
-            for name in schema.RECORD.names
+            for name in schemas.RECORD.names
             if here[name].null_count() != nulls.get(name, 0)
         ]
         # What answers have beyond the market's own rows (before a first quote, after a close) nobody misses.
@@ -107,10 +108,10 @@ def strange(here, had, habits, nulls=()):
 
     Blank may be what *habits* leave empty, and the columns *nulls*.
     """
-    names = [name for name in schema.RECORD.names if name not in KEY]
+    names = [name for name in schemas.RECORD.names if name not in KEY]
     blanked = {name for habit in habits for name in BLANKED.get(Kind(habit.kind), ())} | {*nulls}
     solved = any(habit.kind.startswith(_SOLVED) for habit in habits)
-    both = here.select(schema.RECORD.names).join(had, on=KEY, how="left", suffix="_had", coalesce=True)
+    both = here.select(schemas.RECORD.names).join(had, on=KEY, how="left", suffix="_had", coalesce=True)
     if unsent := len(here.join(had, on=KEY, how="anti")):
         yield f"has {unsent} rows that nobody sent"
     elif len(here) != here.select(KEY).n_unique():

@@ -10,6 +10,7 @@ import polars as pl
 from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
 from spx_data.quality.panel import RIGHTS, Panel
+from tests import schemas
 
 DATE = dt.date(2024, 1, 2)
 EXPIRATION = dt.date(2024, 1, 19)
@@ -44,14 +45,14 @@ def panel(
     shape = bid.shape
     stamps = at(begins, date) + np.arange(shape[2]) * step_ms
     given = {"delta": 0.5, "implied_vol": 0.2, "underlying_price": 4_700.0, "underlying_timestamp": stamps}
-    values = dict.fromkeys(schema.MEASURES, 0.0) | given | {"bid": bid, "ask": ask} | columns
+    values = dict.fromkeys(schemas.MEASURES, 0.0) | given | {"bid": bid, "ask": ask} | columns
     values["timestamp"] = stamps
     values["strike"] = np.asarray(strikes, dtype=np.float64)[:, np.newaxis]
     values["right"] = np.array(RIGHTS)[:, np.newaxis, np.newaxis]
     there = np.ones(shape, dtype=bool) if there is None else np.asarray(there)
-    frame = pl.DataFrame({name: np.broadcast_to(values[name], shape)[there] for name in schema.RECORD.names})
+    frame = pl.DataFrame({name: np.broadcast_to(values[name], shape)[there] for name in schemas.RECORD.names})
     lacking = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
-    records = lacking.cast(schema.polars_record()).sort(schema.RECORD_KEY)
+    records = lacking.cast(schemas.POLARS).sort(schema.RECORD_KEY)
     return Panel(product, root, expiration, date, records, step_ms)
 
 

@@ -150,7 +150,8 @@ def seal(
     ]
     document = {
         "format": passports.FORMAT,
-        "schema_version": columns.VERSION,
+        "records": columns.DEFAULT,
+        "schema_version": columns.KINDS[columns.DEFAULT].version,
         "date": date.isoformat(),
         "session": _session(date, closes),
         "source": {"api": "v3", "greeks_version": "latest"},

@@ -14,9 +14,9 @@ from spx_data.errors import SpxDataError
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
-from spx_data.sources.theta import limits, tables
+from spx_data.sources.theta import limits, v3
 from spx_data.sources.theta.transport import Answer
-from spx_data.sources.theta.v3 import _FIRST_ORDER, _OPTIONAL, _validated
+from tests import schemas
 
 CHAIN = Chain("SPXW", dt.date(2024, 1, 19), dt.date(2024, 1, 2), dt.date(2024, 1, 19))
 MINUTES = Window(dt.time(9, 30), dt.time(16), "1m")
@@ -30,13 +30,12 @@ def swallow(path: str, content_type: str) -> str:
             "http://127.0.0.1/v3/option/history/greeks", content_type, None, stream, ceiling=limit
         )
         try:
-            batches = tables.valid_rows(
+            batches = v3.read(
                 answer,
-                _FIRST_ORDER,
-                lambda batch: _validated(batch, CHAIN, MINUTES),
+                schemas.GREEKS,
+                lambda batch: v3.validated(batch, CHAIN, MINUTES, schemas.GREEKS),
                 Rejects(),
                 asked="csv",
-                optional=_OPTIONAL,
             )
             return f"{sum(batch.num_rows for batch in batches)} records"
         except SpxDataError as error:

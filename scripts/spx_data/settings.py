@@ -109,6 +109,7 @@ class Settings:
     end_date: dt.date | None
     product: Product
     roots: tuple[str, ...]
+    records: str  # their kind (`market.columns`)
     window: Window
     max_dte: int | None
     calendar: str
@@ -137,7 +138,8 @@ class Settings:
         """What these settings ask of a lake (`store.dataset`); *greeks_version* is what the source has."""
         return {
             "format": dataset.FORMAT,
-            "schema_version": columns.VERSION,
+            "schema_version": columns.KINDS[self.records].version,
+            "records": self.records,
             "symbol": self.product.symbol,
             "roots": sorted(self.roots),
             "interval": self.window.interval,
@@ -159,6 +161,7 @@ class Settings:
             end_date=dt.date.fromisoformat(end) if end else None,
             product=product,
             roots=tuple(processing["roots"] or product.root_names),
+            records=processing["records"],
             window=Window(
                 start=dt.time.fromisoformat(processing["start_time"]),
                 end=dt.time.fromisoformat(processing["end_time"]),

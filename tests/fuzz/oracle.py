@@ -4,11 +4,12 @@ import itertools
 
 import pyarrow as pa
 
-from spx_data.market import chains, schema
+from spx_data.market import chains
+from tests import schemas
 from tests.fuzz import said
 from tests.fuzz.verdict import Wrong
 
-_MEASURES = ("underlying_price", *schema.MEASURES)
+_MEASURES = ("underlying_price", *schemas.MEASURES)
 _NEVER_NEGATIVE = ("implied_vol", "underlying_price")
 _ROOTS = ("symbol", "root")
 
@@ -18,7 +19,7 @@ def check_history(batches, rejects, body, chain, thousandths, alone=None):
 
     *alone* is the right and the strike, where rows do not say whose they are. *thousandths*: strikes are.
     """
-    records = _as_of_utc(pa.Table.from_batches(batches, schema.RECORD).to_pylist(), chain.date)
+    records = _as_of_utc(pa.Table.from_batches(batches, schemas.RECORD).to_pylist(), chain.date)
     reasons, taken = {}, len(records) + len(rejects)
     for rows in said.readings(body):
         meant = [_meant(row, chain, thousandths, alone) for row in rows]
@@ -35,7 +36,7 @@ def check_history(batches, rejects, body, chain, thousandths, alone=None):
 
 def check_pages(batches, bodies, chain, thousandths):
     """Raise `Wrong` unless every record is a row of one of *bodies*, how many of them were asked for."""
-    records = _as_of_utc(pa.Table.from_batches(batches, schema.RECORD).to_pylist(), chain.date)
+    records = _as_of_utc(pa.Table.from_batches(batches, schemas.RECORD).to_pylist(), chain.date)
     readings = [rows for body in bodies for rows in said.readings(body)]
     meant = [_meant(row, chain, thousandths, None) for rows in readings for row in rows]
     for record in records:
@@ -46,7 +47,7 @@ def check_pages(batches, bodies, chain, thousandths):
 def _as_of_utc(records, date):
     """Records whose moments are ms since the epoch as if New York's clock were UTC's, as `said` has them."""
     zero = said.moment(date.isoformat()) - chains.midnight_ms(date)
-    stamps = [name for name in schema.RECORD.names if name.endswith("timestamp")]
+    stamps = [name for name in schemas.RECORD.names if name.endswith("timestamp")]
     return [
         record | {name: record[name] + zero for name in stamps if record[name] is not None}
         for record in records

@@ -4,6 +4,7 @@ import functools
 import json
 
 import polars as pl
+from tests import schemas
 from tests.passports import unfolded
 
 from spx_data import config
@@ -137,7 +138,7 @@ def _records(rows, date):
         rows.with_columns(
             timestamp=midnight + pl.col("ms_of_day"), underlying_timestamp=midnight + pl.col("underlying_ms")
         )
-        .select(schema.RECORD.names)
+        .select(schemas.RECORD.names)
         .sort(schema.RECORD_KEY)
     )
 
@@ -155,7 +156,7 @@ def day_truth(market, model, date, step_ms):
         for root in ("SPX", "SPXW")
         for expiration in market.expirations(root, date)
     ]
-    return pl.concat(chains).select(schema.DAY.names)
+    return pl.concat(chains).select(schemas.DAY.names)
 
 
 def sealed_rows(path):

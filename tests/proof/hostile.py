@@ -21,6 +21,7 @@ from pathlib import Path
 
 import polars as pl
 from rich.table import Table
+from tests import schemas
 from tests.habits import strange, untold
 from tests.proof import characters, conduct, fills
 
@@ -468,7 +469,7 @@ class Trial:
             found = staging.read_records(checkpoint, receipt)
             # An answer that lacks a value is asked for once more, and the second is taken as it is.
             spoilt = {Kind.NOT_A_NUMBER, Kind.MISSING_COLUMN} & {*self.history.terminal.faults.kinds}
-            wrong = [*strange(found, had, self.history.habits, schema.RECORD.names if spoilt else ())]
+            wrong = [*strange(found, had, self.history.habits, schemas.RECORD.names if spoilt else ())]
             if lost := self._lost(receipt, answer.join(found, on=schema.RECORD_KEY, how="anti")):
                 wrong.append(f"lacks {lost} rows of its answer")
             for finding in wrong:

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 import vl_convert
+from tests import schemas
 from tests.panels import DATE, EXPIRATION, MINUTE, at
 from tests.report.elements import content, written
 from tests.report.filled import filled
 
 from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake import passports
-from spx_data.market import products, schema
+from spx_data.market import products
 from spx_data.market.second_opinion import Opinion
 from spx_data.market.sessions import Window
 from spx_data.quality import DETAILS
@@ -140,7 +141,7 @@ def test_nothing_is_expected_after_the_close_and_of_what_expires_not_after_that_
 def rows_of(stamps, strikes=(4600.0, 4700.0, 4800.0), **values):
     """Return plain records of a chain, sorted."""
     rest = (
-        dict.fromkeys(schema.MEASURES, 0.2) | {"bid": 9.0, "ask": 11.0, "underlying_price": 4700.0} | values
+        dict.fromkeys(schemas.MEASURES, 0.2) | {"bid": 9.0, "ask": 11.0, "underlying_price": 4700.0} | values
     )
     return pl.DataFrame(
         [

@@ -39,8 +39,10 @@ TRIED = {
         from spx_data.market import schema
         from spx_data.settings import Settings
 
-        assert schema.VERSION == 2 and schema.DAY.names[-1] == "gamma"
-        assert "gamma" not in schema.SCHEMAS[1].day.names and schema.DAY.field("gamma").nullable
+        newest = schema.newest("greeks")
+        assert newest.version == 2 and newest.day.names[-1] == "open_interest"
+        first = schema.SCHEMAS["greeks"][1]
+        assert "open_interest" not in first.day.names and newest.day.field("open_interest").nullable
         settings = Settings.of(config.resolve({"processing": {"start_date": "2024-01-02"}}, {}))
         assert settings.identity("latest")["schema_version"] == 2
     """,

@@ -34,7 +34,7 @@ _STAGE = "config"
 # The keys that `Settings.identity` is made of.
 _IDENTITY = {
     f"processing.{name}": name
-    for name in ("symbol", "roots", "interval", "start_time", "end_time", "max_dte")
+    for name in ("symbol", "records", "roots", "interval", "start_time", "end_time", "max_dte")
 } | {"thetadata.greeks_version": "greeks_version"}
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from spx_data.config import shipped
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError, without_userinfo
-from spx_data.market import products
+from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.sources import catalogue
 from spx_data.text.printable import inside
@@ -48,6 +48,7 @@ def schema() -> Mapping[str, Any]:
     found: Mapping[str, Any] = yaml.load(shipped.SCHEMA.read_text(encoding="utf-8"), Loader=loader)
     # Which there are, the sources say: a new one is a folder there, and no line here.
     found["properties"]["thetadata"]["properties"]["api"]["enum"] = [catalogue.AUTO, *catalogue.every()]
+    found["properties"]["processing"]["properties"]["records"]["enum"] = list(columns.KINDS)
     return found
 
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from spx_data.market import schema
 from spx_data.market.chains import ListedChain, midnight_ms
 from spx_data.market.records import Settled
 from spx_data.market.sessions import Window
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 def chunks(
     blocks: Iterable[pl.DataFrame], expected: Mapping[float, int], scratch: Path, most: int
 ) -> Iterator[pl.DataFrame]:
-    """The records in *blocks* (`schema.RECORD`), whatever their order, as chunks of about *most* or fewer.
+    """The records in *blocks*, whatever their order, as chunks of about *most* or fewer.
 
     *expected* says how many records a strike is likely to have; where it is wrong, chunks that come out
     larger are divided again. Only a single strike may have more than *most*. Within a chunk the order is that
@@ -140,7 +139,7 @@ class Underlying(NamedTuple):
 
     @classmethod
     def of(cls, records: pl.DataFrame) -> Underlying | None:
-        """What *records* (`schema.RECORD`) say; None where none of them has a positive price."""
+        """What *records* say; None where none of them has a positive price."""
         import polars as pl
 
         price, stamp = pl.col("underlying_price"), pl.col("timestamp")
@@ -197,9 +196,9 @@ class Account:
         records = settled.records
         self.census.add_records(records)
         self.rows += len(records)
-        for name in schema.OPTIONAL:
-            if lacking := records[name].null_count():
-                self.nulls[name] += lacking
+        for column in records:
+            if lacking := column.null_count():
+                self.nulls[column.name] += lacking
         self.duplicates += settled.duplicates
         self.conflicts += settled.conflicting
         self.underlying = Underlying.together([self.underlying, Underlying.of(records)])

@@ -43,7 +43,7 @@ class Roll:
         self.census = Presence(window, midnight_ms(entry.chain.date), {*entry.calls, *entry.puts})
 
     def take(self, batch: pa.RecordBatch) -> Mask:
-        """Count the records of *batch* (`schema.RECORD`) in; says which of them are new."""
+        """Count the records of *batch* in; says which of them are new."""
         return self.census.add(*_keys(batch))
 
     def lacks(self, batch: pa.RecordBatch) -> Mask:

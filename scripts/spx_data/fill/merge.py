@@ -114,7 +114,7 @@ def _write(merge: _Merge, manifest: Path, target: Path) -> Written:
     written: Written
 
     def check(part: Path) -> None:
-        read_back(part, written)
+        read_back(part, merge.columns, written)
 
     with files.atomic(target, check=check) as stream:
         try:
@@ -131,6 +131,7 @@ class _Merge:
 
     def __init__(self, settings: Settings, staged: Manifest, session: Session | None) -> None:
         self._settings, self._staged = settings, staged
+        self.columns = schema.newest(settings.records)
         known = profile.known(settings.layout.profile)
         self._profile = known if known and known.api == staged.listing.api else None
         self._known = known
@@ -158,7 +159,7 @@ class _Merge:
         """Write the chains to *stream* in sealed order; each is judged while it is in memory."""
         listing = self._staged.listing
         metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
-        with DayWriter(stream, metadata) as writer:
+        with DayWriter(stream, self.columns, metadata) as writer:
             for entry, receipt in self._staged.chains():
                 account = self._write_chain(writer, entry, receipt) if receipt.rows else None
                 window, hours = self._settings.window, self._truth.quoted
@@ -176,7 +177,7 @@ class _Merge:
             for settled in self._settled(entry, receipt):
                 account.add(settled)
                 judged.append(panel.judged(settled.records, window.step_ms))
-                yield schema.day_table(chain.date, chain.root, chain.expiration, settled.records)
+                yield self.columns.table(chain.date, chain.root, chain.expiration, settled.records)
                 del settled  # or it would stay in memory while the next one is made
 
         writer.add(chain.root, chain.expiration, tables())

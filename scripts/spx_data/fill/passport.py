@@ -16,8 +16,9 @@ from spx_data.fill.chunks import Account, Underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.rejects import RejectsFile
 from spx_data.lake import passports
-from spx_data.market import schema
+from spx_data.market import columns
 from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.dates import ZONE
 from spx_data.market.second_opinion import READINGS, ChainState, Lack, SecondOpinion
 from spx_data.market.sessions import Window
 from spx_data.quality import completeness
@@ -31,7 +32,7 @@ from spx_data.store.staging import Receipt
 
 MOST_UNKNOWN = 50  # things that are named one by one
 
-_ZONE = ZoneInfo(schema.ZONE)
+_ZONE = ZoneInfo(ZONE)
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _said_of(evidence: SecondOpinion) -> str:
 def _nulls(reports: Sequence[ChainReport]) -> dict[str, int]:
     """How many records of chains lack a value, by column in the day's order."""
     total = sum((Counter(report.nulls) for report in reports), Counter[str]())
-    return {name: total[name] for name in schema.OPTIONAL if total[name]}
+    return {name: total[name] for name in columns.COLUMNS if total[name]}
 
 
 def _moment(ms: Any) -> dt.datetime:
@@ -208,7 +209,8 @@ def passport(
         "date": listing.date.isoformat(),
         "session": session,
         "dataset": listing.dataset,
-        "schema_version": schema.VERSION,
+        "records": listing.dataset["records"],
+        "schema_version": listing.dataset["schema_version"],
         "source": {"api": listing.api, "greeks_version": listing.dataset["greeks_version"]},
         "completeness": _completeness(listing, reports),
         "listing": {

@@ -48,7 +48,7 @@ def preflight(settings: Settings) -> Terminal:
         if shared.place.instead_of:
             told = "the limit of requests holds for those who see %s alone: %s"
             _log.warning(told, shared.place.folder, shared.place.instead_of)
-        source = access.connect(terminal, layout.temp, gate=shared.slot)
+        source = access.connect(terminal, layout.temp, gate=shared.slot, records=settings.records)
         try:
             dataset.check(settings.layout, settings.identity(source.greeks_version))
             for root in settings.roots:

@@ -19,7 +19,7 @@ from spx_data.quality import DETAILS
 from spx_data.store import dataset, foreign, reads, seals
 from spx_data.store.layout import Layout
 
-FORMAT = 7
+FORMAT = 8
 
 # What a value must be: one of these types or None, a check of it, a list of such values, or an object whose
 # members are so: those named here, of which the optional ones end in a question mark, or, under `*`, all.
@@ -226,6 +226,7 @@ _PASSPORT: _Shape = {
     "completeness": _COMPLETENESS,
     "session?": _SESSION,
     "dataset?": {},
+    "records": _text,
     "schema_version": _count,
     "source?": {"*": _text},
     "listing?": {

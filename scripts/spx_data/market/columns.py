@@ -1,7 +1,8 @@
 """The columns of a sealed day, each once: its name, type and unit, and since which version it is there.
 
-A version of the schema is the columns that were there then, in this order. New ones go to the end and may be
-null, so each version begins as those before it did, and days of several make one table.
+A lake holds records of one *kind*, and each kind has columns and versions of its own. A version of a schema
+is the columns of its kind that were there then. New ones stand behind them and may be null, so each version
+begins as those before it did, and days of several make one table. A name means the same in every kind.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Column(NamedTuple):
 
 
 # Units are the vendor's (docs/wire.md, 2 and 3).
-COLUMNS = (
+_CONTRACT = (
     Column("date", Type.DATE, "the trading date, in New York", optional=False, of_day=True),
     Column("root", Type.WORD, "like SPXW", optional=False, of_day=True),
     Column("expiration", Type.DATE, "the true date", optional=False, of_day=True),
@@ -46,6 +47,8 @@ COLUMNS = (
     Column("timestamp", Type.STAMP, "the stamp, in ms", optional=False),
     Column("bid", Type.NUMBER, "dollars", optional=False),
     Column("ask", Type.NUMBER, "dollars", optional=False),
+)
+_FIRST_ORDER = (
     Column("delta", Type.NUMBER, "dollars per dollar of the underlying"),
     Column("theta", Type.NUMBER, "dollars per day"),
     Column("vega", Type.NUMBER, "dollars per 1.00 of volatility"),
@@ -58,9 +61,35 @@ COLUMNS = (
     Column("underlying_price", Type.NUMBER, "dollars"),
 )
 
-VERSION = max(column.since for column in COLUMNS)  # with which new days are sealed
+
+class Kind(NamedTuple):
+    """A kind of records: what a lake may hold (`processing.records`)."""
+
+    name: str
+    title: str  # what a row has, for people
+    every: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Those of the newest version, in their order: what came later stands behind what was there."""
+        return tuple(sorted(self.every, key=lambda column: column.since))
+
+    @property
+    def version(self) -> int:
+        """With which new days are sealed."""
+        return max(column.since for column in self.every)
+
+    def of(self, version: int) -> tuple[Column, ...]:
+        """The columns of a *version* of the schema, in their order."""
+        return tuple(column for column in self.columns if column.since <= version)
 
 
-def of(version: int) -> tuple[Column, ...]:
-    """The columns of a *version* of the schema, in their order."""
-    return tuple(column for column in COLUMNS if column.since <= version)
+GREEKS = "greeks"
+DEFAULT = GREEKS
+KINDS = {
+    kind.name: kind
+    for kind in (Kind(GREEKS, "bid, ask and greeks of the first order", (*_CONTRACT, *_FIRST_ORDER)),)
+}
+
+# Every column of any kind by its name, in the order of the kinds.
+COLUMNS = {column.name: column for kind in KINDS.values() for column in kind.columns}

@@ -200,7 +200,7 @@ class Rejects:
         self.reading = max(self.reading, reading, key=READINGS.index)
 
     def lack(self, records: pa.RecordBatch) -> None:
-        """Count what *records* (`schema.RECORD`) lack."""
+        """Count what *records* lack."""
         for name, column in zip(records.schema.names, records.columns, strict=True):
             if column.null_count:
                 self._nulls[name] += column.null_count
@@ -244,7 +244,7 @@ class Rejects:
 class Settled(NamedTuple):
     """The records of a chain, sorted, each contract once at a stamp, and what was left out for that.
 
-    *conflicts* holds every record (`schema.RECORD`) of a contract and stamp that the source gives in several
+    *conflicts* holds every record of a contract and stamp that the source gives in several
     versions; its last column, `sealed`, says which of them stands in *records*.
     """
 
@@ -259,7 +259,7 @@ class Settled(NamedTuple):
 
 
 def settle(records: pl.DataFrame) -> Settled:
-    """*records* (`schema.RECORD`) in the order of `schema.RECORD_KEY`, one for each contract and stamp.
+    """*records* in the order of `schema.RECORD_KEY`, one for each contract and stamp.
 
     The vendor has sent records twice (docs/wire.md, 13). Those that are the same in every column are
     one record. Of several versions the one with the latest underlying_timestamp is kept, then with the
@@ -307,11 +307,11 @@ def _ranked(versions: pl.DataFrame) -> pl.DataFrame:
     """Versions of the same records, the best of each first; those that are the same stand together."""
     import polars as pl
 
-    others = [name for name in schema.RECORD.names if name not in schema.RECORD_KEY]
+    others = [name for name in versions.columns if name not in schema.RECORD_KEY]
+    better = {"underlying_timestamp": -pl.col("underlying_timestamp"), "iv_error": pl.col("iv_error").abs()}
     order = [
         *(pl.col(name) for name in schema.RECORD_KEY),
-        -pl.col("underlying_timestamp"),
-        pl.col("iv_error").abs(),
+        *(told for name, told in better.items() if name in others),
         *(pl.col(name) for name in others),
         *(pl.Series(_bits(versions[name])) for name in others),  # 0.0 and -0.0 are equal, and not the same
     ]

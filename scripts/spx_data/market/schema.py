@@ -1,7 +1,8 @@
 """The columns of a trading date (`columns`) as Arrow has them: as staged, as sealed, and their digest.
 
 A *record* is one contract at one stamp. Inside a checkpoint the root, the expiration and the date are the
-same for every record, so records hold only what varies (`RECORD`); the sealed Parquet holds all (`DAY`).
+same for every record, so records hold only what varies (`Schema.record`); the sealed Parquet holds all
+(`Schema.day`). Which columns that are is a matter of the lake's kind of records and of the version.
 Stamps are kept as milliseconds since the Unix epoch, which is what Parquet stores for a zoned timestamp.
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from spx_data.market import columns
-from spx_data.market.columns import Type
+from spx_data.market.columns import Column, Kind, Type
 from spx_data.market.dates import ZONE as ZONE
 
 if TYPE_CHECKING:
@@ -33,38 +35,74 @@ _OF_DAY = {Type.DATE: pa.date32(), Type.WORD: _WORD, Type.STAMP: _STAMP, Type.NU
 _OF_RECORD = {Type.WORD: pa.string(), Type.STAMP: pa.int64(), Type.NUMBER: pa.float64()}
 
 
-class Schema(NamedTuple):
-    """One version of the columns: *day* as sealed, *record* what varies within a chain, as staged."""
+@dataclass(frozen=True)
+class Schema:
+    """One version of a kind's columns: *day* as sealed, *record* what varies within a chain, as staged."""
 
+    kind: str
     version: int
+    columns: tuple[Column, ...]
     day: pa.Schema
     record: pa.Schema
 
     @classmethod
-    def of(cls, version: int) -> Schema:
-        """The schema of a *version*."""
-        every = columns.of(version)
+    def of(cls, kind: Kind, version: int) -> Schema:
+        """The schema of a *version* of a *kind*."""
+        every = kind.of(version)
         day = [pa.field(each.name, _OF_DAY[each.type], nullable=each.optional) for each in every]
-        record = [(each.name, _OF_RECORD[each.type]) for each in every if not each.of_day]
-        return cls(version, pa.schema(day), pa.schema(record))
+        record = [_RECORD_FIELDS[each.name] for each in every if not each.of_day]
+        return cls(kind.name, version, every, pa.schema(day), pa.schema(record))
+
+    @property
+    def measures(self) -> tuple[Column, ...]:
+        """The numbers of a record that measure something (prices, greeks and their like), as on the wire."""
+        return tuple(each for each in self.columns if each.type is Type.NUMBER and each.name not in _OTHERS)
+
+    @property
+    def optional(self) -> tuple[Column, ...]:
+        """What a record may lack: whatever else of a row is good stands in it beside null (decision 29)."""
+        return tuple(each for each in self.columns if each.optional)
+
+    @property
+    def source_names(self) -> Mapping[str, str]:
+        """The columns by our names, each with the one under which sources give it."""
+        return {each.name: each.source_name for each in self.columns}
+
+    def table(self, date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
+        """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of a day."""
+        rows = records.to_arrow()
+        constant = {
+            "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
+            "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
+            "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
+        }
+        arrays = [
+            constant[field.name] if field.name in constant else _as(rows[field.name], field.type)
+            for field in self.day
+        ]
+        return pa.Table.from_arrays(arrays, schema=self.day)
 
 
-VERSION = columns.VERSION
-SCHEMAS: Mapping[int, Schema] = {version: Schema.of(version) for version in range(1, VERSION + 1)}
+_RECORD_FIELDS: Mapping[str, pa.Field] = {
+    each.name: pa.field(each.name, _OF_RECORD[each.type])
+    for each in columns.COLUMNS.values()
+    if not each.of_day
+}
 
-# New days have the newest, and so has what is worked on: what an older day lacks is null in it (`widened`).
-DAY, RECORD = SCHEMAS[VERSION].day, SCHEMAS[VERSION].record
+# Every version of every kind. New days have the newest of theirs.
+SCHEMAS: Mapping[str, Mapping[int, Schema]] = {
+    kind.name: {version: Schema.of(kind, version) for version in range(1, kind.version + 1)}
+    for kind in columns.KINDS.values()
+}
 
-_VALUES = [each for each in columns.of(VERSION) if each.type is Type.NUMBER and each.name not in _OTHERS]
-# The greeks and prices of a record, by our names and by those of the sources.
-MEASURES = tuple(each.name for each in _VALUES)
-SOURCE_MEASURES = tuple(each.source_name for each in _VALUES)
 
-# What a record may lack: whatever else of a row is good stands in it beside null (decision 29).
-_MAY_LACK = [each for each in columns.of(VERSION) if each.optional]
-OPTIONAL = tuple(each.name for each in _MAY_LACK)
-SOURCE_OPTIONAL = tuple(each.source_name for each in _MAY_LACK)
-SOURCE_NAMES: Mapping[str, str] = {each.name: each.source_name for each in columns.of(VERSION)}
+def newest(kind: str) -> Schema:
+    """With which new days of a *kind* are sealed, and what is worked on.
+
+    What an older day lacks is null in it (`widened`).
+    """
+    return SCHEMAS[kind][columns.KINDS[kind].version]
+
 
 # What stands for null where values are compared or digested bit for bit: no record holds either.
 ABSENT_VALUE = float("nan")
@@ -78,39 +116,30 @@ RECORD_KEY = ["strike", "right", "timestamp"]
 PIECE_ROWS = 1 << 19
 
 
-def polars_record() -> dict[str, Any]:
-    """`RECORD` in Polars' types."""
+def records(names: Iterable[str]) -> pa.Schema:
+    """The columns *names* as records of any kind have them; raises KeyError where there is no such column."""
+    return pa.schema([_RECORD_FIELDS[name] for name in names])
+
+
+def polars_record(names: Iterable[str]) -> dict[str, Any]:
+    """`records` in Polars' types."""
     import polars as pl
 
     kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64, pa.string(): pl.String}
-    return {field.name: kinds[field.type] for field in RECORD}
-
-
-def day_table(date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
-    """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of `DAY`."""
-    rows = records.to_arrow()
-    constant = {
-        "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
-        "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
-        "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
-    }
-    arrays = [
-        constant[field.name] if field.name in constant else _as(rows[field.name], field.type) for field in DAY
-    ]
-    return pa.Table.from_arrays(arrays, schema=DAY)
+    return {field.name: kinds[field.type] for field in records(names)}
 
 
 def widened(rows: pa.Table, names: Sequence[str]) -> pa.Table:
-    """*rows* of a day of any version, with those columns of `DAY` that are named: null where it has none."""
+    """*rows* of a day of any kind and version, with the columns *names*: null where it has none."""
     arrays = [
-        rows[name] if name in rows.column_names else pa.nulls(len(rows), DAY.field(name).type)
+        rows[name] if name in rows.column_names else pa.nulls(len(rows), _OF_DAY[columns.COLUMNS[name].type])
         for name in names
     ]
     return pa.Table.from_arrays(arrays, names=list(names))
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """A column of records in the type of `DAY`; of rights, the dictionary is the same whichever there are."""
+    """A column of records in a day's type; of rights, the dictionary is the same whichever there are."""
     if not pa.types.is_dictionary(kind):
         return column.cast(kind)
     import pyarrow.compute as pc
@@ -120,7 +149,7 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
 
 
 def pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The rows of one chain (`DAY`), whatever *tables* they come in, `PIECE_ROWS` at a time; then the rest.
+    """The rows of one chain, whatever *tables* they come in, `PIECE_ROWS` at a time; then the rest.
 
     No table is asked for before what the others make was taken, so memory holds a piece and a table.
     """
@@ -148,7 +177,7 @@ def _taken(held: list[pa.Table]) -> pa.Table:
 
 
 class RecordsDigest:
-    """SHA-256 over what the records of one *version* say, whatever file format or library holds them.
+    """SHA-256 over what the records of one *schema* say, whatever file format or library holds them.
 
     Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
     then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
@@ -158,11 +187,11 @@ class RecordsDigest:
     piece; of a larger one, nobody needs more than a piece in memory to compute its digest.
     """
 
-    def __init__(self, version: int = VERSION) -> None:
-        self._hash, self._names = hashlib.sha256(), SCHEMAS[version].record.names
+    def __init__(self, schema: Schema) -> None:
+        self._hash, self._names = hashlib.sha256(), schema.record.names
 
     def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
-        """Add one expiration's sorted rows (`DAY`): all of them, or the next whole pieces."""
+        """Add one expiration's sorted rows: all of them, or the next whole pieces."""
         for piece in pieces([rows]):
             self._hash.update(f"{root} {expiration.isoformat()} {piece.num_rows}\n".encode())
             for name in self._names:

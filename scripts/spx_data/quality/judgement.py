@@ -82,7 +82,7 @@ class Judge:
         self._before: tuple[Panel, Fit] | None = None
 
     def add(self, root: str, expiration: dt.date, records: pl.DataFrame) -> None:
-        """Judge one chain by its *records* (`schema.RECORD`, sorted, each contract once at a stamp)."""
+        """Judge one chain by its *records* (sorted, each contract once at a stamp)."""
         panel = Panel(self._rules.product, root, expiration, self._date, records, self._rules.step_ms)
         fit = parity.fit(panel)
         before = self._before if self._before and self._before[0].root == root else None

@@ -35,7 +35,7 @@ _ZONE = ZoneInfo(schema.ZONE)
 
 
 class Panel:
-    """The records of one chain (`schema.RECORD`, sorted, each contract once at a stamp) on a grid."""
+    """The records of one chain (sorted, each contract once at a stamp) on a grid."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Presence:
         self.there: Mask = np.zeros((len(RIGHTS), len(self.strikes), self.stamps), dtype=np.bool_)
 
     def add_records(self, records: pl.DataFrame) -> None:
-        """Count *records* (`schema.RECORD`) in."""
+        """Count *records* in."""
         put = (records["right"] == RIGHTS[PUT]).to_numpy()
         self.add(records["strike"].to_numpy(), put, records["timestamp"].to_numpy())
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spx_data.errors import SpxDataError, ThetaTerminalNotRunningError
+from spx_data.market import columns
 from spx_data.settings import Terminal
 from spx_data.sources import catalogue
 from spx_data.sources.profile import Wire
@@ -73,8 +74,11 @@ def connect(
     gate: Gate = nullcontext,
     tap: Tap | None = None,
     expect: Wire | None = None,
+    records: str = columns.DEFAULT,
 ) -> Source:
     """The source that *terminal* is; *scratch* is a folder for bodies on their way.
+
+    Its histories have *records* of that kind.
 
     *observer* is told every exchange, *tap* every answer as it came; *gate* is held while the source is at
     work on one. What is to *expect* of its spelling is tried first.
@@ -82,5 +86,7 @@ def connect(
     """
     if terminal.api == catalogue.AUTO or terminal.base_url is None:
         terminal = locate(terminal)
-    source: Source = catalogue.access(terminal.api).connect(terminal, scratch, observer, gate, tap, expect)
-    return source
+    connected: Source = catalogue.access(terminal.api).connect(
+        terminal, scratch, observer, gate, tap, expect, records
+    )
+    return connected

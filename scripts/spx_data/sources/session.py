@@ -59,7 +59,9 @@ class SourceSession:
             shared = opened.enter_context(slots.shared(layout, str(terminal.base_url), limit, brief=brief))
             mine = known if known is not None and known.api == terminal.api else None
             expect = mine.wire if mine else None
-            source = access.connect(terminal, layout.temp, audit, shared.slot, expect=expect)
+            source = access.connect(
+                terminal, layout.temp, audit, shared.slot, expect=expect, records=settings.records
+            )
             try:
                 with heeded(layout, source) as waiting:
                     yield cls(source, log, terminal.retry_wait_factor, waiting, mine)

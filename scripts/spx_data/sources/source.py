@@ -60,7 +60,7 @@ class Source(Protocol):
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
     ) -> Iterator[pa.RecordBatch]:
-        """One chain's greeks at every stamp of *window*, as batches of `schema.RECORD`.
+        """One chain's records at every stamp of *window*, as batches of the kind's `Schema.record`.
 
         How many *contracts* are listed bounds what is read (`theta.limits.history`); 0 where nobody knows.
         Bad rows are added to *rejects*; without it, an answer that holds one raises ApiResponseInvalidError.

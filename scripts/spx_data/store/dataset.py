@@ -28,7 +28,7 @@ from spx_data.store.layout import Layout
 from spx_data.store.names import DATASET
 from spx_data.text.words import quoted
 
-FORMAT = 3
+FORMAT = 4
 Identity = dict[str, Any]
 _SCHEMA = "schema_version"
 
@@ -76,8 +76,9 @@ def _held(path: Path) -> Identity | None:
         return None
     held: Identity = found if isinstance(found, dict) else {}
     check_format(path, held.get("format"), FORMAT, path.parent)
-    if isinstance(version := held.get(_SCHEMA), int) and version > columns.VERSION:
-        raise newer(path, "schema version", version, columns.VERSION)
+    newest = columns.KINDS.get(str(held.get("records")), columns.KINDS[columns.DEFAULT]).version
+    if isinstance(version := held.get(_SCHEMA), int) and version > newest:
+        raise newer(path, "schema version", version, newest)
     return held
 
 

@@ -19,10 +19,12 @@ import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, SchemaValidationError
 from spx_data.market import schema
+from spx_data.market.schema import Schema
 from spx_data.store import dataset, faults
 
 RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 SCHEMA_VERSION_KEY = "spx_data.schema_version"
+RECORDS_KEY = "spx_data.records"  # their kind
 
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -47,21 +49,20 @@ class Written:
 
 
 class DayWriter:
-    """Writes one trading date, chain by chain in sealed order, to an open stream."""
+    """Writes one trading date, chain by chain in sealed order, to an open stream, with *columns*."""
 
-    def __init__(self, stream: BinaryIO, metadata: Mapping[str, str]) -> None:
+    def __init__(self, stream: BinaryIO, columns: Schema, metadata: Mapping[str, str]) -> None:
         sorting = pq.SortingColumn.from_ordering(
-            schema.DAY, [(name, "ascending") for name in schema.SORTED_BY]
+            columns.day, [(name, "ascending") for name in schema.SORTED_BY]
         )
-        self._writer = pq.ParquetWriter(stream, schema.DAY, sorting_columns=sorting, **OPTIONS)
-        self._writer.add_key_value_metadata(
-            {SCHEMA_VERSION_KEY: str(schema.VERSION)} | {f"spx_data.{k}": v for k, v in metadata.items()}
-        )
-        self._digest = schema.RecordsDigest()
+        self._writer = pq.ParquetWriter(stream, columns.day, sorting_columns=sorting, **OPTIONS)
+        told = {SCHEMA_VERSION_KEY: str(columns.version), RECORDS_KEY: columns.kind}
+        self._writer.add_key_value_metadata(told | {f"spx_data.{k}": v for k, v in metadata.items()})
+        self._digest = schema.RecordsDigest(columns)
         self._rows = 0
 
     def add(self, root: str, expiration: dt.date, tables: Iterable[pa.Table]) -> None:
-        """Append one chain, in row groups of its own: *tables* have its sorted rows (`schema.DAY`) in turn.
+        """Append one chain, in row groups of its own: *tables* have its sorted rows (`Schema.table`) in turn.
 
         Where one table ends and the next begins leaves no trace in the file.
         """
@@ -98,37 +99,51 @@ class Contents:
     dates: frozenset[dt.date]
 
 
-def version_of(told: str | None, path: Path) -> int:
-    """The version of the schema that the footer of *path* says (*told*) it was sealed with.
+def named(kind: str | None, version: str | None, path: Path) -> Schema:
+    """The schema that the footer of *path* says it was sealed with, by the *kind* and *version* it tells.
 
     Raises:
-        OtherVersionError: this code knows none so high.
-        SchemaValidationError: it says none.
+        OtherVersionError: this code knows no version so high.
+        SchemaValidationError: it says none, or no kind that there is.
     """
-    if told is None or not re.fullmatch(r"[1-9][0-9]{0,5}", told):
-        raise SchemaValidationError(
-            f"{path} does not say which version of the columns it was sealed with, but {told!r:.40}",
-            cure="`spx-data verify` looks at the whole day",
-            what=str(path),
-            reason=repr(told),
-        )
-    if int(told) > schema.VERSION:
-        raise dataset.newer(path, "schema version", int(told), schema.VERSION)
-    return int(told)
+    if kind is None or kind not in schema.SCHEMAS:
+        known = ", ".join(schema.SCHEMAS)
+        raise _unnamed(path, f"kind of records it holds ({known})", kind)
+    if version is None or not re.fullmatch(r"[1-9][0-9]{0,5}", version):
+        raise _unnamed(path, "version of the columns it was sealed with", version)
+    if (found := schema.SCHEMAS[kind].get(int(version))) is None:
+        raise dataset.newer(path, "schema version", int(version), max(schema.SCHEMAS[kind]))
+    return found
 
 
-def schema_of(path: Path, file: pq.ParquetFile) -> schema.Schema:
+def _unnamed(path: Path, what: str, told: str | None) -> SchemaValidationError:
+    return SchemaValidationError(
+        f"{path} does not say which {what}, but {told!r:.40}",
+        cure="`spx-data verify` looks at the whole day",
+        what=str(path),
+        reason=repr(told),
+    )
+
+
+def told_by(file: pq.ParquetFile) -> tuple[str | None, str | None]:
+    """The kind of records and the version of its columns that an open file says it has."""
+    words = file.metadata.metadata or {}
+    kind, version = (words.get(key.encode()) for key in (RECORDS_KEY, SCHEMA_VERSION_KEY))
+    return kind and kind.decode(errors="replace"), version and version.decode(errors="replace")
+
+
+def schema_of(path: Path, file: pq.ParquetFile) -> Schema:
     """The schema that *path*, an open file, was sealed with, and has.
 
     Raises:
         OtherVersionError: this code does not know it.
         SchemaValidationError: it says none, or has other columns.
     """
-    told = (file.metadata.metadata or {}).get(SCHEMA_VERSION_KEY.encode())
-    found = schema.SCHEMAS[version_of(None if told is None else told.decode(errors="replace"), path)]
+    found = named(*told_by(file), path)
     if not file.schema_arrow.equals(found.day):
         raise SchemaValidationError(
-            f"{path} has other columns than version {found.version}: {', '.join(file.schema_arrow.names)}",
+            f"{path} has other columns than version {found.version} of {found.kind}: "
+            f"{', '.join(file.schema_arrow.names)}",
             cure="`spx-data verify` looks at the whole day",
             what=str(path),
             reason=f"expected {found.day.to_string()}, found {file.schema_arrow.to_string()}",
@@ -136,15 +151,17 @@ def schema_of(path: Path, file: pq.ParquetFile) -> schema.Schema:
     return found
 
 
-def contents(file: pq.ParquetFile, version: int, progress: Callable[[int], None] | None = None) -> Contents:
-    """Read every page of an open file of that *version*; *progress* is told how many rows are read.
+def contents(
+    file: pq.ParquetFile, columns: Schema, progress: Callable[[int], None] | None = None
+) -> Contents:
+    """Read every page of an open file with these *columns*; *progress* is told how many rows are read.
 
     Open it with `page_checksum_verification=True`, or damaged pages go unnoticed.
 
     Raises:
         OSError, pyarrow.ArrowException: a page is damaged.
     """
-    digest, rows, dates = schema.RecordsDigest(version), 0, set[dt.date]()
+    digest, rows, dates = schema.RecordsDigest(columns), 0, set[dt.date]()
     for root, expiration, tables in chains(file):
         for piece in schema.pieces(tables):
             digest.add(root, expiration, piece)
@@ -156,8 +173,8 @@ def contents(file: pq.ParquetFile, version: int, progress: Callable[[int], None]
     return Contents(Written(rows, digest.hexdigest()), frozenset(dates))
 
 
-def read_back(path: Path, written: Written) -> None:
-    """Read every page of *path* with its checksum and compare it with what was *written*.
+def read_back(path: Path, columns: Schema, written: Written) -> None:
+    """Read every page of *path* with its checksum and compare it with what was *written*, with *columns*.
 
     Raises:
         FileCorruptionError: schema, rows, a page's checksum or the records' digest differ.
@@ -165,9 +182,9 @@ def read_back(path: Path, written: Written) -> None:
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(schema.DAY):
-                raise _differs(path, "schema", schema.DAY.to_string(), file.schema_arrow.to_string())
-            found = contents(file, schema.VERSION).written
+            if not file.schema_arrow.equals(columns.day):
+                raise _differs(path, "schema", columns.day.to_string(), file.schema_arrow.to_string())
+            found = contents(file, columns).written
     except (pa.ArrowInvalid, OSError) as error:
         raise_if_the_systems(error, path)
         raise _differs(path, "readable pages", "good page checksums", str(error)) from error
@@ -190,7 +207,7 @@ def chains(
     """The chains of a sealed file in its order, each with its rows, a row group at a time.
 
     A chain's rows are read as they are asked for, and gone when the next chain is. With *columns* it
-    has these, of `schema.DAY`, and the two that name the chain: null where the file is of a version without.
+    has these and the two that name the chain: null where the file is of a kind or a version without.
     """
     names = file.schema_arrow.names if columns is None else ["root", "expiration", *columns]
     there = [name for name in names if name in file.schema_arrow.names]

@@ -1,7 +1,7 @@
 """NDJSON checkpoints: one staged expiration, whole or not there.
 
 A checkpoint is two files, or three. The records are published first: one JSON array a line, below a line with
-their names (`schema.RECORD`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
+their names (`Schema.record`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
 receipt, which vouches for both, last: without it they do not count and are fetched again. What the source
 answered with "no data" has a receipt and no records; so has what was given up, in a manifest. A receipt also
 says which listing it belongs to, so that checkpoints of other settings or another API never end up in one
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
 _SLICE = 2 << 20
+_LONGEST_NAMES = 1 << 12  # bytes
 _NULL = "null"  # JSON's word for what a record lacks
 
 
@@ -111,7 +112,7 @@ class _Tally:
 def write_records(
     checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch | pl.DataFrame]
 ) -> tuple[int, int, int, str]:
-    """Write *batches* of `schema.RECORD` to the checkpoint's records, atomically.
+    """Write *batches* of records to the checkpoint's, atomically; all have the columns of the first.
 
     Returns:
         The numbers of contracts, rows and bytes, and the SHA-256 of the file.
@@ -120,13 +121,12 @@ def write_records(
 
     tally, checksum = _Tally(), hashlib.sha256()
     with files.atomic(checkpoint.records) as stream:
-        size = stream.write(names := _names())
-        checksum.update(names)
+        size = 0
         for batch in batches:
             frame = pl.DataFrame(batch)
-            block = _lines(frame)
-            checksum.update(block)
-            size += stream.write(block)
+            for block in (_lines(frame),) if size else (_names(frame), _lines(frame)):
+                checksum.update(block)
+                size += stream.write(block)
             tally.add(frame)
     contracts = 0 if tally.contracts is None else len(tally.contracts)
     return contracts, tally.rows, size, checksum.hexdigest()
@@ -150,11 +150,9 @@ def add_records(checkpoint: Checkpoint, receipt: Receipt, batches: Iterable[pa.R
     return replace(receipt, contracts=contracts, rows=rows, bytes=size, sha256=checksum)
 
 
-def _names() -> bytes:
+def _names(frame: pl.DataFrame) -> bytes:
     """The first line of every checkpoint: what stands where in the others."""
-    from spx_data.market import schema  # here, because lists of dates need no arrays
-
-    return (json.dumps(schema.RECORD.names, separators=(",", ":")) + "\n").encode()
+    return (json.dumps(frame.columns, separators=(",", ":")) + "\n").encode()
 
 
 def _lines(frame: pl.DataFrame) -> memoryview:
@@ -241,16 +239,14 @@ def clear(folder: Path, but: Collection[Path] = ()) -> list[Path]:
 
 
 def read_records(checkpoint: Checkpoint, receipt: Receipt) -> pl.DataFrame:
-    """The records of a checkpoint as one frame; raises as `read_blocks`."""
+    """The records of a checkpoint, which has some, as one frame; raises as `read_blocks`."""
     import polars as pl
 
-    from spx_data.market import schema
-
-    return pl.concat([pl.DataFrame(schema=schema.polars_record()), *read_blocks(checkpoint, receipt)])
+    return pl.concat(read_blocks(checkpoint, receipt))
 
 
 def read_blocks(checkpoint: Checkpoint, receipt: Receipt) -> Iterator[pl.DataFrame]:
-    """The records of a checkpoint (`schema.RECORD`) in the order they were staged, a few megabytes at a time.
+    """The records of a checkpoint in the order they were staged, a few megabytes at a time.
 
     Every byte is checked against the receipt. That is known after the last block: until then the blocks may
     be anything that can be parsed.
@@ -259,21 +255,32 @@ def read_blocks(checkpoint: Checkpoint, receipt: Receipt) -> Iterator[pl.DataFra
         MissingFileError: the records are gone.
         FileCorruptionError: they are not the bytes that were staged.
     """
-    rows, checksum, expected = 0, hashlib.sha256(), _names()
+    rows, checksum = 0, hashlib.sha256()
     with reads.reading(checkpoint.records) as stream:
-        names = stream.readline(len(expected))
+        names = stream.readline(_LONGEST_NAMES)
         checksum.update(names)
+        columns = _columns(checkpoint, names)
         for lines in _slices(checkpoint, stream):
             checksum.update(lines)
-            frame = _parse(checkpoint, lines)
+            frame = _parse(checkpoint, columns, lines)
             rows += len(frame)
             yield frame
-    if checksum.hexdigest() != receipt.sha256 or rows != receipt.rows or names != expected:
+    if checksum.hexdigest() != receipt.sha256 or rows != receipt.rows:
         raise _damaged(
             checkpoint.records,
             f"sha256 {receipt.sha256}, {receipt.rows} rows",
             f"sha256 {checksum.hexdigest()}, {rows} rows",
         )
+
+
+def _columns(checkpoint: Checkpoint, names: bytes) -> dict[str, Any]:
+    """The columns that the first line of a checkpoint names, with their types for Polars."""
+    from spx_data.market import schema  # here, because lists of dates need no arrays
+
+    try:
+        return schema.polars_record(foreign.parsed(names))
+    except (ValueError, TypeError, KeyError) as error:
+        raise _damaged(checkpoint.records, "the names of columns in the first line", repr(error)) from error
 
 
 def _slices(checkpoint: Checkpoint, stream: BinaryIO) -> Iterator[bytes]:
@@ -303,19 +310,15 @@ def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
         raise _damaged(checkpoint.rejects, "bad rows as JSON objects", str(error)) from error
 
 
-def _parse(checkpoint: Checkpoint, lines: bytes) -> pl.DataFrame:
+def _parse(checkpoint: Checkpoint, columns: dict[str, Any], lines: bytes) -> pl.DataFrame:
     """What `_lines` wrote: without the brackets it is CSV, which is read three times as fast as JSON."""
     import polars as pl
-
-    from spx_data.market import schema
 
     counts = {lines.count(sign) for sign in (b"[", b"]\n", b"]", b"\n")}
     if not lines.startswith(b"[") or len(counts) > 1:
         raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
     try:
-        return pl.read_csv(
-            lines.translate(None, b"[]"), has_header=False, schema=schema.polars_record(), null_values=_NULL
-        )
+        return pl.read_csv(lines.translate(None, b"[]"), has_header=False, schema=columns, null_values=_NULL)
     # What it did not think of ends in a panic, which is no Exception: a quotation mark by itself, for one.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error

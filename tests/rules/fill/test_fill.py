@@ -397,7 +397,7 @@ def test_a_parquet_that_does_not_read_back_gets_no_name(terminals, day, monkeypa
     date.fetch()
     date.download()
 
-    def refuse(path, written):
+    def refuse(path, columns, written):
         raise FileCorruptionError("not as meant")
 
     monkeypatch.setattr("spx_data.fill.merge.read_back", refuse)

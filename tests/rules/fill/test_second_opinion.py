@@ -7,13 +7,13 @@ import zlib
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tests import schemas
 from tests.restating import expiration_of, is_history, restating
 from tests.rules.conftest import DAY
 from tests.rules.fill.test_fill import market_day, sealed_rows
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
 from spx_data.fill import second_opinion
-from spx_data.market import schema
 from spx_data.market.chains import Chain
 from spx_data.sources import access
 from spx_data.store import journal
@@ -119,7 +119,7 @@ def test_a_contract_asked_for_by_itself_is_the_market_s(api, format, terminals, 
     found = pl.concat([pl.DataFrame(batch) for batch in batches])
     expected = truth(terminals[api], asked).filter(pl.col("strike") == 4935, pl.col("right") == "P")
     assert len(found) >= 390
-    assert all(batch.schema.equals(schema.RECORD) for batch in batches)
+    assert all(batch.schema.equals(schemas.RECORD) for batch in batches)
     assert_frame_equal(found, expected.select(found.columns), check_exact=True)
 
 

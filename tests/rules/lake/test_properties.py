@@ -16,10 +16,11 @@ import pytest
 import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import schemas
 
 from spx_data import config, status
 from spx_data.lake import calendar, session_states
-from spx_data.market import schema, sessions
+from spx_data.market import sessions
 from spx_data.settings import Settings
 from spx_data.store import files, journal, reads, seals, staging
 from spx_data.store.names import Checkpoint
@@ -39,7 +40,7 @@ RECORD = st.fixed_dictionaries(
         "strike": st.floats(0.001, 1e6),
         "right": st.sampled_from("CP"),
         "timestamp": MOMENT,
-        **dict.fromkeys(schema.MEASURES, DOUBLE),
+        **dict.fromkeys(schemas.MEASURES, DOUBLE),
         "underlying_timestamp": MOMENT,
         "underlying_price": DOUBLE,
     }
@@ -51,12 +52,14 @@ RECORD = st.fixed_dictionaries(
 def test_any_records_are_the_same_after_ndjson_and_parquet(chains):
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "day.parquet"
-        with files.atomic(target) as stream, DayWriter(stream, {}) as writer:
+        with files.atomic(target) as stream, DayWriter(stream, schemas.GREEKS, {}) as writer:
             for number, (chain, rows) in enumerate(sorted(chains.items())):
                 checkpoint = Checkpoint(Path(folder) / f"{number}.ndjson", Path(folder) / f"{number}.json")
-                writer.add(*chain, [schema.day_table(DAY, *chain, through_ndjson(checkpoint, *chain, rows))])
+                writer.add(
+                    *chain, [schemas.GREEKS.table(DAY, *chain, through_ndjson(checkpoint, *chain, rows))]
+                )
             writer.close()
-        columns = ", ".join(f'"{name}"' for name in schema.RECORD.names)
+        columns = ", ".join(f'"{name}"' for name in schemas.RECORD.names)
         for name in ("timestamp", "underlying_timestamp"):
             columns = columns.replace(f'"{name}"', f'epoch_ms("{name}")')
         # DuckDB reads what we wrote, and is not what wrote it.
@@ -64,7 +67,7 @@ def test_any_records_are_the_same_after_ndjson_and_parquet(chains):
 
     # repr tells -0.0 from 0.0 and every double from its neighbours.
     meant = [
-        (DAY, *chain, *(row[name] for name in schema.RECORD.names))
+        (DAY, *chain, *(row[name] for name in schemas.RECORD.names))
         for chain, rows in chains.items()
         for row in rows
     ]
@@ -72,7 +75,7 @@ def test_any_records_are_the_same_after_ndjson_and_parquet(chains):
 
 
 def through_ndjson(checkpoint, root, expiration, rows):
-    batch = pa.RecordBatch.from_pylist(rows, schema=schema.RECORD)
+    batch = pa.RecordBatch.from_pylist(rows, schema=schemas.RECORD)
     contracts, count, size, checksum = staging.write_records(checkpoint, [batch])
     receipt = Receipt(root, expiration, "", contracts, count, size, checksum, 1, 0.0)
     return staging.read_records(checkpoint, receipt)

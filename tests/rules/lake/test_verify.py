@@ -10,14 +10,13 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests import sealed_days
+from tests import schemas, sealed_days
 from tests.proof.disk import Disk
 from tests.rules.conftest import Date
 
 from spx_data.errors import DeviceError, OtherVersionError, PermissionDeniedError
 from spx_data.lake.session_states import Kind
 from spx_data.lake.verify import Damage, Standing, examine, root_of, verify
-from spx_data.market import schema
 from spx_data.market.dates import Dates
 from spx_data.store import disk, files, journal, reads, seals
 from spx_data.store.journal import Journal
@@ -344,9 +343,9 @@ def test_rows_that_were_taken_out_and_sealed_anew_are_found(depth, sealed):
 
 
 def test_records_that_were_edited_and_sealed_anew_are_found_by_their_pages(sealed):
-    table = pq.read_table(paths(sealed)[1]).cast(schema.DAY)
+    table = pq.read_table(paths(sealed)[1]).cast(schemas.DAY)
     bids = pa.array([7.0, *table["bid"].to_pylist()[1:]])
-    rewrite(sealed, table.set_column(table.schema.get_field_index("bid"), schema.DAY.field("bid"), bids))
+    rewrite(sealed, table.set_column(table.schema.get_field_index("bid"), schemas.DAY.field("bid"), bids))
     reseal(sealed)
 
     assert examined(sealed, "bytes").standing is Standing.HEALTHY

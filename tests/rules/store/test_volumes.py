@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import requests
+from tests import schemas
 from tests.proof import fills
 from tests.proof.disk import OPERATIONS, Disk
 
@@ -365,7 +366,7 @@ def test_a_file_that_cannot_be_read_back_is_not_called_corrupt(number, whole, mo
     monkeypatch.setattr(pq, "ParquetFile", refuse)
     monkeypatch.setattr(pq, "read_metadata", refuse)
 
-    for look in (lambda: parquet.read_back(target, None), lambda: compare(target, target)):
+    for look in (lambda: parquet.read_back(target, schemas.GREEKS, None), lambda: compare(target, target)):
         with pytest.raises(SpxDataError) as caught:
             look()
         assert not isinstance(caught.value, FileCorruptionError)

@@ -156,6 +156,8 @@ MISTAKES = [
     ("processing", "temp_directory", None),
     ("processing", "data_directory", 7),
     ("processing", "symbol", "AAPL"),
+    ("processing", "records", "quote"),
+    ("processing", "records", None),
     ("processing", "symbol", None),
     ("processing", "roots", []),
     ("processing", "roots", ["SPX", "AAPL"]),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests import schemas
 
 from spx_data.errors import FileCorruptionError, InsufficientDiskSpaceError
 from spx_data.fill.chunks import chunks
@@ -28,7 +29,7 @@ def records(strikes=STRIKES, stamps=STAMPS, seed=1):
     """Return a chain's records, in no order."""
     numbers = random.Random(seed)
     rows = [
-        {name: numbers.random() for name in schema.RECORD.names}
+        {name: numbers.random() for name in schemas.RECORD.names}
         | {"strike": strike, "right": right, "timestamp": OPEN + 1000 * stamp}
         | {"underlying_timestamp": OPEN + 1000 * stamp - numbers.randint(0, 900)}
         for strike in strikes
@@ -36,7 +37,7 @@ def records(strikes=STRIKES, stamps=STAMPS, seed=1):
         for stamp in range(stamps)
     ]
     numbers.shuffle(rows)
-    return pl.DataFrame(rows, schema=schema.polars_record())
+    return pl.DataFrame(rows, schema=schemas.POLARS)
 
 
 def blocks(frame, size=33):

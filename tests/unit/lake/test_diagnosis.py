@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests import schemas
 
 from spx_data.errors import FileCorruptionError
 from spx_data.lake.verify import diagnosis
 from spx_data.lake.verify.content import read_footer
-from spx_data.market import schema
 
 DATE = dt.date(2024, 1, 2)
 ROWS = 300
 
 
 def table():
-    stamps = pa.array(range(ROWS), pa.int64()).cast(schema.DAY.field("timestamp").type)
+    stamps = pa.array(range(ROWS), pa.int64()).cast(schemas.DAY.field("timestamp").type)
     columns = {
         "date": pa.array([DATE] * ROWS, pa.date32()),
         "root": pa.array(["SPX"] * ROWS).dictionary_encode(),
@@ -31,7 +31,9 @@ def table():
         "underlying_timestamp": stamps,
     }
     numbers = pa.array([float(number) for number in range(ROWS)])
-    return pa.Table.from_arrays([columns.get(name, numbers) for name in schema.DAY.names], schema=schema.DAY)
+    return pa.Table.from_arrays(
+        [columns.get(name, numbers) for name in schemas.DAY.names], schema=schemas.DAY
+    )
 
 
 @pytest.fixture(scope="module")

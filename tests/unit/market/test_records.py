@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests import schemas
 
-from spx_data.market import records, schema
+from spx_data.market import records
 from spx_data.market.records import MEANINGS, Asked, Reject, Rejects, Rows, settle
 from spx_data.market.sessions import Window
 from spx_data.sources.theta import wire_rows
@@ -183,16 +184,16 @@ KEPT = {
     "underlying_timestamp": [0, 34_260_000, -DAY_MS],
 }
 NONE = {
-    **{name: [math.nan, math.inf, -math.inf, None] for name in schema.OPTIONAL},
+    **{name: [math.nan, math.inf, -math.inf, None] for name in schemas.OPTIONAL},
     "implied_vol": [-0.1, math.nan, None],
     "underlying_price": [-4700.0, math.inf, None],
     "underlying_timestamp": [3 * DAY_MS, -(2**62), None],
 }
 
 
-@pytest.mark.parametrize("name", schema.OPTIONAL)
+@pytest.mark.parametrize("name", schemas.OPTIONAL)
 def test_what_is_no_possible_value_is_null_and_what_is_odd_stays(name):
-    kind = schema.RECORD.field(name).type
+    kind = schemas.RECORD.field(name).type
     kept, none = pa.array(KEPT.get(name, [0.25]), kind), pa.array(NONE[name], kind)
     mixed = pa.concat_arrays([kept, none, kept])
 
@@ -210,14 +211,14 @@ def record(**values):
         "strike": 4700.0,
         "right": "C",
         "timestamp": 1_704_205_860_000,
-        **dict.fromkeys(schema.MEASURES, 0.25),
+        **dict.fromkeys(schemas.MEASURES, 0.25),
         "underlying_timestamp": 1_704_205_859_992,
         "underlying_price": 4750.12,
     } | values
 
 
 def frame(*found):
-    return pl.DataFrame(list(found), schema=schema.polars_record())
+    return pl.DataFrame(list(found), schema=schemas.POLARS)
 
 
 def texts(found):

@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import struct
-import sys
 from collections import Counter, defaultdict
 
 import duckdb
@@ -15,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import schemas
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.market import schema
+from spx_data.ops.recheck import reading
 from spx_data.ops.recheck.compare import compare, compare_chain
 from spx_data.ops.recheck.differences import EXAMPLES
 from spx_data.store.parquet import DayWriter
@@ -25,18 +26,18 @@ from spx_data.store.parquet import DayWriter
 DATE = dt.date(2024, 1, 2)
 OPENING = 1704205800000  # 09:30 in New York
 CHAIN = ("SPXW", dt.date(2024, 1, 5))
-VALUES = [name for name in schema.RECORD.names if name not in schema.RECORD_KEY]
+VALUES = [name for name in schemas.RECORD.names if name not in schema.RECORD_KEY]
 NAN, OTHER_NAN = math.nan, struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000001))[0]
 
 
 def record(strike=4700.0, right="C", minute=0, **values):
     stamp = OPENING + 60_000 * minute
-    usual = dict.fromkeys(schema.MEASURES, 1.5) | {"underlying_timestamp": stamp, "underlying_price": 4700.0}
+    usual = dict.fromkeys(schemas.MEASURES, 1.5) | {"underlying_timestamp": stamp, "underlying_price": 4700.0}
     return {"strike": strike, "right": right, "timestamp": stamp} | usual | values
 
 
 def frame(records):
-    return pl.DataFrame(records, schema=schema.polars_record(), orient="row")
+    return pl.DataFrame(records, schema=schemas.POLARS, orient="row")
 
 
 def compared(before, after):
@@ -50,12 +51,12 @@ def day(tmp_path):
 
     def write(chains, **metadata):
         path = tmp_path / f"day-{next(numbers)}.parquet"
-        with path.open("wb") as stream, DayWriter(stream, metadata) as writer:
+        with path.open("wb") as stream, DayWriter(stream, schemas.GREEKS, metadata) as writer:
             for (root, expiration), records in sorted(chains.items()):
                 writer.add(
                     root,
                     expiration,
-                    [schema.day_table(DATE, root, expiration, frame(records).sort(schema.RECORD_KEY))],
+                    [schemas.GREEKS.table(DATE, root, expiration, frame(records).sort(schema.RECORD_KEY))],
                 )
             writer.close()
         return path
@@ -163,7 +164,7 @@ def test_a_large_chain_is_compared_like_one_that_fits(day, before, after, piece,
     whole = found()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(schema, "PIECE_ROWS", piece)
-        patched.setattr(sys.modules[compare.__module__], "_AT_ONCE", at_once)
+        patched.setattr(reading, "_AT_ONCE", at_once)
         parts = found()
 
     assert json.dumps(parts) == json.dumps(whole)
@@ -354,7 +355,9 @@ def test_what_is_no_parquet_is_named(content, day):
 def test_other_columns_are_refused(day):
     before = day({CHAIN: minutes(1)})
     other = before.with_name("other.parquet")
-    table = pa.table({"strike": [4700.0]}).replace_schema_metadata({"spx_data.schema_version": "1"})
+    table = pa.table({"strike": [4700.0]}).replace_schema_metadata(
+        {"spx_data.schema_version": "1", "spx_data.records": "greeks"}
+    )
     pq.write_table(table, other)
 
     with pytest.raises(SchemaValidationError, match="other columns"):

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
+from tests import schemas
 from tests.chains import DATE, EXPIRATION, records
 
 from spx_data.market import products, schema
@@ -16,7 +17,7 @@ from theta_simulator import Market
 STEP = 1_800_000
 ABSURD = (0.0, -1.0, 1.0, 1e-12, 1e9, 1e-4, 100.0, -3456.7)
 NEVER_NEGATIVE = ("bid", "ask", "underlying_price")  # row checks see to that
-COLUMNS = [*schema.MEASURES, "underlying_price"]
+COLUMNS = [*schemas.MEASURES, "underlying_price"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_absurd_values_are_counted_and_stop_nothing(seed, expiration, frame):
         values = np.where(spoilt, random.choice(ABSURD, len(found)), found[column])
         values = np.abs(values) if column in NEVER_NEGATIVE else values
         found = found.with_columns(pl.Series(column, values))
-    for column in random.choice(schema.OPTIONAL, random.integers(0, 4), replace=False):
+    for column in random.choice(schemas.OPTIONAL, random.integers(0, 4), replace=False):
         lacking = pl.Series(random.random(len(found)) < random.choice([0.01, 0.3, 1.0]))
         found = found.with_columns(pl.when(lacking).then(None).otherwise(pl.col(column)).alias(column))
 

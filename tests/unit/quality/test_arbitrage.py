@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import ndtr
-from tests import chains, panels
+from tests import chains, panels, schemas
 from tests.panels import named
 
-from spx_data.market import products, schema
+from spx_data.market import products
 from spx_data.quality import arbitrage, parity
 from spx_data.quality.panel import CALL, PUT, Panel
 from theta_simulator import Market
@@ -422,7 +422,7 @@ def test_a_clean_real_chain_has_no_arbitrage():
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_has_none():
     empty = Panel(
-        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schemas.POLARS)
     )
     panel = Panel(products.DEFAULT, "SPXW", LATER, chains.DATE, chains.records(MARKET))
 

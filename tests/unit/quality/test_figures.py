@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from tests import schemas
 from tests.chains import DATE, EXPIRATION, records
 
 from spx_data.market import products, schema
@@ -57,21 +58,21 @@ def test_the_level_at_the_money_is_that_of_the_nearest_strike(frame):
 
 def test_the_spread_is_a_share_of_the_midpoint():
     rows = [
-        dict.fromkeys(schema.MEASURES, 0.2)
+        dict.fromkeys(schemas.MEASURES, 0.2)
         | {"strike": strike, "right": right, "timestamp": 1_704_292_200_000, "bid": 9.0, "ask": 11.0}
         | {"underlying_timestamp": 1_704_292_200_000, "underlying_price": 4700.0}
         for strike in (4600.0, 4699.0, 4701.0, 4800.0)
         for right in "CP"
     ]
 
-    found = of(pl.DataFrame(rows, schema=schema.polars_record()).sort(schema.RECORD_KEY))
+    found = of(pl.DataFrame(rows, schema=schemas.POLARS).sort(schema.RECORD_KEY))
 
     assert found["spread_median"] == pytest.approx(0.2)
     assert (found["spread_atm_dollars"], found["iv_atm"]) == (2.0, 0.2)
 
 
 def test_a_chain_of_nothing_has_no_figures():
-    found = of(pl.DataFrame(schema=schema.polars_record()))
+    found = of(pl.DataFrame(schema=schemas.POLARS))
 
     assert (found.pop("contracts"), found.pop("records")) == (0, 0)
     assert set(found.values()) == {None}

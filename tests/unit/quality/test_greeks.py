@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from tests import schemas
 from tests.chains import DATE, cell, panels, records, spoilt
 
-from spx_data.market import products, schema
+from spx_data.market import products
 from spx_data.market.chains import midnight_ms
 from spx_data.quality import expiry, explanation, greeks
 from spx_data.quality.black_scholes import GREEKS, Rows
@@ -132,7 +133,7 @@ def test_a_last_day_alone_tells_no_rate_and_is_explained_without(day):
 
 
 def test_nothing_to_examine_is_nothing_found():
-    empty = Panel(products.DEFAULT, "SPXW", DATE, DATE, pl.DataFrame(schema=schema.polars_record()), STEP)
+    empty = Panel(products.DEFAULT, "SPXW", DATE, DATE, pl.DataFrame(schema=schemas.POLARS), STEP)
 
     found = greeks.examine([greeks.sample(empty)], "latest")
 

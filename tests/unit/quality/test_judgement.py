@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import polars as pl
+from tests import schemas
 
 from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
@@ -23,7 +24,7 @@ def records(root, expiration, market=Market(1, "tiny")):  # noqa: B008
         "strike",
         "right",
         (pl.col("ms_of_day") + MIDNIGHT).alias("timestamp"),
-        *schema.MEASURES,
+        *schemas.MEASURES,
         (pl.col("underlying_ms") + MIDNIGHT).alias("underlying_timestamp"),
         "underlying_price",
     ).sort(schema.RECORD_KEY)

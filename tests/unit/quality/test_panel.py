@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from tests import schemas
 
 from spx_data.market import products, schema
 from spx_data.market.chains import midnight_ms
@@ -17,7 +18,7 @@ CHECK = Check("crossed", Part.QUOTES, "quotes", "bid above ask", "arithmetic")
 
 
 def record(strike, right, minute, second=0, **values):
-    row = dict.fromkeys(schema.MEASURES, 0.0) | {
+    row = dict.fromkeys(schemas.MEASURES, 0.0) | {
         "strike": strike,
         "right": right,
         "timestamp": OPEN + 60_000 * minute + 1000 * second,
@@ -30,7 +31,7 @@ def record(strike, right, minute, second=0, **values):
 
 
 def panel(*rows, step_ms=60_000):
-    frame = pl.DataFrame(list(rows), schema=schema.polars_record()).sort(schema.RECORD_KEY)
+    frame = pl.DataFrame(list(rows), schema=schemas.POLARS).sort(schema.RECORD_KEY)
     return Panel(products.DEFAULT, "SPXW", EXPIRATION, DATE, frame, step_ms)
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+from tests import schemas
 from tests.chains import DATE, EXPIRATION, cell, panels, records, spoilt
 
 from spx_data.market import products, schema
@@ -38,7 +39,7 @@ def quoted(strikes, forward, discount, half=1.0, underlying=None, stamps=1):
             inside = discount * (forward - strike)
             for right, value in (("C", 50.0 + max(inside, 0.0)), ("P", 50.0 + max(-inside, 0.0))):
                 rows.append(
-                    dict.fromkeys(schema.MEASURES, 0.0)
+                    dict.fromkeys(schemas.MEASURES, 0.0)
                     | {
                         "strike": strike,
                         "right": right,
@@ -49,7 +50,7 @@ def quoted(strikes, forward, discount, half=1.0, underlying=None, stamps=1):
                         "underlying_price": underlying or forward,
                     }
                 )
-    return pl.DataFrame(rows, schema=schema.polars_record()).sort(schema.RECORD_KEY)
+    return pl.DataFrame(rows, schema=schemas.POLARS).sort(schema.RECORD_KEY)
 
 
 def test_the_line_finds_its_forward_and_its_discount_factor():

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from tests import chains, panels
+from tests import chains, panels, schemas
 from tests.panels import named
 
-from spx_data.market import products, schema
+from spx_data.market import products
 from spx_data.quality import quotes
 from spx_data.quality.panel import CALL, PUT, Panel
 from theta_simulator import Market
@@ -291,7 +291,7 @@ def test_a_clean_day_shows_facts_alone(seed, date):
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_shows_nothing():
     empty = Panel(
-        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schemas.POLARS)
     )
 
     assert {(count.hits, count.of) for count in quotes.judge(empty)} == {(0, 0)}

@@ -5,10 +5,10 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
-from tests import chains, panels
+from tests import chains, panels, schemas
 from tests.panels import named
 
-from spx_data.market import products, schema
+from spx_data.market import products
 from spx_data.quality import underlying
 from spx_data.quality.panel import Panel
 from theta_simulator import Market
@@ -293,7 +293,7 @@ def test_missing_records_are_looked_at_by_nobody():
 
 def test_a_chain_without_a_stamp_on_a_whole_minute_shows_nothing():
     empty = Panel(
-        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schema.polars_record())
+        products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, pl.DataFrame(schema=schemas.POLARS)
     )
 
     assert {(count.hits, count.of) for count in underlying.judge(empty, 0)} == {(0, 0)}

@@ -19,8 +19,9 @@ OTHERS = {
 
 def test_the_identity_is_what_changes_the_bytes_of_a_day(lake):
     assert lake().identity("latest") == {
-        "format": 3,
-        "schema_version": columns.VERSION,
+        "format": 4,
+        "schema_version": columns.KINDS["greeks"].version,
+        "records": "greeks",
         "symbol": "SPX",
         "roots": ["SPX", "SPXW"],
         "interval": "1m",

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
+from tests import schemas
 from tests.chains import DATE, EXPIRATION, records
 
-from spx_data.market import schema
 from spx_data.store import parquet
 from spx_data.store.parquet import DayWriter, read_back
 from theta_simulator import Market
@@ -21,12 +21,12 @@ WITH_DICTIONARY = {"date", "root", "expiration", "strike", "right", "iv_error"}
 @pytest.fixture(scope="module")
 def chain():
     """Return the rows of one chain of real size, sorted."""
-    return schema.day_table(DATE, "SPXW", EXPIRATION, records(Market(size="real")))
+    return schemas.GREEKS.table(DATE, "SPXW", EXPIRATION, records(Market(size="real")))
 
 
 def sealed(chain):
     stream = io.BytesIO()
-    with DayWriter(stream, {}) as writer:
+    with DayWriter(stream, schemas.GREEKS, {}) as writer:
         writer.add("SPXW", EXPIRATION, [chain])
         written = writer.close()
     return stream.getvalue(), written
@@ -43,7 +43,7 @@ def test_what_repeats_stands_in_dictionaries_and_numbers_stand_plain(content):
         group = file.metadata.row_group(0)
         columns = [group.column(number) for number in range(group.num_columns)]
 
-    assert [column.path_in_schema for column in columns] == schema.DAY.names
+    assert [column.path_in_schema for column in columns] == schemas.DAY.names
     for column in columns:
         expected = {"PLAIN", "RLE"}
         if column.path_in_schema in WITH_DICTIONARY:
@@ -106,4 +106,4 @@ def test_a_day_that_was_sealed_with_other_encodings_still_reads_back(chain, tmp_
     path.write_bytes(old)
     assert old != now
     assert said == written
-    read_back(path, written)
+    read_back(path, schemas.GREEKS, written)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests import schemas
 
 from spx_data.errors import FileCorruptionError, OtherVersionError, SchemaValidationError
 from spx_data.market import columns, schema
@@ -28,7 +29,7 @@ from spx_data.store.parquet import DayWriter, Written, read_back
 DAY = dt.date(2024, 1, 2)
 CHAINS = [("SPX", dt.date(2024, 1, 19)), ("SPXW", dt.date(2024, 1, 2)), ("SPXW", dt.date(2024, 1, 19))]
 OPEN = 1_704_205_800_000  # 2024-01-02 09:30 in New York
-COLUMNS = [field.name for field in schema.DAY]
+COLUMNS = [field.name for field in schemas.DAY]
 
 
 def frame(seed, strikes=4, stamps=20):
@@ -39,7 +40,7 @@ def frame(seed, strikes=4, stamps=20):
             "strike": 4700.0 + 2.5 * strike,
             "right": right,
             "timestamp": OPEN + 60_000 * stamp,
-            **{name: numbers.uniform(-1, 1) * 10 ** numbers.randint(-9, 9) for name in schema.MEASURES},
+            **{name: numbers.uniform(-1, 1) * 10 ** numbers.randint(-9, 9) for name in schemas.MEASURES},
             "underlying_timestamp": OPEN + 60_000 * stamp - numbers.randint(0, 900),
             "underlying_price": round(4700 + 100 * numbers.random(), 2),
         }
@@ -47,17 +48,17 @@ def frame(seed, strikes=4, stamps=20):
         for right in "CP"
         for stamp in range(stamps)
     ]
-    for name in schema.OPTIONAL:
+    for name in schemas.OPTIONAL:
         for row in numbers.sample(rows, len(rows) // 20):
             row[name] = None
     numbers.shuffle(rows)
-    return pl.DataFrame(rows, schema=schema.polars_record())
+    return pl.DataFrame(rows, schema=schemas.POLARS)
 
 
 def write(stream, frames, **metadata):
-    writer = DayWriter(stream, {"source_api": "v3"} | metadata)
+    writer = DayWriter(stream, schemas.GREEKS, {"source_api": "v3"} | metadata)
     for (root, expiration), records in zip(CHAINS, frames, strict=True):
-        writer.add(root, expiration, [schema.day_table(DAY, root, expiration, settle(records).records)])
+        writer.add(root, expiration, [schemas.GREEKS.table(DAY, root, expiration, settle(records).records)])
     return writer.close()
 
 
@@ -86,7 +87,7 @@ def expected(frames):
     return pl.DataFrame(
         rows,
         orient="row",
-        schema={"date": pl.Date, "root": pl.String, "expiration": pl.Date} | schema.polars_record(),
+        schema={"date": pl.Date, "root": pl.String, "expiration": pl.Date} | schemas.POLARS,
     )
 
 
@@ -124,7 +125,7 @@ def test_pandas_reads_what_was_written(sealed, expected):
         assert found[name].notna().tolist() == there.to_list()
         moments = found[name].dropna().astype("int64").to_numpy()
         assert (moments == expected[name].filter(there).to_numpy()).all()
-    for name in ("strike", *schema.MEASURES, "underlying_price"):
+    for name in ("strike", *schemas.MEASURES, "underlying_price"):
         assert np.array_equal(found[name].to_numpy(), expected[name].to_numpy(), equal_nan=True)
     for name in ("root", "right"):
         assert found[name].astype(str).tolist() == expected[name].to_list()
@@ -163,7 +164,7 @@ def test_a_long_chain_has_several_groups_and_reads_back_as_one(tmp_path, frames,
         found = [(root, expiration, list(tables)) for root, expiration, tables in parquet.chains(file)]
     assert [(root, expiration) for root, expiration, _ in found] == CHAINS
     assert [table.num_rows for *_, tables in found for table in tables] == [50, 50, 50, 10] * len(CHAINS)
-    read_back(path, written)
+    read_back(path, schemas.GREEKS, written)
 
 
 def test_some_columns_of_the_chains_are_those_columns_of_all_of_them(sealed):
@@ -199,14 +200,14 @@ def test_statistics_and_page_indexes_are_there(sealed):
 
 
 def test_only_what_a_record_may_lack_is_nullable(sealed):
-    assert {field.name for field in pq.read_schema(sealed[0]) if field.nullable} == set(schema.OPTIONAL)
+    assert {field.name for field in pq.read_schema(sealed[0]) if field.nullable} == set(schemas.OPTIONAL)
 
 
 def test_the_footer_says_where_it_came_from(sealed):
     found = pq.read_metadata(sealed[0]).metadata
 
     assert found[b"spx_data.source_api"] == b"v3"
-    assert found[b"spx_data.schema_version"] == str(schema.VERSION).encode()
+    assert found[b"spx_data.schema_version"] == str(schemas.VERSION).encode()
     assert found[b"spx_data.records_sha256"].decode() == sealed[1].records_sha256
 
 
@@ -223,7 +224,7 @@ def test_nor_do_they_where_a_contract_comes_twice_at_one_stamp():
     twice = frame(1, strikes=1, stamps=2)
     twice = pl.concat([twice, twice.with_columns(bid=pl.col("bid") + 1), twice])
     day = [
-        schema.day_table(DAY, *CHAINS[0], settle(records).records)
+        schemas.GREEKS.table(DAY, *CHAINS[0], settle(records).records)
         for records in (twice, twice.reverse(), twice.sample(fraction=1, shuffle=True, seed=3))
     ]
 
@@ -237,7 +238,7 @@ def test_nor_do_they_where_a_contract_comes_twice_at_one_stamp():
 def test_nor_on_the_tables_that_a_chain_comes_in(cuts, piece):
     records = settle(frame(2)).records
     tables = [
-        schema.day_table(DAY, *CHAINS[0], records[begin:end])
+        schemas.GREEKS.table(DAY, *CHAINS[0], records[begin:end])
         for begin, end in itertools.pairwise([0, *sorted(cuts), len(records)])
     ]
     one, other = io.BytesIO(), io.BytesIO()
@@ -245,7 +246,7 @@ def test_nor_on_the_tables_that_a_chain_comes_in(cuts, piece):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(schema, "PIECE_ROWS", piece)
         for stream, parts in ((one, [pa.concat_tables(tables).combine_chunks()]), (other, tables)):
-            writer = DayWriter(stream, {})
+            writer = DayWriter(stream, schemas.GREEKS, {})
             writer.add(*CHAINS[0], parts)
             writer.close()
 
@@ -254,7 +255,7 @@ def test_nor_on_the_tables_that_a_chain_comes_in(cuts, piece):
 
 def test_a_table_is_asked_for_when_what_the_others_make_was_taken(monkeypatch):
     monkeypatch.setattr(schema, "PIECE_ROWS", 100)
-    table = schema.day_table(DAY, *CHAINS[0], settle(frame(2)).records)
+    table = schemas.GREEKS.table(DAY, *CHAINS[0], settle(frame(2)).records)
     asked = []
 
     def tables():
@@ -333,41 +334,54 @@ def test_a_column_that_a_day_was_sealed_without_is_null(sealed, tmp_path):
     rows = pa.concat_tables(tables)
     assert rows.column_names == ["root", "expiration", "bid", "underlying_price"]
     assert rows["underlying_price"].null_count == len(rows) > 0
-    assert rows["underlying_price"].type == schema.DAY.field("underlying_price").type
+    assert rows["underlying_price"].type == schemas.DAY.field("underlying_price").type
 
 
-def test_each_version_begins_as_the_one_before(monkeypatch):
-    more = (*columns.COLUMNS, columns.Column("offer", columns.Type.NUMBER, "dollars", since=2))
-    monkeypatch.setattr(columns, "COLUMNS", more)
+def test_each_version_begins_as_the_one_before():
+    known = columns.KINDS["greeks"]
+    later = columns.COLUMNS["rho"]._replace(since=2)
+    every = tuple(later if column.name == "rho" else column for column in known.every)
 
-    first, second = map(schema.Schema.of, (1, 2))
+    first, second = (schema.Schema.of(known._replace(every=every), version) for version in (1, 2))
 
-    assert first == schema.SCHEMAS[1]
-    assert second.day.names == [*first.day.names, "offer"]
-    assert second.record.names == [*first.record.names, "offer"]
+    assert second.day.names == [*first.day.names, "rho"]
+    assert second.record.names == [*first.record.names, "rho"]
+    assert [*first.day.names, "rho"] != schema.SCHEMAS["greeks"][1].day.names
+
+
+def test_a_column_is_the_same_in_every_kind():
+    every = [column for kind in columns.KINDS.values() for column in kind.every]
+
+    assert [column for column in every if column != columns.COLUMNS[column.name]] == []
 
 
 @pytest.mark.parametrize("told", [None, "", "0", "x", "1.0", "-1", "1" * 40, " 1", "²"])
 def test_a_version_that_is_none_is_refused(told):
     with pytest.raises(SchemaValidationError, match="does not say which version"):
-        parquet.version_of(told, Path("day.parquet"))
+        parquet.named("greeks", told, Path("day.parquet"))
+
+
+@pytest.mark.parametrize("told", [None, "", "greek", "Greeks"])
+def test_a_kind_that_is_none_is_refused(told):
+    with pytest.raises(SchemaValidationError, match=r"does not say which kind of records it holds \(greeks"):
+        parquet.named(told, "1", Path("day.parquet"))
 
 
 def test_a_version_of_tomorrow_is_no_damage():
-    with pytest.raises(OtherVersionError, match=f"is 99, and this one knows up to {schema.VERSION}"):
-        parquet.version_of("99", Path("day.parquet"))
+    with pytest.raises(OtherVersionError, match=f"is 99, and this one knows up to {schemas.VERSION}"):
+        parquet.named("greeks", "99", Path("day.parquet"))
 
 
 @pytest.mark.parametrize("row_group", [7, 64, 1000])
 def test_the_digest_does_not_depend_on_row_groups(row_group, sealed, tmp_path, monkeypatch):
     path, written = sealed
     other = tmp_path / "other.parquet"
-    with pq.ParquetFile(path) as file, pq.ParquetWriter(other, schema.DAY) as writer:
+    with pq.ParquetFile(path) as file, pq.ParquetWriter(other, schemas.DAY) as writer:
         for number in range(file.num_row_groups):
             writer.write_table(file.read_row_group(number), row_group_size=row_group)
 
     with pq.ParquetFile(other) as file:
-        assert parquet.contents(file, schema.VERSION).written == written
+        assert parquet.contents(file, schemas.GREEKS).written == written
 
 
 @given(seed=st.integers(0, 10_000), strikes=st.integers(1, 3), stamps=st.integers(1, 5))
@@ -376,8 +390,8 @@ def test_records_are_the_same_set_after_the_way_through_parquet(seed, strikes, s
     records = frame(seed, strikes, stamps)
     stream = io.BytesIO()
 
-    writer = DayWriter(stream, {})
-    writer.add(*CHAINS[0], [schema.day_table(DAY, *CHAINS[0], settle(records).records)])
+    writer = DayWriter(stream, schemas.GREEKS, {})
+    writer.add(*CHAINS[0], [schemas.GREEKS.table(DAY, *CHAINS[0], settle(records).records)])
     writer.close()
 
     found = in_ms(pl.read_parquet(stream.getvalue())).with_columns(pl.col("right").cast(pl.String))
@@ -388,7 +402,9 @@ def test_records_are_the_same_set_after_the_way_through_parquet(seed, strikes, s
 
 
 def test_what_was_written_reads_back(sealed):
-    read_back(*sealed)
+    path, written = sealed
+
+    read_back(path, schemas.GREEKS, written)
 
 
 @pytest.mark.parametrize("change", [{"rows": 1}, {"records_sha256": "0" * 64}])
@@ -397,7 +413,7 @@ def test_other_records_than_written_are_found(change, sealed):
     other = Written(**{"rows": written.rows, "records_sha256": written.records_sha256} | change)
 
     with pytest.raises(FileCorruptionError, match="records expected"):
-        read_back(path, other)
+        read_back(path, schemas.GREEKS, other)
 
 
 def test_another_schema_is_found(tmp_path, sealed):
@@ -405,7 +421,7 @@ def test_another_schema_is_found(tmp_path, sealed):
     pq.write_table(table, tmp_path / "other.parquet")
 
     with pytest.raises(FileCorruptionError, match="schema expected"):
-        read_back(tmp_path / "other.parquet", sealed[1])
+        read_back(tmp_path / "other.parquet", schemas.GREEKS, sealed[1])
 
 
 def test_a_flipped_byte_in_any_column_is_found(sealed):
@@ -424,7 +440,7 @@ def test_a_flipped_byte_in_any_column_is_found(sealed):
         bad[position] ^= 0x10
         path.write_bytes(bad)
         with pytest.raises(FileCorruptionError):
-            read_back(path, written)
+            read_back(path, schemas.GREEKS, written)
 
 
 def test_a_flipped_byte_anywhere_is_found_or_harms_no_record(sealed):
@@ -438,7 +454,7 @@ def test_a_flipped_byte_anywhere_is_found_or_harms_no_record(sealed):
         bad[position] ^= 1 << numbers.randrange(8)
         path.write_bytes(bad)
         try:
-            read_back(path, written)  # ended well: every record is what it was
+            read_back(path, schemas.GREEKS, written)  # ended well: every record is what it was
         except FileCorruptionError:
             found += 1
 
@@ -451,4 +467,4 @@ def test_a_cut_file_is_found(keep, sealed):
     path.write_bytes(path.read_bytes()[:keep])
 
     with pytest.raises(FileCorruptionError):
-        read_back(path, written)
+        read_back(path, schemas.GREEKS, written)

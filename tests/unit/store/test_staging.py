@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from tests import schemas
 
 from spx_data.errors import ApiConnectionError, FileCorruptionError, MissingFileError, SchemaValidationError
-from spx_data.market import schema
 from spx_data.market.records import Reject
 from spx_data.store import staging
 from spx_data.store.staging import Receipt
@@ -49,7 +49,7 @@ RECORDS = st.fixed_dictionaries(
         "strike": FLOATS,
         "right": st.sampled_from("CP"),
         "timestamp": st.integers(-(2**63), 2**63 - 1),
-        **{name: FLOATS | st.none() if name in schema.OPTIONAL else FLOATS for name in schema.MEASURES},
+        **{name: FLOATS | st.none() if name in schemas.OPTIONAL else FLOATS for name in schemas.MEASURES},
         "underlying_timestamp": st.integers(-(2**63), 2**63 - 1) | st.none(),
         "underlying_price": FLOATS | st.none(),
     }
@@ -57,7 +57,7 @@ RECORDS = st.fixed_dictionaries(
 
 
 def batch(*rows):
-    return pa.RecordBatch.from_pylist(list(rows), schema=schema.RECORD)
+    return pa.RecordBatch.from_pylist(list(rows), schema=schemas.RECORD)
 
 
 def row(strike=4700.0, right="C", timestamp=1_704_205_860_000, **values):
@@ -65,7 +65,7 @@ def row(strike=4700.0, right="C", timestamp=1_704_205_860_000, **values):
         "strike": strike,
         "right": right,
         "timestamp": timestamp,
-        **dict.fromkeys(schema.MEASURES, 0.25),
+        **dict.fromkeys(schemas.MEASURES, 0.25),
         "underlying_timestamp": timestamp - 8,
         "underlying_price": 4750.12,
     } | values
@@ -107,7 +107,7 @@ def test_records_are_json_lines_that_anybody_reads(rows, checkpoint, stage):
 
     names, *values = [json.loads(line) for line in checkpoint.records.read_text().splitlines()]
 
-    assert names == schema.RECORD.names
+    assert names == schemas.RECORD.names
     staged = [[each[name] for name in names] for each in (*rows, row(4710.0))]
     assert list(map(repr, values)) == list(map(repr, staged))
 
@@ -147,7 +147,7 @@ def test_many_blocks_are_one_table(checkpoint, stage, monkeypatch):
 
     found = staging.read_records(checkpoint, stage(batch(*rows)))
 
-    assert_frame_equal(found, pl.DataFrame(rows, schema=schema.polars_record()))
+    assert_frame_equal(found, pl.DataFrame(rows, schema=schemas.POLARS))
 
 
 def test_a_source_that_breaks_off_leaves_no_records(checkpoint):

@@ -98,7 +98,8 @@ def scan(
 
     layout = _layout(lake, data)
     chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
-    columns = _schema(max(chosen.values()) if schema_version is None else schema_version)
+    kind, newest = max(chosen.values())
+    columns = _schema(kind, newest if schema_version is None else schema_version)
     return pl.scan_parquet(
         [str(layout.parquet(date)) for date in chosen],
         glob=False,
@@ -109,18 +110,18 @@ def scan(
     )
 
 
-def _schema(version: int) -> pl.Schema:
-    """The columns of a *version* as Polars reads them."""
+def _schema(kind: str, version: int) -> pl.Schema:
+    """The columns of a *version* of a *kind* of records as Polars reads them."""
     import polars as pl
 
-    if version not in schema.SCHEMAS:
+    if version not in (known := schema.SCHEMAS[kind]):
         raise SchemaValidationError(
-            f"schema_version: there is no version {version!r}",
-            cure=f"Ask for one from 1 to {schema.VERSION}, or for none: the union of all",
+            f"schema_version: there is no version {version!r} of {kind}",
+            cure=f"Ask for one from 1 to {max(known)}, or for none: the union of all",
             what="schema_version",
             reason=repr(version),
         )
-    return pl.DataFrame(schema.SCHEMAS[version].day.empty_table()).schema
+    return pl.DataFrame(known[version].day.empty_table()).schema
 
 
 def sealed_paths(
@@ -170,8 +171,11 @@ def _chosen(
     missing: Missing,
     min_score: float | None,
     complete: bool | None,
-) -> dict[dt.date, int]:
-    """The days whose files `sealed_paths` gives, each with the version of its schema."""
+) -> dict[dt.date, tuple[str, int]]:
+    """The days whose files `sealed_paths` gives, each with the kind of its records and its schema's version.
+
+    A lake holds one kind.
+    """
     digests = _selected(layout, dates, missing)
     if verify:
         _check(layout, digests)
@@ -190,7 +194,7 @@ def _chosen(
         )
     if complete is None and (told := {date: why for date, why in lacking.items() if date in chosen}):
         _warn_of_incomplete(layout, told)
-    return {date: described[date]["schema_version"] for date in chosen}
+    return {date: (described[date]["records"], described[date]["schema_version"]) for date in chosen}
 
 
 def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:

@@ -202,11 +202,13 @@ def _misfit(layout: Layout, date: dt.date, passport: Passport) -> str | None:
     path = layout.parquet(date)
     try:
         footer = read_footer(path)
-        version = parquet.version_of(footer.schema_version, path)
+        columns = parquet.named(footer.records, footer.schema_version, path)
     except (FileCorruptionError, SchemaValidationError) as error:
         return error.cause
-    if version != passport["schema_version"]:
-        return f"its passport says schema version {passport['schema_version']}, its footer {version}"
+    if columns.kind != passport["records"]:
+        return f"its passport says that it holds {passport['records']}, its footer {columns.kind}"
+    if columns.version != passport["schema_version"]:
+        return f"its passport says schema version {passport['schema_version']}, its footer {columns.version}"
     if footer.dates != {date}:
         return f"its rows are of {named(sorted(footer.dates)) or 'no date'}"
     return None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, OtherVersionError, SchemaValidationError
 from spx_data.lake.verify.witnesses import Damage, Depth, Finding, Passport
-from spx_data.market import schema
+from spx_data.market.schema import Schema
 from spx_data.store import faults, parquet
 
 Progress = Callable[[float], None]  # told the share of the pages read so far
@@ -30,7 +30,8 @@ class Footer:
 
     rows: int
     records_sha256: str | None
-    schema_version: str | None  # as it is told
+    records: str | None  # their kind, as it is told
+    schema_version: str | None  # likewise
     dates: frozenset[dt.date]  # by the statistics of the column `date`
 
     @classmethod
@@ -42,13 +43,11 @@ class Footer:
                 if not isinstance(date, dt.date):
                     raise ValueError(f"the statistics of the column date are {date!r:.80}")
                 dates.add(date)
-        records, version = (
-            words.get(key.encode()) for key in (parquet.RECORDS_DIGEST_KEY, parquet.SCHEMA_VERSION_KEY)
-        )
+        records = words.get(parquet.RECORDS_DIGEST_KEY.encode())
         return cls(
             file.metadata.num_rows,
             records.decode() if records else None,
-            version.decode() if version else None,
+            *parquet.told_by(file),
             frozenset(dates),
         )
 
@@ -107,7 +106,7 @@ def look_inside(
 ) -> Inside:
     """Look into the Parquet of *date*: schema, rows, records and date, by its footer or by its pages.
 
-    It is judged by the version of the schema that it was sealed with.
+    It is judged by the kind of its records and the version of the schema that it was sealed with.
 
     Raises:
         OtherVersionError: this code does not know that version.
@@ -116,10 +115,10 @@ def look_inside(
     try:
         with opened(path) as file:
             footer = Footer.of(file)
-            version = parquet.version_of(footer.schema_version, path)
-            found, dates = [*_schema(file, version), *_described(footer, passport)], footer.dates
+            columns = parquet.named(footer.records, footer.schema_version, path)
+            found, dates = [*_schema(file, columns), *_described(footer, passport)], footer.dates
             if depth == "pages" and not any(each.damage is Damage.SCHEMA_DIFFERS for each in found):
-                read = parquet.contents(file, version, partial(_told, progress, footer.rows))
+                read = parquet.contents(file, columns, partial(_told, progress, footer.rows))
                 found += _recomputed(read, footer)
                 dates = read.dates
     except OtherVersionError:
@@ -148,9 +147,9 @@ def _told(progress: Progress, of: int, rows: int) -> None:
     progress(min(rows / max(of, 1), 1))
 
 
-def _schema(file: pq.ParquetFile, version: int) -> Iterator[Finding]:
-    """Where the columns are not those of the version that the file was sealed with."""
-    found, day = file.schema_arrow, schema.SCHEMAS[version].day
+def _schema(file: pq.ParquetFile, columns: Schema) -> Iterator[Finding]:
+    """Where the columns are not those that the file says it was sealed with."""
+    found, day = file.schema_arrow, columns.day
     if found.equals(day):
         return
     names = dict(zip(day.names, day, strict=True))
@@ -167,9 +166,10 @@ def _described(footer: Footer, passport: Passport | None) -> Iterator[Finding]:
     """
     if passport is None:
         return
-    if str(passport.schema_version) != footer.schema_version:
-        says = f"the passport says {passport.schema_version}"
-        yield Finding(Damage.SCHEMA_DIFFERS, f"the footer has version {footer.schema_version}, {says}")
+    if (passport.records, str(passport.schema_version)) != (footer.records, footer.schema_version):
+        says = f"the passport says {passport.schema_version} of {passport.records}"
+        text = f"the footer has version {footer.schema_version} of {footer.records}, {says}"
+        yield Finding(Damage.SCHEMA_DIFFERS, text)
     if passport.rows != footer.rows:
         yield Finding(
             Damage.ROWS_DIFFER, f"the footer has {footer.rows:,} rows, the passport says {passport.rows:,}"

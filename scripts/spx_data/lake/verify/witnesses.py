@@ -145,6 +145,7 @@ class Passport:
     records_sha256: str | None = None
     rejects_sha256: str | None = None  # of the file of bad records; None where there is to be none
     dataset: Mapping[str, Any] | None = None
+    records: str | None = None  # their kind
     schema_version: int | None = None
     finding: Finding | None = None
 
@@ -189,6 +190,7 @@ def _passport(found: str, document: dict[str, Any]) -> Passport:
         records_sha256=_digest(document, "records_sha256"),
         rejects_sha256=(document.get("rejects") or {}).get("sha256"),
         dataset=document.get("dataset"),
+        records=document.get("records"),
         schema_version=document.get("schema_version"),
     )
 

@@ -148,10 +148,11 @@ class SealedDay:
         entries = {(entry.chain.root, entry.chain.expiration): entry for entry in listing.chains}
         told = {chain.key: chain for chain in self.chains}
         rejects, conflicts = self._rejects()
+        names = schema.newest(listing.dataset["records"]).record.names
         with self._file() as file:
-            for root, expiration, tables in parquet.chains(file, schema.RECORD.names):
+            for root, expiration, tables in parquet.chains(file, names):
                 key = root, expiration
-                records = (_frame(rows, schema.RECORD.names) for rows in tables)
+                records = (_frame(rows, names) for rows in tables)
                 stage = _Stage(there, window, listing, entries[key], told[key])
                 stage.records(records, conflicts[key], rejects[key], whole=key not in asked)
         for key, chain in told.items():
@@ -202,11 +203,13 @@ class _Stage:
         roll = Roll(self.entry, self.window)
 
         def every() -> Iterator[pl.DataFrame]:
+            names: list[str] = []
             for frame in records:
                 roll.census.add_records(frame)
+                names = frame.columns
                 yield frame
             if versions:
-                yield pl.DataFrame(versions, schema=schema.polars_record())
+                yield pl.DataFrame(versions, schema=schema.polars_record(names))
 
         contracts, rows, size, checksum = staging.write_records(self.checkpoint, every())
         evidence = self.told.evidence(evidence_of(roll))
@@ -249,6 +252,5 @@ def _settled(evidence: SecondOpinion) -> SecondOpinion:
 
 
 def _frame(rows: pa.Table, names: list[str]) -> pl.DataFrame:
-    """Rows of a sealed file as records (`schema.RECORD`), of which only the columns *names*."""
-    wanted = pa.schema([schema.RECORD.field(name) for name in names])
-    return pl.DataFrame(rows.select(names).cast(wanted))
+    """Rows of a sealed file as records, of which only the columns *names*."""
+    return pl.DataFrame(rows.select(names).cast(schema.records(names)))

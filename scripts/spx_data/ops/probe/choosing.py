@@ -17,7 +17,6 @@ import polars as pl
 
 from spx_data.fill.lacking import Contract as Contract
 from spx_data.fill.lacking import listed_contracts
-from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain, true_expiration
 from spx_data.market.dates import ZONE
 from spx_data.market.products import Product
@@ -175,7 +174,7 @@ def of_contract(records: pl.DataFrame, one: Contract) -> pl.DataFrame:
 
 
 def census(records: pl.DataFrame) -> pl.DataFrame:
-    """One row for each contract of *records* (`schema.RECORD`), those near the underlying first.
+    """One row for each contract of *records*, those near the underlying first.
 
     Its columns: right, strike, rows, first and last (stamps), and holes, late and early: whether it lacks
     such stamps of those that any contract has.
@@ -240,8 +239,8 @@ def _middle(listed: ListedChain, most: int) -> list[Contract]:
     return contracts[begin : begin + most]
 
 
-def _oddities() -> dict[str, pl.Expr]:
-    """What is odd, of records in the order of `schema.RECORD_KEY`."""
+def _oddities(names: Iterable[str]) -> dict[str, pl.Expr]:
+    """What is odd, of records with the columns *names*, in the order of `schema.RECORD_KEY`."""
     bid, ask = pl.col("bid"), pl.col("ask")
     none = (bid == 0) & (ask == 0)
     failed = (pl.col("iv_error") >= FAILED) & (bid > 0) & (ask > 0) & (pl.col("underlying_price") > 0)
@@ -254,12 +253,12 @@ def _oddities() -> dict[str, pl.Expr]:
         NO_BID: (bid == 0) & (ask > 0),
         UNSOLVED: failed,
         REPEATED: ((bid == bid.shift()) & (ask == ask.shift())).over(_CONTRACT).fill_null(value=False),
-    } | {f"{BLANK}{name}": pl.col(name).is_null() for name in schema.OPTIONAL}
+    } | {f"{BLANK}{name}": pl.col(name).is_null() for name in names}
 
 
 def first_odd(records: pl.DataFrame, oddity: str) -> dict[str, Any] | None:
     """The first row with an *oddity*: of the lowest strike, its call before its put, the earliest stamp."""
-    found = records.filter(_oddities()[oddity])
+    found = records.filter(_oddities(records.columns)[oddity])
     return found.row(0, named=True) if len(found) else None
 
 
@@ -278,7 +277,7 @@ def odd_contracts(records: pl.DataFrame) -> set[Contract]:
     """The contracts without which what is found in a chain's *records* would not be the same."""
     if not len(records):
         return set()
-    told = (first_odd(records, oddity) for oddity in _oddities())
+    told = (first_odd(records, oddity) for oddity in _oddities(records.columns))
     chosen: set[Contract] = {(row["right"], row["strike"]) for row in told if row}
     chosen |= {one for lack in LACKS if (one := first_lacking(records, lack))}
     chosen |= set(near_money(records).select(_CONTRACT).unique().rows())

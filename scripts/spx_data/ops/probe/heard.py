@@ -123,7 +123,7 @@ class Heard:
     listed: Listed | None = None
     reported: Reported | None = None
     hours: VendorHours | None = None
-    # `schema.RECORD`, by strike, right and timestamp; of a whole chain those of the contracts that tell.
+    # By strike, right and timestamp; of a whole chain those of the contracts that tell.
     records: pl.DataFrame | None = None
     rows: int = 0  # records of the whole answer
     there: frozenset[Contract] = frozenset()  # its contracts, as right and strike

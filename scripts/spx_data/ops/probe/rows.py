@@ -14,7 +14,6 @@ import polars as pl
 
 from spx_data.errors import ApiDataNotFoundError
 from spx_data.fill.lacking import listed_contracts
-from spx_data.market import schema
 from spx_data.market.second_opinion import Lack, contract
 from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import Heard, Story, Topic
@@ -217,7 +216,7 @@ class _Pair:
     def other(self) -> tuple[int, str] | None:
         """The first stamp and column in which the two differ."""
         both = self.of_chain.join(self.own, on="timestamp", suffix=" own").sort("timestamp")
-        for name in schema.RECORD.names[3:]:
+        for name in self.own.columns[3:]:
             differs = both.filter(pl.col(name).ne_missing(pl.col(f"{name} own")))
             if len(differs):
                 return differs["timestamp"][0], name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from spx_data.errors import ApiResponseInvalidError
-from spx_data.market import schema
+from spx_data.market.columns import COLUMNS
 from spx_data.market.second_opinion import READINGS
 from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Raw, Story, Topic
@@ -278,9 +278,9 @@ def blanks(story: Story) -> Seen | None:
     if not heard:
         return None
     for each in heard:
-        columns = [name for name in schema.OPTIONAL if each.nulls.get(name)]
-        if columns:
-            return _of_columns(each, columns)
+        lacking = [name for name in COLUMNS if each.nulls.get(name)]
+        if lacking:
+            return _of_columns(each, lacking)
     return Seen(
         "no cell of any history is blank, null or NaN", True, "such a value would be null in its record"
     )

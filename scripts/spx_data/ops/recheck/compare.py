@@ -13,20 +13,18 @@ import functools
 import math
 import operator
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.errors import SchemaValidationError
 from spx_data.market import schema
 from spx_data.market.second_opinion import contract
+from spx_data.ops.recheck import reading
 from spx_data.ops.recheck.differences import (
     ADDED,
     EXAMPLES,
@@ -36,18 +34,13 @@ from spx_data.ops.recheck.differences import (
     Differences,
     Example,
 )
-from spx_data.store import parquet
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _KEY = schema.RECORD_KEY
-_MODEL = frozenset(schema.MEASURES) - {"bid", "ask", "iv_error"}
-_AT_ONCE = 1 << 16  # rows: to match one with its counterpart takes several times its own memory
-_NO_VOLATILITY = 100.0  # iv_error's mark of failure
-VALUES = tuple(name for name in schema.RECORD.names if name not in _KEY)
-# A chain's root and expiration, and its rows as `schema.RECORD`, some at a time.
-ChainRows = tuple[str, dt.date, Iterator[pl.DataFrame]]
+_FAILURE, _NO_VOLATILITY = "iv_error", 100.0  # the column, and the mark of failure in it
+_OBSERVED = frozenset({"bid", "ask", _FAILURE, "underlying_timestamp", "underlying_price"})
 
 
 def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> Differences:
@@ -59,71 +52,31 @@ def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> D
 
     Raises:
         MissingFileError: one of them is not there.
-        SchemaValidationError: one of them has other columns than its version of the schema.
+        SchemaValidationError: one of them has other columns than its version of the schema, or they hold
+            records of different kinds.
         OtherVersionError: one of them is of a version that this code does not know.
         FileCorruptionError: one of them has a page that cannot be read or fails its checksum.
     """
-    old = _footer(before)
-    new = _footer(after) if after else _Footer(None, 0, old.columns)
+    old = reading.footer(before)
+    new = reading.footer(after) if after else reading.Footer(None, 0, old.schema)
+    if old.schema.kind != new.schema.kind:
+        finding = f"{before} holds {old.schema.kind}, {after} {new.schema.kind}"
+        raise SchemaValidationError(
+            finding, cure="Compare days of one kind of records", what=str(after), reason=finding
+        )
     found = Differences(old.rows, new.rows)
     if old.digest is not None and old.digest == new.digest:
         return found
-    names = min(old.columns, new.columns, key=len)
-    there = _chains(before, names), _chains(after, names) if after else iter(())
-    for root, expiration, *sides in side_by_side(*there):
+    names = min(old.schema.record.names, new.schema.record.names, key=len)
+    there = reading.chains(before, names), reading.chains(after, names) if after else iter(())
+    for root, expiration, before_it, after_it in side_by_side(*there):
         changes = (
-            compare_chain(root, expiration, *rows, across_apis=across_apis) for rows in stretches(*sides)
+            compare_chain(root, expiration, *rows, across_apis=across_apis)
+            for rows in stretches(before_it, after_it, names)
         )
         if change := functools.reduce(operator.add, changes):
             found.chains.append(change)
     return found
-
-
-class _Footer(NamedTuple):
-    """What the footer of a file says: the digest of the records, their number, and their columns."""
-
-    digest: bytes | None
-    rows: int
-    columns: Sequence[str]
-
-
-def _footer(path: Path) -> _Footer:
-    with _explained(path), pq.ParquetFile(path) as file:
-        columns = parquet.schema_of(path, file).record.names
-        digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
-        return _Footer(digest, file.metadata.num_rows, columns)
-
-
-def _chains(path: Path, names: Sequence[str]) -> Iterator[ChainRows]:
-    """The chains of *path* with the columns *names*, each page checked against its checksum."""
-    with _explained(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
-        for root, expiration, tables in parquet.chains(file, names):
-            yield root, expiration, _records(path, tables)
-
-
-def _records(path: Path, tables: Iterator[pa.Table]) -> Iterator[pl.DataFrame]:
-    """A chain's rows as `schema.RECORD`, some at a time; null in the columns that were not read."""
-    with _explained(path):
-        for rows in tables:
-            records = schema.widened(rows, schema.RECORD.names).cast(schema.RECORD)
-            yield from pl.DataFrame(records).iter_slices(_AT_ONCE)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        parquet.raise_if_the_systems(error, path)
-        raise FileCorruptionError(
-            f"{path} cannot be read: {error}",
-            cure="`spx-data verify` moves a damaged day away, and the next run fetches it anew",
-            path=path,
-            expected="a Parquet file with good page checksums",
-            actual=str(error),
-        ) from error
 
 
 def compare_chain(
@@ -134,15 +87,16 @@ def compare_chain(
     *,
     across_apis: bool = False,
 ) -> ChainChange:
-    """What became of one chain, or of some strikes of it, *before* and *after* in `schema.RECORD`.
+    """What became of one chain, or of some strikes of it: its records *before* and *after*, alike in columns.
 
     With *across_apis*, rows without an underlying are left out, which v3 sends and v2 does not, and what a
     model says where both versions found no volatility (docs/wire.md, 2.1 and 2.2).
     """
-    if across_apis:
+    modelled = across_apis and _FAILURE in before.columns
+    if modelled:
         before, after = (rows.filter(pl.col("underlying_price") != 0) for rows in (before, after))
     pairs = pair(before, after)
-    failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if across_apis else np.False_
+    failed = _failed(before)[pairs.old] & _failed(after)[pairs.new] if modelled else np.False_
     here, there = (functools.partial(_example, root, expiration, rows) for rows in (before, after))
     columns: dict[str, ColumnChange] = {}
     examples: list[Example] = []
@@ -177,18 +131,23 @@ def _changes(
     before: pl.DataFrame, after: pl.DataFrame, pairs: Pairs, failed: Mask | np.bool_
 ) -> Iterator[tuple[str, npt.NDArray[Any], npt.NDArray[Any], Mask]]:
     """Each column in which matched rows differ: its name, the values of all of them, and where they do."""
-    for name in VALUES:
+    for name in _values_of(before):
         old, new = values(before[name])[pairs.old], values(after[name])[pairs.new]
         differs = bits(old) != bits(new)
-        if name in _MODEL:
+        if name not in _OBSERVED:
             differs &= ~failed
         if differs.any():
             yield name, old, new, differs
 
 
+def _values_of(rows: pl.DataFrame) -> list[str]:
+    """The columns that a match is compared by."""
+    return [name for name in rows.columns if name not in _KEY]
+
+
 def _failed(rows: pl.DataFrame) -> Mask:
     """Where the vendor's search for a volatility failed, so that it and the greeks are leftovers."""
-    return np.asarray(rows["iv_error"].to_numpy() >= _NO_VOLATILITY)
+    return np.asarray(rows[_FAILURE].to_numpy() >= _NO_VOLATILITY)
 
 
 def _said(value: np.generic) -> float | int | None:
@@ -263,9 +222,9 @@ def pair(before: pl.DataFrame, after: pl.DataFrame) -> Pairs:
 
 def _twins(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The row numbers, in each, of rows that the other has too, bit for bit, counted as often as both do."""
-    names = schema.RECORD.names
+    names = before.columns
     old, new = (
-        frame.with_columns(pl.Series(name, bits(values(frame[name]))) for name in VALUES)
+        frame.with_columns(pl.Series(name, bits(values(frame[name]))) for name in _values_of(frame))
         .with_row_index("row")
         .with_columns(nth=pl.int_range(pl.len()).over(names))
         for frame in (before, after)
@@ -291,7 +250,7 @@ def bits(values: npt.NDArray[Any]) -> Numbers:
 
 
 def side_by_side(
-    before: Iterator[ChainRows], after: Iterator[ChainRows]
+    before: Iterator[reading.ChainRows], after: Iterator[reading.ChainRows]
 ) -> Iterator[tuple[str, dt.date, Iterator[pl.DataFrame], Iterator[pl.DataFrame]]]:
     """Every chain of either, in sealed order, with its rows in each; none where it has none."""
     old, new = next(before, None), next(after, None)
@@ -311,9 +270,9 @@ def side_by_side(
 class _Reel:
     """One version of a chain, sorted by strike, as far as it is read and not yet given."""
 
-    def __init__(self, more: Iterator[pl.DataFrame]) -> None:
+    def __init__(self, more: Iterator[pl.DataFrame], names: Sequence[str]) -> None:
         self._more = more
-        self.rows = pl.DataFrame(schema=schema.polars_record())
+        self.rows = pl.DataFrame(schema=schema.polars_record(names))
         self.last = -np.inf  # the last strike that is read; nothing comes after infinity
         self.read_on()
 
@@ -334,10 +293,13 @@ class _Reel:
 
 
 def stretches(
-    before: Iterator[pl.DataFrame], after: Iterator[pl.DataFrame]
+    before: Iterator[pl.DataFrame], after: Iterator[pl.DataFrame], names: Sequence[str]
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Two versions of a chain by the same ranges of strikes, ascending: each as far as both are read."""
-    old, new = _Reel(before), _Reel(after)
+    """Two versions of a chain by the same ranges of strikes, ascending: each as far as both are read.
+
+    Both have the columns *names*.
+    """
+    old, new = _Reel(before, names), _Reel(after, names)
     while True:
         # Of the strike that was read last there may be more.
         whole = min(old.last, new.last)

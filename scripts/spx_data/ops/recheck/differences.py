@@ -1,6 +1,6 @@
 """What two versions of a trading date say differently: counts, places and a few examples.
 
-Units are those of the columns (`market.schema`); stamps are milliseconds.
+Units are those of the columns (`market.columns`); stamps are milliseconds.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from spx_data.market import schema
+from spx_data.market import columns
+from spx_data.market.columns import Type
+from spx_data.market.dates import ZONE
 
 EXAMPLES = 3  # of each column, and of added and removed rows
 REMOVED, ADDED = "row removed", "row added"
 
-_KINDS = (*schema.RECORD.names, REMOVED, ADDED)
-_ZONE = ZoneInfo(schema.ZONE)
-_STAMPS = frozenset({"timestamp", "underlying_timestamp"})
+_KINDS = (*columns.COLUMNS, REMOVED, ADDED)
+_ZONE = ZoneInfo(ZONE)
+_STAMPS = frozenset(each.name for each in columns.COLUMNS.values() if each.type is Type.STAMP)
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,12 @@ class ChainChange:
 
 
 def _together(chains: Iterable[ChainChange]) -> dict[str, ColumnChange]:
-    """The columns that have changed cells in any of *chains*, in the schema's order."""
+    """The columns that have changed cells in any of *chains*, in their order."""
     total: dict[str, ColumnChange] = {}
     for chain in chains:
         for name, change in chain.columns.items():
             total[name] = total[name] + change if name in total else change
-    return {name: total[name] for name in schema.RECORD.names if name in total}
+    return {name: total[name] for name in columns.COLUMNS if name in total}
 
 
 def _by_right(contracts: Iterable[str]) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ class Differences:
 
     @property
     def columns(self) -> dict[str, ColumnChange]:
-        """The columns that have changed cells, in the schema's order."""
+        """The columns that have changed cells, in their order."""
         return _together(self.chains)
 
     @property

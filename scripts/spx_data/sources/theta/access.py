@@ -78,8 +78,10 @@ def connect(
     gate: Gate,
     tap: Tap | None,
     expect: Wire | None,
+    records: str,
 ) -> Source:
     """The terminal as a `Source`: see `sources.access.connect`."""
+    from spx_data.market import schema
     from spx_data.sources.theta.transport import Transport, ignore
     from spx_data.sources.theta.v2 import V2
     from spx_data.sources.theta.v3 import V3
@@ -94,4 +96,4 @@ def connect(
         unended=expect is not None and expect.unended,
     )
     loosely = expect is not None and expect.reading != "typed"
-    return (V3 if terminal.api == "v3" else V2)(transport, terminal, loosely=loosely)
+    return (V3 if terminal.api == "v3" else V2)(transport, terminal, schema.newest(records), loosely=loosely)

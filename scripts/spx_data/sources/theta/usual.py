@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from spx_data.market.columns import GREEKS
 from spx_data.sources.theta import v2, v3
 
 # Layouts of the JSON of a contract by itself.
@@ -35,7 +36,7 @@ class Usual:
 
 USUAL: Mapping[str, Usual] = {
     "v3": Usual(
-        columns=v3.HISTORY_COLUMNS,
+        columns=v3.history_columns(GREEKS),
         stamps={"timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}"},
         dates={"expiration": r"\d{4}-\d\d-\d\d"},
         rights={"right": "CALL|PUT"},
@@ -48,7 +49,7 @@ USUAL: Mapping[str, Usual] = {
         expirations_as_json=False,
     ),
     "v2": Usual(
-        columns=v2.HISTORY_COLUMNS,
+        columns=v2.history_columns(GREEKS),
         stamps={"ms_of_day": _MS, "date": r"\d{8}"},
         dates={"expiration": r"\d{8}"},
         rights={"right": "[CP]"},

@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market import schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
+from spx_data.market.columns import GREEKS
 from spx_data.market.records import Asked, Rejects
+from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import bodies, errors, health, json_text, limits, tables, wire_rows
@@ -33,16 +35,9 @@ _CONTRACT: dict[str, pa.DataType] = {
     "strike": pa.int32(),  # up to two million dollars
     "right": tables.WORD,
 }
-_TICK: dict[str, pa.DataType] = {
-    "ms_of_day": pa.int64(),
-    **dict.fromkeys(schema.SOURCE_MEASURES, pa.float64()),
-    "ms_of_day2": pa.int64(),
-    "underlying_price": pa.float64(),
-    "date": pa.int64(),
-}
-_GREEKS = _CONTRACT | _TICK
-HISTORY_COLUMNS = tuple(_GREEKS)  # in the wire's own order
-_OPTIONAL = (*schema.SOURCE_OPTIONAL, "ms_of_day2")
+_STAMPED = {"ms_of_day": pa.int64()}, {"ms_of_day2": pa.int64()}
+# Of each kind of records, under the path of all histories (docs/wire.md, 2 and 6).
+_HISTORIES = {GREEKS: "greeks"}
 
 
 class V2:
@@ -51,9 +46,12 @@ class V2:
     api = "v2"
     greeks_version = GREEKS_VERSION
 
-    def __init__(self, transport: Transport, terminal: Terminal, *, loosely: bool = False) -> None:
+    def __init__(
+        self, transport: Transport, terminal: Terminal, records: Schema, *, loosely: bool = False
+    ) -> None:
         self._transport, self._loosely = transport, loosely
-        self._terminal = terminal
+        self._terminal, self._records = terminal, records
+        self._name, self._tick = _HISTORIES[records.kind], _tick(records)
         self.base_url = transport.base_url
 
     def close(self) -> None:
@@ -106,9 +104,10 @@ class V2:
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
     ) -> Iterator[pa.RecordBatch]:
-        """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        read = self._reader(_GREEKS, lambda batch: _validated(batch, chain, window), rejects)
-        path, most = "/v2/bulk_hist/option/greeks", limits.history(window, contracts)
+        """The records of *chain* at every stamp of *window*."""
+        columns = _CONTRACT | self._tick
+        read = self._reader(columns, lambda batch: self._validated(batch, chain, window), rejects)
+        path, most = f"/v2/bulk_hist/option/{self._name}", limits.history(window, contracts)
         yield from self._tables(path, self._asked(chain, window), read, most)
 
     def contract_history(
@@ -132,11 +131,12 @@ class V2:
                 pa.repeat(pa.scalar(contract[name], _plain(kind)), len(ticks)).cast(kind)
                 for name, kind in _CONTRACT.items()
             ]
-            whole = pa.RecordBatch.from_arrays([*constant, *ticks.columns], names=list(_GREEKS))
-            return _validated(whole, chain, window)
+            names = [*_CONTRACT, *self._tick]
+            whole = pa.RecordBatch.from_arrays([*constant, *ticks.columns], names=names)
+            return self._validated(whole, chain, window)
 
-        read = self._reader(_TICK, sift, rejects)
-        yield from self._tables("/v2/hist/option/greeks", parameters, read, limits.history(window, 1))
+        read = self._reader(self._tick, sift, rejects)
+        yield from self._tables(f"/v2/hist/option/{self._name}", parameters, read, limits.history(window, 1))
 
     def hours(self, _: dt.date, /) -> VendorHours | None:
         """None: this API has no calendar (docs/wire.md, 7)."""
@@ -154,6 +154,21 @@ class V2:
             "use_csv": "true" if self._terminal.format == "csv" else "false",
         }
 
+    def _validated(
+        self, batch: pa.RecordBatch, chain: Chain, window: Window
+    ) -> tuple[pa.RecordBatch, Mapping[int, str]]:
+        columns = {
+            "root": batch["root"],
+            "expiration": _words(batch["expiration"]),
+            "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
+            "right": batch["right"],
+            "ms_of_day": pc.add(batch["ms_of_day"], wire_rows.days_later(batch["date"], chain.date)),
+        }
+        if "ms_of_day2" in batch.schema.names:
+            columns["underlying_ms_of_day"] = batch["ms_of_day2"]
+        asked = Asked(chain.root, chain.listed.isoformat(), window)
+        return wire_rows.validated(batch, columns, chain, asked, self._records)
+
     def _reader(self, columns: tables.Columns, sift: tables.Validate, rejects: Rejects | None) -> _Reader:
         """What reads the records on a page of history."""
 
@@ -166,7 +181,7 @@ class V2:
                 sift,
                 put_up_with,
                 asked=asked,
-                optional=_OPTIONAL,
+                optional=wire_rows.optional(self._records),
                 loosely=self._loosely,
             )
 
@@ -256,18 +271,14 @@ def _address(url: str) -> _Address:
     return parts.path, frozenset(parse_qsl(parts.query))
 
 
-def _validated(
-    batch: pa.RecordBatch, chain: Chain, window: Window
-) -> tuple[pa.RecordBatch, Mapping[int, str]]:
-    columns = {
-        "root": batch["root"],
-        "expiration": _words(batch["expiration"]),
-        "strike": pc.divide(batch["strike"].cast(pa.float64()), _THOUSANDTHS),
-        "right": batch["right"],
-        "ms_of_day": pc.add(batch["ms_of_day"], wire_rows.days_later(batch["date"], chain.date)),
-        "underlying_ms_of_day": batch["ms_of_day2"],
-    }
-    return wire_rows.validated(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))
+def _tick(records: Schema) -> dict[str, pa.DataType]:
+    """The columns of a row that does not say whose it is, in the wire's own order."""
+    return wire_rows.columns({}, *_STAMPED, records) | {"date": pa.int64()}
+
+
+def history_columns(kind: str) -> tuple[str, ...]:
+    """The columns of a history of *kind*, in the wire's own order."""
+    return tuple(_CONTRACT | _tick(schema.newest(kind)))
 
 
 def _words(column: pa.Array) -> pa.DictionaryArray:

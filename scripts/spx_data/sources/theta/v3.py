@@ -11,13 +11,16 @@ import pyarrow.compute as pc
 
 from spx_data.market import chains, schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
+from spx_data.market.columns import GREEKS
 from spx_data.market.records import Asked, Rejects
+from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import errors, health, limits, tables, wire_rows
-from spx_data.sources.theta.transport import Transport
+from spx_data.sources.theta.transport import Answer, Transport
 
-_HISTORY = "/v3/option/history/greeks/first_order"
+# Of each kind of records, under the path of all histories (docs/wire.md, 11.2).
+_HISTORIES = {GREEKS: "greeks/first_order"}
 _STAMP = pa.timestamp("ms")
 _CONTRACT: dict[str, pa.DataType] = {
     "symbol": tables.WORD,
@@ -26,24 +29,9 @@ _CONTRACT: dict[str, pa.DataType] = {
     "right": tables.WORD,
 }
 _EXPIRATION: dict[str, pa.DataType] = {"symbol": tables.WORD, "expiration": tables.WORD}
-_FIRST_ORDER: dict[str, pa.DataType] = {
-    **_CONTRACT,
-    "timestamp": _STAMP,
-    **dict.fromkeys(schema.SOURCE_MEASURES, pa.float64()),
-    "underlying_timestamp": _STAMP,
-    "underlying_price": pa.float64(),
-}
-HISTORY_COLUMNS = tuple(_FIRST_ORDER)  # in the wire's own order
+_STAMPED = {"timestamp": _STAMP}, {"underlying_timestamp": _STAMP}
 # Long requests of one client came with a date and a time of day (docs/wire.md, 16).
-_DATED: dict[str, pa.DataType] = {
-    **_CONTRACT,
-    "date": pa.int64(),
-    "ms_of_day": pa.int64(),
-    **dict.fromkeys(schema.SOURCE_MEASURES, pa.float64()),
-    "ms_of_day2": pa.int64(),
-    "underlying_price": pa.float64(),
-}
-_OPTIONAL = (*schema.SOURCE_OPTIONAL, "ms_of_day2")
+_DATED = {"date": pa.int64(), "ms_of_day": pa.int64()}, {"ms_of_day2": pa.int64()}
 _CALENDAR: dict[str, pa.DataType] = {"type": tables.WORD, "open": tables.WORD, "close": tables.WORD}
 _RIGHTS = {"C": "call", "P": "put"}
 
@@ -53,9 +41,12 @@ class V3:
 
     api = "v3"
 
-    def __init__(self, transport: Transport, terminal: Terminal, *, loosely: bool = False) -> None:
+    def __init__(
+        self, transport: Transport, terminal: Terminal, records: Schema, *, loosely: bool = False
+    ) -> None:
         self._transport, self._loosely = transport, loosely
-        self._terminal = terminal
+        self._terminal, self._records = terminal, records
+        self._history = f"/v3/option/history/{_HISTORIES[records.kind]}"
         self.greeks_version = terminal.greeks_version
         self.base_url = transport.base_url
 
@@ -106,16 +97,16 @@ class V3:
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
     ) -> Iterator[pa.RecordBatch]:
-        """First-order greeks of *chain* at every stamp of *window*, as batches of `schema.RECORD`."""
-        yield from self._first_order(chain, window, {}, rejects, contracts)
+        """The records of *chain* at every stamp of *window*."""
+        yield from self._rows_of(chain, window, {}, rejects, contracts)
 
     def contract_history(
         self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Like `history`, of one contract of *chain*; *right* is C or P."""
         only = {"strike": f"{strike:.3f}", "right": _RIGHTS[right]}
-        for batch in self._first_order(chain, window, only, rejects, contracts=1):
-            wire_rows.check_contract(batch, right, strike, self.base_url + _HISTORY)
+        for batch in self._rows_of(chain, window, only, rejects, contracts=1):
+            wire_rows.check_contract(batch, right, strike, self.base_url + self._history)
             yield batch
 
     def hours(self, date: dt.date, /) -> VendorHours | None:
@@ -134,7 +125,7 @@ class V3:
             except ValueError as error:
                 raise errors.invalid(answer.url, f"is no calendar: {error}", "one date's hours") from error
 
-    def _first_order(
+    def _rows_of(
         self, chain: Chain, window: Window, only: dict[str, str], rejects: Rejects | None, contracts: int
     ) -> Iterator[pa.RecordBatch]:
         parameters = {
@@ -149,19 +140,17 @@ class V3:
             **only,
         }
         with self._transport.get(
-            _HISTORY,
+            self._history,
             parameters,
             silence_seconds=self._terminal.history_timeout_seconds,
             ceiling=limits.history(window, contracts),
         ) as answer:
-            yield from tables.valid_rows(
+            yield from read(
                 answer,
-                _FIRST_ORDER,
-                lambda batch: _validated(batch, chain, window),
+                self._records,
+                lambda batch: validated(batch, chain, window, self._records),
                 Rejects(strict=True) if rejects is None else rejects,
                 asked=self._terminal.format,
-                optional=_OPTIONAL,
-                otherwise=_DATED,
                 loosely=self._loosely,
             )
 
@@ -170,22 +159,53 @@ def _contract(row: dict[str, Any]) -> Contract:
     return row["symbol"], row["expiration"], row["strike"], row["right"]
 
 
-def _validated(
-    batch: pa.RecordBatch, chain: Chain, window: Window
+def history_columns(kind: str) -> tuple[str, ...]:
+    """The columns of a history of *kind*, in the wire's own order."""
+    return tuple(wire_rows.columns(_CONTRACT, *_STAMPED, schema.newest(kind)))
+
+
+def read(
+    answer: Answer,
+    records: Schema,
+    validate: tables.Validate,
+    rejects: Rejects,
+    *,
+    asked: str,
+    loosely: bool = False,
+) -> Iterator[pa.RecordBatch]:
+    """The *records* that *validate* makes of a history; see `tables.valid_rows`."""
+    return tables.valid_rows(
+        answer,
+        wire_rows.columns(_CONTRACT, *_STAMPED, records),
+        validate,
+        rejects,
+        asked=asked,
+        optional=wire_rows.optional(records),
+        otherwise=wire_rows.columns(_CONTRACT, *_DATED, records),
+        loosely=loosely,
+    )
+
+
+def validated(
+    batch: pa.RecordBatch, chain: Chain, window: Window, records: Schema
 ) -> tuple[pa.RecordBatch, Mapping[int, str]]:
-    if "timestamp" in batch.schema.names:
-        zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
+    """Rows of a history of *chain* as *records*; see `wire_rows.validated`."""
+    names = batch.schema.names
+    zero = pa.scalar(chains.naive_midnight_ms(chain.date), pa.int64())
+    if "timestamp" in names:
         stamp = pc.subtract(batch["timestamp"].cast(pa.int64()), zero)
-        underlying_stamp = pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero)
     else:
         stamp = pc.add(batch["ms_of_day"], wire_rows.days_later(batch["date"], chain.date))
-        underlying_stamp = batch["ms_of_day2"]
     columns = {
         "root": batch["symbol"],
         "expiration": batch["expiration"],
         "strike": batch["strike"],
         "right": batch["right"],
         "ms_of_day": stamp,
-        "underlying_ms_of_day": underlying_stamp,
     }
-    return wire_rows.validated(batch, columns, chain, Asked(chain.root, chain.listed.isoformat(), window))
+    if "underlying_timestamp" in names:
+        columns["underlying_ms_of_day"] = pc.subtract(batch["underlying_timestamp"].cast(pa.int64()), zero)
+    elif "ms_of_day2" in names:
+        columns["underlying_ms_of_day"] = batch["ms_of_day2"]
+    asked = Asked(chain.root, chain.listed.isoformat(), window)
+    return wire_rows.validated(batch, columns, chain, asked, records)

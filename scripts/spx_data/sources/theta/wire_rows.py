@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spx_data.market import schema
 from spx_data.market.chains import (
     Chain,
     Contract,
@@ -27,7 +26,9 @@ from spx_data.market.chains import (
     midnight_ms,
     true_expiration,
 )
+from spx_data.market.columns import Type
 from spx_data.market.records import DAY_MS, RIGHTS, Asked, Rejects, Rows, broken
+from spx_data.market.schema import Schema
 from spx_data.sources.theta import errors, tables
 from spx_data.sources.theta.reading import MOMENT
 from spx_data.sources.theta.transport import Answer
@@ -180,19 +181,43 @@ def _days_between(date: dt.date, number: int) -> int:
     return _NEVER_DAYS if found is None else (found - date).days
 
 
+_TYPES = {Type.NUMBER: pa.float64()}
+
+
+def columns(
+    contract: tables.Columns, stamp: tables.Columns, underlying: tables.Columns, schema: Schema
+) -> dict[str, pa.DataType]:
+    """The wire's columns of records of *schema*, in the wire's own order, with their types.
+
+    *contract* and *stamp* are what each row has; *underlying*, when the underlying's price was, only where
+    records have such a price.
+    """
+    measures = {each.source_name: _TYPES[each.type] for each in schema.measures}
+    behind = (
+        {**underlying, "underlying_price": pa.float64()} if "underlying_price" in schema.record.names else {}
+    )
+    return {**contract, **stamp, **measures, **behind}
+
+
+def optional(schema: Schema) -> tuple[str, ...]:
+    """The wire's columns that may lack a value."""
+    return (*(each.source_name for each in schema.optional), "ms_of_day2")
+
+
 def validated(
-    batch: pa.RecordBatch, columns: Mapping[str, pa.Array], chain: Chain, asked: Asked
+    batch: pa.RecordBatch, columns: Mapping[str, pa.Array], chain: Chain, asked: Asked, schema: Schema
 ) -> tuple[pa.RecordBatch, Mapping[int, str]]:
-    """Rows of the wire as `schema.RECORD`, without the bad ones; and those, by number, with their reasons.
+    """Rows of the wire as records of *schema* without the bad ones; and those, by number, with their reasons.
 
     Of a record, what is no possible value is null (`possible`).
 
     Args:
         batch: readable rows with the wire's measures under their common names.
-        columns: root, expiration and right (words), strike (dollars), ms_of_day and underlying_ms_of_day
-            (int64 ms since midnight in New York of the chain's date).
+        columns: root, expiration and right (words), strike (dollars), ms_of_day and, where records have it,
+            underlying_ms_of_day (int64 ms since midnight in New York of the chain's date).
         chain: what was asked for.
         asked: the same in our own spelling, with the stamps that were asked for.
+        schema: which columns records have.
     """
     rights = _spelt(columns["right"], RIGHTS.get)
     rows = Rows(
@@ -208,19 +233,17 @@ def validated(
         "strike": columns["strike"],
         "right": rights.cast(pa.string()),
         "timestamp": pc.add(columns["ms_of_day"], midnight),
-        "underlying_timestamp": pc.add(
-            possible("underlying_timestamp", columns["underlying_ms_of_day"]), midnight
-        ),
     }
-    bad = broken(rows, asked)
+    if (later := columns.get("underlying_ms_of_day")) is not None:
+        values["underlying_timestamp"] = pc.add(possible("underlying_timestamp", later), midnight)
+    bad, names = broken(rows, asked), schema.source_names
     arrays = [
-        values[name] if name in values else _measure(name, batch[schema.SOURCE_NAMES[name]])
-        for name in schema.RECORD.names
+        values[name] if name in values else _measure(name, batch[names[name]]) for name in schema.record.names
     ]
     if not bad:
-        return pa.RecordBatch.from_arrays(arrays, schema=schema.RECORD), bad
+        return pa.RecordBatch.from_arrays(arrays, schema=schema.record), bad
     good = pa.array([number not in bad for number in range(batch.num_rows)], pa.bool_())
-    return pa.RecordBatch.from_arrays([array.filter(good) for array in arrays], schema=schema.RECORD), bad
+    return pa.RecordBatch.from_arrays([array.filter(good) for array in arrays], schema=schema.record), bad
 
 
 def _measure(name: str, column: pa.Array) -> pa.Array:
@@ -228,7 +251,7 @@ def _measure(name: str, column: pa.Array) -> pa.Array:
 
 
 def possible(name: str, column: pa.Array) -> pa.Array:
-    """*column* (`schema.OPTIONAL`), with null in place of what no such value can be.
+    """*column*, which is optional, with null in place of what no such value can be.
 
     Impossible are NaN and the infinite, a volatility or an underlying below zero, and an underlying's time
     (ms since midnight of the date asked for) more than a day later or centuries ago.
@@ -248,7 +271,7 @@ def possible(name: str, column: pa.Array) -> pa.Array:
 
 
 def check_contract(batch: pa.RecordBatch, right: str, strike: float, url: str) -> None:
-    """Raise ApiResponseInvalidError if *batch* (`schema.RECORD`) has rows of any other contract."""
+    """Raise ApiResponseInvalidError if *batch*, of records, has rows of any other contract."""
     found = [*pc.unique(batch["right"]).to_pylist(), *pc.unique(batch["strike"]).to_pylist()]
     if found != [right, strike]:
         raise errors.invalid(url, f"holds rows of {found[:4]}", f"only {right} {strike:g}")

@@ -8,6 +8,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from tests import schemas
 
 from spx_data.errors import (
     ApiDataNotFoundError,
@@ -43,7 +44,7 @@ def source(wire, transport, terminal_settings):
 
     def make(api, **keys):
         terminal = terminal_settings(wire.url, **keys)
-        return (v3.V3 if api == "v3" else v2.V2)(transport, terminal)
+        return (v3.V3 if api == "v3" else v2.V2)(transport, terminal, schemas.GREEKS)
 
     return make
 

@@ -9,14 +9,14 @@ import json
 
 import polars as pl
 import pytest
+from tests import schemas
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
-from spx_data.market import schema
 from spx_data.market.chains import Chain
 from spx_data.market.records import Rejects
 from spx_data.market.sessions import Window
 from spx_data.sources.retry import retrying
-from spx_data.sources.theta import reading, tables, v2, v3
+from spx_data.sources.theta import reading, v2, v3
 from spx_data.sources.theta.transport import Answer, Transport
 
 DATE = dt.date(2024, 11, 8)
@@ -30,7 +30,7 @@ ROWS = [
         "strike": f"{strike:.3f}",
         "right": right,
         "timestamp": f"{stamp.isoformat()}.000",
-        **{name: f"{number + place / 7:.4f}" for place, name in enumerate(schema.MEASURES)},
+        **{name: f"{number + place / 7:.4f}" for place, name in enumerate(schemas.MEASURES)},
         "underlying_timestamp": f"{stamp.isoformat()}.125",
         "underlying_price": f"{5950 + number / 8:.4f}",
     }
@@ -39,7 +39,7 @@ ROWS = [
     for number, stamp in enumerate(STAMPS)
 ]
 NAMES = list(ROWS[0])
-HISTORY = f"http://127.0.0.1{v3._HISTORY}"
+HISTORY = "http://127.0.0.1/v3/option/history/greeks/first_order"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def source(wire, tmp_path, terminal_settings):
     """Return a maker of a source that asks the loopback server."""
     with contextlib.closing(Transport(wire.url, scratch=tmp_path / "scratch", connect_seconds=5)) as found:
         yield lambda api="v3", **keys: (v3.V3 if api == "v3" else v2.V2)(
-            found, terminal_settings(wire.url, **keys)
+            found, terminal_settings(wire.url, **keys), schemas.GREEKS
         )
 
 
@@ -196,13 +196,12 @@ TYPES = (
 def read(body):
     """Return the records in a body of v3, without a server."""
     answer = Answer(HISTORY, "", None, io.BytesIO(body if isinstance(body, bytes) else body.encode()))
-    batches = tables.valid_rows(
+    batches = v3.read(
         answer,
-        v3._FIRST_ORDER,
-        lambda batch: v3._validated(batch, CHAIN, WINDOW),
+        schemas.GREEKS,
+        lambda batch: v3.validated(batch, CHAIN, WINDOW, schemas.GREEKS),
         Rejects(),
         asked="csv",
-        optional=v3._OPTIONAL,
     )
     return pl.concat([pl.DataFrame(batch) for batch in batches])
 
@@ -280,7 +279,7 @@ def test_gzip_that_is_cut_is_no_answer_and_is_not_quoted(source, wire):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("name", schema.OPTIONAL)
+@pytest.mark.parametrize("name", schemas.OPTIONAL)
 @pytest.mark.parametrize("text", ["", "NaN", "inf", "-", "much"])
 @pytest.mark.parametrize("form", ["csv", "lines", "columns", "rows in response"])
 def test_what_a_row_lacks_is_null_in_every_format(name, text, form, source, wire, usual):
@@ -467,7 +466,7 @@ def v2_rows():
             "strike": str(round(1000 * float(row["strike"]))),
             "right": row["right"][0],
             "ms_of_day": row["ms_of_day"],
-            **{name: row[name] for name in schema.MEASURES},
+            **{name: row[name] for name in schemas.MEASURES},
             "ms_of_day2": row["ms_of_day2"],
             "underlying_price": row["underlying_price"],
             "date": "20241108",
@@ -498,7 +497,7 @@ V2_CSVS = {
     "json under csv": json.dumps(
         {
             "header": {"next_page": "null"},
-            "response": [row | {name: float(row[name]) for name in schema.MEASURES} for row in V2],
+            "response": [row | {name: float(row[name]) for name in schemas.MEASURES} for row in V2],
         }
     ),
 }
@@ -516,7 +515,7 @@ def test_v2_says_the_same_however_it_is_spelt(body, source, wire, usual):
 def test_pages_of_json_that_is_called_csv_are_all_read(source, wire, usual):
     half = len(V2) // 2
     for rows, page in ((V2[:half], f"{wire.url}/v2/page/2"), (V2[half:], "null")):
-        held = [row | {name: float(row[name]) for name in schema.MEASURES} for row in rows]
+        held = [row | {name: float(row[name]) for name in schemas.MEASURES} for row in rows]
         wire.says(json.dumps({"response": held, "header": {"next_page": page}}))
 
     one = source("v2")

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
+from tests import schemas
 
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError, PageExpiredError, SubscriptionError
 from spx_data.market import schema
@@ -27,7 +28,7 @@ V3_ROW = {
     "strike": "4700.000",
     "right": "CALL",
     "timestamp": "2024-01-02T09:31:00",
-    **dict.fromkeys(schema.MEASURES, "1.0000"),
+    **dict.fromkeys(schemas.MEASURES, "1.0000"),
     "underlying_timestamp": "2024-01-02T09:31:00",
     "underlying_price": "4750.00",
 }
@@ -37,7 +38,7 @@ V2_ROW = {
     "strike": "4700000",
     "right": "C",
     "ms_of_day": "34260000",
-    **dict.fromkeys(schema.MEASURES, "1.0000"),
+    **dict.fromkeys(schemas.MEASURES, "1.0000"),
     "ms_of_day2": "34260000",
     "underlying_price": "4750.00",
     "date": "20240102",
@@ -56,7 +57,7 @@ def connected(tmp_path, terminal_settings):
 
 def records(source, chain=CHAIN, window=MINUTES):
     batches = list(source.history(chain, window))
-    assert all(batch.schema.equals(schema.RECORD) for batch in batches)
+    assert all(batch.schema.equals(schemas.RECORD) for batch in batches)
     return pl.DataFrame(pa.Table.from_batches(batches)).sort(schema.RECORD_KEY)
 
 
@@ -479,10 +480,10 @@ def test_a_page_elsewhere_is_refused(page, wire, connected):
 
 def test_a_page_named_in_the_body_alone_is_followed(wire, connected):
     tick = ", ".join(
-        V2_ROW[name] for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"]
+        V2_ROW[name] for name in ["ms_of_day", *schemas.MEASURES, "ms_of_day2", "underlying_price", "date"]
     )
     names = ", ".join(
-        f'"{name}"' for name in ["ms_of_day", *schema.MEASURES, "ms_of_day2", "underlying_price", "date"]
+        f'"{name}"' for name in ["ms_of_day", *schemas.MEASURES, "ms_of_day2", "underlying_price", "date"]
     )
 
     def page(following, strike):
@@ -547,13 +548,13 @@ def test_stamps_follow_the_clocks_of_new_york(day, offset):
         "strike": [4700.0],
         "right": pa.array(["PUT"]).dictionary_encode(),
         "timestamp": pa.array([stamp], pa.timestamp("ms")),
-        **{name: [0.5] for name in schema.MEASURES},
+        **{name: [0.5] for name in schemas.MEASURES},
         "underlying_timestamp": pa.array([stamp], pa.timestamp("ms")),
         "underlying_price": [4750.0],
     }
     chain = Chain("SPX", dt.date(2024, 12, 20), day, dt.date(2024, 12, 20))
 
-    found, bad = v3._validated(pa.RecordBatch.from_pydict(row), chain, MINUTES)
+    found, bad = v3.validated(pa.RecordBatch.from_pydict(row), chain, MINUTES, schemas.GREEKS)
 
     expected = dt.datetime.combine(day, dt.time(9 + offset, 31), dt.UTC)
     assert not bad
