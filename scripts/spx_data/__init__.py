@@ -21,6 +21,7 @@ above (`make lint` holds them to it):
     settings    the same as types
     store       bytes that last: every path, every operation on the disk, locks, journals, checkpoints, the
                 sealed file and its sidecar
+    pricing     models of options on arrays: the forward of a chain, volatilities and greeks of our own
     market      what the data are: dates, sessions, chains, records, columns; no file is read or written
     errors      what can go wrong, and the cure
     text        numbers and moments as a person reads them, commands among words; text from outside, made

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.quality import black_scholes
-from spx_data.quality.black_scholes import DAY_MS, PRINTED, Rows, solver_error
+from spx_data.pricing import normal
 from spx_data.quality.checks import Floats
+from spx_data.quality.vendor_model import DAY_MS, PRINTED, Rows, solver_error
 
 _MOST = 480  # records of a chain that are read
 _TELLING = 0.01  # a T that the printed decimals leave less certain than this is not told
@@ -191,8 +191,8 @@ def _by_epsilon(rows: Rows) -> tuple[Floats, Floats]:
 
 def _by_vega(rows: Rows) -> tuple[Floats, Floats]:
     """The same by vega = S n(d1) sqrt T, with d1 from delta."""
-    vega, d1 = rows.untruncated("vega"), black_scholes.d1_of(rows.untruncated("delta"), rows.call)
-    density = black_scholes.density_at(d1)
+    vega, d1 = rows.untruncated("vega"), normal.d1_of(rows.untruncated("delta"), rows.call)
+    density = normal.density_at(d1)
     years = np.square(vega / (rows.spot * density))
     return years, years * PRINTED * (1.0 / np.abs(vega) + np.abs(d1) / density)
 

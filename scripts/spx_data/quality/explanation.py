@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.quality import black_scholes, expiry
-from spx_data.quality.black_scholes import GREEKS, PRINTED, Rows, solver_error
+from spx_data.pricing import normal
+from spx_data.quality import expiry, vendor_model
 from spx_data.quality.checks import Floats, Ints, Mask
 from spx_data.quality.expiry import Clock
+from spx_data.quality.vendor_model import GREEKS, PRINTED, Rows, solver_error
 
 PRICE = "price"
 VALUES = (*GREEKS, PRICE)
@@ -135,7 +136,7 @@ def explained(rows: Rows, years: Floats, rate: Rate, error: Floats | float = 0.0
 
 
 def _modelled(rows: Rows, years: Floats, rate: float, volatility: Floats) -> Floats:
-    found = black_scholes.values(rows.spot, rows.strike, rows.call, years, rate, volatility)
+    found = vendor_model.values(rows.spot, rows.strike, rows.call, years, rate, volatility)
     return np.stack(
         [found.delta, found.theta, found.vega, found.rho, found.epsilon, found.elasticity, found.price]
     )
@@ -178,9 +179,9 @@ def _by_delta(rows: Rows, years: Floats) -> tuple[Floats, Floats]:
     usable = (printed > _LEVERS[0]) & (printed < _LEVERS[1])
     delta = np.where(usable, rows.untruncated("delta"), np.nan)
     sigma, root = rows.iv + 0.5 * PRINTED, np.sqrt(years)
-    d1 = black_scholes.d1_of(delta, rows.call)
+    d1 = normal.d1_of(delta, rows.call)
     rate = (d1 * sigma * root - np.log(rows.spot / rows.strike)) / years - 0.5 * sigma * sigma
-    of_delta = sigma / (black_scholes.density_at(d1) * root)
+    of_delta = sigma / (normal.density_at(d1) * root)
     return rate, 0.5 * PRINTED * (of_delta + np.abs(d1 / root - sigma))
 
 
@@ -190,7 +191,7 @@ def _by_price(rows: Rows, years: Floats) -> tuple[Floats, Floats]:
     target = rows.mid * (1.0 + np.where(rows.iv_error == 0.0, 0.0, error))
     sigma, rate = rows.iv + 0.5 * PRINTED, np.full(len(rows), _START)
     for _ in range(_STEPS):
-        found = black_scholes.values(rows.spot, rows.strike, rows.call, years, rate, sigma)
+        found = vendor_model.values(rows.spot, rows.strike, rows.call, years, rate, sigma)
         rate = np.clip(rate - (found.price - target) / found.rho, -_WIDEST, _WIDEST)
     tells = (np.abs(found.rho) > _LEVERS[0] * rows.strike * years) & (np.abs(rate) < _WIDEST)
     off = (0.5 * PRINTED * (found.vega + rows.mid) + solver_error(rows.mid)) / np.abs(found.rho)

@@ -15,11 +15,11 @@ import numpy as np
 
 from spx_data.market.second_opinion import contract
 from spx_data.quality import explanation
-from spx_data.quality.black_scholes import GREEKS, Rows
 from spx_data.quality.checks import Check, Count, Ints, Mask, Part
 from spx_data.quality.expiry import FIXED, TIME_LEFT, UNNAMED, WHOLE_DAYS, Clock
 from spx_data.quality.explanation import Explanation, Rate
 from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms, put_forward_ms
+from spx_data.quality.vendor_model import GREEKS, Rows
 
 MOST = 2_000  # records of a chain that are examined
 LATEST = "latest"  # the model of version 3 that counts the time left; version 1 and v2 do not

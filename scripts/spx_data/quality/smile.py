@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spx_data.quality.black_scholes import DAYS, d1_of
+from spx_data.pricing.black76 import DAYS
+from spx_data.pricing.normal import d1_of
 from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
 from spx_data.quality.panel import CALL, FAILED, PUT, Panel, close_ms
 from spx_data.quality.parity import Fit

@@ -14,9 +14,9 @@ from tests.chains import DATE, cell, panels, records, spoilt
 from spx_data.market import products
 from spx_data.market.chains import midnight_ms
 from spx_data.quality import expiry, explanation, greeks
-from spx_data.quality.black_scholes import GREEKS, Rows
 from spx_data.quality.explanation import VALUES, Rate
 from spx_data.quality.panel import Panel
+from spx_data.quality.vendor_model import GREEKS, Rows
 from theta_simulator import Market
 
 MARKET = Market(1, "small")

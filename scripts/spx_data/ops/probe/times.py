@@ -18,13 +18,13 @@ from spx_data.market.products import Product
 from spx_data.ops.probe import choosing, looking
 from spx_data.ops.probe.heard import CHAINS, Heard, Story, Topic
 from spx_data.ops.probe.looking import Seen
-from spx_data.quality import black_scholes, explanation, greeks
-from spx_data.quality.black_scholes import PRINTED
+from spx_data.quality import explanation, greeks, vendor_model
 from spx_data.quality.checks import Floats
 from spx_data.quality.expiry import UNNAMED, Counting, Reading
 from spx_data.quality.explanation import Explanation, Rate
 from spx_data.quality.greeks import Sample
 from spx_data.quality.panel import Panel, clock
+from spx_data.quality.vendor_model import PRINTED
 from spx_data.sources import profile
 from spx_data.sources.catalogue import capabilities
 from spx_data.sources.profile import Ends
@@ -191,7 +191,7 @@ def theta(story: Story) -> Seen | None:
     """What theta is per: the printed one over the model's a day of 365."""
     for one in _told(story):
         rows = one.sample.rows
-        model = black_scholes.values(
+        model = vendor_model.values(
             rows.spot, rows.strike, rows.call, one.years, one.rate.value, rows.iv + 0.5 * PRINTED
         ).theta
         telling = np.abs(model) > _THETA

@@ -1,4 +1,4 @@
-"""Values and greeks in closed form, against a pricing library that shares no line with ours."""
+"""The vendor's values and greeks in closed form, against a pricing library that shares no line with ours."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import QuantLib
 
-from spx_data.quality import black_scholes
+from spx_data.quality import vendor_model
 
 COLUMNS = ("price", "delta", "theta", "vega", "rho", "epsilon", "elasticity")
 
@@ -39,7 +39,7 @@ def inputs():
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_every_value_is_that_of_an_independent_library(column, inputs):
-    found = black_scholes.values(*inputs)
+    found = vendor_model.values(*inputs)
 
     rows = zip(*(array.tolist() for array in inputs), strict=True)
     wanted = np.array([reference(*row)[COLUMNS.index(column)] for row in rows])
@@ -52,33 +52,6 @@ def test_every_value_is_that_of_an_independent_library(column, inputs):
 def test_the_worthless_have_no_elasticity():
     one = np.array([1.0])
 
-    found = black_scholes.values(5000 * one, 9000 * one, one > 0, one / 365, 0.05, 0.05 * one)
+    found = vendor_model.values(5000 * one, 9000 * one, one > 0, one / 365, 0.05, 0.05 * one)
 
     assert (found.price[0], found.elasticity[0]) == (0.0, 0.0)
-
-
-def test_the_normal_distribution_is_that_of_the_standard_library():
-    deviations = np.concatenate([np.linspace(-40, 40, 8_001), [-7.0710678118654, 7.0710678118654, -0.0]])
-
-    found = black_scholes.probability(deviations)
-
-    wanted = [0.5 * math.erfc(-deviation / math.sqrt(2)) for deviation in deviations]
-    assert found == pytest.approx(wanted, rel=0, abs=5e-16)
-    assert found[:4_000] == pytest.approx(wanted[:4_000], rel=1e-8, abs=1e-300)
-
-
-def test_what_is_no_probability_has_no_d1():
-    delta = np.array([0.0, 1.0, -0.001, 1.001, np.nan])
-
-    found = black_scholes.d1_of(delta, np.full(5, True))
-
-    assert found.tolist()[:2] == [-math.inf, math.inf]
-    assert np.isnan(found[2:]).all()
-
-
-def test_d1_comes_back_from_its_delta():
-    call, delta = np.array([True, True, False]), np.array([0.25, 0.5, -0.25])
-
-    found = black_scholes.d1_of(delta, call)
-
-    assert found == pytest.approx([-0.6744897501960817, 0.0, 0.6744897501960817])
