@@ -26,7 +26,8 @@ def _part(part: Part) -> str:
 
 
 def _line(check: Check) -> str:
-    cells = (f"`{check.code}`", check.unit, check.meaning, _costs(check), check.source)
+    needs = f" (holds for {' and '.join(check.needs)} alone)" if check.needs else ""
+    cells = (f"`{check.code}`", check.unit, check.meaning + needs, _costs(check), check.source)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 

@@ -131,8 +131,10 @@ def test_the_score_and_every_part_and_check_are_on_the_page_in_their_numbers(dat
         line = checks[each["check"]]
         assert line["part"] == each["part"]
         assert line["hits"] == f"{each['hits']:,}"
-        assert line["of"] == (f"{each['of']:,}" if each["of"] else "no data")
-        assert line["first"] == (each["first"] or "")
+        why_not = each["does_not_apply"]
+        nothing = "does not apply" if why_not else "no data"
+        assert line["of"] == (f"{each['of']:,}" if each["of"] else nothing)
+        assert line["first"] == (each["first"] or why_not or "")
         assert each["score"] is None or line["points"] == words.points(each["score"])
 
 

@@ -201,6 +201,7 @@ _CHECK: _Shape = {
     "score": _or_none(_number),
     "share?": _number,
     "first?": _text,
+    "does_not_apply?": _text,
 }
 _QUALITY: _Shape = {
     "score?": _number,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Need, Part
 from spx_data.quality.panel import CALL, PUT, Panel
 from spx_data.quality.parity import Fit
 
@@ -45,6 +45,7 @@ BOUNDS = Check(
     "by more than F and D are uncertain",
     "Merton 1973, Theory of rational option pricing",
     ruinous=0.01,
+    needs=(Need.EUROPEAN,),
 )
 CALENDAR = Check(
     "calendar",
@@ -54,6 +55,7 @@ CALENDAR = Check(
     "puts, K' ≥ K·F2/F1",
     "Gatheral & Jacquier 2014, Arbitrage-free SVI volatility surfaces, lemma 2.1",
     ruinous=0.01,
+    needs=(Need.EUROPEAN, Need.HELD),
 )
 
 CHECKS: tuple[Check, ...] = (VERTICAL, BUTTERFLY, BOUNDS, CALENDAR)
@@ -63,7 +65,7 @@ def judge(panel: Panel, fit: Fit, before: tuple[Panel, Fit] | None) -> list[Coun
     """The arbitrage in a chain, and between it and the chain *before* it (same root, earlier expiration)."""
     if not len(panel.stamps):
         return []
-    book, line = _Book.of(panel), _Line.of(panel, fit)
+    book, line = Book.of(panel), _Line.of(panel, fit)
     found = [
         panel.count(VERTICAL, *_vertical(panel, book)),
         panel.count(BUTTERFLY, *_butterfly(panel, book)),
@@ -72,14 +74,15 @@ def judge(panel: Panel, fit: Fit, before: tuple[Panel, Fit] | None) -> list[Coun
     return [*found, _calendar(panel, book, line, before)] if before and len(before[0].stamps) else found
 
 
-class _Book(NamedTuple):
+class Book(NamedTuple):
     """What can be traded: grids of prices, -∞ where nobody buys and ∞ where nobody sells."""
 
     bid: Floats
     ask: Floats
 
     @classmethod
-    def of(cls, panel: Panel) -> _Book:
+    def of(cls, panel: Panel) -> Book:
+        """What can be traded of *panel*."""
         bid, ask = panel.grid("bid"), panel.grid("ask")
         wanted, offered = bid > 0, ask > 0
         crossed = wanted & offered & (bid > ask)
@@ -163,7 +166,7 @@ class _Line:
         return _Line(*(getattr(self, field.name)[stamps] for field in dataclasses.fields(self)))
 
 
-def _vertical(panel: Panel, book: _Book) -> tuple[Mask, Mask]:
+def _vertical(panel: Panel, book: Book) -> tuple[Mask, Mask]:
     """Bids that buy a spread of two strikes for less than nothing, or sell it for more than it can pay."""
     found, looked_at = np.empty(panel.shape, dtype=np.bool_), np.empty(panel.shape, dtype=np.bool_)
     for right, (order, at, bid, ask) in enumerate(book.sides(panel.strikes)):
@@ -182,7 +185,7 @@ def _lowest(prices: Floats) -> Floats:
     return np.asarray(np.minimum.accumulate(prices, axis=0))
 
 
-def _butterfly(panel: Panel, book: _Book) -> tuple[Mask, Mask]:
+def _butterfly(panel: Panel, book: Book) -> tuple[Mask, Mask]:
     """Bids above the chord of two asks: the slope down to some ask below exceeds that to some ask above."""
     lower, upper = np.full(panel.shape, -np.inf), np.full(panel.shape, np.inf)
     sold = book.bid - TOLERANCE
@@ -194,7 +197,7 @@ def _butterfly(panel: Panel, book: _Book) -> tuple[Mask, Mask]:
     return lower > upper, np.isfinite(lower) & np.isfinite(upper)
 
 
-def _bounds(panel: Panel, book: _Book, line: _Line) -> tuple[Mask, Mask]:
+def _bounds(panel: Panel, book: Book, line: _Line) -> tuple[Mask, Mask]:
     """Asks below what exercise is worth, bids above what exercise can ever pay; both as of today."""
     strikes = panel.strikes[:, np.newaxis]
     value, doubt = line.value(panel.strikes), line.doubt(panel.strikes) + TOLERANCE
@@ -206,7 +209,7 @@ def _bounds(panel: Panel, book: _Book, line: _Line) -> tuple[Mask, Mask]:
     return found, (np.isfinite(book.bid) | np.isfinite(book.ask)) & line.known
 
 
-def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit]) -> Count:
+def _calendar(panel: Panel, book: Book, line: _Line, before: tuple[Panel, Fit]) -> Count:
     """Bids of the expiration *before* above an ask of this one, at the same moneyness or a better one.
 
     A call over its discounted forward, at a strike in proportion to the forward, cannot fall with the
@@ -223,7 +226,7 @@ def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit])
     worth = (far.discount * far.forward - far.doubt_at_zero) / (
         first.discount * first.forward + first.doubt_at_zero
     )
-    sold = _Book.of(near).bid
+    sold = Book.of(near).bid
     asks = book.ask[:, :, mine]
     found, looked_at = np.zeros(near.shape, dtype=np.bool_), np.zeros(near.shape, dtype=np.bool_)
     for right, ratio in ((CALL, least), (PUT, most)):
@@ -232,16 +235,14 @@ def _calendar(panel: Panel, book: _Book, line: _Line, before: tuple[Panel, Fit])
         rows = np.flatnonzero(outside.any(axis=1))
         cells = np.ix_(rows, other)
         bid = sold[right][cells]
-        cheapest = _cheapest(panel.strikes, asks[right], strikes[rows] * ratio, right)
-        judged = outside[rows] & np.isfinite(bid) & np.isfinite(cheapest) & np.isfinite(worth * ratio)
+        lowest = cheapest(panel.strikes, asks[right], strikes[rows] * ratio, right)
+        judged = outside[rows] & np.isfinite(bid) & np.isfinite(lowest) & np.isfinite(worth * ratio)
         looked_at[right][cells] = judged
-        found[right][cells] = judged & ((bid - TOLERANCE) * worth > cheapest)
-    count = near.count(CALENDAR, found, looked_at)
-    named = count.first and count.first.replace(" at ", f" of {near.expiration} at ")
-    return count._replace(first=named)
+        found[right][cells] = judged & ((bid - TOLERANCE) * worth > lowest)
+    return near.count_of_another(CALENDAR, found, looked_at)
 
 
-def _cheapest(strikes: Floats, ask: Floats, limit: Floats, right: int) -> Floats:
+def cheapest(strikes: Floats, ask: Floats, limit: Floats, right: int) -> Floats:
     """The lowest ask at a strike up to *limit* (calls) or from it on (puts); ∞ where there is none."""
     nothing = np.full((1, ask.shape[1]), np.inf)
     if right == CALL:

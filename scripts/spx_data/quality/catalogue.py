@@ -5,6 +5,7 @@ from __future__ import annotations
 from spx_data.quality import (
     arbitrage,
     completeness,
+    early_exercise,
     greeks,
     hours,
     parity,
@@ -22,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     *underlying.CHECKS,
     *arbitrage.CHECKS,
     *parity.CHECKS,
+    *early_exercise.CHECKS,
     *smile.CHECKS,
     *greeks.CHECKS,
 )

@@ -7,11 +7,13 @@ could look at; what it could not look at (no quote, no underlying, no volatility
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from spx_data.market.products import Product
 from spx_data.quality import DIGITS
 from spx_data.quality import Part as Part
 
@@ -20,12 +22,28 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
+class Need(StrEnum):
+    """What a formula takes for granted of the options that it is about."""
+
+    EUROPEAN = "European exercise"
+    AMERICAN = "American exercise"
+    HELD = "an underlying that can be held"
+
+
+_MET = {
+    Need.EUROPEAN: lambda product: product.exercise == "European",
+    Need.AMERICAN: lambda product: product.exercise == "American",
+    Need.HELD: lambda product: product.held,
+}
+
+
 class Check(NamedTuple):
     """One thing that is looked for.
 
     *tolerated* is the share of what was looked at that costs nothing, *ruinous* the share at which nothing
     is left of its part's score; between them the score falls in a straight line. A check whose *ruinous* is
-    None tells a fact of markets (a quote without a bid) and is counted alone.
+    None tells a fact of markets (a quote without a bid) and is counted alone. It applies to options that meet
+    all its *needs*, and to no others.
     """
 
     code: str
@@ -35,6 +53,11 @@ class Check(NamedTuple):
     source: str  # where the formula or the fact comes from
     tolerated: float = 0.0
     ruinous: float | None = 0.05
+    needs: tuple[Need, ...] = ()
+
+    def unmet(self, product: Product) -> Need | None:
+        """What the check needs and options of *product* have not, so that it does not apply to them."""
+        return next((need for need in self.needs if not _MET[need](product)), None)
 
     def score(self, share: float) -> float | None:
         """What is left of 100 points at *share*; None where the check does not score."""

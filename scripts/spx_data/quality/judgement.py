@@ -9,14 +9,25 @@ Beside what is found stand figures that describe a chain and a day, so that days
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spx_data.market.products import Product
-from spx_data.quality import DIGITS, arbitrage, greeks, parity, quotes, smile, underlying, weighted
+from spx_data.quality import (
+    DIGITS,
+    arbitrage,
+    early_exercise,
+    greeks,
+    parity,
+    quotes,
+    smile,
+    underlying,
+    weighted,
+)
+from spx_data.quality.catalogue import CHECKS
 from spx_data.quality.checks import Check, Count, Floats, Ints, parts
 from spx_data.quality.panel import MINUTE_MS, Panel, clock
 from spx_data.quality.parity import Fit
@@ -91,8 +102,10 @@ class Judge:
             *underlying.judge(panel, self._rules.closes_ms),
             *arbitrage.judge(panel, fit, before),
             *parity.judge(panel, fit),
+            *early_exercise.judge(panel, before[0] if before else None),
             *smile.judge(panel, fit),
         ]
+        counts = [count for count in counts if not count.check.unmet(panel.product)]
         figured = chain_figures(panel, fit)
         alive = Activity.of(panel, self._rules.closes_ms)
         self._chains.append(
@@ -138,7 +151,7 @@ class Judge:
             "format": FORMAT,
             "score": weighted(points, weights),
             "parts": {part: {"score": value, "weight": weights.get(part)} for part, value in points.items()},
-            "checks": [_as_json(count) for count in sums],
+            "checks": [*map(_as_json, sums), *_not_applying(self._rules.product)],
             "figures": figured,
         }
 
@@ -196,7 +209,16 @@ def _as_json(count: Count) -> dict[str, Any]:
         "first": count.first,
         "chains": count.chains,
         "chains_of": count.chains_of,
+        "does_not_apply": None,
     }
+
+
+def _not_applying(product: Product) -> Iterator[dict[str, Any]]:
+    """The checks that do not apply to options of *product*, with the reason."""
+    for check in CHECKS:
+        if need := check.unmet(product):
+            reason = f"it holds for {need} alone"
+            yield _as_json(Count(check, 0, 0, chains=0, chains_of=0)) | {"does_not_apply": reason}
 
 
 def _minutes(sums: list[Count], step_ms: int) -> dict[str, Any] | None:

@@ -133,6 +133,11 @@ class Panel:
             first = f"{self.contract(right, strike)} at {self.clock(stamp)}"
         return Count(check, int(hits.sum()), of, first, self.stamps, hits)
 
+    def count_of_another(self, check: Check, found: Mask, looked_at: Mask) -> Count:
+        """As `count`, told with a chain that expires later: the first has this expiration beside it."""
+        count = self.count(check, found, looked_at)
+        return count._replace(first=count.first and count.first.replace(" at ", f" of {self.expiration} at "))
+
     def count_stamps(self, check: Check, found: Mask, looked_at: Mask | int) -> Count:
         """What *check* found: *found* and *looked_at* have one value a stamp."""
         of = looked_at if isinstance(looked_at, int) else int(np.count_nonzero(looked_at))

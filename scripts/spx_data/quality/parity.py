@@ -13,7 +13,7 @@ import numpy as np
 
 from spx_data.pricing import forward
 from spx_data.pricing.forward import DISCOUNTS, HALF_CENT
-from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Need, Part
 from spx_data.quality.panel import CALL, PUT, Panel
 
 _GOOD_R_SQUARED = 0.999
@@ -30,6 +30,7 @@ PARITY = Check(
     "the line D (F - K) through the chain's quotes lies outside of [bid C - ask P, ask C - bid P] at a "
     "strike by more than half a cent and the line's own standard error; both sides of both quotes are there",
     _STOLL,
+    needs=(Need.EUROPEAN,),
 )
 PARITY_FIT = Check(
     "parity-fit",
@@ -39,6 +40,7 @@ PARITY_FIT = Check(
     "than half of their spreads; or its discount factor is outside of 0.5 to 1.1 by more than three of its "
     "standard errors",
     _STOLL,
+    needs=(Need.EUROPEAN,),
 )
 FORWARD_OFF = Check(
     "forward-off",
@@ -47,6 +49,7 @@ FORWARD_OFF = Check(
     "|ln(F / underlying)| above 0.02 + 0.06 T (T in years) and the forward's own standard error: the wrong "
     "underlying, or the wrong expiration",
     "F = S exp((r - q) T): Hull, Options, ch. 5; bounds wider than any rate less dividends since 2017",
+    needs=(Need.EUROPEAN, Need.HELD),
 )
 CHECKS: tuple[Check, ...] = (PARITY, PARITY_FIT, FORWARD_OFF)
 
@@ -74,6 +77,8 @@ class Fit(NamedTuple):
 def fit(panel: Panel) -> Fit:
     """The forward and the discount factor that the quotes of *panel* imply at each stamp: the line's own."""
     usable = panel.two_sided[CALL] & panel.two_sided[PUT]
+    if PARITY.unmet(panel.product):  # nothing lies on a line
+        usable = np.zeros_like(usable)
     y = np.where(usable, panel.mid[CALL] - panel.mid[PUT], np.nan)
     width = np.where(usable, panel.spread.sum(axis=0), np.nan)
     # A tick on each side at least: a locked quote must not carry all the weight.

@@ -11,7 +11,7 @@ import numpy as np
 
 from spx_data.pricing.black76 import DAYS
 from spx_data.pricing.normal import d1_of
-from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Need, Part
 from spx_data.quality.panel import CALL, FAILED, PUT, Panel, close_ms
 from spx_data.quality.parity import Fit
 
@@ -32,6 +32,7 @@ IV_RANGE = Check(
     "docs/wire.md, 2.2, without its sentinels; section 3: a clock that stands still on the last day",
     tolerated=0.001,
     ruinous=0.05,
+    needs=(Need.HELD,),
 )
 IV_KINK = Check(
     "iv-kink",
@@ -43,6 +44,7 @@ IV_KINK = Check(
     "a smile without kinks: Gatheral & Jacquier (2014), Arbitrage-free SVI Volatility Surfaces",
     tolerated=0.001,
     ruinous=0.05,
+    needs=(Need.HELD,),
 )
 DELTA_RISES = Check(
     "delta-rises",
@@ -53,6 +55,7 @@ DELTA_RISES = Check(
     "N(d1) falls with the strike: Black & Scholes (1973); d delta / d price = -d2 / (S iv sqrt T)",
     tolerated=0.001,
     ruinous=0.05,
+    needs=(Need.HELD,),
 )
 CHECKS: tuple[Check, ...] = (IV_RANGE, IV_KINK, DELTA_RISES)
 

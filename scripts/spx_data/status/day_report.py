@@ -48,7 +48,10 @@ def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], da
             for part in PARTS
             if part in quality["parts"]
         ],
-        "checks": [{**check, "habit": _is_habit(check, habits)} for check in quality["checks"]],
+        "checks": [
+            {**check, "does_not_apply": check.get("does_not_apply"), "habit": _is_habit(check, habits)}
+            for check in quality["checks"]
+        ],
         "findings": list(day.findings),
         "expirations_lost": Listings(settings.product, summaries).lost(place),
         "outliers": distances(days, place, rules.outlier_z),
