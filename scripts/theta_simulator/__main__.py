@@ -25,9 +25,10 @@ from theta_simulator.blemishes import Kind as Defect
 from theta_simulator.faults import ALL, Faults
 from theta_simulator.habits import Habit
 from theta_simulator.habits import Kind as Custom
+from theta_simulator.kinds import TIERS
 from theta_simulator.recording import RecordingError
 from theta_simulator.server import Server
-from theta_simulator.settings import Api, Settings, Size, Style
+from theta_simulator.settings import Api, Settings, Size, Star, Style
 
 BASE_URL = "THETADATA_BASE_URL"
 NOW = "SPX_DATA_NOW"
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--today", type=date.fromisoformat, help="the terminal's date, YYYY-MM-DD")
     parser.add_argument("--request-log", type=Path, help="JSON line for each request")
     parser.add_argument("--status", help="word of the status endpoints")
+    parser.add_argument("--tier", choices=TIERS, help="the account's subscription")
+    parser.add_argument("--star", choices=get_args(Star), help="how all chains of a date come at once")
     parser.add_argument("--cache-mb", type=int, help="memory for answers")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep answers here, for the next start too")
     parser.add_argument("--faults", type=int, metavar="SEED", help="misbehave, as this seed decides")

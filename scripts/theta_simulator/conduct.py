@@ -18,6 +18,7 @@ from theta_simulator.faults import Fault
 from theta_simulator.faults import Kind as FaultKind
 from theta_simulator.habits import Habit, Kind
 from theta_simulator.habitual import HabitualMarket, missing_root
+from theta_simulator.kinds import V2_HISTORIES, V2_SINGLES, V3_HISTORIES
 from theta_simulator.listing import ROOTS
 from theta_simulator.pages import Page
 from theta_simulator.settings import Settings
@@ -194,12 +195,12 @@ def asked_of(api: str, path: str, query: Mapping[str, str]) -> Asked | None:
     whats: dict[str, What] = {
         wire_v3.QUOTED: "listing",
         wire_v3.TRADED: "listing",
-        wire_v3.HISTORY: "chain",
+        **dict.fromkeys(V3_HISTORIES, "chain"),
         wire_eod.V3: "eod",
         wire_v2.QUOTED: "listing",
         wire_v2.TRADED: "listing",
-        wire_v2.HISTORY: "chain",
-        wire_v2.SINGLE: "single",
+        **dict.fromkeys(V2_HISTORIES, "chain"),
+        **dict.fromkeys(V2_SINGLES, "single"),
         wire_eod.V2: "eod",
     }
     what = whats.get(path)

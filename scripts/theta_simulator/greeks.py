@@ -5,7 +5,7 @@ calendar days; a price tolerance instead of an exact root; four decimals cut off
 never rounded; and sentinels instead of nulls wherever there is no answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from enum import Enum
 
@@ -33,6 +33,7 @@ class Version(Enum):
     LATEST = "latest"
     ONE = "1"
     V2 = "v2"
+    NONE = "none"  # rows of quotes
 
     @property
     def guess(self) -> float:
@@ -44,7 +45,7 @@ class Version(Enum):
         whole_days = (label - day).days
         if whole_days > 0:
             return np.full(len(stamps), whole_days / 365.0)
-        if self is Version.LATEST:
+        if self in (Version.LATEST, Version.NONE):
             left = np.maximum(sessions.REGULAR_CLOSE - stamps, sessions.HOUR)
             return np.asarray(left / (365.0 * sessions.DAY))
         return np.full(len(stamps), 0.15 / 365.0)
@@ -110,6 +111,12 @@ def first_order(rows: Inputs, deviation: Floats, guess: float) -> Greeks:
     return Greeks(
         **{name: cut(column) for name, column in columns.items()}, implied_vol=cut(vol), iv_error=cut(error)
     )
+
+
+def unsolved(rows: int) -> Greeks:
+    """Return zeros for so many rows."""
+    nothing = np.zeros(rows)
+    return Greeks(*[nothing] * len(fields(Greeks)))
 
 
 def at(rows: Inputs, vol: Floats) -> Greeks:

@@ -17,7 +17,7 @@ from theta_simulator.greeks import Version
 from theta_simulator.listing import Expiration
 from theta_simulator.settings import Size
 
-FIRST_GREEKS = date(2017, 1, 3)
+FIRST_QUOTES, FIRST_GREEKS = date(2012, 6, 1), date(2017, 1, 3)
 # A whole chain of a date at one second still passes.
 MOST_ROWS = 12_000_000
 _BLOCK_ROWS = 262_144
@@ -92,11 +92,14 @@ class Market:
         """Return the rows of one expiration on one date, as they go onto the wire.
 
         *greeks_version* is "latest" or "1" (a v3 terminal) or "v2", which leaves
-        out rows without an underlying. Both ends of the window are included.
+        out rows without an underlying; or "none", and then greeks are 0. Both ends of
+        the window are included.
         Raises `TooMuch` rather than build more than fits into memory.
         """
         found = listing.find(root, expiration) if root in listing.ROOTS else None
-        if found is None or day < FIRST_GREEKS or found not in self.expirations(root, day):
+        version = Version(greeks_version)
+        first = FIRST_QUOTES if version is Version.NONE else FIRST_GREEKS
+        if found is None or day < first or found not in self.expirations(root, day):
             return pl.DataFrame(schema=COLUMNS)
         strikes = self.strikes(found, day)
         strikes = strikes if strike is None else strikes[strikes == strike]
@@ -109,7 +112,6 @@ class Market:
             return pl.DataFrame(schema=COLUMNS)
         # Some strikes at a time: working arrays take dozens of times what the rows take.
         block = max(1, _BLOCK_ROWS // (2 * len(stamps)))
-        version = Version(greeks_version)
         return pl.concat(
             self._rows(found, day, strikes[at : at + block], stamps, version)
             for at in range(0, len(strikes), block)
@@ -154,7 +156,10 @@ class Market:
             rate=surface.sofr(day),
             mid=0.5 * (bid + ask),
         )
-        solved = greeks.first_order(known, model.deviation[row // 2, column], version.guess)
+        if version is Version.NONE:
+            solved = greeks.unsolved(len(bid))
+        else:
+            solved = greeks.first_order(known, model.deviation[row // 2, column], version.guess)
         return _frame(known, stamps[column], bid, ask, solved, print_ms[column])
 
 

@@ -16,6 +16,7 @@ from theta_simulator import (
     delivery,
     faults,
     habit_spelling,
+    kinds,
     mischief,
     pages,
     planting,
@@ -152,6 +153,9 @@ class Server:
             return answers.text(answers.DISCONNECTED, 474)
         if self.replay:
             return self._replayed(self.replay, request, entry)
+        if sentence := kinds.refused(entry.path, self.settings.tier):
+            v2 = self.settings.api == "v2"
+            return answers.text(f":{sentence}" if v2 else sentence, 471 if v2 else 403)
         if self._is_too_large(entry):
             return self._refused(Fault(Kind.LARGE))
         if instead := self._conduct.instead(entry.path, entry.query):

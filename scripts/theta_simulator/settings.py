@@ -9,10 +9,14 @@ from theta_simulator import sessions
 from theta_simulator.blemishes import Blemish
 from theta_simulator.faults import Faults
 from theta_simulator.habits import Habit
+from theta_simulator.kinds import Tier
 
 Api = Literal["v3", "v2"]
 Size = Literal["tiny", "small", "real"]
 Style = Literal["live", "docs"]
+# All chains one after the other; half of each, then the others; one of them twice; one more that is not
+# listed; backwards; no further than somewhere in the middle; not at all.
+Star = Literal["plain", "interleaved", "twice", "stranger", "shuffled", "cut", "refused"]
 
 # What a terminal that answers from a recording can be told all the same.
 _OF_A_REPLAY = {"replay", "port", "outstanding", "queue", "latency_ms", "request_log", "status"}
@@ -35,6 +39,8 @@ class Settings:
     today: date | None = None
     request_log: Path | None = None
     status: str = "CONNECTED"
+    tier: Tier = "pro"  # of the account
+    star: Star = "plain"  # how the answer about all chains of a date comes
     cache_mb: int = 4000
     cache: Path | None = None
     faults: Faults | None = None

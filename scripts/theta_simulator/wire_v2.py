@@ -15,7 +15,9 @@ from theta_simulator.answers import Answer, Paged, Refusal
 from theta_simulator.arguments import Arguments
 from theta_simulator.bad_rows import Wire
 from theta_simulator.faults import Subject
+from theta_simulator.greeks import Version
 from theta_simulator.habitual import HabitualMarket
+from theta_simulator.kinds import V2_HISTORIES, V2_SINGLES, WHOLE, Kind
 from theta_simulator.market import MOST_ROWS, TooMuch
 from theta_simulator.settings import Settings
 from theta_simulator.wire_eod import V2 as EOD
@@ -27,20 +29,14 @@ STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
 
 QUOTED = "/v2/list/contracts/option/quote"
 TRADED = "/v2/list/contracts/option/trade"
-HISTORY = "/v2/bulk_hist/option/greeks"
-SINGLE = "/v2/hist/option/greeks"
 SUBJECTS: dict[str, Subject] = {
     QUOTED: "contracts",
     TRADED: "contracts",
-    HISTORY: "history",
-    SINGLE: "history",
+    **dict.fromkeys((*V2_HISTORIES, *V2_SINGLES), "history"),
     EOD: "report",
 }
 
 _CONTRACT = ("root", "expiration", "strike", "right")
-_PRICES = ("bid", "ask", "underlying_price")
-_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
-TICK = ("ms_of_day", "bid", "ask", *_GREEKS, "ms_of_day2", "underlying_price", "date")
 _TIMES = ("ms_of_day", "ms_of_day2", "date")
 # Without an interval every tick is due; the market has one a second.
 _TICK_MS = 1000
@@ -60,8 +56,8 @@ class V2:
             "/v2/list/dates/option/trade": self._dates,
             QUOTED: partial(self._contracts, traded=False),
             TRADED: partial(self._contracts, traded=True),
-            HISTORY: partial(self._greeks, single=False),
-            SINGLE: partial(self._greeks, single=True),
+            **{path: partial(self._history, kind, single=False) for path, kind in V2_HISTORIES.items()},
+            **{path: partial(self._history, kind, single=True) for path, kind in V2_SINGLES.items()},
             EOD: Reports(settings, market).v2,
         }
 
@@ -117,7 +113,7 @@ class V2:
         rows = frame.select(spelling.fill('["%s", %s, %s, "%s"]', *_CONTRACT)).to_series()
         return Paged(answers.JSON, _CONTRACT, (spelling.joined(rows.to_list()),), "")
 
-    def _greeks(self, request: Arguments, single: bool) -> Paged:
+    def _history(self, records: Kind, request: Arguments, single: bool) -> Paged:
         """Return a chain's rows contract by contract, or one contract's without its name."""
         root, label = request.required("root"), self._expiration(request)
         first, last = request.day("start_date"), request.day("end_date")
@@ -126,22 +122,24 @@ class V2:
         step = request.number("ivl", 0)
         use_csv, pretty = request.flag("use_csv", default=False), request.flag("pretty_time", default=False)
         strike, right = _one_contract(request) if single else (None, None)
-        frame = self._rows(root, label, first, last, step, *_window(request, step), strike, right)
-        frame = self._spelt(frame, root, label, first, last, use_csv=use_csv, alone=single)
+        frame = self._rows(records, root, label, first, last, step, *_window(request, step), strike, right)
+        tick = _tick(records)
+        frame = self._spelt(frame, tick, root, label, first, last, use_csv=use_csv, alone=single)
         frame = _pretty(frame) if pretty else frame
         size = self._settings.page_size
         slices = [frame.slice(offset, size) for offset in range(0, len(frame), size)]
         if use_csv:
-            filename = f"GREEKS.O-{root}.{label:%Y%m%d}.{first:%Y%m%d}-{last:%Y%m%d}.{step}.csv"
-            names = TICK if single else (*_CONTRACT, *TICK)
+            filename = f"{records.v2.upper()}.O-{root}.{label:%Y%m%d}.{first:%Y%m%d}-{last:%Y%m%d}.{step}.csv"
+            names = tick if single else (*_CONTRACT, *tick)
             return Paged(
-                answers.CSV, TICK, tuple(spelling.csv(part.select(names)) for part in slices), filename
+                answers.CSV, tick, tuple(spelling.csv(part.select(names)) for part in slices), filename
             )
-        write = _lists if single else _ticks
-        return Paged(answers.JSON, TICK, tuple(write(part, _TIMES if pretty else ()) for part in slices), "")
+        write, texts = _lists if single else _ticks, _TIMES if pretty else ()
+        return Paged(answers.JSON, tick, tuple(write(part, tick, texts) for part in slices), "")
 
     def _rows(
         self,
+        records: Kind,
         root: str,
         label: date,
         first: date,
@@ -156,7 +154,11 @@ class V2:
         parts, total = [], 0
         for day in sessions.between(first, min(last, self._settings.trading_today())):
             try:
-                rows = self._market.history(root, label, day, step or _TICK_MS, start, end, "v2", strike)
+                version = Version.V2 if records.underlying else Version.NONE
+                rows = self._market.history(
+                    root, label, day, step or _TICK_MS, start, end, version.value, strike
+                )
+                rows = records.more(rows, label, day, version)
             except TooMuch:
                 raise Refusal(570, f":{answers.TOO_MUCH}.") from None
             rows = rows if right is None else rows.filter(pl.col("right") == right)
@@ -170,6 +172,7 @@ class V2:
     def _spelt(
         self,
         frame: pl.DataFrame,
+        tick: tuple[str, ...],
         root: str,
         label: date,
         first: date,
@@ -189,13 +192,13 @@ class V2:
             date="date",
         )
         return self._market.on_the_wire(
-            _spelt(frame, root, label), root, label, sessions.between(first, last), wire
+            _spelt(frame, tick, root, label), root, label, sessions.between(first, last), wire
         )
 
     def _expiration(self, request: Arguments) -> date:
         """Return the one expiration greeks can be asked for."""
         if request.query.get("exp") == "0":
-            raise request.refuse(":Greeks need one expiration; exp=0 is not supported.")
+            raise request.refuse(":History needs one expiration; exp=0 is not supported.")
         return request.day("exp")
 
     def _list(
@@ -217,14 +220,20 @@ def _window(request: Arguments, step: int) -> tuple[int, int]:
     return request.number("start_time", start), request.number("end_time", end)
 
 
-def _spelt(frame: pl.DataFrame, root: str, label: date) -> pl.DataFrame:
+def _tick(records: Kind) -> tuple[str, ...]:
+    """Return the columns of a row, without those of its contract."""
+    behind = ("ms_of_day2", "underlying_price") if records.underlying else ()
+    return ("ms_of_day", *records.columns, *behind, "date")
+
+
+def _spelt(frame: pl.DataFrame, tick: tuple[str, ...], root: str, label: date) -> pl.DataFrame:
     """Return the rows as the columns of the endpoint; prices and Greeks have four decimals."""
     return frame.rename({"underlying_ms": "ms_of_day2"}).select(
         pl.lit(root).alias("root"),
         pl.lit(f"{label:%Y%m%d}").alias("expiration"),
         (pl.col("strike") * 1000).round().cast(pl.Int64),
         "right",
-        *(spelling.fixed(name, 4) if name in (*_PRICES, *_GREEKS) else pl.col(name) for name in TICK),
+        *(pl.col(name) if name in _TIMES or name in WHOLE else spelling.fixed(name, 4) for name in tick),
     )
 
 
@@ -235,6 +244,7 @@ def _pretty(frame: pl.DataFrame) -> pl.DataFrame:
             {ms: spelling.clock(ms, "live") for ms in frame[name].unique()}, return_dtype=pl.String
         )
         for name in ("ms_of_day", "ms_of_day2")
+        if name in frame.columns
     }
     return frame.with_columns(**clocks, date=pl.col("date").str.to_date("%Y%m%d").cast(pl.String))
 
@@ -247,14 +257,14 @@ def _one_contract(request: Arguments) -> tuple[float, str]:
     return strike / 1000, right
 
 
-def _lists(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
+def _lists(frame: pl.DataFrame, tick: Sequence[str], texts: Sequence[str]) -> bytes:
     """Return one page's rows of one contract."""
-    return spelling.joined(frame.select(spelling.v2_row(frame, TICK, texts)).to_series().to_list())
+    return spelling.joined(frame.select(spelling.v2_row(frame, tick, texts)).to_series().to_list())
 
 
-def _ticks(frame: pl.DataFrame, texts: Sequence[str]) -> bytes:
+def _ticks(frame: pl.DataFrame, tick: Sequence[str], texts: Sequence[str]) -> bytes:
     """Return one page's contracts, each with its rows."""
-    return spelling.v2_ticks(frame, TICK, _CONTRACT, texts)
+    return spelling.v2_ticks(frame, tick, _CONTRACT, texts)
 
 
 def _numbers(count: int) -> chance.Ints:

@@ -1,18 +1,21 @@
 """The v3 terminal: which path means what, and how its answers are spelled."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 
 import polars as pl
 
-from theta_simulator import answers, arguments, chance, lists, sessions, spelling
+from theta_simulator import answers, arguments, chance, lists, sessions, spelling, stream
 from theta_simulator.answers import Answer, Refusal
 from theta_simulator.arguments import Arguments
 from theta_simulator.bad_rows import Wire
-from theta_simulator.faults import Subject
+from theta_simulator.faults import Fault, Subject
+from theta_simulator.faults import Kind as FaultKind
+from theta_simulator.greeks import Version
 from theta_simulator.habitual import HabitualMarket
+from theta_simulator.kinds import V3_HISTORIES, WHOLE, Kind
 from theta_simulator.market import TooMuch
 from theta_simulator.settings import Settings
 from theta_simulator.wire_eod import V3 as EOD
@@ -24,11 +27,10 @@ STATUS_PATHS = (MDDS_STATUS, FPSS_STATUS)
 
 QUOTED = "/v3/option/list/contracts/quote"
 TRADED = "/v3/option/list/contracts/trade"
-HISTORY = "/v3/option/history/greeks/first_order"
 SUBJECTS: dict[str, Subject] = {
     QUOTED: "contracts",
     TRADED: "contracts",
-    HISTORY: "history",
+    **dict.fromkeys(V3_HISTORIES, "history"),
     EOD: "report",
 }
 
@@ -59,7 +61,6 @@ _RENAMED = {
     "annual_div": "annual_dividend",
 }
 _TYPES = answers.V3_TYPES
-_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
 _CONTRACT = ("symbol", "strike", "right", "expiration")
 # The terminal prints the keys of its JSON objects in the order of a hash table.
 _DATA_KEYS = (
@@ -113,7 +114,7 @@ class V3:
             "/v3/option/list/dates/trade": self._dates,
             QUOTED: partial(self._contracts, traded=False),
             TRADED: partial(self._contracts, traded=True),
-            HISTORY: self._first_order,
+            **{path: partial(self._history, kind) for path, kind in V3_HISTORIES.items()},
             EOD: Reports(settings, market).v3,
             "/v3/calendar/today": self._calendar_today,
             "/v3/calendar/on_date": self._calendar_on_date,
@@ -136,7 +137,7 @@ class V3:
 
     def stamps(self, query: Mapping[str, str]) -> int:
         """Return how many stamps of a session a request for history asks for."""
-        asked = _asked(Arguments(query, 400))
+        asked = _asked(Arguments(query, 400), whole_dates=True)
         return (asked.end - asked.start) // asked.step + 1
 
     def _symbols(self, request: Arguments) -> Answer:
@@ -187,20 +188,55 @@ class V3:
             ("symbol", "strike", "expiration", "right"),
         )
 
-    def _first_order(self, request: Arguments) -> Answer:
-        asked = _asked(request)
-        kind = request.choice("format", tuple(_TYPES))
+    def _history(self, records: Kind, request: Arguments) -> Answer:
+        asked = _asked(request, whole_dates=records.whole_dates)
+        form = request.choice("format", tuple(_TYPES))
+        if asked.whole:
+            self._check_whole(asked, request)
+            body = tuple(self._whole(records, asked, form))
+            if not body:
+                raise Refusal(472, answers.V3_NO_DATA)
+            cut = Fault(FaultKind.TRUNCATED_CHUNKS) if self._settings.star == "cut" else None
+            return Answer(200, _TYPES[form], body, fault=cut)
+        frame = self._frame(records, asked, form)
+        if frame is None:
+            raise Refusal(472, answers.V3_NO_DATA)
+        return Answer(200, _TYPES[form], (self._chain(frame, form),))
+
+    def _frame(self, records: Kind, asked: "_Asked", form: str) -> pl.DataFrame | None:
+        """Return the rows of one chain as they go onto the wire; None where there are none."""
         parts = []
         days = sessions.between(asked.first, min(asked.last, self._settings.trading_today()))
         for day in days:
-            rows = self._rows(asked, day)
+            rows = self._rows(asked if records.underlying else replace(asked, version="none"), day)
             if len(rows):
-                parts.append(self._spelt(rows, asked, day))
+                rows = records.more(rows, asked.label, day, Version(asked.version))
+                parts.append(self._spelt(records, rows, asked, day))
         if not parts:
-            raise Refusal(472, answers.V3_NO_DATA)
+            return None
         frame = _in_wire_order(pl.concat(parts), asked, several_days=len(parts) > 1)
-        frame = self._market.on_the_wire(frame, asked.symbol, asked.label, days, self._wire(asked, kind))
-        return Answer(200, _TYPES[kind], (self._chain(frame, kind),))
+        return self._market.on_the_wire(frame, asked.symbol, asked.label, days, self._wire(asked, form))
+
+    def _check_whole(self, asked: "_Asked", request: Arguments) -> None:
+        """Refuse what the terminal refuses to tell of all chains at once."""
+        if self._settings.star == "refused":
+            raise request.refuse("Cannot specify '*' for the expiration")
+        if asked.first == self._settings.trading_today():
+            raise request.refuse("Cannot fetch current-day data without specifying an expiration")
+        if asked.first != asked.last or asked.step < sessions.MINUTE:
+            raise request.refuse("Bulk history requests are limited to intervals of at least 1 minute.")
+
+    def _whole(self, records: Kind, asked: "_Asked", form: str) -> Iterator[bytes]:
+        """Return the rows of all chains of a date, part by part."""
+        found = self._market.expirations(asked.symbol, asked.first)
+        chains = [item.label for item in found if asked.reaches(item.label)]
+        frames = (self._frame(records, replace(asked, label=label), form) for label in chains)
+        return stream.parts(
+            (frame for frame in frames if frame is not None),
+            self._settings.star,
+            form,
+            lambda frame: self._chain(frame, form),
+        )
 
     def _rows(self, asked: "_Asked", day: date) -> pl.DataFrame:
         """Return one day's rows of the contracts asked for."""
@@ -219,21 +255,27 @@ class V3:
             raise Refusal(570, answers.TOO_MUCH) from None
         return rows.filter(pl.col("right").is_in(asked.rights)) if len(asked.rights) == 1 else rows
 
-    def _spelt(self, rows: pl.DataFrame, asked: "_Asked", day: date) -> pl.DataFrame:
+    def _spelt(self, records: Kind, rows: pl.DataFrame, asked: "_Asked", day: date) -> pl.DataFrame:
         """Return one day's rows as the columns of the endpoint, spelled."""
-        prices = 4 if self._style == "live" else 2
+        prices = 4 if self._style == "live" and records.underlying else 2
+        decimals = {"bid": prices, "ask": prices}
+        behind = (
+            spelling.stamps("underlying_ms", day, self._style, rows["underlying_ms"]).alias(
+                "underlying_timestamp"
+            ),
+            spelling.fixed("underlying_price", prices),
+        )
         return rows.select(
             pl.lit(asked.symbol).alias("symbol"),
             pl.lit(asked.label.isoformat()).alias("expiration"),
             spelling.fixed("strike", 3),
             pl.col("right").replace_strict({"C": "CALL", "P": "PUT"}, return_dtype=pl.String),
             spelling.stamps("ms_of_day", day, self._style, rows["ms_of_day"]).alias("timestamp"),
-            *(spelling.fixed(name, prices) for name in ("bid", "ask")),
-            *(spelling.fixed(name, 4) for name in _GREEKS),
-            spelling.stamps("underlying_ms", day, self._style, rows["underlying_ms"]).alias(
-                "underlying_timestamp"
+            *(
+                pl.col(name) if name in WHOLE else spelling.fixed(name, decimals.get(name, 4))
+                for name in records.columns
             ),
-            spelling.fixed("underlying_price", prices),
+            *(behind if records.underlying else ()),
         )
 
     def _wire(self, asked: "_Asked", kind: str) -> Wire:
@@ -251,7 +293,9 @@ class V3:
         """Return contract data in the format asked for."""
         if kind == "csv":
             return spelling.csv(spelling.quoted(frame) if self._style == "live" else frame)
-        return spelling.v3_objects(frame, kind, self._style, _CONTRACT, _DATA_KEYS, _LINE_KEYS)
+        data, line = (_keys(known, frame.columns) for known in (_DATA_KEYS, _LINE_KEYS))
+        data = [name for name in data if name not in _CONTRACT]
+        return spelling.v3_objects(frame, kind, self._style, _CONTRACT, data, line)
 
     def _table(self, request: Arguments, frame: pl.DataFrame, keys: tuple[str, ...] = ()) -> Answer:
         """Return a list in the format asked for; an empty list is no data."""
@@ -280,9 +324,14 @@ class V3:
         return self._table(request, lists.holidays(self._market, request.number("year")))
 
 
+def _keys(known: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Return all *columns*, those that are *known* first, and in that order."""
+    return [name for name in known if name in columns] + [name for name in columns if name not in known]
+
+
 @dataclass(frozen=True)
 class _Asked:
-    """A request for history, understood."""
+    """A request for history, understood; *whole* where it is about all chains, and then *label* is none's."""
 
     symbol: str
     label: date
@@ -294,12 +343,20 @@ class _Asked:
     version: str
     strike: float | None
     rights: tuple[str, ...]
+    whole: bool = False
+    max_dte: int | None = None
+
+    def reaches(self, label: date) -> bool:
+        """Say whether an expiration is near enough."""
+        return self.max_dte is None or (label - self.first).days <= self.max_dte
 
 
-def _asked(request: Arguments) -> _Asked:
+def _asked(request: Arguments, *, whole_dates: bool) -> _Asked:
     """Read a request for history; refuse what the terminal refuses."""
-    symbol, label = request.required("symbol"), request.day("expiration")
+    symbol = request.required("symbol")
+    whole = whole_dates and request.required("expiration") == "*"
     first, last = request.span()
+    label = first if whole else request.day("expiration")
     step = INTERVALS.get(request.query.get("interval") or "1s")
     if step is None:
         raise request.refuse(f"Invalid interval: {request.query['interval']}")
@@ -313,7 +370,8 @@ def _asked(request: Arguments) -> _Asked:
         raise request.refuse("Start must be before end")
     version = request.choice("version", ("latest", "1"))
     strike, rights = request.strike(), request.rights()
-    return _Asked(symbol, label, first, last, step, start, end, version, strike, rights)
+    furthest = request.number("max_dte") if request.query.get("max_dte") else None
+    return _Asked(symbol, label, first, last, step, start, end, version, strike, rights, whole, furthest)
 
 
 def _scrambled(frame: pl.DataFrame, base: int) -> pl.DataFrame:

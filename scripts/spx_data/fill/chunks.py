@@ -139,9 +139,14 @@ class Underlying(NamedTuple):
 
     @classmethod
     def of(cls, records: pl.DataFrame) -> Underlying | None:
-        """What *records* say; None where none of them has a positive price."""
+        """What *records* say; None where none of them has a positive price.
+
+        Quotes have none.
+        """
         import polars as pl
 
+        if "underlying_price" not in records.columns:
+            return None
         price, stamp = pl.col("underlying_price"), pl.col("timestamp")
         # A price whose own time is not known is of its record's stamp at the latest.
         known = pl.col("underlying_timestamp").fill_null(stamp)

@@ -18,6 +18,7 @@ class Type(Enum):
     WORD = "word"  # one of a few texts
     STAMP = "stamp"  # a moment in New York, to the millisecond
     NUMBER = "number"  # a double
+    WHOLE = "whole"  # a whole number
 
 
 class Column(NamedTuple):
@@ -55,10 +56,37 @@ _FIRST_ORDER = (
     Column("rho", Type.NUMBER, "dollars per 1.00 of the rate"),
     Column("epsilon", Type.NUMBER, "dollars per 1.00 of the dividend yield"),
     Column("lambda", Type.NUMBER, "percent per percent of the underlying"),
+)
+# Of the model's price: what of it changes with which inputs (docs/wire.md, 6).
+_HIGHER_ORDERS = (
+    Column("gamma", Type.NUMBER, "of delta, per dollar of the underlying"),
+    Column("vanna", Type.NUMBER, "of delta, per 1.00 of volatility"),
+    Column("charm", Type.NUMBER, "of delta, as time passes"),
+    Column("vomma", Type.NUMBER, "of vega, per 1.00 of volatility"),
+    Column("veta", Type.NUMBER, "of vega, as time passes"),
+    Column("vera", Type.NUMBER, "of rho, per 1.00 of volatility"),
+    Column("speed", Type.NUMBER, "of gamma, per dollar of the underlying"),
+    Column("zomma", Type.NUMBER, "of gamma, per 1.00 of volatility"),
+    Column("color", Type.NUMBER, "of gamma, as time passes"),
+    Column("ultima", Type.NUMBER, "of vomma, per 1.00 of volatility; never beyond 100 or -100"),
+    Column("d1", Type.NUMBER, "of the formula by Black and Scholes"),
+    Column("d2", Type.NUMBER, "likewise"),
+    Column("dual_delta", Type.NUMBER, "of the price, per dollar of the strike"),
+    Column("dual_gamma", Type.NUMBER, "of dual_delta, per dollar of the strike"),
+)
+_SOLVED = (
     Column("implied_vol", Type.NUMBER, "an annualised fraction"),
     Column("iv_error", Type.NUMBER, "relative to the midpoint; 100 marks failure"),
     Column("underlying_timestamp", Type.STAMP, "of the underlying's price, in ms"),
     Column("underlying_price", Type.NUMBER, "dollars"),
+)
+_SIDES = (
+    Column("bid_size", Type.WHOLE, "contracts"),
+    Column("bid_exchange", Type.WHOLE, "the exchange with the best bid, by the vendor's number"),
+    Column("bid_condition", Type.WHOLE, "of the bid, by the vendor's number"),
+    Column("ask_size", Type.WHOLE, "contracts"),
+    Column("ask_exchange", Type.WHOLE, "the exchange with the best ask, by the vendor's number"),
+    Column("ask_condition", Type.WHOLE, "of the ask, by the vendor's number"),
 )
 
 
@@ -84,11 +112,15 @@ class Kind(NamedTuple):
         return tuple(column for column in self.columns if column.since <= version)
 
 
-GREEKS = "greeks"
+GREEKS, GREEKS_ALL, QUOTES = "greeks", "greeks-all", "quotes"
 DEFAULT = GREEKS
 KINDS = {
     kind.name: kind
-    for kind in (Kind(GREEKS, "bid, ask and greeks of the first order", (*_CONTRACT, *_FIRST_ORDER)),)
+    for kind in (
+        Kind(GREEKS, "bid, ask and greeks of the first order", (*_CONTRACT, *_FIRST_ORDER, *_SOLVED)),
+        Kind(GREEKS_ALL, "bid, ask and all greeks", (*_CONTRACT, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED)),
+        Kind(QUOTES, "bid and ask, with their sizes, exchanges and conditions", (*_CONTRACT, *_SIDES)),
+    )
 }
 
 # Every column of any kind by its name, in the order of the kinds.

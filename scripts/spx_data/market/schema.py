@@ -30,9 +30,21 @@ _OTHERS = ("strike", "underlying_price")
 _STAMP = pa.timestamp("ms", tz=ZONE)
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _RIGHTS = pa.array(["C", "P"])
-_OF_DAY = {Type.DATE: pa.date32(), Type.WORD: _WORD, Type.STAMP: _STAMP, Type.NUMBER: pa.float64()}
+_OF_DAY = {
+    Type.DATE: pa.date32(),
+    Type.WORD: _WORD,
+    Type.STAMP: _STAMP,
+    Type.NUMBER: pa.float64(),
+    Type.WHOLE: pa.int32(),
+}
 # Records have stamps as ms since the epoch.
-_OF_RECORD = {Type.WORD: pa.string(), Type.STAMP: pa.int64(), Type.NUMBER: pa.float64()}
+_OF_RECORD = {
+    Type.WORD: pa.string(),
+    Type.STAMP: pa.int64(),
+    Type.NUMBER: pa.float64(),
+    Type.WHOLE: pa.int32(),
+}
+_MEASURES = (Type.NUMBER, Type.WHOLE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Schema:
     @property
     def measures(self) -> tuple[Column, ...]:
         """The numbers of a record that measure something (prices, greeks and their like), as on the wire."""
-        return tuple(each for each in self.columns if each.type is Type.NUMBER and each.name not in _OTHERS)
+        return tuple(each for each in self.columns if each.type in _MEASURES and each.name not in _OTHERS)
 
     @property
     def optional(self) -> tuple[Column, ...]:
@@ -125,7 +137,7 @@ def polars_record(names: Iterable[str]) -> dict[str, Any]:
     """`records` in Polars' types."""
     import polars as pl
 
-    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64, pa.string(): pl.String}
+    kinds = {pa.float64(): pl.Float64, pa.int64(): pl.Int64, pa.int32(): pl.Int32, pa.string(): pl.String}
     return {field.name: kinds[field.type] for field in records(names)}
 
 
@@ -211,6 +223,8 @@ def _little_endian(column: pa.ChunkedArray) -> memoryview:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     whole = pa.types.is_integer(column.type)
+    if whole:
+        column = column.cast(pa.int64())
     if column.null_count:
         column = column.fill_null(ABSENT_STAMP if whole else ABSENT_VALUE)
     return memoryview(column.to_numpy().astype("<i8" if whole else "<f8", copy=False))

@@ -7,6 +7,7 @@ chain, because short chains cannot tell the rate and long ones can.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -124,7 +125,8 @@ def sample(panel: Panel) -> Sample:
     nought = (panel.grid("delta") == 0.0) & (panel.grid("theta") == 0.0) & (panel.grid("vega") == 0.0)
     solved = judged & (panel.grid("implied_vol") > 0.0)
     some = panel.some(solved, MOST)
-    column = {name: some[name].to_numpy() for name in some.columns if name != "right"}
+    blank = np.full(len(some), np.nan)  # of a kind of records without greeks
+    column = defaultdict(lambda: blank, {name: some[name].to_numpy() for name in some.columns})
     return Sample(
         root=panel.root,
         days=panel.days,

@@ -72,11 +72,19 @@ class Panel:
         grid.reshape(-1)[self._cell] = True
         return grid
 
+    def has(self, name: str) -> bool:
+        """Whether records of this kind have the column *name*."""
+        return name in self._records.columns
+
     def grid(self, name: str) -> Floats:
-        """The column *name* of the records; NaN where there is none. Made once, not to be written to."""
+        """The column *name* of the records; NaN where there is none. Made once, not to be written to.
+
+        Records of a kind that lacks the column have no value in it, as if the source had sent none.
+        """
         if name not in self._grids:
             grid = np.full(self.shape, np.nan)
-            grid.reshape(-1)[self._cell] = self._records[name].to_numpy()
+            if self.has(name):
+                grid.reshape(-1)[self._cell] = self._records[name].to_numpy()
             grid.flags.writeable = False
             self._grids[name] = grid
         return self._grids[name]
@@ -84,9 +92,11 @@ class Panel:
     @functools.cached_property
     def underlying(self) -> Floats:
         """The underlying's price at each stamp (dollars); NaN where no record knows it (0.0 on the wire)."""
+        line = np.full(len(self.stamps), np.nan)
+        if not self.has("underlying_price"):
+            return line
         price = self._records["underlying_price"].to_numpy()
         known = price > 0
-        line = np.full(len(self.stamps), np.nan)
         line[self._column[known]] = price[known]
         return line
 

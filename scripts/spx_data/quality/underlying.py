@@ -91,7 +91,12 @@ CHECKS: tuple[Check, ...] = (MISSING, FROZEN, DISAGREES, DIFFERS, OLD, FAILED_IV
 
 
 def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
-    """What a chain's underlying and sentinels show; *closes_ms* is the stock market's close."""
+    """What a chain's underlying and sentinels show; *closes_ms* is the stock market's close.
+
+    Nothing of quotes, which have none.
+    """
+    if not panel.has("underlying_price"):
+        return []
     opened = panel.stamps > moment_ms(panel.date, OPENS)
     closes_ms = moment_ms(panel.date, CLOSES_AT_THE_EARLIEST) if closes_ms is None else closes_ms
     hours = opened & (panel.stamps < closes_ms)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spx_data.errors import FileCorruptionError, SchemaValidationError
-from spx_data.market import schema
+from spx_data.market import columns, schema
 from spx_data.market.schema import Schema
 from spx_data.store import dataset, faults
 
@@ -26,11 +26,13 @@ RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 SCHEMA_VERSION_KEY = "spx_data.schema_version"
 RECORDS_KEY = "spx_data.records"  # their kind
 
+# Where few values repeat; numbers take more room with a dictionary than without (decision 20).
+_WITH_DICTIONARY = ["date", "root", "expiration", "strike", "right", "iv_error"]
+_WITH_DICTIONARY += [each.name for each in columns.COLUMNS.values() if each.type is columns.Type.WHOLE]
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 3,
-    # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
-    "use_dictionary": ["date", "root", "expiration", "strike", "right", "iv_error"],
+    "use_dictionary": _WITH_DICTIONARY,
     "max_rows_per_page": 1 << 17,
     "write_page_checksum": True,
     "write_page_index": True,

@@ -124,12 +124,13 @@ def test_only_what_determines_an_answer_tells_it_from_others(tmp_path):
         return AnswerStore(tmp_path, settings).file(path, query | other)
 
     alike = replace(V3, port=1, outstanding=1, queue=1, latency_ms=1, page_expire_ms=1, request_log=tmp_path)
-    alike = replace(alike, status="ERROR", cache_mb=1, cache=tmp_path, faults=Faults(1))
+    alike = replace(alike, status="ERROR", tier="free", cache_mb=1, cache=tmp_path, faults=Faults(1))
     changed = [
         replace(V3, api="v2"),
         replace(V3, size="small"),
         replace(V3, seed=2),
         replace(V3, style="docs"),
+        replace(V3, star="twice"),
         replace(V3, page_size=7),
         replace(V3, today=date(2024, 12, 30)),
         replace(V3, blemishes=("crossed",)),

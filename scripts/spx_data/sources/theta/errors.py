@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from spx_data.errors import (
     ApiConnectionError,
@@ -90,6 +91,8 @@ _MEANINGS: dict[int, _Meaning] = {
 }
 
 
+# The kind of records that a lesser subscription has, by how the path of a history ends.
+_LESS = {"/all": "greeks", "/all_greeks": "greeks", "/first_order": "quotes", "/greeks": "quotes"}
 _LOG = "Look into the terminal's own log; restart it if it stays"
 # What means something else where no history was asked for.
 _ELSEWHERE: dict[int, _Meaning] = {
@@ -129,6 +132,8 @@ def of_status(
     said when to come back.
     """
     meaning = _meaning(status, stage_of(about or url))
+    if meaning is _NOT_INCLUDED:
+        meaning = meaning._replace(cure=_with_less(about or url))
     if alone and meaning.kind is ApiRateLimitError:
         meaning = meaning._replace(cure=_ALONE)
     text = excerpt(body)
@@ -139,6 +144,15 @@ def of_status(
     return meaning.kind(
         f"the terminal {meaning.says} (status {status}{said}) at {url}", cure=meaning.cure, **fields
     )
+
+
+def _with_less(url: str) -> str:
+    """What to do about a history that the subscription does not include (docs/wire.md, 6 and 11.2)."""
+    path = urlsplit(url).path
+    less = next((records for ending, records in _LESS.items() if path.endswith(ending)), None)
+    if less is None:
+        return _NOT_INCLUDED.cure
+    return f"{_NOT_INCLUDED.cure}; or, for a lake of {less}: `spx-data config set processing.records {less}`"
 
 
 def _meaning(status: int, stage: Stage) -> _Meaning:

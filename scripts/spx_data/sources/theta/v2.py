@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market import schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
-from spx_data.market.columns import GREEKS
+from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
@@ -37,7 +37,7 @@ _CONTRACT: dict[str, pa.DataType] = {
 }
 _STAMPED = {"ms_of_day": pa.int64()}, {"ms_of_day2": pa.int64()}
 # Of each kind of records, under the path of all histories (docs/wire.md, 2 and 6).
-_HISTORIES = {GREEKS: "greeks"}
+_HISTORIES = {GREEKS: "greeks", GREEKS_ALL: "all_greeks", QUOTES: "quote"}
 
 
 class V2:

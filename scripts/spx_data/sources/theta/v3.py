@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from spx_data.market import chains, schema
 from spx_data.market.chains import Chain, Contract, Listed, Reported
-from spx_data.market.columns import GREEKS
+from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
@@ -20,7 +20,7 @@ from spx_data.sources.theta import errors, health, limits, tables, wire_rows
 from spx_data.sources.theta.transport import Answer, Transport
 
 # Of each kind of records, under the path of all histories (docs/wire.md, 11.2).
-_HISTORIES = {GREEKS: "greeks/first_order"}
+_HISTORIES = {GREEKS: "greeks/first_order", GREEKS_ALL: "greeks/all", QUOTES: "quote"}
 _STAMP = pa.timestamp("ms")
 _CONTRACT: dict[str, pa.DataType] = {
     "symbol": tables.WORD,

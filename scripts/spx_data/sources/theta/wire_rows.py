@@ -181,7 +181,7 @@ def _days_between(date: dt.date, number: int) -> int:
     return _NEVER_DAYS if found is None else (found - date).days
 
 
-_TYPES = {Type.NUMBER: pa.float64()}
+_TYPES = {Type.NUMBER: pa.float64(), Type.WHOLE: pa.int32()}
 
 
 def columns(
