@@ -21,7 +21,8 @@ YEAR_MS = 365 * 86_400_000
 
 # Rows that are worked on at a time: what is made of them on the way stays in a core's own cache.
 _BLOCK = 4_096
-_NEAR_THE_MONEY = 24  # strikes, by which the forward of American options is found
+# Strikes by which a forward is found: those at which calls and puts are worth the most alike.
+_NEAR_THE_MONEY, _NEAREST = 64, 24
 _ROUNDS = 3  # of taking premiums off and fitting anew, twice each
 
 
@@ -157,7 +158,7 @@ def market(terms: Terms, quotes: Quotes, spot: Line | None = None) -> Market:
     """What the quotes of a chain imply at each of their stamps."""
     stamps = np.unique(quotes.stamp)
     years = (terms.settled_ms - stamps) / YEAR_MS
-    pairs = _Pairs.of(quotes, stamps, terms.tick)
+    pairs = _Pairs.of(quotes, stamps, terms.tick).near(_NEAR_THE_MONEY)
     found = forward.implied(forward.fit(pairs.strikes, pairs.difference, pairs.width), years)
     known = None if spot is None else spot.at(stamps)
     if terms.american and np.isfinite(found.forward).any():
@@ -197,12 +198,14 @@ class _Pairs(NamedTuple):
         """Both spreads together: (strikes, stamps)."""
         return np.asarray(self.spread.sum(axis=0))
 
-    def near(self, centre: float) -> _Pairs:
-        """Those at the few strikes nearest to *centre* that have any."""
-        known = np.flatnonzero(np.isfinite(self.difference).any(axis=1))
-        order = np.argsort(np.abs(np.log(self.strikes[known] / centre)), kind="stable")
-        few = np.sort(known[order[:_NEAR_THE_MONEY]])
-        return _Pairs(self.strikes[few], self.mid[:, few], self.spread[:, few])
+    def near(self, most: int) -> _Pairs:
+        """Those at the *most* strikes at which calls and puts are worth the most alike."""
+        apart = np.abs(self.difference)
+        known = np.flatnonzero(np.isfinite(apart).any(axis=1))
+        if len(known) > most:
+            order = np.argsort(np.nanmedian(apart[known], axis=1), kind="stable")
+            known = np.sort(known[order[:most]])
+        return _Pairs(self.strikes[known], self.mid[:, known], self.spread[:, known])
 
 
 def _spot(found: Forward, known: Floats | None) -> Floats:
@@ -226,7 +229,7 @@ def _american(pairs: _Pairs, found: Forward, years: Floats, known: Floats | None
     are what they usually are.
     """
     blind = known is None or not np.isfinite(known).any()
-    few = pairs.near(float(np.nanmedian(found.forward)))
+    few = pairs.near(_NEAREST)
     there = np.isfinite(few.mid) & (years > 0.0)
     right, row, at = np.nonzero(there)
     mid, strike, call = few.mid[there], few.strikes[row], right == 0

@@ -22,6 +22,7 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.market import columns, products
+from spx_data.market.products import Product
 from spx_data.store import files, journal, locks, reads, seals, tree
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
@@ -126,10 +127,23 @@ def trouble(layout: Layout) -> LakeMissingError | OtherVersionError | None:
 
 def stem(output: Path) -> str:
     """How the names of sealed files in the folder *output* begin, by the symbol of its data set."""
+    return products.stem_of(_symbol(output))
+
+
+def product(output: Path) -> Product:
+    """What the lake in the folder *output* is of, by the symbol of its data set.
+
+    Raises:
+        ConfigurationValidationError: its symbol is one that only a config can tell of.
+    """
+    return products.of(_symbol(output), {})
+
+
+def _symbol(output: Path) -> str:
     held: Identity = {}
     with suppress(SpxDataError):
         held = _held(output / DATASET) or {}
-    return products.stem_of(str(held.get("symbol", products.DEFAULT.symbol)))
+    return str(held.get("symbol", products.DEFAULT.symbol))
 
 
 def check_version(layout: Layout) -> None:

@@ -8,16 +8,27 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 from tests import sealed_days
 
 import spx_data
-from spx_data.errors import DateValidationError, FileCorruptionError, MissingFileError
+from spx_data.errors import (
+    ConfigurationValidationError,
+    DateValidationError,
+    FileCorruptionError,
+    MissingFileError,
+    SchemaValidationError,
+)
 from spx_data.lake import reader
+from spx_data.lake.reader import computed
 from spx_data.lake.verify import root_of
-from spx_data.store import files, journal, reads, seals
+from spx_data.market import expirations, products
+from spx_data.pricing import chain, day
+from spx_data.pricing.chain import Quotes, Terms
+from spx_data.store import dataset, files, journal, reads, seals
 
 DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
 
@@ -361,3 +372,93 @@ def test_the_package_itself_stays_light():
     assert (found.returncode, found.stdout.strip()) == (0, "")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = spx_data.nothing
+
+
+# Columns that are computed --------------------------------------------------------------------------------
+
+
+def test_values_of_our_own_are_those_of_the_model_on_the_same_rows(sealed):
+    names = [*computed.NAMES]
+
+    found = scan(sealed, DAYS[1], add=names).collect()
+
+    plain = pl.read_parquet(sealed.parquet(DAYS[1]))
+    assert_frame_equal(found.drop(names), plain, check_exact=True)
+    assert found.columns == [*plain.columns, *names]
+    for (root, expiration), rows in found.partition_by("root", "expiration", as_dict=True).items():
+        stamps = rows["timestamp"].dt.epoch("ms").to_numpy()
+        settled = expirations.settled_ms(expiration, at_the_open=root == "SPX")
+        quotes = Quotes(
+            rows["strike"].to_numpy(),
+            (rows["right"] == "C").to_numpy(),
+            stamps,
+            rows["bid"].to_numpy(),
+            rows["ask"].to_numpy(),
+        )
+        wanted = chain.price(Terms(settled, tick=0.05), quotes)._asdict()
+        for name, of in computed.PRICED.items():
+            np.testing.assert_array_equal(rows[name].to_numpy(), wanted[of], err_msg=name)
+        assert rows["years"].to_list() == ((settled - stamps) / chain.YEAR_MS).tolist()
+        assert rows["dte"].unique().to_list() == [(expiration - DAYS[1]).days]
+    assert_series_equal(found["mid"], (found["bid"] + found["ask"]) / 2, check_names=False)
+    assert_series_equal(found["moneyness"], found["strike"] / found["forward"], check_names=False)
+    assert found["iv_mid"].is_not_null().mean() > 0.4
+    assert found["iv_mid"].is_nan().sum() == 0
+
+
+def test_our_volatilities_are_near_the_vendors_two_weeks_before_the_end(sealed):
+    """The vendor's know no dividends and count whole days, so near is what they can be."""
+    found = scan(sealed, DAYS[1], add=["dte", "iv_mid", "own_delta", "own_vega"]).collect()
+
+    near = found.filter(pl.col("dte") > 10, pl.col("own_vega") > 200, pl.col("underlying_price") > 0)
+    assert len(near) > 50
+    assert (near["iv_mid"] - near["implied_vol"]).abs().quantile(0.9) < 0.01
+    assert (near["own_delta"] - near["delta"]).abs().quantile(0.9) < 0.03
+
+
+def test_what_is_computed_is_read_lazily_like_what_is_sealed(sealed):
+    every = scan(sealed, add=["iv_mid", "dte"])
+    whole = every.collect()
+
+    some = every.filter(pl.col("dte") == 0, pl.col("right") == "C").select("date", "strike", "iv_mid")
+    few = every.select("iv_mid").head(7)
+
+    mine = whole.filter(pl.col("dte") == 0, pl.col("right") == "C").select("date", "strike", "iv_mid")
+    assert_frame_equal(some.collect(), mine, check_exact=True)
+    assert_frame_equal(few.collect(), whole.select("iv_mid").head(7), check_exact=True)
+    soonest = every.filter(pl.col("expiration") == pl.col("date"))
+    assert_frame_equal(soonest.collect(), whole.filter(pl.col("dte") == 0), check_exact=True)
+    assert every.select(pl.len()).collect().item() == len(whole)
+    counted = every.group_by("date").agg(pl.col("iv_mid").count()).sort("date").collect()
+    assert counted["date"].to_list() == DAYS
+
+
+def test_chains_that_a_filter_leaves_out_are_not_priced(sealed, monkeypatch):
+    priced, price = [], day.Day.price
+    monkeypatch.setattr(day.Day, "price", lambda self, *chain: priced.append(chain[1]) or price(self, *chain))
+
+    found = scan(sealed, add=["iv_mid"]).filter(pl.col("expiration") == DAYS[1]).collect()
+
+    assert len(found) > 0
+    assert set(priced) == {DAYS[1]}
+
+
+def test_a_name_that_nothing_computes_is_told_in_one_line_with_those_that_are(sealed):
+    with pytest.raises(SchemaValidationError) as caught:
+        scan(sealed, add=["iv_mid", "implied_vol_mid"])
+
+    assert str(caught.value).splitlines() == [str(caught.value)]
+    assert "'implied_vol_mid'" in str(caught.value)
+    assert all(name in caught.value.cure for name in computed.NAMES)
+
+
+def test_of_a_symbol_that_only_a_config_knows_a_product_says_what_it_is(sealed):
+    facts = {"exercise": "European", "roots": {"SPX": "AM", "SPXW": "PM"}, "ticks": [[0, 0.05]]}
+    own = products.own("XYZ", facts)
+
+    told = scan(sealed, DAYS[1], add=["iv_mid"], product=own).collect()
+
+    assert_frame_equal(told, scan(sealed, DAYS[1], add=["iv_mid"]).collect(), check_exact=True)
+    files.write_json(sealed.dataset, reads.read_json(sealed.dataset) | {"symbol": "XYZ"})
+    with pytest.raises(ConfigurationValidationError, match="XYZ"):
+        dataset.product(sealed.output)

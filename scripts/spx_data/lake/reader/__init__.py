@@ -2,6 +2,7 @@
 
 import spx_data
 
+days = spx_data.scan("2024-01..2024-03", add=["iv_mid"])  # … with volatilities of our own
 days = spx_data.scan("2024-01..2024-03")                # a polars.LazyFrame, every byte checked
 name = spx_data.verification_root("2024-01..2024-03")   # what a backtest notes down
 days = spx_data.scan("2024-01..2024-03", root=name)     # … and later asks for: these bytes or an error
@@ -13,16 +14,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from spx_data.errors import DateValidationError, FileCorruptionError, SchemaValidationError
-from spx_data.lake.reader import days
+from spx_data.lake.reader import computed, days
 from spx_data.lake.verify import root_of
 from spx_data.market import schema
 from spx_data.market.dates import FORMS, Dates
+from spx_data.market.products import Product
 from spx_data.store import dataset, reads, seals
 from spx_data.store.layout import Layout
 
@@ -63,6 +65,8 @@ def scan(
     min_score: float | None = None,
     complete: bool | None = None,
     schema_version: int | None = None,
+    add: Collection[str] = (),
+    product: Product | None = None,
 ) -> pl.LazyFrame:
     """The rows of sealed days, in date order, as a lazy frame of Polars.
 
@@ -85,9 +89,16 @@ def scan(
     Days may be of several versions of the schema: the frame has the columns of the newest of them, null in
     days that were sealed without, or those of the *schema_version* that is asked for.
 
+    *add* names columns to compute from the quotes, beside the vendor's (docs/data.md): `forward` and
+    `discount` of each expiration and stamp; `iv_bid`, `iv_mid`, `iv_ask`; `own_delta`, `own_gamma`,
+    `own_theta`, `own_vega`, `own_rho`; `moneyness`, the strike over the forward; `mid`; `dte`, days to the
+    expiration; `years` to the settlement. One that the lake holds is as sealed. *product* says what the lake
+    is of where `market.products` does not have its symbol.
+
     Raises:
         DateValidationError: *dates* names no date, or selects no sealed day; *missing* is another word.
-        SchemaValidationError: there is no such *schema_version*.
+        SchemaValidationError: there is no such *schema_version*, or no such column to *add*.
+        ConfigurationValidationError: nobody says what the lake is of, which columns to *add* hang on.
         OtherVersionError: the lake, or one of the days, was written by another version of spx-data.
         MissingFileError: sessions are missing, and none of them was ever sealed.
         FileCorruptionError: such sessions were sealed once; or bytes are not those that were sealed, or a
@@ -96,10 +107,14 @@ def scan(
     """
     import polars as pl
 
+    computed.check(add)
     layout = _layout(lake, data)
     chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
     kind, newest = max(chosen.values())
     columns = _schema(kind, newest if schema_version is None else schema_version)
+    if add:
+        paths = {date: layout.parquet(date) for date in chosen}
+        return computed.scan(paths, columns, list(add), product or dataset.product(layout.output))
     return pl.scan_parquet(
         [str(layout.parquet(date)) for date in chosen],
         glob=False,

@@ -1,0 +1,154 @@
+"""Columns that no file holds, computed while sealed days are read: greeks of our own, and what they rest on.
+
+Days are read chain by chain, so that memory holds one. Only what is asked for is computed, and of a chain
+whose rows are all filtered out by what is sealed nothing is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spx_data.errors import SchemaValidationError
+from spx_data.market.products import Product
+from spx_data.pricing import day
+from spx_data.pricing.day import UNDERLYING, WANTED, Day
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# What each column is called here, by its name in `pricing.chain.Priced`; the vendor's are not to be confused
+# with them.
+PRICED = {
+    "forward": "forward",
+    "discount": "discount",
+    "iv_bid": "iv_bid",
+    "iv_mid": "iv_mid",
+    "iv_ask": "iv_ask",
+    "own_delta": "delta",
+    "own_gamma": "gamma",
+    "own_theta": "theta",
+    "own_vega": "vega",
+    "own_rho": "rho",
+}
+MID, DTE, YEARS, MONEYNESS = "mid", "dte", "years", "moneyness"
+NAMES = (MID, DTE, YEARS, MONEYNESS, *PRICED)
+_FROM_PRICES = {*PRICED, MONEYNESS}
+_CHAIN = ("date", "root", "expiration")
+
+
+def check(names: Collection[str]) -> None:
+    """Raise `SchemaValidationError` where one of *names* is none of `NAMES`."""
+    if unknown := [name for name in names if name not in NAMES]:
+        raise SchemaValidationError(
+            f"add: there is no column {unknown[0]!r} to compute",
+            cure=f"Known are {', '.join(NAMES)}",
+            what="add",
+            reason=repr(unknown[0]),
+        )
+
+
+def scan(
+    paths: Mapping[dt.date, Path], sealed: pl.Schema, added: Sequence[str], product: Product
+) -> pl.LazyFrame:
+    """The rows of the days at *paths*: their *sealed* columns, and those *added* that are none of them."""
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    names = [name for name in dict.fromkeys(added) if name not in sealed]
+    whole = pl.Schema({**sealed, **{name: pl.Int32 if name == DTE else pl.Float64 for name in names}})
+
+    def rows(
+        wanted: list[str] | None, predicate: pl.Expr | None, most: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        kept = list(whole) if wanted is None else [name for name in whole if name in wanted]
+        met = [] if predicate is None else predicate.meta.root_names()
+        asked = [name for name in names if name in {*kept, *met}]
+        read = [name for name in sealed if name in {*kept, *met, *_CHAIN, *WANTED, UNDERLYING}]
+        left = most
+        for path in paths.values():
+            for block in _days_rows(path, sealed, read, asked, predicate, product):
+                given = block if predicate is None else block.filter(predicate)
+                given = given.select(kept).head(len(given) if left is None else left)
+                if len(given):
+                    yield given
+                if left is not None:
+                    left -= len(given)
+                    if not left:
+                        return
+
+    return register_io_source(rows, schema=whole)
+
+
+def _days_rows(
+    path: Path,
+    sealed: pl.Schema,
+    read: Sequence[str],
+    asked: Sequence[str],
+    predicate: pl.Expr | None,
+    product: Product,
+) -> Iterator[pl.DataFrame]:
+    """The rows of one day, chain by chain, with what is *asked*."""
+    import polars as pl
+
+    pricer, known = Day(product), set(read)
+    # American chains go by what the first one says, whether it is asked for or not.
+    every = product.exercise == "American" and UNDERLYING not in sealed
+    skipping = predicate if _FROM_PRICES & set(asked) and not every else None
+    if skipping is not None and not known.issuperset(skipping.meta.root_names()):
+        skipping = None
+    for table in _chains(path, read):
+        rows = pl.from_arrow(table)
+        assert isinstance(rows, pl.DataFrame)
+        rows = rows.select(
+            (pl.col(name) if name in rows.columns else pl.lit(None)).cast(sealed[name]).alias(name)
+            for name in read
+        )
+        if skipping is None or len(rows.filter(skipping)):
+            yield _with(rows, asked, pricer, product)
+
+
+def _chains(path: Path, read: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of a file, all those of a chain at once: no row group has rows of two."""
+    with pq.ParquetFile(path) as file:
+        there = [name for name in read if name in file.schema_arrow.names]
+        held: list[pa.Table] = []
+        for number in range(file.num_row_groups):
+            table = file.read_row_group(number, columns=there)
+            if held and _key(held[0]) != _key(table):
+                yield pa.concat_tables(held)
+                held = []
+            held.append(table)
+        if held:
+            yield pa.concat_tables(held)
+
+
+def _key(table: pa.Table) -> tuple[object, ...]:
+    return tuple(table[name][0].as_py() for name in _CHAIN)
+
+
+def _with(rows: pl.DataFrame, asked: Collection[str], pricer: Day, product: Product) -> pl.DataFrame:
+    """The *rows* of one chain, and the columns that are *asked* of it."""
+    import polars as pl
+
+    date, root, expiration = rows.select(_CHAIN).row(0)
+    stamps = rows["timestamp"].dt.epoch("ms")
+    found: list[pl.Series] = []
+    if _FROM_PRICES & set(asked):
+        records = rows.with_columns(stamps.alias("timestamp"), pl.col("right").cast(pl.String))
+        priced = pricer.price(root, expiration, records)._asdict()
+        values = {name: priced[of] for name, of in PRICED.items()}
+        values[MONEYNESS] = rows["strike"].to_numpy() / values["forward"]
+        found += [pl.Series(name, of, nan_to_null=True) for name, of in values.items() if name in asked]
+    if MID in asked:
+        found.append((0.5 * (rows["bid"] + rows["ask"])).alias(MID))
+    if DTE in asked:
+        found.append(pl.Series(DTE, [(expiration - date).days], dtype=pl.Int32).new_from_index(0, len(rows)))
+    if YEARS in asked:
+        found.append(pl.Series(YEARS, day.years(product, root, expiration, stamps.to_numpy())))
+    return rows.with_columns(found)
