@@ -108,6 +108,15 @@ def test_no_damage_leads_astray(seed, content, tmp_path_factory):
     assert time.monotonic() - begun < 10
 
 
+def test_a_process_that_ended_while_it_was_idle_is_no_fault_of_the_next_file(path):
+    apart = diagnosis._Apart()
+    apart.survey(path)
+    apart._process.kill()
+    apart._process.wait()
+
+    assert apart.survey(path).faults == []
+
+
 @given(content=st.binary(max_size=300), tail=st.booleans())
 @settings(max_examples=300, deadline=None)
 @example(content=b"", tail=False)

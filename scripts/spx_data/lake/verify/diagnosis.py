@@ -87,7 +87,9 @@ class _Apart:
 
     def _answer(self, path: Path) -> Any:
         """What the process says of *path*; None where it has ended over it."""
-        process = self._process or self._start()
+        process = self._process
+        if process is None or process.poll() is not None:  # ended while it was idle: no fault of this file
+            process = self._start()
         assert process.stdin and process.stdout, "they are pipes"
         with suppress(BrokenPipeError):
             process.stdin.write(f"{json.dumps(str(path.absolute()))}\n")
