@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--status", help="word of the status endpoints")
     parser.add_argument("--tier", choices=TIERS, help="the account's subscription")
     parser.add_argument("--star", choices=get_args(Star), help="how all chains of a date come at once")
+    parser.add_argument(
+        "--refuses",
+        type=lambda names: tuple(names.split(",")),
+        metavar="ROOT,ROOT",
+        help="roots that the subscription does not include",
+    )
     parser.add_argument("--cache-mb", type=int, help="memory for answers")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep answers here, for the next start too")
     parser.add_argument("--faults", type=int, metavar="SEED", help="misbehave, as this seed decides")

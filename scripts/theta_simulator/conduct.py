@@ -24,6 +24,10 @@ from theta_simulator.pages import Page
 from theta_simulator.settings import Settings
 
 NO_DATA = "No data for the specified request"
+# As one was seen to say it (docs/wire.md, 8).
+_NOT_INCLUDED = (
+    "Requesting an index endpoint requiring a value subscription, but you only have a FREE subscription."
+)
 _TIER = "Requesting this endpoint requires a higher subscription"
 _RETRY_AFTER = 1
 _FIRST = {Kind.BUSY_FIRST: 429, Kind.UNAVAILABLE_FIRST: 503, Kind.STARTING_FIRST: 571}
@@ -85,6 +89,7 @@ class Conduct:
     ) -> None:
         self._api, self._habits, self._market, self._clock = settings.api, settings.habits, market, clock
         self._today = settings.trading_today
+        self._refuses = frozenset(settings.refuses)
         self._arrived = 0
         self._asked: Counter[tuple[object, ...]] = Counter()
         self._since: dict[tuple[object, ...], float] = {}
@@ -108,6 +113,9 @@ class Conduct:
 
     def instead(self, path: str, query: Mapping[str, str]) -> Answer | None:
         """Return what a request gets instead of its answer, or nothing."""
+        named = query.get("symbol" if self._api == "v3" else "root", "").split(",")
+        if self._refuses.intersection(named):
+            return answers.text(_NOT_INCLUDED, 403 if self._api == "v3" else 471)
         if path in (wire_eod.V3, wire_eod.V2):
             for habit in self._habits:
                 if answer := _EOD.get((self._api, Kind(habit.kind))):

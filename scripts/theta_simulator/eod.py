@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from theta_simulator import chance, listing, lists, sessions
+from theta_simulator import chance, listing, lists, sessions, symbols
 from theta_simulator.habits import Kind
 from theta_simulator.habitual import HabitualMarket
 from theta_simulator.listing import Expiration
@@ -41,7 +41,7 @@ def report(market: HabitualMarket, root: str, label: date | None, day: date, tod
     York, a last trade of 0 where there was none; prices in dollars. Sorted by expiration, strike and right.
     """
     empty = pl.DataFrame(schema=SCHEMA)
-    if root not in listing.ROOTS or not listing.FIRST_LISTS <= day <= today:
+    if root not in listing.EVERY_ROOT or not listing.FIRST_LISTS <= day <= today:
         return empty
     named = [item for item in market.reported(root, day) if label in (None, item.label)]
     traded = lists.contracts(market.clean, [root], day, True, today).select("expiration", "strike", "right")
@@ -95,7 +95,7 @@ def _closing(market: HabitualMarket, item: Expiration, day: date) -> pl.DataFram
     """Return expiration, strike, right and the last bid and ask of each contract quoted on *day*."""
     listed = market.clean.chain(item, day)
     quoted = listed.join(market.never_quoted(item, day), on=["strike", "right"], how="anti")
-    last = sessions.option_close(day, item.expires_on(day))
+    last = symbols.OF_ROOT[item.root].option_close(day, item.expires_on(day))
     rows = market.clean.history(item.root, item.label, day, sessions.MINUTE, last, last)
     closing = rows.select("strike", "right", "bid", "ask")
     found = quoted.join(closing, on=["strike", "right"], how="left")

@@ -16,7 +16,7 @@ from theta_simulator import bad_rows, chance, defects, sessions
 from theta_simulator.bad_rows import Wire
 from theta_simulator.blemishes import Blemish, Kind, Place, Scope
 from theta_simulator.defects import Scene, Site
-from theta_simulator.listing import Expiration
+from theta_simulator.listing import ROOTS, Expiration
 from theta_simulator.market import Market
 
 _TRIES = 400
@@ -120,10 +120,10 @@ def place(market: Market, blemish: Blemish, day: date) -> Place | None:
 
 def _chains(market: Market, blemish: Blemish, day: date) -> Iterator[Expiration]:
     """Yield the chains a blemish may sit in."""
-    for root in ("SPX", "SPXW"):
+    for root in (blemish.root,) if blemish.root else ROOTS:
         listed = market.expirations(root, day)
         for number, item in enumerate(listed):
-            if (blemish.root or root) != root or (blemish.expiration or item.label) != item.label:
+            if (blemish.expiration or item.label) != item.label:
                 continue
             least, most = defects.DAYS.get(Kind(blemish.kind), (0, 10_000))
             if least <= (item.label - day).days <= most and not (

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from theta_simulator import chance, defects, index, listing, sessions, surface
+from theta_simulator import chance, defects, index, listing, sessions, surface, symbols
 from theta_simulator.chance import Floats, Ints
 from theta_simulator.defects import Scene
 from theta_simulator.greeks import Version
@@ -75,7 +75,7 @@ class Question:
     @property
     def close(self) -> int:
         """The last moment of the chain's quotes."""
-        return sessions.option_close(self.day, self.expiration == self.day)
+        return symbols.OF_ROOT[self.root].option_close(self.day, self.expiration == self.day)
 
     def stamps(self, first: int, last: int) -> list[int]:
         """Return the stamps asked for from *first* to *last*, both included."""
@@ -180,7 +180,11 @@ def _turned(day: date, label: date) -> int:
 
 
 def _am_settlement(asked: Question, stamps: Ints) -> Floats:
-    moment = sessions.OPEN if asked.root == "SPX" else sessions.REGULAR_CLOSE
+    moment = (
+        sessions.OPEN
+        if symbols.OF_ROOT[asked.root].settles_at_the_open(asked.root)
+        else sessions.REGULAR_CLOSE
+    )
     return _to_moment(asked, stamps, moment)
 
 

@@ -16,7 +16,7 @@ from theta_simulator.flawed import FlawedMarket
 from theta_simulator.habit_fields import blanked
 from theta_simulator.habit_rows import Question
 from theta_simulator.habits import OF_ONE_CHAIN, OF_ONE_ROOT, OF_SOME_DATES, Habit, Kind
-from theta_simulator.listing import ROOTS, Expiration
+from theta_simulator.listing import EVERY_ROOT, ROOTS, Expiration
 from theta_simulator.market import COLUMNS, Market
 
 _ONE_DATE_IN = 5
@@ -132,7 +132,7 @@ class HabitualMarket(FlawedMarket):
         return super().calendar_kind(day, kind)
 
     def _quotes(self, root: str, label: date, day: date) -> bool:
-        return root in ROOTS and label in {item.label for item in self.expirations(root, day)}
+        return root in EVERY_ROOT and label in {item.label for item in self.expirations(root, day)}
 
     def _is_empty(self, item: Expiration, day: date) -> bool:
         return self._any((*_WITHOUT_ROWS, Kind.EOD_LACKS_CHAIN), item.root, day, item.label)
@@ -189,8 +189,7 @@ def one_chain(market: Market, habit: Habit, day: date) -> Expiration | None:
     """Return the chain of *market* that a habit is about on *day*; None where none suits it."""
     chains = [
         item
-        for root in ROOTS
-        if (habit.root or root) == root
+        for root in ((habit.root,) if habit.root else ROOTS)
         for item in market.expirations(root, day)
         if (habit.expiration or item.label) == item.label
     ]

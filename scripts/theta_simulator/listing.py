@@ -13,10 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from theta_simulator import index, sessions
+from theta_simulator import index, sessions, symbols
 from theta_simulator.chance import Floats
 
-ROOTS = ("SPX", "SPXW")
+ROOTS = ("SPX", "SPXW")  # of the index that habits and blemishes are drawn from
+EVERY_ROOT = tuple(symbols.OF_ROOT)
 FIRST_LISTS = date(2012, 6, 1)
 
 # SPXW weekdays and the date the exchange began to list them (Monday is 0).
@@ -48,6 +49,13 @@ _STRIKE_BANDS = (
 _SPX_BANDS = (*_STRIKE_BANDS, (10_000, 50, 0.40, 0.25), (400, 25, 0.35, 0.17))
 
 
+# Of VIX, whose level no band follows.
+_VIX_STRIKES = np.unique(
+    np.concatenate([np.arange(10, 30), np.arange(30, 50, 2), np.arange(50, 151, 10)])
+).astype(np.float64)
+_VIX_HORIZON, _VIX_WEEKLY_HORIZON = 270, 40
+
+
 @dataclass(frozen=True, order=True)
 class Expiration:
     """One expiration of one root."""
@@ -67,11 +75,16 @@ class Expiration:
         return self.settles == day
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def all_expirations(root: str) -> tuple[Expiration, ...]:
     """Return every expiration of *root* the simulator knows, in order."""
-    rules = {"SPX": _monthlies, "SPXW": _weeklies}
-    return tuple(sorted(rules[root]()))
+    rules = {
+        symbols.MONTHLIES: _monthlies,
+        symbols.WEEKLIES: _weeklies,
+        symbols.WEDNESDAYS: _wednesdays,
+        symbols.OTHER_WEDNESDAYS: _other_wednesdays,
+    }
+    return tuple(sorted(rules[symbols.OF_ROOT[root].roots[root]](root)))
 
 
 def expirations(root: str, day: date) -> list[Expiration]:
@@ -90,9 +103,13 @@ def find(root: str, label: date) -> Expiration | None:
 
 def strikes(seed: int, expiration: Expiration, day: date) -> Floats:
     """Return the strikes of *expiration* listed on *day*, ascending."""
-    bands = _SPX_BANDS if expiration.root == "SPX" else _STRIKE_BANDS
+    symbol = symbols.OF_ROOT[expiration.root]
+    if symbol.volatility:
+        return _VIX_STRIKES
+    monthly = symbol.roots[expiration.root] == symbols.MONTHLIES
+    bands = _SPX_BANDS if monthly else _STRIKE_BANDS
     grids = [
-        _grid(seed, expiration, day, widest, step, below, above)
+        _grid(seed, expiration, day, widest, step * symbol.unit, below, above)
         for widest, step, below, above in bands
         if (expiration.label - day).days <= widest
     ]
@@ -100,16 +117,17 @@ def strikes(seed: int, expiration: Expiration, day: date) -> Floats:
 
 
 def _grid(
-    seed: int, expiration: Expiration, day: date, widest: int, step: int, below: float, above: float
+    seed: int, expiration: Expiration, day: date, widest: int, step: float, below: float, above: float
 ) -> Floats:
     """Return one band's strikes: around every level seen since the band applied."""
     since = max(expiration.first, sessions.on_or_after(expiration.label - timedelta(days=widest)))
-    low, high = index.extremes(seed, sessions.before(since), sessions.before(day))
+    lived = index.extremes(seed, sessions.before(since), sessions.before(day))
+    low, high = symbols.OF_ROOT[expiration.root].span(*lived)
     return np.arange(np.ceil(low * (1.0 - below) / step) * step, high * (1.0 + above), step)
 
 
-def _monthlies() -> Iterator[Expiration]:
-    """Yield SPX: third Fridays settled at the open, last quoted the session before."""
+def _monthlies(root: str) -> Iterator[Expiration]:
+    """Yield a root like SPX: third Fridays settled at the open, last quoted the session before."""
     for friday in _third_fridays():
         settles = sessions.on_or_before(friday)
         label = friday + timedelta(days=1) if friday < _LABELS_CHANGED else settles
@@ -117,18 +135,40 @@ def _monthlies() -> Iterator[Expiration]:
         if friday.month % 3 == 0:
             horizon = _DECEMBER_HORIZON if friday.month == 12 else _QUARTER_HORIZON
         first = _first_session(settles, horizon, FIRST_LISTS)
-        yield Expiration(label, "SPX", settles, first, sessions.before(settles))
+        yield Expiration(label, root, settles, first, sessions.before(settles))
 
 
-def _weeklies() -> Iterator[Expiration]:
-    """Yield SPXW: settled at the close, quoted to the last minute."""
+def _weeklies(root: str) -> Iterator[Expiration]:
+    """Yield a root like SPXW: settled at the close, quoted to the last minute."""
     listed: dict[date, date] = {}
     for settles, horizon, launched in _weekly_rules():
         first = _first_session(settles, horizon, launched)
         if settles >= first:
             listed[settles] = min(first, listed.get(settles, first))
     for settles, first in listed.items():
-        yield Expiration(settles, "SPXW", settles, first, settles)
+        yield Expiration(settles, root, settles, first, settles)
+
+
+def _wednesdays(root: str) -> Iterator[Expiration]:
+    """Yield VIX: thirty days before a third Friday, settled at the open, last quoted the session before."""
+    for friday in _third_fridays():
+        settles = sessions.on_or_before(friday - timedelta(days=30))
+        yield _of_wednesday(root, settles, _VIX_HORIZON)
+
+
+def _other_wednesdays(root: str) -> Iterator[Expiration]:
+    """Yield VIXW: the Wednesdays between."""
+    taken = {sessions.on_or_before(friday - timedelta(days=30)) for friday in _third_fridays()}
+    day = FIRST_LISTS + timedelta(days=(2 - FIRST_LISTS.weekday()) % 7)
+    while day < sessions.LAST - timedelta(days=7):
+        if (settles := sessions.on_or_before(day)) not in taken:
+            yield _of_wednesday(root, settles, _VIX_WEEKLY_HORIZON)
+        day += timedelta(days=7)
+
+
+def _of_wednesday(root: str, settles: date, horizon: int) -> Expiration:
+    first = _first_session(settles, horizon, FIRST_LISTS)
+    return Expiration(settles, root, settles, first, sessions.before(settles))
 
 
 def _weekly_rules() -> Iterator[tuple[date, int, date]]:

@@ -11,20 +11,20 @@ from theta_simulator.chance import Floats
 from theta_simulator.flawed import FlawedMarket
 from theta_simulator.market import Market
 
-SYMBOLS = list(listing.ROOTS)
+SYMBOLS = list(listing.EVERY_ROOT)
 _TRADED = 0.6
 
 
 def expirations(root: str, today: date) -> list[date]:
     """Return every expiration of *root* listed so far, the past included."""
-    if root not in listing.ROOTS:
+    if root not in listing.EVERY_ROOT:
         return []
     return [item.label for item in listing.all_expirations(root) if item.first <= today]
 
 
 def strikes(market: Market, root: str, label: date, today: date) -> Floats:
     """Return every strike of one expiration listed so far, whatever the market's size."""
-    found = listing.find(root, label) if root in listing.ROOTS else None
+    found = listing.find(root, label) if root in listing.EVERY_ROOT else None
     if found is None or found.first > today:
         return np.array([], dtype=np.float64)
     return listing.strikes(market.seed, found, min(found.last, today))
@@ -32,7 +32,7 @@ def strikes(market: Market, root: str, label: date, today: date) -> Floats:
 
 def dates(market: Market, root: str, label: date, today: date) -> list[date]:
     """Return the sessions on which one expiration was quoted, up to *today*."""
-    found = listing.find(root, label) if root in listing.ROOTS else None
+    found = listing.find(root, label) if root in listing.EVERY_ROOT else None
     if found is None:
         return []
     days = sessions.between(found.first, min(found.last, today))

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from theta_simulator import chance, greeks, index, listing, quotes, sessions, surface
+from theta_simulator import chance, greeks, index, listing, pricing, quotes, sessions, surface, symbols
 from theta_simulator.chance import Floats, Ints
 from theta_simulator.greeks import Version
 from theta_simulator.listing import Expiration
@@ -57,7 +57,7 @@ class Market:
 
     def expirations(self, root: str, day: date) -> list[Expiration]:
         """Return the expirations of *root* this market quotes on *day*, in order."""
-        if root not in listing.ROOTS or not sessions.is_session(day):
+        if root not in listing.EVERY_ROOT or not sessions.is_session(day):
             return []
         return _chosen(self.size, root, day)
 
@@ -73,7 +73,12 @@ class Market:
         if self.size == "real":
             return listed
         fractions = np.array(_TINY_STRIKES if self.size == "tiny" else _SMALL_STRIKES)
-        wanted = fractions * index.close(self.seed, sessions.before(day))
+        before = sessions.before(day)
+        symbol = symbols.OF_ROOT[expiration.root]
+        level = symbol.at(self.seed, before, np.array([index.close(self.seed, before)]))
+        if symbol.volatility:
+            level = pricing.volatility(self.seed, day, index.prints(self.seed, day).opening)
+        wanted = fractions * level
         after = np.clip(np.searchsorted(listed, wanted), 1, len(listed) - 1)
         below, above = listed[after - 1], listed[after]
         return np.unique(np.where(wanted - below < above - wanted, below, above))
@@ -96,14 +101,15 @@ class Market:
         the window are included.
         Raises `TooMuch` rather than build more than fits into memory.
         """
-        found = listing.find(root, expiration) if root in listing.ROOTS else None
+        found = listing.find(root, expiration) if root in listing.EVERY_ROOT else None
         version = Version(greeks_version)
-        first = FIRST_QUOTES if version is Version.NONE else FIRST_GREEKS
+        first = FIRST_QUOTES if version is Version.NONE else _first_greeks(root)
         if found is None or day < first or found not in self.expirations(root, day):
             return pl.DataFrame(schema=COLUMNS)
+        symbol = symbols.OF_ROOT[root]
         strikes = self.strikes(found, day)
         strikes = strikes if strike is None else strikes[strikes == strike]
-        last = min(end_ms, sessions.option_close(day, found.expires_on(day)))
+        last = min(end_ms, symbol.option_close(day, found.expires_on(day)))
         stamps = np.arange(start_ms, last + 1, step_ms, dtype=np.int64)
         stamps = stamps[stamps >= sessions.OPEN]
         if 2 * len(strikes) * len(stamps) > MOST_ROWS:
@@ -134,13 +140,21 @@ class Market:
         self, expiration: Expiration, day: date, strikes: Floats, stamps: Ints, version: Version
     ) -> pl.DataFrame:
         """Build the rows of a chain: value, quote, leave out what is not sent, solve."""
+        symbol = symbols.OF_ROOT[expiration.root]
         tape = index.prints(self.seed, day)
         print_ms, print_price = tape.as_of(stamps)
-        spot = np.where(print_price > 0.0, print_price, tape.opening)
-        model = surface.values(self.seed, day, strikes, spot, _years_left(expiration, day, stamps))
+        spx = np.where(print_price > 0.0, print_price, tape.opening)
+        spot = pricing.level(self.seed, symbol, day, spx)
+        # Of a fund there is a trade before the first second, of an index there is no print yet.
+        print_price = spot if symbol.fund else np.where(print_price > 0.0, spot, 0.0)
+        live = [each.settles for each in self.expirations(expiration.root, day)]
+        asked = pricing.Asked(self.seed, day, symbol, expiration, strikes, stamps, spx, spot)
+        model = pricing.values(asked, live)
         base, contract = self._key(expiration, day), _numbers(strikes)
         value = np.stack([model.call, model.put], axis=1).reshape(len(contract), len(stamps))
-        quoted = quotes.quotes(base, contract, stamps, value, np.repeat(model.time_value, 2, axis=0))
+        quoted = quotes.quotes(
+            base, contract, stamps, value, np.repeat(model.time_value, 2, axis=0), pennies=symbol.pennies
+        )
 
         sent = stamps[np.newaxis, :] >= quotes.first_quote(base, contract)[:, np.newaxis]
         sent &= quotes.ever_quoted(base, contract)[:, np.newaxis]
@@ -194,11 +208,10 @@ def _numbers(strikes: Floats) -> Ints:
     return np.stack([calls, calls + 1], axis=1).ravel()
 
 
-def _years_left(expiration: Expiration, day: date, stamps: Ints) -> Floats:
-    """Return the true time to settlement at each stamp: the open for SPX, the close for SPXW."""
-    hour = sessions.OPEN if expiration.root == "SPX" else sessions.close(expiration.settles)
-    whole = (expiration.settles - day).days * sessions.DAY
-    return np.asarray((whole + hour - stamps) / surface.YEAR_MS)
+def _first_greeks(root: str) -> date:
+    """Return the first date of which there are greeks."""
+    known = symbols.OF_ROOT.get(root)
+    return max(FIRST_GREEKS, known.first_greeks) if known else FIRST_GREEKS
 
 
 @lru_cache(maxsize=4096)
@@ -211,9 +224,10 @@ def _chosen(size: Size, root: str, day: date) -> list[Expiration]:
     if size == "real":
         return listed
     monthlies = [item for item in listed if 15 <= item.label.day <= 21 and item.label.weekday() == 4]
+    weekly = symbols.OF_ROOT[root].roots[root] == symbols.WEEKLIES
     if size == "tiny":
-        few = listed[:2] + monthlies[:1] if root == "SPXW" else listed[:1]
-    elif root == "SPXW":
+        few = listed[:2] + monthlies[:1] if weekly else listed[:1]
+    elif weekly:
         few = listed[:4] + monthlies[:1] + [item for item in listed if _ends_a_year(item.settles)]
     else:
         few = listed[:1] + [item for item in listed if _is_far(item.settles)]

@@ -24,13 +24,21 @@ class Quotes:
     ask: Floats
 
 
-def quotes(base: int, contract: Ints, stamps: Ints, value: Floats, time_value: Floats) -> Quotes:
+def quotes(
+    base: int, contract: Ints, stamps: Ints, value: Floats, time_value: Floats, *, pennies: bool = False
+) -> Quotes:
     """Quote each contract at each stamp."""
     row, column = contract[:, np.newaxis], stamps[np.newaxis, :]
     inside = value - time_value
     mood = 0.7 + 0.6 * chance.uniform(base, row, column // 1000)
     half = (0.02 + 0.02 * np.sqrt(time_value) + 0.002 * time_value + 0.0025 * inside) * mood
-    bid, ask = _floor(value - half), _ceil(value + half)
+    if pennies:
+        bid, ask = (
+            np.maximum(np.floor(100.0 * (value - half)), 0.0) / 100.0,
+            np.ceil(100.0 * (value + half)) / 100.0,
+        )
+    else:
+        bid, ask = _floor(value - half), _ceil(value + half)
     absent = _no_market(base, row, column, value, inside)
     return Quotes(np.where(absent, 0.0, bid), np.where(absent, 0.0, ask))
 

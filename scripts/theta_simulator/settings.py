@@ -50,6 +50,8 @@ class Settings:
     planted: tuple[str, ...] = ()
     # Answer from this recording, and from nothing else.
     replay: Path | None = None
+    # Roots, or symbols of an index, that the account's subscription does not include.
+    refuses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(word.isprintable() for word in self.planted):

@@ -29,7 +29,7 @@ from theta_simulator.settings import Settings
 # How a terminal is reached and how it behaves; every other setting is part of what it answers.
 _CONDUCT = {
     "port", "outstanding", "queue", "latency_ms", "page_expire_ms", "request_log", "status", "faults",
-    "cache_mb", "cache", "planted", "replay", "tier",
+    "cache_mb", "cache", "planted", "replay", "tier", "refuses",
 }  # fmt: skip
 _LIBRARIES = ("numpy", "pandas-market-calendars", "polars", "scipy")
 _CODEC = pa.Codec("lz4")

@@ -6,6 +6,7 @@ variance growing with time). Prices taken from it need no repair.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -81,12 +82,15 @@ class Surface:
     short_vol: float
     opening: float
 
-    def variance(self, moneyness: Floats, years: Floats, spot: Floats) -> Floats:
-        """Return total variance; volatility rises when the index falls."""
+    def variance(self, moneyness: Floats, years: Floats, spot: Floats, power: float = 1.0) -> Floats:
+        """Return total variance; volatility rises when the index (SPX, at *spot*) falls.
+
+        That of what moves with a *power* of the index is that many times as volatile.
+        """
         move = np.clip(np.log(spot / self.opening), -0.15, 0.15)
         short, long = self.short_vol**2, _LONG_VOL**2
         decay = (1.0 - np.exp(-_RETURN_TO_LONG * years)) / _RETURN_TO_LONG
-        level = (long * years + (short - long) * decay) * np.exp(-6.0 * move)
+        level = power * power * (long * years + (short - long) * decay) * np.exp(-6.0 * move)
         skew = _SKEW / np.sqrt(level * (1.0 + level)) * moneyness
         bend = np.sqrt((skew + _CORRELATION) ** 2 + 1.0 - _CORRELATION**2)
         return np.asarray(0.5 * level * (1.0 + _CORRELATION * skew + bend))
@@ -112,15 +116,27 @@ class Values:
 
 
 def values(seed: int, day: date, strikes: Floats, spot: Floats, years: Floats) -> Values:
-    """Price calls and puts; the out-of-the-money one is computed, its twin follows by parity."""
-    interest = rate(day)
-    years = np.maximum(years, _LEAST_TIME)
-    forward = (spot * np.exp((interest - DIVIDEND_YIELD) * years))[np.newaxis, :]
-    discount = np.exp(-interest * years)[np.newaxis, :]
+    """Price calls and puts of SPX."""
+    years = at_least(years)
+    forward = spot * np.exp((rate(day) - DIVIDEND_YIELD) * years)
+    view = surface(seed, day)
+    return european(day, strikes, forward, years, lambda moneyness: view.variance(moneyness, years, spot))
+
+
+def at_least(years: Floats) -> Floats:
+    """Return times that never run out entirely."""
+    return np.maximum(years, _LEAST_TIME)
+
+
+def european(
+    day: date, strikes: Floats, forward: Floats, years: Floats, variance: Callable[[Floats], Floats]
+) -> Values:
+    """Price calls and puts on forwards; the out-of-the-money one is computed, its twin follows by parity."""
+    forward = forward[np.newaxis, :]
+    discount = np.exp(-rate(day) * years)[np.newaxis, :]
     strike = strikes[:, np.newaxis]
     moneyness = np.log(strike / forward)
-    variance = surface(seed, day).variance(moneyness, years[np.newaxis, :], spot[np.newaxis, :])
-    deviation = np.sqrt(variance)
+    deviation = np.sqrt(variance(moneyness))
     side = np.where(strike >= forward, 1.0, -1.0)
     d1 = -moneyness / deviation + 0.5 * deviation
     otm = side * (forward * ndtr(side * d1) - strike * ndtr(side * (d1 - deviation)))

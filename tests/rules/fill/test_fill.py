@@ -35,12 +35,10 @@ BEFORE_GREEKS = dt.date(2016, 12, 30)
 HISTORY = {"v3": "/v3/option/history/greeks/first_order", "v2": "/v2/bulk_hist/option/greeks"}
 
 
-def market_day(terminal, date, truth, version="latest", **window):
+def market_day(terminal, date, truth, version="latest", roots=("SPX", "SPXW"), **window):
     """Return the market's whole date as the rows of a sealed file, in their order."""
     chains = sorted(
-        (root, expiration.label)
-        for root in ("SPX", "SPXW")
-        for expiration in terminal.market.expirations(root, date)
+        (root, expiration.label) for root in roots for expiration in terminal.market.expirations(root, date)
     )
     return pl.concat(
         truth(terminal, Chain(root, label, date, label), version, **window).with_columns(

@@ -9,7 +9,7 @@ import pytest
 import requests
 from polars.testing import assert_frame_equal
 
-from theta_simulator import Settings, running, sessions
+from theta_simulator import Settings, listing, running, sessions
 from theta_simulator.answers import JSON, Paged, Refusal
 from theta_simulator.pages import Page, Pages
 
@@ -202,7 +202,7 @@ def test_listings_in_csv_have_one_word_and_a_value_a_line(v2):
 
 
 def test_roots_and_dates(v2):
-    assert get(v2, "/v2/list/roots/option").json()["response"] == ["SPX", "SPXW"]
+    assert get(v2, "/v2/list/roots/option").json()["response"] == list(listing.EVERY_ROOT)
     assert (
         get(v2, "/v2/list/dates/option/quote", root="SPXW", exp="20240102").json()["response"][-1] == 20240102
     )
