@@ -38,6 +38,10 @@ from spx_data.market import sessions
 from spx_data.settings import Settings
 status.rebuild(Settings.of(config.resolve(config.load(config.FILE))), sessions.now())
 """
+_FRAMES = """
+import spx_data
+assert len(spx_data.chains(missing="ignore")) > len(spx_data.days(missing="ignore"))
+"""
 _SNAKEMAKE = (str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "4")
 _NOTHING = "Nothing to be done"
 
@@ -109,6 +113,9 @@ def commands() -> list[Command]:
         spx_data("quality", big_lake.LAST.isoformat(), target=2.0),
         spx_data("inventory", target=2.0),
         spx_data("health", target=1.5, codes=(0, 1)),
+        spx_data("ready", "--dates", "2024", target=2.0, codes=(0, 1)),
+        spx_data("views", target=0.8),
+        Command("spx_data.chains, spx_data.days (library)", (sys.executable, "-c", _FRAMES), 2.0),
         spx_data("report", target=3.0),
         Command("rebuild of the database (library)", (sys.executable, "-c", _REBUILD), 3.0),
         Command("snakemake status", (*_SNAKEMAKE, "status")),

@@ -18,8 +18,14 @@ from spx_data.lake import reader
 from spx_data.market.columns import COLUMNS, KINDS, Type
 
 ROOT = Path(__file__).parents[1]
-_READERS = (spx_data.scan, spx_data.sealed_paths, spx_data.verification_root)
-_TYPES = {Type.DATE: "date", Type.WORD: "text", Type.STAMP: "time", Type.NUMBER: "double"}
+_READERS = tuple(getattr(spx_data, name) for name in spx_data.__all__ if not name.startswith("_"))
+_TYPES = {
+    Type.DATE: "date",
+    Type.WORD: "text",
+    Type.STAMP: "time",
+    Type.NUMBER: "double",
+    Type.WHOLE: "integer",
+}
 _WARNINGS = (reader.MissingDaysWarning, reader.IncompleteDaysWarning)
 
 

@@ -30,6 +30,7 @@ above (`make lint` holds them to it):
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -42,19 +43,37 @@ if sys.platform == "win32":
 from spx_data._version import __version__
 
 if TYPE_CHECKING:
+    from spx_data.lake.frames import chains, days
     from spx_data.lake.reader import scan, sealed_paths, verification_root
+    from spx_data.lake.sql import connect
+    from spx_data.ops.ready import ready
 
-__all__ = ["__version__", "scan", "sealed_paths", "verification_root"]
+__all__ = [
+    "__version__",
+    "chains",
+    "connect",
+    "days",
+    "ready",
+    "scan",
+    "sealed_paths",
+    "verification_root",
+]
+
+# Function → where it is: loaded when it is first asked for, as the many short jobs need none.
+_FUNCTIONS = {
+    **dict.fromkeys(("scan", "sealed_paths", "verification_root"), "lake.reader"),
+    **dict.fromkeys(("chains", "days"), "lake.frames"),
+    "connect": "lake.sql",
+    "ready": "ops.ready",
+}
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
-    """The reader's functions, loaded when they are first asked for: the many short jobs need neither."""
-    if name in ("scan", "sealed_paths", "verification_root"):
-        from spx_data.lake import reader
-
-        return getattr(reader, name)
+    """The functions of the public face."""
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"spx_data.{_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -259,6 +259,12 @@ class OtherVersionError(SpxDataError):
     surroundings = True
 
 
+class QueryError(SpxDataError):
+    """SQL that is none, or that does more than read. Fields: what, reason."""
+
+    retry = NEVER
+
+
 class DateValidationError(SpxDataError):
     """A date was named that is none, or that is no trading date here. Fields: what, reason."""
 

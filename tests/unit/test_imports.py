@@ -16,6 +16,7 @@ LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "spx_data"
 # starts without it. What takes less than two stands at the top: gzip, difflib, sqlite3, traceback.
 SLOW = {
     "altair": 270,  # whoever makes no page
+    "duckdb": 120,  # whoever asks no SQL
     "http.server": 20,  # whoever serves none
     "jinja2": 23,  # whoever makes none
     "jsonschema": 54,  # `config get`, and jobs: their settings were checked by the run that started them

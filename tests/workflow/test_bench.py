@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _LONG = {
     "export",
     "init",
+    "snapshot",
+    "sql",
     "process",
     "process-range",
     "process-gaps",

@@ -73,9 +73,15 @@ class DatesType(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Dates:
         """The dates that *value* names; a wrong call where it names none."""
         try:
-            return value if isinstance(value, Dates) else Dates.of(value, Call().today)
+            return value if isinstance(value, Dates) else _named(value)
         except DateValidationError as error:
             self.fail(f"{error.fields['reason']}. {error.cure}", param, ctx)
+
+
+def _named(value: str) -> Dates:
+    from spx_data.market import sessions
+
+    return sessions.named(value, Call().moment)
 
 
 class DateType(click.ParamType[Any]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,8 @@ import click
 
 from spx_data import exports
 from spx_data.cli.call import DATES, FOLDER, Call
-from spx_data.cli.output import Choice, say
+from spx_data.cli.output import say
+from spx_data.cli.selecting import missing_option, ranges, warnings_told
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted
 
@@ -31,13 +31,7 @@ class _Export(click.Command):
 @click.argument("form", metavar="FORMAT")
 @click.argument("folder", type=FOLDER)
 @click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
-@click.option(
-    "--missing",
-    type=Choice(["raise", "warn", "ignore"]),
-    default="raise",
-    show_default=True,
-    help="What to do about sessions in this range that are not sealed.",
-)
+@missing_option
 @click.pass_obj
 def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Missing) -> None:
     r"""Write sealed days to FOLDER in another tool's FORMAT, each checked against its checksum before.
@@ -65,11 +59,6 @@ def _sealed(call: Call, dates: Dates | None, missing: Missing) -> list[Path]:
     from spx_data.lake import reader
 
     layout = call.settings.layout
-    selected = [f"{first}..{last}" for first, last in dates.ranges] if dates else None
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", reader.DaysWarning)
-        found = reader.sealed_paths(selected, lake=layout.output, data=layout.data, missing=missing)
-    for warning in told:
-        if issubclass(warning.category, reader.DaysWarning):
-            say(f"spx-data: {warning.message}", err=True)
+    with warnings_told():
+        found = reader.sealed_paths(ranges(dates), lake=layout.output, data=layout.data, missing=missing)
     return list(map(Path, found))

@@ -29,6 +29,7 @@ PROFILE = FOLDER / "profiles" / "default" / "profile.yaml"
 _EXTRAS = {
     "fill": (("snakemake",), "fills are run by Snakemake"),
     "report": (("altair", "vl_convert"), "pages need what draws their charts"),
+    "sql": (("duckdb", "pytz"), "SQL needs DuckDB, and pytz to give moments to Python"),
     "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
 }
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from spx_data import __version__
+from spx_data._version import __version__
 from spx_data.fill.chunks import Account, Underlying
 from spx_data.fill.listing import Listing
 from spx_data.fill.rejects import RejectsFile

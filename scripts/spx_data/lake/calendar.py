@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -63,9 +62,7 @@ def remembered(path: Path, calendar: str, start: dt.date, end: dt.date) -> list[
     """The sessions from *start* to *end*, like `between`, from the copy at *path* where that will do."""
     copy = _Copy.read(path)
     if copy is None or not (copy.start <= start and end <= copy.end):
-        with warnings.catch_warnings():  # the calendars' own, which are nothing to who reads a lake
-            warnings.simplefilter("ignore")
-            return sessions.between(calendar, start, end)
+        return sessions.between(calendar, start, end)
     return [session for session in copy.sessions if start <= session.date <= end]
 
 

@@ -112,6 +112,11 @@ class Kind(NamedTuple):
         return tuple(column for column in self.columns if column.since <= version)
 
 
+# Which rows have greeks, as SQL, which Polars reads as well. Where no volatility was found `iv_error` is 100;
+# where the price is at or below intrinsic value, or nothing moves it, volatility or vega are 0; without an
+# underlying nothing was solved (docs/wire.md, 2.2). A comparison with null is not true.
+VALID_GREEKS = "implied_vol > 0 AND iv_error < 100 AND vega > 0 AND underlying_price > 0"
+
 GREEKS, GREEKS_ALL, QUOTES = "greeks", "greeks-all", "quotes"
 DEFAULT = GREEKS
 KINDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from spx_data.errors import DateValidationError
@@ -14,12 +14,20 @@ from spx_data.errors import DateValidationError
 ZONE = "America/New_York"
 
 FORMS = "2024-01-02, 2024-01, 2024, 2024-01-02..2024-02-01, or several of these with commas between"
-RELATIVE_FORMS = f'{FORMS}; today, yesterday, or in quotes "last 30 days", "last 2 weeks", "this year"'
+RELATIVE_FORMS = f'{FORMS}; today, yesterday, or in quotes "last 30 days", "last 20 sessions", "this year"'
 
 _FORM = re.compile(r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2}))?)?", re.ASCII)
-_RELATIVE = re.compile(r"last( (?P<count>[1-9]\d{0,3}))? (?P<unit>day|week|month|year)s?", re.ASCII)
+_RELATIVE = re.compile(r"last( (?P<count>[1-9]\d{0,3}))? (?P<unit>day|week|month|year|session)s?", re.ASCII)
 _DAYS = {"day": 1, "week": 7}
 _MONTHS = {"month": 1, "year": 12}
+
+
+@dataclass(frozen=True)
+class Now:
+    """What words for the recent past hang on: *today*, and where the last so many sessions begin and end."""
+
+    today: dt.date  # in New York
+    sessions: Callable[[int], tuple[dt.date, dt.date]]
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,18 @@ class Dates:
     ranges: tuple[tuple[dt.date, dt.date], ...]
 
     @classmethod
-    def of(cls, words: str | Iterable[str], today: dt.date | None = None) -> Dates:
+    def of(cls, words: str | Iterable[str], now: Now | None = None) -> Dates:
         """The dates that *words* name; each word has one of the `FORMS`.
 
-        With *today*, the date in New York, the `RELATIVE_FORMS` are understood too: "last 30 days" are the
-        thirty dates up to and including today, "last 2 months" begin on the same day two months ago.
+        With *now* the `RELATIVE_FORMS` are understood too: "last 30 days" are the thirty dates up to and
+        including today, "last 2 months" begin on the same day two months ago, and "last 20 sessions" are the
+        newest that the exchange has closed.
 
         Raises:
             DateValidationError: a word names no date.
         """
         parts = words.split(",") if isinstance(words, str) else words
-        return cls(tuple(_range(part.strip(), today) for part in parts))
+        return cls(tuple(_range(part.strip(), now) for part in parts))
 
     @classmethod
     def together(cls, several: Iterable[Dates]) -> Dates:
@@ -65,18 +74,19 @@ class Dates:
         return [first for first, last in self.ranges if first == last]
 
 
-def _range(word: str, today: dt.date | None) -> tuple[dt.date, dt.date]:
-    if today is not None and (found := _relative(word.lower(), today)):
+def _range(word: str, now: Now | None) -> tuple[dt.date, dt.date]:
+    if now is not None and (found := _relative(word.lower(), now)):
         return found
     first, dots, last = word.partition("..")
-    found = (_span(first, word, today)[0], _span(last, word, today)[1]) if dots else _span(word, word, today)
+    found = (_span(first, word, now)[0], _span(last, word, now)[1]) if dots else _span(word, word, now)
     if found[0] > found[1]:
-        raise _invalid(word, "ends before it begins", today)
+        raise _invalid(word, "ends before it begins", now)
     return found
 
 
-def _relative(word: str, today: dt.date) -> tuple[dt.date, dt.date] | None:
+def _relative(word: str, now: Now) -> tuple[dt.date, dt.date] | None:
     """The range that a word for the recent past means; None where it is none."""
+    today = now.today
     match word:
         case "today":
             return today, today
@@ -92,6 +102,8 @@ def _relative(word: str, today: dt.date) -> tuple[dt.date, dt.date] | None:
     if told is None:
         return None
     count, unit = int(told["count"] or 1), told["unit"]
+    if unit == "session":
+        return now.sessions(count)
     if unit in _DAYS:
         return today - dt.timedelta(count * _DAYS[unit] - 1), today
     return _months_before(today, count * _MONTHS[unit]), today
@@ -105,22 +117,22 @@ def _months_before(date: dt.date, months: int) -> dt.date:
     return dt.date(year, month + 1, min(date.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _span(text: str, word: str, today: dt.date | None) -> tuple[dt.date, dt.date]:
+def _span(text: str, word: str, now: Now | None) -> tuple[dt.date, dt.date]:
     """The first and the last date of a year, a month or a day."""
     match = _FORM.fullmatch(text)
     if match is None:
-        raise _invalid(word, "is no date", today)
+        raise _invalid(word, "is no date", now)
     year, month, day = (int(part) if (part := match[name]) else None for name in ("year", "month", "day"))
     try:
         first = dt.date(year or 0, month or 1, day or 1)
         last_month = month or 12
         return first, dt.date(first.year, last_month, day or calendar.monthrange(first.year, last_month)[1])
     except (ValueError, calendar.IllegalMonthError) as error:
-        raise _invalid(word, "is not in the calendar", today) from error
+        raise _invalid(word, "is not in the calendar", now) from error
 
 
-def _invalid(word: str, finding: str, today: dt.date | None) -> DateValidationError:
-    forms = FORMS if today is None else RELATIVE_FORMS
+def _invalid(word: str, finding: str, now: Now | None) -> DateValidationError:
+    forms = FORMS if now is None else RELATIVE_FORMS
     return DateValidationError(
         f"dates: {word!r} {finding}", cure=f"Write {forms}", what="dates", reason=f"{word!r} {finding}"
     )

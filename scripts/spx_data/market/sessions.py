@@ -10,16 +10,19 @@ import datetime as dt
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from spx_data.errors import ConfigurationValidationError
-from spx_data.market.dates import ZONE
+from spx_data.market.dates import ZONE, Dates, Now
 from spx_data.market.products import Product
 
 NOW_VARIABLE = "SPX_DATA_NOW"
+
+# The calendar that has the half days right, and the settings' default; sessions are the same in all of them.
+STOCKS = "NYSE"
 
 _NEW_YORK = ZoneInfo(ZONE)
 _REGULAR_CLOSE = dt.time(16)
@@ -169,7 +172,9 @@ def between(calendar: str, start: dt.date, end: dt.date) -> list[Session]:
     import pandas_market_calendars
 
     try:
-        schedule = pandas_market_calendars.get_calendar(calendar).schedule(start, end, tz=ZONE)
+        with warnings.catch_warnings():  # the calendars' own, which are nothing to who reads a lake
+            warnings.simplefilter("ignore")
+            schedule = pandas_market_calendars.get_calendar(calendar).schedule(start, end, tz=ZONE)
     except RuntimeError as error:
         raise ConfigurationValidationError(
             f"config: processing.calendar: there is no calendar {calendar!r}",
@@ -203,6 +208,23 @@ def holiday(calendar: str, date: dt.date) -> str | None:
 def today(moment: dt.datetime) -> dt.date:
     """The date in New York at *moment*."""
     return moment.astimezone(_NEW_YORK).date()
+
+
+def named(words: str | Iterable[str], moment: dt.datetime) -> Dates:
+    """The dates that *words* name at *moment*, words for the recent past included (`Dates.of`)."""
+    return Dates.of(words, Now(today(moment), lambda count: last(count, moment)))
+
+
+def last(count: int, moment: dt.datetime) -> tuple[dt.date, dt.date]:
+    """The first and the last of the *count* newest sessions that the stock market has closed by *moment*."""
+    date = today(moment)
+    # A year has 250 of them, and no exchange is closed for two weeks.
+    closed = [
+        session.date
+        for session in between(STOCKS, date - dt.timedelta(count * 3 // 2 + 14), date)
+        if session.closes <= moment
+    ]
+    return closed[-count:][0], closed[-1]
 
 
 def _ms(time: dt.time) -> int:

@@ -24,7 +24,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from spx_data import __version__, config
+from spx_data import config
+from spx_data._version import __version__
 from spx_data.config import editing, rulebook, table
 from spx_data.errors import (
     DatabaseConnectionError,

@@ -225,6 +225,19 @@ class Layout:
         """The terminal's list of the expirations of *root*, kept because it changes once a day."""
         return self.cache / f"expirations-{root}.json"
 
+    def remembered(self, what: str, year: int) -> Path:
+        """What the passports of a *year* say, as a table: kept because to read them takes seconds."""
+        return self.cache / f"{what}-{year}.arrow"
+
+    def snapshot(self, name: str) -> Path:
+        """A name for a set of sealed days, by their digests."""
+        return self.data / "snapshots" / f"{name}.json"
+
+    def snapshots(self) -> list[Path]:
+        """Every such name, in order."""
+        folder = self.data / "snapshots"
+        return sorted(folder / name for name in names.inside(str(folder), names.SNAPSHOT))
+
     @property
     def profile(self) -> Path:
         """What the terminal was seen to do when it was last probed."""

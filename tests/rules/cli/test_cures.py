@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import click
+import duckdb
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -34,7 +35,7 @@ from spx_data import cli, config, status
 from spx_data.config import beginning
 from spx_data.errors import PermissionDeniedError, SpxDataError
 from spx_data.fill import as_is
-from spx_data.lake import acceptance, reader, runs
+from spx_data.lake import acceptance, reader, runs, sql
 from spx_data.market import sessions
 from spx_data.ops import health, mend
 from spx_data.report import absent
@@ -305,6 +306,32 @@ def a_day_that_was_sealed_from_the_other_api(place):
     place.seal(DAYS[0])
     sealed = {"source": {"api": "v2"}, "dataset": {"greeks_version": "latest"}}
     return place.raises(mend._check_same_source, place.settings, DAYS[0], sealed)
+
+
+@says("spx-data views")
+def sql_about_what_is_not_there(place):
+    place.seal(*DAYS)
+    return place.raises(sql.rows, duckdb.connect(), "SELECT * FROM quots")
+
+
+@says("spx-data snapshot list")
+def a_snapshot_that_is_not_there(place):
+    place.seal(*DAYS)
+    return place.says("snapshot", "verify", "paper-2024")
+
+
+@says("spx-data snapshot verify …")
+def a_snapshot_whose_days_changed(place):
+    place.seal(*DAYS)
+    place.says("snapshot", "create", "paper-2024", "--missing", "ignore")
+    place.layout.sidecar(BAD).unlink()
+    return place.raises(reader.scan, lake=place.layout.output, data=place.layout.data, snapshot="paper-2024")
+
+
+@says("spx-data process-gaps", "spx-data mend", "spx-data verify")
+def days_that_are_not_ready(place):
+    place.seal(*DAYS, completeness={"complete": False})
+    return place.says("ready", "--dates", "2024-01-02..2024-01-05")
 
 
 @says("spx-data errors --each")

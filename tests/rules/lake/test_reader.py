@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
 from tests import sealed_days
+from tests.rules.lake.conftest import DAYS
 
 import spx_data
 from spx_data.errors import (
@@ -29,22 +30,6 @@ from spx_data.market import expirations, products
 from spx_data.pricing import chain, day
 from spx_data.pricing.chain import Quotes, Terms
 from spx_data.store import dataset, files, journal, reads, seals
-
-DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
-
-
-@pytest.fixture
-def sealed(day, terminals, tmp_path, tmp_path_factory):
-    """Return the layout of a lake with three sealed days, filled once and copied for each test."""
-    dates = [day(terminals["v3"], date, interval="1h", keep_ndjson=False) for date in DAYS]
-    kept = tmp_path_factory.getbasetemp() / "lake-to-read"
-    if kept.exists():
-        shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    else:
-        for date in dates:
-            date.fill()
-        shutil.copytree(tmp_path, kept)
-    return dates[0].layout
 
 
 def scan(layout, dates=None, **how):

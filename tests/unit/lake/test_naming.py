@@ -30,7 +30,7 @@ def refused(settings, moment, *dates):
 def test_of_a_range_the_finished_sessions_are_meant(words, meant, lake, at):
     moment = at(*NOON)
 
-    found = naming.named(lake(), Dates.of(words, sessions.today(moment)), moment)
+    found = naming.named(lake(), sessions.named(words, moment), moment)
 
     assert [date.isoformat() for date in found] == meant
 

@@ -1,13 +1,15 @@
 """Dates as a person names them."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spx_data.errors import DateValidationError
-from spx_data.market.dates import Dates
+from spx_data.market import sessions
+from spx_data.market.dates import Dates, Now
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,7 @@ def test_a_range_holds_what_lies_between(first, last, other):
 # Words for the recent past ------------------------------------------------------------------------------
 
 TODAY = dt.date(2024, 3, 30)  # a Saturday
+SATURDAY = dt.datetime(2024, 3, 30, 12, tzinfo=ZoneInfo("America/New_York"))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,9 @@ TODAY = dt.date(2024, 3, 30)  # a Saturday
         ("last 30 days", dt.date(2024, 3, 1), TODAY),
         ("last day", TODAY, TODAY),
         ("last 2 weeks", dt.date(2024, 3, 17), TODAY),
+        # Good Friday was the 29th.
+        ("last session", dt.date(2024, 3, 28), dt.date(2024, 3, 28)),
+        ("last 5 sessions", dt.date(2024, 3, 22), dt.date(2024, 3, 28)),
         ("last month", dt.date(2024, 2, 29), TODAY),  # February has no 30th
         ("last 13 months", dt.date(2023, 2, 28), TODAY),
         ("last 2 years", dt.date(2022, 3, 30), TODAY),
@@ -79,14 +85,14 @@ TODAY = dt.date(2024, 3, 30)  # a Saturday
     ],
 )
 def test_words_for_the_recent_past_end_today(words, first, last):
-    found = Dates.of(words, TODAY)
+    found = sessions.named(words, SATURDAY)
 
     assert (found.first, found.last) == (first, last)
 
 
 @given(count=st.integers(1, 9999), today=st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1)))
 def test_the_last_days_are_as_many_as_were_asked_for(count, today):
-    found = Dates.of(f"last {count} days", today)
+    found = Dates.of(f"last {count} days", Now(today, None))
 
     assert (found.last - found.first).days + 1 == count
     assert found.last == today
@@ -97,7 +103,7 @@ def test_the_last_days_are_as_many_as_were_asked_for(count, today):
 )
 def test_what_is_no_word_for_the_past_is_named_with_those_that_are(words):
     with pytest.raises(DateValidationError, match="is no date") as caught:
-        Dates.of(words, TODAY)
+        sessions.named(words, SATURDAY)
 
     assert "last 30 days" in caught.value.cure
 
@@ -110,7 +116,19 @@ def test_without_a_today_nothing_is_relative():
 
 
 def test_several_words_make_one_set():
-    found = Dates.of("2023, yesterday", TODAY)
+    found = sessions.named("2023, yesterday", SATURDAY)
 
     assert (found.first, found.last) == (dt.date(2023, 1, 1), dt.date(2024, 3, 29))
     assert TODAY not in found
+
+
+@pytest.mark.parametrize(
+    "moment, session",
+    [
+        ("2024-07-03T12:59-04:00", dt.date(2024, 7, 2)),
+        ("2024-07-03T13:00-04:00", dt.date(2024, 7, 3)),  # a half day
+        ("2024-07-05T09:00-04:00", dt.date(2024, 7, 3)),
+    ],
+)
+def test_the_last_session_is_over(moment, session):
+    assert sessions.named("last session", dt.datetime.fromisoformat(moment)).single == [session]

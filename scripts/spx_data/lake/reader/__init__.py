@@ -14,19 +14,21 @@ from __future__ import annotations
 import datetime as dt
 import os
 import warnings
-from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from spx_data.errors import DateValidationError, FileCorruptionError, SchemaValidationError
-from spx_data.lake.reader import computed, days
+from spx_data.errors import DateValidationError, SchemaValidationError
+from spx_data.lake import snapshots
+from spx_data.lake.reader import checked, computed, days
 from spx_data.lake.verify import root_of
-from spx_data.market import schema
-from spx_data.market.dates import FORMS, Dates
+from spx_data.market import schema, sessions
+from spx_data.market.columns import VALID_GREEKS
+from spx_data.market.dates import RELATIVE_FORMS, Dates
 from spx_data.market.products import Product
-from spx_data.store import dataset, reads, seals
+from spx_data.store import dataset, seals
 from spx_data.store.layout import Layout
+from spx_data.store.seals import Seal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,6 +66,8 @@ def scan(
     missing: Missing = "raise",
     min_score: float | None = None,
     complete: bool | None = None,
+    snapshot: Folder | None = None,
+    valid_greeks: bool = False,
     schema_version: int | None = None,
     add: Collection[str] = (),
     product: Product | None = None,
@@ -71,7 +75,8 @@ def scan(
     """The rows of sealed days, in date order, as a lazy frame of Polars.
 
     *dates* selects: None is every day of the lake; else a day, a month, a year or a range as text
-    ("2024-01-02", "2024-03", "2024-01-02..2024-02-01"), a date, or several of these. *lake* is the folder of
+    ("2024-01-02", "2024-03", "2024-01-02..2024-02-01"), the recent past ("last 5 days", "last 20 sessions"),
+    a date, or several of these. *lake* is the folder of
     the sealed days (`processing.output_directory`); whatever else lies in it is not read. With *verify* each
     day's bytes are hashed and held against its sidecar before anything is returned. *root* is the
     `verification_root` that the days of *dates* must have; it is computed from the sidecars, so it says
@@ -86,6 +91,12 @@ def scan(
     by their passports, and a day that nobody judged has no score. Incomplete days come with one
     `IncompleteDaysWarning`, unless *complete* is False: asked for.
 
+    *snapshot* names a set of days (`spx-data snapshot`), or is the path of its file: these days as they were
+    then, of them those of *dates*, and an error that names each day that differs.
+
+    *valid_greeks*=True leaves out the rows whose greeks are none: no volatility was solved for, or there was
+    no underlying to solve with (`market.columns.VALID_GREEKS`, and docs/data.md).
+
     Days may be of several versions of the schema: the frame has the columns of the newest of them, null in
     days that were sealed without, or those of the *schema_version* that is asked for.
 
@@ -97,32 +108,47 @@ def scan(
 
     Raises:
         DateValidationError: *dates* names no date, or selects no sealed day; *missing* is another word.
-        SchemaValidationError: there is no such *schema_version*, or no such column to *add*.
+        SchemaValidationError: there is no such *schema_version*, or no such column to *add*; or the lake has
+            no greeks that could be valid.
         ConfigurationValidationError: nobody says what the lake is of, which columns to *add* hang on.
         OtherVersionError: the lake, or one of the days, was written by another version of spx-data.
         MissingFileError: sessions are missing, and none of them was ever sealed.
         FileCorruptionError: such sessions were sealed once; or bytes are not those that were sealed, or a
             day's passport, footer or sidecar is of other data, and then every such day is named; or the days
-            are not those that *root* stands for.
+            are not those that *root* stands for, or of the *snapshot*.
     """
     import polars as pl
 
     computed.check(add)
     layout = _layout(lake, data)
-    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
+    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete, snapshot)
     kind, newest = max(chosen.values())
     columns = _schema(kind, newest if schema_version is None else schema_version)
+    paths = {date: layout.parquet(date) for date in chosen}
     if add:
-        paths = {date: layout.parquet(date) for date in chosen}
-        return computed.scan(paths, columns, list(add), product or dataset.product(layout.output))
-    return pl.scan_parquet(
-        [str(layout.parquet(date)) for date in chosen],
-        glob=False,
-        hive_partitioning=False,
-        schema=columns,
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
+        rows = computed.scan(paths, columns, list(add), product or dataset.product(layout.output))
+    else:
+        rows = pl.scan_parquet(
+            list(map(str, paths.values())),
+            glob=False,
+            hive_partitioning=False,
+            schema=columns,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
+    return rows.filter(pl.sql_expr(_valid(columns.names()))) if valid_greeks else rows
+
+
+def _valid(names: Iterable[str]) -> str:
+    """The condition for rows with valid greeks, of rows with these columns."""
+    if not {"implied_vol", "iv_error", "vega", "underlying_price"} <= set(names):
+        raise SchemaValidationError(
+            "valid_greeks: this lake holds quotes without greeks",
+            cure="Leave it out",
+            what="valid_greeks",
+            reason="there are no greeks",
+        )
+    return VALID_GREEKS
 
 
 def _schema(kind: str, version: int) -> pl.Schema:
@@ -149,6 +175,7 @@ def sealed_paths(
     missing: Missing = "raise",
     min_score: float | None = None,
     complete: bool | None = None,
+    snapshot: Folder | None = None,
 ) -> list[str]:
     """The Parquet files of sealed days, in date order: what DuckDB, pandas and others are to read.
 
@@ -159,7 +186,7 @@ def sealed_paths(
     warnings and errors are those of `scan`.
     """
     layout = _layout(lake, data)
-    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete)
+    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete, snapshot)
     return [str(layout.parquet(date)) for date in chosen]
 
 
@@ -175,7 +202,31 @@ def verification_root(
     Raises:
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
     """
-    return root_of(_selected(_layout(lake, data), dates, missing))
+    return root_of(_digests(_selected(_layout(lake, data), dates, missing)))
+
+
+def named(dates: Selection, *, lake: Folder, data: Folder | None) -> tuple[Layout, Dates | None]:
+    """The paths of the lake, and the dates that are named; None is every day.
+
+    Raises:
+        DateValidationError: *dates* names no date.
+        OtherVersionError: the lake was written by another version of spx-data.
+    """
+    layout = _layout(lake, data)
+    dataset.check_version(layout)
+    return layout, _dates(dates)
+
+
+def sealed(
+    dates: Selection, *, lake: Folder, data: Folder | None, missing: Missing
+) -> tuple[Layout, dict[dt.date, Seal]]:
+    """The paths of the lake, and the sealed days of *dates* with what their sidecars vouch for.
+
+    Raises:
+        DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
+    """
+    layout = _layout(lake, data)
+    return layout, _selected(layout, dates, missing)
 
 
 def _chosen(
@@ -186,16 +237,20 @@ def _chosen(
     missing: Missing,
     min_score: float | None,
     complete: bool | None,
+    snapshot: Folder | None,
 ) -> dict[dt.date, tuple[str, int]]:
     """The days whose files `sealed_paths` gives, each with the kind of its records and its schema's version.
 
     A lake holds one kind.
     """
-    digests = _selected(layout, dates, missing)
+    if snapshot is None:
+        digests = _digests(_selected(layout, dates, missing))
+    else:
+        digests = snapshots.held(layout, snapshot, _dates(dates))
     if verify:
-        _check(layout, digests)
+        checked.check_bytes(layout, digests)
     if root is not None:
-        _check_root(digests, root)
+        checked.check_root(digests, root)
     described = days.described(layout, digests)
     lacking = days.incomplete(described)
     poor = set() if min_score is None else set(days.below(described, min_score))
@@ -234,8 +289,12 @@ def _layout(lake: Folder, data: Folder | None) -> Layout:
     return Layout(output=folder, temp=folder, data=data, database=folder, stem=stem)
 
 
-def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.date, str]:
-    """The sealed days that *dates* selects, oldest first, with the digests in their sidecars."""
+def _digests(found: Mapping[dt.date, Seal]) -> dict[dt.date, str]:
+    return {date: seal.parquet for date, seal in found.items()}
+
+
+def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.date, Seal]:
+    """The sealed days that *dates* selects, oldest first, with what their sidecars vouch for."""
     if missing not in get_args(Missing):
         raise DateValidationError(
             f"missing: {missing!r} is none of {', '.join(get_args(Missing))}",
@@ -259,16 +318,14 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
     if found.missing and missing == "warn":
         text = f"{layout.output}: left out {len(found.missing)} sessions, {found.words}"
         warnings.warn(MissingDaysWarning(text, found.missing), stacklevel=5)
-    return {date: seals.read(layout.parquet(date)).parquet for date in found.sealed}
+    return {date: seals.read(layout.parquet(date)) for date in found.sealed}
 
 
 def _dates(dates: Selection) -> Dates | None:
     if dates is None:
         return None
     words = [dates] if isinstance(dates, dt.date) else dates
-    if isinstance(words, str):
-        return Dates.of(words)
-    return Dates.of([_word(word) for word in words])
+    return sessions.named(words if isinstance(words, str) else map(_word, words), sessions.now())
 
 
 def _word(word: object) -> str:
@@ -280,38 +337,8 @@ def _word(word: object) -> str:
     if isinstance(word, str):
         return word
     raise DateValidationError(
-        f"dates: {word!r} is no date", cure=f"Give dates, or write {FORMS}", what="dates", reason=repr(word)
-    )
-
-
-def _check(layout: Layout, digests: dict[dt.date, str]) -> None:
-    """Raise `FileCorruptionError` naming every day whose bytes are not those that were sealed."""
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scan") as pool:
-        found = dict(
-            zip(digests, pool.map(lambda date: reads.digest(layout.parquet(date)), digests), strict=True)
-        )
-    changed = [date for date in digests if found[date] != digests[date]]
-    if not changed:
-        return
-    named = ", ".join(date.isoformat() for date in changed)
-    raise FileCorruptionError(
-        f"{layout.output}: {len(changed)} of {len(digests)} days are not what was sealed: {named}",
-        cure="Run `spx-data verify`, which moves them away, then `spx-data process-gaps` to fetch them again",
-        path=layout.parquet(changed[0]),
-        expected={date.isoformat(): digests[date] for date in changed},
-        actual={date.isoformat(): found[date] for date in changed},
-    )
-
-
-def _check_root(digests: dict[dt.date, str], root: str) -> None:
-    """Raise `FileCorruptionError` unless *root* is that of these days."""
-    if (found := root_of(digests)) == root.lower():
-        return
-    first, last = min(digests), max(digests)
-    raise FileCorruptionError(
-        f"the {len(digests)} selected days from {first} to {last} have the root {found}, not {root}",
-        cure="Select exactly the days that root was made of; if they are, their data was sealed anew since",
-        path=None,
-        expected=root,
-        actual=found,
+        f"dates: {word!r} is no date",
+        cure=f"Give dates, or write {RELATIVE_FORMS}",
+        what="dates",
+        reason=repr(word),
     )

@@ -32,8 +32,6 @@ from spx_data.store.layout import Layout
 
 Passport = Mapping[str, Any]
 
-# The one that has the half days right, and the settings' default; sessions are the same in all of them.
-_CALENDAR = "NYSE"
 _NAMED = 20
 # The clock and the settings have no say in whether a date is settled.
 _PATIENCE = Patience(publication_hours=0, max_attempts=None)
@@ -93,7 +91,7 @@ def look(layout: Layout, within: Dates | None) -> Presence:
     lost = {date for date in doubtful if case.is_lost(date)}
     single = set(within.single if within else ())
     between = set(_between(layout, on_disk, within)) - there - lost - single
-    unfilled = {date for date in between if not case.is_settled(date)} | (single - there - lost)
+    unfilled = {date for date in between if not is_settled(layout, date)} | (single - there - lost)
     return Presence(sealed, sorted(lost), sorted(unfilled))
 
 
@@ -117,7 +115,7 @@ def _between(layout: Layout, on_disk: Sequence[dt.date], within: Dates | None) -
     for start, end in within.ranges if within else [(first, last)]:
         start, end = max(start, first), min(end, last)
         if start <= end:
-            found = calendar.remembered(layout.calendar(_CALENDAR), _CALENDAR, start, end)
+            found = calendar.remembered(layout.calendar(sessions.STOCKS), sessions.STOCKS, start, end)
             yield from (session.date for session in found)
 
 
@@ -136,10 +134,11 @@ class _Case:
         events = journal.read(self.layout.journal(date))
         return _was_sealed(events, self.given_up) or (date in self.on_disk and not events)
 
-    def is_settled(self, date: dt.date) -> bool:
-        """Whether *date* is rightly without data."""
-        evidence = Evidence(events=journal.read(self.layout.journal(date)))
-        return session_states.state(evidence, None, sessions.now(), _PATIENCE, products.DEFAULT).is_settled
+
+def is_settled(layout: Layout, date: dt.date) -> bool:
+    """Whether *date*, which is not sealed, is rightly without data."""
+    evidence = Evidence(events=journal.read(layout.journal(date)))
+    return session_states.state(evidence, None, sessions.now(), _PATIENCE, products.DEFAULT).is_settled
 
 
 def _was_sealed(events: Sequence[Event], since: dt.datetime | None) -> bool:
@@ -225,7 +224,7 @@ def incomplete(found: Mapping[dt.date, Passport]) -> dict[dt.date, str]:
 
 def below(found: Mapping[dt.date, Passport], least: float) -> Sequence[dt.date]:
     """The days that were not judged, or have a score below *least* by the weights of the shipped settings."""
-    weights = _shipped_weights()
+    weights = shipped_weights()
     scores = {date: _score(passport, weights) for date, passport in found.items()}
     return [date for date, points in scores.items() if points is None or points < least]
 
@@ -235,7 +234,7 @@ def _score(passport: Passport, weights: Mapping[str, float]) -> float | None:
     return weighted({name: part["score"] for name, part in parts.items()}, weights)
 
 
-def _shipped_weights() -> Mapping[str, float]:
+def shipped_weights() -> Mapping[str, float]:
     """The default weights: a lake is read without its config file."""
     document = {"processing": {"start_date": "2024-01-02"}}
     return Settings.of(config.resolve(document, {})).quality.weights

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from spx_data import __version__
+from spx_data._version import __version__
 from spx_data.errors import MissingFileError, SchemaValidationError
 from spx_data.lake.verify.witnesses import Examination
 from spx_data.store import files, journal, reads, seals

@@ -1,0 +1,22 @@
+"""A lake that was really filled, for whatever reads lakes."""
+
+import datetime as dt
+import shutil
+
+import pytest
+
+DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
+
+
+@pytest.fixture
+def sealed(day, terminals, tmp_path, tmp_path_factory):
+    """Return the layout of a lake with three sealed days, filled once and copied for each test."""
+    dates = [day(terminals["v3"], date, interval="1h", keep_ndjson=False) for date in DAYS]
+    kept = tmp_path_factory.getbasetemp() / "lake-to-read"
+    if kept.exists():
+        shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+    else:
+        for date in dates:
+            date.fill()
+        shutil.copytree(tmp_path, kept)
+    return dates[0].layout
