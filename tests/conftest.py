@@ -104,7 +104,7 @@ def calendar_computed(monkeypatch):
 def lake(tmp_path) -> Callable[..., Settings]:
     """Return a maker of settings whose lake stands in the test's own folder."""
 
-    def settings(terminal: str | None = None, **keys: Any) -> Settings:
+    def settings(terminal: str | None = None, products: Any = None, **keys: Any) -> Settings:
         document = {
             "thetadata": {"base_url": terminal, "retry_wait_factor": 0, "timeout_seconds": 5},
             "processing": {
@@ -118,6 +118,7 @@ def lake(tmp_path) -> Callable[..., Settings]:
         for key, value in keys.items():
             section = "thetadata" if key in Terminal.__dataclass_fields__ else "processing"
             document[section][key] = value
+        document["products"] = products or {}
         return Settings.of(config.resolve(document, {}))
 
     return settings

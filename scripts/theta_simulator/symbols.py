@@ -33,7 +33,8 @@ class Symbol:
     unit: float = 1.0  # of the distances between SPX's strikes
     dividends: float = 0.013  # a year, as a share: an index's without pause, a fund's four times
     pennies: bool = False
-    fund: bool = False  # options that deliver, may be exercised early, and trade on after the close
+    fund: bool = False  # options that deliver and may be exercised early
+    late: bool = True  # they trade on after the close, those of a fund on their last day too
     volatility: bool = False  # it is one: the level is that of 30 days, and each expiration has a future
     first_greeks: date = date.min  # later than the market's
 
@@ -49,7 +50,7 @@ class Symbol:
         if self.name == "SPX":
             return low, high
         loose = np.exp(_LEAST_NOISE * self.noise)
-        ends = [self.level * (spx / _SPX_LEVEL) ** self.power for spx in (low, high)]
+        ends = sorted(self.level * (spx / _SPX_LEVEL) ** self.power for spx in (low, high))
         return float(ends[0] * loose), float(ends[1] / loose)
 
     def settles_at_the_open(self, root: str) -> bool:
@@ -58,6 +59,8 @@ class Symbol:
 
     def option_close(self, day: date, expires_today: bool) -> int:
         """Return the last moment an option is quoted on *day*."""
+        if not self.late:
+            return sessions.close(day)
         return sessions.option_close(day, expires_today and not self.fund)
 
     def payments(self, day: date, until: date) -> list[date]:
@@ -97,6 +100,8 @@ SYMBOLS = (
     _fund("QQQ", 119.0, power=1.35, noise=0.003, dividends=0.006),
     _fund("IWM", 135.0, power=0.6, noise=0.005, dividends=0.012),
     _fund("DIA", 199.0, power=0.8, noise=0.002, dividends=0.018),
+    # One of those that the library does not know.
+    _fund("TLT", 90.0, power=0.7, noise=0.004, dividends=0.03, late=False),
 )
 OF_ROOT = {root: symbol for symbol in SYMBOLS for root in symbol.roots}
 

@@ -79,6 +79,15 @@ def test_a_plain_terminal_is_as_assumed(api, full, simulated, probed):
     assert profile.speed.rows_per_second > 0
 
 
+@pytest.mark.parametrize("end_time, last_day", [("16:00:00", None), ("16:30:00", 16 * HOUR + 15 * MINUTE)])
+def test_a_window_that_ends_before_an_expiring_chain_does_tells_no_end(end_time, last_day, simulated, probed):
+    with probed(simulated(api="v3"), symbol="SPY", end_time=end_time) as found:
+        profile = found.profile
+
+    assert profile.full_day == Ends(16 * HOUR + 15 * MINUTE, last_day)
+    assert texts(found).keys() == {"opening-row"}  # a fund has its price before the first second
+
+
 def test_what_it_says_of_a_plain_terminal(simulated, probed):
     with probed(simulated()) as found:
         said = {row.code: row for row in found.profile.table}

@@ -7,10 +7,12 @@ import pytest
 from polars.testing import assert_frame_equal
 from tests.rules.fill.test_fill import market_day, sealed_rows
 
+import spx_data
 from spx_data.errors import SpxDataError
 
 JUNE = dt.date(2026, 6, 17)
 HALF_DAY = dt.date(2024, 7, 3)
+OWN = {"TLT": {"exercise": "American"}}
 
 
 @pytest.mark.parametrize(
@@ -19,13 +21,14 @@ HALF_DAY = dt.date(2024, 7, 3)
         ("SPY", "v3", HALF_DAY, {"13:15"}),
         ("NDX", "v2", JUNE, {"16:00", "16:15"}),
         ("VIX", "v3", JUNE, {"16:15"}),
+        ("TLT", "v3", JUNE, {"16:00"}),
     ],
 )
 def test_a_date_of_another_symbol_is_sealed_cell_by_cell_and_raises_no_complaint(
     symbol, api, date, ends, simulated, day, truth
 ):
     terminal = simulated(api=api, today=dt.date(2026, 6, 30))
-    one = day(terminal, date, symbol=symbol, end_time="16:30:00")
+    one = day(terminal, date, symbol=symbol, end_time="16:30:00", products=OWN)
 
     one.fill()
 
@@ -46,6 +49,8 @@ def test_a_date_of_another_symbol_is_sealed_cell_by_cell_and_raises_no_complaint
     } == set()
     assert any(check["does_not_apply"] for check in quality["checks"])
     assert passport["dataset"]["symbol"] == symbol
+    assert one.layout.parquet(date).name == f"{symbol.lower()}-options-{date}.parquet"
+    assert len(spx_data.scan(lake=one.layout.output).collect()) == len(found)
 
 
 @pytest.mark.parametrize("api, status", [("v3", 403), ("v2", 471)])

@@ -246,6 +246,8 @@ def _ends(story: Story) -> list[_End]:
             continue
         if last_day and story.product.settles_at_the_open(heard.chain.root):
             continue
+        if last_day and window.end < (session.closes + story.product.expiring_longer).time():
+            continue  # it ends where the window does
         last = looking.ends(records)[1]
         expected = int(session.last_stamp(window, story.product, expiring=last_day).timestamp() * 1000)
         found.append(_End(heard, session.early_close, last_day, last, expected, _rests(records, last)))
