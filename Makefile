@@ -123,6 +123,7 @@ bench: bench-fill
 	$(BENCH)/judging.py --chains $(CHAINS) $(RECORD)
 	$(BENCH)/steps.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
+	$(BENCH)/quotes.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)

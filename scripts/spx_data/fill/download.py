@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from spx_data.errors import (
     ApiDataNotFoundError,
@@ -26,23 +25,21 @@ from spx_data.errors import (
     TooManyRejectsError,
     is_the_machines,
 )
-from spx_data.fill import disk_space, rejects
-from spx_data.fill.lacking import Roll, evidence_of
+from spx_data.fill import disk_space, rejects, whole_date
 from spx_data.fill.listing import Listing, Manifest, checkpoint_of
 from spx_data.fill.questions import Budget
-from spx_data.fill.rejects import Believed, ConfirmedRejects, DoubtedRowsError
+from spx_data.fill.rejects import Believed, DoubtedRowsError
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
 from spx_data.fill.survey import current
+from spx_data.fill.taking import Taken, Tries, about, commit, receipt_of
 from spx_data.fill.witnesses import known_lacks
 from spx_data.lake import session_states
 from spx_data.market.chains import ListedChain
-from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import SecondOpinion
 from spx_data.market.sessions import Session
 from spx_data.quality.hours import HoursReports
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
-from spx_data.sources.source import Source, history
 from spx_data.store import files, journal, staging
 from spx_data.store.staging import Receipt
 
@@ -125,7 +122,8 @@ class _Download:
             *(self._listed.date, len(self._listed.chains), len(self._receipts)),
         )
         disk_space.check(self._settings, self._listed, sum(entry.contracts for entry in waiting))
-        self._stage_side_by_side(waiting)
+        self._receipts |= whole_date.stage(self._settings, self._line, self._listed, waiting, self._believed)
+        self._stage_side_by_side([entry for entry in waiting if entry not in self._receipts])
 
     def _stage_side_by_side(self, waiting: Sequence[ListedChain]) -> None:
         """Stage the chains *waiting*; after a failure that would meet every request alike, begin no other."""
@@ -150,7 +148,7 @@ class _Download:
 
     def _stage(self, entry: ListedChain) -> None:
         """Fetch one chain into its checkpoint; raises what would meet every other chain too."""
-        chain, about = entry.chain, _about(entry)
+        chain, named = entry.chain, about(entry)
         try:
             self._receipts[entry] = self._fetched(entry)
         except ApiDataNotFoundError as error:
@@ -164,51 +162,32 @@ class _Download:
                 raise
             told = error if isinstance(error, SpxDataError) else _unforeseen(entry, error)
             _log.error("%s: %s", chain, told)
-            self._line.journal.mention(journal.EXPIRATION_FAILED, **about, **journal.described(told))
+            self._line.journal.mention(journal.EXPIRATION_FAILED, **named, **journal.described(told))
             if _meets_all(told):
                 raise
             self._failures[entry] = told
 
     def _fetched(self, entry: ListedChain) -> Receipt:
         """The receipt of one chain that has records, each of which is in its checkpoint now."""
-        chain, begun = entry.chain, time.monotonic()
-        tries = _Tries(self._settings, self._line.source, entry, self._believed)
+        begun = time.monotonic()
+        tries = Tries(self._settings, self._line.source, entry, self._believed)
         taken = self._taken(tries)
-        receipt = Receipt(
-            root=chain.root,
-            expiration=chain.expiration,
-            listing=self._listed.identity(entry),
-            contracts=taken.contracts,
-            rows=taken.rows,
-            bytes=taken.size,
-            sha256=taken.checksum,
-            attempts=tries.made,
-            seconds=round(time.monotonic() - begun, 3),
-            rejected=len(taken.bad),
-            rejects_sha256=staging.write_rejects(tries.checkpoint, taken.bad.found),
-            evidence=evidence_of(taken.roll, taken.bad.reading),
-        )
-        staging.write_receipt(tries.checkpoint, receipt)
-        told = {
-            name: getattr(receipt, name) for name in ("contracts", "rows", "rejected", "bytes", "attempts")
-        }
-        self._line.journal.record(journal.STAGED, **_about(entry), **told)
-        _log.info(
-            "%s: %d rows of %d contracts in %.1f s", chain, receipt.rows, receipt.contracts, receipt.seconds
-        )
+        seconds = time.monotonic() - begun
+        receipt = receipt_of(self._settings.layout, self._listed, entry, taken, tries.made, seconds)
+        commit(self._settings.layout, self._line.journal, entry, receipt)
         return receipt
 
-    def _taken(self, tries: _Tries) -> _Taken:
+    def _taken(self, tries: Tries) -> Taken:
         """What the first try brought that is believed; of the date's last one, whatever rows are good."""
-        about = _about(tries.entry)
+        named = about(tries.entry)
         try:
-            return self._line.ask(tries.once, **about)
+            return self._line.ask(tries.once, **named)
         except DoubtedRowsError:
             if not self._last:
                 raise
             # Other bad rows each time: in the end the good ones are better than none.
             tries.doubt = None
-            return self._line.ask(tries.once, **about)
+            return self._line.ask(tries.once, **named)
 
     # Second opinions ------------------------------------------------------------------------------------
 
@@ -264,11 +243,11 @@ class _Download:
             error = contradiction(entry, evidence)
             if error is None:
                 said = f"no data for {entry.chain} (status 472), {silent.answers} times"
-                self._line.journal.record(journal.NO_DATA, **_about(entry), cause=said)
+                self._line.journal.record(journal.NO_DATA, **about(entry), cause=said)
                 staging.write_receipt(checkpoint_of(self._settings.layout, entry), receipt)
                 self._receipts[entry] = receipt
                 continue
-            self._line.journal.mention(journal.EXPIRATION_FAILED, **_about(entry), **journal.described(error))
+            self._line.journal.mention(journal.EXPIRATION_FAILED, **about(entry), **journal.described(error))
             if self._last and (found := self._opinions.recovered(entry, receipt)).rows:
                 self._receipts[entry] = found
             else:
@@ -295,41 +274,6 @@ class _Download:
         return Receipt.empty(
             chain.root, chain.expiration, self._listed.identity(entry), attempts=attempts, evidence=evidence
         )
-
-
-class _Taken(NamedTuple):
-    """What one try brought: the records, which are in the checkpoint, and what else there is to know."""
-
-    roll: Roll
-    bad: Rejects
-    contracts: int
-    rows: int
-    size: int  # bytes
-    checksum: str
-
-
-class _Tries:
-    """Asking for one chain: each try writes its checkpoint anew and knows what those before have shown."""
-
-    def __init__(self, settings: Settings, source: Source, entry: ListedChain, believed: Believed) -> None:
-        self.entry, self.checkpoint = entry, checkpoint_of(settings.layout, entry)
-        self.made = 0
-        self.doubt: ConfirmedRejects | None = ConfirmedRejects(entry.chain, believed)
-        self._source, self._window = source, settings.window
-        self._windows = [settings.window]  # halved where one was too large, so that no try asks for it again
-
-    def once(self) -> _Taken:
-        """Ask once; raises whatever the source raises, and DoubtedRowsError while there is doubt."""
-        self.made += 1
-        bad, roll = Rejects(), Roll(self.entry, self._window)
-        answer = history(self._source, self.entry, self._windows, bad)
-        if self.doubt is not None:
-            answer = self.doubt.resolved(answer, bad)
-        return _Taken(roll, bad, *staging.write_records(self.checkpoint, roll.taken(answer)))
-
-
-def _about(entry: ListedChain) -> dict[str, str]:
-    return {"root": entry.chain.root, "expiration": entry.chain.expiration.isoformat()}
 
 
 def _meets_all(error: SpxDataError) -> bool:

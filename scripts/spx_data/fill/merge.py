@@ -152,6 +152,7 @@ class _Merge:
             step_ms=self._settings.window.step_ms,
             closes_ms=midnight_ms(listing.date) + self._truth.hours.closes_ms,
             weights=self._settings.quality.weights,
+            columns=self.columns.record.names,
             clocks=self._profile.clock_names if self._profile else {},
         )
 

@@ -6,13 +6,14 @@ could look at; what it could not look at (no quote, no underlying, no volatility
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from spx_data.market.columns import COLUMNS
 from spx_data.market.products import Product
 from spx_data.quality import DIGITS
 from spx_data.quality import Part as Part
@@ -23,17 +24,23 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Need(StrEnum):
-    """What a formula takes for granted of the options that it is about."""
+    """What a formula takes for granted of the options that it is about, and of their records."""
 
     EUROPEAN = "European exercise"
     AMERICAN = "American exercise"
     HELD = "an underlying that can be held"
+    PRICE = "records with the underlying's price"
+    VOLATILITY = "records with implied volatilities"
+    GREEKS = "records with greeks"
 
 
-_MET = {
-    Need.EUROPEAN: lambda product: product.exercise == "European",
-    Need.AMERICAN: lambda product: product.exercise == "American",
-    Need.HELD: lambda product: product.held,
+_MET: Mapping[Need, Callable[[Product, Container[str]], bool]] = {
+    Need.EUROPEAN: lambda product, _: product.exercise == "European",
+    Need.AMERICAN: lambda product, _: product.exercise == "American",
+    Need.HELD: lambda product, _: product.held,
+    Need.PRICE: lambda _, columns: "underlying_price" in columns,
+    Need.VOLATILITY: lambda _, columns: "implied_vol" in columns,
+    Need.GREEKS: lambda _, columns: "delta" in columns,
 }
 
 
@@ -55,9 +62,9 @@ class Check(NamedTuple):
     ruinous: float | None = 0.05
     needs: tuple[Need, ...] = ()
 
-    def unmet(self, product: Product) -> Need | None:
-        """What the check needs and options of *product* have not, so that it does not apply to them."""
-        return next((need for need in self.needs if not _MET[need](product)), None)
+    def unmet(self, product: Product, columns: Container[str] = COLUMNS) -> Need | None:
+        """What the check needs and options of *product*, whose records have *columns*, have not."""
+        return next((need for need in self.needs if not _MET[need](product, columns)), None)
 
     def score(self, share: float) -> float | None:
         """What is left of 100 points at *share*; None where the check does not score."""

@@ -31,7 +31,7 @@ BOUNDS = Check(
     _MERTON,
     tolerated=0.001,
     ruinous=0.01,
-    needs=(Need.AMERICAN, Need.HELD),
+    needs=(Need.AMERICAN, Need.HELD, Need.PRICE),
 )
 PARITY = Check(
     "parity-bounds",
@@ -43,7 +43,7 @@ PARITY = Check(
     "since 2012 and the most that the product pays in T and a quarter",
     tolerated=0.001,
     ruinous=0.05,
-    needs=(Need.AMERICAN, Need.HELD),
+    needs=(Need.AMERICAN, Need.HELD, Need.PRICE),
 )
 CALENDAR = Check(
     "calendar-strike",

@@ -16,7 +16,7 @@ import numpy as np
 
 from spx_data.market.second_opinion import contract
 from spx_data.quality import explanation
-from spx_data.quality.checks import Check, Count, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Ints, Mask, Need, Part
 from spx_data.quality.expiry import FIXED, TIME_LEFT, UNNAMED, WHOLE_DAYS, Clock
 from spx_data.quality.explanation import Explanation, Rate
 from spx_data.quality.panel import CALL, FAILED, PUT, RIGHTS, Panel, clock, close_ms, put_forward_ms
@@ -33,7 +33,8 @@ _TRUNCATED = "by more than truncation to four decimals (of the volatility too) a
 
 
 def _of_values(code: str, meaning: str) -> Check:
-    return Check(f"greeks-{code}", Part.GREEKS, "values", f"{meaning} {_TRUNCATED}", _MODEL, 0.005, 0.10)
+    text, needs = f"{meaning} {_TRUNCATED}", (Need.GREEKS,)
+    return Check(f"greeks-{code}", Part.GREEKS, "values", text, _MODEL, 0.005, 0.10, needs)
 
 
 ZEROED = Check(
@@ -43,6 +44,7 @@ ZEROED = Check(
     "delta, theta and vega are all 0 though both sides are quoted, the underlying is known and the "
     "volatility did not fail",
     "docs/wire.md, 2.2: below intrinsic value the delta is 1 or -1; no other sentinel has two sides",
+    needs=(Need.GREEKS,),
 )
 RATE = Check(
     "greeks-rate",
@@ -52,6 +54,7 @@ RATE = Check(
     "more than its own error",
     "docs/wire.md, 3: one rate (SOFR) for every row of a date",
     ruinous=0.10,
+    needs=(Need.GREEKS,),
 )
 TIME = Check(
     "greeks-time",
@@ -62,6 +65,7 @@ TIME = Check(
     "chains",
     "Black & Scholes (1973): epsilon = -S T delta; T is one number for a chain's records of one stamp",
     ruinous=0.10,
+    needs=(Need.GREEKS,),
 )
 CONVENTION = Check(
     "greeks-convention",
@@ -71,6 +75,7 @@ CONVENTION = Check(
     "docs/wire.md, 3: whole days / 365 and 0.15 / 365 on the last (version 1), or the time left, an "
     "hour at least (latest)",
     ruinous=None,
+    needs=(Need.GREEKS,),
 )
 BY_VALUE: dict[str, Check] = {
     "delta": _of_values("delta", "delta is not N(d1), or N(d1) - 1 of a put,"),

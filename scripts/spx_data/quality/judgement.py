@@ -9,12 +9,13 @@ Beside what is found stand figures that describe a chain and a day, so that days
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spx_data.market.columns import COLUMNS
 from spx_data.market.products import Product
 from spx_data.quality import (
     DIGITS,
@@ -54,6 +55,11 @@ class Rules:
     closes_ms: int | None  # when the stock market closed, ms since the epoch; None where no calendar says
     weights: Mapping[str, float]  # of the parts of a score
     clocks: Mapping[greeks.Kind, str] = field(default_factory=dict)  # how a probe saw greeks count time
+    columns: Container[str] = tuple(COLUMNS)  # that records have
+
+    def apply(self, check: Check) -> bool:
+        """Whether *check* applies to such records of such options."""
+        return check.unmet(self.product, self.columns) is None
 
 
 @dataclass
@@ -105,7 +111,6 @@ class Judge:
             *early_exercise.judge(panel, before[0] if before else None),
             *smile.judge(panel, fit),
         ]
-        counts = [count for count in counts if not count.check.unmet(panel.product)]
         figured = chain_figures(panel, fit)
         alive = Activity.of(panel, self._rules.closes_ms)
         self._chains.append(
@@ -122,7 +127,10 @@ class Judge:
             chain.counts.extend((differing, *counts))
         known = {(chain.root, chain.expiration): chain for chain in self._chains}
         every = {
-            key: [*(known[key].counts if key in known else ()), *more.get(key, ())]
+            key: [
+                *(count for count in (known[key].counts if key in known else ()) if rules.apply(count.check)),
+                *more.get(key, ()),
+            ]
             for key in [*known, *(key for key in more if key not in known)]
         }
         chains = {
@@ -130,7 +138,8 @@ class Judge:
             for key, counts in every.items()
         }
         figured = day_figures([(chain.expiration, chain.figures) for chain in self._chains], self._date)
-        sums = [*_sums(every), *quotes.across([chain.activity for chain in self._chains])]
+        across = quotes.across([chain.activity for chain in self._chains])
+        sums = [*_sums(every), *(count for count in across if rules.apply(count.check))]
         day = self._of_day(sums, figured | examined.figures)
         differs = tuple(greeks.differences(examined, rules.clocks))
         return Judgement(day, _minutes(sums, max(rules.step_ms, MINUTE_MS)), chains, differs)
@@ -151,7 +160,7 @@ class Judge:
             "format": FORMAT,
             "score": weighted(points, weights),
             "parts": {part: {"score": value, "weight": weights.get(part)} for part, value in points.items()},
-            "checks": [*map(_as_json, sums), *_not_applying(self._rules.product)],
+            "checks": [*map(_as_json, sums), *_not_applying(self._rules)],
             "figures": figured,
         }
 
@@ -213,10 +222,10 @@ def _as_json(count: Count) -> dict[str, Any]:
     }
 
 
-def _not_applying(product: Product) -> Iterator[dict[str, Any]]:
-    """The checks that do not apply to options of *product*, with the reason."""
+def _not_applying(rules: Rules) -> Iterator[dict[str, Any]]:
+    """The checks that do not apply by *rules*, with the reason."""
     for check in CHECKS:
-        if need := check.unmet(product):
+        if need := check.unmet(rules.product, rules.columns):
             reason = f"it holds for {need} alone"
             yield _as_json(Count(check, 0, 0, chains=0, chains_of=0)) | {"does_not_apply": reason}
 

@@ -49,7 +49,7 @@ FORWARD_OFF = Check(
     "|ln(F / underlying)| above 0.02 + 0.06 T (T in years) and the forward's own standard error: the wrong "
     "underlying, or the wrong expiration",
     "F = S exp((r - q) T): Hull, Options, ch. 5; bounds wider than any rate less dividends since 2017",
-    needs=(Need.EUROPEAN, Need.HELD),
+    needs=(Need.EUROPEAN, Need.HELD, Need.PRICE),
 )
 CHECKS: tuple[Check, ...] = (PARITY, PARITY_FIT, FORWARD_OFF)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Need, Part
 from spx_data.quality.panel import CALL, MINUTE_MS, Panel, clock, moment_ms, runs
 from spx_data.quality.underlying import CLOSES_AT_THE_EARLIEST, OPENS
 
@@ -97,6 +97,7 @@ STALE = Check(
     "first order of the Taylor series: a price moves by delta times the underlying's move",
     tolerated=0.002,
     ruinous=0.05,
+    needs=(Need.GREEKS,),
 )
 DEAD = Check(
     "dead-stamps",
@@ -115,6 +116,7 @@ STALLED = Check(
     "stamp before, three stamps or more in a row, in which the underlying moves by two of its usual steps",
     "a convention of this project: quotes near the money follow the index; its usual step is the median one",
     ruinous=_RUINOUS,
+    needs=(Need.PRICE,),
 )
 
 CHECKS = (CROSSED, LOCKED, ONE_SIDED, ZERO_BID, NO_MARKET, WIDE, STALE, DEAD, STALLED)

@@ -32,7 +32,7 @@ IV_RANGE = Check(
     "docs/wire.md, 2.2, without its sentinels; section 3: a clock that stands still on the last day",
     tolerated=0.001,
     ruinous=0.05,
-    needs=(Need.HELD,),
+    needs=(Need.HELD, Need.VOLATILITY),
 )
 IV_KINK = Check(
     "iv-kink",
@@ -44,7 +44,7 @@ IV_KINK = Check(
     "a smile without kinks: Gatheral & Jacquier (2014), Arbitrage-free SVI Volatility Surfaces",
     tolerated=0.001,
     ruinous=0.05,
-    needs=(Need.HELD,),
+    needs=(Need.HELD, Need.VOLATILITY),
 )
 DELTA_RISES = Check(
     "delta-rises",
@@ -55,7 +55,7 @@ DELTA_RISES = Check(
     "N(d1) falls with the strike: Black & Scholes (1973); d delta / d price = -d2 / (S iv sqrt T)",
     tolerated=0.001,
     ruinous=0.05,
-    needs=(Need.HELD,),
+    needs=(Need.HELD, Need.GREEKS),
 )
 CHECKS: tuple[Check, ...] = (IV_RANGE, IV_KINK, DELTA_RISES)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Part
+from spx_data.quality.checks import Check, Count, Floats, Ints, Mask, Need, Part
 from spx_data.quality.panel import CALL, FAILED, MINUTE_MS, PUT, Panel, clock, moment_ms
 
 OPENS = dt.time(9, 30)
@@ -31,6 +31,7 @@ MISSING = Check(
     "only the record of 09:30 has no index yet (docs/wire.md, 2.1)",
     tolerated=0.001,
     ruinous=0.1,
+    needs=(Need.PRICE,),
 )
 FROZEN = Check(
     "underlying-frozen",
@@ -40,6 +41,7 @@ FROZEN = Check(
     "368 distinct prices in 391 genuine minutes (docs/wire.md, 7)",
     tolerated=0.0,
     ruinous=0.25,
+    needs=(Need.PRICE,),
 )
 DISAGREES = Check(
     "underlying-disagrees",
@@ -49,6 +51,7 @@ DISAGREES = Check(
     "the last print at or before a stamp is one number (docs/wire.md, 2)",
     tolerated=0.001,
     ruinous=0.1,
+    needs=(Need.PRICE,),
 )
 DIFFERS = Check(
     "underlying-differs",
@@ -58,6 +61,7 @@ DIFFERS = Check(
     "one underlying, whichever expiration asks (docs/wire.md, 2)",
     tolerated=0.001,
     ruinous=0.1,
+    needs=(Need.PRICE,),
 )
 OLD = Check(
     "underlying-stale",
@@ -67,6 +71,7 @@ OLD = Check(
     "about one print a second, the last at or before the stamp counts (docs/wire.md, 2 and 7)",
     tolerated=0.001,
     ruinous=0.1,
+    needs=(Need.PRICE,),
 )
 FAILED_IV = Check(
     "failed-iv",
@@ -77,6 +82,7 @@ FAILED_IV = Check(
     "Merton 1973 (such prices have a volatility); whole days of it exist (docs/wire.md, 2.2)",
     tolerated=0.005,
     ruinous=0.2,
+    needs=(Need.VOLATILITY,),
 )
 NO_IV = Check(
     "no-iv",
@@ -85,18 +91,14 @@ NO_IV = Check(
     "implied volatility 0 or iv_error ≥ 100: no market, at or below intrinsic value, or no underlying",
     "docs/wire.md, 2.2",
     ruinous=None,
+    needs=(Need.VOLATILITY,),
 )
 
 CHECKS: tuple[Check, ...] = (MISSING, FROZEN, DISAGREES, DIFFERS, OLD, FAILED_IV, NO_IV)
 
 
 def judge(panel: Panel, closes_ms: int | None) -> list[Count]:
-    """What a chain's underlying and sentinels show; *closes_ms* is the stock market's close.
-
-    Nothing of quotes, which have none.
-    """
-    if not panel.has("underlying_price"):
-        return []
+    """What a chain's underlying and sentinels show; *closes_ms* is the stock market's close."""
     opened = panel.stamps > moment_ms(panel.date, OPENS)
     closes_ms = moment_ms(panel.date, CLOSES_AT_THE_EARLIEST) if closes_ms is None else closes_ms
     hours = opened & (panel.stamps < closes_ms)

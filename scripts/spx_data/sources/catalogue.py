@@ -11,10 +11,13 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from spx_data import sources
 from spx_data.errors import ConfigurationValidationError
+
+if TYPE_CHECKING:
+    from spx_data.market.sessions import Window
 
 AUTO = "auto"  # whatever is found at a usual address
 
@@ -35,11 +38,19 @@ class Capabilities(NamedTuple):
     from_the_open: bool  # whether there are records at the opening, before the underlying's first price
     eod: bool = True  # whether it has an end-of-day report
     single_contracts: bool = True  # whether a contract can be asked for by itself
+    # Kinds of records of which all chains of a date come in one answer (`Source.whole_date`), and at which
+    # stamps: so many ms apart, or more.
+    whole_dates: tuple[str, ...] = ()
+    whole_dates_step_ms: int = 60_000
 
     @property
     def has_one_greeks_version(self) -> bool:
         """Whether it has one model, whatever is asked for."""
         return len(self.greeks_versions) == 1
+
+    def answers_whole_dates(self, records: str, window: Window) -> bool:
+        """Whether all chains of a date can be asked for at once."""
+        return records in self.whole_dates and window.step_ms >= self.whole_dates_step_ms
 
     def greeks_version(self, asked: str) -> str:
         """The model that histories have where *asked* is what the settings say."""

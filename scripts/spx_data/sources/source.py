@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market.chains import Chain, Listed, ListedChain, Reported
+from spx_data.market.second_opinion import Reading
 from spx_data.market.sessions import VendorHours, Window
 
 if TYPE_CHECKING:
@@ -67,6 +68,16 @@ class Source(Protocol):
         """
         ...
 
+    def whole_date(
+        self, root: str, date: dt.date, chains: Sequence[ListedChain], window: Window, max_dte: int | None
+    ) -> Iterator[Part]:
+        """All *chains* of *root* in one answer, where the API gives that (`Capabilities.whole_dates`).
+
+        Their rows come in whatever order, those of other chains among them. An answer that breaks off gives
+        what came of it, and then raises what broke it; *max_dte* limits what is asked for.
+        """
+        ...
+
     def contract_history(
         self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
@@ -80,6 +91,19 @@ class Source(Protocol):
     def close(self) -> None:
         """Close the connections."""
         ...
+
+
+class Part(NamedTuple):
+    """Some rows of one chain out of an answer about many; *entry* is None where nobody asked for that chain.
+
+    They are doubtful where bad rows are among them or near, of which nobody knows whose they are.
+    """
+
+    entry: ListedChain | None
+    records: pa.RecordBatch
+    rows: int
+    is_doubtful: bool
+    reading: Reading
 
 
 class Sighting(NamedTuple):

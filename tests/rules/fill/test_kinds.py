@@ -11,6 +11,7 @@ from spx_data.lake.reader import scan
 from spx_data.lake.verify import Standing, verify
 from spx_data.market import schema
 from spx_data.market.dates import ZONE
+from spx_data.quality.checks import Need
 from theta_simulator import kinds
 from theta_simulator.greeks import Version
 
@@ -78,8 +79,11 @@ def test_quotes_are_judged_by_what_they_have(terminals, day):
 
     quality = date.passport()["quality"]
     looked_at = {check["check"] for check in quality["checks"] if check["of"]}
-    assert {"crossed", "wide", "butterfly"} <= looked_at
-    assert not looked_at & {"underlying-missing", "failed-iv", "greeks-zero", "frozen"}
+    assert {"crossed", "wide", "butterfly", "parity"} <= looked_at
+    told = {check["check"]: check["does_not_apply"] for check in quality["checks"]}
+    lacking = {Need.PRICE: "underlying-missing", Need.VOLATILITY: "iv-range", Need.GREEKS: "greeks-delta"}
+    assert {told[code] for code in lacking.values()} == {f"it holds for {need} alone" for need in lacking}
+    assert len(told) == len(quality["checks"])
     assert (quality["parts"].keys() & {"underlying", "greeks", "smile"}) == set()
     assert (quality["score"], date.passport()["underlying"]) == (100.0, None)
 

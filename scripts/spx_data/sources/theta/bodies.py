@@ -56,6 +56,7 @@ class Answer:
     about: str = ""  # the URL that was asked at first, where this answer is a later page
     unended: Unended = field(default_factory=Unended)
     ceiling: Ceiling = REPORT  # what it may be at most
+    cut: Exception | None = None  # why the body breaks off, where it does: its last line is whole
 
     def text(self) -> str:
         """The whole body as text; for short answers."""
@@ -77,6 +78,17 @@ def copy(source: _Readable, body: BinaryIO, ceiling: Ceiling, watch: Watch, url:
         watch.bytes = body.tell()
         check(watch.bytes, ceiling, url, about)
     body.truncate()
+
+
+def trim(body: BinaryIO) -> int:
+    """Cut a *body* that broke off behind its last whole line, and rewind it; returns what is left of it."""
+    end = body.tell()
+    at = max(0, end - _TAIL)
+    body.seek(at)
+    size = at + body.read(end - at).rfind(b"\n") + 1
+    body.truncate(size)
+    body.seek(0)
+    return size
 
 
 def check(size: int, ceiling: Ceiling, url: str, about: str) -> None:

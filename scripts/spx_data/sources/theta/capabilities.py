@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spx_data.market.columns import QUOTES
 from spx_data.sources.catalogue import Capabilities
 
 # The one that is looked for first stands first. Addresses: docs/wire.md, 1 and 11; tiers: 9.
@@ -14,6 +15,7 @@ APIS = (
         tiers={1: "Free", 2: "Value", 4: "Standard", 8: "Pro"},
         calendar=True,
         from_the_open=True,
+        whole_dates=(QUOTES,),  # docs/wire.md, 11.2
     ),
     Capabilities(
         api="v2",

@@ -168,13 +168,14 @@ class Transport:
         silence_seconds: float,
         ceiling: Ceiling,
         about: str = "",
+        salvage: bool = False,
     ) -> Iterator[Answer]:
         """GET *path* (or a full URL of this terminal) and give its complete answer while the block lasts.
 
         *about* is what was asked at first, where *path* is a later page of its answer. A body in gzip, which
         was not asked for, is unpacked. *silence_seconds* grow for histories and listings that once took
         longer. Beyond its *ceiling* nothing is read, packed or not, and a body that comes too slowly is
-        given up (`Watch`).
+        given up (`Watch`). With *salvage* one that breaks off is given as far as it came (`Answer.cut`).
 
         Raises:
             ThetaTerminalNotRunningError: nothing listens there.
@@ -185,7 +186,7 @@ class Transport:
         """
         with reads.explained(self._scratch, "write to"), ExitStack() as stack:
             body = stack.enter_context(self._spool())
-            answer = self._exchange(path, parameters, silence_seconds, ceiling, body, about)
+            answer = self._exchange(path, parameters, silence_seconds, ceiling, body, about, salvage)
             if bodies.is_packed(answer):
                 answer = bodies.unpacked(answer, stack.enter_context(self._spool()))
             yield bodies.checked(answer)
@@ -214,6 +215,7 @@ class Transport:
         ceiling: Ceiling,
         body: BinaryIO,
         about: str,
+        salvage: bool,
     ) -> Answer:
         continues = path.startswith(("http://", "https://"))
         url = path if continues else f"{self.base_url}{path}"
@@ -226,7 +228,10 @@ class Transport:
             with self._gate(continues), asked.clocked(), self._counted(asked), asked.watch.kept():
                 return self._answered(prepared, body, asked)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise self._broken(error, asked) from error
+            broken = self._broken(error, asked)
+            if not salvage or asked.status != errors.OK or not bodies.trim(body):
+                raise broken from error
+            return Answer(shown, "", None, body, about, self._unended, ceiling, broken)
         finally:
             # Outside of the gate: the journal waits for the disk, and the terminal need not.
             self._observer(Exchange(shown, asked.status, asked.bytes, round(asked.seconds, 3)))

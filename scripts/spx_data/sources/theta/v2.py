@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market import schema
-from spx_data.market.chains import Chain, Contract, Listed, Reported
+from spx_data.market.chains import Chain, Contract, Listed, ListedChain, Reported
 from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
+from spx_data.sources.source import Part
 from spx_data.sources.theta import bodies, errors, health, json_text, limits, tables, wire_rows
 from spx_data.sources.theta.limits import Ceiling
 from spx_data.sources.theta.transport import Answer, Transport
@@ -109,6 +110,12 @@ class V2:
         read = self._reader(columns, lambda batch: self._validated(batch, chain, window), rejects)
         path, most = f"/v2/bulk_hist/option/{self._name}", limits.history(window, contracts)
         yield from self._tables(path, self._asked(chain, window), read, most)
+
+    def whole_date(
+        self, root: str, date: dt.date, chains: Sequence[ListedChain], window: Window, max_dte: int | None
+    ) -> Iterator[Part]:
+        """Nothing: this API is asked chain by chain."""
+        raise NotImplementedError
 
     def contract_history(
         self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spx_data.market import chains, schema
-from spx_data.market.chains import Chain, Contract, Listed, Reported
+from spx_data.market.chains import Chain, Contract, Listed, ListedChain, Reported
 from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
+from spx_data.sources.source import Part
 from spx_data.sources.theta import errors, health, limits, tables, wire_rows
 from spx_data.sources.theta.transport import Answer, Transport
+from spx_data.sources.theta.whole_date import Splitter
 
 # Of each kind of records, under the path of all histories (docs/wire.md, 11.2).
 _HISTORIES = {GREEKS: "greeks/first_order", GREEKS_ALL: "greeks/all", QUOTES: "quote"}
@@ -100,6 +103,21 @@ class V3:
         """The records of *chain* at every stamp of *window*."""
         yield from self._rows_of(chain, window, {}, rejects, contracts)
 
+    def whole_date(
+        self, root: str, date: dt.date, chains: Sequence[ListedChain], window: Window, max_dte: int | None
+    ) -> Iterator[Part]:
+        """All *chains* of *root* in one answer; raises what broke it off when its rows are given."""
+        splitter = Splitter(
+            chains, self._records, lambda rows, chain: validated(rows, chain, window, self._records)
+        )
+        near = {} if max_dte is None else {"max_dte": str(max_dte)}
+        parameters = self._parameters(root, "*", date, window) | near
+        contracts, rejects = sum(entry.contracts for entry in chains), Rejects()
+        with self._asked(parameters, window, contracts, salvage=True) as answer:
+            yield from splitter.split(self._read(answer, splitter.validate, rejects), rejects)
+            if answer.cut is not None:
+                raise answer.cut
+
     def contract_history(
         self, chain: Chain, right: str, strike: float, window: Window, rejects: Rejects | None = None
     ) -> Iterator[pa.RecordBatch]:
@@ -128,31 +146,41 @@ class V3:
     def _rows_of(
         self, chain: Chain, window: Window, only: dict[str, str], rejects: Rejects | None, contracts: int
     ) -> Iterator[pa.RecordBatch]:
-        parameters = {
-            "symbol": chain.root,
-            "expiration": chain.listed.isoformat(),
-            "date": chain.date.isoformat(),
+        parameters = self._parameters(chain.root, chain.listed.isoformat(), chain.date, window) | only
+        with self._asked(parameters, window, contracts) as answer:
+            yield from self._read(
+                answer,
+                lambda batch: validated(batch, chain, window, self._records),
+                Rejects(strict=True) if rejects is None else rejects,
+            )
+
+    def _parameters(self, root: str, expiration: str, date: dt.date, window: Window) -> dict[str, str]:
+        return {
+            "symbol": root,
+            "expiration": expiration,
+            "date": date.isoformat(),
             "interval": window.interval,
             "start_time": window.start.isoformat(),
             "end_time": window.end.isoformat(),
             "version": self._terminal.greeks_version,
             "format": self._terminal.format,
-            **only,
         }
-        with self._transport.get(
+
+    def _asked(
+        self, parameters: dict[str, str], window: Window, contracts: int, *, salvage: bool = False
+    ) -> AbstractContextManager[Answer]:
+        """The answer about a history."""
+        return self._transport.get(
             self._history,
             parameters,
             silence_seconds=self._terminal.history_timeout_seconds,
             ceiling=limits.history(window, contracts),
-        ) as answer:
-            yield from read(
-                answer,
-                self._records,
-                lambda batch: validated(batch, chain, window, self._records),
-                Rejects(strict=True) if rejects is None else rejects,
-                asked=self._terminal.format,
-                loosely=self._loosely,
-            )
+            salvage=salvage,
+        )
+
+    def _read(self, answer: Answer, validate: tables.Validate, rejects: Rejects) -> Iterator[pa.RecordBatch]:
+        asked, loosely = self._terminal.format, self._loosely
+        return read(answer, self._records, validate, rejects, asked=asked, loosely=loosely)
 
 
 def _contract(row: dict[str, Any]) -> Contract:
