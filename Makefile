@@ -121,6 +121,7 @@ RECORD := --record benchmarks/RESULTS.md
 bench: bench-fill
 	$(BENCH)/commands.py --days $(DAYS) --runs $(RUNS) $(RECORD)
 	$(BENCH)/judging.py --chains $(CHAINS) $(RECORD)
+	$(BENCH)/greeks.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/steps.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
 	$(BENCH)/quotes.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)

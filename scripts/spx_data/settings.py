@@ -17,6 +17,7 @@ from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.market.products import Product
 from spx_data.market.sessions import Window
+from spx_data.pricing import models
 from spx_data.store import dataset
 from spx_data.store.layout import Layout
 
@@ -147,6 +148,7 @@ class Settings:
             "end_time": self.window.end.isoformat(),
             "max_dte": self.max_dte,
             "greeks_version": greeks_version,
+            **models.identity(self.product, self.records),
         }
 
     @classmethod

@@ -10,15 +10,16 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import passport
 from spx_data.fill.chunks import Account, chunks
+from spx_data.fill.computed import Computed
 from spx_data.fill.listing import Manifest, checkpoint_of
 from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import RejectsWriter
@@ -35,6 +36,9 @@ from spx_data.store import dataset, files, journal, locks, reads, seals, staging
 from spx_data.store.journal import Journal
 from spx_data.store.parquet import DayWriter, Written, read_back
 from spx_data.store.staging import Receipt
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _log = logging.getLogger(__name__)
 
@@ -143,6 +147,7 @@ class _Merge:
         self._judge = Judge(staged.listing.date, self._rules())
         self._kept = RejectsWriter(staged.listing.api)
         self._reports: list[ChainReport] = []
+        self._computed = Computed(self.columns, settings.product)
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -159,7 +164,9 @@ class _Merge:
     def write(self, stream: BinaryIO) -> Written:
         """Write the chains to *stream* in sealed order; each is judged while it is in memory."""
         listing = self._staged.listing
-        metadata = {"source_api": listing.api, "greeks_version": listing.dataset["greeks_version"]}
+        names = ("greeks_version", "model")
+        told = {name: listing.dataset[name] for name in names if name in listing.dataset}
+        metadata = {"source_api": listing.api, **told}
         with DayWriter(stream, self.columns, metadata) as writer:
             for entry, receipt in self._staged.chains():
                 account = self._write_chain(writer, entry, receipt) if receipt.rows else None
@@ -175,11 +182,15 @@ class _Merge:
         account, judged = Account(entry, window), list[pl.DataFrame]()
 
         def tables() -> Iterator[pa.Table]:
+            completed = None
             for settled in self._settled(entry, receipt):
                 account.add(settled)
                 judged.append(panel.judged(settled.records, window.step_ms))
-                yield self.columns.table(chain.date, chain.root, chain.expiration, settled.records)
-                del settled  # or it would stay in memory while the next one is made
+                every = self._every(entry, receipt, settled)
+                completed = completed or self._computed.of_chain(chain.root, chain.expiration, every)
+                records = completed(settled.records)
+                yield self.columns.table(chain.date, chain.root, chain.expiration, records)
+                del settled, records, every  # or they would stay in memory while the next ones are made
 
         writer.add(chain.root, chain.expiration, tables())
         self._judge.add(chain.root, chain.expiration, pl.concat(judged))
@@ -190,19 +201,31 @@ class _Merge:
 
         A checkpoint that is damaged loses its receipt, so that it is fetched anew.
         """
-        chain, layout, window = entry.chain, self._settings.layout, self._settings.window
-        checkpoint = checkpoint_of(layout, entry)
-        expected = dict.fromkeys({*entry.calls, *entry.puts}, 2 * window.stamps)
+        checkpoint = checkpoint_of(self._settings.layout, entry)
         try:
-            self._kept.add(chain, staging.read_rejects(checkpoint, receipt))
-            blocks = staging.read_blocks(checkpoint, receipt)
-            for settled in map(settle, chunks(blocks, expected, layout.temp, schema.PIECE_ROWS)):
-                self._kept.add(chain, [], settled.conflicts)
+            self._kept.add(entry.chain, staging.read_rejects(checkpoint, receipt))
+            for settled in self._chunks(entry, receipt):
+                self._kept.add(entry.chain, [], settled.conflicts)
                 yield settled
                 del settled
         except (FileCorruptionError, MissingFileError):
             files.remove(checkpoint.receipt)
             raise
+
+    def _chunks(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
+        """The records of a checkpoint, chunk by chunk."""
+        layout, window = self._settings.layout, self._settings.window
+        expected = dict.fromkeys({*entry.calls, *entry.puts}, 2 * window.stamps)
+        blocks = staging.read_blocks(checkpoint_of(layout, entry), receipt)
+        return map(settle, chunks(blocks, expected, layout.temp, schema.PIECE_ROWS))
+
+    def _every(
+        self, entry: ListedChain, receipt: Receipt, first: Settled
+    ) -> Callable[[], Iterable[pl.DataFrame]]:
+        """What gives all records of a chain whose *first* chunk is at hand: mostly there is no other."""
+        if receipt.rows <= schema.PIECE_ROWS:
+            return lambda: [first.records]
+        return lambda: (settled.records for settled in self._chunks(entry, receipt))
 
     def passport(
         self, written: Written, file: dict[str, Any], as_is: str | None, begun: float

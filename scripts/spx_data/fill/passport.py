@@ -212,6 +212,7 @@ def passport(
         "records": listing.dataset["records"],
         "schema_version": listing.dataset["schema_version"],
         "source": {"api": listing.api, "greeks_version": listing.dataset["greeks_version"]},
+        "model": listing.dataset.get("model"),  # of what is computed
         "completeness": _completeness(listing, reports),
         "listing": {
             "left_out": {root: dict(reasons) for root, reasons in listing.left_out.items()},

@@ -31,6 +31,14 @@ class Column(NamedTuple):
     source: str | None = None  # what sources call it, where not the same
     optional: bool = True  # whether a record may lack it (decision 29)
     of_day: bool = False
+    decimals: int | None = (
+        None  # of one that is computed at the merge from what records say: no source has it
+    )
+
+    @property
+    def computed(self) -> bool:
+        """Whether it is made at the merge."""
+        return self.decimals is not None
 
     @property
     def source_name(self) -> str:
@@ -88,6 +96,19 @@ _SIDES = (
     Column("ask_exchange", Type.WHOLE, "the exchange with the best ask, by the vendor's number"),
     Column("ask_condition", Type.WHOLE, "of the ask, by the vendor's number"),
 )
+# Greeks of our own (`pricing`), to so many decimals: what is behind them hangs on the processor.
+_COMPUTED = (
+    Column("forward", Type.NUMBER, "dollars: of the expiration at the stamp, by put-call parity", decimals=3),
+    Column("discount", Type.NUMBER, "the discount factor to the settlement, likewise", decimals=7),
+    Column("iv_bid", Type.NUMBER, "the volatility that the bid implies, an annualised fraction", decimals=5),
+    Column("iv_mid", Type.NUMBER, "the same of the midpoint", decimals=5),
+    Column("iv_ask", Type.NUMBER, "the same of the ask", decimals=5),
+    Column("own_delta", Type.NUMBER, "at iv_mid, dollars per dollar of the underlying", decimals=5),
+    Column("own_gamma", Type.NUMBER, "of own_delta, per dollar of the underlying", decimals=7),
+    Column("own_theta", Type.NUMBER, "dollars per calendar day of 365", decimals=3),
+    Column("own_vega", Type.NUMBER, "dollars per 1.00 of volatility", decimals=3),
+    Column("own_rho", Type.NUMBER, "dollars per 1.00 of the rate", decimals=3),
+)
 
 
 class Kind(NamedTuple):
@@ -107,6 +128,11 @@ class Kind(NamedTuple):
         """With which new days are sealed."""
         return max(column.since for column in self.every)
 
+    @property
+    def computed(self) -> tuple[Column, ...]:
+        """Those of the newest version that no source gives."""
+        return tuple(column for column in self.columns if column.computed)
+
     def of(self, version: int) -> tuple[Column, ...]:
         """The columns of a *version* of the schema, in their order."""
         return tuple(column for column in self.columns if column.since <= version)
@@ -124,7 +150,11 @@ KINDS = {
     for kind in (
         Kind(GREEKS, "bid, ask and greeks of the first order", (*_CONTRACT, *_FIRST_ORDER, *_SOLVED)),
         Kind(GREEKS_ALL, "bid, ask and all greeks", (*_CONTRACT, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED)),
-        Kind(QUOTES, "bid and ask, with their sizes, exchanges and conditions", (*_CONTRACT, *_SIDES)),
+        Kind(
+            QUOTES,
+            "bid and ask, with their sizes, exchanges and conditions, and greeks of our own",
+            (*_CONTRACT, *_SIDES, *_COMPUTED),
+        ),
     )
 }
 

@@ -49,7 +49,10 @@ _MEASURES = (Type.NUMBER, Type.WHOLE)
 
 @dataclass(frozen=True)
 class Schema:
-    """One version of a kind's columns: *day* as sealed, *record* what varies within a chain, as staged."""
+    """One version of a kind's columns: *day* as sealed, *record* what varies within a chain, as staged.
+
+    Between them stands what is computed: it is sealed, and no record has it.
+    """
 
     kind: str
     version: int
@@ -62,18 +65,19 @@ class Schema:
         """The schema of a *version* of a *kind*."""
         every = kind.of(version)
         day = [pa.field(each.name, _OF_DAY[each.type], nullable=each.optional) for each in every]
-        record = [_RECORD_FIELDS[each.name] for each in every if not each.of_day]
+        record = [_RECORD_FIELDS[each.name] for each in every if not (each.of_day or each.computed)]
         return cls(kind.name, version, every, pa.schema(day), pa.schema(record))
 
     @property
     def measures(self) -> tuple[Column, ...]:
         """The numbers of a record that measure something (prices, greeks and their like), as on the wire."""
-        return tuple(each for each in self.columns if each.type in _MEASURES and each.name not in _OTHERS)
+        every = (each for each in self.columns if each.type in _MEASURES and not each.computed)
+        return tuple(each for each in every if each.name not in _OTHERS)
 
     @property
     def optional(self) -> tuple[Column, ...]:
         """What a record may lack: whatever else of a row is good stands in it beside null (decision 29)."""
-        return tuple(each for each in self.columns if each.optional)
+        return tuple(each for each in self.columns if each.optional and not each.computed)
 
     @property
     def source_names(self) -> Mapping[str, str]:
@@ -81,7 +85,10 @@ class Schema:
         return {each.name: each.source_name for each in self.columns}
 
     def table(self, date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
-        """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of a day."""
+        """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of a day.
+
+        They have what is computed as well.
+        """
         rows = records.to_arrow()
         constant = {
             "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
@@ -193,14 +200,16 @@ class RecordsDigest:
 
     Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
     then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
-    its records in their order as little-endian 8-byte values (doubles, or milliseconds since
-    the epoch), the right as one byte `C` or `P`. What a record lacks (null) is the double NaN with the bits
-    7ff8000000000000, or the least of all integers; no record holds either as a value. A smaller chain is one
-    piece; of a larger one, nobody needs more than a piece in memory to compute its digest.
+    its records, and those computed from them, in their order as little-endian 8-byte values (doubles, or
+    milliseconds since the epoch), the right as one byte `C` or `P`. What a record lacks (null) is the
+    double NaN with the bits 7ff8000000000000, or the least of all integers; no record holds either as a
+    value. A smaller chain is one piece; of a larger one, nobody needs more than a piece in memory to
+    compute its digest.
     """
 
     def __init__(self, schema: Schema) -> None:
-        self._hash, self._names = hashlib.sha256(), schema.record.names
+        self._hash = hashlib.sha256()
+        self._names = [each.name for each in schema.columns if not each.of_day]
 
     def add(self, root: str, expiration: dt.date, rows: pa.Table) -> None:
         """Add one expiration's sorted rows: all of them, or the next whole pieces."""

@@ -21,8 +21,6 @@ from spx_data.pricing import black76, normal
 from spx_data.pricing.black76 import DAYS, Options, Values
 from spx_data.pricing.normal import Floats, Ints, Mask
 
-MODEL = "ju-zhong/1"
-
 _TOGETHER, _TRIES = 2, 12  # steps to the critical price that all take, and how often those not there again
 _CLOSE = 1e-3  # of a standard deviation: a step's error is its square
 _LEAST = 0.6  # what the correction may divide by: a few days before the end it would fail at less

@@ -26,7 +26,6 @@ import numpy as np
 from spx_data.pricing import normal
 from spx_data.pricing.normal import ROOT_TWO_PI, Floats, Ints, Mask
 
-MODEL = "black-76/1"
 DAYS = 365.0  # of a year
 
 _LN_ROOT_TWO_PI = math.log(ROOT_TWO_PI)

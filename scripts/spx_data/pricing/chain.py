@@ -34,11 +34,6 @@ class Terms:
     american: bool = False
     tick: float = 0.01  # dollars: no spread is narrower than that
 
-    @property
-    def model(self) -> str:
-        """The name and version of the model that prices them."""
-        return american.MODEL if self.american else black76.MODEL
-
 
 class Quotes(NamedTuple):
     """Rows of a chain, in any order: arrays of one length."""
@@ -49,7 +44,21 @@ class Quotes(NamedTuple):
     bid: Floats  # dollars
     ask: Floats
 
-    def at(self, rows: Ints) -> Quotes:
+    @classmethod
+    def none(cls) -> Quotes:
+        """No rows at all."""
+        no, numbers = np.empty(0), np.empty(0, dtype=np.int64)
+        return cls(no, no.astype(np.bool_), numbers, no, no)
+
+    def with_(self, more: Quotes) -> Quotes:
+        """These and *more*."""
+        if not len(self.strike):
+            return more
+        pairs = zip(self, more, strict=True)
+        strike, call, stamp, bid, ask = (np.concatenate(pair) for pair in pairs)
+        return Quotes(strike, call, stamp, bid, ask)
+
+    def at(self, rows: Ints | Mask) -> Quotes:
         """Some of them."""
         return Quotes(self.strike[rows], self.call[rows], self.stamp[rows], self.bid[rows], self.ask[rows])
 
@@ -154,9 +163,17 @@ def _block(terms: Terms, quotes: Quotes, within: Market, place: Ints) -> list[Fl
 # The forward ---------------------------------------------------------------------------------------------
 
 
-def market(terms: Terms, quotes: Quotes, spot: Line | None = None) -> Market:
-    """What the quotes of a chain imply at each of their stamps."""
-    stamps = np.unique(quotes.stamp)
+def nearest(quotes: Quotes) -> Quotes:
+    """Those rows of a chain, or of what is known of it, by which its forward is found."""
+    pairs = _Pairs.of(quotes, np.unique(quotes.stamp), 0.0)
+    if len(pairs.strikes) <= _NEAR_THE_MONEY:
+        return quotes
+    return quotes.at(np.isin(quotes.strike, pairs.near(_NEAR_THE_MONEY).strikes))
+
+
+def market(terms: Terms, quotes: Quotes, spot: Line | None = None, stamps: Ints | None = None) -> Market:
+    """What the quotes of a chain imply at each of their stamps, or of *stamps*, if there are more."""
+    stamps = np.unique(quotes.stamp) if stamps is None else stamps
     years = (terms.settled_ms - stamps) / YEAR_MS
     pairs = _Pairs.of(quotes, stamps, terms.tick).near(_NEAR_THE_MONEY)
     found = forward.implied(forward.fit(pairs.strikes, pairs.difference, pairs.width), years)

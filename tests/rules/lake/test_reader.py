@@ -381,7 +381,7 @@ def test_values_of_our_own_are_those_of_the_model_on_the_same_rows(sealed):
             rows["ask"].to_numpy(),
         )
         wanted = chain.price(Terms(settled, tick=0.05), quotes)._asdict()
-        for name, of in computed.PRICED.items():
+        for name, of in day.COLUMNS.items():
             np.testing.assert_array_equal(rows[name].to_numpy(), wanted[of], err_msg=name)
         assert rows["years"].to_list() == ((settled - stamps) / chain.YEAR_MS).tolist()
         assert rows["dte"].unique().to_list() == [(expiration - DAYS[1]).days]
@@ -419,8 +419,8 @@ def test_what_is_computed_is_read_lazily_like_what_is_sealed(sealed):
 
 
 def test_chains_that_a_filter_leaves_out_are_not_priced(sealed, monkeypatch):
-    priced, price = [], day.Day.price
-    monkeypatch.setattr(day.Day, "price", lambda self, *chain: priced.append(chain[1]) or price(self, *chain))
+    priced, price = [], day.Day.chain
+    monkeypatch.setattr(day.Day, "chain", lambda self, *chain: priced.append(chain[1]) or price(self, *chain))
 
     found = scan(sealed, add=["iv_mid"]).filter(pl.col("expiration") == DAYS[1]).collect()
 

@@ -17,28 +17,14 @@ import pyarrow.parquet as pq
 from spx_data.errors import SchemaValidationError
 from spx_data.market.products import Product
 from spx_data.pricing import day
-from spx_data.pricing.day import UNDERLYING, WANTED, Day
+from spx_data.pricing.day import COLUMNS, UNDERLYING, WANTED, Day
 
 if TYPE_CHECKING:
     import polars as pl
 
-# What each column is called here, by its name in `pricing.chain.Priced`; the vendor's are not to be confused
-# with them.
-PRICED = {
-    "forward": "forward",
-    "discount": "discount",
-    "iv_bid": "iv_bid",
-    "iv_mid": "iv_mid",
-    "iv_ask": "iv_ask",
-    "own_delta": "delta",
-    "own_gamma": "gamma",
-    "own_theta": "theta",
-    "own_vega": "vega",
-    "own_rho": "rho",
-}
 MID, DTE, YEARS, MONEYNESS = "mid", "dte", "years", "moneyness"
-NAMES = (MID, DTE, YEARS, MONEYNESS, *PRICED)
-_FROM_PRICES = {*PRICED, MONEYNESS}
+NAMES = (MID, DTE, YEARS, MONEYNESS, *COLUMNS)
+_FROM_PRICES = {*COLUMNS, MONEYNESS}
 _CHAIN = ("date", "root", "expiration")
 
 
@@ -141,8 +127,8 @@ def _with(rows: pl.DataFrame, asked: Collection[str], pricer: Day, product: Prod
     found: list[pl.Series] = []
     if _FROM_PRICES & set(asked):
         records = rows.with_columns(stamps.alias("timestamp"), pl.col("right").cast(pl.String))
-        priced = pricer.price(root, expiration, records)._asdict()
-        values = {name: priced[of] for name, of in PRICED.items()}
+        priced = pricer.chain(root, expiration, [records]).price(records)._asdict()
+        values = {name: priced[of] for name, of in COLUMNS.items()}
         values[MONEYNESS] = rows["strike"].to_numpy() / values["forward"]
         found += [pl.Series(name, of, nan_to_null=True) for name, of in values.items() if name in asked]
     if MID in asked:
