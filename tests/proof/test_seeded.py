@@ -73,7 +73,7 @@ def test_a_check_that_finds_nothing_is_found_out(tmp_path, monkeypatch):
 
 
 def test_a_check_that_finds_too_much_is_found_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(parity, "_HALF_CENT", -100.0)
+    monkeypatch.setattr(parity, "HALF_CENT", -100.0)
 
     assert complaints(Kind.LOCKED, tmp_path) == []  # the clean day's alarms are the same: that is `clean`'s
     assert any(
