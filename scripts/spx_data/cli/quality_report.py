@@ -90,17 +90,14 @@ def _checks(found: Mapping[str, Any], to: Console) -> None:
         _line(f"this source always has {', '.join(habits)}: it costs the day no points", to, "cyan")
     clean = [check["check"] for check in found["checks"] if check["of"] and not check["hits"]]
     blind = [check["check"] for check in found["checks"] if not check["of"] and not check["does_not_apply"]]
-    excluded = [
-        f"{check['check']} ({check['does_not_apply']})"
-        for check in found["checks"]
-        if check["does_not_apply"]
-    ]
     if clean:
         _line(f"nothing found by {', '.join(clean)}", to, "dim")
     if blind:
         _line(f"nothing to look at for {', '.join(blind)}", to, "dim")
-    if excluded:
-        _line(f"does not apply: {', '.join(excluded)}", to, "dim")
+    for reason in dict.fromkeys(check["does_not_apply"] for check in found["checks"]):
+        if reason:
+            names = [check["check"] for check in found["checks"] if check["does_not_apply"] == reason]
+            _line(f"does not apply, as {reason}: {', '.join(names)}", to, "dim")
 
 
 def _check_style(row: Row) -> str:

@@ -73,6 +73,8 @@ def test_a_clean_day_has_all_its_points(spoilt):
 
     assert "2024-01-03  100 of 100, good" in shown
     assert "complete: expected - received - explained = 0" in shown
+    excluded = "does not apply, as it holds for American exercise alone: exercise-bounds, parity-bounds, "
+    assert excluded in " ".join(shown.split())
 
 
 def test_what_the_source_withholds_is_told_by_name(spoilt):
