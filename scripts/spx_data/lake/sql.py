@@ -20,14 +20,12 @@ from spx_data.config import shipped
 from spx_data.errors import QueryError
 from spx_data.lake import frames, reader
 from spx_data.lake.reader import LAKE, Folder, Missing, Selection
-from spx_data.market.columns import COLUMNS, VALID_GREEKS
+from spx_data.market.columns import COLUMNS, SOLVED, VALID_GREEKS
 from spx_data.market.dates import ZONE
 
 if TYPE_CHECKING:
     import duckdb
 
-# What says nothing where there are no valid greeks; and of these, what says nothing without an underlying.
-_GREEKS = ("delta", "theta", "vega", "rho", "epsilon", "lambda", "implied_vol", "iv_error")
 _UNDERLYING = ("underlying_timestamp", "underlying_price")
 _READS = frozenset({"SELECT", "EXPLAIN", "MULTI"})  # PIVOT is several statements to DuckDB
 
@@ -99,7 +97,7 @@ def _define(
 ) -> None:
     rows = f"FROM read_parquet([{_listed(paths)}], union_by_name = true, hive_partitioning = false)"
     there = {name for name, *_ in made.execute(f"DESCRIBE {rows}").fetchall()}
-    conditions = dict.fromkeys(_GREEKS, VALID_GREEKS) | dict.fromkeys(_UNDERLYING, "underlying_price > 0")
+    conditions = dict.fromkeys(SOLVED, VALID_GREEKS) | dict.fromkeys(_UNDERLYING, "underlying_price > 0")
     replaced = [
         f'CASE WHEN {condition} THEN "{name}" END AS "{name}"'
         for name, condition in conditions.items()

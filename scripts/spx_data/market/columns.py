@@ -138,6 +138,8 @@ class Kind(NamedTuple):
         return tuple(column for column in self.columns if column.since <= version)
 
 
+# What the vendor solves for, or makes of what it solved.
+SOLVED = tuple(column.name for column in (*_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED[:2]))
 # Which rows have greeks, as SQL, which Polars reads as well. Where no volatility was found `iv_error` is 100;
 # where the price is at or below intrinsic value, or nothing moves it, volatility or vega are 0; without an
 # underlying nothing was solved (docs/wire.md, 2.2). A comparison with null is not true.

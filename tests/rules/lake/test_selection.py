@@ -16,6 +16,7 @@ from spx_data.errors import (
     DateValidationError,
     FileCorruptionError,
     MissingFileError,
+    SchemaValidationError,
 )
 from spx_data.lake import reader, snapshots
 from spx_data.store import reads, seals
@@ -74,6 +75,20 @@ def test_rows_without_greeks_are_left_out(sealed):
         scan(sealed).collect().join(found, on=["date", "root", "expiration", "strike", "right", "timestamp"])
     )
     assert kept.height == found.height
+
+
+def test_what_is_added_stands_beside_valid_greeks(sealed):
+    added = scan(sealed, add=["mid", "forward"], valid_greeks=True).collect()
+
+    beside = scan(sealed, add=["mid", "forward"]).collect()
+    condition = "implied_vol > 0 AND iv_error < 100 AND vega > 0 AND underlying_price > 0"
+    assert_frame_equal(added, beside.filter(pl.sql_expr(condition)))
+    assert added["forward"].is_not_null().any()
+
+
+def test_a_lake_without_greeks_of_the_vendor_has_no_valid_ones():
+    with pytest.raises(SchemaValidationError, match="holds no greeks of the vendor"):
+        reader._valid(["bid", "ask", "iv_mid"])
 
 
 # Snapshots --------------------------------------------------------------------------------------------------

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -375,7 +378,8 @@ def recipes():
     told = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text()
     told += pages.section(ROOT / "README.md", "Reading the data")
     # The tiny market has an expiration on that Wednesday instead.
-    return list(dict.fromkeys(pages.blocks(told.replace("'2024-01-05'", "'2024-01-03'"))))
+    blocks = pages.blocks(told.replace("'2024-01-05'", "'2024-01-03'"))
+    return list(dict.fromkeys(block for block in blocks if block[0] != "sh"))
 
 
 def answer(language, code):
@@ -396,6 +400,61 @@ def test_recipes_read_what_is_sealed_whatever_lies_beside_it(language, code, pro
 
     assert before
     assert answer(language, code) == before
+
+
+def by_hand(project):
+    """The question that each tool is asked, by a loop over rows: date, number and median volatility."""
+    found = {}
+    for date in DAYS:
+        for row in pq.read_table(project.layout.parquet(date)).to_pylist():
+            solved = row["underlying_price"] and row["implied_vol"] and row["iv_error"] != 100
+            asked = f"{row['timestamp']:%H:%M}" == "10:00" and row["expiration"] == row["date"]
+            if asked and solved and row["vega"]:
+                found.setdefault(date, []).append(row["implied_vol"])
+    return [(date, len(values), statistics.median(values)) for date, values in sorted(found.items())]
+
+
+ASKED = ["Polars: lazily", "DuckDB in Python", "pandas: one day"]
+
+
+@pytest.mark.parametrize("tool", ASKED)
+def test_each_tool_has_the_answer_that_a_loop_has(tool, project, capsys):
+    page = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text()
+    (code,) = [code for _, code in pages.blocks(page) if code.startswith(f"# {tool}")]
+
+    names = {}
+    exec(code, names)
+    found = names["found"]
+
+    if tool.startswith("Polars"):
+        rows = found.rows()
+    elif tool.startswith("pandas"):
+        rows = list(found.itertuples(index=False, name=None))
+    else:
+        rows = found.fetchall()
+    expected = by_hand(project)
+    assert [date for date, *_ in expected] == DAYS and all(count > 3 for _, count, _ in expected)
+    assert rows == expected[-1 if tool.startswith("pandas") else 0 :]
+
+
+def test_the_traps_of_the_page_are_traps(project):
+    """Each of these is silent: what the page has instead finds rows."""
+    path = project.layout.parquet(DAYS[1])
+    frame = pd.read_parquet(path)
+    assert not (frame["expiration"] == pd.Timestamp("2024-01-03")).any()
+    assert (frame["expiration"] == dt.date(2024, 1, 3)).any()
+    assert (pd.to_datetime(frame["expiration"]) == pd.Timestamp("2024-01-03")).any()
+
+    with duckdb.connect() as plain:
+        plain.execute("SET TimeZone = 'UTC'")
+        asked = f"SELECT count(*) FROM '{path}' WHERE strftime(\"timestamp\", '%H:%M') = '10:00'"
+        assert plain.execute(asked).fetchone() == (0,)
+        plain.execute("SET TimeZone = 'America/New_York'")
+        assert plain.execute(asked).fetchone() > (0,)
+        unsolved = f"SELECT count(*) FROM '{path}' WHERE iv_error < 100 AND implied_vol = 0"
+        assert plain.execute(unsolved).fetchone() > (0,)
+    with pytest.raises(Exception, match=r"json|Parquet|parquet|schema"):
+        pd.read_parquet(project.layout.output)
 
 
 def test_there_are_recipes_for_polars_duckdb_and_pandas():

@@ -143,8 +143,8 @@ def _valid(names: Iterable[str]) -> str:
     """The condition for rows with valid greeks, of rows with these columns."""
     if not {"implied_vol", "iv_error", "vega", "underlying_price"} <= set(names):
         raise SchemaValidationError(
-            "valid_greeks: this lake holds quotes without greeks",
-            cure="Leave it out",
+            "valid_greeks: this lake holds no greeks of the vendor's",
+            cure="Leave it out: those of our own are null where there are none",
             what="valid_greeks",
             reason="there are no greeks",
         )
