@@ -10,8 +10,10 @@ an answer, and one job of each lake, which leads: so a lake's dates end one afte
 once, which would leave the terminal idle while all of the next ones start, and the disk with many dates half
 staged. Lakes take turns.
 
-A lake with a limit of N takes slots 1 to N, the highest first, and none that somebody with a smaller limit
-waits for: so each has no more than its own limit, all together no more than the largest, and nobody starves.
+Who is at work shares the lock of a file that is named for its limit, so everybody sees the smallest one, L,
+of all lakes, checkouts and rechecks. Slots 1 to L are taken, and none while one above L is held: so all
+together never have more in flight than anybody's limit allows. All stand in the same two queues: nobody
+starves.
 
 The limit is the terminal's, so its slots stand outside of every lake: in a folder of the user's, one for each
 terminal. Which folder is the same in a shell, in cron, over ssh and under sudo: it follows from the user's
@@ -28,10 +30,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from spx_data.errors import (
@@ -41,6 +41,7 @@ from spx_data.errors import (
     SpxDataError,
     VolumeError,
 )
+from spx_data.sources.slot_locks import Lock, Others, Place, Queue
 from spx_data.store import disk, files, locks, reads
 from spx_data.store.layout import Layout
 
@@ -51,25 +52,6 @@ _PORTS = {"http": 80, "https": 443}
 _THIS_MACHINE = "127.0.0.1"
 _ITS_NAMES = frozenset({"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"})
 _LONGEST_NAME = 200  # characters
-
-
-class Place(NamedTuple):
-    """The files of one terminal's slots; *instead_of* says why they are not in the usual folder."""
-
-    folder: Path
-    instead_of: str | None = None
-
-    def slot(self, number: int) -> Path:
-        """Locked during one request, as one of those that may be in flight; from 1 on."""
-        return self.folder / f"request-{number}.lock"
-
-    def turn(self, queue: str, limit: int) -> Path:
-        """Locked by the one that gets the next slot, of those in the *queue* under a *limit* of requests."""
-        return self.folder / f"turn-{queue}-{limit}.lock"
-
-    def following(self, queue: str, limit: int) -> Path:
-        """Locked by the one whose turn is after that."""
-        return self.folder / f"next-{queue}-{limit}.lock"
 
 
 def of_terminal(base_url: str, lake: Path) -> Place:
@@ -185,48 +167,32 @@ def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) ->
     place = of_terminal(base_url, layout.slots)
     with ExitStack() as opened:
 
-        def lock(path: Path) -> _Lock:
+        def lock(path: Path) -> Lock:
             files.make_directory(path.parent)
             with reads.explained(path, "open"):
                 descriptor = disk.open_to_append(path)
                 opened.callback(os.close, descriptor)
                 disk.touch(descriptor)  # else a clean-up takes it for an old file
-            return _Lock(path, descriptor)
+            return Lock(path, descriptor)
 
+        own = lock(place.limit(limit))
+        own.share()
         yield Slots(place, limit, lock, None if brief else lock(layout.lead))
-
-
-@dataclass(frozen=True)
-class _Lock:
-    """A file that is locked, by one descriptor of it."""
-
-    path: Path
-    descriptor: int
-
-    def taken(self) -> bool:
-        return locks.taken(self.descriptor, self.path)
-
-    def wait(self) -> None:
-        locks.wait(self.descriptor, self.path)
-
-    def give_back(self) -> None:
-        locks.give_back(self.descriptor, self.path)
 
 
 class Slots:
     """One job's way to the slots of its terminal, for all of its threads; without a *lead* it is brief."""
 
-    def __init__(self, place: Place, limit: int, lock: Callable[[Path], _Lock], lead: _Lock | None) -> None:
+    def __init__(self, place: Place, limit: int, lock: Callable[[Path], Lock], lead: Lock | None) -> None:
         self.place, self._limit = place, limit
         # A lock belongs to the descriptor, so those that this job holds are not among the free.
         self._free = {number: lock(place.slot(number)) for number in range(1, limit + 1)}
-        self._turns = [[place.turn(queue, number) for queue in (_FRONT, _BACK)] for number in range(limit)]
+        self._others = Others(place, limit, lock)
         self._books, self._given_back = threading.Lock(), threading.Event()
         self._front, self._back = (
-            _Queue(lock(place.following(queue, limit)), lock(place.turn(queue, limit)))
-            for queue in (_FRONT, _BACK)
+            Queue(lock(place.following(queue)), lock(place.turn(queue))) for queue in (_FRONT, _BACK)
         )
-        self._look = lock(place.turn(_FRONT, limit))
+        self._look = lock(place.turn(_FRONT))
         self._lead, self._leads = lead, False
 
     @contextmanager
@@ -246,32 +212,38 @@ class Slots:
         self._leads = self._leads or self._lead is None or self._lead.taken()
         return self._leads
 
-    def _from_the_front(self) -> tuple[int, _Lock]:
+    def _from_the_front(self) -> tuple[int, Lock]:
         with self._front.turn():
             while (taken := self._taken()) is None:
                 self._pause()
         return taken
 
-    def _from_the_back(self) -> tuple[int, _Lock]:
+    def _from_the_back(self) -> tuple[int, Lock]:
         with self._back.turn():
             while self._somebody_is_at_the_front() or (taken := self._taken()) is None:
                 self._pause()
         return taken
 
-    def _taken(self) -> tuple[int, _Lock] | None:
+    def _taken(self) -> tuple[int, Lock] | None:
         """The number of a slot that was free and now is ours, and its lock."""
         with self._books:
-            for number in range(self._limit, 0, -1):
-                if number < self._limit and self._is_wanted(number):
-                    return None
+            least = self._others.least()
+            if self._is_held_above(least):
+                return None
+            for number in range(least, 0, -1):
                 lock = self._free.get(number)
                 if lock and lock.taken():
-                    return number, self._free.pop(number)
+                    # Whoever came to work meanwhile has looked for this slot before, or is seen now.
+                    if self._others.least() >= number:
+                        return number, self._free.pop(number)
+                    lock.give_back()
+                    return None
         return None
 
-    def _is_wanted(self, limit: int) -> bool:
-        """Whether somebody waits who may have the slots up to this *limit* alone."""
-        return any(turn.exists() and locks.is_held(turn) for turn in self._turns[limit])
+    def _is_held_above(self, least: int) -> bool:
+        """Whether a slot is held, by anybody, that no more may be taken of: its request must end first."""
+        own = (self._free.get(number) for number in range(least + 1, self._limit + 1))
+        return any(lock is None or lock.is_held() for lock in own) or self._others.hold_more()
 
     def _pause(self) -> None:
         """Wait a beat, or until this job gives a slot back."""
@@ -283,30 +255,3 @@ class Slots:
             return True
         self._look.give_back()
         return False
-
-
-@dataclass(frozen=True)
-class _Queue:
-    """Those who wait for a slot, of all threads and processes: one of them at a time has the turn.
-
-    Who is after that is known before the turn is given back. Else one that gives it back and wants it again
-    would mostly be quicker than those whom the system has yet to wake, and one lake get it all.
-    """
-
-    next: _Lock
-    now: _Lock
-    here: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Have the turn while the block lasts."""
-        with self.here:
-            self.next.wait()
-            try:
-                self.now.wait()
-            finally:
-                self.next.give_back()
-            try:
-                yield
-            finally:
-                self.now.give_back()

@@ -100,10 +100,10 @@ def taken(descriptor: int, path: Path, *, shared: bool = False) -> bool:
     return True
 
 
-def wait(descriptor: int, path: Path) -> None:
-    """Take the lock of the file *path* for its *descriptor* as soon as nobody has it."""
+def wait(descriptor: int, path: Path, *, shared: bool = False) -> None:
+    """Take the lock of the file *path* for its *descriptor* once nobody has it, or *shared* with others."""
     with reads.explained(path, faults.LOCK):
-        disk.lock(descriptor, fcntl.LOCK_EX)
+        disk.lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
 
 
 def give_back(descriptor: int, path: Path) -> None:

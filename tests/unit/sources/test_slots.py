@@ -138,7 +138,7 @@ def test_a_lake_aside_has_the_slots_of_its_lake(layout, place, asking):
         first = asking(here, "here", order)
         until(lambda: order)
         second = asking(there, "there", order)
-        until(lambda: locks.is_held(place.turn("back", 1)))
+        until(lambda: locks.is_held(place.turn("back")))
         assert order == ["here"]
 
         first.end()
@@ -201,10 +201,10 @@ def test_a_request_goes_before_those_at_the_back(kind, place, job, asking):
     before = asking(lead, "before", order)
     until(lambda: order)
     back = asking(other, "back", order)
-    until(lambda: locks.is_held(place.turn("back", 1)))
+    until(lambda: locks.is_held(place.turn("back")))
     shared = {"of the leading job": lead, "of a brief job": job(brief=True), "that is urgent": other}[kind]
     front = asking(shared, "front", order, urgent=kind == "that is urgent")
-    until(lambda: locks.is_held(place.turn("front", 1)))
+    until(lambda: locks.is_held(place.turn("front")))
 
     before.end()
     until(lambda: len(order) > 1)
@@ -272,13 +272,23 @@ def test_lakes_at_one_terminal_share_one_limit_however_they_write_its_address(jo
     assert max(map(len, found)) == 4
 
 
-def test_with_limits_of_four_and_two_each_keeps_its_own_and_both_the_larger(job, another):
+def test_with_limits_of_four_and_two_both_together_have_two_at_most(job, another):
     found = held_together([job(4), job(2, another)], threads=6)
 
     assert len(found) == 120
-    assert max(map(len, found)) == 4
-    assert max(holders.count(0) for holders in found) <= 4
-    assert max(holders.count(1) for holders in found) == 2
+    assert max(map(len, found)) == 2
+    assert {*range(2)} == {number for holders in found for number in holders}
+
+
+def test_when_the_smaller_limit_has_ended_the_larger_has_all_of_its_own(layout, another, job, asking):
+    large, order = job(4), []
+    with slots.shared(another, TERMINAL, 1) as small, small.slot():
+        waiting = [asking(large, number, order) for number in range(4)]
+        time.sleep(0.1)
+        assert order == []
+
+    until(lambda: len(order) == 4)
+    assert all(each for each in waiting)
 
 
 def test_terminals_do_not_share(job, another):
@@ -286,22 +296,24 @@ def test_terminals_do_not_share(job, another):
         pass
 
 
-def test_a_larger_limit_leaves_what_a_smaller_one_waits_for(place, job, another, asking):
-    large, small, order = job(3), job(1, another), []
+def test_a_smaller_limit_waits_for_what_is_in_flight_beyond_it_and_nobody_takes_more(job, another, asking):
+    large, order = job(3), []
     begun = [asking(large, number, order) for number in range(3)]  # all slots there are
     until(lambda: len(order) == 3)
-    waits = asking(small, "small", order)
-    until(lambda: locks.is_held(place.turn("front", 1)))
-    for number in range(3, 6):
-        asking(large, number, order)
-    until(lambda: locks.is_held(place.turn("front", 3)))
+    small = job(1, another)
+    asking(small, "small", order)
+    asking(large, "more", order)
 
     # The last one to come has the first slot: all others were taken before it.
     begun[order[2]].end()
-    until(lambda: len(order) > 3)
+    time.sleep(0.1)
+    assert len(order) == 3  # two are in flight, and the smaller limit is one
+    for each in begun:
+        each.end()
+    until(lambda: len(order) == 4)
+    time.sleep(0.1)
 
-    assert order[3] == "small"
-    waits.end()
+    assert len(order) == 4
 
 
 def test_a_leading_job_of_each_lake_is_at_the_front(layout, another, job):
@@ -318,9 +330,9 @@ def test_leading_jobs_of_two_lakes_take_turns(place, job, another, asking):
     holder = asking(here, "first", order)
     until(lambda: order)
     first = asking(here, "here", order)
-    until(lambda: locks.is_held(place.turn("front", 1)))
+    until(lambda: locks.is_held(place.turn("front")))
     second = asking(there, "there", order)
-    until(lambda: locks.is_held(place.following("front", 1)))
+    until(lambda: locks.is_held(place.following("front")))
     asking(here, "here again", order)  # asks as soon as the first has a slot, when the second is waking up
 
     for ended, name in ((holder, "here"), (first, "there"), (second, "here again")):
