@@ -13,7 +13,7 @@ BLOCK = re.compile(r"(<!-- rules -->\n)(.*?)(<!-- end of rules -->)", re.DOTALL)
 def drawn() -> str:
     """The rule graph of a fill of one date, as a mermaid block."""
     command = [Path(sys.executable).parent / "snakemake", "--rulegraph", "mermaid-js", "--quiet", "all"]
-    one_date = {"PROCESSING_START_DATE": "2012-06-01", "SPX_DATA_NOW": "2012-06-02T00:00-04:00"}
+    one_date = {"PROCESSING_START_DATE": "2017-06-01", "SPX_DATA_NOW": "2017-06-02T00:00-04:00"}
     graph = subprocess.run(
         command, cwd=ROOT, env=os.environ | one_date, capture_output=True, text=True, check=True
     ).stdout

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import functools
 import os
 import shlex
 import signal
@@ -21,13 +20,14 @@ from spx_data.cli.output import make_safe, say
 from spx_data.config import beginning, checking, laid_over
 from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.jobs import process, startup
-from spx_data.lake import endings, runs, session_states
+from spx_data.lake import endings, runs
 from spx_data.market import sessions
-from spx_data.ops import engine, gaps
+from spx_data.ops import engine, planning
 from spx_data.ops.gaps import sharing
-from spx_data.settings import Settings
+from spx_data.ops.progress import Followed
+from spx_data.settings import Lakes
 from spx_data.sources import profile
-from spx_data.store import dataset, faults, files, journal, names, seals
+from spx_data.store import faults, files, journal, names, seals
 from spx_data.text import commands, printable
 
 make_safe()
@@ -61,38 +61,55 @@ commands.called_by(
 )
 
 
+def said_of(error):
+    """What was found and its cure, in one line, with the place in the config that it is about."""
+    told = checking.located(str(faults.of(error)), configfiles)
+    return commands.shown(printable.line(told))
+
+
 def refuse(error):
     """End this call with what was found and its cure, in one line."""
-    told = checking.located(str(faults.of(error)), configfiles)
-    sys.exit(f"spx-data: {commands.shown(printable.line(told))}")
+    sys.exit(f"spx-data: {said_of(error)}")
+
+
+def leave_out(symbol, error):
+    """Say in one line why the lake of *symbol* takes no part, while the others go on."""
+    commands.about(symbol)
+    say(f"spx-data: {symbol} is left out: {said_of(error)}", err=True)
+    commands.about("")
 
 
 try:
     config = checking.checked(configfiles, overrides=handed)
-    settings = Settings.of(config)
+    lakes = Lakes.of(config)
+    # What is no symbol's own: the terminal, and how private files are.
+    shared = next(iter(lakes.values()))
     # Before anything is written, the copy of the calendar included.
-    files.restrict(owner_only=settings.owner_only)
+    files.restrict(owner_only=shared.owner_only)
     # Snakemake has made its own folder by now.
-    files.restrict_folder(names.SNAKEMAKE, owner_only=settings.owner_only)
-    moment = sessions.now()
-    states = session_states.states(settings, moment)
-    dataset.check_version(settings.layout)
+    files.restrict_folder(names.SNAKEMAKE, owner_only=shared.owner_only)
+    plan = planning.Plan.of(lakes, sessions.now())
     engine.check_folder(Path.cwd())
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
-    engine.take_stale_lock(settings.layout)
+    engine.take_stale_lock([settings.layout for settings in lakes.values()])
 except (SpxDataError, OSError) as error:
     refuse(error)
 
-layout = settings.layout
-missing_dates = session_states.missing_dates(states, settings.dates)
-hours = {session.date: session.hours for session in states}
+for refused_symbol, found in plan.refused.items():
+    leave_out(refused_symbol, found)
+
+for lake in plan:
+    if lake.left_out:
+        say(f"spx-data: {lake.left_out}", err=True)
+
+patterns = lakes.patterns
 # `spx-data`, which may have started this call, has named it already.
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
 os.environ.update({**startup.ENVIRONMENT, **os.environ, **process.environment(config)})
 
 
 def script(name):
-    """How a rule starts its script.
+    """How a rule starts its script; that of a date is told the symbol first.
 
     Not by `script:`, which puts the interpreter's path into a shell's line as it is: a blank in the path of the
     project or of its environment would end every job.
@@ -108,6 +125,8 @@ logger.addFilter(engine_errors)
 
 wildcard_constraints:
     **names.WILDCARDS,
+    symbol="|".join(lakes),
+    stem="|".join(settings.layout.stem for settings in lakes.values()),
 
 
 def in_any_spelling(as_snakemake_takes_it):
@@ -118,7 +137,7 @@ def in_any_spelling(as_snakemake_takes_it):
 
     def spelled(path):
         text = str(path)
-        found = text if "{year}" in text else layout.spelled(text)
+        found = text if "{year}" in text else plan.spelled(text)
         return as_snakemake_takes_it(path if found == text else found)
 
     return spelled
@@ -131,24 +150,25 @@ workflow.modifier.path_modifier.apply_default_storage = in_any_spelling(
 
 def sidecars_to_make(wildcards):
     """The seals of all missing dates, and of those named with --until: a person may ask for a parked one."""
-    named = {}
+    named = set()
     for name in workflow.dag_settings.until:
-        if date := layout.made_date(layout.spelled(name)):
-            named[date] = name
+        if dated := plan.made(name):
+            named.add(dated)
         elif not workflow.is_rule(name):
             # Snakemake would take any file that there is for done.
-            example = layout.parquet(moment.date())
+            example = shared.layout.parquet(plan.moment.date())
             said = (
                 f"--until {printable.line(name)}: no rule has that name or makes that file. "
                 f"Name a date's file, like {example}, or a rule: `snakemake --list-rules` shows them"
             )
             sys.exit(f"spx-data: {commands.shown(said)}")
-    unsealed = {date for date in named if not seals.is_sealed(layout.parquet(date))}
+    unsealed = {dated for dated in named if not plan.is_sealed(dated)}
     # With no input at all Snakemake would run the rule for its own sake; with one that exists it says that
     # there is nothing to be done.
-    return [layout.sidecar(date) for date in {*missing_dates, *unsealed}] or str(
-        project / "Snakefile"
-    )
+    return [
+        lakes[symbol].layout.sidecar(date)
+        for symbol, date in {*plan.missing, *unsealed}
+    ] or str(project / "Snakefile")
 
 
 # A line must not begin with that name: Snakemake would take it for its keyword.
@@ -157,11 +177,17 @@ shown = report
 
 def pages_to_show():
     """The pages that there are, for `snakemake --report`; no rule makes them for another one."""
+    return [page for symbol in lakes for page in pages_of(symbol, lakes[symbol].layout)]
+
+
+def pages_of(symbol, layout):
+    """The pages of one lake."""
+    of_several = {"symbol": symbol} if lakes.several else {}
     dashboard = shown(
         str(layout.dashboard),
         caption="docs/captions/dashboard.rst",
         category="Lake",
-        labels={"page": "dashboard"},
+        labels={**of_several, "page": "dashboard"},
     )
     days = [
         shown(
@@ -169,7 +195,7 @@ def pages_to_show():
             caption="docs/captions/day.rst",
             category="Days",
             subcategory=page.stem[:4],
-            labels={"trading date": page.stem},
+            labels={**of_several, "trading date": page.stem},
         )
         for page in layout.day_pages()
     ]
@@ -187,7 +213,7 @@ def jobs_at_once():
 
 def terminal_share(wildcards):
     """What a job that asks the terminal takes of the resource that says how many do so side by side."""
-    limit = settings.terminal.max_concurrent_requests
+    limit = shared.terminal.max_concurrent_requests
     return sharing.share(sharing.side_by_side(limit, jobs_at_once()))
 
 
@@ -201,21 +227,31 @@ def trading_date(wildcards):
     return dt.date(int(wildcards.year), int(wildcards.month), int(wildcards.day))
 
 
-@functools.cache
-def missing_date_priorities():
-    """The priority of every missing date, in the order of the gaps (`spx-data gaps`)."""
-    return sharing.priorities(gaps.order(settings, moment, states))
+def symbol_of(wildcards):
+    """The symbol of the lake that a job of a date is about."""
+    return wildcards.symbol if lakes.several else shared.product.symbol
+
+
+def dated(wildcards):
+    """The symbol and the date that a job is about."""
+    return symbol_of(wildcards), trading_date(wildcards)
 
 
 def gap_priority(wildcards):
     """The order of the gaps; dates that are missing only because they were named come first."""
-    return sharing.priority(missing_date_priorities(), trading_date(wildcards))
+    return plan.priority(dated(wildcards))
 
 
 def market_hours(wildcards):
     """Opening and closing of a date's session; nothing where a named date is none of the range's."""
-    return hours.get(trading_date(wildcards), ())
+    lake = plan.lakes.get(symbol_of(wildcards))
+    return lake.hours.get(trading_date(wildcards), ()) if lake else ()
 
+
+# A log's name has every wildcard of its rule's outputs.
+merge_log = patterns.log_pattern(
+    f"merge_date-{patterns.stem}" if lakes.several else "merge_date"
+)
 
 # Rules that work on a date, and those that ask for others.
 RULES = (*endings.STAGES, "recheck", "mend")
@@ -239,29 +275,34 @@ def rule_of(job):
 
 
 def planned_dates():
-    """The trading dates that this call's jobs are about, in the order they are filled in."""
-    jobs = workflow.dag.needrun_jobs()
+    """The trading dates that this call's jobs are about, by symbol, in the order they are filled in."""
     found = {
-        trading_date(job.wildcards) for job in jobs if rule_of(job) in endings.STAGES
+        dated(job.wildcards)
+        for job in workflow.dag.needrun_jobs()
+        if rule_of(job) in endings.STAGES
     }
-    by_priority = functools.partial(sharing.priority, missing_date_priorities())
-    return sorted(found, key=by_priority, reverse=True)
+    dates = {symbol: [] for symbol in plan.lakes}
+    for symbol, date in sorted(found, key=plan.priority, reverse=True):
+        dates.setdefault(symbol, []).append(date)
+    return dates
+
+
+# The runs that this call is, by symbol: one of each lake at which it works.
+at_work = {}
 
 
 def before_the_first_job():
     """One message now, instead of one from every date, when the terminal or a directory cannot serve.
 
-    Also says that this is the run at work: there is one at a time that asks the terminal.
+    Also says that this is the run at work: each lake has one at a time that asks the terminal.
     """
-    from spx_data.fill.preflight import preflight
-
     # What a failed job leaves is whole or not there (docs/decisions/0006): nothing is to be cleared away after it.
     workflow.execution_settings.keep_incomplete = True
     planned = set(map(rule_of, workflow.dag.needrun_jobs()))
     # What a date needs on its way goes when it is sealed. Behind a stage that is the last one asked for there is
     # nobody who needs it, and Snakemake would take it at once.
     workflow.storage_settings.notemp |= (
-        settings.keep_ndjson or "merge_date" not in planned
+        shared.keep_ndjson or "merge_date" not in planned
     )
     asking = planned & {
         "fetch_expirations",
@@ -271,32 +312,92 @@ def before_the_first_job():
     }
     if not asking and "merge_date" not in planned:
         return
-    try:
-        runs.check_idle(layout)
-        endings.settle_last(layout)
-        run = runs.begin(layout, " ".join(sys.argv), planned_dates())
-        leave_sealed_days_alone(run.dates)
-        runs.clear_jobs(layout, run)
-    except (SpxDataError, OSError) as error:
-        refuse(error)
+    everywhere = planned & {"recheck", "mend"}
+    wanted = {
+        symbol: dates
+        for symbol, dates in planned_dates().items()
+        if dates or everywhere or not lakes.several
+    }
+    left_out = {
+        symbol: plan.refused[symbol] for symbol in wanted if symbol in plan.refused
+    }
+    for symbol in wanted:
+        try:
+            if symbol not in left_out:
+                at_work[symbol] = begun(lakes[symbol].layout, wanted[symbol])
+        except (SpxDataError, OSError) as error:
+            go_on_without(symbol, error)
     hear_stops_aside()
-    try:
-        terminal = preflight(settings) if asking else None
-    except (SpxDataError, OSError) as error:
-        runs.mention_failure(layout, faults.of(error))
-        refuse(error)
-    if terminal:
-        # Found once, for the whole run: no job looks again, and one run never mixes two APIs.
-        config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
-        os.environ.update(process.environment(config))
-        if profile.is_first_contact(layout):
-            say(profile.OFFER, err=True)
+    if asking and at_work:
+        find_the_terminal()
+    drop_jobs_of_others(wanted)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, functools.partial(stop_on_purpose, run))
-    show_progress(run)
+        signal.signal(signal.SIGINT, stop_on_purpose)
+    show_progress()
 
 
-def leave_sealed_days_alone(dates):
+def begun(layout, dates):
+    """This call as the run at work in one lake."""
+    runs.check_idle(layout)
+    endings.settle_last(layout)
+    run = runs.begin(layout, " ".join(sys.argv), dates)
+    leave_sealed_days_alone(layout, run.dates)
+    runs.clear_jobs(layout, run)
+    return run
+
+
+def go_on_without(symbol, error):
+    """End the call for what is wrong with its only lake; of several, leave this one out."""
+    if not lakes.several:
+        refuse(error)
+    at_work.pop(symbol, None)
+    leave_out(symbol, error)
+
+
+def find_the_terminal():
+    """Find it once for the whole run: no job looks again, and one run never mixes two APIs."""
+    from spx_data.fill.preflight import preflight_of
+
+    try:
+        terminal, refused = preflight_of([lakes[symbol] for symbol in at_work])
+    except (SpxDataError, OSError) as error:
+        for symbol in at_work:
+            runs.mention_failure(lakes[symbol].layout, faults.of(error))
+        refuse(error)
+    for symbol, error in refused.items():
+        runs.mention_failure(lakes[symbol].layout, error)
+        go_on_without(symbol, error)
+    if terminal:
+        config["thetadata"].update(base_url=terminal.base_url, api=terminal.api)
+        if profile.is_first_contact(shared.layout):
+            say(profile.OFFER, err=True)
+
+
+def drop_jobs_of_others(wanted):
+    """Start no job of a lake that is left out; the jobs behind those never become ready."""
+    if wanted and not at_work:
+        sys.exit(1)  # why, is said already
+    if lakes.several:
+        config["symbols"] = {symbol: config["symbols"][symbol] for symbol in at_work}
+        ready = workflow.dag.ready_jobs
+        others = [
+            job for job in ready if symbols_of(job) and not symbols_of(job) & {*at_work}
+        ]
+        ready.difference_update(others)
+        if others:
+            workflow.scheduler._errors = True
+    os.environ.update(process.environment(config))
+
+
+def symbols_of(job):
+    """The symbols that a job, or those of a group, are about."""
+    every = job.jobs if job.is_group() else [job]
+    return {
+        symbol_of(each.wildcards) for each in every if rule_of(each) in endings.STAGES
+    }
+
+
+def leave_sealed_days_alone(layout, dates):
     """Refuse to make a day that is sealed: before it runs a job, Snakemake deletes what that is to make."""
     sealed = [date for date in dates if seals.is_sealed(layout.parquet(date))]
     if sealed:
@@ -308,9 +409,10 @@ def leave_sealed_days_alone(dates):
         )
 
 
-def stop_on_purpose(run, number, frame):
+def stop_on_purpose(number, frame):
     """Ctrl-C: what it ends has not failed."""
-    runs.note_stop(layout, run)
+    for symbol, run in at_work.items():
+        runs.note_stop(lakes[symbol].layout, run)
     signal.default_int_handler(number, frame)
 
 
@@ -329,20 +431,21 @@ def hear_stops_aside():
         signal.signal(signal.SIGTERM, tell)
 
 
-def show_progress(run):
+def show_progress():
     """Show how the run gets on, unless Snakemake was told not to (--quiet)."""
     from spx_data.cli.progress import accompanied
 
     quiet = {kind.name for kind in workflow.output_settings.quiet or ()}
     if not quiet & {"ALL", "PROGRESS"}:
-        progress_display.enter_context(accompanied(layout, run, logger))
+        followed = [
+            Followed(lakes[symbol].layout, run, symbol)
+            for symbol, run in at_work.items()
+        ]
+        progress_display.enter_context(accompanied(followed, logger))
 
 
 def settle_the_run():
     """Write into the journals how those jobs ended that could not do so themselves."""
-    run = runs.current(layout)
-    if run is None or run.pid != os.getpid():
-        return
     ended = (
         each
         for job in workflow.scheduler.failed
@@ -350,17 +453,20 @@ def settle_the_run():
     )
     failed = [job for job in ended if rule_of(job) in endings.STAGES]
     deaths = {
-        trading_date(job.wildcards): endings.Death(
+        dated(job.wildcards): endings.Death(
             rule_of(job), Path(job.log[0]), engine_errors.jobs.get(job.jobid, "")
         )
         for job in failed
     }
-    stopped = runs.was_stopped(layout, run.name)
-    endings.settle(layout, run.name, run.dates, deaths, stopped=stopped)
-    for date in run.dates:
-        files.remove_empty(layout.staging(date), layout.temp)
-    # Snakemake removes folders that its outputs have left empty, and those above them.
-    files.make_directory(layout.temp)
+    for symbol, run in at_work.items():
+        layout = lakes[symbol].layout
+        stopped = runs.was_stopped(layout, run.name)
+        own = {date: death for (of, date), death in deaths.items() if of == symbol}
+        endings.settle(layout, run.name, run.dates, own, stopped=stopped)
+        for date in run.dates:
+            files.remove_empty(layout.staging(date), layout.temp)
+        # Snakemake removes folders that its outputs have left empty, and those above them.
+        files.make_directory(layout.temp)
 
 
 def mend_what_is_due():
@@ -368,20 +474,29 @@ def mend_what_is_due():
 
     Not after a run that was to stop, that found the terminal down, or that another one follows.
     """
-    run = runs.current(layout)
-    if run is None or run.pid != os.getpid() or not run.dates or run.more:
-        return
-    if runs.was_stopped(layout, run.name) or layout.terminal_down.exists():
-        return
     from spx_data.ops.mend import due
 
-    try:
-        if due(settings, sessions.now()):
-            subprocess.run(
-                [sys.executable, f"{project}/scripts/mend.py", "--after-a-run"]
-            )
-    except (SpxDataError, OSError) as error:
-        say(f"spx-data: nothing was mended: {faults.of(error)}", err=True)
+    for symbol, run in at_work.items():
+        settings = lakes[symbol]
+        if not settings.mend.after_runs or not run.dates or run.more:
+            continue
+        if (
+            runs.was_stopped(settings.layout, run.name)
+            or settings.layout.terminal_down.exists()
+        ):
+            continue
+        try:
+            if due(settings, sessions.now()):
+                subprocess.run(
+                    [
+                        sys.executable,
+                        f"{project}/scripts/mend.py",
+                        "--after-a-run",
+                        symbol,
+                    ]
+                )
+        except (SpxDataError, OSError) as error:
+            say(f"spx-data: nothing was mended: {said_of(error)}", err=True)
 
 
 def after_the_last_job():
@@ -395,22 +510,36 @@ def after_the_last_job():
     settle_the_run()
     if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
-    if settings.mend.after_runs:
-        mend_what_is_due()
+    mend_what_is_due()
+    for lake in plan:
+        if lakes.several:
+            commands.about(lake.symbol)
+            say(f"{lake.symbol}:")
+        tell_of_the_end(lake.settings)
+    commands.about("")
+
+
+def tell_of_the_end(settings):
+    """The end of a run in one lake."""
     from spx_data import report
     from spx_data.cli.overview import print_outcome
     from spx_data.ops import cleanup
     from spx_data.ops.health import met_otherwise
     from spx_data.status import refresh
 
-    moment = sessions.now()
+    moment, layout = sessions.now(), settings.layout
     try:
         print_outcome(refresh(settings, moment), settings, moment)
     except (SpxDataError, OSError) as error:
-        refuse(error)
+        if not lakes.several:
+            refuse(error)
+        say(f"spx-data: {said_of(error)}", err=True)
+        return
     run = runs.current(layout)
     if run and (said := met_otherwise(layout, run.dates)):
         say(said)
-    if dashboard := report.after_a_run(settings, moment):
+    if dashboard := report.after_a_run(
+        settings, moment, beside=lakes if lakes.several else None
+    ):
         say(f"Dashboard in {dashboard}")
     cleanup.after_a_run(settings, moment)

@@ -8,51 +8,54 @@ out: output/YYYY/MM/DD/spx-options-YYYY-MM-DD.parquet, its passport and its side
 rule fetch_expirations:
     """List the expirations that had quotes on one trading date."""
     output:
-        listing=temp(layout.listing_pattern),
+        listing=temp(patterns.listing_pattern),
     log:
-        layout.log_pattern("fetch_expirations"),
+        patterns.log_pattern("fetch_expirations"),
     priority: gap_priority
     resources:
         theta_share=terminal_share,
     params:
+        symbol=symbol_of,
         run=script("fetch_expirations"),
     shell:
-        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
+        "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
 
 
 rule download_expirations:
     """Stage every listed expiration of one trading date as a checkpoint of its own."""
     input:
-        listing=layout.listing_pattern,
+        listing=patterns.listing_pattern,
     output:
-        manifest=temp(layout.manifest_pattern),
+        manifest=temp(patterns.manifest_pattern),
     log:
-        layout.log_pattern("download_expirations"),
+        patterns.log_pattern("download_expirations"),
     priority: gap_priority
     resources:
         theta_share=terminal_share,
     params:
+        symbol=symbol_of,
         run=script("download_expirations"),
         hours=market_hours,
     shell:
-        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
+        "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
 
 
 rule merge_date:
     """Seal one trading date: its checkpoints become one Parquet file, its passport and its sidecar."""
     input:
-        manifest=layout.manifest_pattern,
+        manifest=patterns.manifest_pattern,
     output:
-        parquet=layout.parquet_pattern,
-        passport=layout.passport_pattern,
-        sidecar=layout.sidecar_pattern,
+        parquet=patterns.parquet_pattern,
+        passport=patterns.passport_pattern,
+        sidecar=patterns.sidecar_pattern,
     log:
-        layout.log_pattern("merge_date"),
+        merge_log,
     priority: gap_priority
     # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
     retries: 0
     params:
+        symbol=symbol_of,
         run=script("merge_date"),
         hours=market_hours,
     shell:
-        "exec {params.run} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
+        "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"

@@ -8,7 +8,7 @@ from spx_data.market.sessions import Session
 from spx_data.sources import catalogue
 
 if __name__ == "__main__":
-    settings, date = process.settings(), dt.date.fromisoformat(sys.argv[1])
+    settings, date = process.settings(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
     with process.at_work(settings), startup.without_pandas():
         with startup.loading(*catalogue.modules(settings.terminal.api), "polars"):
             from spx_data.fill.download import download_expirations
@@ -19,5 +19,5 @@ if __name__ == "__main__":
             date=date,
             listing=layout.listing(date),
             target=layout.manifest(date),
-            session=Session.of_hours(sys.argv[2:]),
+            session=Session.of_hours(sys.argv[3:]),
         )

@@ -3,15 +3,20 @@
 import sys
 
 from spx_data.cli.outcomes import print_mended
-from spx_data.jobs import ending, process
+from spx_data.cli.output import say
+from spx_data.jobs import process
 from spx_data.lake import runs
 from spx_data.market import sessions
 from spx_data.ops import mend
+from spx_data.settings import Settings
+
+
+def work(settings: Settings) -> bool:
+    """Mend one lake; says whether nothing failed."""
+    do = mend.after_a_run if sys.argv[1:2] == ["--after-a-run"] else mend.mend
+    with runs.joined(settings.layout):
+        return print_mended(do(settings, sessions.now()))
+
 
 if __name__ == "__main__":
-    with process.told():
-        settings, moment = process.settings(), sessions.now()
-        with runs.joined(settings.layout):
-            do = mend.after_a_run if sys.argv[1:] == ["--after-a-run"] else mend.mend
-            well = print_mended(do(settings, moment))
-        ending.end(not well)
+    process.in_each_lake(work, *sys.argv[2:], say=say)

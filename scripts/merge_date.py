@@ -7,7 +7,7 @@ from spx_data.jobs import process, startup
 from spx_data.market.sessions import Session
 
 if __name__ == "__main__":
-    settings, date = process.settings(), dt.date.fromisoformat(sys.argv[1])
+    settings, date = process.settings(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
     with process.at_work(settings), startup.without_pandas():
         with startup.loading("polars"):
             from spx_data.fill.merge import merge_date
@@ -18,7 +18,7 @@ if __name__ == "__main__":
             date=date,
             manifest=layout.manifest(date),
             target=layout.parquet(date),
-            session=Session.of_hours(sys.argv[2:]),
+            session=Session.of_hours(sys.argv[3:]),
             # Outputs of other rules are Snakemake's to remove: it misses what a job of a group took away.
             stays=(layout.listing(date), layout.manifest(date)),
         )

@@ -2,14 +2,20 @@
 
 import sys
 
+from spx_data.cli.output import say
 from spx_data.cli.verify import print_report, watching
-from spx_data.jobs import ending, process
+from spx_data.jobs import process
 from spx_data.lake.verify import verify
+from spx_data.settings import Settings
+
+
+def work(settings: Settings) -> bool:
+    """Verify one lake; says whether nothing is damaged."""
+    with watching() as observer:
+        report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)
+    print_report(report)
+    return report.all_is_well
+
 
 if __name__ == "__main__":
-    with process.told():
-        settings = process.settings()
-        with watching() as observer:
-            report = verify(settings, settings.dates, workers=int(sys.argv[1]), observer=observer)
-        print_report(report)
-        ending.end(not report.all_is_well)
+    process.in_each_lake(work, say=say)

@@ -19,6 +19,7 @@ above (`make lint` holds them to it):
     config      the config's document: read, checked, edited
     sources     where records come from: slots, asking again, the session with one; a folder each
     settings    the same as types
+    symbols     the sections of a config for several lakes, each as the document of one
     store       bytes that last: every path, every operation on the disk, locks, journals, checkpoints, the
                 sealed file and its sidecar
     pricing     models of options on arrays: the forward of a chain, volatilities and greeks of our own

@@ -1,18 +1,20 @@
 """Typed settings: what everything inside the library sees of a config.
 
 They trust the document that `config.resolve` returned, so that the many short jobs of a run need not check
-it again.
+it again. A document has one lake, or one for each of its `symbols`: `Lakes` is read at the edge, and all
+below are given the settings of one.
 """
 
 from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from spx_data.errors import SettingRefusedError
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.market.products import Product
@@ -20,6 +22,7 @@ from spx_data.market.sessions import Window
 from spx_data.pricing import models
 from spx_data.store import dataset
 from spx_data.store.layout import Layout
+from spx_data.symbols import document_of, placed
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,9 @@ class Settings:
             second_opinions=processing["second_opinions"],
             keep_ndjson=processing["keep_ndjson"],
             batch_size=processing["batch_size"],
-            priority=Weights(**resolved["priority"]),
+            priority=Weights(
+                **{name: points * resolved.get("weight", 1) for name, points in resolved["priority"].items()}
+            ),
             alerts=Alerts(**resolved["alerts"]),
             retention=Retention(**resolved["retention"]),
             quality=Quality(**resolved["quality"], weights=resolved["score"]),
@@ -185,12 +190,70 @@ class Settings:
             mend=Mend(**resolved["mend"]),
             report=Report(**resolved["report"]),
             dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
-            layout=Layout(
-                output=Path(processing["output_directory"]),
-                temp=Path(processing["temp_directory"]),
-                data=Path(processing["data_directory"]),
-                database=Path(resolved["database"]["path"]),
-                stem=product.stem,
-            ),
+            layout=_layout(resolved, product.stem),
             document=copy.deepcopy(dict(resolved)),
         )
+
+
+# Several symbols ----------------------------------------------------------------------------------------
+
+_SYMBOL, _STEM = "{symbol}", "{stem}"  # wildcards of Snakemake
+
+
+@dataclass(frozen=True)
+class Lakes(Mapping[str, Settings]):
+    """The settings of each lake of a document, by symbol; *several* says whether it has `symbols`."""
+
+    every: Mapping[str, Settings]
+    several: bool
+    patterns: Layout  # of any of them, with wildcards for what differs
+
+    @classmethod
+    def of(cls, resolved: Mapping[str, Any]) -> Lakes:
+        """The lakes of a document that `resolve` returned."""
+        named = resolved.get("symbols")
+        if not named:
+            settings = Settings.of(resolved)
+            return cls({settings.product.symbol: settings}, several=False, patterns=settings.layout)
+        found = {symbol: Settings.of(document_of(resolved, symbol)) for symbol in named}
+        return cls(found, several=True, patterns=_layout(placed(resolved, _SYMBOL), _STEM))
+
+    def only(self, symbol: str) -> Lakes:
+        """The lake of *symbol* alone.
+
+        Raises:
+            SettingRefusedError: there is none.
+        """
+        if symbol not in self.every:
+            raise SettingRefusedError(
+                f"{symbol!r} is no symbol of this config",
+                cure=f"Name one of {', '.join(self.every)}",
+                what="--symbol",
+                reason="no such symbol",
+            )
+        return replace(self, every={symbol: self.every[symbol]})
+
+    def __getitem__(self, symbol: str) -> Settings:
+        return self.every[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.every)
+
+    def __len__(self) -> int:
+        return len(self.every)
+
+
+def of_lake(resolved: Mapping[str, Any], symbol: str) -> Settings:
+    """The settings of one lake of a document, without a look at the others."""
+    return Settings.of(document_of(resolved, symbol) if resolved.get("symbols") else resolved)
+
+
+def _layout(document: Mapping[str, Any], stem: str) -> Layout:
+    processing = document["processing"]
+    return Layout(
+        output=Path(processing["output_directory"]),
+        temp=Path(processing["temp_directory"]),
+        data=Path(processing["data_directory"]),
+        database=Path(document["database"]["path"]),
+        stem=stem,
+    )

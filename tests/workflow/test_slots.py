@@ -8,7 +8,7 @@ from spx_data.sources import slots
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
-from .conftest import TODAY
+from .conftest import PATIENCE, TODAY
 
 # Lakes of different dates, so that the terminal's log tells whose a request was.
 DATES = (("2024-11-25", "2024-11-25"), ("2024-12-02", "2024-12-02"))
@@ -22,6 +22,37 @@ def most_at_once(requests):
         now += step
         most = max(most, now)
     return most
+
+
+def test_symbols_and_lakes_and_a_recheck_at_one_terminal_keep_to_the_smallest_limit(new_lake, filled_lake):
+    """At no moment are more in flight than the smallest limit of those that have something in flight."""
+    day, other, sealed = "2024-11-25", "2024-12-02", "2024-11-29"
+    with running(Simulated(size="tiny", today=TODAY, latency_ms=100)) as terminal:
+        several = new_lake(terminal, day, day, max_concurrent_requests=4)
+        several.configure(**several.sections(), symbols={name: {} for name in ("SPX", "XSP", "SPY", "VIX")})
+        alone = new_lake(terminal, other, other, max_concurrent_requests=3)
+        rechecked = filled_lake(sealed, sealed, terminal, max_concurrent_requests=2)
+
+        processes = [several.start(), alone.start()]
+        asked_again = rechecked.spx_data("recheck", sealed)
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
+
+        asked = [one for one in terminal.requests() if one["counted"] and one["started"]]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert asked_again.returncode == 0, asked_again.stderr
+    limits = {day: 4, other: 3, sealed: 2}
+    theirs = [(one, limits[date]) for one in asked if (date := _date_of(one)) in limits]
+    assert {limit for _, limit in theirs} == {4, 3, 2}
+    for one, _ in theirs:
+        now = [limit for each, limit in theirs if each["started"] <= one["started"] < each["finished"]]
+        assert len(now) <= min(now)
+    assert most_at_once(asked) <= 4
+
+
+def _date_of(request):
+    """The trading date that a request is about, if any."""
+    text = request["query"].get("date", "").replace("-", "")
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if len(text) == 8 else None
 
 
 def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(new_lake):
@@ -38,13 +69,12 @@ def test_two_lakes_at_one_terminal_share_its_limit_and_both_are_filled(new_lake)
         asked = [one for one in terminal.requests() if one["counted"] and one["started"]]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert [lake.sealed() for lake in lakes] == [[first] for first, _ in DATES]
-    assert max(one["in_flight"] for one in asked) == max(limits)
-    assert most_at_once(asked) == max(limits)
-    for dates, limit in zip(DATES, limits, strict=True):
+    assert max(one["in_flight"] for one in asked) == min(limits)
+    assert most_at_once(asked) == min(limits)
+    for dates in DATES:
         day = dates[0].replace("-", "")
         theirs = [one for one in asked if one["query"].get("date", "").replace("-", "") == day]
         assert len(theirs) > 5
-        assert most_at_once(theirs) <= limit
 
 
 def test_the_tests_leave_the_users_own_folder_alone():

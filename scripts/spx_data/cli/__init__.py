@@ -28,7 +28,7 @@ _NEEDS_YOU, _WRONG_CALL, _INTERRUPTED = 1, 2, 130
 _COMMANDS = {
     "init": "spx_data.cli.init:init",
     "status": "spx_data.cli.overview:status",
-    "health": "spx_data.cli.overview:health",
+    "health": "spx_data.cli.health:health",
     "list": "spx_data.cli.listing:list_",
     "gaps": "spx_data.cli.gaps:gaps",
     "process": "spx_data.cli.process:process",
@@ -128,9 +128,10 @@ def _mark_blocks(command: click.Command) -> None:
     multiple=True,
     help="A config file that overrides those of this folder, as with snakemake --configfile.",
 )
+@click.option("--symbol", metavar="SYMBOL", help="Of the config's symbols, this one alone.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
-def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> None:
+def commands(ctx: click.Context, overlays: tuple[Path, ...], symbol: str | None, debug: bool) -> None:
     r"""Every SPX options trading day as sealed, checked Parquet.
 
     Run it from the folder of your lake. The exit code is 0 when all is well, 1 when something needs you, 2
@@ -142,8 +143,8 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], debug: bool) -> Non
     spx-data process-gaps    fill what is missing
     spx-data status --watch  look at the run at work
     """
-    ctx.obj = Call(overlays, debug)
-    marked.called_by(overlays)
+    ctx.obj = Call(overlays, debug, symbol)
+    marked.called_by(overlays, symbol=symbol or "")
 
 
 _mark_blocks(commands)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from spx_data.cli.call import Call, dates_argument
+from spx_data.cli.lists import in_each_lake
 from spx_data.cli.output import Choice
 from spx_data.market.dates import Dates
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Fetch what incomplete sealed days lack.")
 @dates_argument()
+@in_each_lake
 @click.pass_context
 def mend(ctx: click.Context, dates: Dates | None) -> None:
     r"""Ask again for the chains and contracts that sealed days lack, and seal these days anew.
@@ -49,6 +51,7 @@ def mend(ctx: click.Context, dates: Dates | None) -> None:
     type=Choice(("report", "keep", "replace")),
     help="What becomes of a day that the source has changed; recheck.restated unless told.",
 )
+@in_each_lake
 @click.pass_context
 def recheck(
     ctx: click.Context, dates: Dates | None, restated: Literal["report", "keep", "replace"] | None

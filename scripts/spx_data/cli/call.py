@@ -1,9 +1,15 @@
-"""What every command is given: the settings, the clock, and the kinds of arguments they share."""
+"""What every command is given: the settings, the clock, and the kinds of arguments they share.
+
+A config may have several lakes, one for each symbol. Without `--symbol` a list shows all of them, and a
+command that is marked `in_each_lake` does its work in each (`cli.lists`); of any other, `Call.settings` asks
+which is meant.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,22 +18,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from spx_data import config
+from spx_data.cli.output import say
 from spx_data.config import paths
-from spx_data.errors import DateValidationError
+from spx_data.errors import DateValidationError, SpxDataError
 from spx_data.market.dates import Dates
+from spx_data.text import commands, printable
 
 if TYPE_CHECKING:
-    from spx_data.settings import Settings
+    from spx_data.settings import Lakes, Settings
+    from spx_data.store.layout import Layout
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
 class Call:
-    """One call of `spx-data`: its config files, and whether errors show their traceback."""
+    """One call of `spx-data`: its config files, whether errors show their traceback, the *symbol* named."""
 
     overlays: tuple[Path, ...] = ()
     debug: bool = False
+    symbol: str | None = None
+    at: str | None = None  # the symbol at whose lake the work is, one after the other
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -35,20 +46,88 @@ class Call:
         return (*config.base(), *self.overlays)
 
     @cached_property
-    def settings(self) -> Settings:
-        """The settings of the lake; what this process writes from now on is as private as they say."""
-        return self.settings_from(None)
+    def lakes(self) -> Lakes:
+        """The lakes that the call is about; what this process writes from now on is as private as they say.
 
-    def settings_from(self, start: dt.date | None) -> Settings:
-        """The settings, with *start* where no start date is set."""
+        Raises:
+            SettingRefusedError: the config has none of the symbol that was named.
+        """
         from spx_data.config import checking
-        from spx_data.settings import Settings
+
+        return self._chosen(checking.checked(self.files))
+
+    def _chosen(self, document: config.Document) -> Lakes:
+        from spx_data.settings import Lakes
         from spx_data.store import files
 
-        read = checking.checked(self.files) if start is None else checking.checked_from(self.files, start)
-        settings = Settings.of(read)
-        files.restrict(owner_only=settings.owner_only)
-        return settings
+        found = Lakes.of(document)
+        if self.symbol is not None:
+            found = found.only(self.symbol)
+        files.restrict(owner_only=next(iter(found.values())).owner_only)
+        return found
+
+    @property
+    def several(self) -> bool:
+        """Whether the call is about more lakes than one."""
+        return len(self.lakes) > 1
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the lake: the only one, or that at which the work is."""
+        return self._one_of(self.lakes)
+
+    def settings_from(self, start: dt.date) -> Settings:
+        """The settings, with *start* where no start date is set."""
+        from spx_data.config import checking
+
+        return self._one_of(self._chosen(checking.checked_from(self.files, start)))
+
+    def _one_of(self, lakes: Lakes) -> Settings:
+        if self.at is None and len(lakes) > 1:
+            known = ", ".join(lakes)
+            raise click.UsageError(f"this is done for one symbol at a time: name it with --symbol ({known})")
+        return lakes[self.at or next(iter(lakes))]
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """The paths of each lake."""
+        return {symbol: settings.layout for symbol, settings in self.lakes.items()}
+
+    def in_each(self, work: Callable[[], object]) -> int:
+        """Do *work* at each lake, one after the other; gives the worst exit code that it gives or ends with.
+
+        What fails at one of several is said, and the others go on; a wrong call is wrong for all of them.
+        """
+        codes, wrong = [0], list[click.UsageError]()
+        for symbol in self.lakes:
+            try:
+                with self.working_at(symbol):
+                    codes.append(int(bool(work())))
+            except click.exceptions.Exit as ended:
+                codes.append(ended.exit_code)
+            except (SpxDataError, click.ClickException) as error:
+                if not self.several:
+                    raise
+                codes.append(1)
+                wrong += [error] if isinstance(error, click.UsageError) else []
+                if len(wrong) == len(self.lakes):
+                    raise wrong[0] from None
+                told = error.format_message() if isinstance(error, click.ClickException) else str(error)
+                said = commands.of_symbol(told, symbol)
+                say(f"spx-data: {symbol}: {printable.line(said)}", err=True)
+        return max(codes)
+
+    @contextmanager
+    def working_at(self, symbol: str) -> Iterator[None]:
+        """In the block, `settings` are those of *symbol*, and the commands in texts are about it."""
+        before, self.at = self.at, symbol
+        if self.lakes.several:
+            commands.about(symbol)
+        try:
+            yield
+        finally:
+            self.at = before
+            commands.about((self.symbol or "") if self.lakes.several else "")
 
     @cached_property
     def moment(self) -> dt.datetime:

@@ -106,7 +106,7 @@ def _show(call: Call, report: Report, view: View, *, staged: bool, dry_run: bool
         *_kept(report, staged),
         *_left_alone(report.strangers, call.settings.layout.strangers),
     ):
-        console().print(line, soft_wrap=True, markup=False)
+        view.tell(line)
 
 
 def _confirm(call: Call, choice: Choice) -> None:

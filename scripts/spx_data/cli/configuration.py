@@ -103,7 +103,7 @@ def set_(call: Call, key: str, value: str) -> None:
 
 @config.command()
 @click.argument("key", required=False)
-@SETTINGS.options()
+@SETTINGS.options(of_lakes=False)
 @click.pass_obj
 def get(call: Call, key: str | None, view: View) -> None:
     r"""Show the settings with where each comes from; with KEY its value alone.
@@ -179,7 +179,7 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
 
 
 @config.command()
-@CHANGES.options()
+@CHANGES.options(of_lakes=False)
 @click.pass_obj
 def history(call: Call, view: View) -> None:
     """Show every change that `set` and `reset` made, the oldest first.
@@ -257,8 +257,9 @@ def _tell_of_the_floor(call: Call) -> None:
     from spx_data.ops.gaps import before_floor
 
     with suppress(SpxDataError):  # who only sets a key hears from validate what else is wrong
-        if before := before_floor(call.settings):
-            say(f"{before.why}. {before.cure}")
+        for settings in call.lakes.values():
+            if before := before_floor(settings):
+                say(f"{before.why}. {before.cure}")
 
 
 def _warn_of_environment(keys: Sequence[str]) -> None:

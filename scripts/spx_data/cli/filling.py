@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from types import FrameType
@@ -14,13 +13,15 @@ from spx_data.cli.output import say
 from spx_data.cli.progress import Shown, print_summary, progress_shown
 from spx_data.errors import RunFailedError
 from spx_data.lake import endings, runs, session_states
-from spx_data.lake.session_states import Kind
+from spx_data.lake.session_states import Kind, State
 from spx_data.market import sessions
 from spx_data.ops import engine
 from spx_data.ops.engine import Started
+from spx_data.ops.planning import Dated
 from spx_data.ops.progress import Summary, summary_of
 from spx_data.sources import profile
 from spx_data.store import dataset
+from spx_data.store.layout import Layout
 
 _STOPPED = 130
 _GRACEFULLY = "stopping: running jobs finish and nothing is lost; Ctrl-C again interrupts them"
@@ -29,96 +30,108 @@ _NOW = "interrupting: staged expirations stay, the next run goes on from them"
 _NEEDS_YOU = frozenset({Kind.FAILED, Kind.PARKED, Kind.CORRUPT, Kind.PARTIAL, Kind.MISSING})
 
 
-def fill(call: Call, dates: Sequence[dt.date], cores: int, batch_size: int | None = None) -> int:
-    """Fill *dates* in their order, in batches; gives the exit code: 0 when every date has its answer.
+def fill(call: Call, dates: Sequence[Dated], cores: int, batch_size: int | None = None) -> int:
+    """Fill *dates*, each with its symbol, in their order, in batches; 0 when every date has its answer.
 
     A batch that fails does not stop the next; a workflow that cannot even begin does.
 
     Raises:
-        AnotherRunError: a run is filling this lake already.
+        AnotherRunError: a run is filling one of the lakes already.
         LakeMissingError: what was sealed here is gone, as where its disk is not mounted.
     """
-    dataset.check_there(call.settings.layout)
-    runs.check_none(call.settings.layout)
-    if profile.is_first_contact(call.settings.layout):
+    filled = {symbol: call.lakes[symbol].layout for symbol in dict.fromkeys(symbol for symbol, _ in dates)}
+    for layout in filled.values():
+        dataset.check_there(layout)
+        runs.check_none(layout)
+    if any(map(profile.is_first_contact, filled.values())):
         say(profile.OFFER, err=True)
-    parts = [[date for date in dates if call.settings.covers(date) is inside] for inside in (True, False)]
+    parts = [
+        [(symbol, date) for symbol, date in dates if call.lakes[symbol].covers(date) is inside]
+        for inside in (True, False)
+    ]
     batches = [batch for part in parts for batch in _batches(part, batch_size)]
     for number, batch in enumerate(batches, start=1):
         if len(batches) > 1:
-            first, last = min(batch), max(batch)
+            first, last = min(date for _, date in batch), max(date for _, date in batch)
             say(f"batch {number} of {len(batches)}: {len(batch)} dates from {first} to {last}", err=True)
-        more = number < len(batches)
-        started = engine.start(call.settings, call.files, batch, cores, more=more)
-        stopped = _watched(call, started)
-        if started.process.returncode < 0:
-            # It was killed, so nobody has written down yet what became of its jobs.
-            endings.settle_last(call.settings.layout)
-        summary = _summarised(call, started)
-        if stopped:
-            return _STOPPED
-        said = started.says() if summary is None else []
-        failure = None if said or _was_stopped(call, started) else _failure(call, started, summary)
-        for line in [*said, *([str(failure)] if failure else [])]:
-            say(f"spx-data: {line}", err=True)
-        if failure or (said and started.process.returncode):
-            return 1
-        if more and (_was_stopped(call, started) or (summary and summary.left)):
-            # Every date comes to some end, unless the run was stopped, or killed.
-            say(
-                f"spx-data: stopped; not started (batches: {len(batches) - number})",
-                err=True,
-            )
-            return 1
-    states = session_states.states_of(call.settings, dates, sessions.now())
-    return int(any(state.kind in _NEEDS_YOU for state in states.values()))
+        if code := _filled(call, batch, cores, left=len(batches) - number):
+            return code
+    now, states = sessions.now(), list[State]()
+    for symbol in filled:
+        own = [date for of, date in dates if of == symbol]
+        states += session_states.states_of(call.lakes[symbol], own, now).values()
+    return int(any(state.kind in _NEEDS_YOU for state in states))
 
 
-def _was_stopped(call: Call, started: Started) -> bool:
-    return runs.was_stopped(call.settings.layout, started.name)
+def _filled(call: Call, batch: Sequence[Dated], cores: int, *, left: int) -> int:
+    """Run Snakemake on a *batch*, after which so many are *left*; 1 or more where none of them may follow."""
+    lakes = {symbol: call.lakes[symbol].layout for symbol in dict.fromkeys(symbol for symbol, _ in batch)}
+    started = engine.start(call.lakes, call.files, batch, cores, more=left > 0)
+    stopped = _watched(lakes, started)
+    if started.process.returncode < 0:
+        # It was killed, so nobody has written down yet what became of its jobs.
+        for layout in lakes.values():
+            endings.settle_last(layout)
+    summaries = _summarised(call, lakes, started)
+    if stopped:
+        return _STOPPED
+    stopped_by_others = any(runs.was_stopped(layout, started.name) for layout in lakes.values())
+    said = started.says() if len(summaries) < len(lakes) else []
+    failure = None if said or stopped_by_others else _failure(lakes, started, summaries)
+    for line in [*said, *([str(failure)] if failure else [])]:
+        say(f"spx-data: {line}", err=True)
+    if failure or (said and started.process.returncode and not summaries):
+        return 1
+    if left and (stopped_by_others or any(summary.left for summary in summaries)):
+        # Every date comes to some end, unless the run was stopped, or killed.
+        say(f"spx-data: stopped; not started (batches: {left})", err=True)
+        return 1
+    return 0
 
 
-def _failure(call: Call, started: Started, summary: Summary | None) -> RunFailedError | None:
+def _failure(
+    lakes: Mapping[str, Layout], started: Started, summaries: Sequence[Summary]
+) -> RunFailedError | None:
     """Why the run did not come to all of its dates, written down as well; None where it did."""
-    left = len(summary.left) if summary else 0
-    failure = started.failure(began=summary is not None, left=left)
+    left = sum(len(summary.left) for summary in summaries)
+    failure = started.failure(began=bool(summaries), left=left)
     if failure:
-        runs.mention_failure(call.settings.layout, failure)
+        for layout in lakes.values():
+            runs.mention_failure(layout, failure)
     return failure
 
 
-def _batches(dates: Sequence[dt.date], size: int | None) -> Iterator[list[dt.date]]:
+def _batches(dates: Sequence[Dated], size: int | None) -> Iterator[list[Dated]]:
     rest = iter(dates)
     while batch := list(islice(rest, size or len(dates))):
         yield batch
 
 
-def _watched(call: Call, started: Started) -> bool:
+def _watched(lakes: Mapping[str, Layout], started: Started) -> bool:
     """Show the run until Snakemake ends; says whether a person stopped it."""
-    with (
-        progress_shown(call.settings.layout, started.name) as shown,
-        _stopping(call, started, shown) as asked,
-    ):
+    with progress_shown(lakes, started.name) as shown, _stopping(lakes, started, shown) as asked:
         started.process.wait()
     return bool(asked)
 
 
 @contextmanager
-def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]:
+def _stopping(lakes: Mapping[str, Layout], started: Started, shown: Shown) -> Iterator[list[int]]:
     """Ctrl-C, or a polite kill, stops the run gracefully in the block, and a second one now."""
     asked: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:
         asked.append(number)
-        run = runs.current(call.settings.layout)
-        if run is None or run.name != started.name:
+        begun = [each for each in engine.current(lakes.values()) if each[1].name == started.name]
+        if not begun:
             started.process.terminate()  # it has not begun, so there is nothing to finish
         elif len(asked) == 1:
             shown.note(_GRACEFULLY)
-            engine.ask_to_stop(call.settings.layout, run)
+            for layout, run in begun:
+                engine.ask_to_stop(layout, run)
         else:
             shown.note(_NOW)
-            engine.stop_now(call.settings.layout, run)
+            for layout, run in begun:
+                engine.stop_now(layout, run)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -128,21 +141,26 @@ def _stopping(call: Call, started: Started, shown: Shown) -> Iterator[list[int]]
             signal.signal(number, handler)
 
 
-def _summarised(call: Call, started: Started) -> Summary | None:
-    """Print what became of the run, and give it; None where it never came to a date."""
-    layout = call.settings.layout
+def _summarised(call: Call, lakes: Mapping[str, Layout], started: Started) -> list[Summary]:
+    """Print what became of the run in each of *lakes*, and give it, but where it came to no date."""
     from spx_data.ops.health import met_otherwise
 
-    run = runs.last(layout)
-    if run is None or run.name != started.name:
-        return None
-    summary = summary_of(layout, run)
-    if started.says() and len(summary.left) == len(run.dates):
-        return None
-    print_summary(summary)
-    if said := met_otherwise(layout, run.dates):
-        say(said)
-    page = layout.dashboard
-    if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
-        say(f"Dashboard in {page}")
-    return summary
+    summaries = []
+    for symbol, layout in lakes.items():
+        run = runs.last(layout)
+        if run is None or run.name != started.name:
+            continue
+        summary = summary_of(layout, run)
+        if started.says() and len(summary.left) == len(run.dates):
+            continue
+        with call.working_at(symbol):
+            if call.lakes.several:
+                say(f"{symbol}:")
+            print_summary(summary)
+            if said := met_otherwise(layout, run.dates):
+                say(said)
+        page = layout.dashboard
+        if page.exists() and page.stat().st_mtime >= run.started_at.timestamp():
+            say(f"Dashboard in {page}")
+        summaries.append(summary)
+    return summaries

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call, ends
-from spx_data.cli.lists import List, View, tell_of_a_missing_lake
-from spx_data.cli.output import console, json_text, print_ascii, say
+from spx_data.cli.lists import List, View, gathers, tell_of_a_missing_lake
+from spx_data.cli.output import json_text, print_ascii, say
 from spx_data.cli.overview import incomplete
 from spx_data.cli.table import STATES, Column, Row
 from spx_data.market.dates import Dates
 from spx_data.text.words import count, counted, duration, few, size
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from spx_data.ops.gaps import Conflict, Gap, Plan
     from spx_data.status import Summary
 
@@ -45,6 +43,7 @@ GAPS = List(
     ),
     empty="no gaps",
     most=40,
+    order="-priority",
     first="those that the next run fills first",
 )
 PLAN = replace(GAPS, most=20, others="`spx-data gaps --all` has the others")
@@ -86,9 +85,9 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     if view.is_table:
         if found:
             due = [gap for gap in found if gap.due]
-            _print_totals(found, plan(call.settings, call.moment, None, cores, found=due))
+            _print_totals(found, plan(call.settings, call.moment, None, cores, found=due), view)
         _print_incomplete(
-            [line for line in known if (first or line.date) <= line.date <= (last or line.date)]
+            [line for line in known if (first or line.date) <= line.date <= (last or line.date)], view
         )
     if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
         # On stderr, so that a list stays a list.
@@ -96,17 +95,16 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
         ctx.exit(1)
 
 
-def _print_totals(found: Sequence[Gap], planned: Plan) -> None:
-    out = console()
-    out.print()
-    out.print(f"{counted(len(found), 'gap')}, the next run takes {len(planned.gaps):,}")
-    _print_what_it_takes(planned, out)
+def _print_totals(found: Sequence[Gap], planned: Plan, view: View) -> None:
+    view.tell("")
+    view.tell(f"{counted(len(found), 'gap')}, the next run takes {len(planned.gaps):,}")
+    _print_what_it_takes(planned, view)
 
 
-def _print_incomplete(lines: Sequence[Summary]) -> None:
+def _print_incomplete(lines: Sequence[Summary], view: View) -> None:
     """The sealed dates among *lines* that lack something: no gaps, for they can be read."""
     if count := sum(line.is_incomplete for line in lines):
-        console().print(incomplete(count), markup=False, soft_wrap=True)
+        view.tell(incomplete(count))
 
 
 def _need(needy: Sequence[Gap]) -> str:
@@ -161,13 +159,16 @@ def print_plan(plan: Plan, view: View) -> None:
     if plan.gaps or not view.is_table:
         view.show(PLAN, map(row, plan.gaps))
     if view.is_table:
-        _print_what_it_takes(plan, console())
+        _print_what_it_takes(plan, view)
 
 
 def _print_json(plan: Plan) -> None:
     """Print one object, with a line for each date."""
-    dates = ",\n  ".join(json_text(row(gap)) for gap in plan.gaps)
-    conflicts = ",\n  ".join(json_text(_conflict(conflict)) for conflict in plan.conflicts)
+    rows, conflicts_of = [row(gap) for gap in plan.gaps], [_conflict(each) for each in plan.conflicts]
+    if gathers({"dates": rows, "totals": _totals(plan), "conflicts": conflicts_of}):
+        return
+    dates = ",\n  ".join(json_text(each) for each in rows)
+    conflicts = ",\n  ".join(json_text(each) for each in conflicts_of)
     print_ascii(
         f'{{"dates": [{dates}],\n "totals": {json_text(_totals(plan))},\n "conflicts": [{conflicts}]}}'
     )
@@ -201,12 +202,12 @@ def _conflict(conflict: Conflict) -> dict[str, Any]:
     }
 
 
-def _print_what_it_takes(plan: Plan, out: Console) -> None:
+def _print_what_it_takes(plan: Plan, view: View) -> None:
     for line in _total_lines(plan):
-        out.print(line, markup=False, soft_wrap=True)
+        view.tell(line)
     for conflict in plan.conflicts:
         words = f"{conflict.why}. {conflict.cure}" if conflict.cure else conflict.why
-        out.print(words, style="yellow" if conflict.blocking else "dim", markup=False, soft_wrap=True)
+        view.tell(words, "yellow" if conflict.blocking else "dim")
 
 
 def _total_lines(plan: Plan) -> Iterator[str]:

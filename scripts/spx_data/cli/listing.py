@@ -55,6 +55,7 @@ SESSIONS = List(
     ),
     empty="no such dates",
     most=40,
+    order="-date",
 )
 
 
@@ -164,6 +165,7 @@ ERRORS = List(
         *("resolved", "resolved_at", "cure"),
     ),
     empty="no errors",
+    order="-at",
 )
 
 
@@ -185,6 +187,7 @@ ALIKE = List(
         Column("cause", "cause", wraps=True, of=_with_cure),
     ),
     empty=ERRORS.empty,
+    order="-last_at",
 )
 
 

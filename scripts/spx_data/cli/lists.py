@@ -15,13 +15,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from spx_data.cli.output import F, Format, console, format_option, print_csv, print_json, print_table, say
+from spx_data.cli.call import Call
+from spx_data.cli.output import (
+    F,
+    Format,
+    console,
+    format_option,
+    json_text,
+    print_csv,
+    print_document,
+    print_json,
+    print_table,
+    say,
+)
 from spx_data.cli.table import Column, Row
+from spx_data.errors import SpxDataError
+from spx_data.text import commands, printable
 
 if TYPE_CHECKING:
     from spx_data.store.layout import Layout
@@ -41,9 +55,14 @@ class List:
     most: int | None = None  # rows of a table, unless --limit or --all says otherwise
     first: str = "the newest"  # which rows these are
     others: str = "--all shows the others, --limit N so many"
+    order: str = ""  # the field by which the rows of several lakes are sorted, with a minus the highest first
+    same: bool = False  # whether a row that is the same for every lake is told once
 
-    def options(self, limit: str | None = None) -> Callable[[F], F]:
-        """The options that give a command its `view`; *limit* is the help of --limit, if it has that."""
+    def options(self, limit: str | None = None, *, of_lakes: bool = True) -> Callable[[F], F]:
+        """The options that give a command its `view`; *limit* is the help of --limit, if it has that.
+
+        Of several lakes the command is done in each, and shows one list, unless it is not *of_lakes*.
+        """
         options = [format_option(), _WIDE]
         if limit and self.most:
             every = f"Every row; a table has {self.most} by default."
@@ -55,7 +74,8 @@ class List:
             @functools.wraps(command)
             def viewed(*args: Any, form: Format, wide: bool, **given: Any) -> Any:
                 found = View(form, wide, given.pop("most_rows", None), given.pop("every_row", False))
-                return command(*args, view=found, **given)
+                shown = functools.partial(command, *args, view=found, **given)
+                return gathered(shown) if of_lakes else shown()
 
             return functools.reduce(lambda inner, option: option(inner), options, viewed)  # type: ignore[return-value]
 
@@ -79,8 +99,11 @@ class View:
     def show(self, what: List, rows: Iterable[Row], below: Iterable[str] = ()) -> None:
         """Print *rows*: a table with the lines *below* it, or all their fields as JSON or CSV.
 
-        All rows have the same fields, in their order.
+        All rows have the same fields, in their order. Those of several lakes are printed together.
         """
+        if gathering := _gathering():
+            gathering.show(self, what, rows, below)
+            return
         found = list(rows)[: self.limit]
         if self.form == "json":
             print_json(found)
@@ -88,6 +111,13 @@ class View:
             print_csv(found, what.fields or [column.field for column in what.columns])
         else:
             self._show_table(what, found, below)
+
+    def tell(self, line: str, style: str = "") -> None:
+        """Print a *line* below a table, in words that may wrap nowhere."""
+        if gathering := _gathering():
+            gathering.tell(line, style)
+        else:
+            console().print(commands.shown(line), style=style, markup=False, soft_wrap=True)
 
     def _show_table(self, what: List, found: Sequence[Row], below: Iterable[str]) -> None:
         out = console()
@@ -101,6 +131,158 @@ class View:
             out.print(told, style="dim", markup=False)
         for line in below:
             out.print(line, markup=False, soft_wrap=True)
+
+
+# The lists of several lakes ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Shown:
+    """What is shown at one place of each lake's output."""
+
+    view: View
+    what: List
+    rows: list[Row] = field(default_factory=list)
+
+    def show(self, lakes: int) -> None:
+        """Print it as one list, with the symbol first."""
+        what, rows = self.what, self.rows
+        if what.order:
+            key = what.order.removeprefix("-")
+            rows = sorted(rows, key=lambda row: row[key] or type(row[key])(), reverse=what.order != key)
+        if what.same:
+            rows = _once(rows, lakes)
+        whole = replace(
+            what, columns=(_SYMBOL, *what.columns), fields=what.fields and (_SYMBOL.field, *what.fields)
+        )
+        self.view.show(whole, rows)
+
+
+_SYMBOL = Column("symbol", "symbol")
+
+
+def _once(rows: Sequence[Row], lakes: int) -> list[Row]:
+    """*rows*, of which one that all *lakes* have alike stands once, without a symbol."""
+    without = [json_text({name: row[name] for name in row if name != "symbol"}) for row in rows]
+    found: dict[str, Row] = {}
+    for row, text in zip(rows, without, strict=True):
+        if without.count(text) == lakes:
+            found.setdefault(text, {**row, "symbol": None})
+        else:
+            found[f"{row['symbol']} {text}"] = row
+    return list(found.values())
+
+
+class _Gathering:
+    """What is shown of several lakes, kept until all have shown theirs: it is one list then."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._shown: list[_Shown] = []
+        self._lines: list[tuple[str, str]] = []
+        self._documents: dict[str, Any] = {}
+        self._place = 0
+
+    def begin(self) -> None:
+        """Go on with the next lake."""
+        self._place = 0
+
+    def show(self, view: View, what: List, rows: Iterable[Row], below: Iterable[str]) -> None:
+        """Keep the *rows* of the lake at which the work is."""
+        symbol = str(self._call.at)
+        if self._place == len(self._shown):
+            self._shown.append(_Shown(view, what))
+        place = self._shown[self._place]
+        self._place += 1
+        marked = functools.partial(commands.of_symbol, symbol=symbol)
+        place.rows += [{"symbol": symbol, **printable.inside(dict(row), marked)} for row in rows]
+        if view.is_table:
+            for line in below:
+                self.tell(line, "")
+
+    def tell(self, line: str, style: str) -> None:
+        """Keep a *line* for below the lists."""
+        symbol = str(self._call.at)
+        self._lines.append((f"{symbol}: {commands.of_symbol(line, symbol)}" if line else "", style))
+
+    def document(self, document: Any) -> None:
+        """Keep the one *document* of a lake."""
+        marked = functools.partial(commands.of_symbol, symbol=str(self._call.at))
+        self._documents[str(self._call.at)] = printable.inside(document, marked)
+
+    def end(self) -> None:
+        """Print all that was kept."""
+        for shown in self._shown:
+            shown.show(len(self._call.lakes))
+        for line, style in self._lines:
+            console().print(commands.shown(line), style=style, markup=False, soft_wrap=True)
+        if self._documents:
+            print_document(self._documents)
+
+
+_GATHERING = "spx_data.gathering"  # in the context of a command
+
+
+def _gathering() -> _Gathering | None:
+    ctx = click.get_current_context(silent=True)
+    return ctx.meta.get(_GATHERING) if ctx else None
+
+
+def gathered(command: Callable[[], Any]) -> Any:
+    """Do *command* in each lake of the call; what it shows of several is shown together, the symbol first."""
+    ctx = click.get_current_context()
+    call: Call = ctx.obj
+    if not _is_about_several(call):
+        return command()
+    gathering = _Gathering(call)
+
+    def work() -> Any:
+        gathering.begin()
+        return command()
+
+    ctx.meta[_GATHERING] = gathering
+    try:
+        code = call.in_each(work)
+    finally:
+        del ctx.meta[_GATHERING]
+    gathering.end()
+    return ctx.exit(code)
+
+
+def in_each_lake(command: F) -> F:
+    """Let *command*, which is no list, do its work in each lake of the call, under its symbol."""
+
+    @functools.wraps(command)
+    def everywhere(*args: Any, **given: Any) -> Any:
+        ctx = click.get_current_context()
+        call: Call = ctx.obj
+        if given.get("form", "table") != "table":
+            return gathered(lambda: command(*args, **given))
+        if not call.several:
+            return command(*args, **given)
+
+        def work() -> Any:
+            say(f"{call.at}:")
+            return command(*args, **given)
+
+        return ctx.exit(call.in_each(work))
+
+    return everywhere  # type: ignore[return-value]
+
+
+def _is_about_several(call: Call) -> bool:
+    """Whether it is; settings that are wrong are the command's to say."""
+    try:
+        return call.several
+    except SpxDataError:
+        return False
+
+
+def gathers(document: Any) -> bool:
+    """Whether *document*, that of one lake, is printed later with those of the others, by symbol."""
+    if gathering := _gathering():
+        gathering.document(document)
+    return gathering is not None
 
 
 # What a list has no row for: said on stderr, so that a list stays a list ------------------------------------

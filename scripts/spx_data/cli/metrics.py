@@ -10,7 +10,7 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
-from spx_data.cli.output import Choice, console
+from spx_data.cli.output import Choice
 from spx_data.cli.table import Column, Row
 from spx_data.market.dates import Dates
 from spx_data.text.words import count, duration, minute, size
@@ -56,7 +56,7 @@ def _columns() -> tuple[Column, ...]:
     )
 
 
-FILLS = List(_columns(), empty="no sealed dates")
+FILLS = List(_columns(), empty="no sealed dates", order="-date")
 
 
 @click.command(short_help="Show how fast dates were filled, and the trend.")
@@ -112,7 +112,7 @@ def show_over_time(
         view.show(_periods(headings, step, empty), map(_period, shown))
     if measures and (shown or not view.is_table):
         if view.is_table:
-            console().print()
+            view.tell("")
         # All of them: a limit is one of periods.
         replace(view, limit=None).show(_trends(headings), map(_trend, trends(shown, measures)))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.lists import List, View
+from spx_data.cli.lists import List, View, gathered, gathers
 from spx_data.cli.output import Format, console, format_option, print_document, print_table, print_words, say
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
 from spx_data.lake.alike import OUTAGE
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # `status` is looked at often: a terminal that is slower than this is told to be silent.
 _TERMINAL_SECONDS = 1.0
-_NEWEST = 15  # dates
-_LEVELS = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
+_NEWEST, _FEWEST = 15, 3  # dates; of each lake, where there are many
+LEVELS = {"ok": "green", "notice": "cyan", "warn": "yellow", "fail": "bold red"}
 
 
 # status -----------------------------------------------------------------------------------------------------
@@ -54,6 +54,10 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     """
     if watch and not _watched(call, form):
         return
+    gathered(lambda: _status(call, form, offline))
+
+
+def _status(call: Call, form: Format, offline: bool) -> None:
     from spx_data.lake.runs import current
     from spx_data.ops.health import Asking, Scene, alerts
     from spx_data.status import overview as overview_of
@@ -68,15 +72,35 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
     answer = asking.answer() if asking else None
     scene = Scene(settings, call.moment, overview.dates, run, answer, walked)
     if form == "json":
-        print_document(_document(scene, overview))
+        document = _document(scene, overview)
+        if not gathers(document):
+            print_document(document)
+        return
+    if call.several:
+        _tell(scene, overview, len(call.lakes))
         return
     shown = console()
     print_overview(overview, settings, shown)
     for check in _surroundings(scene):
         # What is as it should be needs no colour here.
-        style = "" if check.level == "ok" else _LEVELS[check.level]
+        style = "" if check.level == "ok" else LEVELS[check.level]
         print_words(f"{check.name:<9} {check.found}", shown, style)
     print_alerts(alerts(scene), shown)
+
+
+def _tell(scene: Scene, overview: Overview, lakes: int) -> None:
+    """Show one of so many *lakes*: its newest dates in the table of all, and below it the rest."""
+    from spx_data.ops.health import alerts
+
+    view = View()
+    rows, lines = _overview(overview, scene.settings, max(_NEWEST // lakes, _FEWEST))
+    view.show(_OF_ALL, rows)
+    for line, style in lines:
+        view.tell(line, style)
+    for check in _surroundings(scene):
+        view.tell(f"{check.name}: {check.found}", "" if check.level == "ok" else LEVELS[check.level])
+    for check in alerts(scene):
+        view.tell(f"{check.level}: {check.found} → {check.cure}", LEVELS[check.level])
 
 
 def _watched(call: Call, form: Format) -> bool:
@@ -86,11 +110,10 @@ def _watched(call: Call, form: Format) -> bool:
 
     if form != "table":
         raise click.UsageError("--watch has no --format: it draws a live view")
-    layout = call.settings.layout
     try:
-        watch(layout)
+        watch(call.layouts)
     except KeyboardInterrupt:
-        if current(layout):
+        if any(map(current, call.layouts.values())):
             say("the run goes on: `spx-data stop` ends it")
         return False
     return True
@@ -189,52 +212,6 @@ def _iso(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
 
 
-# health -----------------------------------------------------------------------------------------------------
-
-
-def _found(row: Row) -> str:
-    """What was found, and the cure below it."""
-    return f"{row['found']}\n→ {row['cure']}" if row["cure"] else row["found"]
-
-
-CHECKS = List(
-    (
-        Column("level", "", style=lambda row: _LEVELS[row["level"]]),
-        Column("check", "check"),
-        Column("found", "found", wraps=True, of=_found),
-    ),
-    fields=("check", "level", "found", "cure", "value", "limit", "unit", "dates"),
-)
-
-
-@click.command(short_help="Check that everything is ready, and what needs you.")
-@CHECKS.options()
-@click.option("--strict", is_flag=True, help="Exit 1 on warnings too.")
-@click.pass_context
-def health(ctx: click.Context, strict: bool, view: View) -> None:
-    r"""Check the settings, the terminal, the machine and the lake, and say what needs you.
-
-    Each check is ok, notice (how this lake's source always is), warn (worth knowing, the work goes on) or
-    fail (needs you), with the cure. The exit code is 1 when a check fails, with --strict also when one warns,
-    else 0: a probe for cron or for monitoring.
-
-    \b
-    spx-data health
-    spx-data health --format json    for a monitor
-    spx-data health --strict || mail -s "spx-data" you < /dev/null
-    """
-    from spx_data.ops.health import Level, examine, worst
-
-    call: Call = ctx.obj
-    checks = examine(call.files, call.moment)
-    view.show(CHECKS, [check.as_row() for check in checks])
-    if view.is_table:
-        counts = ((level, sum(check.level is level for check in checks)) for level in Level)
-        told = ", ".join(f"{number:,} {level}" for level, number in counts if number)
-        console().print(told, style=_LEVELS[worst(checks)])
-    ctx.exit(worst(checks) in ({Level.FAIL, Level.WARN} if strict else {Level.FAIL}))
-
-
 # At the end of a run ----------------------------------------------------------------------------------------
 
 
@@ -256,25 +233,39 @@ _OVERVIEW = (
 )
 
 
+_OF_ALL = List(_OVERVIEW, empty="no sessions in the range", order="-date")
+
+
 def print_overview(overview: Overview, settings: Settings, to: Console | None = None) -> None:
     """Print the newest dates, every failed one, and the totals; dates that fail alike are one line."""
+    to = to or console()
+    rows, lines = _overview(overview, settings, _NEWEST)
+    print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
+    for line, style in lines:
+        if style:
+            to.print(line, style=style, markup=False, soft_wrap=True)
+        else:
+            print_words(line, to)
+
+
+def _overview(overview: Overview, settings: Settings, most: int) -> tuple[list[Row], list[tuple[str, str]]]:
+    """The rows of the table, with the *most* newest dates; and the lines below it with their styles."""
     from spx_data.status.failures import FAILING, groups
     from spx_data.status.quality import habits
 
-    to = to or console()
-    newest = {line.date for line in overview.dates[-_NEWEST:]}
+    newest = {line.date for line in overview.dates[-most:]}
     alike = {group.dates[-1]: group for group in groups(overview.dates)}
     shown = [
         line for line in overview.dates if line.date in (alike if line.state.kind in FAILING else newest)
     ]
     found = habits(overview.dates)
     rows = [_row(line, settings.quality, found, alike.get(line.date)) for line in reversed(shown)]
-    print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
+    lines = []
     if older := len(overview.dates) - len(shown) - sum(len(group.dates) - 1 for group in alike.values()):
-        to.print(f"… and {older} older dates", style="dim")
-    print_words(_totals(overview), to)
-    places = f"Parquet in {settings.layout.output}, status log in {settings.layout.database}"
-    to.print(places, style="dim", markup=False, soft_wrap=True)
+        lines.append((f"… and {older} older dates", "dim"))
+    lines.append((_totals(overview), ""))
+    lines.append((f"Parquet in {settings.layout.output}, status log in {settings.layout.database}", "dim"))
+    return rows, lines
 
 
 def _row(line: Summary, rules: Quality, habits: Habits, alike: Group | None) -> Row:
@@ -332,5 +323,5 @@ def print_alerts(alerts: Iterable[Check], to: Console | None = None) -> None:
     """Print what needs somebody, or may do so, each with its cure in a line of its own."""
     to = to or console()
     for check in alerts:
-        print_words(f"{check.level}: {check.found}", to, _LEVELS[check.level])
+        print_words(f"{check.level}: {check.found}", to, LEVELS[check.level])
         print_words(f"→ {check.cure}", to)

@@ -6,7 +6,7 @@ import datetime as dt
 import errno
 import ipaddress
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,13 +45,25 @@ def report(ctx: click.Context, dates: Dates | None, show: bool) -> None:
     spx-data config set report.after_runs true    the dashboard after every run
     """
     call: Call = ctx.obj
-    if dates is None:
-        paths, well = make_dashboard(call.settings, call.moment, debug=call.debug)
-    else:
-        paths, well = make_days(call.settings, call.moment, dates, debug=call.debug)
+    paths: list[Path] = []
+
+    def make() -> int:
+        if dates is None:
+            made, well = make_dashboard(call.settings, call.moment, call.lakes, debug=call.debug)
+        else:
+            made, well = make_days(call.settings, call.moment, dates, debug=call.debug)
+        paths.extend(made)
+        return int(not well)
+
+    code = call.in_each(make)
+    if dates is None and call.several:
+        from spx_data.report import write_symbols
+
+        paths.append(write_symbols(call.lakes, call.moment))
+        say(str(paths[-1]))
     if show and paths:
         _open(paths[-1])
-    ctx.exit(int(not well))
+    ctx.exit(code)
 
 
 def _open(page: Path) -> None:
@@ -65,8 +77,16 @@ def _open(page: Path) -> None:
         )
 
 
-def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = False) -> Outcome:
+def make_dashboard(
+    settings: Settings,
+    moment: dt.datetime,
+    beside: Mapping[str, Settings] | None = None,
+    *,
+    debug: bool = False,
+) -> Outcome:
     """Make the pages of the newest days that have none, and then the dashboard; print where they are.
+
+    The dashboard leads to those of the lakes *beside* it, by symbol.
 
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
@@ -75,7 +95,7 @@ def make_dashboard(settings: Settings, moment: dt.datetime, *, debug: bool = Fal
 
     paths, well = _make(settings, moment, kept.newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
-    paths.append(write_dashboard(settings, moment))
+    paths.append(write_dashboard(settings, moment, beside))
     say(str(paths[-1]))
     return paths, well
 
@@ -171,9 +191,19 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     from spx_data.report import check_installed
 
     check_installed()
-    from spx_data.report.server import Pages, Server, Watch
+    from spx_data.report.server import Pages, PagesOfAll, Server, Watch
 
-    pages = Pages(call.settings, refresh, Watch(call.files, lambda: Call(call.overlays).settings))
+    def watch(symbol: str) -> Watch:
+        """Takes up settings that change."""
+        named = symbol if call.lakes.several else None
+        return Watch(call.files, lambda: Call(call.overlays, symbol=named).settings)
+
+    pages: Pages | PagesOfAll
+    if call.several:
+        pages = PagesOfAll(call.lakes, refresh, {symbol: watch(symbol) for symbol in call.lakes})
+    else:
+        pages = Pages(call.settings, refresh, watch(call.settings.product.symbol))
+    what = ", ".join(call.lakes) if call.several else call.settings.layout.output
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host:
         raise click.UsageError("--host is empty. Write 127.0.0.1, ::1, or 0.0.0.0 for every address")
@@ -183,7 +213,7 @@ def serve(call: Call, port: int, host: str, refresh: int) -> None:
     except (OSError, UnicodeError, OverflowError) as error:
         raise click.ClickException(_explained(error, shown, port)) from error
     with server:
-        say(f"http://{shown}:{server.server_port} shows {call.settings.layout.output}; Ctrl-C ends it")
+        say(f"http://{shown}:{server.server_port} shows {what}; Ctrl-C ends it")
         if not _is_loopback(host):
             say(f"spx-data: no password: open to anyone who can reach {host}", err=True)
         try:

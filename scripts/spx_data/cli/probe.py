@@ -49,7 +49,7 @@ FINDINGS = List(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Record requests and answers in FILE, for a bug report; without your account.",
 )
-@FINDINGS.options()
+@FINDINGS.options(of_lakes=False)
 @click.pass_context
 def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> None:
     r"""Ask your terminal a few questions: how it spells, what it lists, how fast it is, where history begins.

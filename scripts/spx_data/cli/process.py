@@ -11,7 +11,7 @@ import click
 
 from spx_data.cli.call import DATE, Call, cores_option, dates_argument
 from spx_data.cli.gaps import PLAN, print_plan
-from spx_data.cli.lists import View
+from spx_data.cli.lists import View, gathered
 from spx_data.cli.output import say
 from spx_data.errors import DateValidationError
 from spx_data.market.dates import Dates
@@ -19,7 +19,7 @@ from spx_data.text.words import counted
 
 if TYPE_CHECKING:
     from spx_data.lake.runs import Run
-    from spx_data.ops.gaps import Conflict, Plan
+    from spx_data.ops.gaps import Conflict, Gap, Plan
 
 _dry_run = click.option(
     "--dry-run", "-n", is_flag=True, help="Show what would be filled, its size, time and conflicts."
@@ -38,7 +38,7 @@ _UNDECIDED = frozenset({"parked", "accepted"})
 @dates_argument(required=True)
 @_dry_run
 @cores_option
-@PLAN.options()
+@PLAN.options(of_lakes=False)
 @click.pass_context
 def process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: View) -> None:
     r"""Fill some trading dates.
@@ -62,7 +62,7 @@ def process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: V
 @click.argument("last", type=DATE, metavar="B")
 @_dry_run
 @cores_option
-@PLAN.options()
+@PLAN.options(of_lakes=False)
 @click.pass_context
 def process_range(
     ctx: click.Context, first: dt.date, last: dt.date, dry_run: bool, cores: int, view: View
@@ -87,7 +87,7 @@ def process_range(
 )
 @_dry_run
 @cores_option
-@PLAN.options()
+@PLAN.options(of_lakes=False)
 @click.pass_context
 def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, cores: int, view: View) -> None:
     r"""Fill everything that is missing, in the order that `spx-data gaps` shows.
@@ -104,18 +104,50 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
     from spx_data.ops.gaps import plan
 
     call: Call = ctx.obj
-    planned = plan(call.settings, call.moment, None, cores, ask_terminal=dry_run)
+    gaps: list[tuple[str, Gap]] = []
+
+    def look() -> int:
+        planned = plan(call.settings, call.moment, None, cores, ask_terminal=dry_run)
+        if dry_run:
+            return _show(planned, view)
+        gaps.extend((call.settings.product.symbol, gap) for gap in planned.gaps)
+        return 0
+
     if dry_run:
-        _show(ctx, planned, view)
-    elif planned.dates:
-        ctx.exit(fill(call, planned.dates, cores, batch_size or call.settings.batch_size))
-    else:
+        ctx.exit(gathered(look))
+    code = call.in_each(look)
+    if call.several:
+        gaps.sort(key=lambda each: each[1].priority, reverse=True)  # each lake's own are in this order
+    if gaps:
+        size = batch_size or next(iter(call.lakes.values())).batch_size
+        code |= fill(call, [(symbol, gap.date) for symbol, gap in gaps], cores, size)
+    elif not code:
         say("nothing to do: no session is due")
+    ctx.exit(code)
 
 
 def _process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: View) -> None:
     """Fill *dates*, or show what that would mean."""
     from spx_data.cli.filling import fill
+
+    call: Call = ctx.obj
+    if dry_run:
+        ctx.exit(gathered(lambda: _due(ctx, dates, cores, view, dry_run=True)[1]))
+    due: list[tuple[str, dt.date]] = []
+
+    def look() -> int:
+        found, code = _due(ctx, dates, cores, view)
+        due.extend((call.settings.product.symbol, date) for date in found)
+        return code
+
+    code = call.in_each(look)
+    ctx.exit((fill(call, due, cores) if due else 0) or code)
+
+
+def _due(
+    ctx: click.Context, dates: Dates, cores: int, view: View, *, dry_run: bool = False
+) -> tuple[list[dt.date], int]:
+    """Those of *dates* that are to be filled in one lake, and the exit code for the others."""
     from spx_data.lake import naming, runs
     from spx_data.ops.gaps import plan
 
@@ -129,8 +161,7 @@ def _process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: 
     if wrong and len(asked) == len({date for conflict in wrong for date in conflict.dates}):
         raise click.UsageError(". ".join(map(_words, wrong)), ctx)
     if dry_run:
-        _show(ctx, planned, view)
-        return
+        return [], _show(planned, view)
     undecided = [conflict for conflict in planned.conflicts if conflict.what in _UNDECIDED]
     for conflict in [*wrong, *undecided]:
         say(f"spx-data: {_words(conflict)}", err=True)
@@ -138,10 +169,10 @@ def _process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: 
     _ask_again(call, planned)
     left_out = {date for conflict in undecided for date in conflict.dates}
     due = [date for date in planned.dates if date not in left_out]
-    code = fill(call, due, cores) if due else 0
     if not due and not undecided:
-        say("nothing to do: " + ("it is sealed" if len(asked) == 1 else "all of them are sealed"))
-    ctx.exit(code or int(bool(wrong or undecided)))
+        of = f"{call.at}: " if call.several else ""
+        say(f"{of}nothing to do: " + ("it is sealed" if len(asked) == 1 else "all of them are sealed"))
+    return due, int(bool(wrong or undecided))
 
 
 def _ask_again(call: Call, planned: Plan) -> None:
@@ -154,10 +185,10 @@ def _ask_again(call: Call, planned: Plan) -> None:
                 reopen(call.settings, date, "asked for with spx-data process")
 
 
-def _show(ctx: click.Context, planned: Plan, view: View) -> None:
-    """Print the plan; the exit code is 1 when something is in its way."""
+def _show(planned: Plan, view: View) -> int:
+    """Print the plan; gives the exit code, 1 when something is in its way."""
     print_plan(planned, view)
-    ctx.exit(int(any(conflict.blocking for conflict in planned.conflicts)))
+    return int(any(conflict.blocking for conflict in planned.conflicts))
 
 
 def _words(conflict: Conflict) -> str:
@@ -184,23 +215,29 @@ def stop(call: Call, now: bool) -> None:
     """
     from spx_data.ops import engine
 
-    layout = call.settings.layout
-    run = _at_work(call)
-    if run is None:
+    at_work = _at_work(call)
+    if not at_work:
         _nothing_runs(call, now)
         return
-    if now:
-        say(f"interrupting process {run.pid} and its jobs")
-        engine.stop_now(layout, run)
-    else:
-        say(f"process {run.pid} is stopping; its running jobs finish first (--now interrupts them)")
-        engine.ask_to_stop(layout, run)
-    engine.ended(layout, run)
-    _say_what_is_left(call, run)
+    for pid in dict.fromkeys(run.pid for run in at_work.values()):
+        if now:
+            say(f"interrupting process {pid} and its jobs")
+        else:
+            say(f"process {pid} is stopping; its running jobs finish first (--now interrupts them)")
+    for symbol, run in at_work.items():
+        # All of them first: what one run has begun in several lakes ends when each is told.
+        engine.ask_to_stop(call.lakes[symbol].layout, run)
+    for symbol, run in at_work.items():
+        if now:
+            engine.stop_now(call.lakes[symbol].layout, run)
+        engine.ended(call.lakes[symbol].layout, run)
+    for symbol, run in at_work.items():
+        with call.working_at(symbol):
+            _say_what_is_left(call, run)
 
 
-def _at_work(call: Call) -> Run | None:
-    """The run at work; one that is still making its plan is given time to begin.
+def _at_work(call: Call) -> dict[str, Run]:
+    """The runs at work, by symbol; one that is still making its plan is given time to begin.
 
     Raises:
         AnotherRunError: there is one, whose process is none that may be stopped from here.
@@ -208,31 +245,37 @@ def _at_work(call: Call) -> Run | None:
     from spx_data.lake import runs
     from spx_data.ops import engine
 
-    layout, begun = call.settings.layout, time.monotonic()
-    while (run := runs.current(layout)) is None or not runs.process_of(layout, run):
+    layouts, begun = call.layouts, time.monotonic()
+    while not (found := engine.current(layouts.values())) or not all(
+        runs.process_of(layout, run) for layout, run in found
+    ):
         passed = time.monotonic() - begun
-        if passed > (_NOTE_SECONDS if run else _BEGIN_SECONDS) or not (run or engine.called_from(Path())):
+        if passed > (_NOTE_SECONDS if found else _BEGIN_SECONDS) or not (found or engine.called_from(Path())):
             break
         time.sleep(_LOOK_SECONDS)
-    if run:
+    for layout, run in found:
         runs.check_ours(layout, run)
-    return run
+    at_work = dict(found)
+    return {symbol: at_work[layout] for symbol, layout in layouts.items() if layout in at_work}
 
 
 def _nothing_runs(call: Call, now: bool) -> None:
     from spx_data.lake import runs
     from spx_data.ops import engine
 
-    layout, last = call.settings.layout, runs.last(call.settings.layout)
-    orphans = list(runs.processes(layout, last)) if last else []
-    if orphans and last:
+    last_runs = [(layout, last) for layout in call.layouts.values() if (last := runs.last(layout))]
+    orphans = list(
+        dict.fromkeys(process for layout, last in last_runs for process in runs.processes(layout, last))
+    )
+    if orphans:
         ids = ", ".join(str(process.pid) for process in orphans)
         if not now:
             raise click.ClickException(
                 f"the run has ended, but jobs of it still run (process {ids}). They end by themselves; "
                 "`spx-data stop --now` ends them at once"
             )
-        engine.stop_now(layout, last)
+        for layout, last in last_runs:
+            engine.stop_now(layout, last)
         say(f"ended the jobs that a killed run left behind (process {ids})")
     if others := engine.called_from(Path()):
         ids = ", ".join(map(str, others))
@@ -248,6 +291,8 @@ def _say_what_is_left(call: Call, run: Run) -> None:
     from spx_data.ops.progress import summary_of
 
     layout = call.settings.layout
+    if call.lakes.several:
+        say(f"{call.at}:")
     print_summary(summary_of(layout, run))
     states = session_states.states_of(call.settings, run.dates, sessions.now())
     begun = [date for date, state in states.items() if state.kind is session_states.Kind.PARTIAL]

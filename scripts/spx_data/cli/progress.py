@@ -24,7 +24,7 @@ from spx_data.cli.output import print_words, say
 from spx_data.cli.progress_view import Picture, line
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
-from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Progress, Summary, Watcher
+from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Followed, Progress, Summary, Watcher
 from spx_data.store.layout import Layout
 from spx_data.text.words import count, counted, duration, few, size
 
@@ -41,19 +41,19 @@ Look = Callable[[], Progress | None]
 
 @contextmanager
 def progress_shown(
-    layout: Layout,
+    lakes: Mapping[str, Layout],
     run_name: str,
     *,
     stderr: bool = True,
     every: float | None = None,
     loggers: Sequence[logging.Logger] = (),
 ) -> Iterator[Shown]:
-    """Show the run of that name until the block ends; it may take its time to begin.
+    """Show the run of that name in *lakes*, by symbol, until the block ends; it may take its time to begin.
 
     In a terminal a picture stands at the bottom of the screen, and what *loggers* say there scrolls above
     it. Elsewhere there is a line *every* so many seconds (30 unless the environment says otherwise).
     """
-    shown = _open(_Looking(layout, run_name), stderr, every or _seconds(os.environ), loggers)
+    shown = _open(_Looking(lakes, run_name), stderr, every or _seconds(os.environ), loggers)
     # A process that is killed within the block must not leave a terminal without its cursor.
     atexit.register(shown.close)
     try:
@@ -64,37 +64,43 @@ def progress_shown(
 
 
 @contextmanager
-def accompanied(layout: Layout, run: Run, logger: logging.Logger) -> Iterator[None]:
-    """Show *run*, this process's own, in the block, unless its starter does so or it fills no date."""
-    if os.environ.get(QUIET_VARIABLE) or not run.dates:
+def accompanied(followed: Sequence[Followed], logger: logging.Logger) -> Iterator[None]:
+    """Show the run that is *followed*, this process's own, unless its starter does so or it fills no date."""
+    filling = {each.symbol: each.layout for each in followed if each.run.dates}
+    if os.environ.get(QUIET_VARIABLE) or not filling:
         yield
         return
-    with progress_shown(layout, run.name, loggers=[logger]):
+    with progress_shown(filling, followed[0].run.name, loggers=[logger]):
         yield
 
 
-def watch(layout: Layout) -> None:
-    """Show the run at work until it ends; where there is none, wait for one to begin."""
-    run = runs.current(layout)
+def watch(lakes: Mapping[str, Layout]) -> None:
+    """Show the run at work in *lakes*, by symbol, until it ends; where none is, wait for one to begin."""
+    run = _at_work(lakes)
     if run is None:
         say("no run in progress: waiting for one to begin (Ctrl-C ends this)")
     while run is None:
         time.sleep(_ALIVE_SECONDS)
-        run = runs.current(layout)
+        run = _at_work(lakes)
     while run is not None:
-        with progress_shown(layout, run.name, stderr=False):
+        with progress_shown(lakes, run.name, stderr=False):
             at_work: Run | None = run
             while at_work is not None and at_work.name == run.name:
                 time.sleep(_ALIVE_SECONDS)
-                at_work = runs.current(layout)
-        run = at_work or _next(layout, run)
+                at_work = _at_work(lakes)
+        run = at_work or _next(lakes, run)
 
 
-def _next(layout: Layout, run: Run) -> Run | None:
+def _at_work(lakes: Mapping[str, Layout]) -> Run | None:
+    """The run at work in the first of *lakes* that has one."""
+    return next(filter(None, map(runs.current, lakes.values())), None)
+
+
+def _next(lakes: Mapping[str, Layout], run: Run) -> Run | None:
     """The run that follows *run*, where one is to; it takes some seconds to begin."""
     deadline = time.monotonic() + _FOLLOWING_SECONDS
     while run.more and time.monotonic() < deadline:
-        if following := runs.current(layout):
+        if following := _at_work(lakes):
             return following
         time.sleep(_ALIVE_SECONDS)
     return None
@@ -144,19 +150,20 @@ def _open(look: Look, stderr: bool, seconds: float, loggers: Sequence[logging.Lo
 
 
 class _Looking:
-    """Looks at the run of a name, once it has begun."""
+    """Looks at the run of a name in each of *lakes*, once it has begun there."""
 
-    def __init__(self, layout: Layout, run_name: str) -> None:
-        self._layout, self._name = layout, run_name
+    def __init__(self, lakes: Mapping[str, Layout], run_name: str) -> None:
+        self._waited_for, self._name = dict(lakes), run_name
+        self._followed: list[Followed] = []
         self._watcher: Watcher | None = None
 
     def __call__(self) -> Progress | None:
-        if self._watcher is None:
-            run = runs.last(self._layout)
-            if run is None or run.name != self._name:
-                return None
-            self._watcher = Watcher(self._layout, run)
-        return self._watcher.look()
+        for symbol, layout in list(self._waited_for.items()):
+            run = runs.last(layout)
+            if run is not None and run.name == self._name:
+                self._followed.append(Followed(self._waited_for.pop(symbol), run, symbol))
+                self._watcher = Watcher(*self._followed)
+        return self._watcher.look() if self._watcher else None
 
 
 class Shown:

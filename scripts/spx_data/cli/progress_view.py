@@ -45,7 +45,7 @@ def line(progress: Progress | None) -> str:
 
 
 def _words(date: DateProgress) -> str:
-    parts = [date.date.isoformat(), date.stage]
+    parts = [date.name, date.stage]
     if date.listed is not None and date.stage != "list":
         parts.append(f"{date.done} of {date.listed} expirations")
     if date.current:
@@ -186,7 +186,7 @@ def _dates(dates: Sequence[DateProgress], width: int, bars: tuple[str, str]) -> 
     widest = max(map(len, figures))
     rows: list[Row] = [
         {
-            "date": date.date.isoformat(),
+            "date": date.name,
             "stage": date.stage,
             "expirations": date.listed
             and f"{_bar(date.done or 0, date.listed, _BAR_OF_A_DATE, bars)} {told:>{widest}}",

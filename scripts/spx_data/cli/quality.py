@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.lists import List, View, tell_of_a_missing_lake
+from spx_data.cli.lists import List, View, gathers, tell_of_a_missing_lake
 from spx_data.cli.metrics import Heading, show_over_time
-from spx_data.cli.output import Choice, console, print_csv, print_document
+from spx_data.cli.output import Choice, print_document, say
 from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.errors import DateValidationError
 from spx_data.market.dates import Dates
@@ -61,7 +61,9 @@ DAYS = List(
         Column("far", "stands out", rank=3, wraps=True, of=_far),
     ),
     empty="no judged dates",
+    order="-date",
 )
+CHECKS = List(())  # of one day, as CSV
 
 
 @click.command(short_help="Show what sealed days are worth, and why.")
@@ -116,8 +118,8 @@ def quality(
         replace(DAYS, fields=names), _rows(call, lines, every, chosen[-view.limit if view.limit else 0 :])
     )
     if view.is_table and chosen:
-        _print_totals([every[place] for place in chosen])
-        _print_habits(lines)
+        _tell_totals([every[place] for place in chosen], view)
+        _tell_habits(lines, view)
     ctx.exit(int(dates is not None and any(every[place].verdict == "fail" for place in chosen)))
 
 
@@ -134,10 +136,13 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
     _check_sealed(call, lines, date)
     found = day_report.of(settings, lines, every, date)
     if view.form == "json":
-        print_document(found)
+        if not gathers(found):
+            print_document(found)
     elif view.form == "csv":
-        print_csv(found["checks"], [])
+        view.show(CHECKS, found["checks"])
     else:
+        if call.several:
+            say(f"{call.at}:")
         print_report(found, settings.quality)
     return int(found["verdict"] == "fail")
 
@@ -182,22 +187,22 @@ def _row(day: Day, lost: Sequence[str], outliers: Sequence[Distance]) -> Row:
     }
 
 
-def _print_totals(found: Sequence[Day]) -> None:
+def _tell_totals(found: Sequence[Day], view: View) -> None:
     words = [
         f"{number:,} {verdict}"
         for verdict in VERDICTS
         if (number := sum(day.verdict == verdict for day in found))
     ]
     days = counted(len(found), "day")
-    console().print(f"{days}: {', '.join(words) or 'none with a score'}", markup=False, soft_wrap=True)
+    view.tell(f"{days}: {', '.join(words) or 'none with a score'}")
 
 
-def _print_habits(lines: Sequence[Summary]) -> None:
+def _tell_habits(lines: Sequence[Summary], view: View) -> None:
     """Print what the source does on all days: told once, and held against none of them."""
     from spx_data.status.quality import habits
 
     for habit in habits(lines).values():
-        console().print(f"notice: {habit}", style="cyan", markup=False, soft_wrap=True)
+        view.tell(f"notice: {habit}", "cyan")
 
 
 def _headings() -> list[Heading]:

@@ -57,28 +57,49 @@ def retry(
       spx-data retry 2024-06-03 --force
     """
     from spx_data.cli.filling import fill
-    from spx_data.lake.session_states import Kind
 
     call: Call = ctx.obj
     if sum([bool(dates), all_failed, last_n is not None]) != 1:
         raise click.UsageError("name dates, or give --all-failed, or --last-n N", ctx)
     if since_date and not all_failed:
         raise click.UsageError("--since-date goes with --all-failed", ctx)
-    chosen = _named(ctx, dates) if dates else _failed(call, since_date, last_n)
+    tried: dict[str, list[Summary]] = {}
+
+    def look() -> int:
+        chosen = _named(ctx, dates) if dates else _failed(call, since_date, last_n)
+        chosen, left = _without_parked(ctx, chosen, force=force, yes=yes)
+        if chosen:
+            _prepare(call, chosen)
+            tried[call.settings.product.symbol] = chosen
+        elif not left:
+            say("nothing to retry: no date has failed")
+        return left
+
+    code = call.in_each(look)
+    if tried:
+        due = [(symbol, line.date) for symbol, chosen in tried.items() for line in chosen]
+        code |= fill(call, due, cores, next(iter(call.lakes.values())).batch_size)
+    for symbol, chosen in tried.items():
+        with call.working_at(symbol):
+            if call.lakes.several:
+                say(f"{symbol}:")
+            _print_outcome(call, chosen)
+    ctx.exit(code)
+
+
+def _without_parked(
+    ctx: click.Context, chosen: list[Summary], *, force: bool, yes: bool
+) -> tuple[list[Summary], int]:
+    """Those of *chosen* that are to be tried, and 1 where parked ones are left out; may ask a person."""
+    from spx_data.lake.session_states import Kind
+
     parked = [line.date for line in chosen if line.state.kind is Kind.PARKED]
     if parked and not force:
         say(f"spx-data: {_are_parked(parked)}. --force retries them", err=True)
         chosen = [line for line in chosen if line.state.kind is not Kind.PARKED]
     elif parked and not yes:
         _confirm(ctx, parked)
-    if not chosen:
-        if not parked:
-            say("nothing to retry: no date has failed")
-        ctx.exit(int(bool(parked)))
-    _prepare(call, chosen)
-    code = fill(call, [line.date for line in chosen], cores, call.settings.batch_size)
-    _print_outcome(call, chosen)
-    ctx.exit(code or int(bool(parked) and not force))
+    return chosen, int(bool(parked) and not force)
 
 
 def _named(ctx: click.Context, dates: Dates) -> list[Summary]:

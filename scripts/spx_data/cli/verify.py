@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call, dates_argument
-from spx_data.cli.lists import List, View, tell_of_strangers
+from spx_data.cli.lists import List, View, in_each_lake, tell_of_strangers
 from spx_data.cli.output import Choice, Format, console, format_option, say
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted, size
@@ -36,6 +36,7 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
     "--workers", type=click.IntRange(min=1), help="Days checked in parallel; default: one per core."
 )
 @format_option()
+@in_each_lake
 @click.pass_context
 def verify(
     ctx: click.Context,

@@ -28,6 +28,7 @@ from spx_data.config.rulebook import (
     violations,
 )
 from spx_data.errors import ConfigurationValidationError, SpxDataError
+from spx_data.symbols import SECTION
 
 __all__ = [
     "ENVIRONMENT",
@@ -81,8 +82,29 @@ def merged(documents: Iterable[Document]) -> Document:
     """One document of several, each laid over those before it."""
     base: Document = {}
     for document in documents:
+        named = document.get(SECTION)
+        if isinstance(named, str | list):  # of those that there are, as `--config symbols=SPY` names them
+            document = {**document, SECTION: {}}
+            base[SECTION] = _chosen(base.get(SECTION), named)
         _overlay(base, document)
     return base
+
+
+def _chosen(sections: Any, named: str | list[Any]) -> Document:
+    """The sections of the symbols that were *named*, in their order.
+
+    Raises:
+        ConfigurationValidationError: there is none for one of them.
+    """
+    if not isinstance(sections, dict) or not sections:
+        cure = f"Begin one in your config: '{SECTION}: {{SPX: {{}}, SPY: {{}}}}'; or name no symbols"
+        raise invalid(SECTION, f"{named!r} is named, and the config has no section for symbols", cure)
+    names = [str(name).strip() for name in (named.split(",") if isinstance(named, str) else named)]
+    for name in names:
+        if name not in sections:
+            finding = f"{name!r} is none of this config's symbols"
+            raise invalid(SECTION, finding, f"They are {', '.join(map(str, sections))}")
+    return {name: sections[name] for name in names}
 
 
 def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Document:
@@ -195,11 +217,13 @@ def _spell_paths(document: Document) -> Iterator[ConfigurationValidationError]:
 
 def spell_dates(document: Document) -> None:
     """YAML reads 2024-01-02 as a date and 2024 as a number; inside the document dates are text."""
-    processing = document.get("processing")
-    if isinstance(processing, dict):
-        for key in ("start_date", "end_date"):
-            if isinstance(processing.get(key), dt.date):
-                processing[key] = processing[key].isoformat()
+    symbols = document.get(SECTION)
+    own = symbols.values() if isinstance(symbols, dict) else ()
+    for section in (document.get("processing"), *own):
+        if isinstance(section, dict):
+            for key in ("start_date", "end_date"):
+                if isinstance(section.get(key), dt.date):
+                    section[key] = section[key].isoformat()
     named = document.get("dates")
     if isinstance(named, dt.date | int):
         document["dates"] = str(named)

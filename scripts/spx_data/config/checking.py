@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from spx_data import config
+from spx_data import config, symbols
 from spx_data.config import reading, rulebook
 from spx_data.config.rulebook import Document
 from spx_data.config.table import value
@@ -62,11 +62,28 @@ def checked(
     """
     given = dict(overrides or {})
     try:
-        return config.resolve(config.merged([*map(_parsed, paths), given]), environment)
+        found = config.resolve(config.merged([*map(_parsed, paths), given]), environment)
+        _check_apart(found)
+        return found
     except SpxDataError:
         for fault in faults(paths, environment, given):
             raise fault.error from None
         raise
+
+
+def _check_apart(document: Document) -> None:
+    """Raise unless each symbol has directories of its own: by a link, two may have one."""
+    owners: dict[str, str] = {}
+    for symbol in document.get(symbols.SECTION) or ():
+        processing = symbols.document_of(document, symbol)["processing"]
+        for folder in {os.path.realpath(processing[key]) for key in symbols.FOLDERS}:
+            other = owners.setdefault(folder, symbol)
+            if other != symbol:
+                raise rulebook.invalid(
+                    f"{symbols.SECTION}.{symbol}",
+                    f"its directory is that of {other}: {folder}",
+                    "Take away the link that leads there: each symbol has a folder of its name",
+                )
 
 
 def checked_from(paths: Sequence[Path], start: dt.date) -> Document:
@@ -131,16 +148,16 @@ def place(
     overrides: Mapping[str, Any] | None = None,
 ) -> str:
     """Who said what *key* is, the last who did, with the line in a file; the last file where nobody did."""
-    names = key.split(".")[:2]
+    names = key.split(".")[: 3 if key.startswith(f"{symbols.SECTION}.") else 2]
     if variable := config.overriding(".".join(names), environment):
         return f"environment variable {variable}"
-    inside: Any = overrides or {}
+    named, inside = names, dict[str, Any](overrides or {})
     while names and isinstance(inside, Mapping) and names[0] in inside:
         inside, names = inside[names[0]], names[1:]
     if not names:
         return "--config"
     for path in reversed(list(texts)):
-        inner = [name for name in key.split(".")[:2] if not name.isdecimal()]  # an item stands with its list
+        inner = [name for name in named if not name.isdecimal()]  # an item stands with its list
         if line := _line_of(texts[path], inner):
             return f"{path} line {line}"
     return str([*config.base(), *texts][-1])

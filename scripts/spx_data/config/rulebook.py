@@ -19,6 +19,8 @@ from spx_data.errors import ConfigurationValidationError, DateValidationError, S
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.sources import catalogue
+from spx_data.symbols import SECTION as SYMBOLS
+from spx_data.symbols import SHARED, document_of
 from spx_data.text.printable import inside
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-START_DATE = "processing.start_date"  # the only key without a default
+START_DATE = "processing.start_date"  # the only key without a default that somebody must set
+# Sections that are no symbol's own: the terminal is one, and so is the way to what it says.
+_OF_ALL = ("thetadata", "processing", "database")
 
 _ADDRESS = "thetadata.base_url"
 _ACCOUNT = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
@@ -49,6 +53,14 @@ def schema() -> Mapping[str, Any]:
     # Which there are, the sources say: a new one is a folder there, and no line here.
     found["properties"]["thetadata"]["properties"]["api"]["enum"] = [catalogue.AUTO, *catalogue.every()]
     found["properties"]["processing"]["properties"]["records"]["enum"] = list(columns.KINDS)
+    own = found["properties"][SYMBOLS]["additionalProperties"]["properties"]
+    of_one = found["properties"]["processing"]["properties"]
+    own |= {name: rule for name, rule in of_one.items() if name not in SHARED}
+    own |= {
+        name: rule
+        for name, rule in found["properties"].items()
+        if "properties" in rule and name not in _OF_ALL
+    }
     return found
 
 
@@ -101,6 +113,10 @@ def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationVa
     for unknown in sorted(str(key) for key in set(found) - set(known)):
         sections = [] if where else [key.split(".")[0] for key, _ in rules() if key.endswith(f".{unknown}")]
         belongs = f"It belongs below '{sections[0]}:', indented by two blanks. " if sections else ""
+        if where.startswith(f"{SYMBOLS}.") and unknown in SHARED:
+            cure = "Leave it out: all share it, and each has a folder of its name, which may be a link"
+            yield invalid(f"{inside}{unknown}", "it is no symbol's own", cure)
+            continue
         near = difflib.get_close_matches(unknown, known, 1, _LIKE)
         meant = f"Did you mean {near[0]}? " if near else ""
         cure = f"{belongs or meant}Known here: {', '.join(known)}"
@@ -123,7 +139,37 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
             Dates.of(document["dates"])
         except DateValidationError as error:
             yield ("dates",), error
-    processing, terminal = document["processing"], document["thetadata"]
+    yield from _of_the_terminal(document["thetadata"])
+    named = document.get(SYMBOLS) or {}
+    for symbol in named:
+        for keys, wrong in _of_a_lake(document_of(document, symbol)):
+            yield (SYMBOLS, *keys), _of_the_symbol(wrong, symbol, named[symbol] or {})
+    if not named:
+        yield from _of_a_lake(document)
+
+
+def _of_the_symbol(wrong: SpxDataError, symbol: str, own: Mapping[str, Any]) -> SpxDataError:
+    """*wrong* as a mistake in the section of *symbol*, where that has the key."""
+    name = str(wrong.fields["what"]).removeprefix("processing.")
+    if name == "symbol":
+        return invalid(f"{SYMBOLS}.{symbol}", str(wrong.fields["reason"]), wrong.cure)
+    if name not in own:
+        return wrong
+    return invalid(f"{SYMBOLS}.{symbol}.{name}", str(wrong.fields["reason"]), wrong.cure)
+
+
+def _of_the_terminal(terminal: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+    if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
+        yield ("thetadata.base_url",), refused
+    known = catalogue.every().get(terminal["api"])
+    if known is not None and terminal["format"] not in known.formats:
+        keys = ("thetadata.format", "thetadata.api")
+        finding = f"API {known.api} has no {terminal['format']}"
+        yield keys, invalid(keys[0], finding, f"Use {' or '.join(known.formats)}")
+
+
+def _of_a_lake(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+    processing = document["processing"]
     start, end = processing.get("start_date"), processing["end_date"]
     if start is None:
         yield (
@@ -145,17 +191,10 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
         cure = "The session's window needs a start before its end"
         keys = ("processing.start_time", "processing.end_time")
         yield keys, invalid(keys[0], finding, cure)
-    if terminal["base_url"] and (refused := _refused_address(terminal["base_url"])):
-        yield ("thetadata.base_url",), refused
     yield from _about_products(document)
-    known = catalogue.every().get(terminal["api"])
-    if known is not None and terminal["format"] not in known.formats:
-        keys = ("thetadata.format", "thetadata.api")
-        finding = f"API {known.api} has no {terminal['format']}"
-        yield keys, invalid(keys[0], finding, f"Use {' or '.join(known.formats)}")
 
 
-def _about_products(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
+def _about_products(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], SpxDataError]]:
     """What is wrong with the products that a config tells, with its symbol, and with its roots."""
     own, processing = document["products"], document["processing"]
     for key, finding, cure in products.objections(own):
@@ -197,7 +236,7 @@ def invalid(what: str, reason: str, cure: str) -> ConfigurationValidationError:
 
 def mistyped(rule: Mapping[str, Any], found: Any) -> tuple[str, str]:
     """Why *found* is nothing for a key with that *rule*, and the cure."""
-    if rule.get("type") == "object":
+    if "object" in rule.get("type", ""):
         if found is None:
             return (
                 "nothing stands below it: its keys are comments, or not indented",

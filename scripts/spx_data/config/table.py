@@ -78,7 +78,7 @@ class Layers:
                 rule["description"],
                 type_of(rule),
                 rule.get("default"),
-                "default" not in rule,
+                key == rulebook.START_DATE,
             )
             for key, rule in rulebook.rules()
         ]

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 from spx_data.errors import SpxDataError
 from spx_data.jobs import ending
 from spx_data.lake import runs
-from spx_data.settings import Settings
+from spx_data.settings import Lakes, Settings, of_lake
 from spx_data.store import faults
 from spx_data.text import commands, printable
 
@@ -38,12 +38,46 @@ def environment(config: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def settings() -> Settings:
-    """The settings of the run that started this job.
+def settings(symbol: str) -> Settings:
+    """The settings, in the run that started this job, of the lake *symbol*; of which texts are from here on.
 
-    Ends the process where there is none: its scripts are started by the rules alone. From here on an error
+    Ends the process where there is no run: its scripts are started by the rules alone. From here on an error
     that nobody catches is told without what its text could do to a screen.
     """
+    document = _document()
+    if document.get("symbols"):
+        commands.about(symbol)
+    return of_lake(document, symbol)
+
+
+def lakes() -> Lakes:
+    """The settings of every lake in the run that started this job."""
+    return Lakes.of(_document())
+
+
+def in_each_lake(
+    work: Callable[[Settings], bool], *symbols: str, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Do *work* in each lake of the run that started this job, or in those of *symbols*, one after the other.
+
+    Where there are several, each begins with its symbol, which *say* tells, and one that fails stops no
+    other. Ends the process with status 1 where *work* says of one that all is not well, or there is an error:
+    its one line is said.
+    """
+    well, every = True, lakes()
+    for symbol in symbols or every:
+        if every.several:
+            commands.about(symbol)
+            say(f"{symbol}:")
+        try:
+            well &= work(every[symbol])
+        except SpxDataError as error:
+            printable.tell(f"spx-data: {commands.shown(str(error))}\n")
+            well = False
+    ending.end(not well)
+
+
+def _document() -> dict[str, Any]:
     printable.tell_uncaught()
     document = os.environ.get(SETTINGS_VARIABLE)
     if document is None:
@@ -51,7 +85,8 @@ def settings() -> Settings:
         sys.exit(f"spx-data: {commands.shown(said)}")
     if caller := os.environ.get(CALLER_VARIABLE):
         commands.called_by(*json.loads(caller))
-    return Settings.of(json.loads(document))
+    found: dict[str, Any] = json.loads(document)
+    return found
 
 
 @contextmanager
@@ -84,20 +119,6 @@ def logged() -> Iterator[None]:
     except Exception as error:
         told = faults.of(error)
         logging.error("%s", told if isinstance(told, SpxDataError) else traceback.format_exc())
-        ending.end(1)
-    ending.end(0)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """End the process with the block: with status 1 by an error of ours, of which one line says why.
-
-    For those that have no log. A block that has something else to say calls `ending.end`.
-    """
-    try:
-        yield
-    except SpxDataError as error:
-        printable.tell(f"spx-data: {commands.shown(str(error))}\n")
         ending.end(1)
     ending.end(0)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spx_data.errors import SpxDataError
-from spx_data.market import sessions
+from spx_data.market import columns, sessions
 from spx_data.market.sessions import Session, today
 from spx_data.settings import Settings
+from spx_data.sources import catalogue
 from spx_data.store import seals
 
 LONGEST_BREAK = dt.timedelta(14)  # no exchange is closed for longer
@@ -27,9 +28,19 @@ _NEIGHBOURS, _AHEAD = dt.timedelta(31), dt.timedelta(366)
 
 
 def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
-    """The sessions between the settings' start and end dates, in order; the last one may still be trading."""
+    """The sessions between the settings' start and end dates, in order; the last one may still be trading.
+
+    None is before what is asked for begins at the source.
+    """
     end = min(settings.end_date or today(moment), today(moment))
-    return known(settings, settings.start_date, end)
+    return known(settings, max(settings.start_date, begins(settings)), end)
+
+
+def begins(settings: Settings) -> dt.date:
+    """The first session of which the source is known to have what is asked for; else `FIRST`."""
+    if columns.GREEKS not in settings.records:
+        return FIRST
+    return settings.product.greeks_since.get(catalogue.folder(settings.terminal.api), FIRST)
 
 
 def known(settings: Settings, start: dt.date, end: dt.date) -> list[Session]:

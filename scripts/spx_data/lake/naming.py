@@ -12,7 +12,6 @@ from spx_data.market import sessions
 from spx_data.market.dates import Dates
 from spx_data.market.sessions import Session
 from spx_data.settings import Settings
-from spx_data.sources import catalogue
 
 _DAY = dt.timedelta(1)
 _WEEKEND = {5: "a Saturday", 6: "a Sunday"}
@@ -50,7 +49,7 @@ def named(settings: Settings, dates: Dates, moment: dt.datetime) -> list[dt.date
 
 def refusals(settings: Settings, dates: Sequence[dt.date], moment: dt.datetime) -> dict[dt.date, Refusal]:
     """Why those of *dates* cannot be had at *moment* that cannot."""
-    within = [date for date in dates if _greeks_since(settings) <= date <= sessions.today(moment)]
+    within = [date for date in dates if calendar.begins(settings) <= date <= sessions.today(moment)]
     known = calendar.known(settings, min(within), max(within)) if within else []
     by_date = {session.date: session for session in known}
     found = {date: _refusal(settings, date, by_date.get(date), moment) for date in dates}
@@ -71,7 +70,7 @@ def _refusal(
 ) -> Refusal | None:
     if date > sessions.today(moment):
         return Refusal("future", "in the future", _last_finished(settings, moment))
-    if date < (since := _greeks_since(settings)):
+    if date < (since := calendar.begins(settings)):
         reason = f"before {since}, when greeks of {settings.product.title} begin"
         return Refusal("before-greeks", reason, f"Name {since} or later")
     if session is None:
@@ -84,11 +83,6 @@ def _refusal(
         reason = f"not settled yet: it trades until {closes:%H:%M} New York time"
         return Refusal("trading", reason, _last_finished(settings, moment))
     return None
-
-
-def _greeks_since(settings: Settings) -> dt.date:
-    """The first session with greeks of the source that is likely asked."""
-    return settings.product.greeks_since.get(catalogue.folder(settings.terminal.api), calendar.FIRST)
 
 
 def _is_finished(settings: Settings, session: Session, moment: dt.datetime) -> bool:

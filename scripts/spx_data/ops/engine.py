@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from spx_data.errors import ConfigurationValidationError, RunFailedError, SpxDat
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
 from spx_data.ops.progress import QUIET_VARIABLE
-from spx_data.settings import Settings
+from spx_data.settings import Lakes
 from spx_data.store import files, journal, locks, reads
 from spx_data.store.layout import Layout
 from spx_data.store.names import SNAKEMAKE_LOCKS
@@ -86,14 +86,14 @@ class Started:
 
 
 def start(
-    settings: Settings,
+    lakes: Lakes,
     configfiles: Sequence[Path],
-    dates: Sequence[dt.date],
+    dates: Sequence[tuple[str, dt.date]],
     cores: int,
     *,
     more: bool = False,
 ) -> Started:
-    """Start Snakemake on *dates* with the settings of *configfiles*; what it says goes into a log.
+    """Start Snakemake on *dates*, each with its symbol, by *configfiles*; what it says goes into a log.
 
     *dates* are all inside of the settings' range, or all outside: these Snakemake does when it is given their
     files. *more* says that another such run follows. It is in a session of its own: Ctrl-C at the terminal
@@ -104,13 +104,17 @@ def start(
     """
     shipped.check_extra("fill")
     name = journal.new_run()
-    log = settings.layout.run_log(name)
+    layout = lakes[dates[0][0]].layout
+    log = layout.run_log(name)
     command = [*_snakemake(configfiles), "--cores", str(cores)]
-    if all(settings.covers(date) for date in dates):
-        command += ["--config", f"dates={','.join(date.isoformat() for date in dates)}"]
+    chosen = [f"symbols={','.join(dict.fromkeys(symbol for symbol, _ in dates))}"] * lakes.several
+    if all(lakes[symbol].covers(date) for symbol, date in dates):
+        named = dict.fromkeys(date.isoformat() for _, date in dates)
+        command += ["--config", f"dates={','.join(named)}", *chosen]
     else:
-        command += ["--until", *(str(settings.layout.parquet(date)) for date in dates)]
-    aside = cache_aside(settings.layout)
+        command += ["--until", *(str(lakes[symbol].layout.parquet(date)) for symbol, date in dates)]
+        command += ["--config", *chosen] * lakes.several
+    aside = cache_aside(layout)
     with files.output(log) as descriptor:
         process = subprocess.Popen(
             command,
@@ -128,6 +132,11 @@ def start(
 def _snakemake(configfiles: Sequence[Path]) -> list[str]:
     program = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped.SNAKEFILE)]
     return [*program, "--configfile", *map(str, configfiles)]
+
+
+def current(layouts: Iterable[Layout]) -> list[tuple[Layout, Run]]:
+    """The run at work in each of the lakes that have one; one call of Snakemake may be that of several."""
+    return [(layout, run) for layout in layouts if (run := runs.current(layout))]
 
 
 def ask_to_stop(layout: Layout, run: Run) -> None:
@@ -257,14 +266,14 @@ def called_from(folder: Path) -> list[int]:
 # The lock that a killed run leaves behind ---------------------------------------------------------------
 
 
-def take_stale_lock(layout: Layout) -> None:
-    """Take away the lock that a killed run left in this folder, if nobody is there for whom it may be.
+def take_stale_lock(layouts: Sequence[Layout]) -> None:
+    """Take away the lock that a killed run of these lakes left in this folder, if nobody may be there for it.
 
     Snakemake takes its lock away however a run ends, but cannot when it is killed or the power goes; it keeps
     every next run out until somebody does.
     """
     left = list(_lock_files())
-    if left and not locks.is_held(layout.run_lock) and not _users_of_the_lock(layout):
+    if left and not any(locks.is_held(each.run_lock) or _users_of_the_lock(each) for each in layouts):
         for path in left:
             files.remove(path)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,8 +43,10 @@ def check_installed() -> None:
     shipped.check_extra("report")
 
 
-def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
-    """Write the dashboard of the lake at *moment*; returns where it is.
+def write_dashboard(
+    settings: Settings, moment: dt.datetime, beside: Mapping[str, Settings] | None = None
+) -> Path:
+    """Write the dashboard of the lake at *moment*, which leads to those *beside* it; returns where it is.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
@@ -52,10 +54,24 @@ def write_dashboard(settings: Settings, moment: dt.datetime) -> Path:
         PermissionDeniedError, InsufficientDiskSpaceError: it cannot be written.
     """
     check_installed()
-    from spx_data.report import dashboard, page
+    from spx_data.report import dashboard, page, symbols
 
     target = settings.layout.dashboard
-    files.write_text(target, page.html(dashboard.page(settings, moment)))
+    switch = symbols.switch(beside or {}, settings.product.symbol)
+    files.write_text(target, page.html(dashboard.page(settings, moment, switch=switch)))
+    return target
+
+
+def write_symbols(lakes: Mapping[str, Settings], moment: dt.datetime) -> Path:
+    """Write the page of all *lakes*, by symbol, at *moment*; returns where it is.
+
+    Raises like `write_dashboard`.
+    """
+    check_installed()
+    from spx_data.report import page, symbols
+
+    target = next(iter(lakes.values())).layout.symbols_page
+    files.write_text(target, page.html(symbols.page(lakes, moment)))
     return target
 
 
@@ -112,8 +128,12 @@ def named_dates(layout: Layout, within: Dates | None) -> list[dt.date]:
     return found
 
 
-def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
+def after_a_run(
+    settings: Settings, moment: dt.datetime, beside: Mapping[str, Settings] | None = None
+) -> Path | None:
     """Write the newest days' pages and the dashboard where the settings ask for it; returns where that is.
+
+    Of several lakes, the page of all is written with each that is *beside* the others.
 
     Whatever goes wrong is a warning: no run fails for a page.
     """
@@ -123,7 +143,9 @@ def after_a_run(settings: Settings, moment: dt.datetime) -> Path | None:
         for made in write_days(settings, moment, kept.newest_stale(settings)):
             if made.error:
                 _log.warning("no page of %s: %s", made.date, _told(made.error))
-        return write_dashboard(settings, moment)
+        if beside:
+            write_symbols(beside, moment)
+        return write_dashboard(settings, moment, beside)
     except Exception as error:  # the run has done its work, whatever becomes of its pages
         _log.warning("the dashboard is not that of this run: %s", _told(error))
         return None

@@ -92,6 +92,14 @@ class Section(Generic[V]):
 
 
 @dataclass(frozen=True)
+class Switch:
+    """Another page of the same kind, of another symbol; the one that is looked at has no *href*."""
+
+    name: str
+    href: str | None
+
+
+@dataclass(frozen=True)
 class Page(Generic[V]):
     """A page: its *sections* are made of the *view*, *styles* and *scripts* are assets of its own."""
 
@@ -107,6 +115,7 @@ class Page(Generic[V]):
     refresh_seconds: int | None = None  # how often a page that is served loads itself anew
     rules: str = ""  # those that its days were judged by (`kept.rules`)
     notice: str = ""  # what is to be known before anything else
+    switch: Sequence[Switch] = ()  # to the pages of other symbols
 
     @property
     def contents(self) -> Iterator[tuple[Section[V], Content]]:

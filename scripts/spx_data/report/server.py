@@ -35,7 +35,7 @@ from spx_data.errors import (
 )
 from spx_data.lake import runs
 from spx_data.market import sessions
-from spx_data.report import absent, dashboard, kept, page
+from spx_data.report import absent, dashboard, kept, page, symbols
 from spx_data.report.visitors import Visitors
 from spx_data.settings import Settings
 from spx_data.store import files, limits, reads, seals
@@ -47,6 +47,7 @@ _PAUSE_SECONDS, _GLANCE_SECONDS = 0.1, 0.002
 _SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _DAY = re.compile(r"/days/([0-9]{4}-[0-9]{2}-[0-9]{2})\.html")
+_OF_A_SYMBOL = re.compile(r"/([A-Z]{1,6})/report(/.*)")
 _LINK = re.compile(r"\.\./dashboard\.html#([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 
@@ -92,8 +93,14 @@ class Pages:
     where they can be used; otherwise the dashboard says why not.
     """
 
-    def __init__(self, settings: Settings, refresh: int, watch: Watch | None = None) -> None:
-        self._settings, self._refresh = settings, refresh
+    def __init__(
+        self,
+        settings: Settings,
+        refresh: int,
+        watch: Watch | None = None,
+        switch: Sequence[page.Switch] = (),
+    ) -> None:
+        self._settings, self._refresh, self._switch = settings, refresh, switch
         self._watch = watch or Watch()
         self._read, self._trouble = self._watch.state, ""
         self._making = threading.Lock()
@@ -146,7 +153,7 @@ class Pages:
             if time.monotonic() - self._made_at >= _KEPT_SECONDS:
                 layout = self._settings.layout
                 seconds = min(self._refresh, _AT_WORK_SECONDS) if runs.current(layout) else self._refresh
-                found = dashboard.page(self._settings, sessions.now(), live=True)
+                found = dashboard.page(self._settings, sessions.now(), live=True, switch=self._switch)
                 self._dashboard = page.html(replace(found, refresh_seconds=seconds, notice=self._trouble))
                 self._made_at = time.monotonic()
             return self._dashboard
@@ -172,6 +179,40 @@ class Pages:
             return _LINK.sub(r"\1.html", text)  # made when somebody asks for it
 
 
+class PagesOfAll:
+    """The pages of several lakes, each where its files stand beside the page of all: `/SPY/report/…`."""
+
+    def __init__(self, lakes: Mapping[str, Settings], refresh: int, watches: Mapping[str, Watch]) -> None:
+        self._lakes = lakes
+        self._own = {
+            symbol: Pages(settings, refresh, watches.get(symbol), symbols.switch(lakes, symbol))
+            for symbol, settings in lakes.items()
+        }
+        self._making, self._refresh = threading.Lock(), refresh
+        self._text, self._made_at = "", -_KEPT_SECONDS
+
+    def reply(self, target: str) -> Reply:
+        """What is answered to a request for *target*."""
+        path = target.partition("?")[0]
+        if path in {"/", f"/report/{next(iter(self._lakes.values())).layout.symbols_page.name}"}:
+            try:
+                return Reply(self._all())
+            except SpxDataError as error:
+                return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error), Refresh=str(self._refresh))
+        named = _OF_A_SYMBOL.fullmatch(path)
+        if named and (pages := self._own.get(named[1])):
+            return pages.reply(named[2])
+        return _refusal(HTTPStatus.NOT_FOUND, "There is no such page. / is the page of all symbols.")
+
+    def _all(self) -> str:
+        with self._making:
+            if time.monotonic() - self._made_at >= _KEPT_SECONDS:
+                found = symbols.page(self._lakes, sessions.now())
+                self._text = page.html(replace(found, refresh_seconds=self._refresh))
+                self._made_at = time.monotonic()
+            return self._text
+
+
 class Server(ThreadingHTTPServer):
     """Serves *pages* at *host* and *port*; port 0 is any that is free, and `server_port` says which.
 
@@ -182,7 +223,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True  # a page that is being made keeps nobody from ending the server
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, pages: Pages) -> None:
+    def __init__(self, host: str, port: int, pages: Pages | PagesOfAll) -> None:
         self.pages, self._host, self.visitors = pages, host, Visitors()
         # An address with colons is one of IPv6; a name is looked up as IPv4, which every machine has.
         self.address_family = AF_INET6 if ":" in host else AF_INET

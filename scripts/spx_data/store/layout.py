@@ -248,6 +248,11 @@ class Layout:
         """The page that shows the lake."""
         return self.data / "report" / "dashboard.html"
 
+    @property
+    def symbols_page(self) -> Path:
+        """The page of all symbols, of a lake beside those of others."""
+        return self.data.parent / "report" / "symbols.html"
+
     def day_page(self, date: dt.date) -> Path:
         """The page that shows *date*."""
         return self.data / "report" / "days" / f"{date.isoformat()}.html"
@@ -292,10 +297,14 @@ class Layout:
         bases = sorted((self.output, self.temp, self.data), key=lambda base: -len(os.path.realpath(base)))
         return [(base, root(base)) for base in bases for root in (os.path.abspath, os.path.realpath)]
 
+    def is_spelled(self, name: str) -> bool:
+        """Whether *name* is a path into this lake as the rules spell it, as all of a run's own are."""
+        return ".." not in name and name.startswith(tuple(f"{base}/" for base in (self.output, self.temp)))
+
     def spelled(self, name: str) -> str:
         """*name* as the rules spell it, where it is a path into this lake in any spelling; else as it is."""
-        if ".." not in name and name.startswith(tuple(f"{base}/" for base in (self.output, self.temp))):
-            return name  # as in all of a run's own thousands
+        if self.is_spelled(name):
+            return name
         folder, leaf = os.path.split(os.path.abspath(name))  # noqa: PTH100  # it takes `..` away
         for found in (folder, os.path.realpath(folder)):
             for base, root in self._roots:

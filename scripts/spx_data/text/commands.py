@@ -32,6 +32,8 @@ PROGRAMS = (
 # A command with its mark, in a text.
 MARKED = re.compile(rf"`((?:{'|'.join(PROGRAMS)})(?: [^`\n]+)?)`")
 _CALL = re.compile(r"(spx-data|snakemake)(?= |$)(?! --configfile)(.*)")
+# What is about no lake, or has its symbol already.
+_OF_NO_LAKE = re.compile(r" (?:--symbol|config|init|help|completion|version|serve|--version)\b|.* symbols=")
 # Programs that the environment of this project has, and the PATH of a shell perhaps not.
 _INSTALLED = ("spx-data", "snakemake", "pip")
 # Commands that work in any folder, or must not be followed by another one's.
@@ -52,6 +54,7 @@ class Caller(NamedTuple):
     configfiles: tuple[str, ...] = ()  # laid over the project's own
     folder: str = ""  # the project's, where the person stands in another one
     snakefile: str = ""  # where Snakemake does not find it by itself
+    symbol: str = ""  # whose lake the text is about, of several
 
 
 class _Here:
@@ -61,10 +64,23 @@ class _Here:
 
 
 def called_by(
-    configfiles: Sequence[str | os.PathLike[str]], folder: Path | None = None, snakefile: Path | None = None
+    configfiles: Sequence[str | os.PathLike[str]],
+    folder: Path | None = None,
+    snakefile: Path | None = None,
+    symbol: str = "",
 ) -> None:
     """Show commands, from now on and in this process, as `Caller` with these things types them."""
-    _Here.caller = Caller(tuple(map(str, configfiles)), str(folder or ""), str(snakefile or ""))
+    _Here.caller = Caller(tuple(map(str, configfiles)), str(folder or ""), str(snakefile or ""), symbol)
+
+
+def about(symbol: str) -> None:
+    """Show commands, from now on and in this process, as they act on the lake of *symbol*, if any."""
+    _Here.caller = _Here.caller._replace(symbol=symbol)
+
+
+def of_symbol(text: str, symbol: str) -> str:
+    """The marked *text* with commands that act on the lake of *symbol*, whoever shows it."""
+    return MARKED.sub(lambda marked: f"`{_with_symbol(marked[1], symbol)}`", text)
 
 
 def caller() -> Caller:
@@ -145,10 +161,23 @@ def read_back(text: str) -> str:
 def _typed(command: str, caller: Caller) -> str:
     """*command* as *caller* types it."""
     program, _, _ = command.partition(" ")
-    found = _with_options(command, caller)
+    found = _with_options(_with_symbol(command, caller.symbol), caller)
     elsewhere = bool(caller.folder) and program not in _ANYWHERE
     found = typed_program(program, anywhere=elsewhere) + found.removeprefix(program)
     return f"cd {quoted(caller.folder)} && {found}" if elsewhere else found
+
+
+def _with_symbol(command: str, symbol: str) -> str:
+    """*command* for one *symbol*, where it is about a lake and names none."""
+    call = _CALL.fullmatch(command)
+    if not symbol or call is None or _OF_NO_LAKE.match(call[2]):
+        return command
+    program, rest = call.groups()
+    if program == "spx-data":
+        return f"{program} --symbol {symbol}{rest}"
+    if " --config " in rest:
+        return command.replace(" --config ", f" --config symbols={symbol} ", 1)
+    return f"{command} --config symbols={symbol}"
 
 
 def _with_options(command: str, caller: Caller) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 from tests.sealed_days import fail, judged, record, seal
 
 from spx_data import config
-from spx_data.cli import commands, configuration, gaps, listing, metrics, overview, quality
+from spx_data.cli import commands, configuration, gaps, health, listing, metrics, quality
 from spx_data.cli.screen import SafeConsole, Table
 from spx_data.cli.table import Column, laid_out
 from spx_data.settings import Settings
@@ -40,7 +40,7 @@ LISTS = {
     "quality": (quality.DAYS, ("quality",)),
     "quality by month": (metrics._periods(quality._headings(), "month", ""), ("quality", "--by", "month")),
     "gaps": (gaps.GAPS, ("gaps", "--all")),
-    "health": (overview.CHECKS, ("health",)),
+    "health": (health.CHECKS, ("health",)),
     "config get": (configuration.SETTINGS, ("config", "get")),
     "config history": (configuration.CHANGES, ("config", "history")),
 }

@@ -19,7 +19,7 @@ from spx_data.cli.progress import accompanied, progress_shown, watch
 from spx_data.errors import SpxDataError
 from spx_data.lake import runs
 from spx_data.lake.runs import Run
-from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Watcher, summary_of
+from spx_data.ops.progress import INTERVAL_VARIABLE, QUIET_VARIABLE, Followed, Watcher, summary_of
 from spx_data.store import files, journal, locks
 from spx_data.store.journal import Journal
 
@@ -45,7 +45,7 @@ def as_run(monkeypatch):
 
 def test_a_watcher_follows_a_date_from_its_listing_to_its_seal(terminals, day, as_run):
     date, run = day(terminals["v3"], keep_ndjson=False), as_run("one", DAY, NEXT_DAY)
-    watcher = Watcher(date.layout, run)
+    watcher = Watcher(Followed(date.layout, run))
     before = watcher.look()
 
     date.fetch()
@@ -66,14 +66,14 @@ def test_a_watcher_follows_a_date_from_its_listing_to_its_seal(terminals, day, a
 
 def test_who_comes_late_sees_the_same(terminals, day, as_run):
     date, run = day(terminals["v3"], keep_ndjson=False), as_run("one")
-    early = Watcher(date.layout, run)
+    early = Watcher(Followed(date.layout, run))
     early.look()
     date.fetch()
     early.look()
     date.download()
     date.merge()
 
-    seen, late = early.look(), Watcher(date.layout, run).look()
+    seen, late = early.look(), Watcher(Followed(date.layout, run)).look()
 
     assert late.expirations_known > 0
     for name in ("done", "expirations_done", "expirations_known", "rows", "bytes", "requests"):
@@ -96,7 +96,7 @@ def test_a_resumed_date_goes_on_where_the_last_run_stopped(terminals, day, as_ru
     second = as_run("second")
     Journal(date.layout.journal(DAY), "download").record(journal.STARTED)
 
-    now = Watcher(date.layout, second).look()
+    now = Watcher(Followed(date.layout, second)).look()
 
     (at_work,) = now.at_work
     chains = date.listing()["chains"]
@@ -107,7 +107,7 @@ def test_a_resumed_date_goes_on_where_the_last_run_stopped(terminals, day, as_ru
     assert (now.rows, now.speed.records, now.requests, now.eta) == (0, 0, 0, None)
 
     date.download()
-    after = Watcher(date.layout, second).look()
+    after = Watcher(Followed(date.layout, second)).look()
 
     assert after.expirations_done == len(chains)
     assert after.rows == sum(event["rows"] for event in date.events("staged") if event["run"] == "second")
@@ -120,7 +120,7 @@ def test_checkpoints_of_other_settings_are_not_done(terminals, day, as_run):
     listing = date.listing()
     files.write_json(date.layout.listing(DAY), listing | {"dataset": listing["dataset"] | {"interval": "5m"}})
 
-    now = Watcher(date.layout, run).look()
+    now = Watcher(Followed(date.layout, run)).look()
 
     assert (now.expirations_done, now.expirations_known) == (0, len(listing["chains"]))
 
@@ -131,7 +131,7 @@ def test_a_torn_last_line_waits_until_it_is_whole(lake, as_run):
     Journal(path, "list").record(journal.STARTED)
     whole = path.read_bytes()
     path.write_bytes(whole[:20])
-    watcher = Watcher(layout, run)
+    watcher = Watcher(Followed(layout, run))
 
     torn = watcher.look()
     path.write_bytes(whole)
@@ -145,7 +145,7 @@ def test_a_journal_that_begins_anew_is_read_from_its_beginning(lake, as_run):
     path, log = layout.journal(DAY), Journal(layout.journal(DAY), "list")
     for _ in range(5):
         log.record(journal.REQUEST, status=200)
-    watcher = Watcher(layout, run)
+    watcher = Watcher(Followed(layout, run))
     watcher.look()
     path.write_bytes(b"")
 
@@ -159,7 +159,7 @@ def test_a_damaged_listing_only_hides_what_it_says(lake, as_run):
     Journal(layout.journal(DAY), "download").record(journal.STARTED)
     files.write_text(layout.listing(DAY), '{"chains": [')
 
-    (at_work,) = Watcher(layout, run).look().at_work
+    (at_work,) = Watcher(Followed(layout, run)).look().at_work
 
     assert (at_work.stage, at_work.listed, at_work.current) == ("download", None, None)
 
@@ -188,11 +188,11 @@ def test_the_summary_names_what_failed_and_its_cure(simulated, day, as_run):
 def test_the_memory_is_that_of_the_runs_own_processes(lake, as_run):
     layout = lake().layout
     run = as_run("memory-of-one", layout=layout)
-    assert Watcher(layout, run).look().memory is None
+    assert Watcher(Followed(layout, run)).look().memory is None
 
     held = locks.hold(layout.run_lock)
     try:
-        memory = Watcher(layout, run).look().memory
+        memory = Watcher(Followed(layout, run)).look().memory
     finally:
         os.close(held)
 
@@ -231,7 +231,7 @@ def told(capsys):
 def test_a_pipe_gets_a_line_now_and_then(lake, as_run, capsys, told):
     layout = lake().layout
 
-    with progress_shown(layout, "one", every=0.05) as shown:
+    with progress_shown({"": layout}, "one", every=0.05) as shown:
         told("starting\n")
         as_run("one", layout=layout)
         Journal(layout.journal(DAY), "list").record(journal.STARTED)
@@ -254,7 +254,7 @@ def test_a_pipe_gets_a_line_now_and_then(lake, as_run, capsys, told):
 def test_the_first_line_comes_after_the_interval(lake, capsys, monkeypatch):
     monkeypatch.setenv(INTERVAL_VARIABLE, "10")
 
-    with progress_shown(lake().layout, "one", stderr=False):
+    with progress_shown({"": lake().layout}, "one", stderr=False):
         time.sleep(0.2)
 
     assert capsys.readouterr() == ("", "")
@@ -276,7 +276,7 @@ def test_a_display_that_fails_ends_and_the_work_goes_on(lake, as_run, capsys, mo
 
     monkeypatch.setattr(Watcher, "look", look)
 
-    with progress_shown(layout, "one", every=0.02):
+    with progress_shown({"": layout}, "one", every=0.02):
         wait_for(lambda: looks)
         time.sleep(0.2)
 
@@ -290,7 +290,7 @@ def test_who_shows_a_run_tells_it_to_be_quiet(lake, as_run, capsys, monkeypatch)
     monkeypatch.setenv(INTERVAL_VARIABLE, "0.02")
     monkeypatch.setenv(QUIET_VARIABLE, "1")
 
-    with accompanied(layout, run, logging.getLogger("nobody")):
+    with accompanied([Followed(layout, run)], logging.getLogger("nobody")):
         time.sleep(0.1)
 
     assert capsys.readouterr() == ("", "")
@@ -303,10 +303,10 @@ def test_a_run_that_fills_no_date_is_not_accompanied_and_any_other_is(
     monkeypatch.setenv(INTERVAL_VARIABLE, "0.05")
     nothing = Run("none", os.getpid(), dt.datetime.now(dt.UTC), "/lake", "snakemake recheck", ())
 
-    with accompanied(layout, nothing, logging.getLogger("nobody")):
+    with accompanied([Followed(layout, nothing)], logging.getLogger("nobody")):
         time.sleep(0.15)
     assert capsys.readouterr() == ("", "")
-    with accompanied(layout, as_run("one", layout=layout), logging.getLogger("nobody")):
+    with accompanied([Followed(layout, as_run("one", layout=layout))], logging.getLogger("nobody")):
         assert told("dates 0 of 1 done")
 
 
@@ -344,7 +344,7 @@ def test_messages_of_loggers_scroll_above_the_picture_and_their_handlers_are_put
     logger, handler = logging.Logger("snakemake"), logging.StreamHandler(tty)
     logger.addHandler(handler)
 
-    with progress_shown(layout, "one", loggers=[logger]) as shown:
+    with progress_shown({"": layout}, "one", loggers=[logger]) as shown:
         redirected = handler.stream
         wait_for(lambda: "2024-01-02" in tty.getvalue())
         logger.warning("Finished jobid: 1")
@@ -368,7 +368,7 @@ def test_a_picture_that_cannot_be_drawn_ends_and_puts_everything_back(lake, as_r
     logger.addHandler(handler)
     monkeypatch.setattr(Watcher, "look", lambda _: 1 / 0)
 
-    with progress_shown(layout, "one", loggers=[logger]):
+    with progress_shown({"": layout}, "one", loggers=[logger]):
         wait_for(lambda: handler.stream is tty)
         logger.warning("the run goes on")
 
@@ -385,7 +385,7 @@ def test_where_no_picture_can_be_opened_words_are_still_said(lake, terminal, mon
 
     monkeypatch.setattr(display, "Picturing", no_picture)
 
-    with progress_shown(lake().layout, "one") as shown:
+    with progress_shown({"": lake().layout}, "one") as shown:
         shown.say("started")
         shown.note("stopping")
 
@@ -402,7 +402,7 @@ def test_watching_ends_with_the_run(lake, as_run, capsys, monkeypatch):
     held = locks.hold(layout.run_lock)
     threading.Timer(2, os.close, [held]).start()
 
-    watch(layout)
+    watch({"": layout})
 
     assert "dates 0 of 1 done" in capsys.readouterr().out
     assert runs.current(layout) is None
@@ -418,7 +418,7 @@ def test_where_no_run_is_at_work_the_next_one_is_waited_for(lake, as_run, capsys
         threading.Timer(2, os.close, held).start()
 
     threading.Timer(1, begin).start()
-    watch(layout)
+    watch({"": layout})
 
     first, *others = capsys.readouterr().out.splitlines()
     assert first.startswith("no run in progress: waiting for one to begin")

@@ -141,7 +141,7 @@ def test_a_log_shows_it_with_the_traceback():
         "output.make_safe(); raise ValueError(TEXT)",
         "output.make_safe(); logging.getLogger('spx_data').warning('%s', TEXT)",
         "process.logged().__enter__(); logging.error('%s', TEXT)",
-        "process.settings(); raise ValueError(TEXT)",
+        "process.settings('SPX'); raise ValueError(TEXT)",
     ],
 )
 def test_what_a_process_says_last_shows_it(code, lake):

@@ -53,7 +53,7 @@ def test_the_file_and_the_schema_have_the_same_keys():
     in_file = {(section, key) for section, keys in DEFAULTS.items() if keys for key in keys}
 
     assert in_file | {("processing", "start_date")} == set(keys_of(SCHEMA))
-    assert set(DEFAULTS) == set(SCHEMA["properties"])
+    assert set(DEFAULTS) | {"symbols"} == set(SCHEMA["properties"])
     assert DEFAULTS["dates"] is SCHEMA["properties"]["dates"]["default"] is None
 
 
@@ -422,6 +422,7 @@ def test_rules_name_every_key_once():
     assert [key for key, _ in rulebook.rules()] == [
         *(".".join(pair) for pair in keys_of(SCHEMA)),
         "products",
+        "symbols",
         "dates",
     ]
 

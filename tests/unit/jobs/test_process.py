@@ -76,13 +76,16 @@ def test_settings_travel_from_the_workflow_to_its_jobs(lake, monkeypatch):
     for name, text in process.environment(settings.document).items():
         monkeypatch.setenv(name, text)
 
-    assert process.settings() == settings
+    assert process.settings("SPX") == settings
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
 def test_a_script_started_by_hand_says_who_starts_it(script):
     done = subprocess.run(
-        [sys.executable, script, "2024-01-02"], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        [sys.executable, script, "SPX", "2024-01-02"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
 
     assert done.returncode == 1
@@ -98,7 +101,7 @@ def test_a_job_shows_commands_as_the_caller_of_its_run_types_them(monkeypatch):
     for name, value in handed.items():
         monkeypatch.setenv(name, value)
 
-    process.settings()
+    process.settings("SPX")
 
     assert commands.shown("`spx-data gaps`") == "cd /lakes && spx-data --configfile a.yaml gaps"
     commands.called_by([])

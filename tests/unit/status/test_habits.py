@@ -11,6 +11,7 @@ from tests.sealed_days import LISTED, judged, seal
 from spx_data import status
 from spx_data.cli import listing, overview, quality_report
 from spx_data.cli import quality as cli_quality
+from spx_data.cli.lists import View
 from spx_data.ops.health import Level, Scene, alerts, look_at
 from spx_data.status import day_report, quality
 from spx_data.status.quality import beyond
@@ -159,7 +160,7 @@ def test_the_quality_of_days_and_of_one_day_name_it(settings, capsys):
     lines = status.summaries(settings, MOMENT)
     found = day_report.of(settings, lines, quality.days(lines, settings.quality), DAYS[0])
 
-    cli_quality._print_habits(lines)
+    cli_quality._tell_habits(lines, View())
     days = capsys.readouterr().out
     quality_report._checks(found, Console(width=200))
     one = capsys.readouterr().out

@@ -117,6 +117,29 @@ def test_commands_name_the_folder_and_the_workflow_where_the_call_named_them(tex
 PLAIN = st.text("ab, .;-/é", max_size=30)
 
 
+@pytest.mark.parametrize(
+    "text, typed",
+    [
+        ("`spx-data retry 2024-01-05`", "spx-data --configfile a.yaml --symbol SPY retry 2024-01-05"),
+        ("`spx-data --symbol QQQ gaps`", "spx-data --configfile a.yaml --symbol QQQ gaps"),
+        ("`spx-data config set a.b 1`", "spx-data --configfile a.yaml config set a.b 1"),
+        ("`snakemake --cores 4`", "snakemake --configfile a.yaml --cores 4 --config symbols=SPY"),
+        (
+            "`snakemake --cores 4 verify --config dates=2024`",
+            "snakemake --configfile a.yaml --cores 4 verify --config symbols=SPY dates=2024",
+        ),
+        ("`ls -l`", "ls -l"),
+    ],
+)
+def test_commands_about_one_of_several_lakes_name_its_symbol(text, typed):
+    caller = commands.Caller(("a.yaml",), symbol="SPY")
+
+    assert commands.typed(text, caller) == commands.typed(text, caller._replace(folder="")) == typed
+    marked = commands.of_symbol(text, "SPY")
+    assert commands.typed(marked, caller._replace(symbol="")) == typed
+    assert commands.of_symbol(marked, "SPY") == marked
+
+
 @given(
     st.lists(st.tuples(PLAIN, st.sampled_from(["make test", "cd /a/b && make x y", "rm z"]))),
     PLAIN,

@@ -35,6 +35,7 @@ __all__ = [
     "Plan",
     "Points",
     "before_floor",
+    "check_dataset",
     "find",
     "order",
     "plan",
@@ -229,12 +230,12 @@ def _about_surroundings(settings: Settings, *, ask_terminal: bool) -> Iterator[C
         except SpxDataError as error:
             yield Conflict("terminal", error.cause, error.cure)
     try:
-        _check_dataset(settings, terminal)
+        check_dataset(settings, terminal)
     except DatasetMismatchError as error:
         yield Conflict("dataset", error.cause, error.cure)
 
 
-def _check_dataset(settings: Settings, terminal: Terminal | None) -> None:
+def check_dataset(settings: Settings, terminal: Terminal | None) -> None:
     """Raise `DatasetMismatchError` where the lake holds another data set than *settings* ask for.
 
     Which greeks model the source has is known only where its *terminal* is; else it is the lake's own.

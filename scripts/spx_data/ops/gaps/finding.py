@@ -29,6 +29,7 @@ _NEVER_FILLED = frozenset({Kind.NO_DATA, Kind.ACCEPTED, Kind.PENDING})
 _OUTSIDE = "outside processing.start_date to end_date: the next run skips it"
 _NOT_NAMED = "not among the config's dates: the next run skips it"
 NEAR = 5  # sessions
+Rank = tuple[bool, float, dt.date]  # not known to have nothing, points, newer
 _PARKINSON = 1 / (2 * math.sqrt(math.log(2)))
 
 
@@ -105,10 +106,19 @@ def order(settings: Settings, moment: dt.datetime, states: Mapping[Session, Stat
     missing = session_states.missing_dates(states, settings.dates)
     if len(missing) < 2:
         return missing
+    found = ranks(settings, moment, states)
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def ranks(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> dict[dt.date, Rank]:
+    """The trading dates that the next run fills, each with its rank: the greater, the earlier."""
+    missing = session_states.missing_dates(states, settings.dates)
+    if not missing:
+        return {}
     tries = {session.date: state.tries for session, state in states.items()}
     scale = Scale(missing, _seen(settings, moment, states), settings.priority)
     points = {date: scale.points(date, tries[date]) for date in missing}
-    return ranked(points, profile.nothing_until(settings.layout.profile))
+    return _ranks(points, profile.nothing_until(settings.layout.profile))
 
 
 def _seen(settings: Settings, moment: dt.datetime, states: Mapping[Session, State]) -> Market:
@@ -255,8 +265,13 @@ class Scale:
 
 def ranked(points: Mapping[dt.date, Points], nothing_until: dt.date | None = None) -> list[dt.date]:
     """The dates, the one to be filled first at the head, and last those up to *nothing_until*."""
+    found = _ranks(points, nothing_until)
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def _ranks(points: Mapping[dt.date, Points], nothing_until: dt.date | None) -> dict[dt.date, Rank]:
     last = nothing_until or dt.date.min
-    return sorted(points, key=lambda date: (date > last, points[date].total, date), reverse=True)
+    return {date: (date > last, each.total, date) for date, each in points.items()}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ one more does not.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T", bound=Hashable)
 
 WHOLE = 100_000
 
@@ -27,11 +30,11 @@ def share(jobs: int) -> int:
     return WHOLE // jobs
 
 
-def priorities(order: Sequence[dt.date]) -> dict[dt.date, int]:
-    """Snakemake's priority of each date of *order*, the first one's the highest, the last one's 1."""
-    return {date: len(order) - place for place, date in enumerate(order)}
+def priorities(order: Sequence[T]) -> dict[T, int]:
+    """Snakemake's priority of each of *order*, the first one's the highest, the last one's 1."""
+    return {each: len(order) - place for place, each in enumerate(order)}
 
 
-def priority(priorities: Mapping[dt.date, int], date: dt.date) -> int:
-    """Snakemake's priority of *date*; dates without one of their own come before all others, newest first."""
-    return priorities.get(date) or len(priorities) + date.toordinal()
+def priority(priorities: Mapping[T, int], each: T, date: dt.date) -> int:
+    """Snakemake's priority of *each*, of *date*; what has none of its own comes first, the newest first."""
+    return priorities.get(each) or len(priorities) + date.toordinal()

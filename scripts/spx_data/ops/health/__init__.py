@@ -23,7 +23,7 @@ from spx_data.lake import runs
 from spx_data.ops.health import dates, lake, machine, outages
 from spx_data.ops.health.lake import met_otherwise
 from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
-from spx_data.settings import Settings
+from spx_data.settings import Settings, of_lake
 from spx_data.status import Summary
 from spx_data.store import files, tree
 from spx_data.store.tree import Tree
@@ -99,12 +99,12 @@ _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
 }
 
 
-def examine(sources: Sequence[Path], moment: dt.datetime) -> list[Check]:
-    """Every check there is, for the lake of the config files *sources*.
+def examine(sources: Sequence[Path], moment: dt.datetime, symbol: str | None = None) -> list[Check]:
+    """Every check there is, for the lake of the config files *sources*: that of *symbol*, where it is given.
 
     Wrong settings are a failed check; what can be looked at without them still is.
     """
-    found, settings, dated = _settings(sources)
+    found, settings, dated = _settings(sources, symbol)
     if settings is None:
         return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
     files.restrict(owner_only=settings.owner_only)
@@ -147,10 +147,11 @@ def _if_it_can(read: Callable[[], _Read]) -> _Read | None:
     return None
 
 
-def _settings(sources: Sequence[Path]) -> tuple[Check, Settings | None, bool]:
+def _settings(sources: Sequence[Path], symbol: str | None) -> tuple[Check, Settings | None, bool]:
     """The check of the settings, the settings themselves, and whether their start date is one."""
     try:
-        settings = Settings.of(checking.checked(sources))
+        document = checking.checked(sources)
+        settings = Settings.of(document) if symbol is None else of_lake(document, symbol)
     except SpxDataError as error:
         failed = fail(error.cause, error.cure, name="settings")
         return failed, _without_start_date(sources), False

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from spx_data.errors import SpxDataError
 from spx_data.fill.listing import Listing
@@ -34,12 +34,14 @@ __all__ = [
     "QUIET_VARIABLE",
     "DateProgress",
     "Failure",
+    "Followed",
     "Progress",
     "Sealed",
     "Speed",
     "Summary",
     "Watcher",
     "summary_of",
+    "together",
 ]
 
 QUIET_VARIABLE = "SPX_DATA_QUIET"  # set by who shows the progress of a run itself
@@ -52,14 +54,34 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-class Watcher:
-    """Watches *run* from outside; every look reads what is new since the last one."""
+class Followed(NamedTuple):
+    """A run in one lake; where it is at work in several, the *symbol* tells them apart."""
 
-    def __init__(self, layout: Layout, run: Run, clock: Callable[[], dt.datetime] = _now) -> None:
-        self._layout, self._run, self._clock = layout, run, clock
-        self._tails = {date: _Tail(layout.journal(date)) for date in run.dates}
-        self._tallies = {date: Tally(date, run.name) for date in run.dates}
-        self._folders = {date: _Folder(layout, date) for date in run.dates}
+    layout: Layout
+    run: Run
+    symbol: str = ""
+
+
+def together(followed: Sequence[Followed]) -> Run:
+    """One run of all that are *followed*: the same call of the workflow, at work in several lakes."""
+    return followed[0].run._replace(dates=tuple(date for each in followed for date in each.run.dates))
+
+
+class Watcher:
+    """Watches a run from outside, in each of its lakes; every look reads what is new since the last one."""
+
+    def __init__(self, *followed: Followed, clock: Callable[[], dt.datetime] = _now) -> None:
+        self._followed, self._clock = followed, clock
+        self._run = together(followed)
+        self._dates = [
+            _Date(
+                Tally(date, run.name, symbol=symbol if len(followed) > 1 else ""),
+                _Tail(layout.journal(date)),
+                _Folder(layout, date),
+            )
+            for layout, run, symbol in followed
+            for date in run.dates
+        ]
         self._looked = False
         self._processes: list[psutil.Process] = []
         self._processes_at: dt.datetime | None = None
@@ -68,24 +90,29 @@ class Watcher:
         """The run as it stands now."""
         moment = self._clock()
         self._read()
-        for tally in self._tallies.values():
+        for tally in self._tallies:
             tally.forget(moment - figures.HORIZON)
-        away = outage.of_run(self._layout, self._run.name)
-        return figures.progress(self._run, list(self._tallies.values()), moment, self._memory(moment), away)
+        told = (outage.of_run(each.layout, self._run.name) for each in self._followed)
+        away = next(filter(None, told), None)
+        return figures.progress(self._run, self._tallies, moment, self._memory(moment), away)
 
     def summary(self) -> Summary:
         """What the run came to, up to now."""
         self._read()
-        return figures.summary(self._run, list(self._tallies.values()))
+        return figures.summary(self._run, self._tallies)
+
+    @property
+    def _tallies(self) -> list[Tally]:
+        return [date.tally for date in self._dates]
 
     def _read(self) -> None:
-        for date, tally in self._tallies.items():
+        for tally, tail, folder in self._dates:
             if tally.standing is Standing.DONE:
                 continue  # nothing comes after that
-            news = self._tails[date].news()
+            news = tail.news()
             # A date that waits has in its folder what earlier runs left there, and nothing comes to it.
             if not self._looked or news or tally.standing is Standing.AT_WORK:
-                tally.stand(self._folders[date].read())
+                tally.stand(folder.read())
             for event in news:
                 tally.hear(event)
         self._looked = True
@@ -98,17 +125,29 @@ class Watcher:
             self._processes_at is None or (moment - self._processes_at).total_seconds() >= _PROCESSES_SECONDS
         )
         if due:
-            self._processes, self._processes_at = list(runs.processes(self._layout, self._run)), moment
+            self._processes, self._processes_at = self._found_processes(), moment
         sizes = []
         for process in self._processes:
             with suppress(psutil.Error):
                 sizes.append(process.memory_info().rss)
         return sum(sizes) or None
 
+    def _found_processes(self) -> list[psutil.Process]:
+        found = (process for each in self._followed for process in runs.processes(each.layout, each.run))
+        return list(dict.fromkeys(found))
+
 
 def summary_of(layout: Layout, run: Run) -> Summary:
     """What *run* came to."""
-    return Watcher(layout, run).summary()
+    return Watcher(Followed(layout, run)).summary()
+
+
+class _Date(NamedTuple):
+    """One date of a run, and where it is read."""
+
+    tally: Tally
+    tail: _Tail
+    folder: _Folder
 
 
 @dataclass

@@ -41,6 +41,12 @@ class DateProgress:
     rows: int
     speed: Speed
     retries: int
+    symbol: str = ""  # where the run is at work in several lakes
+
+    @property
+    def name(self) -> str:
+        """The date, and of which symbol."""
+        return f"{self.symbol} {self.date}".strip()
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,7 @@ def _date(tally: Tally, moment: dt.datetime) -> DateProgress:
         rows=sum(rows for rows, _ in tally.staging.staged.values()),
         speed=speed(tally.recent, tally.since or moment, moment) if tally.stage == "download" else Speed(),
         retries=tally.retries,
+        symbol=tally.symbol,
     )
 
 

@@ -68,6 +68,7 @@ class Tally:
     contracts: int = 0
     sealed_rows: int = 0
     sealed_bytes: int = 0
+    symbol: str = ""  # of its lake, where the run is at work in several
     requests: int = 0
     requests_failed: int = 0
     retries: int = 0

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from spx_data.report.dashboard import calendar, coverage, disk, overview, quality, terminal, work
 from spx_data.report.dashboard.view import View, tables
 from spx_data.report.drawing import DATES
-from spx_data.report.page import Page, Section
+from spx_data.report.page import Page, Section, Switch
 from spx_data.settings import Settings
 
 SECTIONS = (
@@ -26,8 +27,12 @@ SECTIONS = (
 )
 
 
-def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page[View]:
+def page(
+    settings: Settings, moment: dt.datetime, *, live: bool = False, switch: Sequence[Switch] = ()
+) -> Page[View]:
     """The dashboard of a lake at *moment*; a *live* one leads to the page of every sealed day.
+
+    The *switch* leads to those of other symbols.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
@@ -41,4 +46,5 @@ def page(settings: Settings, moment: dt.datetime, *, live: bool = False) -> Page
         tables=tables,
         styles=["dashboard.css"],
         scripts=["calendar.js"],
+        switch=switch,
     )

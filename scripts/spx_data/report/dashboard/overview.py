@@ -49,7 +49,9 @@ def _tiles(view: View) -> Iterator[Tile]:
 
 def _run(view: View) -> Tile:
     assert view.scene.run
-    now = progress.Watcher(view.settings.layout, view.scene.run, lambda: view.moment).look()
+    now = progress.Watcher(
+        progress.Followed(view.settings.layout, view.scene.run), clock=lambda: view.moment
+    ).look()
     if now.outage:
         left = now.outage.words(dt.UTC, standing=True)
     else:

@@ -38,12 +38,13 @@ DATES = st.lists(st.dates(), unique=True)
 def test_priorities_are_whole_numbers_that_fall_in_the_order_of_the_dates(order):
     priorities = sharing.priorities(order)
 
-    assert [sharing.priority(priorities, date) for date in order] == list(range(len(order), 0, -1))
+    assert [sharing.priority(priorities, date, date) for date in order] == list(range(len(order), 0, -1))
 
 
 @given(DATES, st.dates(), st.dates())
 def test_dates_without_a_priority_come_first_and_the_newer_before_the_older(order, one, other):
     priorities = sharing.priorities([date for date in order if date not in {one, other}])
 
-    assert sharing.priority(priorities, one) > max(priorities.values(), default=0)
-    assert (sharing.priority(priorities, one) > sharing.priority(priorities, other)) == (one > other)
+    assert sharing.priority(priorities, one, one) > max(priorities.values(), default=0)
+    first, second = (sharing.priority(priorities, each, each) for each in (one, other))
+    assert (first > second) == (one > other)
