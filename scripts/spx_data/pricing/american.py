@@ -24,6 +24,7 @@ from spx_data.pricing.normal import Floats, Ints, Mask
 _TOGETHER, _TRIES = 2, 12  # steps to the critical price that all take, and how often those not there again
 _CLOSE = 1e-3  # of a standard deviation: a step's error is its square
 _LEAST = 0.6  # what the correction may divide by: a few days before the end it would fail at less
+_NEXT_TO_NOTHING = 1e-11  # dollars per dollar of the strike
 _NOTHING = 1e-6  # a rate, or a yield: for less nobody exercises a put, or a call, early
 _BUMP = 1e-4  # of a volatility and of a rate, for derivatives of the premium
 _STEPS = 40  # to a volatility
@@ -98,7 +99,43 @@ def values(options: Options, volatility: Floats, spot: Floats, critical: Floats 
 
 @np.errstate(all="ignore")
 def premium_of(terms: Terms, volatility: Floats, start: Floats | None = None) -> Premium:
-    """The premium of early exercise, 0 where nobody exercises early; *start* is about where it pays.
+    """The premium of early exercise, 0 where it is next to nothing; *start* is about where exercise pays."""
+    rows = np.flatnonzero(_most(terms, volatility) > _NEXT_TO_NOTHING * terms.strike)
+    found = _premium(terms.at(rows), volatility[rows], None if start is None else start[rows])
+    nought = np.zeros_like(volatility)
+    whole = Premium(
+        nought, nought.copy(), nought.copy(), nought.astype(np.bool_), np.full_like(nought, np.nan)
+    )
+    for all_of_them, part in zip(whole, found, strict=True):
+        all_of_them[rows] = part
+    return whole
+
+
+def _most(terms: Terms, volatility: Floats) -> Floats:
+    """What the premium is less than: all that exercise can save, times how probable it is in the end.
+
+    It never pays within the strike, nor within r / q times the strike; NaN where nobody exercises early.
+    """
+    spot, strike, side, years, rate, dividends = terms
+    root = volatility * np.sqrt(years)
+    away = side * np.log(_limit(terms) / spot)
+    drift = np.maximum(side * (rate - dividends) + 0.5 * np.square(volatility), 0.0) * years
+    saved = np.where(side > 0.0, -np.expm1(-dividends * years) * spot, -np.expm1(-rate * years) * strike)
+    possible = np.where(side > 0.0, dividends, rate) > _NOTHING
+    return np.where(possible, saved * normal.probability((drift - away) / root), np.nan)
+
+
+def _limit(terms: Terms) -> Floats:
+    """The spot beyond which exercise saves anything; it pays beyond it only."""
+    _, strike, side, years, rate, dividends = terms
+    interest, yielded = -np.expm1(-rate * years) * strike, -np.expm1(-dividends * years)
+    least = np.where(interest > 0.0, interest / np.maximum(yielded, 1e-300), 0.0)
+    found = np.where(side > 0.0, np.maximum(strike, least), np.minimum(strike, least))
+    return np.where((side < 0.0) & (yielded <= 0.0), strike, found)
+
+
+def _premium(terms: Terms, volatility: Floats, start: Floats | None) -> Premium:
+    """The same where it is something.
 
     Notation is the paper's: h = 1 - exp(-r T), and alpha / h for what stays finite where r is 0.
     """
@@ -130,13 +167,12 @@ def premium_of(terms: Terms, volatility: Floats, start: Floats | None = None) ->
     slope = roots.power + turn
     bend = slope * slope + 2.0 * b / rest + turn * turn
 
-    possible = np.where(side > 0.0, dividends, rate) > _NOTHING
-    early = possible & (value > 0.0)
+    early = value > 0.0
     return Premium(
         value=np.where(early, value, 0.0),
         delta=np.where(early, value * slope / spot, 0.0),
         gamma=np.where(early, value * (bend - slope) / np.square(spot), 0.0),
-        exercised=possible & (side * away >= 0.0),
+        exercised=side * away >= 0.0,
         critical=critical,
     )
 
@@ -182,11 +218,10 @@ def critical_of(terms: Terms, volatility: Floats, start: Floats | None = None, t
     _, strike, side, years, rate, dividends = terms
     power, root = np.abs(_roots(terms, volatility).power), volatility * np.sqrt(years)
     paid, interest = np.exp(-dividends * years), -np.expm1(-rate * years) * strike
-    yielded = -np.expm1(-dividends * years)
-    least = np.where(interest > 0.0, interest / np.maximum(yielded, 1e-300), 0.0)  # where nothing is saved
-    limit = np.where(side > 0.0, np.maximum(strike, least), np.minimum(strike, least))
-    limit = np.where((side < 0.0) & (yielded <= 0.0), strike, limit)
-    found = limit * np.exp(2.0 * side * root) if start is None else start
+    yielded, limit = -np.expm1(-dividends * years), _limit(terms)
+    found = limit * np.exp(2.0 * side * root)
+    if start is not None:
+        found = np.where(np.isfinite(start), start, found)
     step = np.zeros_like(found)
     for _ in range(_TOGETHER):
         d1 = (np.log(found / strike) + (rate - dividends) * years) / root + 0.5 * root
@@ -227,7 +262,8 @@ def implied(options: Options, price: Floats, spot: Floats, start: Implied | None
     The search begins at the volatility of a European option of that price less the premium, and takes
     Newton's steps between brackets, the premium's slope being that of the last two.
     """
-    found, terms = black76.implied(options, price), Terms.of(options, spot)
+    found = black76.implied(options, price, start and start.volatility)
+    terms = Terms.of(options, spot)
     held = price - terms.side * (spot - terms.strike) > _ROUNDING * terms.strike
     rows = np.flatnonzero(held & np.isfinite(found))
     premium, critical = np.full_like(found, np.nan), np.full_like(found, np.nan)
@@ -253,10 +289,9 @@ class _Search:
         at, critical, before = self._high, None, None
         if start is not None:
             known = np.isfinite(start.premium)
-            guess = black76.implied(self._options, self._price - np.where(known, start.premium, 0.0))
-            at = np.where(guess < self._high, guess, self._high)
-            fresh = critical_of(self._terms, at) if not known.all() else start.critical
-            critical = np.where(known, start.critical, fresh)
+            rest = self._price - np.where(known, start.premium, 0.0)
+            guess = black76.implied(self._options, rest, start.volatility)
+            at, critical = np.where(guess < self._high, guess, self._high), start.critical
         for _ in range(_STEPS):
             premium = premium_of(self._terms, at, critical)
             taken, going = self._taken(at, premium, before)

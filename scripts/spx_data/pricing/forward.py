@@ -19,6 +19,7 @@ HALF_CENT = 0.005
 # What a rate is before any quote is seen: 2.5 % and 3 % to either side. It decides where quotes cannot, in
 # the last days of an expiration, and has no say a month before it.
 _RATE, _RATE_OFF = 0.025, 0.03
+_RATES = (-0.01, 0.12)  # beyond them it is no rate that quotes imply, but a flaw of theirs
 _ROBUST_STRIKES = 24
 
 
@@ -80,13 +81,16 @@ def implied(line: Line, years: Floats, *, usual_rate: bool = False) -> Forward:
 
     The slope is the mean of what the quotes say and of what rates usually are, each weighted by how sure it
     is: so it is stable where strikes are few, spreads wide or minutes left, and no forward hangs on it. With
-    *usual_rate* quotes have no say in it.
+    *usual_rate* quotes have no say in it, nor where what they say can be no rate.
     """
     zeroth, first, second = line.moments
     quoted = 0.0 if usual_rate else 4.0 * (second - first * first / zeroth)  # 1 / error^2
     usual = np.square(_RATE_OFF * years) ** -1.0
-    slope = (quoted * line.slope - usual * usual_discount(years)) / (quoted + usual)
-    discount = np.where((-slope >= DISCOUNTS[0]) & (-slope <= DISCOUNTS[1]) & (years > 0.0), -slope, np.nan)
+    discount = (usual * usual_discount(years) - quoted * line.slope) / (quoted + usual)
+    rate = -np.log(discount) / years
+    unusual = (rate < _RATES[0]) | (rate > _RATES[1]) | (np.isnan(rate) & np.isfinite(discount))
+    discount = np.where(unusual, usual_discount(years), discount)
+    discount[(years <= 0.0) | (-line.slope < DISCOUNTS[0]) | (-line.slope > 1.0 / DISCOUNTS[0])] = np.nan
     middle = first / zeroth
     found = line.centre + middle + (line.level + line.slope * middle) / discount
     found = np.where(found > 0.0, found, np.nan)
