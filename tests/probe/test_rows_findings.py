@@ -85,7 +85,7 @@ def test_a_window_that_ends_before_an_expiring_chain_does_tells_no_end(end_time,
         profile = found.profile
 
     assert profile.full_day == Ends(16 * HOUR + 15 * MINUTE, last_day)
-    assert texts(found).keys() == {"opening-row"}  # a fund has its price before the first second
+    assert texts(found) == {}
 
 
 def test_what_it_says_of_a_plain_terminal(simulated, probed):

@@ -80,18 +80,20 @@ def test_a_longer_life_is_worth_no_less_at_the_same_strike():
     assert (count.hits, count.first) == (1, "C 460 of 2024-01-19 at 09:32")
 
 
-def test_a_price_of_before_the_close_judges_no_quote_after_it():
+@pytest.mark.parametrize("minutes, price", [(5, SPOT - 10.0), (0, 0.0)], ids=["old", "none"])
+def test_where_the_underlying_is_not_known_quotes_are_held_against_each_other(minutes, price):
     stamps = at(dt.time(16, 5)) + MINUTE * np.arange(STAMPS)
-    old = np.minimum(stamps, at(dt.time(16, 4)))
+    unknown = {"underlying_timestamp": stamps - minutes * MINUTE, "underlying_price": price}
 
-    found = named(
-        early_exercise.judge(
-            chain({(CALL, 430.0): 0.5}, begins=dt.time(16, 5), underlying_timestamp=old), None
-        )
+    clean, cheap, high, deep = (
+        named(early_exercise.judge(chain(changed, begins=dt.time(16, 5), **unknown), None))
+        for changed in ({}, {(CALL, 430.0): 9.0}, {(CALL, 450.0): 13.0}, {(PUT, 470.0): 12.0})
     )
 
-    assert found["exercise-bounds"].of == found["parity-bounds"].of * 2 == 2 * len(STRIKES) * 2
-    assert found["exercise-bounds"].hits == 1
+    assert clean["exercise-bounds"].of == clean["parity-bounds"].of * 2 == 2 * len(STRIKES) * STAMPS
+    assert {code: count.hits for code, count in clean.items()} == {"exercise-bounds": 0, "parity-bounds": 0}
+    assert (cheap["exercise-bounds"].hits, deep["exercise-bounds"].hits) == (1, 1)
+    assert (high["exercise-bounds"].hits, high["parity-bounds"].hits) == (0, 1)
 
 
 def test_what_the_underlying_moves_is_no_finding():

@@ -67,8 +67,8 @@ def read(path):
     return price, found
 
 
-def panels(name):
-    """A panel of each chain, by root and expiration."""
+def panels(name, priced):
+    """A panel of each chain, by root and expiration; with the underlying where it is *priced*."""
     symbol, day, *moment = name.split(".")
     date = dt.date.fromisoformat(day)
     stamp = at(dt.time(11, 40) if moment == ["1140"] else dt.time(16), date)
@@ -80,7 +80,7 @@ def panels(name):
         frame = pl.DataFrame([each._asdict() for each in own]).unique(["right", "strike"])
         blank = dict.fromkeys(schemas.MEASURES)
         known = {
-            "timestamp": stamp, "underlying_timestamp": stamp, "underlying_price": price,
+            "timestamp": stamp, "underlying_timestamp": stamp, "underlying_price": price if priced else 0.0,
             "bid": pl.col("bid"), "ask": pl.col("ask"), "implied_vol": pl.col("iv"), "delta": pl.col("delta"),
             "strike": pl.col("strike"), "right": pl.col("right"), "iv_error": 0.0,
         }  # fmt: skip
@@ -92,10 +92,10 @@ def panels(name):
         yield Panel(products.PRODUCTS[symbol], root, expiration, date, records.sort(schema.RECORD_KEY))
 
 
-def judged(name):
+def judged(name, *, priced=True):
     """Hits, and how many could be looked at, by check, over all chains of a file."""
     found, before = {}, None
-    for panel in panels(name):
+    for panel in panels(name, priced):
         fit = parity.fit(panel)
         beside = before if before and before[0].root == panel.root else None
         counts = [
@@ -142,3 +142,12 @@ def test_a_genuine_chain_causes_no_alarm_but_what_is_explained(name):
     assert own.isdisjoint(found) is not american
     assert ("parity" in found) is not american
     assert all(found[code][1] > 2_500 for code in (own if american else ("bounds", "parity", "calendar")))
+
+
+@pytest.mark.skipif(not CHAINS.is_dir(), reason="no genuine chains beside this project")
+@pytest.mark.parametrize("name", ["SPY.20230914.close", "QQQ.20230612.close"])
+def test_a_genuine_american_chain_causes_no_alarm_without_its_underlying_either(name):
+    found = judged(name, priced=False)
+
+    assert [found[check.code][0] for check in early_exercise.CHECKS] == [0, 0, 0]
+    assert all(found[check.code][1] > 2_500 for check in early_exercise.CHECKS)

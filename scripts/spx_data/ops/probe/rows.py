@@ -29,7 +29,7 @@ _WITHIN_HOURS = (Topic.ORDINARY, Topic.LIVING, Topic.CLOCK_CHANGE, Topic.THIRD_F
 
 
 def opening_row(story: Story) -> Seen | None:
-    """The row at 09:30: docs/wire.md, of index roots, which have no price yet."""
+    """The row at 09:30: docs/wire.md, of index roots, which have no price yet, and of shares."""
     for heard, records in looking.chains(story):
         row, window = choosing.first_odd(records, choosing.FIRST), heard.window
         if row is None or window is None or window.start != _OPENS:
@@ -42,6 +42,8 @@ def opening_row(story: Story) -> Seen | None:
         behind = looking.since_midnight(heard, row["timestamp"]) - window.start_ms
         if behind > 0:
             follows = "the stamps before it are none that a contract lacks: its chain has none of them either"
+        if story.product.dividends:  # of a share, which had a price before
+            return Seen(text, price > 0, follows)
         if not capabilities(story.api).from_the_open:
             return Seen(text, behind == window.step_ms, follows)
         unknown = price == 0 and error is not None and error >= FAILED
