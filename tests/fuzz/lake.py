@@ -12,7 +12,7 @@ import zlib
 from spx_data import config
 from spx_data.config import reading
 from spx_data.fill.listing import Listing, Manifest
-from spx_data.lake import passports, runs, session_states
+from spx_data.lake import passports, runs, session_states, snapshots
 from spx_data.lake.verify import witnesses
 from spx_data.lake.verify.quarantine import REPORT, _damages
 from spx_data.market import products
@@ -123,6 +123,14 @@ def profile_of(data, scratch):
     found = profile.read(_put(settings(scratch).layout.profile, _perhaps_signed(data)))
     json.dumps(found.as_json())
     return Outcome(len(found.table))
+
+
+def snapshot(data, scratch):
+    """A snapshot that somebody mailed."""
+    layout = settings(scratch).layout
+    found = snapshots.read(layout, _put(scratch / "mailed.json", _perhaps_signed(data)))
+    json.dumps(found.as_json())
+    return Outcome(len(snapshots.compare(layout, found, verify=False)))
 
 
 def run_note(data, scratch):

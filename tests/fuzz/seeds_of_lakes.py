@@ -8,9 +8,9 @@ from pathlib import Path
 
 import theta_simulator
 from spx_data.config import shipped
-from spx_data.lake import runs
+from spx_data.lake import runs, snapshots
 from spx_data.market.records import Reject
-from spx_data.store import archive, staging
+from spx_data.store import archive, seals, staging
 from spx_data.store.names import Checkpoint, compressed_of
 from tests.fuzz import wire
 from tests.proof import fills
@@ -77,6 +77,7 @@ def _sealed(layout, folder):
         "dataset": [layout.dataset.read_bytes()],
         "incident": [json.dumps({"date": "2024-12-10", "damages": ["sidecar lost"]}).encode()],
         "profile": [_profile(folder)],
+        "snapshot": [_snapshot(layout)],
     }
 
 
@@ -84,6 +85,11 @@ def _outage_note():
     """A note of today, for others are none."""
     today = dt.datetime.combine(dt.datetime.now(dt.UTC), dt.time(), dt.UTC).isoformat()
     return json.dumps({"run": "run-1", **dict.fromkeys(("since", "again", "until", "at"), today)}).encode()
+
+
+def _snapshot(layout):
+    snapshots.create(layout, "paper", {wire.DATE: seals.read(layout.parquet(wire.DATE)).parquet})
+    return layout.snapshot("paper").read_bytes()
 
 
 def _profile(folder):

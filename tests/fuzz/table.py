@@ -57,6 +57,7 @@ _LAKE = (
     Parser("listing", "json", lake.listing, share=2),
     Parser("sidecar", "words", lake.sidecar),
     Parser("profile", "json", lake.profile_of, share=2),
+    Parser("snapshot", "json", lake.snapshot),
     Parser("run-note", "json", lake.run_note),
     Parser("outage-note", "json", lake.outage_note),
     Parser("dataset", "json", lake.identity),

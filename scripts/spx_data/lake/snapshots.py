@@ -137,8 +137,9 @@ def read(layout: Layout, named: str | os.PathLike[str]) -> Snapshot:
     dataset.check_format(path, document.get("format"), FORMAT, path)
     try:
         days = {dt.date.fromisoformat(date): _digest(told) for date, told in document["days"].items()}
-        found = Snapshot(document["snapshot"], document["created_at"], document["dataset"], days)
-        sound = found.as_json()["root"] == document["root"] and bool(days)
+        name, at = document["snapshot"], dt.datetime.fromisoformat(document["created_at"])
+        found = Snapshot(name, at.isoformat(), document["dataset"], days)
+        sound = isinstance(name, str) and found.as_json()["root"] == document["root"] and bool(days)
     except (AttributeError, LookupError, TypeError, ValueError):
         sound = False
     if sound:

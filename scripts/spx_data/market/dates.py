@@ -124,9 +124,11 @@ def _span(text: str, word: str, now: Now | None) -> tuple[dt.date, dt.date]:
         raise _invalid(word, "is no date", now)
     year, month, day = (int(part) if (part := match[name]) else None for name in ("year", "month", "day"))
     try:
-        first = dt.date(year or 0, month or 1, day or 1)
-        last_month = month or 12
-        return first, dt.date(first.year, last_month, day or calendar.monthrange(first.year, last_month)[1])
+        # No day is not the day 0.
+        first = dt.date(year or 0, 1 if month is None else month, 1 if day is None else day)
+        last_month = 12 if month is None else month
+        last_day = calendar.monthrange(first.year, last_month)[1] if day is None else day
+        return first, dt.date(first.year, last_month, last_day)
     except (ValueError, calendar.IllegalMonthError) as error:
         raise _invalid(word, "is not in the calendar", now) from error
 
