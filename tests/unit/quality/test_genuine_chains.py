@@ -1,6 +1,6 @@
 """Genuine chains of several products, as Cboe's page gave them, cause no alarm that is not explained here.
 
-They lie in ../shared/chains, beside this project's root, and are no part of it: where they are absent there
+They lie beside this project's folder and are no part of it: where they are absent there
 is nothing to test. Each is one moment of quotes with an index level; volatilities and deltas are Cboe's own,
 so that greeks are not judged.
 """
