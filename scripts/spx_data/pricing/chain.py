@@ -20,7 +20,7 @@ from spx_data.pricing.normal import Floats, Ints, Mask
 YEAR_MS = 365 * 86_400_000
 
 # Rows that are worked on at a time: what is made of them on the way stays in a core's own cache.
-_BLOCK = 4_096
+_BLOCK = 16_384
 # Strikes by which a forward is found: those at which calls and puts are worth the most alike.
 _NEAR_THE_MONEY, _NEAREST = 64, 24
 _ROUNDS = 3  # of taking premiums off and fitting anew, twice each
