@@ -2,12 +2,23 @@
 
 import csv
 import json
+import re
 import shutil
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from spx_data.config import checking
+from spx_data.report.server import PagesOfAll
+from spx_data.settings import Lakes
+from theta_simulator import Settings as Simulated
+from theta_simulator import running
+
+from .conftest import TODAY
+
 DATE = "2024-11-29"
-SYMBOLS = {"SPX": {"max_dte": 10}, "XSP": {"weight": 2, "max_dte": 10}, "ZZZ": {}}
+SYMBOLS = {"IWM": {}, "SPX": {"max_dte": 10}, "XSP": {"weight": 2, "max_dte": 10}, "ZZZ": {}}
 # Nobody's: the terminal knows no such root.
 PRODUCTS = {"ZZZ": {"exercise": "American"}}
 
@@ -24,19 +35,22 @@ def lake_of_all(new_lake, terminal, end=DATE, **more):
 
 
 @pytest.fixture(scope="module")
-def filled(new_lake, v3):
-    """The lake after its first run, and what that said."""
-    lake = lake_of_all(new_lake, v3, report={"after_runs": True, "day_pages": 0})
-    return lake, lake.snakemake()
+def filled(new_lake):
+    """The lake after its first run, and what that said; the subscription does not include IWM."""
+    with running(Simulated(size="tiny", today=TODAY, refuses=("IWM",))) as terminal:
+        lake = lake_of_all(new_lake, terminal, report={"after_runs": True, "day_pages": 0})
+        yield lake, lake.snakemake()
 
 
 def test_one_run_fills_all_and_leaves_out_in_one_line_what_it_cannot(filled):
     lake, run = filled
 
     assert run.returncode == 1
-    (said,) = of_spx_data(run.stdout)
-    assert said.startswith("spx-data: ZZZ is left out: ")
-    assert "knows no option root ZZZ" in said
+    refused, unknown = of_spx_data(run.stdout)
+    assert unknown.startswith("spx-data: ZZZ is left out: ")
+    assert "knows no option root ZZZ" in unknown
+    assert refused.startswith("spx-data: IWM is left out: ")
+    assert "subscription" in refused
     for symbol, stem in (("SPX", "spx"), ("XSP", "xsp")):
         own = lake.folder / "data" / symbol
         assert (own / f"parquet/2024/11/29/{stem}-options-{DATE}.parquet.sha256").exists()
@@ -59,9 +73,10 @@ def test_what_is_filled_is_not_filled_again_and_some_can_be_named(filled):
 
     again = lake.snakemake("--config", "symbols=SPX,XSP")
     assert (again.returncode, "Nothing to be done" in again.stdout) == (0, True)
-    unknown = lake.snakemake("-n", "--config", "symbols=IWM")
+    unknown = lake.snakemake("-n", "--config", "symbols=QQQ")
     assert unknown.returncode == 1
-    assert "'IWM' is none of this config's symbols. They are SPX, XSP, ZZZ" in of_spx_data(unknown.stdout)[0]
+    (said,) = of_spx_data(unknown.stdout)
+    assert "'QQQ' is none of this config's symbols. They are IWM, SPX, XSP, ZZZ" in said
     # A file in any spelling, of one of them.
     named = lake.snakemake("-n", str(lake.folder / f"data/ZZZ/parquet/2024/11/29/zzz-options-{DATE}.parquet"))
     assert named.returncode == 0
@@ -79,12 +94,14 @@ def test_lists_have_the_symbol_first_and_one_of_them_has_none(filled):
         assert alone.stdout.splitlines()[0].split(",") == header[1:]
     rows = list(csv.DictReader(lake.spx_data("list", "--format", "csv").stdout.splitlines()))
     assert [(row["symbol"], row["status"]) for row in rows] == [
+        ("IWM", "queued"),
         ("SPX", "success"),
         ("XSP", "success"),
         ("ZZZ", "queued"),
     ]
     found = json.loads(lake.spx_data("status", "--offline", "--format", "json").stdout)
-    assert {symbol: of["dates"]["sealed"] for symbol, of in found.items()} == {"SPX": 1, "XSP": 1, "ZZZ": 0}
+    sealed = {symbol: of["dates"]["sealed"] for symbol, of in found.items()}
+    assert sealed == {"IWM": 0, "SPX": 1, "XSP": 1, "ZZZ": 0}
     status = lake.spx_data("status", "--offline").stdout
     assert status.splitlines()[0].split()[:2] == ["symbol", "date"]
 
@@ -94,11 +111,13 @@ def test_a_command_goes_from_one_to_the_next_or_asks_which_is_meant(filled):
 
     verified = lake.spx_data("verify", "--depth", "bytes")
     assert verified.returncode == 0
-    assert [line for line in verified.stdout.splitlines() if line.endswith(":")] == ["SPX:", "XSP:", "ZZZ:"]
+    assert [line for line in verified.stdout.splitlines() if line.endswith(":")] == [
+        f"{symbol}:" for symbol in SYMBOLS
+    ]
     accepted = lake.spx_data("accept", DATE, "--reason", "nobody has it")
     assert accepted.returncode == 2
-    assert "--symbol (SPX, XSP, ZZZ)" in accepted.stderr
-    unknown = lake.spx_data("--symbol", "IWM", "gaps")
+    assert "--symbol (IWM, SPX, XSP, ZZZ)" in accepted.stderr
+    unknown = lake.spx_data("--symbol", "QQQ", "gaps")
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (1, 1)
     told = lake.spx_data("process", DATE, "--dry-run").stdout
     assert f"spx-data --symbol SPX verify {DATE}" in told
@@ -116,3 +135,23 @@ def test_a_lake_of_another_symbol_is_left_out_and_stays_as_it_is(filled, new_lak
     assert said.startswith("spx-data: XSP is left out: ")
     assert "symbol" in said
     assert "Nothing to be done" in dry.stdout
+
+
+def test_every_link_of_the_served_pages_leads_to_one(filled, monkeypatch):
+    lake, _ = filled
+    monkeypatch.chdir(lake.folder)
+    monkeypatch.setenv("SPX_DATA_NOW", lake.environment["SPX_DATA_NOW"])
+    lakes = Lakes.of(checking.checked([Path("config/config.yaml")]))
+    pages = PagesOfAll(lakes, 30, {})
+
+    for at in ("/", "/report/symbols.html", "/XSP/report/dashboard.html"):
+        reply = pages.reply(at)
+        assert reply.status == 200
+        switch = re.search(r'<p class="switch".*?</p>', reply.body, re.DOTALL)[0]
+        names = re.findall(r">(\w+)</", switch)
+        assert names == ["all", *SYMBOLS]
+        for link in re.findall(r'href="(.*?)"', switch):
+            path = urlsplit(urljoin(f"http://here{at}", link)).path
+            assert pages.reply(path).status == 200
+    assert pages.reply(f"/XSP/report/days/{DATE}.html").status == 200
+    assert pages.reply("/QQQ/report/dashboard.html").status == 404
