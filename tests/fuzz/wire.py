@@ -16,6 +16,7 @@ from spx_data.sources.theta import health
 from spx_data.sources.theta.transport import Transport
 from spx_data.sources.theta.v2 import V2
 from spx_data.sources.theta.v3 import V3
+from tests import schemas
 from tests.fuzz import loopback, oracle
 from tests.fuzz.verdict import Outcome, Wrong
 
@@ -45,7 +46,9 @@ class _Asking:
         self.transport = Transport(
             self.server.url, scratch=scratch, connect_seconds=5.0, unended=bool(bits & 1)
         )
-        self.source = (V3 if api == "v3" else V2)(self.transport, terminal, loosely=bool(bits & 2))
+        self.source = (V3 if api == "v3" else V2)(
+            self.transport, terminal, schemas.GREEKS, loosely=bool(bits & 2)
+        )
 
     def __enter__(self):
         return self
