@@ -102,6 +102,16 @@ def test_a_fill_and_its_rivals_have_the_same_records_and_a_line_each(tmp_path):
     assert table.count("\n- ") == 4
 
 
+def test_a_date_of_quotes_stands_beside_one_of_greeks(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+
+    told = bench("quotes.py", kept, "--size", "tiny", "--runs", 1, "--bodies", tmp_path / "bodies")
+
+    ways = ["greeks, a request a chain", "quotes, a request a chain", "quotes, a request a root"]
+    assert first_cells(kept.read_text())[1:] == ["---", *ways]
+    assert "of at most 1.2" in told and "of at most 700" in told
+
+
 def test_the_memory_of_a_chain_in_pages_is_told_for_each_stage(tmp_path):
     kept = tmp_path / "RESULTS.md"
     sizes = ["--size", "tiny", "--interval", "1m", "--rows", 3000, "--pages", 10, "--only", "v2"]

@@ -38,8 +38,8 @@ def wanted(settings: Settings, moment: dt.datetime) -> list[Session]:
 
 def begins(settings: Settings) -> dt.date:
     """The first session of which the source is known to have what is asked for; else `FIRST`."""
-    if columns.GREEKS not in settings.records:
-        return FIRST
+    if settings.records == columns.QUOTES:
+        return catalogue.likely(settings.terminal.api).quotes_since or FIRST
     return settings.product.greeks_since.get(catalogue.folder(settings.terminal.api), FIRST)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from spx_data.errors import DateValidationError
 from spx_data.lake import calendar
-from spx_data.market import sessions
+from spx_data.market import columns, sessions
 from spx_data.market.dates import Dates
 from spx_data.market.sessions import Session
 from spx_data.settings import Settings
@@ -71,7 +71,8 @@ def _refusal(
     if date > sessions.today(moment):
         return Refusal("future", "in the future", _last_finished(settings, moment))
     if date < (since := calendar.begins(settings)):
-        reason = f"before {since}, when greeks of {settings.product.title} begin"
+        what = "quotes" if settings.records == columns.QUOTES else "greeks"
+        reason = f"before {since}, when {what} of {settings.product.title} begin"
         return Refusal("before-greeks", reason, f"Name {since} or later")
     if session is None:
         # What a holiday is called takes long to find out, so only what is refused is looked up.

@@ -54,9 +54,10 @@ _CONTRACT = (
     Column("strike", Type.NUMBER, "dollars", optional=False),
     Column("right", Type.WORD, "C or P", optional=False),
     Column("timestamp", Type.STAMP, "the stamp, in ms", optional=False),
-    Column("bid", Type.NUMBER, "dollars", optional=False),
-    Column("ask", Type.NUMBER, "dollars", optional=False),
 )
+_BID = Column("bid", Type.NUMBER, "dollars", optional=False)
+_ASK = Column("ask", Type.NUMBER, "dollars", optional=False)
+_PRICED = (*_CONTRACT, _BID, _ASK)
 _FIRST_ORDER = (
     Column("delta", Type.NUMBER, "dollars per dollar of the underlying"),
     Column("theta", Type.NUMBER, "dollars per day"),
@@ -91,9 +92,11 @@ _SOLVED = (
 _SIDES = (
     Column("bid_size", Type.WHOLE, "contracts"),
     Column("bid_exchange", Type.WHOLE, "the exchange with the best bid, by the vendor's number"),
+    _BID,
     Column("bid_condition", Type.WHOLE, "of the bid, by the vendor's number"),
     Column("ask_size", Type.WHOLE, "contracts"),
     Column("ask_exchange", Type.WHOLE, "the exchange with the best ask, by the vendor's number"),
+    _ASK,
     Column("ask_condition", Type.WHOLE, "of the ask, by the vendor's number"),
 )
 # Greeks of our own (`pricing`), to so many decimals: what is behind them hangs on the processor.
@@ -150,8 +153,8 @@ DEFAULT = GREEKS
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(GREEKS, "bid, ask and greeks of the first order", (*_CONTRACT, *_FIRST_ORDER, *_SOLVED)),
-        Kind(GREEKS_ALL, "bid, ask and all greeks", (*_CONTRACT, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED)),
+        Kind(GREEKS, "bid, ask and greeks of the first order", (*_PRICED, *_FIRST_ORDER, *_SOLVED)),
+        Kind(GREEKS_ALL, "bid, ask and all greeks", (*_PRICED, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED)),
         Kind(
             QUOTES,
             "bid and ask, with their sizes, exchanges and conditions, and greeks of our own",

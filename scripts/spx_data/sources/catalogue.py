@@ -6,6 +6,7 @@ what a job loads for it. Beside it `access` has `sight`, `check` and `connect`.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import importlib
 import pkgutil
@@ -42,6 +43,7 @@ class Capabilities(NamedTuple):
     # stamps: so many ms apart, or more.
     whole_dates: tuple[str, ...] = ()
     whole_dates_step_ms: int = 60_000
+    quotes_since: dt.date | None = None  # the first session with quotes, of whatever symbol
 
     @property
     def has_one_greeks_version(self) -> bool:

@@ -53,6 +53,13 @@ def test_a_range_without_a_finished_session_is_refused(words, says, lake, at):
         naming.named(lake(), Dates.of(words), moment)
 
 
+@pytest.mark.parametrize("date, reasons", [("2012-05-31", 1), ("2012-06-01", 0), ("2016-12-30", 0)])
+def test_quotes_begin_before_greeks(date, reasons, lake, at):
+    found = refused(lake(records="quotes"), at(*NOON), date)
+
+    assert [one.reason for one in found] == ["before 2012-06-01, when quotes of SPX options begin"] * reasons
+
+
 @pytest.mark.parametrize(
     "date, what, says",
     [

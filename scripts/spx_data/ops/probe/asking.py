@@ -305,7 +305,7 @@ class Asking:
         finally:
             heard.nulls, heard.bad, heard.reading = rejects.nulls, rejects.reasons, rejects.reading
             heard.examples = {each.reason: each.raw for each in reversed(rejects.found) if each.raw}
-        records = pl.concat(frames).sort(schema.RECORD_KEY) if frames else None
+        records = choosing.with_every_column(pl.concat(frames)).sort(schema.RECORD_KEY) if frames else None
         if records is not None:
             heard.rows = len(records)
             heard.there = frozenset(records.select("right", "strike").unique().rows())

@@ -17,7 +17,9 @@ import polars as pl
 
 from spx_data.fill.lacking import Contract as Contract
 from spx_data.fill.lacking import listed_contracts
+from spx_data.market import schema
 from spx_data.market.chains import Chain, ListedChain, true_expiration
+from spx_data.market.columns import GREEKS
 from spx_data.market.dates import ZONE
 from spx_data.market.products import Product
 from spx_data.market.second_opinion import Lack
@@ -173,6 +175,13 @@ def of_contract(records: pl.DataFrame, one: Contract) -> pl.DataFrame:
     return records.filter((pl.col("right") == one[0]) & (pl.col("strike") == one[1]))
 
 
+def with_every_column(records: pl.DataFrame) -> pl.DataFrame:
+    """*records* of any kind, with null in what those of greeks have besides."""
+    usual = schema.polars_record(schema.newest(GREEKS).record.names)
+    lacking = {name: kind for name, kind in usual.items() if name not in records.columns}
+    return records.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items())
+
+
 def census(records: pl.DataFrame) -> pl.DataFrame:
     """One row for each contract of *records*, those near the underlying first.
 
@@ -181,7 +190,7 @@ def census(records: pl.DataFrame) -> pl.DataFrame:
     """
     stamps = records["timestamp"].unique().sort()
     known = records.filter(pl.col("underlying_price") > 0).sort("timestamp")
-    spot = known["underlying_price"][-1] if len(known) else 0.0
+    spot = known["underlying_price"][-1] if len(known) else records["strike"].median()
     found = (
         records.group_by("right", "strike")
         .agg(rows=pl.len(), first=pl.col("timestamp").min(), last=pl.col("timestamp").max())

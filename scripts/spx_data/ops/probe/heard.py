@@ -298,7 +298,9 @@ class ProbeLine:
         if form not in self._sources:
             silence = min(self.terminal.history_timeout_seconds, _LONGEST_SILENCE)
             terminal = replace(self.terminal, format=form, history_timeout_seconds=silence)
-            source = access.connect(terminal, self._scratch, gate=self._gate, tap=self._keep)
+            source = access.connect(
+                terminal, self._scratch, gate=self._gate, tap=self._keep, records=self._settings.records
+            )
             self._open.callback(source.close)
             self._sources[form] = source
         return self._sources[form]

@@ -32,7 +32,7 @@ def opening_row(story: Story) -> Seen | None:
     """The row at 09:30: docs/wire.md, of index roots, which have no price yet, and of shares."""
     for heard, records in looking.chains(story):
         row, window = choosing.first_odd(records, choosing.FIRST), heard.window
-        if row is None or window is None or window.start != _OPENS:
+        if row is None or not window or window.start != _OPENS or not records["underlying_price"].count():
             continue
         stamp, price, error = row["underlying_timestamp"], row["underlying_price"], row["iv_error"]
         at = "without a time" if stamp is None else f"of {clock(stamp)}"
@@ -46,8 +46,8 @@ def opening_row(story: Story) -> Seen | None:
             return Seen(text, price > 0, follows)
         if not capabilities(story.api).from_the_open:
             return Seen(text, behind == window.step_ms, follows)
-        unknown = price == 0 and error is not None and error >= FAILED
-        return Seen(text, behind == 0 and unknown and stamp is not None, follows)
+        unknown = price == 0 and error is not None and error >= FAILED and stamp is not None
+        return Seen(text, behind == 0 and unknown, follows)
     return None
 
 
@@ -146,9 +146,10 @@ def unsolved(story: Story) -> Seen | None:
     ):
         if found := looking.first(story, oddity):
             heard, row = found
-            values = ", ".join(
-                f"{name} {looking.number(row[name])}" for name in ("iv_error", "implied_vol", "delta")
-            )
+            if row["iv_error"] is None and not heard.nulls:
+                continue  # of quotes nobody solves any
+            solved = ("iv_error", "implied_vol", "delta")
+            values = ", ".join(f"{name} {looking.number(row[name])}" for name in solved)
             text = f"{heard.name}: {looking.named(row)} has {why}: {values}"
             usual = row["iv_error"] is not None and row["iv_error"] >= FAILED
             return Seen(text, usual, "such rows are kept; their greeks are judged by no check")

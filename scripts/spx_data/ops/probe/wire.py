@@ -198,7 +198,7 @@ def beginning(_: str, table: Table) -> Seen:
 @_of_table
 def header(api: str, table: Table) -> Seen:
     """The names of the columns."""
-    line, expected = table.header.rstrip(b"\r\n"), USUAL[api].columns
+    line, expected = table.header.rstrip(b"\r\n"), USUAL[api].columns(table.names)
     if line.decode(errors="replace").rstrip(",").split(",") == list(expected):
         return Seen(looking.quoted(line), True, "columns are found by their names")
     names = [name for name in table.names if name]
@@ -246,7 +246,8 @@ def spelt(what: str) -> Callable[[Story], Seen | None]:
 
     @_of_table
     def look(api: str, table: Table) -> Seen:
-        cells, expected = table.cells, getattr(USUAL[api], what)
+        cells, columns = table.cells, USUAL[api].columns(table.names)
+        expected = {name: like for name, like in getattr(USUAL[api], what).items() if name in columns}
         names = _there(cells.keys(), expected)
         text = ", ".join(f"{name} {cells[name]!r}" for name in names)
         usual = all(

@@ -197,7 +197,8 @@ def _groups(file: pq.ParquetFile, root: str, expiration: str) -> Iterator[pa.Tab
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         if tuple(group.column(place).statistics.min for place in at) == wanted:
-            yield file.read_row_group(number, columns=_COLUMNS)
+            there = [name for name in _COLUMNS if name in names]
+            yield schema.widened(file.read_row_group(number, columns=there), _COLUMNS)
 
 
 def _median_by_stamp(rows: pa.Table) -> list[tuple[dt.datetime, float]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from spx_data.market.columns import QUOTES
 from spx_data.sources.catalogue import Capabilities
 
+_SINCE = dt.date(2012, 6, 1)  # docs/wire.md, 10
 # The one that is looked for first stands first. Addresses: docs/wire.md, 1 and 11; tiers: 9.
 APIS = (
     Capabilities(
@@ -16,6 +19,7 @@ APIS = (
         calendar=True,
         from_the_open=True,
         whole_dates=(QUOTES,),  # docs/wire.md, 11.2
+        quotes_since=_SINCE,
     ),
     Capabilities(
         api="v2",
@@ -25,6 +29,7 @@ APIS = (
         tiers={1: "Free and Value", 2: "Standard", 4: "Pro"},
         calendar=False,
         from_the_open=False,  # docs/wire.md, 2.1
+        quotes_since=_SINCE,
     ),
 )
 

@@ -5,10 +5,10 @@ What is assumed is what captures of live terminals have (docs/wire.md, 0, 1.1, 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from spx_data.market.columns import GREEKS
+from spx_data.market.columns import KINDS
 from spx_data.sources.theta import v2, v3
 
 # Layouts of the JSON of a contract by itself.
@@ -21,7 +21,7 @@ _MS, _FOUR = r"\d{1,8}", r"-?\d+\.\d{4}"
 class Usual:
     """The spelling of one version; what a field looks like is a regular expression by its column."""
 
-    columns: tuple[str, ...]  # of a history, in their order
+    histories: Mapping[str, tuple[str, ...]]  # the columns of each kind of records, in their order
     stamps: Mapping[str, str]
     dates: Mapping[str, str]
     rights: Mapping[str, str]
@@ -33,10 +33,14 @@ class Usual:
     strike_units: float  # a dollar in the units of strikes
     expirations_as_json: bool  # in an object's `response`; else as CSV
 
+    def columns(self, names: Collection[str]) -> tuple[str, ...]:
+        """The columns of the kind of history that *names* are most like."""
+        return max(self.histories.values(), key=lambda each: len(set(each) & set(names)) / len(each))
+
 
 USUAL: Mapping[str, Usual] = {
     "v3": Usual(
-        columns=v3.history_columns(GREEKS),
+        histories={kind: v3.history_columns(kind) for kind in KINDS},
         stamps={"timestamp": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}"},
         dates={"expiration": r"\d{4}-\d\d-\d\d"},
         rights={"right": "CALL|PUT"},
@@ -49,7 +53,7 @@ USUAL: Mapping[str, Usual] = {
         expirations_as_json=False,
     ),
     "v2": Usual(
-        columns=v2.history_columns(GREEKS),
+        histories={kind: v2.history_columns(kind) for kind in KINDS},
         stamps={"ms_of_day": _MS, "date": r"\d{8}"},
         dates={"expiration": r"\d{8}"},
         rights={"right": "[CP]"},
