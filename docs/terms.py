@@ -9,7 +9,7 @@ GLOSSARY = Path(__file__).with_name("glossary.md")
 # Where no term is linked: code, headings, links, emphasis (an argument's name, say), HTML.
 _ASIDE = re.compile(
     r"(^(?:```|~~~).*?^(?:```|~~~)$|^ {4,}.*?$|^#.*?$|`[^`]*`|!?\[[^\]]*\]\([^)]*\)"
-    r"|\*+[^*\n]+\*+|<!--.*?-->|<[^>]*>)",
+    r"|\*+[^*\n]+\*+|<!--.*?-->|</?[a-z][^<>]*>)",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -41,6 +41,7 @@ from spx_data.ops import health, mend
 from spx_data.report import absent
 from spx_data.settings import Settings
 from spx_data.sources.profile import Floor
+from spx_data.sources.theta import errors as theta_errors
 from spx_data.status import database
 from spx_data.store import faults, files, journal, limits, reads
 from spx_data.text import commands
@@ -509,6 +510,13 @@ def a_subscription_that_begins_later(place):
     floor, before = Floor(DAYS[1], DAYS[0], "status 403"), dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
     profiled.write(place.settings, floor=floor, probed_at=before)
     return place.says("gaps") + place.says("health")
+
+
+@says("spx-data config set processing.records …")
+def a_subscription_without_greeks(place):
+    url = f"{place.settings.terminal.base_url}/v3/option/history/greeks/first_order?symbol=SPXW"
+    said = theta_errors.of_status(403, b"", url, base_url=url, retry_after=None)
+    return commands.shown(str(said))
 
 
 @says("chmod -R go= …")
