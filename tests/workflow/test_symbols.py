@@ -57,10 +57,11 @@ def test_one_run_fills_all_and_leaves_out_in_one_line_what_it_cannot(filled):
         assert json.loads((own / "parquet/dataset.json").read_text())["symbol"] == symbol
         assert {"journal", "run.json", "spx-pipeline.db", "report"} <= {path.name for path in own.iterdir()}
     assert not list((lake.folder / "data/ZZZ/parquet").rglob("*.parquet"))
-    # By its weight XSP is first: listed before the other, of which all else is alike.
-    assert run.stdout.index("data/XSP/temp/2024-11-29/expirations") < run.stdout.index(
-        "data/SPX/temp/2024-11-29/expirations"
+    # By its weight XSP is first; all else is alike.
+    jobs = re.findall(
+        r"output: data/(\w+)/temp/.*?expirations\.json\n.*?priority: (\d+)", run.stdout, re.DOTALL
     )
+    assert int(dict(jobs)["XSP"]) > int(dict(jobs)["SPX"])
     assert (lake.folder / "data/report/symbols.html").exists()
     assert (
         'href="../../XSP/report/dashboard.html"'

@@ -234,8 +234,8 @@ def errors(
     if by:
         view.show(_patterns(by), map(asdict, failures.patterns(found, by)))
     elif view.is_table and not each:
-        more = f"`spx-data errors --each` lists each of {counted(len(found), 'error')}"
-        view.show(ALIKE, map(asdict, failures.alike_ones(found)), below=[more])
+        more = [f"`spx-data errors --each` lists each of {counted(len(found), 'error')}"] if found else []
+        view.show(ALIKE, map(asdict, failures.alike_ones(found)), below=more)
     else:
         view.show(ERRORS, map(_error, found))
 

@@ -14,9 +14,10 @@ A list is a `List`, beside a command whose body makes the rows:
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -173,13 +174,26 @@ def _once(rows: Sequence[Row], lakes: int) -> list[Row]:
     return list(found.values())
 
 
+class _Line(NamedTuple):
+    """What is told of one lake, below the lists."""
+
+    symbol: str
+    text: str
+    style: str
+
+    @property
+    def marked(self) -> str:
+        """The text with the symbol; so have the commands in it."""
+        return f"{self.symbol}: {commands.of_symbol(self.text, self.symbol)}" if self.text else ""
+
+
 class _Gathering:
     """What is shown of several lakes, kept until all have shown theirs: it is one list then."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._shown: list[_Shown] = []
-        self._lines: list[tuple[str, str]] = []
+        self._lines: list[_Line] = []
         self._documents: dict[str, Any] = {}
         self._place = 0
 
@@ -201,9 +215,8 @@ class _Gathering:
                 self.tell(line, "")
 
     def tell(self, line: str, style: str) -> None:
-        """Keep a *line* for below the lists."""
-        symbol = str(self._call.at)
-        self._lines.append((f"{symbol}: {commands.of_symbol(line, symbol)}" if line else "", style))
+        """Keep a *line* for below the lists, where one that all lakes have alike stands once."""
+        self._lines.append(_Line(str(self._call.at), line, style))
 
     def document(self, document: Any) -> None:
         """Keep the one *document* of a lake."""
@@ -214,8 +227,12 @@ class _Gathering:
         """Print all that was kept."""
         for shown in self._shown:
             shown.show(len(self._call.lakes))
-        for line, style in self._lines:
-            console().print(commands.shown(line), style=style, markup=False, soft_wrap=True)
+        alike = Counter((line.text, line.style) for line in self._lines)
+        for text, style in dict.fromkeys(
+            (line.text if alike[line.text, line.style] == len(self._call.lakes) else line.marked, line.style)
+            for line in self._lines
+        ):
+            console().print(commands.shown(text), style=style, markup=False, soft_wrap=True)
         if self._documents:
             print_document(self._documents)
 
