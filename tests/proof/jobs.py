@@ -300,4 +300,4 @@ def _jobs(pid):
                 command = process.cmdline()
                 rule = Path(command[1]).stem
                 if rule in STAGES and process.status() != psutil.STATUS_ZOMBIE:
-                    yield process, rule, dt.date.fromisoformat(command[2])
+                    yield process, rule, dt.date.fromisoformat(command[3])
