@@ -317,7 +317,8 @@ def cut(body):
     for line in lines:
         root, expiration, strike, right = line.decode().split(",")[:4]
         chains.setdefault((root, expiration), []).append((float(strike), right.strip(), line))
-    lowest = {line for rows in chains.values() for *key, line in rows if key == list(min(rows)[:2])}
+    firsts = {chain: min(rows)[:2] for chain, rows in chains.items()}
+    lowest = {line for chain, rows in chains.items() for *key, line in rows if tuple(key) == firsts[chain]}
     kept = [line for at, line in enumerate(lines) if line in lowest or at in (0, len(lines) - 1)]
     return b"".join([header, *kept])
 
