@@ -40,6 +40,7 @@ SCOPES = {
     "": "required",
     "fill": "required",
     "report": "optional",
+    "sql": "optional",
     "simulator": "optional",
     "docs": "excluded",
     "dev": "excluded",

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import shlex
 import shutil
+import time
 
 import pytest
 import yaml
@@ -286,6 +287,7 @@ def test_whoever_says_that_it_is_gone_for_good_begins_anew(unmounted, call):
 def test_a_lake_that_was_begun_anew_can_be_lost_again(unmounted):
     dataset.give_up(unmounted.layout, "the disk died")
     dataset.claim(unmounted.layout, unmounted.identity("latest"))
+    time.sleep(0.002)  # moments in journals are whole ms
     Journal(unmounted.layout.journal(DAYS[0]), "merge").record(journal.SEALED, rows=1)
     unmounted.layout.dataset.unlink()
 

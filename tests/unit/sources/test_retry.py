@@ -41,6 +41,7 @@ POLICIES = {
     errors.DatabaseConnectionError: (2, 30),
     errors.DatabaseTransactionError: (2, 30),
     errors.DatabaseSchemaError: (0, 0),
+    errors.QueryError: (0, 0),
     errors.DateValidationError: (0, 0),
     errors.ConfigurationValidationError: (0, 0),
     errors.SchemaValidationError: (0, 0),
