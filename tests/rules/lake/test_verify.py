@@ -25,17 +25,9 @@ DAYS = [dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 4)]
 
 
 @pytest.fixture
-def lake_of_days(day, terminals, tmp_path, tmp_path_factory) -> list[Date]:
-    """Return three sealed dates of one lake, filled once and copied for each test."""
-    dates = [day(terminals["v3"], date, interval="1h", keep_ndjson=False) for date in DAYS]
-    kept = tmp_path_factory.getbasetemp() / "lake-of-days"
-    if kept.exists():
-        shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
-    else:
-        for date in dates:
-            date.fill()
-        shutil.copytree(tmp_path, kept)
-    return dates
+def lake_of_days(filled) -> list[Date]:
+    """Return three sealed dates of one lake."""
+    return filled("lake-of-days", DAYS)
 
 
 @pytest.fixture
