@@ -97,7 +97,8 @@ def ready(
         raise DateValidationError(what, cure="Name other dates", what="dates", reason=what)
     found = frames.days(there, lake=lake, data=data, missing="ignore").to_dicts() if there else []
     events = journal.read(layout.lake_journal)
-    verified = _verified(events, {day["date"]: day["sealed_at"] for day in found})
+    since = {day["date"]: day["sealed_at"] for day in found}
+    verified = _verified(events, since)
     lacking = [day["date"] for day in found if not day["complete"]]
     poor = [day["date"] for day in found if min_score is not None and (day["score"] or -1) < min_score]
     moments = [at for at in verified.values() if at is not None]
@@ -108,7 +109,7 @@ def ready(
         missing=missing,
         incomplete=lacking,
         below=poor,
-        restated=_restated(events, {day["date"]: day["sealed_at"] for day in found}),
+        restated=_restated(events, since),
         unverified=[date for date, at in verified.items() if at is None],
         verified_at=min(moments) if moments and len(moments) == len(verified) else None,
         fresh_as_of=max(there, default=None),

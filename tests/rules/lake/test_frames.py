@@ -7,12 +7,11 @@ import shutil
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.passports import unfolded
+from tests.passports import unfolded, watched
 from tests.rules.lake.conftest import DAYS
 
 import spx_data
 from spx_data.errors import FileCorruptionError
-from spx_data.lake import passports
 from spx_data.store import reads, seals
 
 FIGURES = ("forward", "discount", "iv_atm", "spread_median", "spread_atm_dollars", "parity_r_squared")
@@ -41,14 +40,7 @@ def cached(sealed):
 @pytest.fixture
 def asked(monkeypatch):
     """Return the dates whose passports are read from now on."""
-    dates, read_ = [], passports.read
-
-    def noted(layout, date, **how):
-        dates.append(date)
-        return read_(layout, date, **how)
-
-    monkeypatch.setattr(passports, "read", noted)
-    return dates
+    return watched(monkeypatch)
 
 
 def test_each_chain_has_what_its_passport_says(cached):

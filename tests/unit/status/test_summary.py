@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.passports import watched
 from tests.sealed_days import fail, judged, record, reseal, seal, settings_of
 
 from spx_data import status
 from spx_data.cli.overview import print_overview
 from spx_data.errors import SpxDataError
-from spx_data.lake import passports, session_states
+from spx_data.lake import session_states
 from spx_data.lake.session_states import Kind, State
 from spx_data.ops.gaps import find
 from spx_data.status import Facts, Overview, Summary, Trouble, database, failures, history, tables, trends
@@ -53,14 +54,7 @@ def sealed(tmp_path, at_once):
 @pytest.fixture
 def reads(monkeypatch):
     """The passports that are read from now on."""
-    seen, read = [], passports.read
-
-    def watched(layout, date, **how):
-        seen.append(date)
-        return read(layout, date, **how)
-
-    monkeypatch.setattr(passports, "read", watched)
-    return seen
+    return watched(monkeypatch)
 
 
 # What is read again -----------------------------------------------------------------------------------

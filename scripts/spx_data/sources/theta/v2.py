@@ -114,7 +114,7 @@ class V2:
     def whole_date(
         self, root: str, date: dt.date, chains: Sequence[ListedChain], window: Window, max_dte: int | None
     ) -> Iterator[Part]:
-        """Nothing: this API is asked chain by chain."""
+        """Nobody calls it: this API is asked chain by chain, as its capabilities say."""
         raise NotImplementedError
 
     def contract_history(
