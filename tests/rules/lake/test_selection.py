@@ -59,13 +59,17 @@ def test_a_word_that_is_none_is_told_with_those_that_are(sealed):
 
 def test_rows_without_greeks_are_left_out(sealed):
     paths = [str(sealed.parquet(date)) for date in DAYS]
-    said = duckdb.execute(
-        """SELECT count(*),
+    said = (
+        duckdb.connect()
+        .execute(
+            """SELECT count(*),
                   count(*) FILTER (iv_error < 100),
                   count(*) FILTER (iv_error < 100 AND implied_vol * vega * underlying_price <> 0)
            FROM read_parquet(?)""",
-        [paths],
-    ).fetchone()
+            [paths],
+        )
+        .fetchone()
+    )
 
     found = scan(sealed, valid_greeks=True).collect()
 

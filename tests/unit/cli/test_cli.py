@@ -293,8 +293,7 @@ def test_csv_is_read_back_by_somebody_else(capsys, tmp_path):
 
     target = tmp_path / "rows.csv"
     target.write_text(capsys.readouterr().out)
-    # A connection of its own: another test may have left a result on the module's.
-    assert duckdb.connect().read_csv(str(target)).fetchall() == [
+    assert duckdb.read_csv(str(target)).fetchall() == [
         (dt.date(2024, 1, 2), 1234, True, 'a "word", and\nmore', '["a"]'),
         (dt.date(2024, 1, 3), None, False, "[bold]no markup[/]", "[]"),
     ]
