@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, TimeoutError
 
 # Nothing of these leaves the page.
 _INWARD = ("data:", "blob:")
@@ -85,8 +85,25 @@ class Shown:
         return [url for url in self.requests if url != self.file.as_uri() and not url.startswith(_INWARD)]
 
     def draw(self, figures: str = "figure.chart") -> None:
-        """Scroll to every chart, or to those of a selector, and wait until each of them is drawn."""
-        self.page.evaluate(
+        """Scroll to every chart, or to those of a selector, and wait until each of them is drawn.
+
+        On a busy machine it was seen once that a window was not painted for half an hour: it is opened anew,
+        once, and what was done to the page before is gone then.
+        """
+        try:
+            self._draw(figures)
+        except TimeoutError:
+            self.page.reload()
+            self._draw(figures)
+
+    def _draw(self, figures: str) -> None:
+        """Do it.
+
+        Raises:
+            TimeoutError: of Playwright; a chart is not drawn in time, or the window not painted.
+        """
+        # Not `evaluate`, which waits for ever for a window that is not painted.
+        self._wait(
             """async (figures) => {
                 const frame = () => new Promise(requestAnimationFrame);
                 for (const figure of document.querySelectorAll(figures)) {
@@ -95,14 +112,26 @@ class Shown:
                     await frame();  // who watches what is in view is told after the first
                 }
                 scrollTo(0, 0);
+                return true;
             }""",
             figures,
         )
-        self.page.wait_for_function(
+        self._wait(
             """([figures, drawn]) => [...document.querySelectorAll(figures)].every(
                 figure => figure.querySelector(drawn))""",
-            arg=[figures, _DRAWN],
+            [figures, _DRAWN],
         )
+
+    def _wait(self, function: str, argument: object) -> None:
+        """Wait until a function of the page says true; it is asked by the clock, for frames may not come."""
+        self.page.wait_for_function(function, arg=argument, polling=50)
+
+    def reopen(self) -> None:
+        """Open the page anew, once the browser has written what the page remembers."""
+        # Whoever opens it before that, finds it a little later; seen on a busy machine.
+        self.page.reload()
+        self._wait("() => localStorage.length > 0", None)
+        self.page.reload()
 
     def undrawn(self) -> list[str]:
         """The charts without a drawing."""
@@ -117,9 +146,9 @@ class Shown:
 
     def settle(self, other_than: dict[str, str]) -> None:
         """Wait until all colours are others than those."""
-        self.page.wait_for_function(
+        self._wait(
             f"before => Object.entries(({_COLOURS})()).every(([key, now]) => now && now !== before[key])",
-            arg=other_than,
+            other_than,
         )
 
     def drawing(self, figure: str) -> str:
@@ -128,9 +157,7 @@ class Shown:
 
     def wait_for_other_drawing(self, figure: str, before: str) -> None:
         """Wait until the chart of a figure does not look as it did *before*."""
-        self.page.wait_for_function(
-            f"([figure, before]) => ({_DRAWING})(figure) !== before", arg=[figure, before]
-        )
+        self._wait(f"([figure, before]) => ({_DRAWING})(figure) !== before", [figure, before])
 
     def walk(self, goal: Locator) -> None:
         """Move the pointer straight into another place as a hand does, over whatever is in between."""

@@ -15,11 +15,12 @@ from spx_data.lake import runs
 from spx_data.ops.gaps.sharing import side_by_side
 from spx_data.ops.progress import INTERVAL_VARIABLE
 from spx_data.sources import outage
-from theta_simulator import Faults, running
+from theta_simulator import Faults, Outage, running
 from theta_simulator import Settings as Simulated
 
 START, END = "2024-11-29", "2024-12-02"
 LIMIT = 4  # thetadata.max_concurrent_requests
+_SERVED = 12  # requests: eight are for the lists of both dates, the others for chains
 SESSIONS = [START, END]
 
 
@@ -170,25 +171,24 @@ def test_a_disk_error_of_one_date_leaves_the_others_alone(v3, new_lake, truth):
 
 
 def test_a_terminal_that_goes_away_ends_the_run_without_being_hammered(new_lake, truth):
-    with running(Simulated(size="tiny", today=TODAY, latency_ms=60)) as terminal:
+    away = Faults(seed=0, rate=0, outages=(Outage(first=_SERVED + 1, last=sys.maxsize),))
+    with running(Simulated(size="tiny", today=TODAY, faults=away)) as terminal:
         lake = new_lake(terminal, START, END, max_concurrent_requests=LIMIT)
-        process = lake.start()
-        while not any("expiration" in request["query"] for request in terminal.requests()):
-            time.sleep(0.05)
-        terminal.set_status("DISCONNECTED")
-        output, _ = process.communicate(timeout=120)
+        run = lake.snakemake()
 
-        assert process.returncode == 1
-        assert "has no connection to its server" in output
-        assert "Traceback" not in output
+        assert run.returncode == 1
+        assert "has no connection to its server" in run.stdout
+        assert "Traceback" not in run.stdout
+        counted = [request for request in terminal.requests() if request["counted"]]
+        assert any("expiration" in request["query"] for request in counted[:_SERVED])
         # However the machine shares its time out: nothing is asked twice of a terminal without a server, and
         # a thread that has heard so asks for nothing more. Every other question was how the terminal is.
-        refused = [r["identity"] for r in terminal.requests() if r["counted"] and r["status"] == 474]
+        refused = [request["identity"] for request in counted if request["status"] == 474]
         assert 0 < len(refused) == len(set(refused))
         assert len(refused) <= side_by_side(LIMIT, cores=4) * (LIMIT + _AHEAD)
         assert nothing_wrong(lake, truth)
 
-        terminal.set_status("CONNECTED")
+    with running(Simulated(size="tiny", today=TODAY, port=urlsplit(terminal.url).port)):
         assert lake.snakemake().returncode == 0
         assert finished(lake, truth)
 
