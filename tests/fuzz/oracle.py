@@ -1,28 +1,30 @@
 """Whether what the product took of a history, a list or a calendar is what the bytes say."""
 
 import itertools
+import re
 
 import pyarrow as pa
 
 from spx_data.market import chains
-from tests import schemas
+from spx_data.market.columns import Type
 from tests.fuzz import said
 from tests.fuzz.verdict import Wrong
 
-_MEASURES = ("underlying_price", *schemas.MEASURES)
 _NEVER_NEGATIVE = ("implied_vol", "underlying_price")
 _ROOTS = ("symbol", "root")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")  # 32 bits hold them
+_NO_NUMBERS = {"right", "strike", "timestamp", "underlying_timestamp"}
 
 
-def check_history(batches, rejects, body, chain, thousandths, alone=None):
+def check_history(batches, rejects, body, chain, schema, thousandths, alone=None):
     """Raise `Wrong` unless every record is a row of *body*, each row once, and no row went unaccounted for.
 
     *alone* is the right and the strike, where rows do not say whose they are. *thousandths*: strikes are.
     """
-    records = _as_of_utc(pa.Table.from_batches(batches, schemas.RECORD).to_pylist(), chain.date)
+    records = _as_of_utc(batches, schema, chain.date)
     reasons, taken = {}, len(records) + len(rejects)
     for rows in said.readings(body):
-        meant = [_meant(row, chain, thousandths, alone) for row in rows]
+        meant = [_meant(row, chain, schema, thousandths, alone) for row in rows]
         if (lacking := _not_said(records, meant)) is not None:
             reasons[len(rows)] = f"invented: the bytes do not say {lacking}"
         elif taken != len(rows):
@@ -34,23 +36,23 @@ def check_history(batches, rejects, body, chain, thousandths, alone=None):
     raise Wrong(reasons[min(reasons, key=lambda rows: abs(rows - taken))] if reasons else "invented: no rows")
 
 
-def check_pages(batches, bodies, chain, thousandths):
+def check_pages(batches, bodies, chain, schema, thousandths):
     """Raise `Wrong` unless every record is a row of one of *bodies*, how many of them were asked for."""
-    records = _as_of_utc(pa.Table.from_batches(batches, schemas.RECORD).to_pylist(), chain.date)
+    records = _as_of_utc(batches, schema, chain.date)
     readings = [rows for body in bodies for rows in said.readings(body)]
-    meant = [_meant(row, chain, thousandths, None) for rows in readings for row in rows]
+    meant = [_meant(row, chain, schema, thousandths, None) for rows in readings for row in rows]
     for record in records:
         if not any(_is_meant(record, row) for row in meant):
             raise Wrong(f"invented: no page says {record}")
 
 
-def _as_of_utc(records, date):
+def _as_of_utc(batches, schema, date):
     """Records whose moments are ms since the epoch as if New York's clock were UTC's, as `said` has them."""
     zero = said.moment(date.isoformat()) - chains.midnight_ms(date)
-    stamps = [name for name in schemas.RECORD.names if name.endswith("timestamp")]
+    stamps = [name for name in schema.record.names if name.endswith("timestamp")]
     return [
         record | {name: record[name] + zero for name in stamps if record[name] is not None}
-        for record in records
+        for record in pa.Table.from_batches(batches, schema.record).to_pylist()
     ]
 
 
@@ -67,7 +69,7 @@ def _not_said(records, meant):
     return None
 
 
-def _meant(row, chain, thousandths, alone):
+def _meant(row, chain, schema, thousandths, alone):
     """What a row means: for each column of a record the values that it says; None where it is no record."""
     if alone is None:
         roots = {said.text_of(cell) for name in _ROOTS for cell in row.get(name, [])}
@@ -83,9 +85,16 @@ def _meant(row, chain, thousandths, alone):
         "strike": strikes,
         "timestamp": said.stamps(row, "timestamp", "ms_of_day"),
         "underlying_timestamp": _underlying(row, chain),
-        **{name: _numbers(row, name) for name in ("bid", "ask", *_MEASURES)},
-        said.ODD: _odd(row) | {name for name in _MEASURES if len(row.get(name, [])) > 1},
+        **{name: _numbers(row, name) for name in schema.record.names if name not in _NO_NUMBERS},
+        said.ODD: _odd(row) | {column.name for column in schema.optional if _may_be_null(row, column)},
     }
+
+
+def _may_be_null(row, column):
+    """Whether a row says several values of a column, or no whole number where it is one of those."""
+    cells = row.get(column.name, [])
+    said_so = [_WHOLE.fullmatch(said.text_of(cell) or "") for cell in cells]
+    return len(cells) > 1 or (column.type is Type.WHOLE and not all(said_so))
 
 
 def _odd(row):

@@ -20,8 +20,9 @@ _SPELLINGS = (
     "lambda-nan",
     "lambda-blank", "greeks-blank", "underlying-time-blank",
 )  # fmt: skip
-_V3 = "/v3/option/history/greeks/first_order?symbol=SPXW&expiration=2024-12-10&date=2024-12-10&interval=1h"
-_V3 += "&start_time=09:30:00&end_time=12:30:00&format="
+_V3_ASKED = "symbol=SPXW&expiration=2024-12-10&date=2024-12-10&interval=1h"
+_V3_ASKED += "&start_time=09:30:00&end_time=12:30:00&format="
+_V3 = f"/v3/option/history/greeks/first_order?{_V3_ASKED}"
 _V2 = "exp=20241210&start_date=20241210&end_date=20241210&ivl=3600000&start_time=34200000&end_time=45000000"
 _V2_CHAIN = f"/v2/bulk_hist/option/greeks?root=SPXW&{_V2}&use_csv="
 _V2_ALONE = f"/v2/hist/option/greeks?root=SPXW&{_V2}&strike=5910000&right=C&use_csv="
@@ -39,10 +40,19 @@ _PLAIN = {
     "v2-expirations": "/v2/list/expirations?root=SPXW",
 }
 _HISTORIES = {
-    "v3": {f"v3-{form}": _V3 + form for form in ("csv", "json", "ndjson")},
+    "v3": {
+        **{f"v3-{form}": _V3 + form for form in ("csv", "json", "ndjson")},
+        **{f"v3-quotes-{form}": f"/v3/option/history/quote?{_V3_ASKED}{form}" for form in ("csv", "json")},
+        **{
+            f"v3-greeks-all-{form}": f"/v3/option/history/greeks/all?{_V3_ASKED}{form}"
+            for form in ("csv", "json")
+        },
+    },
     "v2": {
         "v2-csv": f"{_V2_CHAIN}true",
         "v2-json": f"{_V2_CHAIN}false",
+        "v2-quotes-csv": f"/v2/bulk_hist/option/quote?root=SPXW&{_V2}&use_csv=true",
+        "v2-greeks-all-csv": f"/v2/bulk_hist/option/all_greeks?root=SPXW&{_V2}&use_csv=true",
         "v2-contract-csv": f"{_V2_ALONE}true",
         "v2-contract-json": f"{_V2_ALONE}false",
     },

@@ -32,6 +32,11 @@ def _histories():
     for form in ("csv", "json"):
         yield Parser(f"v2-{form}", form, partial(wire.history, "v2", form), share=4)
         yield Parser(f"v2-contract-{form}", form, partial(wire.history, "v2", form, alone=True), share=2)
+    # Of the other kinds of records.
+    for kind in ("quotes", "greeks-all"):
+        yield Parser(f"v3-{kind}-csv", "csv", partial(wire.history, "v3", "csv", kind=kind), share=2)
+        yield Parser(f"v3-{kind}-json", "json", partial(wire.history, "v3", "json", kind=kind))
+        yield Parser(f"v2-{kind}-csv", "csv", partial(wire.history, "v2", "csv", kind=kind), share=2)
     # What the body is, and not what was asked for, tells how it is read.
     yield Parser("v3-history-http", "http", partial(wire.history, "v3", "csv", whole=True), share=3)
     yield Parser("v2-history-http", "http", partial(wire.history, "v2", "json", whole=True), share=4)

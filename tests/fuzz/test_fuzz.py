@@ -13,6 +13,7 @@ from spx_data.errors import ApiDataNotFoundError, MachineError
 from spx_data.market.records import Rejects
 from spx_data.sources.theta.v3 import V3
 from spx_data.store import seals
+from tests import schemas
 from tests.fuzz import corpus, crew, lake, oracle, said, seeds, shrink, wire
 from tests.fuzz.__main__ import tried
 from tests.fuzz.mutators import mutated
@@ -131,7 +132,7 @@ def test_the_oracle_takes_what_is_right(tmp_path):
     text = history(ROW, ROW.replace("09:30", "10:30"), ROW.replace("1.5", "x"))
     found, rejects = batches_of(text, tmp_path)
 
-    oracle.check_history(found, rejects, text.encode(), wire.CHAIN, False)
+    oracle.check_history(found, rejects, text.encode(), wire.CHAIN, schemas.GREEKS, False)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,9 @@ def test_the_oracle_sees_a_value_that_the_bytes_do_not_say(one, other, word, tmp
     found, rejects = batches_of(text, tmp_path)
 
     with pytest.raises(Wrong, match=word):
-        oracle.check_history(found, rejects, text.replace(one, other).encode(), wire.CHAIN, False)
+        oracle.check_history(
+            found, rejects, text.replace(one, other).encode(), wire.CHAIN, schemas.GREEKS, False
+        )
 
 
 @pytest.mark.parametrize("text", ["true", "NaN", "1_0", "", " ", "0x10", "1e999", "\u0661"])

@@ -9,7 +9,9 @@ import functools
 import zlib
 
 from spx_data.market.chains import Chain
+from spx_data.market.columns import DEFAULT
 from spx_data.market.records import Rejects
+from spx_data.market.schema import newest
 from spx_data.market.sessions import Window
 from spx_data.settings import Terminal
 from spx_data.sources.theta import health
@@ -35,7 +37,7 @@ def _server():
 class _Asking:
     """A source of its own for one input: what a terminal got away with before tells nothing."""
 
-    def __init__(self, data, api, form, scratch, *, whole):
+    def __init__(self, data, api, form, scratch, *, whole, schema=schemas.GREEKS):
         self.server = _server()
         self.server.says(
             data if whole else loopback.answer(data, TYPES[form], length=len(data)), mended=whole
@@ -46,9 +48,7 @@ class _Asking:
         self.transport = Transport(
             self.server.url, scratch=scratch, connect_seconds=5.0, unended=bool(bits & 1)
         )
-        self.source = (V3 if api == "v3" else V2)(
-            self.transport, terminal, schemas.GREEKS, loosely=bool(bits & 2)
-        )
+        self.source = (V3 if api == "v3" else V2)(self.transport, terminal, schema, loosely=bool(bits & 2))
 
     def __enter__(self):
         return self
@@ -70,10 +70,10 @@ def _bodies(data):
     return [body.replace(b"{n}", str(n).encode()) for n, (_, body) in enumerate(pages)] if plain else []
 
 
-def history(api, form, data, scratch, *, whole=False, alone=False):
-    """A chain's history, or one contract's."""
-    rejects = Rejects()
-    with _Asking(data, api, form, scratch, whole=whole) as asking:
+def history(api, form, data, scratch, *, whole=False, alone=False, kind=DEFAULT):
+    """A chain's history, or one contract's, of a kind of records."""
+    rejects, schema = Rejects(), newest(kind)
+    with _Asking(data, api, form, scratch, whole=whole, schema=schema) as asking:
         if alone:
             found = asking.source.contract_history(CHAIN, *ALONE, WINDOW, rejects)
         else:
@@ -81,9 +81,9 @@ def history(api, form, data, scratch, *, whole=False, alone=False):
         batches = list(found)
     if not whole:
         only = ALONE if alone and api == "v2" else None
-        oracle.check_history(batches, rejects, data, CHAIN, api == "v2", only)
+        oracle.check_history(batches, rejects, data, CHAIN, schema, api == "v2", only)
     elif bodies := _bodies(data):
-        oracle.check_pages(batches, bodies, CHAIN, api == "v2")
+        oracle.check_pages(batches, bodies, CHAIN, schema, api == "v2")
     return Outcome(sum(batch.num_rows for batch in batches), len(rejects))
 
 
