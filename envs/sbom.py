@@ -41,6 +41,7 @@ SCOPES = {
     "fill": "required",
     "report": "optional",
     "sql": "optional",
+    "delta": "optional",
     "simulator": "optional",
     "docs": "excluded",
     "dev": "excluded",

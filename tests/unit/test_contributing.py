@@ -47,13 +47,19 @@ TRIED = {
         assert settings.identity("latest")["schema_version"] == 2
     """,
     "An export": """
-        import io
+        import datetime as dt, tempfile
+        from pathlib import Path
         import polars as pl
         from spx_data import exports
+        from spx_data.exports import exporting
+        from tests import sealed_rows
 
-        rows, to = pl.LazyFrame({"bid": [1.0, None]}), io.BytesIO()
-        exports.of("arrow").write(rows, to)
-        assert pl.read_ipc(to.getvalue()).equals(rows.collect())
+        folder, date = Path(tempfile.mkdtemp()), dt.date(2024, 1, 2)
+        rows = sealed_rows.chain(date, "SPXW", date, [4700], sealed_rows.stamps_of(date))
+        path = sealed_rows.seal(folder / "lake", date, [rows])
+        (found,) = exporting.export([path], exports.of("arrow"), folder / "out")
+        assert found.paths == (folder / "out/spx-options-2024-01-02.arrow",)
+        assert pl.read_ipc(found.paths[0]).equals(pl.read_parquet(path))
     """,
     "A source": """
         import datetime as dt, os, tempfile

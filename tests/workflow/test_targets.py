@@ -159,7 +159,7 @@ def test_the_command_exports_what_is_sealed_and_refuses_what_is_not(one_of_three
     lacking = lake.spx_data("export", "csv", "out", "--dates", "2024-11-27")
     unknown = lake.spx_data("export", "xml", "other")
 
-    assert exported.stdout == "out/spx-options-2024-11-29.csv\n", exported.stderr
+    assert exported.stdout == "2024-11-29: out/spx-options-2024-11-29.csv\n", exported.stderr
     assert (again.returncode, again.stdout) == (0, "")
     differing = duckdb.execute(
         "SELECT count(*) FROM (FROM read_parquet($1) EXCEPT FROM read_csv($2))",

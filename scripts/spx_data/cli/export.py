@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +13,16 @@ from spx_data import exports
 from spx_data.cli.call import DATES, FOLDER, Call
 from spx_data.cli.output import say
 from spx_data.cli.selecting import missing_option, ranges, warnings_told
+from spx_data.errors import SettingRefusedError
+from spx_data.exports.selection import Selection
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted
 
 if TYPE_CHECKING:
     from spx_data.lake.reader import Missing
+    from spx_data.settings import Settings
+
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000}
 
 
 class _Export(click.Command):
@@ -27,38 +34,107 @@ class _Export(click.Command):
             formatter.write_dl([(form.name, form.meaning) for form in exports.known().values()])
 
 
+class _Range(click.ParamType[Any]):
+    """Absolute deltas, like 0.02..0.98; gives both ends."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The two ends; a wrong call where it names none, or one beyond 0 to 1."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d*\.?\d+)\.\.(\d*\.?\d+)", value)
+        least, most = map(float, found.groups()) if found else (1.0, 0.0)
+        if 0.0 <= least <= most <= 1.0:
+            return least, most
+        return self.fail(f"{value!r} is no range within 0 and 1. Write it like 0.02..0.98", param, ctx)
+
+
+class _Every(click.ParamType[Any]):
+    """A step of time, like 5m; gives milliseconds."""
+
+    name = "step"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The step; a wrong call where it is none, or longer than a day."""
+        found = re.fullmatch(r"([1-9]\d{0,4})([smh])", str(value))
+        step = int(found[1]) * _UNITS[found[2]] if found else 0
+        if 0 < step <= 24 * _UNITS["h"]:
+            return step
+        return self.fail(f"{value!r} is no step. Write it like 30s, 5m or 1h", param, ctx)
+
+
 @click.command(cls=_Export, short_help="Write sealed days in the format of another tool.")
 @click.argument("form", metavar="FORMAT")
 @click.argument("folder", type=FOLDER)
 @click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
+@click.option("--max-dte", type=click.IntRange(min=0), metavar="DAYS", help="Expirations at most so far off.")
+@click.option(
+    "--delta", type=_Range(), help="Contracts whose absolute delta is in it at some stamp of the day."
+)
+@click.option("--every", type=_Every(), help="Stamps at multiples of it, like 5m, on New York's clock.")
+@click.option("--roots", metavar="ROOTS", help="These roots alone, like SPXW, parted by commas.")
 @missing_option
 @click.pass_obj
-def export(call: Call, form: str, folder: Path, dates: Dates | None, missing: Missing) -> None:
+def export(
+    call: Call,
+    form: str,
+    folder: Path,
+    dates: Dates | None,
+    max_dte: int | None,
+    delta: tuple[float, float] | None,
+    every: int | None,
+    roots: str | None,
+    missing: Missing,
+) -> None:
     r"""Write sealed days to FOLDER in another tool's FORMAT, each checked against its checksum before.
 
     A day is there whole or not at all; a second call writes what is new or was sealed anew since, and nothing
-    else. manifest.jsonl in FOLDER has for each file the SHA-256 of the sealed day and its own.
+    else. _manifest in FOLDER has for each day the SHA-256 of what was sealed, and of each file.
 
     \b
     spx-data export csv exported --dates 2024-03
+    spx-data export lean lean/data --dates 2024 --max-dte 7 --delta 0.02..0.98
     """
     from spx_data.exports import exporting
 
-    chosen = exports.of(form)
+    chosen, settings = exports.of(form), call.settings
+    selection = Selection(max_dte, delta, every, _roots(roots, settings))
+    sealed = _sealed(settings, dates, missing)
     written = kept = 0
-    for day in exporting.export(_sealed(call, dates, missing), chosen, folder):
+    notes: Counter[str] = Counter()
+    for day in exporting.export(sealed, chosen, folder, selection, settings.product):
         written, kept = written + day.is_new, kept + (not day.is_new)
         if day.is_new:
-            say(str(day.path))
+            notes.update(day.notes)
+            say(f"{day.date}: {day.paths[0] if len(day.paths) == 1 else counted(len(day.paths), 'file')}")
+    for note, days in notes.items():
+        say(f"spx-data: {counted(days, 'day')}: {note}", err=True)
     there = f", {counted(kept, 'day')} there already" if kept else ""
     say(f"{counted(written, 'day')} written{there}", err=True)
 
 
-def _sealed(call: Call, dates: Dates | None, missing: Missing) -> list[Path]:
+def _roots(told: str | None, settings: Settings) -> tuple[str, ...]:
+    """The roots that are named; raises `SettingRefusedError` where one is none of the lake's."""
+    found = tuple(word.strip() for word in told.split(",")) if told else ()
+    if unknown := [root for root in found if root not in settings.product.root_names]:
+        raise SettingRefusedError(
+            f"roots: {settings.product.symbol} has no root {unknown[0]!r}",
+            cure=f"Name some of {', '.join(settings.product.root_names)}",
+            what="roots",
+            reason=f"there is no {unknown[0]}",
+        )
+    return found
+
+
+def _sealed(settings: Settings, dates: Dates | None, missing: Missing) -> list[Path]:
     """The sealed files of *dates*; what is to be known of them is told on stderr."""
     from spx_data.lake import reader
 
-    layout = call.settings.layout
+    layout = settings.layout
     with warnings_told():
-        found = reader.sealed_paths(ranges(dates), lake=layout.output, data=layout.data, missing=missing)
+        # Each day is hashed right before it is written, and not at all if it is there.
+        found = reader.sealed_paths(
+            ranges(dates), lake=layout.output, data=layout.data, missing=missing, verify=False
+        )
     return list(map(Path, found))

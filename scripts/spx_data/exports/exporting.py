@@ -1,122 +1,171 @@
 """Sealed days written to a folder in one format: each whole or not at all, and none twice.
 
-The folder's manifest has a line for each file that is whole: the day, the SHA-256 of what was sealed, the
-file and its own SHA-256. A day whose line agrees with its sidecar and its file is not written again; one that
-was sealed anew since is.
+A day is made in a folder of its own and comes to its place when all of it is there; the manifest says so
+last. A day whose entry agrees with its sidecar and its files is not made again; one that was sealed anew
+since is.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from spx_data.errors import ConfigurationValidationError
-from spx_data.exports import Format
-from spx_data.store import files, foreign, locks, reads, seals
+from spx_data.config import shipped
+from spx_data.errors import ConfigurationValidationError, FileCorruptionError
+from spx_data.exports import Format, Index
+from spx_data.exports.day import Day, Output
+from spx_data.exports.manifest import LOCK, Entry, Manifest
+from spx_data.exports.selection import Selection
+from spx_data.market import products
+from spx_data.market.products import Product
+from spx_data.store import files, locks, reads, seals
 from spx_data.store.names import date_of
 
-MANIFEST = "manifest.jsonl"
-_LOCK = ".lock"
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A day in the folder; *is_new* where it was written now."""
+    """A day in the folder, with its files; *is_new* where it was written now."""
 
     date: dt.date
-    path: Path
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...]
     is_new: bool
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A line of the manifest."""
-
-    format: str
-    date: str
-    sealed: str  # the SHA-256 in the day's sidecar
-    file: str
-    sha256: str
-
-
-def export(sealed: Iterable[Path], form: Format, folder: Path) -> Iterator[Exported]:
+def export(
+    sealed: Iterable[Path],
+    form: Format,
+    folder: Path,
+    selection: Selection = EVERYTHING,
+    product: Product = products.DEFAULT,
+) -> Iterator[Exported]:
     """Write each of the *sealed* Parquet files to *folder*, and say so when it is whole.
 
     Raises:
-        ConfigurationValidationError: the folder holds something else, or another format.
+        MachineError: what the format needs is not installed.
+        ConfigurationValidationError: the folder holds something else, or another export; or the format takes
+            no *selection*.
+        FileCorruptionError: a day is not what was sealed.
     """
-    _checked(folder, form)  # before the lock too: a folder that is refused stays as it is
-    with locks.alone(folder / _LOCK):
-        there = {entry.date: entry for entry in _checked(folder, form)}
-        if not reads.is_there(folder / MANIFEST):
-            files.write_text(
-                folder / MANIFEST, ""
-            )  # before any file: the folder is this export's from now on
+    if form.extra:
+        shipped.check_extra(form.extra)
+    if not form.selective and selection != EVERYTHING:
+        raise _unselective(form, selection)
+    head = {"format": form.name, "symbol": product.symbol, "selection": selection.as_json()}
+    manifest = Manifest(folder, head)
+    manifest.check()  # before the lock too: a folder that is refused stays as it is
+    with locks.alone(folder / LOCK):
+        manifest.check()
+        manifest.begin()
+        index = form.index(folder) if form.index else None
+        _settle(manifest, index)
         for parquet in sealed:
             date = date_of(parquet)
             assert date, parquet
-            target = folder / f"{parquet.stem}.{form.suffix}"
-            entry, checksum = there.get(date.isoformat()), seals.read(parquet).parquet
-            is_new = entry is None or not _is_whole(entry, checksum, target)
-            if is_new:
-                _write(parquet, checksum, date, form, target)
-            yield Exported(date, target, is_new)
+            day = Day(date, parquet, seals.read(parquet).parquet, product, selection)
+            entry = manifest.read(date)
+            is_new = entry is None or not _is_whole(entry, day, folder)
+            if entry is None or is_new:
+                entry = _made(manifest, form, index, day, entry)
+            yield Exported(date, tuple(folder / name for name in entry.files), entry.notes, is_new)
 
 
-def _write(parquet: Path, checksum: str, date: dt.date, form: Format, target: Path) -> None:
-    import polars as pl
-
-    with files.atomic(target) as stream:
-        form.write(pl.scan_parquet(parquet, glob=False, hive_partitioning=False), stream)
-    entry = _Entry(form.name, date.isoformat(), checksum, target.name, reads.digest(target))
-    files.append_line(target.parent / MANIFEST, json.dumps(asdict(entry)))
-
-
-def _is_whole(entry: _Entry, checksum: str, target: Path) -> bool:
-    """Whether the file of an *entry* is what it was, and of the day as it is sealed now."""
-    told = entry.sealed == checksum and entry.file == target.name
-    return told and reads.is_there(target) and reads.digest(target) == entry.sha256
-
-
-def _entries(folder: Path) -> list[_Entry]:
-    """The lines of the manifest that are whole, the oldest first; the last one of a day counts."""
-    if not reads.is_there(folder / MANIFEST):
-        return []
-    found = []
-    for line in reads.content(folder / MANIFEST).splitlines():
-        try:
-            found.append(_Entry(**foreign.exactly(line)))
-        except (ValueError, TypeError):  # torn by a crash: its day is written again
-            continue
-    return found
-
-
-def _checked(folder: Path, form: Format) -> list[_Entry]:
-    """The entries of *folder*; raises `ConfigurationValidationError` where it is none for this export."""
-    entries = _entries(folder)
-    others = {entry.format for entry in entries} - {form.name}
-    if others:
-        raise _refused(folder, f"an export as {', '.join(sorted(others))}")
-    if not reads.is_there(folder / MANIFEST) and (there := _something_in(folder)):
-        raise _refused(folder, f"{there}, and no manifest of an export")
-    return entries
-
-
-def _something_in(folder: Path) -> str | None:
-    with reads.explained(folder, "look into"):
-        if not folder.exists():
-            return None
-        names = sorted(path.name for path in folder.iterdir())
-    return next((name for name in names if name != _LOCK and not name.endswith(files.PART)), None)
-
-
-def _refused(folder: Path, finding: str) -> ConfigurationValidationError:
+def _unselective(form: Format, selection: Selection) -> ConfigurationValidationError:
+    asked = ", ".join(selection.as_json())
     return ConfigurationValidationError(
-        f"{folder} holds {finding}",
-        cure="Name another folder, which may be a new one",
-        what=str(folder),
-        reason=finding,
+        f"format {form.name}: it is the sealed days as they are, and {asked} would leave rows out of them",
+        cure="Leave that out, or choose another format",
+        what="format",
+        reason=f"it takes no {asked}",
+    )
+
+
+def _settle(manifest: Manifest, index: Index | None) -> None:
+    """Undo what interrupted calls left, and make an index again that is lost."""
+    folder = manifest.folder
+    for path in sorted(folder.glob(f".*{files.PART}")):
+        files.remove(path)
+    for entry in manifest.interrupted():
+        if index and index.is_there():
+            index.commit([], sorted(entry.files))
+        _remove(manifest, entry.files)
+        manifest.forget(entry)
+    if index and not index.is_there():
+        for entry in manifest.entries():
+            index.commit([name for name in entry.files if (folder / name).exists()], [])
+
+
+def _made(manifest: Manifest, form: Format, index: Index | None, day: Day, before: Entry | None) -> Entry:
+    """Make *day*, of which there is an entry *before* or not, and give its entry."""
+    folder = manifest.folder
+    scratch = folder / f".{day.date}{files.PART}"
+    if reads.digest(day.path) != day.sha256:
+        raise _changed(day)
+    try:
+        out = Output(scratch)
+        form.write(day, out)
+        entry = _entry(day, scratch, out.notes)
+        if seals.read(day.path).parquet != day.sha256:
+            raise _changed(day)
+        gone = set(before.files if before else ()) - set(entry.files)
+        manifest.take(Entry(entry.date, entry.sealed, {**dict.fromkeys(gone, ""), **entry.files}))
+        for name in entry.files:
+            files.move(scratch / name, folder / name, lasting=False)
+    finally:
+        files.remove(scratch) if scratch.exists() else None
+    if index:
+        index.commit(list(entry.files), sorted(gone))
+    _remove(manifest, gone)
+    manifest.done(entry)
+    return entry
+
+
+def _entry(day: Day, scratch: Path, notes: Iterable[str]) -> Entry:
+    """The entry of *day*, whose files are in *scratch*."""
+    every = sorted(path for path in scratch.rglob("*") if path.is_symlink() or path.is_file())
+    links = {str(path.relative_to(scratch)): str(path.readlink()) for path in every if path.is_symlink()}
+    made = {str(path.relative_to(scratch)): reads.digest(path) for path in every}
+    return Entry(day.date.isoformat(), day.sha256, made, links, tuple(dict.fromkeys(notes)))
+
+
+def _remove(manifest: Manifest, names: Iterable[str]) -> None:
+    """Remove the files *names* which are of no day, and the folders that are empty then."""
+    if not (gone := set(names)):
+        return
+    for entry in manifest.entries():
+        gone -= set(entry.files)
+    for name in sorted(gone):
+        path = manifest.folder / name
+        files.remove(path) if path.exists() or path.is_symlink() else None
+        files.remove_empty(path.parent, manifest.folder)
+
+
+def _is_whole(entry: Entry, day: Day, folder: Path) -> bool:
+    """Whether the files of an *entry* are what they were, and of the day as it is sealed now."""
+    return entry.sealed == day.sha256 and all(
+        _is_link(folder / name, entry.links[name]) if name in entry.links else _is(folder / name, sha256)
+        for name, sha256 in entry.files.items()
+    )
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return reads.is_there(path) and reads.digest(path) == sha256
+
+
+def _is_link(path: Path, target: str) -> bool:
+    """Whether *path* leads to *target*: the bytes there are what the sidecar vouches for."""
+    return path.is_symlink() and str(path.readlink()) == target
+
+
+def _changed(day: Day) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{day.path} is not what its sidecar vouches for, or was sealed anew meanwhile",
+        cure="Run `spx-data verify`, then export again: days that are written stay",
+        path=day.path,
+        expected=day.sha256,
+        actual="other bytes",
     )

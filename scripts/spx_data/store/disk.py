@@ -109,6 +109,11 @@ def rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def make_link(path: Path, target: Path) -> None:
+    """Make *path*, of which there is none, a symbolic link to *target*."""
+    path.symlink_to(target)
+
+
 def set_mode(path: Path, mode: int) -> None:
     """Say who may read and write a file."""
     path.chmod(mode)

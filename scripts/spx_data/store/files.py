@@ -129,9 +129,11 @@ def building(
 
 
 @contextmanager
-def atomic(target: Path, *, check: Callable[[Path], None] | None = None) -> Iterator[BinaryIO]:
+def atomic(
+    target: Path, *, check: Callable[[Path], None] | None = None, lasting: bool = True
+) -> Iterator[BinaryIO]:
     """Open *target* for writing; it appears, whole and on the device, only if the block ends well."""
-    with building(target, check=check) as part, disk.create(part) as stream:
+    with building(target, check=check, lasting=lasting) as part, disk.create(part) as stream:
         yield stream
 
 
@@ -279,8 +281,8 @@ def spool(directory: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def move(source: Path, target: Path) -> None:
-    """Give *source* the place and name of *target*, on the device."""
+def move(source: Path, target: Path, *, lasting: bool = True) -> None:
+    """Give *source* the place and name of *target*, on the device; not waited for unless *lasting*."""
     make_directory(target.parent)
     with explained(target, "move a file to"):
         try:
@@ -290,8 +292,16 @@ def move(source: Path, target: Path) -> None:
                 raise
             copy(source, target)
             disk.unlink(source)
-        _sync(target.parent)
-        _sync(source.parent)
+        for folder in (target.parent, source.parent) if lasting else ():
+            _sync(folder)
+
+
+def link(path: Path, target: Path) -> None:
+    """Make *path* a symbolic link to *target*."""
+    make_directory(path.parent)
+    with explained(path, "make a link"):
+        _unlink(path)
+        disk.make_link(path, target)
 
 
 def copy(source: Path, target: Path) -> None:

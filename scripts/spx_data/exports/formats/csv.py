@@ -17,4 +17,4 @@ def _write(rows: pl.LazyFrame, to: BinaryIO) -> None:
     rows.sink_csv(to, datetime_format=_STAMP)
 
 
-FORMAT = Format("csv", "a file a day, for whatever reads nothing else", "csv", _write)
+FORMAT = Format.of_files("csv", "a file a day, for whatever reads nothing else", "csv", _write)

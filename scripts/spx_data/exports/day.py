@@ -1,0 +1,69 @@
+"""One sealed day as a format gets it, and where its files go."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from spx_data.exports.selection import Selection
+from spx_data.market.products import Product
+from spx_data.store import files
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Day:
+    """A sealed day, whose bytes were checked against its sidecar: *sha256* is what that says of *path*."""
+
+    date: dt.date
+    path: Path
+    sha256: str
+    product: Product
+    selection: Selection
+
+    @property
+    def stem(self) -> str:
+        """How files of the day are called, like spx-options-2024-01-02."""
+        return self.path.stem
+
+    def rows(self) -> pl.LazyFrame:
+        """The rows that are selected, in sealed order, with the columns of docs/data.md."""
+        import polars as pl
+
+        return self.selection.of(pl.scan_parquet(self.path, glob=False, hive_partitioning=False))
+
+
+class Output:
+    """Where the files of one day are made: in a folder that others do not look into.
+
+    They come to their places together, when the day is whole. Names are paths below the export's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Make files in *folder*."""
+        self._folder = folder
+        self.notes: list[str] = []
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[BinaryIO]:
+        """A new file *name*, open for writing."""
+        with files.atomic(self._folder / name, lasting=False) as stream:
+            yield stream
+
+    def link(self, name: str, target: Path) -> None:
+        """A symbolic link *name* to *target*."""
+        files.link(self._folder / name, target)
+
+    def folder(self) -> Path:
+        """The folder itself, for a library that writes files of its own below it."""
+        return files.make_directory(self._folder)
+
+    def note(self, text: str) -> None:
+        """Tell, in the day's manifest and once to the user, what the day does not have."""
+        self.notes.append(text)
