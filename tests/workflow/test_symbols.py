@@ -107,6 +107,18 @@ def test_lists_have_the_symbol_first_and_one_of_them_has_none(filled):
     assert status.splitlines()[0].split()[:2] == ["symbol", "date"]
 
 
+@pytest.mark.parametrize("command", ["status", "health"])
+def test_the_terminal_that_all_have_in_common_is_asked_how_it_is_once(filled, monkeypatch, command):
+    lake, _ = filled
+    with running(Simulated(size="tiny", today=TODAY)) as terminal:
+        monkeypatch.setitem(lake.environment, "THETADATA_BASE_URL", terminal.url)
+        done = lake.spx_data(command, "--format", "json")
+        asked = [request["path"] for request in terminal.requests()]
+
+    assert '"connected' in done.stdout
+    assert len(asked) == len(set(asked)) > 0
+
+
 def test_a_command_goes_from_one_to_the_next_or_asks_which_is_meant(filled):
     lake, _ = filled
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +25,8 @@ from spx_data.market.dates import Dates
 from spx_data.text import commands, printable
 
 if TYPE_CHECKING:
-    from spx_data.settings import Lakes, Settings
+    from spx_data.ops.health import Asking
+    from spx_data.settings import Lakes, Settings, Terminal
     from spx_data.store.layout import Layout
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,6 +40,7 @@ class Call:
     debug: bool = False
     symbol: str | None = None
     at: str | None = None  # the symbol at whose lake the work is, one after the other
+    _asked: dict[Terminal, Asking] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -128,6 +130,14 @@ class Call:
         finally:
             self.at = before
             commands.about((self.symbol or "") if self.lakes.several else "")
+
+    def ask(self, terminal: Terminal, seconds: float) -> Asking:
+        """The question how *terminal* is, for so many *seconds*: asked once for all lakes that share it."""
+        from spx_data.ops.health import Asking
+
+        if terminal not in self._asked:
+            self._asked[terminal] = Asking(terminal, seconds)
+        return self._asked[terminal]
 
     @cached_property
     def moment(self) -> dt.datetime:

@@ -45,7 +45,7 @@ def health(ctx: click.Context, strict: bool, view: View) -> None:
     from spx_data.ops.health import Level, examine, worst
 
     call: Call = ctx.obj
-    checks = examine(call.files, call.moment, call.at or call.symbol)
+    checks = examine(call.files, call.moment, call.at or call.symbol, call.ask)
     view.show(CHECKS, [check.as_row() for check in checks])
     if view.is_table:
         counts = ((level, sum(check.level is level for check in checks)) for level in Level)

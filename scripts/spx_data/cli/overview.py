@@ -59,12 +59,12 @@ def status(call: Call, form: Format, offline: bool, watch: bool) -> None:
 
 def _status(call: Call, form: Format, offline: bool) -> None:
     from spx_data.lake.runs import current
-    from spx_data.ops.health import Asking, Scene, alerts
+    from spx_data.ops.health import Scene, alerts
     from spx_data.status import overview as overview_of
     from spx_data.store import tree
 
     settings = call.settings
-    asking = None if offline else Asking(settings.terminal, _TERMINAL_SECONDS)
+    asking = None if offline else call.ask(settings.terminal, _TERMINAL_SECONDS)
     walked = tree.walk(settings.layout)
     overview = overview_of(settings, call.moment, walked)
     run = current(settings.layout)

@@ -23,7 +23,7 @@ from spx_data.lake import runs
 from spx_data.ops.health import dates, lake, machine, outages
 from spx_data.ops.health.lake import met_otherwise
 from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
-from spx_data.settings import Settings, of_lake
+from spx_data.settings import Settings, Terminal, of_lake
 from spx_data.status import Summary
 from spx_data.store import files, tree
 from spx_data.store.tree import Tree
@@ -99,16 +99,22 @@ _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
 }
 
 
-def examine(sources: Sequence[Path], moment: dt.datetime, symbol: str | None = None) -> list[Check]:
+def examine(
+    sources: Sequence[Path],
+    moment: dt.datetime,
+    symbol: str | None = None,
+    ask: Callable[[Terminal, float], Asking] = Asking,
+) -> list[Check]:
     """Every check there is, for the lake of the config files *sources*: that of *symbol*, where it is given.
 
-    Wrong settings are a failed check; what can be looked at without them still is.
+    Wrong settings are a failed check; what can be looked at without them still is. Who looks at several lakes
+    gives a way to *ask* a terminal that they share but once.
     """
     found, settings, dated = _settings(sources, symbol)
     if settings is None:
         return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
     files.restrict(owner_only=settings.owner_only)
-    asking = Asking(settings.terminal, PATIENCE_SECONDS)
+    asking = ask(settings.terminal, PATIENCE_SECONDS)
     walked = _if_it_can(lambda: tree.walk(settings.layout))
     unreadable, summaries = _tree(settings, moment, walked) if dated else (None, ())
     scene = Scene(

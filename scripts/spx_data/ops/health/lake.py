@@ -83,7 +83,7 @@ def data_set(scene: Scene) -> Check:
         found = f"{settings.layout.dataset} exists but holds no sealed day; the journal has {date} as sealed"
         return warn(found, "Check that the right disk is mounted: the next run would fetch all of them again")
     roots = ", ".join(settings.roots)
-    return ok(f"{roots} every {settings.window.interval}, as the settings say")
+    return ok(f"{settings.records} of {roots} every {settings.window.interval}, as the settings say")
 
 
 def there(scene: Scene) -> Check:
