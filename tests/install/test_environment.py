@@ -1,5 +1,6 @@
 """`make env` takes exactly what the lock names, and notices and mends an environment that is not whole."""
 
+import contextlib
 import json
 import os
 import re
@@ -41,12 +42,33 @@ def locked(name):
     return re.search(rf"^{name}==(\S+)", LOCK, re.MULTILINE)[1]
 
 
+class Met:
+    """The requests that an index meets; it can hold one in the middle of an installation."""
+
+    def __init__(self):
+        self._holds, self._half, self._goes_on = False, threading.Event(), threading.Event()
+
+    def __call__(self, path):
+        if self._holds and path.startswith("/files/pytest_cov"):
+            self._half.set()
+            self._goes_on.wait(60)
+
+    @contextlib.contextmanager
+    def holding(self):
+        """Hold the installation that is started in the block in its middle; yields what waits for that."""
+        self._holds = True
+        yield lambda: self._half.wait(240)
+        self._holds = False
+        self._goes_on.set()
+
+
 class Checkout:
     """A project of a few bytes below the real Makefile and the real script, and an index of its packages."""
 
-    def __init__(self, folder, index):
+    def __init__(self, folder, index, met=None):
         self.folder = folder
         self.index = index
+        self.met = met
 
     def start(self, *arguments, **environment):
         # Nothing of this machine's own pip: neither its variables nor its files.
@@ -119,14 +141,34 @@ def laid(folder, lock):
 
 
 @pytest.fixture(scope="module")
-def made(shelf, tmp_path_factory):
+def others(tmp_path_factory):
+    """What a user may have told pip and Python otherwise."""
+    folder = tmp_path_factory.mktemp("others")
+    (folder / "pip.conf").write_text("[global]\nquiet = 1\n[install]\nuser = true\nno-binary = :all:\n")
+    (folder / "modules").mkdir()
+    (folder / "modules/setuptools.py").write_text("raise SystemExit('a module of the user')")
+    return {
+        "PIP_CONFIG_FILE": str(folder / "pip.conf"),
+        "PIP_TARGET": str(folder / "target"),
+        "PIP_REQUIRE_HASHES": "0",
+        "PIP_NO_INDEX": "1",
+        "PIP_CONSTRAINT": str(folder / "nowhere.txt"),
+        "PIP_DRY_RUN": "1",
+        "PIP_PYTHON": "/nowhere",
+        "PYTHONPATH": str(folder / "modules"),
+        "SETUPTOOLS_USE_DISTUTILS": "stdlib",
+    }
+
+
+@pytest.fixture(scope="module")
+def made(shelf, others, tmp_path_factory):
     """An environment, made once in a folder with a hostile name; each test leaves it whole."""
     files, lock = shelf
-    folder = tmp_path_factory.mktemp("checkouts") / HOSTILE
+    folder, met = tmp_path_factory.mktemp("checkouts") / HOSTILE, Met()
     laid(folder, lock)
-    with packages.index(files) as url:
-        checkout = Checkout(folder, url)
-        code, output = checkout.make("env", LC_ALL="C")
+    with packages.index(files, met) as url:
+        checkout = Checkout(folder, url, met)
+        code, output = checkout.make("env", LC_ALL="C", **others)
         assert code == 0, output
         yield checkout
 
@@ -154,31 +196,10 @@ def test_a_whole_environment_is_left_alone(made):
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_what_a_user_tells_pip_and_python_otherwise_changes_nothing(shelf, tmp_path):
-    files, lock = shelf
-    laid(tmp_path / "project", lock)
-    (tmp_path / "pip.conf").write_text("[global]\nquiet = 1\n[install]\nuser = true\nno-binary = :all:\n")
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules/setuptools.py").write_text("raise SystemExit('a module of the user')")
-    odd = {
-        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
-        "PIP_TARGET": str(tmp_path / "target"),
-        "PIP_REQUIRE_HASHES": "0",
-        "PIP_NO_INDEX": "1",
-        "PIP_CONSTRAINT": str(tmp_path / "nowhere.txt"),
-        "PIP_DRY_RUN": "1",
-        "PIP_PYTHON": "/nowhere",
-        "PYTHONPATH": str(tmp_path / "modules"),
-        "SETUPTOOLS_USE_DISTUTILS": "stdlib",
-    }
-
-    with packages.index(files) as url:
-        checkout = Checkout(tmp_path / "project", url)
-        code, output = checkout.make("env", **odd)
-
-    assert code == 0, output
-    assert checkout.installed() == expected()
-    assert not (tmp_path / "target").exists()
+def test_what_a_user_tells_pip_and_python_otherwise_changes_nothing(made, others):
+    # It was made so.
+    assert made.installed() == expected()
+    assert not Path(others["PIP_TARGET"]).exists()
 
 
 def test_a_file_whose_hash_the_lock_does_not_name_is_refused(shelf, tmp_path):
@@ -272,7 +293,7 @@ def test_changes_of_pyproject_that_install_nothing_make_nothing_anew(made):
     assert found.returncode == 0, found.stdout
 
 
-def test_a_renamed_project_and_a_python_that_is_gone_are_made_anew(made):
+def test_a_renamed_project_and_a_python_that_is_gone_are_made_anew_though_killed_in_the_middle(made):
     before = made.folder
     made.folder = made.folder.rename(before.with_name("elsewhere, with a blank"))
     assert f"it was made in {before}" in made.whole().stdout
@@ -280,37 +301,19 @@ def test_a_renamed_project_and_a_python_that_is_gone_are_made_anew(made):
         link.unlink()
         link.symlink_to("/nowhere/python")
 
-    code, output = made.make("env")
-
-    assert code == 0, output
-    assert "make env: its Python is gone; making .venv" in output
-    assert made.installed() == expected()
-    assert made.says() == "here I am\n"
-
-
-def test_one_killed_in_its_middle_is_made_anew_by_one_of_two_at_once(shelf, tmp_path):
-    files, lock = shelf
-    laid(tmp_path / "project", lock)
-    half, killed = threading.Event(), threading.Event()
-
-    def met(path):
-        if path.startswith("/files/pytest_cov") and not killed.is_set():
-            half.set()
-            killed.wait(60)
-
-    with packages.index(files, met) as url:
-        checkout = Checkout(tmp_path / "project", url)
-        first = checkout.start("env")
-        assert half.wait(120)
+    with made.met.holding() as halfway:
+        first = made.start("env")
+        assert halfway()
         os.killpg(first.pid, signal.SIGKILL)
-        first.communicate()
-        killed.set()
-        both = [checkout.start("env") for _ in range(2)]
-        outputs = [process.communicate(timeout=240)[0] for process in both]
+        output, _ = first.communicate()
+    both = [made.start("env") for _ in range(2)]
+    outputs = [process.communicate(timeout=240)[0] for process in both]
 
+    assert "make env: its Python is gone; making .venv" in output
     assert [process.returncode for process in both] == [0, 0], outputs
     assert sum("there is none that was finished; making .venv" in output for output in outputs) == 1
-    assert checkout.installed() == expected()
+    assert made.installed() == expected()
+    assert made.says() == "here I am\n"
 
 
 def test_without_a_fit_python_make_says_what_to_install(made, tmp_path):

@@ -326,7 +326,7 @@ def cut(body):
 @pytest.mark.parametrize("kinds", [(), (Kind.LISTS_EXPIRED, Kind.EOD_TWICE, Kind.NO_FINAL_NEWLINE)])
 @pytest.mark.parametrize("api", APIS)
 def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, probed):
-    terminal = simulated(api=api, size="small", habits=tuple(Habit(kind, 3) for kind in kinds))
+    terminal = simulated(api=api, habits=tuple(Habit(kind, 3) for kind in kinds))
     with probed(terminal, full=True, api=api) as found:
         whole = findings(found.story, MINE)
         story = replace(found.story, heard=[replace(each) for each in found.story.heard])

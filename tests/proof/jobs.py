@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 import yaml
 from rich.table import Table
+from tests import dying
 from tests.proof.conduct import about_a_contract, chain_of
 
 import theta_simulator
@@ -32,6 +33,7 @@ from spx_data.store.layout import Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 DATES = tuple(dt.date(2024, 12, day) for day in (2, 3, 4, 5))
+NOW = "2024-12-20T08:00:00-05:00"
 LIMIT = 2
 # A job has two threads beyond the limit: what they have fetched they stage while others ask.
 UNDER_WAY = LIMIT + 2
@@ -82,8 +84,8 @@ def table(tally):
 class Proof:
     """Lakes in new folders against one simulated terminal; use it as a context."""
 
-    def __init__(self, base=None, project=ROOT):
-        self._base, self._project = base, project
+    def __init__(self, base=None):
+        self._base = base
         self._stack = contextlib.ExitStack()
         self._truth = None
 
@@ -132,7 +134,7 @@ class Proof:
         return self._truth
 
     def _new(self, folder):
-        return Lake(folder, self._terminal, self._project / "Snakefile")
+        return Lake(folder, self._terminal)
 
     @contextlib.contextmanager
     def _folder(self):
@@ -178,16 +180,17 @@ class Found:
 class Lake:
     """A lake that the real Snakemake fills, in a folder of its own."""
 
-    def __init__(self, folder, terminal, snakefile):
-        self.folder, self._terminal, self._snakefile = folder, terminal, snakefile
+    def __init__(self, folder, terminal, dates=DATES, project=ROOT):
+        self.folder, self._terminal, self._dates = folder, terminal, dates
+        self._snakefile = project / "Snakefile"
         data = folder / "data"
         self.layout = Layout(data / "parquet", data / "temp", data, data / "status.db")
         (folder / "config").mkdir()
         sections = {
             "thetadata": {"base_url": terminal.url, "retry_wait_factor": 0, "max_concurrent_requests": LIMIT},
             "processing": {
-                "start_date": DATES[0].isoformat(),
-                "end_date": DATES[-1].isoformat(),
+                "start_date": dates[0].isoformat(),
+                "end_date": dates[-1].isoformat(),
                 "max_attempts": 1000,  # a crash of the job's own counts against its date
             },
         }
@@ -197,10 +200,24 @@ class Lake:
         """Fill what is missing; returns Snakemake's exit code."""
         return self._start().wait()
 
-    def _start(self):
+    def dying(self, deaths):
+        """Run once, with jobs that die as *deaths* have it, and give the kills."""
+        marks = self.folder / "deaths"
+        self._start(dying.environment(marks, deaths)).wait()
+        return [
+            Kill(
+                death.rule,
+                dt.date.fromisoformat(death.date),
+                signal.Signals(death.signal),
+                death.event == journal.SEALED,
+            )
+            for death in dying.died(marks, deaths)
+        ]
+
+    def _start(self, others=None):
         # A signal that meets a measurement of coverage at its lock leaves the job waiting for it at its end.
         environment = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
-        environment["SPX_DATA_NOW"] = "2024-12-20T08:00:00-05:00"
+        environment |= {"SPX_DATA_NOW": NOW, **(others or {})}
         command = [sys.executable, "-m", "snakemake", "--snakefile", self._snakefile, "--cores", "4"]
         log = (self.folder / "snakemake.log").open("ab")
         with log:
@@ -216,13 +233,13 @@ class Lake:
         }
 
     def _sealed(self):
-        return {date for date in DATES if self.layout.sidecar(date).exists()}
+        return {date for date in self._dates if self.layout.sidecar(date).exists()}
 
     def _had(self):
         """The chains that are staged, as date and (root, expiration)."""
         names = {
             (date, path.name.removesuffix(".receipt.json"))
-            for date in DATES
+            for date in self._dates
             for path in self.layout.receipts(date)
         }
         return {(date, tuple(name.split("-", 1))) for date, name in names}
@@ -248,7 +265,7 @@ class Lake:
         found.asked_again = {(date, chain) for date, chain in asked if date in before} | (whole & staged)
         chains = {(date, chain) for date, chain in asked if chain[1] and date not in sealed}
         found.under_way = chains - self._had()
-        found.silent = [date for date in DATES if date not in sealed and self._is_silent(date)]
+        found.silent = [date for date in self._dates if date not in sealed and self._is_silent(date)]
 
     def _is_silent(self, date):
         steps = [event for event in journal.read(self.layout.journal(date)) if event["event"] in _STEPS]

@@ -1,20 +1,16 @@
-"""A bounded share of `make proof`: whatever ends a job of a real run, no sealed day is lost."""
+"""The proof of jobs that die sees what would be wrong; tests/workflow/test_deaths.py has a share of it."""
 
+import datetime as dt
 import shutil
+import signal
 
-from tests.proof.jobs import ROOT, Proof
+from tests.dying import Death
+from tests.proof.jobs import ROOT, Lake
 
-KILLS, SEED = 6, 1_000_000
+import theta_simulator
+from spx_data.store import journal
 
-
-def test_no_death_of_a_job_takes_a_sealed_day_back_or_goes_unsaid(tmp_path):
-    with Proof(tmp_path) as proof:
-        tally = proof.run(KILLS, SEED)
-
-    print(f"{tally.kinds.total()} jobs killed, {tally.after_seal} after their seal: {dict(tally.kinds)}")
-    assert tally.wrong == []
-    assert tally.after_seal
-    assert tally.kinds.total() >= KILLS
+DATE = dt.date(2024, 12, 2)
 
 
 def test_an_engine_that_clears_away_what_a_failed_job_made_is_found_out(tmp_path):
@@ -26,6 +22,12 @@ def test_an_engine_that_clears_away_what_a_failed_job_made_is_found_out(tmp_path
     (project / "scripts").symlink_to(ROOT / "scripts")
     common = project / "rules" / "common.smk"
     common.write_text(common.read_text().replace("keep_incomplete = True", "keep_incomplete = False"))
+    death = Death(str(DATE), "merge_date", signal.SIGKILL, journal.SEALED)
 
-    with Proof(tmp_path, project) as proof:
-        assert any("lost" in finding for finding in proof.run(KILLS // 2, SEED).wrong)
+    market = theta_simulator.Settings(size="tiny", today=dt.date(2024, 12, 31))
+    with theta_simulator.running(market) as terminal:
+        lake = Lake(tmp_path, terminal, [DATE], project)
+        with lake.watched() as found:
+            found.kills = lake.dying([death])
+
+    assert list(found.findings()) == [f"{DATE} was sealed, and is lost or changed"]

@@ -102,6 +102,12 @@ def tree(name):
 
 
 @functools.cache
+def loaded_at_the_top(name):
+    """Return what the imports at the top of one of our modules name."""
+    return set().union(*(loaded_by(statement) for statement, inside in imports(tree(name)) if not inside))
+
+
+@functools.cache
 def reached(name):
     """Return the modules, ours and others', that loading *name* loads."""
     found, waiting = set(), [name]
@@ -111,9 +117,7 @@ def reached(name):
         found.add(one)
         waiting += WITH.get(one, ())
         if one in MODULES:
-            for statement, inside in imports(tree(one)):
-                if not inside:
-                    waiting += loaded_by(statement)
+            waiting += loaded_at_the_top(one)
     return found
 
 

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, TODAY, job_of, jobs_below, kill, wait_for
+from tests.dying import Death
+from tests.proof import fills, jobs
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, Lake, job_of, kill, wait_for
 
 from spx_data.lake import runs
-from spx_data.store import journal, locks
+from spx_data.store import journal
 from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
@@ -48,12 +51,17 @@ def checks(lake):
 # Jobs ---------------------------------------------------------------------------------------------------
 
 
-DEATHS = {
-    "2024-12-02": ("fetch_expirations", signal.SIGKILL),
-    "2024-12-03": ("download_expirations", signal.SIGSEGV),
-    "2024-12-04": ("download_expirations", signal.SIGTERM),
-    "2024-12-05": ("merge_date", signal.SIGHUP),
-}
+DEATHS = [
+    Death("2024-12-02", "fetch_expirations", signal.SIGKILL),
+    Death("2024-12-03", "download_expirations", signal.SIGSEGV, journal.STARTED),
+    Death("2024-12-04", "download_expirations", signal.SIGTERM, journal.STAGED),
+    Death("2024-12-05", "merge_date", signal.SIGHUP, journal.STARTED),
+    # What was sealed by then stays, though an engine may delete what a job made that fails.
+    Death("2024-12-06", "merge_date", signal.SIGKILL, journal.SEALED),
+    Death("2024-12-09", "merge_date", signal.SIGTERM, journal.SEALED),
+]
+DATES = [dt.date.fromisoformat(death.date) for death in DEATHS]
+SEALED = [death.date for death in DEATHS if death.event == journal.SEALED]
 TOLD = {
     "2024-12-02": ("JobDiedError", "SIGKILL: the system does that where memory"),
     "2024-12-03": ("JobCrashedError", "crashed (SIGSEGV)"),
@@ -62,41 +70,34 @@ TOLD = {
 }
 
 
-def end_jobs(pid):
-    """End the job of each date of `DEATHS` below the process *pid*, as soon as there is one."""
-    left = dict(DEATHS)
+class Bereft(NamedTuple):
+    """A lake each of whose dates lost a job in the one run that there was, and what that run did to it."""
 
-    def done():
-        for job, words in jobs_below(pid):
-            for date, (rule, number) in list(left.items()):
-                if words[0] == f"{rule}.py" and date in words:
-                    job.send_signal(number)
-                    del left[date]
-        return not left
-
-    wait_for(done, PATIENCE)
+    watched: jobs.Lake
+    lake: Lake
+    found: jobs.Found
 
 
 @pytest.fixture(scope="module")
-def bereft(new_lake):
-    """A lake of four dates, each of which lost a job in the one run that there was."""
-    # On a busy machine a job is found late: none may be done by then.
-    with running(Simulated(size="tiny", today=TODAY, latency_ms=1000)) as terminal:
-        lake = new_lake(terminal, min(DEATHS), max(DEATHS))
-        # A merge is soon done: it waits for its date's lock meanwhile.
-        with locks.alone(lake.settings.layout.day_lock(dt.date.fromisoformat(max(DEATHS)))):
-            process = lake.start()
-            end_jobs(process.pid)
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 1, output
-        yield lake
+def bereft(v3, tmp_path_factory):
+    watched = jobs.Lake(tmp_path_factory.mktemp("bereft"), v3, DATES)
+    with watched.watched() as found:
+        found.kills = watched.dying(DEATHS)
+
+    assert [kill.date for kill in found.kills] == DATES
+    return Bereft(watched, Lake(watched.folder, {"SPX_DATA_NOW": jobs.NOW}), found)
+
+
+def test_no_death_of_a_job_takes_a_sealed_day_back_or_goes_unsaid(bereft):
+    assert list(bereft.found.findings()) == []
+    assert bereft.lake.sealed() == SEALED
 
 
 def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(bereft):
-    failed = {row["date"]: row for row in errors(bereft) if row["event"] == "failed"}
-    status = bereft.spx_data("status", "--offline")
+    failed = {row["date"]: row for row in errors(bereft.lake) if row["event"] == "failed"}
+    status = bereft.lake.spx_data("status", "--offline")
 
-    assert {date: row["error"] for date, row in failed.items()} == {
+    assert {date: failed[date]["error"] for date in TOLD} == {
         date: error for date, (error, _) in TOLD.items()
     }
     assert [date for date, (_, says) in TOLD.items() if says not in failed[date]["cause"]] == []
@@ -105,19 +106,26 @@ def test_a_job_that_is_ended_from_outside_is_an_error_of_its_date(bereft):
 
 
 def test_a_crash_of_the_jobs_own_counts_against_its_date_and_a_kill_does_not(bereft):
-    rows = json.loads(bereft.spx_data("list", "--format", "json").stdout)
+    rows = json.loads(bereft.lake.spx_data("list", "--format", "json").stdout)
+    rows = [row for row in rows if row["date"] in TOLD]
 
     crashed = {date for date, (error, _) in TOLD.items() if error == "JobCrashedError"}
-    assert {row["date"]: row["tries"] for row in rows} == {date: int(date in crashed) for date in DEATHS}
+    assert {row["date"]: row["tries"] for row in rows} == {date: int(date in crashed) for date in TOLD}
     assert {row["status"] for row in rows if row["date"] in crashed} == {"failed"}
 
 
-def test_the_run_after_such_deaths_ends_as_if_there_had_been_none(bereft):
-    again = bereft.snakemake()
+def test_the_run_after_such_deaths_ends_as_if_there_had_been_none(bereft, v3, tmp_path):
+    others = [fills.Fill(fills.lake(tmp_path, v3.url, DATES[0]), date) for date in DATES]
+    assert [fill.run() for fill in others] == [None] * len(DATES)
+    undisturbed = {fill.layout.parquet(fill.date).name: fill.parquet for fill in others}
+
+    with bereft.watched.watched() as found:
+        again = bereft.lake.snakemake()
 
     assert again.returncode == 0, again.stdout
-    assert bereft.sealed() == list(DEATHS)
-    assert {row["resolved"] for row in errors(bereft)} == {True}
+    assert list(found.findings()) == []
+    assert bereft.lake.bytes_of_all() == undisturbed
+    assert {row["resolved"] for row in errors(bereft.lake)} == {True}
 
 
 @pytest.fixture

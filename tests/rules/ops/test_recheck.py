@@ -390,10 +390,10 @@ def test_checkpoints_that_were_kept_go_with_their_version(restated_day):
 @pytest.mark.parametrize(
     ("stride", "trouble"),
     [
-        (1, {}),  # the process is gone
-        (2, {"power": True}),  # and what was not flushed is lost
-        (4, {"error": errno.ENOSPC}),
-        (4, {"error": errno.EIO, "lasting": True}),
+        (3, {}),  # the process is gone
+        (4, {"power": True}),  # and what was not flushed is lost
+        (7, {"error": errno.ENOSPC}),
+        (7, {"error": errno.EIO, "lasting": True}),
     ],
     ids=["stopped", "power cut", "disk full", "faulty disk"],
 )

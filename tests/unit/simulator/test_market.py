@@ -302,13 +302,13 @@ def test_a_tiny_date_takes_no_time():
     index.close(3, day)
 
     def build():
-        began = time.perf_counter()
+        began = time.thread_time()
         rows = sum(
             len(market.history(root, item.label, day, MINUTE))
             for root in listing.ROOTS
             for item in market.expirations(root, day)
         )
-        return time.perf_counter() - began, rows
+        return time.thread_time() - began, rows
 
     timings = [build() for _ in range(5)]
 
