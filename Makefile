@@ -128,6 +128,7 @@ bench: bench-fill
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)
+	$(BENCH)/exports.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)

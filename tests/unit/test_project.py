@@ -94,7 +94,7 @@ def test_changelog_and_version_agree():
         (
             "what came packed is unpacked within ceilings",
             r"gzip\.(decompress|open|GzipFile)\(|zlib\.decompress|zipfile\.ZipFile\(",
-            ("bodies.py", "foreign.py", "printable.py", "pieces.py", "looking.py", "recording.py"),
+            ("bodies.py", "foreign.py", "printable.py", "pieces.py", "looking.py", "recording.py", "lean"),
         ),
         ("only the status room opens the status log", r"sqlite3\.connect", ("database.py",)),
         ("the library never imports the simulator", r"^\s*(import|from) theta_simulator", ()),

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Day:
-    """A sealed day, whose bytes were checked against its sidecar: *sha256* is what that says of *path*."""
+    """A sealed day, whose bytes were checked against its sidecar: *sha256* is what that says of *path*.
+
+    *contracts* is the file of the day's contracts, where it has one.
+    """
 
     date: dt.date
     path: Path
     sha256: str
     product: Product
     selection: Selection
+    contracts: Path | None = None
 
     @property
     def stem(self) -> str:
@@ -36,7 +40,16 @@ class Day:
         """The rows that are selected, in sealed order, with the columns of docs/data.md."""
         import polars as pl
 
-        return self.selection.of(pl.scan_parquet(self.path, glob=False, hive_partitioning=False))
+        sealed = pl.scan_parquet(self.path, glob=False, hive_partitioning=False)
+        return self.selection.of(sealed, self.date)
+
+    def reported(self) -> pl.DataFrame | None:
+        """What the source reports of each contract: open interest, volume and so on; None without it."""
+        import polars as pl
+
+        if self.contracts is None:
+            return None
+        return pl.read_parquet(self.contracts).with_columns(pl.col("root", "right").cast(pl.String))
 
 
 class Output:

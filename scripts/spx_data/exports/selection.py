@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,8 @@ class Selection:
             {"roots": sorted(self.roots)} if self.roots else {}
         )
 
-    def of(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """The *rows* of one day that are taken, in their order.
+    def of(self, rows: pl.LazyFrame, date: dt.date) -> pl.LazyFrame:
+        """The *rows* of the day *date* that are taken, in their order.
 
         Raises:
             SchemaValidationError: deltas are asked for, and the day has none.
@@ -47,12 +48,13 @@ class Selection:
         if self.roots:
             rows = rows.filter(pl.col("root").cast(pl.String).is_in(list(self.roots)))
         if self.max_dte is not None:
-            rows = rows.filter((pl.col("expiration") - pl.col("date")).dt.total_days() <= self.max_dte)
+            # With a date for a bound, row groups of later expirations are not read.
+            rows = rows.filter(pl.col("expiration") <= date + dt.timedelta(self.max_dte))
         if self.delta is not None:
             within = _delta(rows).abs().is_between(*self.delta)
             rows = rows.filter(within.fill_null(value=False).any().over(_CONTRACT))
         if self.every_ms is not None:
-            rows = rows.filter(_of_the_day(pl.col("timestamp")) % self.every_ms == 0)
+            rows = rows.filter(of_the_day(pl.col("timestamp")) % self.every_ms == 0)
         return rows
 
 
@@ -73,7 +75,7 @@ def _delta(rows: pl.LazyFrame) -> pl.Expr:
     )
 
 
-def _of_the_day(stamp: pl.Expr) -> pl.Expr:
+def of_the_day(stamp: pl.Expr) -> pl.Expr:
     """Milliseconds since midnight in New York, by its clock."""
     import polars as pl
 
