@@ -76,7 +76,7 @@ def test_changelog_and_version_agree():
             ("sources",),
         ),
         (
-            "only the pages' server listens",
+            "only the one server listens",
             r"^\s*(import|from) (http\.server|socketserver|asyncio|xmlrpc|wsgiref)\b",
             ("server.py",),
         ),
@@ -101,9 +101,9 @@ def test_changelog_and_version_agree():
         ("versions of an API are words of their source", r"[\"']v[0-9]+[\"']", ("theta",)),
         (
             "who asks a source asks for it by name",
-            # What a probe holds a terminal's answers against is of the wire itself.
+            # What a probe holds a terminal's answers against is of the wire itself, like what a lake says.
             r"sources\.theta|sources import .*\btheta\b",
-            ("theta", "probe"),
+            ("theta", "probe", "as_terminal"),
         ),
         (
             "commands print where it is made harmless, and nowhere else",

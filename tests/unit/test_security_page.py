@@ -7,7 +7,7 @@ import pytest
 
 from spx_data.config import reading
 from spx_data.lake.verify import content
-from spx_data.report import server, visitors
+from spx_data.ops.serving import server, visitors
 from spx_data.store import foreign
 from theta_simulator import archive
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from spx_data.config import checking
-from spx_data.report.server import PagesOfAll
+from spx_data.report.live import PagesOfAll
 from spx_data.settings import Lakes
 from theta_simulator import Settings as Simulated
 from theta_simulator import running

@@ -40,7 +40,7 @@ _COMMANDS = {
     "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
     "report": "spx_data.cli.pages:report",
-    "serve": "spx_data.cli.pages:serve",
+    "serve": "spx_data.cli.serving:serve",
     "inventory": "spx_data.cli.listing:inventory",
     "ready": "spx_data.cli.ready:ready",
     "sql": "spx_data.cli.sql:sql",

@@ -1,10 +1,8 @@
-"""`spx-data report` and `serve`: pages to look at, of the lake and of its days, as files and live."""
+"""`spx-data report`: pages to look at, of the lake and of its days, as files."""
 
 from __future__ import annotations
 
 import datetime as dt
-import errno
-import ipaddress
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -151,94 +149,3 @@ def _told(made: Made) -> str:
     if isinstance(made.error, SpxDataError):
         return said
     return f"unexpected {type(made.error).__name__}: {said}. spx-data --debug report {made.date} shows where"
-
-
-# serve -----------------------------------------------------------------------------------------------------
-
-
-@click.command(short_help="Show the dashboard live, in a browser.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8765,
-    show_default=True,
-    help="The port to listen on; 0 picks a free one.",
-)
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="The address to listen on. There is no password: anyone who can reach it can look.",
-)
-@click.option(
-    "--refresh",
-    type=click.IntRange(min=1),
-    default=30,
-    show_default=True,
-    help="Seconds between refreshes; at most 10 during a run.",
-)
-@click.pass_obj
-def serve(call: Call, port: int, host: str, refresh: int) -> None:
-    r"""Show the dashboard as it is now, and the page of any sealed day.
-
-    It changes nothing, takes up settings that you change, and answers this machine alone unless --host says
-    otherwise. From elsewhere: ssh -L 8765:127.0.0.1:8765 MACHINE, then the same address. Ctrl-C ends it.
-
-    \b
-    spx-data serve
-    spx-data serve --port 0 --refresh 5
-    """
-    from spx_data.report import check_installed
-
-    check_installed()
-    from spx_data.report.server import Pages, PagesOfAll, Server, Watch
-
-    def watch(symbol: str) -> Watch:
-        """Takes up settings that change."""
-        named = symbol if call.lakes.several else None
-        return Watch(call.files, lambda: Call(call.overlays, symbol=named).settings)
-
-    pages: Pages | PagesOfAll
-    if call.several:
-        pages = PagesOfAll(call.lakes, refresh, {symbol: watch(symbol) for symbol in call.lakes})
-    else:
-        pages = Pages(call.settings, refresh, watch(call.settings.product.symbol))
-    what = ", ".join(call.lakes) if call.several else call.settings.layout.output
-    host = host.strip().removeprefix("[").removesuffix("]")
-    if not host:
-        raise click.UsageError("--host is empty. Write 127.0.0.1, ::1, or 0.0.0.0 for every address")
-    shown = f"[{host}]" if ":" in host else host
-    try:
-        server = Server(host, port, pages)
-    except (OSError, UnicodeError, OverflowError) as error:
-        raise click.ClickException(_explained(error, shown, port)) from error
-    with server:
-        say(f"http://{shown}:{server.server_port} shows {what}; Ctrl-C ends it")
-        if not _is_loopback(host):
-            say(f"spx-data: no password: open to anyone who can reach {host}", err=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("\nended")
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether this machine alone can reach *host*."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _explained(error: OSError | UnicodeError | OverflowError, host: str, port: int) -> str:
-    """Why nobody can listen there, and what to do."""
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} is taken, maybe by another `spx-data serve`: look at http://{host}:{port}, "
-            f"or take another one: `spx-data serve --port 0`"
-        )
-    said = error.strerror if isinstance(error, OSError) else error
-    return (
-        f"cannot listen at {host}, port {port}: {said}. Name an address of this machine and a port above "
-        "1023: `spx-data serve --host 127.0.0.1 --port 0`"
-    )

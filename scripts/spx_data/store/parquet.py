@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -192,6 +193,24 @@ def read_back(path: Path, columns: Schema, written: Written) -> None:
         raise _differs(path, "readable pages", "good page checksums", str(error)) from error
     if found != written:
         raise _differs(path, "records", str(written), str(found))
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say in the block that *path* is damaged where it cannot be read, unless that is the system's doing."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
+        raise_if_the_systems(error, path)
+        raise FileCorruptionError(
+            f"{path} cannot be read: {error}",
+            cure="`spx-data verify` moves a damaged day away, and the next run fetches it anew",
+            path=path,
+            expected="a Parquet file with good page checksums",
+            actual=str(error),
+        ) from error
 
 
 def raise_if_the_systems(error: Exception, path: Path) -> None:

@@ -28,11 +28,13 @@ import theta_simulator
 from spx_data import __version__, cli, config, report
 from spx_data.errors import InsufficientDiskSpaceError, MachineError, SpxDataError
 from spx_data.lake import runs
-from spx_data.report import dashboard, kept, many, server, visitors
+from spx_data.ops.serving import server, visitors
+from spx_data.ops.serving.server import Server
+from spx_data.ops.serving.visitors import Visitors
+from spx_data.report import dashboard, kept, live, many
 from spx_data.report import page as pages
+from spx_data.report.live import Pages
 from spx_data.report.page import Page
-from spx_data.report.server import Pages, Server
-from spx_data.report.visitors import Visitors
 from spx_data.settings import Settings
 from spx_data.store import disk, files
 
@@ -425,7 +427,7 @@ def test_many_who_look_at_once_see_one_dashboard_made_by_one(lake, monkeypatch):
     for looker in lookers:
         looker.join()
     together = len(made)
-    monkeypatch.setattr(server, "_KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(live, "_KEPT_SECONDS", 0.0)
     pages.reply("/")
 
     assert {reply.status for reply in seen} == {200}
@@ -677,7 +679,6 @@ def test_a_byte_now_and_then_holds_no_connection(lake, monkeypatch):
 
 
 def test_who_reads_no_answer_is_ended(lake, monkeypatch):
-    monkeypatch.setattr(visitors, "_ANSWERING_SECONDS", 0.2)
     monkeypatch.setattr(Pages, "reply", lambda *_: server.Reply("x" * (64 << 20)))
     left, leave = threading.Event(), Visitors.leave
 
@@ -688,6 +689,8 @@ def test_who_reads_no_answer_is_ended(lake, monkeypatch):
     monkeypatch.setattr(Visitors, "leave", leaving)
     with running(lake) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as deaf:
         deaf.send(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert deaf.recv(1, socket.MSG_PEEK)  # it has begun, however long that took
+        monkeypatch.setattr(visitors, "_ANSWERING_SECONDS", 0.2)
         assert left.wait(30)  # though nobody has read a byte of the answer
         got = 0
         with contextlib.suppress(OSError):

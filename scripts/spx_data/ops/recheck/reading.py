@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spx_data.errors import FileCorruptionError, MissingFileError
+from spx_data.errors import MissingFileError
 from spx_data.market import schema
 from spx_data.market.schema import Schema
 from spx_data.store import parquet
@@ -56,15 +56,7 @@ def _records(path: Path, tables: Iterator[pa.Table], names: Sequence[str]) -> It
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
-        yield
+        with parquet.readable(path):
+            yield
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        parquet.raise_if_the_systems(error, path)
-        raise FileCorruptionError(
-            f"{path} cannot be read: {error}",
-            cure="`spx-data verify` moves a damaged day away, and the next run fetches it anew",
-            path=path,
-            expected="a Parquet file with good page checksums",
-            actual=str(error),
-        ) from error

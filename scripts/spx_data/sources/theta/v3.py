@@ -23,7 +23,7 @@ from spx_data.sources.theta.transport import Answer, Transport
 from spx_data.sources.theta.whole_date import Splitter
 
 # Of each kind of records, under the path of all histories (docs/wire.md, 11.2).
-_HISTORIES = {GREEKS: "greeks/first_order", GREEKS_ALL: "greeks/all", QUOTES: "quote"}
+HISTORIES = {GREEKS: "greeks/first_order", GREEKS_ALL: "greeks/all", QUOTES: "quote"}
 _STAMP = pa.timestamp("ms")
 _CONTRACT: dict[str, pa.DataType] = {
     "symbol": tables.WORD,
@@ -49,7 +49,7 @@ class V3:
     ) -> None:
         self._transport, self._loosely = transport, loosely
         self._terminal, self._records = terminal, records
-        self._history = f"/v3/option/history/{_HISTORIES[records.kind]}"
+        self._history = f"/v3/option/history/{HISTORIES[records.kind]}"
         self.greeks_version = terminal.greeks_version
         self.base_url = transport.base_url
 

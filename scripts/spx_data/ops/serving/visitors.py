@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class Visitors:
-    """The connections that are open: so many at a time, and none for longer than a request or a page takes.
+    """The connections that are open: so many at a time, none for longer than a request or an answer's part.
 
     When all places are taken, the next one gets the place of the connection that has been idle longest, so a
     thousand idle connections keep nobody out.
@@ -50,6 +50,12 @@ class Visitors:
         """Note that *visitor* has asked, and is answered from now on."""
         with self._lock:
             if self._asking.pop(visitor, None) is not None:
+                self._answered[visitor] = time.monotonic()
+
+    def goes_on(self, visitor: Any) -> None:
+        """Note that *visitor* has taken a part of its answer, and waits for the next one."""
+        with self._lock:
+            if visitor in self._answered:
                 self._answered[visitor] = time.monotonic()
 
     def leave(self, visitor: Any) -> None:
