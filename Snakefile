@@ -27,8 +27,8 @@ onstart:
 
 
 onsuccess:
-    after_the_last_job()
+    after_the_last_job(well=True)
 
 
 onerror:
-    after_the_last_job()
+    after_the_last_job(well=False)

@@ -41,6 +41,7 @@ SCOPES = {
     "fill": "required",
     "report": "optional",
     "sql": "optional",
+    "alerts": "optional",
     "delta": "optional",
     "simulator": "optional",
     "docs": "excluded",

@@ -18,12 +18,13 @@ sys.path.insert(0, f"{project}/scripts")
 
 from spx_data.cli.output import make_safe, say
 from spx_data.config import beginning, checking, laid_over
-from spx_data.errors import DateValidationError, SpxDataError
+from spx_data.errors import AnotherRunError, DateValidationError, SpxDataError
 from spx_data.jobs import process, startup
 from spx_data.lake import endings, runs
 from spx_data.market import sessions
 from spx_data.ops import engine, planning
 from spx_data.ops.gaps import sharing
+from spx_data.ops.notify.sending import Pings
 from spx_data.ops.progress import Followed
 from spx_data.settings import Lakes
 from spx_data.sources import profile
@@ -61,6 +62,10 @@ commands.called_by(
 )
 
 
+# Symbol → why its lake takes no part in this run.
+left_behind = {}
+
+
 def said_of(error):
     """What was found and its cure, in one line, with the place in the config that it is about."""
     told = checking.located(str(faults.of(error)), configfiles)
@@ -75,7 +80,11 @@ def refuse(error):
 def leave_out(symbol, error):
     """Say in one line why the lake of *symbol* takes no part, while the others go on."""
     commands.about(symbol)
-    say(f"spx-data: {symbol} is left out: {said_of(error)}", err=True)
+    said = said_of(error)
+    say(f"spx-data: {symbol} is left out: {said}", err=True)
+    # A lake at which another run is at work is well.
+    if not isinstance(error, AnotherRunError):
+        left_behind[symbol] = said
     commands.about("")
 
 
@@ -258,6 +267,9 @@ RULES = (*endings.STAGES, "recheck", "mend")
 # Rules that make pages.
 PAGES = ("report_dashboard", "report_days")
 
+# Who watches that runs come and end well, if anybody does.
+pings = Pings.of(shared.metrics)
+
 # Closed after the last job, or when the process ends.
 progress_display = contextlib.ExitStack()
 
@@ -328,9 +340,16 @@ def before_the_first_job():
         except (SpxDataError, OSError) as error:
             go_on_without(symbol, error)
     hear_stops_aside()
-    if asking and at_work:
-        find_the_terminal()
-    drop_jobs_of_others(wanted)
+    pings.begin()
+    try:
+        if asking and at_work:
+            find_the_terminal()
+        drop_jobs_of_others(wanted)
+    except SystemExit as refused:
+        said = str(refused.code).removeprefix("spx-data: ")
+        left_behind.update(dict.fromkeys(at_work, said))
+        tell_of_the_run({}, well=False)
+        raise
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, stop_on_purpose)
     show_progress()
@@ -499,7 +518,7 @@ def mend_what_is_due():
             say(f"spx-data: nothing was mended: {said_of(error)}", err=True)
 
 
-def after_the_last_job():
+def after_the_last_job(well):
     """Mend, refresh the status log, say what stands where, make pages if wanted, and tidy old logs up.
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
@@ -511,30 +530,49 @@ def after_the_last_job():
     if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
     mend_what_is_due()
+    found = {}
     for lake in plan:
         if lakes.several:
             commands.about(lake.symbol)
             say(f"{lake.symbol}:")
-        tell_of_the_end(lake.settings)
+        found[lake.symbol] = tell_of_the_end(lake.settings)
     commands.about("")
+    if at_work:
+        tell_of_the_run(found, well)
+
+
+def tell_of_the_run(found, well):
+    """Tell people and monitors how the lakes are, each as it was *found* or as it is now."""
+    from spx_data.ops.notify import standing, telling
+
+    moment = sessions.now()
+    looks = [
+        found.get(symbol)
+        or standing.look(settings, moment, left_behind.get(symbol, ""))
+        for symbol, settings in lakes.items()
+    ]
+    for line in telling.after_a_run(looks, moment, shared.metrics, pings, well=well):
+        say(f"spx-data: {line}", err=True)
 
 
 def tell_of_the_end(settings):
-    """The end of a run in one lake."""
+    """The end of a run in one lake; gives how it was found."""
     from spx_data import report
     from spx_data.cli.overview import print_outcome
     from spx_data.ops import cleanup
     from spx_data.ops.health import met_otherwise
+    from spx_data.ops.notify import standing
     from spx_data.status import refresh
 
     moment, layout = sessions.now(), settings.layout
     try:
-        print_outcome(refresh(settings, moment), settings, moment)
+        overview = refresh(settings, moment)
+        alerts = print_outcome(overview, settings, moment)
     except (SpxDataError, OSError) as error:
         if not lakes.several:
             refuse(error)
         say(f"spx-data: {said_of(error)}", err=True)
-        return
+        return None
     run = runs.current(layout)
     if run and (said := met_otherwise(layout, run.dates)):
         say(said)
@@ -543,3 +581,4 @@ def tell_of_the_end(settings):
     ):
         say(f"Dashboard in {dashboard}")
     cleanup.after_a_run(settings, moment)
+    return standing.Look(settings, overview.dates, alerts)

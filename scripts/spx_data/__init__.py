@@ -10,7 +10,7 @@ above (`make lint` holds them to it):
     exports     sealed days in the formats of other tools, a file each
     ops         what is done with a lake beside a fill: gaps planned, progress watched, health checked,
                 leftovers cleaned up, Snakemake started and stopped, sealed days asked again (recheck, mend),
-                a source probed
+                a source probed, people and monitors told
     status      the one read model: the SQLite log, refreshed from the tree and read by lists and pages
     fill        what a job does: list, download, second opinions, merge
     lake        a lake as a whole: its calendar, the state of each session, a person's word about one, runs,

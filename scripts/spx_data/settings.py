@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -76,13 +76,22 @@ class Weights(NamedTuple):
 
 
 class Alerts(NamedTuple):
-    """Thresholds, in percent but for *consecutive_missing* (sessions)."""
+    """Thresholds, in percent but for *consecutive_missing* (sessions); and who is told of what they cross."""
 
     failure_rate_percent: float
     consecutive_missing: int
     disk_free_percent: float
     connectivity_percent: float
     memory_percent: float
+    notify: Sequence[str]  # addresses of Apprise
+    digest: bool  # whether these people are told each day, whatever it brought
+
+
+class Metrics(NamedTuple):
+    """What programs are told of runs: a text file for Prometheus, and the address of a monitor."""
+
+    textfile: Path | None
+    ping: str | None
 
 
 class Retention(NamedTuple):
@@ -122,6 +131,7 @@ class Settings:
     batch_size: int | None
     priority: Weights
     alerts: Alerts
+    metrics: Metrics
     retention: Retention
     quality: Quality
     patience: Patience
@@ -181,6 +191,9 @@ class Settings:
                 **{name: points * resolved.get("weight", 1) for name, points in resolved["priority"].items()}
             ),
             alerts=Alerts(**resolved["alerts"]),
+            metrics=Metrics(
+                Path(file) if (file := resolved["metrics"]["textfile"]) else None, resolved["metrics"]["ping"]
+            ),
             retention=Retention(**resolved["retention"]),
             quality=Quality(**resolved["quality"], weights=resolved["score"]),
             patience=Patience(**{name: processing[name] for name in Patience._fields}),

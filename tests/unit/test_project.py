@@ -73,7 +73,8 @@ def test_changelog_and_version_agree():
             "only sources ask the network",
             # Which kind of address to listen at is asked of nobody.
             rf"^\s*(import|from) {ASKERS}\b",
-            ("sources",),
+            # And whoever tells a monitor that a run has ended.
+            ("sources", "sending.py"),
         ),
         (
             "only the one server listens",

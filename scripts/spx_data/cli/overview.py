@@ -215,12 +215,14 @@ def _iso(moment: dt.datetime) -> str:
 # At the end of a run ----------------------------------------------------------------------------------------
 
 
-def print_outcome(overview: Overview, settings: Settings, moment: dt.datetime) -> None:
-    """Print the overview and what needs somebody: the end of a run."""
+def print_outcome(overview: Overview, settings: Settings, moment: dt.datetime) -> list[Check]:
+    """Print the overview and what needs somebody, or may do so, which is returned: the end of a run."""
     from spx_data.ops.health import Scene, alerts
 
     print_overview(overview, settings)
-    print_alerts(alerts(Scene(settings, moment, overview.dates)))
+    found = alerts(Scene(settings, moment, overview.dates))
+    print_alerts(found)
+    return found
 
 
 _OVERVIEW = (

@@ -123,7 +123,16 @@ def process_gaps(ctx: click.Context, batch_size: int | None, dry_run: bool, core
         code |= fill(call, [(symbol, gap.date) for symbol, gap in gaps], cores, size)
     elif not code:
         say("nothing to do: no session is due")
+        _tell(call)
     ctx.exit(code)
+
+
+def _tell(call: Call) -> None:
+    """Tell people and monitors that nothing was to be done: Snakemake, which tells of runs, is not called."""
+    from spx_data.ops.notify import telling
+
+    for line in telling.when_idle(call.lakes, call.moment):
+        say(f"spx-data: {line}", err=True)
 
 
 def _process(ctx: click.Context, dates: Dates, dry_run: bool, cores: int, view: View) -> None:

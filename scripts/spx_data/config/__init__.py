@@ -205,14 +205,15 @@ def _spell_paths(document: Document) -> Iterator[ConfigurationValidationError]:
     """Make every path in *document* one that the system takes as it was meant; gives what cannot be."""
     for key in path_keys():
         section, _, name = key.partition(".")
-        if name not in document.get(section, {}):
+        told = document.get(section)
+        if not isinstance(told, dict) or told.get(name) is None:
             continue
         try:
-            path = paths.expanded(document[section][name])
+            path = paths.expanded(told[name])
         except paths.PathRefusedError as error:
             yield invalid(key, error.found, error.cure)
             continue
-        document[section][name] = path
+        told[name] = path
 
 
 def spell_dates(document: Document) -> None:

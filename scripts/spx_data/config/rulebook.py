@@ -30,10 +30,12 @@ Document = dict[str, Any]
 
 START_DATE = "processing.start_date"  # the only key without a default that somebody must set
 # Sections that are no symbol's own: the terminal is one, and so is the way to what it says.
-_OF_ALL = ("thetadata", "processing", "database")
+_OF_ALL = ("thetadata", "processing", "database", "metrics")
 
 _ADDRESS = "thetadata.base_url"
 _ACCOUNT = re.compile(r"([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
+_KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)")
+_OF_A_SYMBOL_OR_LIST = re.compile(r"^symbols\.[^.]+\.|\.\d+$")
 _NO_LINE_END = r"(?!\n)"
 _LIKE = 0.7  # of 1: so alike are a word and what may be meant by it
 _SHORT = reprlib.Repr()
@@ -71,6 +73,12 @@ def rules(part: Mapping[str, Any] | None = None, prefix: str = "") -> Iterator[t
             yield from rules(rule, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", rule
+
+
+@functools.cache
+def secrets() -> frozenset[str]:
+    """Every key whose value is never shown, recorded or logged: the schema says so."""
+    return frozenset(key for key, rule in rules() if rule.get("writeOnly"))
 
 
 @functools.cache
@@ -258,7 +266,12 @@ def shown(found: Any) -> str:
 
 
 def disclosed(key: str, value: Any) -> Any:
-    """The *value* of *key* as it may be shown and recorded: of an address, without who is named in it."""
+    """The *value* of *key* as it may be shown and recorded: of an address, without who is named in it.
+
+    Of a secret, one of a list or one of a symbol's included, the kind of its address alone.
+    """
+    if _OF_A_SYMBOL_OR_LIST.sub("", key) in secrets():
+        return inside(value, lambda text: f"{found[1]}***" if (found := _KIND.match(text)) else "***")
     if key == _ADDRESS and isinstance(value, str):
         return _ACCOUNT.sub(r"\1***@", value, count=1)  # a password may hold what ends a host elsewhere
     return inside(value, without_userinfo)

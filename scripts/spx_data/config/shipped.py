@@ -30,6 +30,10 @@ _EXTRAS = {
     "fill": (("snakemake",), "fills are run by Snakemake"),
     "report": (("altair", "vl_convert"), "pages need what draws their charts"),
     "sql": (("duckdb", "pytz"), "SQL needs DuckDB, and pytz to give moments to Python"),
+    "alerts": (
+        ("apprise", "prometheus_client"),
+        "people are told by Apprise, figures are prometheus-client's",
+    ),
     "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
 }
 

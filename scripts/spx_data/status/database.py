@@ -311,7 +311,8 @@ def _configuration(settings: Settings, changes: Sequence[Event]) -> Iterator[Row
     at = config.changed_at()
     for key, rule in rulebook.rules():
         *section, name = key.split(".")
-        value = json.dumps(functools.reduce(operator.getitem, section, settings.document).get(name))
+        found = functools.reduce(operator.getitem, section, settings.document).get(name)
+        value = json.dumps(rulebook.disclosed(key, found))
         source, change = config.overriding(key), last.get(key)
         # A value that came from elsewhere since was not set by the last recorded change.
         known = change and not source and json.dumps(change.get("new")) == value

@@ -1,8 +1,7 @@
 """Write a file once, whole, and make it last: the only room that writes data.
 
 A reader never sees half a file: bytes go to a `.part` sibling, are flushed to the device and renamed into
-place, and the folder is flushed too. A sidecar is written after the file it vouches for, so its presence
-means that the file is done. Each step is one operation of `store.disk`.
+place, and the folder is flushed too. A sidecar comes after its file. A step is one operation of `disk`.
 """
 
 from __future__ import annotations
@@ -179,11 +178,12 @@ def write_text(target: Path, text: str) -> None:
         stream.write(text.encode())
 
 
-def rewrite(target: Path, text: str) -> None:
-    """Write *text* in place of what the file *target* holds, atomically; its mode stays, and a link to it."""
+def rewrite(target: Path, text: str, mode: int | None = None) -> None:
+    """Write *text* to *target*, atomically; a link to it stays, and its mode but where one is given."""
     place = target.resolve()
-    with reading(place) as held:
-        mode = stat.S_IMODE(os.fstat(held.fileno()).st_mode)
+    if mode is None:
+        with reading(place) as held:
+            mode = stat.S_IMODE(os.fstat(held.fileno()).st_mode)
     with building(place) as part:
         with disk.create(part) as stream:
             stream.write(text.encode())

@@ -153,6 +153,11 @@ class Layout:
         return self.data / "run.json"
 
     @property
+    def told(self) -> Path:
+        """What people were told last of how the lake is (`ops.notify`)."""
+        return self.data / "told.json"
+
+    @property
     def run_lock(self) -> Path:
         """Locked by the run at work for as long as its process lives."""
         return self.data / "run.lock"

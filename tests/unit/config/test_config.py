@@ -115,6 +115,8 @@ MISTAKES = [
     ("processing", "batch_size", "all"),
     *[("priority", key, value) for key in ("age", "volatility", "tries") for value in (-1, "high", None)],
     *[("alerts", key, -1) for key in Alerts._fields],
+    ("metrics", "textfile", 7),
+    ("metrics", "ping", "hc-ping.com/x"),
     ("alerts", "memory_percent", 101),
     ("alerts", "consecutive_missing", 2.5),
     *[("retention", key, -1) for key in Retention._fields],

@@ -8,7 +8,7 @@ import pytest
 from spx_data.config import shipped
 from spx_data.errors import MachineError
 
-EVERY = "spx-data[fill,report,sql,simulator]"
+EVERY = "spx-data[fill,report,sql,alerts,simulator]"
 
 
 @pytest.fixture
