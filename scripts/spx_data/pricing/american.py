@@ -23,9 +23,9 @@ from spx_data.pricing.normal import Floats, Ints, Mask
 
 _TOGETHER, _TRIES = 2, 12  # steps to the critical price that all take, and how often those not there again
 _CLOSE = 1e-3  # of a standard deviation: a step's error is its square
-_LEAST = 0.6  # what the correction may divide by: a few days before the end it would fail at less
+LEAST = 0.6  # what the correction may divide by: a few days before the end it would fail at less
 _NEXT_TO_NOTHING = 1e-11  # dollars per dollar of the strike
-_NOTHING = 1e-6  # a rate, or a yield: for less nobody exercises a put, or a call, early
+NOTHING = 1e-6  # a rate, or a yield: for less nobody exercises a put, or a call, early
 _BUMP = 1e-4  # of a volatility and of a rate, for derivatives of the premium
 _STEPS = 40  # to a volatility
 _ROUNDING = 1e-12  # of the strike
@@ -121,7 +121,7 @@ def _most(terms: Terms, volatility: Floats) -> Floats:
     away = side * np.log(_limit(terms) / spot)
     drift = np.maximum(side * (rate - dividends) + 0.5 * np.square(volatility), 0.0) * years
     saved = np.where(side > 0.0, -np.expm1(-dividends * years) * spot, -np.expm1(-rate * years) * strike)
-    possible = np.where(side > 0.0, dividends, rate) > _NOTHING
+    possible = np.where(side > 0.0, dividends, rate) > NOTHING
     return np.where(possible, saved * normal.probability((drift - away) / root), np.nan)
 
 
@@ -137,9 +137,46 @@ def _limit(terms: Terms) -> Floats:
 def _premium(terms: Terms, volatility: Floats, start: Floats | None) -> Premium:
     """The same where it is something.
 
+    Notation is the paper's; what the premium is made of stands in `Shape`.
+    """
+    spot, side = terms.spot, terms.side
+    shape = shape_of(terms, volatility, start)
+    away = np.log(spot / shape.critical)
+    rest = 1.0 - away * (shape.b * away + shape.c)
+    kept = rest > LEAST
+    b, c = np.where(kept, shape.b, 0.0), np.where(kept, shape.c, 0.0)
+    rest = np.where(kept, rest, LEAST)
+    value = shape.most * np.exp(shape.power * away) / rest
+    turn = (2.0 * b * away + c) / rest
+    slope = shape.power + turn
+    bend = slope * slope + 2.0 * b / rest + turn * turn
+
+    early = value > 0.0
+    return Premium(
+        value=np.where(early, value, 0.0),
+        delta=np.where(early, value * slope / spot, 0.0),
+        gamma=np.where(early, value * (bend - slope) / np.square(spot), 0.0),
+        exercised=side * away >= 0.0,
+        critical=shape.critical,
+    )
+
+
+class Shape(NamedTuple):
+    """What the premium is made of beside the spot: most exp(power y) / (1 - y (b y + c)), y = ln(S / S*)."""
+
+    critical: Floats  # S*, the spot from which exercise pays
+    most: Floats  # dollars: the premium there
+    power: Floats
+    b: Floats
+    c: Floats
+
+
+def shape_of(terms: Terms, volatility: Floats, start: Floats | None = None) -> Shape:
+    """The premium's shape, whatever the spot: *start* is about where exercise pays.
+
     Notation is the paper's: h = 1 - exp(-r T), and alpha / h for what stays finite where r is 0.
     """
-    spot, strike, side, years, rate, dividends = terms
+    _, strike, side, years, rate, dividends = terms
     critical = critical_of(terms, volatility, start)
     roots = _roots(terms, volatility)
     at = _european(terms, volatility, critical)
@@ -156,25 +193,7 @@ def _premium(terms: Terms, volatility: Floats, start: Floats | None) -> Premium:
     )
     b = -0.5 * tilt * np.square(roots.alpha_h) / roots.root
     c = -side * tilt * (by_h / most + roots.alpha_h - np.square(roots.alpha_h / roots.root))
-
-    away = np.log(spot / critical)
-    rest = 1.0 - away * (b * away + c)
-    kept = rest > _LEAST
-    b, c = np.where(kept, b, 0.0), np.where(kept, c, 0.0)
-    rest = np.where(kept, rest, _LEAST)
-    value = most * np.exp(roots.power * away) / rest
-    turn = (2.0 * b * away + c) / rest
-    slope = roots.power + turn
-    bend = slope * slope + 2.0 * b / rest + turn * turn
-
-    early = value > 0.0
-    return Premium(
-        value=np.where(early, value, 0.0),
-        delta=np.where(early, value * slope / spot, 0.0),
-        gamma=np.where(early, value * (bend - slope) / np.square(spot), 0.0),
-        exercised=side * away >= 0.0,
-        critical=critical,
-    )
+    return Shape(critical, most, roots.power, b, c)
 
 
 class _Roots(NamedTuple):

@@ -45,7 +45,7 @@ class Options(NamedTuple):
     call: Mask  # or a put
     years: Floats  # left
 
-    def at(self, rows: Ints | Mask) -> Options:
+    def at(self, rows: Ints | Mask | slice) -> Options:
         """Some of them."""
         return Options(
             self.forward[rows], self.discount[rows], self.strike[rows], self.call[rows], self.years[rows]

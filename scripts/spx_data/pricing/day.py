@@ -11,8 +11,9 @@ import numpy as np
 from spx_data.market import expirations
 from spx_data.market.products import Product
 from spx_data.pricing import chain
-from spx_data.pricing.chain import Line, Market, Priced, Quotes, Terms
+from spx_data.pricing.chain import Line, Market, Priced, Terms
 from spx_data.pricing.normal import Floats, Ints
+from spx_data.pricing.quotes import Quotes
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,7 +18,8 @@ from spx_data.market import expirations, schema
 from spx_data.market.dates import ZONE
 from spx_data.pricing import chain
 from spx_data.pricing import day as priced_day
-from spx_data.pricing.chain import Quotes, Terms
+from spx_data.pricing.chain import Terms
+from spx_data.pricing.quotes import Quotes
 from spx_data.quality.checks import Need
 from spx_data.store import dataset, files, reads
 from theta_simulator import index, kinds, surface
@@ -127,7 +128,7 @@ def test_the_model_is_in_file_passport_and_identity_and_a_lake_never_mixes_two(e
     settings = dataclasses.replace(
         date.settings, product=dataclasses.replace(date.settings.product, exercise=exercise)
     )
-    model = {"European": "black-76/1", "American": "ju-zhong/1"}[exercise]
+    model = {"European": "black-76/1", "American": "ju-zhong/2"}[exercise]
 
     assert settings.identity("latest")["model"] == model
     assert "model" not in day(terminals["v3"], records="greeks").settings.identity("latest")

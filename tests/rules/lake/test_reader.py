@@ -28,7 +28,8 @@ from spx_data.lake.reader import computed
 from spx_data.lake.verify import root_of
 from spx_data.market import expirations, products
 from spx_data.pricing import chain, day
-from spx_data.pricing.chain import Quotes, Terms
+from spx_data.pricing.chain import Terms
+from spx_data.pricing.quotes import Quotes
 from spx_data.store import dataset, files, journal, reads, seals
 
 

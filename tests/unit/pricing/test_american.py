@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import QuantLib
 
-from spx_data.pricing import american, black76
+from spx_data.pricing import american, black76, quoted
 from spx_data.pricing.black76 import Options
+from spx_data.pricing.table import Table
 
 SPOT = 400.0
 # Days to expiration, and the most that a price may be off, in hundredths of a percent of the underlying:
@@ -73,6 +74,35 @@ def test_prices_are_as_near_to_an_exact_engine_as_is_stated(days):
     most, ever = STATED[days]
     assert np.quantile(off, 0.99) <= most
     assert off.max() <= ever
+
+
+@pytest.mark.parametrize("days", STATED, ids=str)
+def test_volatilities_of_a_chain_are_as_near_to_an_exact_engine(days):
+    """Those of bid, midpoint and ask, which a table of the chain's premiums gives."""
+    rate, dividends = 0.045, 0.02
+    spot, strike, call, _, _, _, volatility = market(*days, 80, seed=9)
+    years = np.full(80, np.sqrt(days[0] * days[1]) / 365)
+    strike = SPOT * np.exp(np.random.default_rng(4).normal(0, 1, 80) * volatility * np.sqrt(years))
+    table = Table(years[:1], rate * years[:1], dividends * years[:1])
+    options, _, _ = arguments(spot, strike, call, years, rate, dividends, volatility)
+    engine, place = Engine(), np.zeros(80, dtype=np.int64)
+    price = np.array(
+        [
+            engine.price(*each, rate, dividends, sigma)
+            for *each, sigma in zip(
+                *(each.tolist() for each in (spot, strike, call, years, volatility)), strict=True
+            )
+        ]
+    )
+
+    found = quoted.values(table, options, spot, place, price, price)
+
+    # An error of the price is one of the volatility times vega.
+    told = np.isfinite(found[1])
+    off = (np.abs(found[1] - volatility) * american.values(options, volatility, spot).vega)[told] / SPOT * 1e4
+    assert np.count_nonzero(told) > 60
+    assert np.quantile(off, 0.95) <= STATED[days][0]
+    assert found[0][told] == pytest.approx(found[1][told], rel=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pytest
 
 from spx_data.pricing import american, black76, chain
 from spx_data.pricing.black76 import Options
-from spx_data.pricing.chain import YEAR_MS, Line, Quotes, Terms
+from spx_data.pricing.chain import YEAR_MS, Line, Terms
+from spx_data.pricing.quotes import Quotes
 
 # Beside the project's root: rows of the vendor that are not ours to hand on.
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "thetadata" / "samples"
