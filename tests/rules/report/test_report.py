@@ -697,7 +697,7 @@ def test_who_reads_no_answer_is_ended(lake, monkeypatch):
             while block := deaf.recv(1 << 20):
                 got += len(block)
 
-    assert 0 < got < 64 << 20  # what the buffers hold
+    assert got < 64 << 20
 
 
 @pytest.mark.parametrize(
