@@ -11,7 +11,7 @@ CORES ?= 4
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
-	sbom lock wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
+	sbom lock nautilus wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -27,6 +27,7 @@ help:
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
+	@echo "make nautilus  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
 	@echo "make wheel-test  the wheel in a fresh environment: begins, fills, shows and reads a lake; what it pulls"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
 	@echo "make mac-check what a Mac has otherwise, imitated, and wheels-check"
@@ -76,9 +77,11 @@ test: env
 	$(SCRATCH) $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
+# All extras but nautilus, which holds pandas back.
+EXTRAS := fill report sql alerts delta simulator docs dev
 LANE = LANE=$(1) && \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
-	$(BIN)/uv pip compile --quiet --all-extras --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet $(EXTRAS:%=--extra %) --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
 		--output-file .venv-$$LANE/pins.txt pyproject.toml >/dev/null && \
 	$(BIN)/uv pip install --quiet --python .venv-$$LANE --requirement .venv-$$LANE/pins.txt && \
 	$(BIN)/uv pip install --quiet --python .venv-$$LANE --no-deps --no-build-isolation --editable . && \
@@ -189,9 +192,20 @@ audit: env
 sbom: env
 	$(BIN)/python envs/sbom.py
 
+PINS := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --quiet
+
 lock: env
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras \
-		--upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file envs/requirements.lock
+	$(PINS) pyproject.toml $(EXTRAS:%=--extra %) --output-file $(LOCK)
+	$(PINS) pyproject.toml envs/nautilus.in --extra nautilus --extra simulator --extra sql --output-file $(NAUTILUS_LOCK)
+
+NAUTILUS := .venv-nautilus
+NAUTILUS_LOCK := envs/nautilus.lock
+
+nautilus: env
+	@$(NAUTILUS)/bin/python -I -S envs/environment.py whole --venv $(NAUTILUS) --lock $(NAUTILUS_LOCK) >/dev/null 2>&1 || \
+		$(BIN)/python -I envs/environment.py make --venv $(NAUTILUS) --lock $(NAUTILUS_LOCK)
+	$(NAUTILUS)/bin/pytest tests/nautilus
 
 # The theme says at each build that it has a successor (docs/decisions/0050-documentation-as-a-site.md).
 docs: env
@@ -224,7 +238,7 @@ release-check: env
 	$(BIN)/python .ci/release.py
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NAUTILUS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 clean-data:
 	rm -rf data/demo data/bodies

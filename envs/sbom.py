@@ -36,6 +36,7 @@ import spx_data
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "spx-data"
 # No extra, and what fills: what runs for a user. The later one gives way to the earlier.
+# `nautilus` is not here: it is in a lock of its own.
 SCOPES = {
     "": "required",
     "fill": "required",
@@ -66,7 +67,8 @@ def document() -> Document:
         NotAsLocked: it is not the lock's.
     """
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    direct = {"": asked["dependencies"], **asked["optional-dependencies"]}
+    every = {"": asked["dependencies"], **asked["optional-dependencies"]}
+    direct = {part: every[part] for part in SCOPES}
     locked = {name: (pin, hashes) for name, pin, marker, hashes in pins(LOCK.read_text()) if _applies(marker)}
     scopes: dict[str, str] = {}
     extras: dict[str, set[str]] = {}

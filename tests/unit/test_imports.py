@@ -21,6 +21,7 @@ SLOW = {
     "jinja2": 23,  # whoever makes none
     "jsonschema": 54,  # `config get`, and jobs: their settings were checked by the run that started them
     "logging": 4,  # commands
+    "nautilus_trader": 900,  # whoever writes no catalogue of its own
     "numpy": 55,  # commands that only look at dates
     "orjson": 2,  # commands that read no file of the lake
     "pandas_market_calendars": 450,  # everybody but whoever writes the copy of the calendar

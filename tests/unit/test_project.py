@@ -15,14 +15,16 @@ import spx_data
 from spx_data.quality.catalogue import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = (ROOT / "envs" / "requirements.lock").read_text()
+LOCKS = ("requirements.lock", "nautilus.lock")
+APART = "nautilus"  # the extra that is in no environment with the others
 # Which kind of address to listen at is asked of nobody.
 ASKERS = r"(requests|httpx|urllib3|urllib\.request|socket(?! import AF_)|http\.client|aiohttp)"
 LIBRARY = sorted((ROOT / "scripts" / "spx_data").rglob("*.py"))
 
 
-def pins():
-    return [line.rstrip(" \\") for line in LOCK.splitlines() if re.match(r"[A-Za-z0-9]", line)]
+def pins(lock):
+    lines = (ROOT / "envs" / lock).read_text().splitlines()
+    return [line.rstrip(" \\") for line in lines if re.match(r"[A-Za-z0-9]", line)]
 
 
 def lines_matching(pattern, files):
@@ -34,22 +36,31 @@ def lines_matching(pattern, files):
     ]
 
 
-def test_the_lock_has_hashes_for_every_pin_and_no_addresses():
-    blocks = re.split(r"\n(?=[A-Za-z0-9])", LOCK.strip())
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_has_hashes_for_every_pin_and_no_addresses(lock):
+    text = (ROOT / "envs" / lock).read_text()
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())
 
     assert all("--hash=sha256:" in block for block in blocks)
-    assert "://" not in LOCK
+    assert "://" not in text
 
 
-def test_the_lock_covers_every_direct_dependency():
+def test_the_locks_cover_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
-    words = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip() for line in asked}
-    names = {re.sub(r"[-_.]+", "-", word).lower() for word in words}
+    extras = project["optional-dependencies"]
+    told = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-    locked = {pin.split("==")[0].lower().replace("_", "-") for pin in pins()}
-
-    assert names <= locked
+    assert told is not None
+    assert {*told[1].split(), APART} == set(extras)
+    asked = {
+        "requirements.lock": itertools.chain(*(lines for name, lines in extras.items() if name != APART)),
+        "nautilus.lock": extras[APART],
+    }
+    for lock in LOCKS:
+        lines = [*project["dependencies"], *asked[lock]]
+        words = {re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip() for line in lines}
+        names = {re.sub(r"[-_.]+", "-", word).lower() for word in words}
+        assert names <= {pin.split("==")[0].lower().replace("_", "-") for pin in pins(lock)}
 
 
 def test_conda_gives_a_python_and_no_package_past_the_hashes_of_the_lock():

@@ -34,8 +34,11 @@ _EXTRAS = {
         ("apprise", "prometheus_client"),
         "people are told by Apprise, figures are prometheus-client's",
     ),
+    "nautilus": (("nautilus_trader",), "catalogues are written by NautilusTrader"),
     "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
 }
+# What it brings holds back others of all of them: pandas, to the releases before 3.
+_APART = {"nautilus"}
 
 
 def check_extra(name: str) -> None:
@@ -64,8 +67,9 @@ def _is_there(module: str) -> bool:
 
 
 def _adding(extra: str) -> str:
-    """The command that adds *extra* here, marked; a tool gets a new environment, with all of them."""
-    every = f'"spx-data[{",".join(_EXTRAS)}]{_origin()}"'
+    """The command that adds *extra* here, marked; a tool gets a new environment, with nearly all."""
+    names = (name for name in _EXTRAS if name == extra or name not in _APART)
+    every = f'"spx-data[{",".join(names)}]{_origin()}"'
     if Path(sys.prefix, "uv-receipt.toml").exists():
         return f"`uv tool install {every}`"
     if Path(sys.prefix, "pipx_metadata.json").exists():

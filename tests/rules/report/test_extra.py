@@ -46,7 +46,9 @@ def test_the_extra_is_what_the_modules_of_pages_alone_import():
 def test_every_module_but_those_of_pages_can_be_imported(environment):
     modules = {each.name for each in pkgutil.walk_packages(spx_data.__path__, "spx_data.")}
     assert "spx_data.report.dashboard" in modules
-    wanted = sorted(name for name in modules if not name.startswith("spx_data.report."))
+    # The other one that loads an extra at its top is in an environment apart (`make nautilus`).
+    apart = "spx_data.report.", "spx_data.exports.formats.nautilus."
+    wanted = sorted(name for name in modules if not name.startswith(apart))
     wanted += [path.stem for path in (ROOT / "scripts").glob("*.py")]
 
     ended = subprocess.run(
