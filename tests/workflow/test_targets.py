@@ -158,6 +158,9 @@ def test_the_command_exports_what_is_sealed_and_refuses_what_is_not(one_of_three
     again = lake.spx_data("export", "csv", "out", "--dates", "2024-11-29")
     lacking = lake.spx_data("export", "csv", "out", "--dates", "2024-11-27")
     unknown = lake.spx_data("export", "xml", "other")
+    near = ("--max-dte", "7", "--delta", "0.02..0.98", "--every", "5m")
+    lean = lake.spx_data("export", "lean", "lean", *near, "--roots", "SPXW", "--dates", "2024-11-29")
+    strange = lake.spx_data("export", "lean", "strange", "--roots", "SPXW,SPY")
 
     assert exported.stdout == "2024-11-29: out/spx-options-2024-11-29.csv\n", exported.stderr
     assert (again.returncode, again.stdout) == (0, "")
@@ -169,6 +172,13 @@ def test_the_command_exports_what_is_sealed_and_refuses_what_is_not(one_of_three
     assert (lacking.returncode, unknown.returncode) == (1, 1)
     assert "2024-11-27" in lacking.stderr
     assert "only csv" in unknown.stderr
+    assert (lake.folder / "lean/indexoption/usa/minute/spxw/20241129_quote_european.zip").exists()
+    assert lean.stdout == "2024-11-29: 3 files\n", lean.stderr
+    assert "1 day: the lake has no sizes: 0 stands for them" in lean.stderr
+    assert (strange.returncode, strange.stderr) == (
+        1,
+        "spx-data: roots: SPX has no root 'SPY'. Name some of SPX, SPXW\n",
+    )
     assert not (lake.folder / "other").exists()
 
 
