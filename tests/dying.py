@@ -14,13 +14,15 @@ _DEATHS, _MARKS = "TESTS_DEATHS", "TESTS_DEATHS_MARKS"
 class Death(NamedTuple):
     """How the job of a rule ends for a date: by a signal, just after it wrote an event into its journal.
 
-    Without an event it ends before its script begins.
+    Without an event it ends before its script begins. It may take the whole run with it, as a power cut does.
     """
 
     date: str
     rule: str
     signal: int
     event: str | None = None
+    times: int = 1  # the event that it is after, of its kind
+    of_run: bool = False
 
 
 def environment(folder: Path, deaths: Iterable[Death]) -> dict[str, str]:
@@ -53,11 +55,11 @@ def prepare() -> None:
 def _die_after(death: Death) -> None:
     from spx_data.store import journal
 
-    record = journal.Journal.record
+    record, left = journal.Journal.record, iter(range(death.times - 1, -1, -1))
 
     def last(self: journal.Journal, event: str, **fields: object) -> None:
         record(self, event, **fields)
-        if event == death.event:
+        if event == death.event and not next(left):
             _die(death)
 
     journal.Journal.record = last  # type: ignore[method-assign]
@@ -65,4 +67,6 @@ def _die_after(death: Death) -> None:
 
 def _die(death: Death) -> None:
     Path(os.environ[_MARKS], death.date).touch()
+    if death.of_run:
+        os.killpg(0, death.signal)
     os.kill(os.getpid(), death.signal)

@@ -1,14 +1,14 @@
 """What a probe finds about the wire, the listings, the report and refusals: habit by habit."""
 
-import contextlib
 import datetime as dt
+import functools
 import io
 import re
 from dataclasses import replace
 
 import pytest
 
-from spx_data.ops.probe import ASSUMPTIONS, findings, probing, wire
+from spx_data.ops.probe import ASSUMPTIONS, findings, wire
 from spx_data.ops.probe.heard import CHAINS, Topic
 from spx_data.sources.profile import Wire
 from theta_simulator.faults import Faults
@@ -25,16 +25,9 @@ TIER = "Requesting this endpoint requires a higher subscription"
 
 
 @pytest.fixture
-def probed(lake, at):
-    """Return a prober of terminals: what was found, and what was heard."""
-
-    @contextlib.contextmanager
-    def probe(terminal, *, full=False, **keys):
-        settings = lake(terminal.url, start_date="2018-01-02", **keys)
-        with probing(settings, at(2024, 12, 31, 12, 0), full=full) as found:
-            yield found
-
-    return probe
+def mine(probed):
+    """Return a prober that looks at these rows of the table alone."""
+    return functools.partial(probed, assumptions=MINE)
 
 
 def texts(found):
@@ -59,8 +52,8 @@ def pinned(kind):
 
 @pytest.mark.parametrize("full", [False, True], ids=["short", "full"])
 @pytest.mark.parametrize("api", APIS)
-def test_a_plain_terminal_is_as_assumed(api, full, simulated, probed):
-    with probed(simulated(api=api), full=full, api=api) as found:
+def test_a_plain_terminal_is_as_assumed(api, full, simulated, mine):
+    with mine(simulated(api=api), full=full, api=api) as found:
         rows = {row.code: row for row in found.profile.table if row.code in CODES}
 
     assert texts(found) == {}
@@ -100,8 +93,8 @@ def test_a_plain_terminal_is_as_assumed(api, full, simulated, probed):
         ),
     ],
 )
-def test_what_it_says_of_a_plain_terminal(api, said, simulated, probed):
-    with probed(simulated(api=api), api=api) as found:
+def test_what_it_says_of_a_plain_terminal(api, said, simulated, mine):
+    with mine(simulated(api=api), api=api) as found:
         rows = {row.code: row.seen for row in found.profile.table}
 
     for code, words in said.items():
@@ -139,18 +132,18 @@ NDJSON = {  # what v3 alone is asked for
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", SPELLINGS)
-def test_a_spelling_is_recognised(kind, api, simulated, probed):
+def test_a_spelling_is_recognised(kind, api, simulated, mine):
     if api == "v2" and kind in V3_ONLY:
         pytest.skip("v2 has no such habit")
-    with probed(simulated(api=api, habits=(Habit(kind, 3),)), api=api) as found:
+    with mine(simulated(api=api, habits=(Habit(kind, 3),)), api=api) as found:
         agree(texts(found), SPELLINGS[kind] | (NDJSON.get(kind, {}) if api == "v3" else {}), api)
 
     reading = "loose" if "reading" in SPELLINGS[kind] else "typed"
     assert found.profile.wire == Wire(reading, unended=kind is Kind.NO_FINAL_NEWLINE)
 
 
-def test_the_style_of_the_documentation(simulated, probed):
-    with probed(simulated(style="docs")) as found:
+def test_the_style_of_the_documentation(simulated, mine):
+    with mine(simulated(style="docs")) as found:
         expected = {
             "quoting": "'SPXW,2024-12-17,6020.000,PUT,",
             "stamps": "timestamp '2024-12-17T09:30:00'",
@@ -160,8 +153,8 @@ def test_the_style_of_the_documentation(simulated, probed):
         agree(texts(found), expected, "v3")
 
 
-def test_pages(simulated, probed):
-    with probed(simulated(api="v2", page_size=300), api="v2") as found:
+def test_pages(simulated, mine):
+    with mine(simulated(api="v2", page_size=300), api="v2") as found:
         agree(texts(found), {"pages": "SPXW 2024-12-17 goes on at /v2/page/…"}, "v2")
 
     assert found.profile.wire == Wire()
@@ -175,9 +168,9 @@ def test_pages(simulated, probed):
         (rb"symbol,%s\r\n", None),
     ],
 )
-def test_lines_and_names_that_no_habit_has(text, expected, simulated, probed):
+def test_lines_and_names_that_no_habit_has(text, expected, simulated, mine):
     body = text.replace(rb"\r", b"\r").replace(rb"\n", b"\n") % b"SPXW,20241217,34200000"
-    with probed(simulated()) as found:
+    with mine(simulated()) as found:
         story = replace(found.story, heard=[replace(each) for each in found.story.heard])
         for heard in story.heard:
             if heard.topic in {Topic.CONTRACT, *CHAINS}:
@@ -231,27 +224,27 @@ OF_THE_CHAIN = {
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", [*LISTINGS, *OF_THE_CHAIN])
-def test_a_habit_of_listings_and_answers_is_recognised(kind, api, simulated, probed):
+def test_a_habit_of_listings_and_answers_is_recognised(kind, api, simulated, mine):
     habit, expected = (
         (Habit(kind, 3), LISTINGS[kind]) if kind in LISTINGS else (pinned(kind), OF_THE_CHAIN[kind])
     )
-    with probed(simulated(api=api, habits=(habit,)), api=api) as found:
+    with mine(simulated(api=api, habits=(habit,)), api=api) as found:
         agree(texts(found), expected, api)
 
     assert found.profile.wire == Wire()
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_chain_that_comes_the_second_time(api, simulated, probed):
+def test_a_chain_that_comes_the_second_time(api, simulated, mine):
     habit = replace(pinned(Kind.LISTED_472), times=1)
-    with probed(simulated(api=api, habits=(habit,)), api=api) as found:
+    with mine(simulated(api=api, habits=(habit,)), api=api) as found:
         agree(texts(found), {"chain-answers": {each: f"came only after {NONE[each]}" for each in APIS}}, api)
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_the_last_session_is_late(api, simulated, probed):
+def test_the_last_session_is_late(api, simulated, mine):
     late = Habit(Kind.DATE_LATE, 3, day=dt.date(2024, 12, 30))
-    with probed(simulated(api=api, habits=(late,)), api=api) as found:
+    with mine(simulated(api=api, habits=(late,)), api=api) as found:
         agree(texts(found), {"sessions": "2024-12-30 was a session"}, api)
 
 
@@ -270,28 +263,28 @@ REPORTS = {
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("kind", REPORTS)
-def test_a_habit_of_the_report_is_recognised(kind, api, simulated, probed):
-    with probed(simulated(api=api, habits=(Habit(kind, 3),)), full=True, api=api) as found:
+def test_a_habit_of_the_report_is_recognised(kind, api, simulated, mine):
+    with mine(simulated(api=api, habits=(Habit(kind, 3),)), full=True, api=api) as found:
         agree(texts(found), REPORTS[kind], api)
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_the_report_lacks_a_chain_that_has_rows(api, simulated, probed):
-    with probed(simulated(api=api, habits=(pinned(Kind.EOD_LACKS_CHAIN),)), full=True, api=api) as found:
+def test_the_report_lacks_a_chain_that_has_rows(api, simulated, mine):
+    with mine(simulated(api=api, habits=(pinned(Kind.EOD_LACKS_CHAIN),)), full=True, api=api) as found:
         expected = {"report-chains": "SPXW 2024-12-17 has rows, and the report does not name it"}
         agree(texts(found), expected, api)
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_another_root_is_not_listed(api, simulated, probed):
-    with probed(
+def test_another_root_is_not_listed(api, simulated, mine):
+    with mine(
         simulated(api=api, habits=(Habit(Kind.ROOT_MISSING, root="SPX"),)), full=True, api=api
     ) as found:
         agree(texts(found), {"listing": "nothing is listed of SPX on 2024-12-17: status 472"}, api)
 
 
-def test_the_vendors_calendar_says_closed(simulated, probed):
-    with probed(simulated(habits=(Habit(Kind.DATE_CLOSED, day=ORDINARY),)), full=True) as found:
+def test_the_vendors_calendar_says_closed(simulated, mine):
+    with mine(simulated(habits=(Habit(Kind.DATE_CLOSED, day=ORDINARY),)), full=True) as found:
         seen = texts(found)
 
     assert seen["calendar"] == "2024-12-17: full_close; the exchange's: 09:30 to 16:00"
@@ -299,9 +292,9 @@ def test_the_vendors_calendar_says_closed(simulated, probed):
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_what_the_subscription_refuses(api, simulated, probed):
+def test_what_the_subscription_refuses(api, simulated, mine):
     terminal = simulated(api=api, faults=Faults(1, 1.0, ("refused-tier",), most_per_request=99))
-    with probed(terminal, api=api) as found:
+    with mine(terminal, api=api) as found:
         seen = texts(found)["refusals"]
 
     assert re.search(r"ordinary day, .*earliest date: status (403|471) '", seen)
@@ -325,9 +318,9 @@ def cut(body):
 
 @pytest.mark.parametrize("kinds", [(), (Kind.LISTS_EXPIRED, Kind.EOD_TWICE, Kind.NO_FINAL_NEWLINE)])
 @pytest.mark.parametrize("api", APIS)
-def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, probed):
+def test_what_is_kept_of_answers_tells_the_same(api, kinds, simulated, mine):
     terminal = simulated(api=api, habits=tuple(Habit(kind, 3) for kind in kinds))
-    with probed(terminal, full=True, api=api) as found:
+    with mine(terminal, full=True, api=api) as found:
         whole = findings(found.story, MINE)
         story = replace(found.story, heard=[replace(each) for each in found.story.heard])
         fewer = 0

@@ -160,16 +160,14 @@ class Tally:
 def share(trials, seed, *, narrow=False):
     """The tally of *trials* blemishes, one for each seed from *seed* on."""
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="seeded-") as folder:
-        for own in range(seed, seed + trials):
-            _try(own, narrow, Path(folder), tally)
+    for own in range(seed, seed + trials):
+        _try(own, narrow, tally)
     return tally
 
 
-def _try(seed, narrow, folder, tally):
+def _try(seed, narrow, tally):
     world, where = draw(seed, narrow=narrow)
-    result = fill(world, folder)
-    wrong, beside = complaints(world, where, result, fill(world.clean, folder))
+    wrong, beside = complaints(world, where, fill(world), fill(world.clean))
     tally.kinds[where.kind.value] += 1
     tally.found[where.kind.value] += not wrong
     tally.beside.setdefault(where.kind.value, Counter()).update(beside)
@@ -204,9 +202,9 @@ class Result:
 
 
 @functools.lru_cache(maxsize=64)
-def fill(world, folder):
+def fill(world):
     """The result of filling the date of *world* from a terminal of its own."""
-    own = Path(tempfile.mkdtemp(dir=folder))
+    own = Path(tempfile.mkdtemp(prefix="seeded-"))
     settings = theta_simulator.Settings(
         api=world.api,
         size=world.size,

@@ -29,13 +29,11 @@ OF_EVERY_CHAIN = (Kind.UNDERLYING_FROZEN, Kind.FORWARD_OFF, Kind.GREEKS_ZEROED, 
 
 
 @pytest.mark.parametrize("kind", OF_EVERY_CHAIN)
-def test_a_defect_of_every_chain_is_found_in_every_chain(kind, tmp_path):
+def test_a_defect_of_every_chain_is_found_in_every_chain(kind):
     world, where = world_of(kind)
     world = replace(world, everywhere=True)
 
-    wrong, _ = seeded.complaints(
-        world, where, seeded.fill(world, tmp_path), seeded.fill(world.clean, tmp_path)
-    )
+    wrong, _ = seeded.complaints(world, where, seeded.fill(world), seeded.fill(world.clean))
 
     assert wrong == []
 
@@ -59,29 +57,27 @@ def world_of(kind):
     return seeded.draw(SEED + seeded.KINDS.index(kind), narrow=True)
 
 
-def complaints(kind, folder):
+def complaints(kind):
     seeded.fill.cache_clear()
     world, where = world_of(kind)
-    return seeded.complaints(world, where, seeded.fill(world, folder), seeded.fill(world.clean, folder))[0]
+    return seeded.complaints(world, where, seeded.fill(world), seeded.fill(world.clean))[0]
 
 
 def test_a_check_that_finds_nothing_is_found_out(tmp_path, monkeypatch):
     judge = quotes.judge
     monkeypatch.setattr(quotes, "judge", lambda panel: [count._replace(hits=0) for count in judge(panel)])
 
-    assert any("crossed does not find it" in wrong for wrong in complaints(Kind.CROSSED, tmp_path))
+    assert any("crossed does not find it" in wrong for wrong in complaints(Kind.CROSSED))
 
 
 def test_a_check_that_finds_too_much_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setattr(parity, "HALF_CENT", -100.0)
 
-    assert complaints(Kind.LOCKED, tmp_path) == []  # the clean day's alarms are the same: that is `clean`'s
-    assert any(
-        "parity finds" in wrong for wrong in clean.complaints(seeded.fill(world_of(Kind.LOCKED)[0], tmp_path))
-    )
+    assert complaints(Kind.LOCKED) == []  # the clean day's alarms are the same: that is `clean`'s
+    assert any("parity finds" in wrong for wrong in clean.complaints(seeded.fill(world_of(Kind.LOCKED)[0])))
 
 
 def test_an_expectation_that_names_too_little_is_found_out(tmp_path, monkeypatch):
     monkeypatch.setitem(expected.JUDGED, Kind.STALE, expected.Finds(frozenset({"stale"})))
 
-    assert any("parity finds something too" in wrong for wrong in complaints(Kind.STALE, tmp_path))
+    assert any("parity finds something too" in wrong for wrong in complaints(Kind.STALE))

@@ -9,7 +9,7 @@ from tests.proof.stops import Proof
 
 from spx_data.store import files, seals
 
-TRIALS, SEED = 80, 1_000_000
+TRIALS, SEED = 48, 1_000_000
 
 
 def test_no_stop_and_no_error_of_the_disk_makes_a_wrong_day(tmp_path):

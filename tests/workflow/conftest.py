@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from tests import warm
 from tests.restating import Restater, restating
 
 from spx_data import config
@@ -48,11 +49,15 @@ class Lake:
         return yaml.safe_load((self.folder / "config" / "config.yaml").read_text())
 
     def start(
-        self, *arguments: str, cores: int | None = 4, snakefile: Path = REPOSITORY / "Snakefile"
+        self,
+        *arguments: str,
+        cores: int | None = 4,
+        snakefile: Path = REPOSITORY / "Snakefile",
+        python: Path = Path(sys.executable),
     ) -> subprocess.Popen[str]:
         """Start `snakemake --cores 4` with *arguments* in a process group of its own."""
         told = [] if cores is None else ["--cores", str(cores)]
-        command = [BIN / "snakemake", "--snakefile", snakefile, *told, *arguments]
+        command = [python, "-m", "snakemake", "--snakefile", snakefile, *told, *arguments]
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -63,14 +68,22 @@ class Lake:
             start_new_session=True,
         )
 
-    def snakemake(self, *arguments: str, **other: Path | None) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, cores: int | None = 4, **other: Path
+    ) -> subprocess.CompletedProcess[str]:
         """Run `snakemake --cores 4` with *arguments* to its end; *other* things as `start` takes them."""
-        process = self.start(*arguments, **other)
+        if not other and warm.fits(self.environment):
+            told = [] if cores is None else ["--cores", cores]
+            words = ["--snakefile", REPOSITORY / "Snakefile", *told, *arguments]
+            return warm.run("snakemake", words, self.folder, self.environment)
+        process = self.start(*arguments, cores=cores, **other)
         output, _ = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def spx_data(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the installed `spx-data` command to its end."""
+        if warm.fits(self.environment):
+            return warm.run("spx-data", arguments, self.folder, self.environment, apart=True)
         return subprocess.run(
             [BIN / "spx-data", *arguments],
             cwd=self.folder,

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests import dying
 from tests.dying import Death
 from tests.proof import fills, jobs
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY, Lake, job_of, kill, wait_for
+from tests.workflow.conftest import BIN, REPOSITORY, TODAY, Lake, job_of, wait_for
 
 from spx_data.lake import runs
 from spx_data.store import journal
@@ -60,8 +61,9 @@ DEATHS = [
     Death("2024-12-06", "merge_date", signal.SIGKILL, journal.SEALED),
     Death("2024-12-09", "merge_date", signal.SIGTERM, journal.SEALED),
 ]
-DATES = [dt.date.fromisoformat(death.date) for death in DEATHS]
-SEALED = [death.date for death in DEATHS if death.event == journal.SEALED]
+DATES = [*(dt.date.fromisoformat(death.date) for death in DEATHS), dt.date(2024, 12, 10)]
+# The last one lost nothing: a death costs its date and no other.
+SEALED = ["2024-12-06", "2024-12-09", "2024-12-10"]
 TOLD = {
     "2024-12-02": ("JobDiedError", "SIGKILL: the system does that where memory"),
     "2024-12-03": ("JobCrashedError", "crashed (SIGSEGV)"),
@@ -71,7 +73,7 @@ TOLD = {
 
 
 class Bereft(NamedTuple):
-    """A lake each of whose dates lost a job in the one run that there was, and what that run did to it."""
+    """A lake whose dates lost a job each in the one run that there was, and what that run did to it."""
 
     watched: jobs.Lake
     lake: Lake
@@ -84,7 +86,7 @@ def bereft(v3, tmp_path_factory):
     with watched.watched() as found:
         found.kills = watched.dying(DEATHS)
 
-    assert [kill.date for kill in found.kills] == DATES
+    assert len(found.kills) == len(DEATHS)
     return Bereft(watched, Lake(watched.folder, {"SPX_DATA_NOW": jobs.NOW}), found)
 
 
@@ -128,39 +130,33 @@ def test_the_run_after_such_deaths_ends_as_if_there_had_been_none(bereft, v3, tm
     assert {row["resolved"] for row in errors(bereft.lake)} == {True}
 
 
-@pytest.fixture
-def breaking(tmp_path):
-    """An environment with its own path to Python, and a way to make that path lead nowhere."""
-    link = tmp_path / "environment"
-    link.symlink_to(Path(sys.prefix))
-    return link
+# The first job of a rule takes the environment away, before its own script begins.
+BREAKING = """
+import os, pathlib, sys
+if "fetch_expirations.py" in pathlib.Path(*sys.orig_argv[1:2]).name:
+    pathlib.Path(os.environ["BREAKS"]).unlink(missing_ok=True)
+"""
 
 
-def test_jobs_whose_interpreter_is_gone_say_so(slow, new_lake, breaking):
-    lake = new_lake(slow, START, END)
-    command = [breaking / "bin" / "python", "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
-    process = subprocess.Popen(
-        [*command, "--cores", "4"],
-        cwd=lake.folder,
-        env=os.environ | lake.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    job_of(process.pid, "fetch_expirations")
-    breaking.unlink()
-    output, _ = process.communicate(timeout=120)
+def test_jobs_whose_interpreter_is_gone_say_so(v3, new_lake, tmp_path):
+    lake, broken = new_lake(v3, START, END), tmp_path / "environment"
+    broken.symlink_to(Path(sys.prefix))
+    (tmp_path / "sitecustomize.py").write_text(BREAKING)
+    plain = lake.environment
+    lake.environment = plain | {"PYTHONPATH": str(tmp_path), "BREAKS": str(broken)}
 
+    ended = lake.snakemake(python=broken / "bin" / "python")
+    lake.environment = plain
     told = errors(lake)
 
-    assert process.returncode == 1, output
+    assert ended.returncode == 1, ended.stdout
     failed = [row for row in told if row["event"] == "failed"]
     assert {row["date"] for row in failed} == {START, END}
     # A job that ran already found its libraries gone.
     assert all(re.search("No such file or directory|No module named", row["cause"]) for row in failed), failed
     assert checks(lake)["failure-rate"]["level"] == "fail"
-    assert lake.snakemake().returncode == 0
-    assert lake.sealed() == [START, END]
+    assert lake.snakemake(lake.parquet(START)).returncode == 0
+    assert lake.sealed() == [START]
 
 
 def test_an_environment_that_lacks_a_library_is_named_in_the_line(slow, new_lake, tmp_path):
@@ -180,23 +176,45 @@ def test_an_environment_that_lacks_a_library_is_named_in_the_line(slow, new_lake
 # Runs ---------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_is_killed_as_a_whole_has_failed_until_the_next_one(slow, new_lake):
-    lake = new_lake(slow, START, START)
-    process = lake.start()
-    log = begun(lake, "download")
-    kill(process)
+def test_a_run_that_is_killed_as_a_whole_has_failed_until_the_next_one(slow, new_lake, tmp_path):
+    lake = new_lake(slow, START, START, max_concurrent_requests=1)
+    layout = lake.settings.layout
+    log, staging = layout.journal(DATES[0]), layout.staging(DATES[0])
+    plain = lake.environment
+    for number, (rule, event, times) in enumerate(
+        [("download_expirations", journal.STAGED, 2), ("merge_date", journal.SEALED, 1)]
+    ):
+        death = Death(START, rule, signal.SIGKILL, event, times, of_run=True)
+        lake.environment = plain | dying.environment(tmp_path / str(number), [death])
+        assert lake.snakemake().returncode == -signal.SIGKILL
+        lake.environment = plain
+        if number == 0:
+            assert [row["error"] for row in errors(lake)] == ["JobDiedError"]
+            assert "ended without a word" in lake.spx_data("status", "--offline").stdout
+            assert list((lake.folder / ".snakemake" / "locks").iterdir())  # in nobody's way
+            finished = {path.name.removesuffix(".receipt.json") for path in staging.glob("*.receipt.json")}
+            before = len(slow.requests())
 
-    before = errors(lake)
-    status = lake.spx_data("status", "--offline").stdout
+    sealed, asked = lake.bytes_of_all(), of_chains(slow.requests()[before:])
     again = lake.snakemake()
 
-    assert [row["error"] for row in before] == ["JobDiedError"]
-    assert "ended without a word" in status
     assert again.returncode == 0, again.stdout
     assert lake.sealed() == [START]
+    assert lake.bytes_of_all() == sealed
+    # What was staged when the first was killed was not asked for again, and the rest once.
+    assert len(finished) >= 2
+    assert not finished & set(asked)
+    assert len(asked) == len(set(asked)) == 4 - len(finished)
+    assert not list((lake.folder / "data").rglob("*.part"))
     # What readers were told is in the journal now, and counts against nobody.
-    (recorded,) = [event for event in journal.read(log) if event["event"] == journal.FAILED]
-    assert recorded["surroundings"] is True
+    recorded = [event for event in journal.read(log) if event["event"] == journal.FAILED]
+    assert [event["surroundings"] for event in recorded] == [True]
+
+
+def of_chains(requests):
+    """The chains that histories were asked of, once for each request."""
+    histories = [request["query"] for request in requests if request["path"].endswith("first_order")]
+    return [f"{query['symbol']}-{query['expiration']}" for query in histories]
 
 
 def test_what_is_stopped_on_purpose_has_not_failed(slow, new_lake):
@@ -345,18 +363,11 @@ def test_a_sealed_day_that_is_asked_for_by_force_stays(v3, filled_lake):
     lake = filled_lake(START, START)
     before, asked = lake.bytes_of_all(), len(v3.requests())
 
-    forced = [
-        lake.snakemake(*words)
-        for words in (
-            ("--forceall",),
-            ("--force", lake.parquet(START)),
-        )
-    ]
+    forced = [lake.snakemake(*words) for words in (("--forceall",), ("--force", lake.parquet(START)))]
 
     assert lake.bytes_of_all() == before
     assert len(v3.requests()) == asked
     assert "sealed already" in forced[1].stdout
-    assert BIN.exists()
 
 
 def test_a_home_that_cannot_be_written_is_nothing_to_spx_data(slow, new_lake):

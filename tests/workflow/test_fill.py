@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.workflow.conftest import TODAY, kill, wait_for
+from tests.workflow.conftest import TODAY
 
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
@@ -166,32 +166,6 @@ def test_a_half_day_is_complete_with_its_shorter_minutes(filled):
     assert session["early_close"]
     assert session["last_stamp_received"] == session["last_stamp_expected"]
     assert passport["completeness"][0]["contracts_missing"] == 0
-
-
-def test_after_a_kill_finished_expirations_are_not_fetched_again(new_lake):
-    with running(Simulated(size="tiny", today=TODAY, latency_ms=400)) as slow:
-        lake = new_lake(slow, "2024-12-02", "2024-12-02", max_concurrent_requests=1)
-        process = lake.start()
-        staging = lake.folder / "data" / "temp" / "2024-12-02"
-        wait_for(lambda: len(list(staging.glob("*.receipt.json"))) >= 2)
-        kill(process)
-        assert list((lake.folder / ".snakemake" / "locks").iterdir())  # in nobody's way
-        finished = {path.name.removesuffix(".receipt.json") for path in staging.glob("*.receipt.json")}
-        before = len(slow.requests())
-
-        again = lake.snakemake()
-
-        assert again.returncode == 0, again.stdout
-        assert lake.sealed() == ["2024-12-02"]
-        asked = [
-            f"{request['query']['symbol']}-{request['query']['expiration']}"
-            for request in slow.requests()[before:]
-            if request["path"].endswith("first_order")
-        ]
-        assert 2 <= len(finished) < 4
-        assert not finished & set(asked)
-        assert len(asked) == len(set(asked)) == 4 - len(finished)
-        assert not list((lake.folder / "data").rglob("*.part"))
 
 
 def test_never_more_requests_in_flight_than_the_config_allows(new_lake):

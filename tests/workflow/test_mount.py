@@ -9,8 +9,8 @@ import pytest
 
 from spx_data.store import journal
 
-START, END = "2024-11-27", "2024-11-29"
-SESSIONS = ["2024-11-27", "2024-11-29"]
+START, END = "2024-11-27", "2024-12-02"
+SESSIONS = ["2024-11-27", "2024-11-29", "2024-12-02"]
 
 
 def data_asked_for(terminal):

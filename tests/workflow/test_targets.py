@@ -45,7 +45,7 @@ def test_files_named_as_targets_are_the_only_dates_done_within_the_configs_range
 
 
 def test_a_sealed_file_named_as_target_is_left_alone(v3, filled_lake):
-    lake = filled_lake(END, END)
+    lake = filled_lake(START, END)
     asked = len(v3.requests())
 
     named = lake.snakemake(lake.parquet(END))
@@ -255,7 +255,7 @@ def test_a_directory_that_cannot_be_is_one_line(new_lake, v3):
 
 
 def test_a_lake_of_other_making_is_one_line_and_stays_as_it_is(filled_lake, v3):
-    lake = filled_lake(END, END)
+    lake = filled_lake("2024-11-29", "2024-11-29")
     before = lake.bytes_of_all()
     lake.configure(
         thetadata={"base_url": v3.url}, processing={"start_date": START, "end_date": END, "interval": "5m"}

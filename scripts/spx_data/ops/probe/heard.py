@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spx_data.errors import NEVER, ApiDataNotFoundError, SpxDataError, WrongApiError
 from spx_data.fill.lacking import Contract
@@ -182,6 +182,8 @@ class Story:
     unasked: dict[Topic, str] = field(default_factory=dict)
     ended_by: SpxDataError | None = None  # what ended the probe before its time
     cut_short: bool = False  # the budget was used up before the plan's last question
+    # What a look worked out that others look at too, and the records it is of; it is kept by `times`.
+    worked_out: tuple[list[pl.DataFrame], list[Any]] = field(default=([], []), compare=False, repr=False)
 
     def of(self, *topics: Topic) -> Iterator[Heard]:
         """What was heard on these topics, in order."""

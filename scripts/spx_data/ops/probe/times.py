@@ -73,6 +73,15 @@ class _Told:
 
 
 def _told(story: Story) -> list[_Told]:
+    """What each chain tells: worked out once for the same records, as six rows of the table look at it."""
+    records, (before, told) = [each for _, each in looking.chains(story)], story.worked_out
+    if [*map(id, records)] != [*map(id, before)]:
+        told = _read(story)
+        story.worked_out = records, told
+    return told
+
+
+def _read(story: Story) -> list[_Told]:
     """What each chain tells, by a few contracts near the money; the rate is one of a date."""
     found = [(heard, _sample(story.product, heard)) for heard, _ in looking.chains(story)]
     found = sorted(((heard, one) for heard, one in found if len(one.rows)), key=_by_date)
