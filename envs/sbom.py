@@ -44,6 +44,7 @@ SCOPES = {
     "sql": "optional",
     "alerts": "optional",
     "delta": "optional",
+    "publish": "optional",
     "simulator": "optional",
     "docs": "excluded",
     "dev": "excluded",

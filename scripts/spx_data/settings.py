@@ -140,6 +140,7 @@ class Settings:
     recheck: Recheck
     mend: Mend
     report: Report
+    publish_url: str | None
     dates: Dates | None
     layout: Layout
     document: Mapping[str, Any]
@@ -202,6 +203,7 @@ class Settings:
             recheck=Recheck(**resolved["recheck"]),
             mend=Mend(**resolved["mend"]),
             report=Report(**resolved["report"]),
+            publish_url=resolved["publish"]["url"],
             dates=Dates.of(resolved["dates"]) if resolved["dates"] else None,
             layout=_layout(resolved, product.stem),
             document=copy.deepcopy(dict(resolved)),

@@ -23,6 +23,7 @@ SLOW = {
     "logging": 4,  # commands
     "nautilus_trader": 900,  # whoever writes no catalogue of its own
     "numpy": 55,  # commands that only look at dates
+    "obstore": 23,  # whoever publishes nothing
     "orjson": 2,  # commands that read no file of the lake
     "pandas_market_calendars": 450,  # everybody but whoever writes the copy of the calendar
     "polars": 120,  # jobs that list; commands that read no rows

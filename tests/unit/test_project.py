@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "nautilus.lock")
 APART = "nautilus"  # the extra that is in no environment with the others
 # Which kind of address to listen at is asked of nobody.
-ASKERS = r"(requests|httpx|urllib3|urllib\.request|socket(?! import AF_)|http\.client|aiohttp)"
+ASKERS = r"(requests|httpx|urllib3|urllib\.request|socket(?! import AF_)|http\.client|aiohttp|obstore)"
 LIBRARY = sorted((ROOT / "scripts" / "spx_data").rglob("*.py"))
 
 

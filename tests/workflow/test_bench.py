@@ -23,6 +23,7 @@ _LONG = {
     "accept",
     "cleanup",
     "serve",
+    "publish",
     "mend",
     "probe",
     "recheck",

@@ -41,6 +41,7 @@ _COMMANDS = {
     "metrics": "spx_data.cli.metrics:metrics",
     "report": "spx_data.cli.pages:report",
     "serve": "spx_data.cli.serving:serve",
+    "publish": "spx_data.cli.publish:publish",
     "inventory": "spx_data.cli.listing:inventory",
     "ready": "spx_data.cli.ready:ready",
     "sql": "spx_data.cli.sql:sql",

@@ -12,6 +12,7 @@ import click
 from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import List, View, in_each_lake, tell_of_strangers
 from spx_data.cli.output import Choice, Format, console, format_option, say
+from spx_data.cli.publish import verify_published
 from spx_data.market.dates import Dates
 from spx_data.text.words import counted, size
 
@@ -35,6 +36,7 @@ DAYS = List((), ("date", "standing", "damages", "findings", "beside", "quarantin
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Days checked in parallel; default: one per core."
 )
+@click.option("--published", is_flag=True, help="Read back what `spx-data publish` copied, instead.")
 @format_option()
 @in_each_lake
 @click.pass_context
@@ -44,12 +46,14 @@ def verify(
     everything: bool,
     depth: Depth | None,
     workers: int | None,
+    published: bool,
     form: Format,
 ) -> None:
     r"""Re-check every byte of sealed dates; a damaged one goes to quarantine and becomes a gap.
 
     DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days". The exit
-    code is 1 when something was damaged: a day, its file of bad records, or the lake's dataset.json.
+    code is 1 when something was damaged: a day, its file of bad records, or the lake's dataset.json. With
+    --published the copies are read back, and nothing is moved.
 
     \b
     Examples:
@@ -62,6 +66,10 @@ def verify(
     if dates and everything:
         raise click.UsageError("name dates or give --all, not both", ctx)
     call: Call = ctx.obj
+    if published and (depth or form != "table"):
+        raise click.UsageError("--published reads every byte, and lists what is otherwise in lines", ctx)
+    if published:
+        ctx.exit(verify_published(call, dates, workers or 4))
     view = View(form)
     with watching(console(stderr=not view.is_table)) as observer:
         report = look(

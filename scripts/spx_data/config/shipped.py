@@ -35,6 +35,7 @@ _EXTRAS = {
         "people are told by Apprise, figures are prometheus-client's",
     ),
     "nautilus": (("nautilus_trader",), "catalogues are written by NautilusTrader"),
+    "publish": (("obstore",), "publishing needs what speaks to object storage"),
     "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
 }
 # What it brings holds back others of all of them: pandas, to the releases before 3.

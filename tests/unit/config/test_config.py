@@ -184,6 +184,7 @@ MISTAKES = [
     ("mend", "requests", 0),
     ("report", "after_runs", "sometimes"),
     ("report", "day_pages", -1),
+    ("publish", "url", 7),
     ("recheck", "sample", 0),
     ("recheck", "restated", "overwrite"),
     ("database", "path", ""),

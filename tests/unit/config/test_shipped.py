@@ -8,7 +8,7 @@ import pytest
 from spx_data.config import shipped
 from spx_data.errors import MachineError
 
-EVERY = "spx-data[fill,report,sql,alerts,simulator]"
+EVERY = "spx-data[fill,report,sql,alerts,publish,simulator]"
 
 
 @pytest.fixture
@@ -54,5 +54,5 @@ def test_what_was_installed_from_a_file_is_named_by_its_address(bare):
 
 
 def test_what_is_there_is_not_missed():
-    for extra in ("fill", "report", "sql", "simulator"):
+    for extra in ("fill", "report", "sql", "publish", "simulator"):
         shipped.check_extra(extra)

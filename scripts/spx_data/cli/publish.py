@@ -1,0 +1,93 @@
+"""`spx-data publish`, and `verify --published`: sealed days as objects elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from spx_data.cli.call import Call, dates_argument
+from spx_data.cli.lists import in_each_lake
+from spx_data.cli.output import console, say
+from spx_data.market.dates import Dates
+from spx_data.text.words import counted, size
+
+if TYPE_CHECKING:
+    from spx_data.ops.publish.publishing import Done, Publisher
+
+
+@click.command(short_help="Copy sealed days to object storage.")
+@dates_argument()
+@click.option("--to", "url", metavar="URL", help="s3://…, gs://…, az://… or file://…; default: publish.url.")
+@click.option("--workers", type=click.IntRange(1, 64), default=4, show_default=True, help="Days at a time.")
+@in_each_lake
+@click.pass_context
+def publish(ctx: click.Context, dates: Dates | None, url: str | None, workers: int) -> None:
+    r"""Copy the sealed days that are not published yet to object storage; every byte is read back and hashed.
+
+    An object is created only where there is none, and never written over: a day that was sealed anew gets a
+    folder of its own, and a pointer says which one holds. Called again it does the rest. Credentials come
+    from the environment alone (AWS_ACCESS_KEY_ID and their like). It needs the package's extra `publish`.
+
+    \b
+    Examples:
+      spx-data publish --to file:///mnt/nas/spx
+      spx-data publish 2024-03 --to s3://bucket/spx
+      spx-data verify --published
+    """
+    call: Call = ctx.obj
+    publisher = published_lake(call, url)
+    days = publisher.due(dates)
+    done = _shown("publishing", publisher.publish(days, workers), len(days))
+    good = [each for each in done if each.error is None]
+    told = f", {size(sum(each.bytes for each in good))}" if good else ""
+    say(f"{counted(len(good), 'day')} published{told}" if days else "every sealed day is published", err=True)
+    ctx.exit(int(len(good) < len(done)))
+
+
+def verify_published(call: Call, dates: Dates | None, workers: int) -> int:
+    """Read back what is published, and print how it stands; the exit code."""
+    from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED
+
+    done = _shown("reading back", published_lake(call, None).verify(dates, workers), None)
+    for each in sorted(done, key=lambda each: each.date):
+        if each.error is None and each.what != AS_PUBLISHED:
+            say(f"{each.date} {each.what}")
+    good = [each for each in done if each.what == AS_PUBLISHED]
+    absent = sum(each.what == ABSENT for each in done)
+    say(
+        f"{counted(len(good), 'day')} as sealed, {size(sum(each.bytes for each in good))} read back; "
+        f"{counted(absent, 'day')} not published",
+        err=True,
+    )
+    return int(len(good) + absent < len(done))
+
+
+def published_lake(call: Call, url: str | None) -> Publisher:
+    """The published lake of the lake at which the work is; of several, each has a folder of its symbol."""
+    from spx_data.ops.publish.publishing import Publisher
+
+    settings = call.settings
+    if (place := url or settings.publish_url) is None:
+        raise click.UsageError(
+            "nobody says where to: name it with --to, or once and for all with "
+            "`spx-data config set publish.url s3://bucket/spx`"
+        )
+    if call.lakes.several:
+        place = f"{place.rstrip('/')}/{settings.product.symbol}"
+    return Publisher(settings, place)
+
+
+def _shown(doing: str, days: Iterable[Done], total: int | None) -> list[Done]:
+    """All of *days*, with a bar on a terminal; what got in the way of one is said at once."""
+    from spx_data.cli.screen import bar
+
+    found: list[Done] = []
+    with bar(doing, "days", console(stderr=True)) as show:
+        for each in days:
+            found.append(each)
+            if each.error is not None:
+                say(f"spx-data: {each.date}: {each.error}", err=True)
+            show(len(found), total or len(found), size(sum(one.bytes for one in found)))
+    return found

@@ -1,0 +1,213 @@
+"""Publish what is sealed and not published yet, several days at a time; and hold against the lake what is.
+
+A day's objects come into being in the order of the disk: Parquet, passport, sidecar, and last the pointer
+that says that it holds. Each is created only where absent, and hashed as it comes back, so an object that was
+cut off, or that somebody else put there, is found before anything points to it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+from spx_data.config import shipped
+from spx_data.errors import (
+    ConfigurationValidationError,
+    DatasetMismatchError,
+    FileCorruptionError,
+    MissingFileError,
+    SpxDataError,
+)
+from spx_data.lake import session_states
+from spx_data.market.dates import Dates
+from spx_data.ops.publish import keys
+from spx_data.ops.publish.keys import Published, Sealed
+from spx_data.settings import Settings
+from spx_data.sources.objects import Objects
+from spx_data.store import dataset, foreign, reads
+from spx_data.store.layout import Layout
+
+AS_PUBLISHED, OTHER, ABSENT, DAMAGED = "as sealed", "another version", "not published", "damaged"
+_RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a date: *what* is published or how it stands, or the error that got in the way."""
+
+    date: dt.date
+    what: str = ""
+    bytes: int = 0
+    error: SpxDataError | None = None
+
+
+class Publisher:
+    """The published lake of one lake, by a listing of the moment."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        """List what is there.
+
+        Raises:
+            MachineError: the extra `publish` is not installed.
+            ConfigurationValidationError: there is no such place, or it refuses.
+            DatasetMismatchError: another lake is published there.
+        """
+        shipped.check_extra("publish")
+        self._layout: Layout = settings.layout
+        dataset.check_there(self._layout)
+        self._objects = Objects.at(url)
+        sizes = self._objects.sizes()
+        self._check_lake(sizes)
+        self._there = keys.listed(sizes)
+
+    def _check_lake(self, sizes: Mapping[str, int]) -> None:
+        """Raise unless what is published there, if anything is, is of this lake."""
+        if keys.DATASET in sizes:
+            self._check_identity()
+        elif keys.listed(sizes):
+            raise _not_ours(self._objects.url, f"it has days and no {keys.DATASET}")
+
+    def _check_identity(self) -> None:
+        try:
+            found = foreign.parsed(self._objects.content(keys.DATASET))
+        except ValueError as error:
+            raise _not_ours(self._objects.url, f"its {keys.DATASET} is none: {error}") from error
+        there: Mapping[str, Any] = found if isinstance(found, dict) else {}
+        ours = dataset.check(self._layout, {}) or {}
+        names = sorted({*ours, *there} - {_RAISED})
+        if differing := [name for name in names if there.get(name) != ours.get(name)]:
+            raise _not_ours(self._objects.url, f"another lake is published there ({', '.join(differing)})")
+
+    def due(self, within: Dates | None) -> list[Sealed]:
+        """The sealed days that are not published as they are sealed, the oldest first."""
+        days = (Sealed.of(self._layout, date) for date in session_states.sealed_dates(self._layout, within))
+        return [day for day in days if not self.is_published(day)]
+
+    def is_published(self, day: Sealed) -> bool:
+        """Whether *day* is published as it is sealed, by the listing; of several versions, by its pointer."""
+        there = self._there.get(day.date)
+        if there is None or not there.pointers or day.seal not in there.versions:
+            return False
+        if not there.versions[day.seal].has(day):
+            return False
+        return len(there.versions) == 1 or self._current(day.date, there) == day.seal
+
+    def _current(self, date: dt.date, there: Published) -> str:
+        """The seal of the version of *date* that holds."""
+        key = keys.pointer_key(date, max(there.pointers))
+        return keys.seal_of(self._objects.content(key), f"{self._objects.url}/{key}")
+
+    def publish(self, days: Sequence[Sealed], workers: int) -> Iterator[Done]:
+        """Publish *days*, so many at a time; an error of one is told, and one that all would meet ends it."""
+        if days and self._objects.create(keys.DATASET, self._layout.dataset):
+            self._check(keys.DATASET, reads.digest(self._layout.dataset))
+        elif days:  # another publisher may have been faster, with another lake
+            self._check_identity()
+        yield from _side_by_side(days, self._publish, workers)
+
+    def _publish(self, day: Sealed) -> Done:
+        size = 0
+        for file, key in zip(day.files, day.keys(), strict=True):
+            if (found := reads.digest(file.path)) != file.sha256:
+                raise _damaged(str(file.path), file.sha256, found, "`spx-data verify` says what is damaged")
+            self._objects.create(key, file.path)
+            self._check(key, file.sha256)
+            size += reads.size(file.path)
+        self._point(day)
+        return Done(day.date, day.seal, size)
+
+    def _check(self, key: str, sha256: str) -> None:
+        if (found := self._objects.digest(key)) != sha256:
+            place = f"{self._objects.url}/{key}"
+            raise _damaged(place, sha256, found, "Remove that object, then publish again")
+
+    def _point(self, day: Sealed) -> None:
+        """Create the pointer to *day*, behind all that are there; another publisher may be faster."""
+        there = self._there.get(day.date)
+        number = max(there.pointers, default=0) if there else 0
+        if number and self._seal_at(day.date, number) == day.seal:
+            return
+        content = json.dumps(day.pointer(), indent=1).encode() + b"\n"
+        while not self._objects.create(keys.pointer_key(day.date, number + 1), content):
+            number += 1
+            if self._seal_at(day.date, number) == day.seal:
+                return
+        if (found := self._seal_at(day.date, number + 1)) != day.seal:
+            key = f"{self._objects.url}/{keys.pointer_key(day.date, number + 1)}"
+            raise _damaged(key, day.seal, found, "Another publisher wrote it at the same time: publish again")
+
+    def _seal_at(self, date: dt.date, number: int) -> str:
+        key = keys.pointer_key(date, number)
+        return keys.seal_of(self._objects.content(key), f"{self._objects.url}/{key}")
+
+    # What is published ------------------------------------------------------------------------------------
+
+    def verify(self, within: Dates | None, workers: int) -> Iterator[Done]:
+        """Read back each sealed day that is published, whole, and say how it stands against the lake."""
+        days = [Sealed.of(self._layout, date) for date in session_states.sealed_dates(self._layout, within)]
+        yield from _side_by_side(days, self._looked_at, workers)
+
+    def _looked_at(self, day: Sealed) -> Done:
+        there = self._there.get(day.date)
+        if there is None or not there.pointers:
+            return Done(day.date, ABSENT)
+        if self._current(day.date, there) != day.seal:
+            return Done(day.date, OTHER)
+        size = 0
+        for file, key in zip(day.files, day.keys(), strict=True):
+            try:
+                is_good = self._objects.digest(key) == file.sha256
+            except MissingFileError:
+                is_good = False
+            if not is_good:
+                return Done(day.date, f"{DAMAGED}: {key}", size)
+            size += reads.size(file.path)
+        return Done(day.date, AS_PUBLISHED, size)
+
+
+def _side_by_side(days: Sequence[Sealed], work: Callable[[Sealed], Done], workers: int) -> Iterator[Done]:
+    """What *work* gives for each of *days* as it is done; what would meet all of them is raised."""
+    waiting: dict[Future[Done], dt.date] = {}
+    ahead = iter(days)
+    with ThreadPoolExecutor(workers, thread_name_prefix="publish") as pool:
+        while True:
+            for day in ahead:
+                waiting[pool.submit(work, day)] = day.date
+                if len(waiting) >= workers:
+                    break
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield _done(waiting.pop(future), future)
+
+
+def _done(date: dt.date, future: Future[Done]) -> Done:
+    try:
+        return future.result()
+    except ConfigurationValidationError:
+        raise
+    except SpxDataError as error:
+        return Done(date, error=error)
+
+
+def _not_ours(url: str, finding: str) -> DatasetMismatchError:
+    return DatasetMismatchError(
+        f"{url}: {finding}",
+        cure="Publish each lake to a folder of its own (publish.url)",
+        what="publish.url",
+        reason=finding,
+    )
+
+
+def _damaged(place: str, expected: str, found: str, cure: str) -> FileCorruptionError:
+    return FileCorruptionError(
+        f"{place} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
+        cure=cure,
+        path=place,
+        expected=expected,
+        actual=found,
+    )

@@ -1,0 +1,166 @@
+"""Objects of a bucket, or files of a folder, by their keys: created only where absent, and read back.
+
+Credentials come from the environment, or from the provider's own files, and nowhere else. A request that
+fails on the way is asked again by the library, within a minute; what comes back is believed for its SHA-256.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spx_data.errors import (
+    ApiConnectionError,
+    ConfigurationValidationError,
+    MissingFileError,
+    SpxDataError,
+    without_userinfo,
+)
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_URL = re.compile(r"(s3|gs|az|azure|abfss?|file|memory)://[^\s?#]+")
+_RETRIES = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=60)}
+_TIMEOUTS = {"connect_timeout": "20s", "timeout": "10m"}
+_NO = re.compile(r"status code: (?:3\d\d|40[0134])")
+_BLOCK = 8 << 20
+_MOST = 64 << 20  # bytes of an object that is read as a whole
+
+
+def check_url(url: str) -> None:
+    """Raise ConfigurationValidationError unless *url* names a place for objects, and no credentials."""
+    if _URL.fullmatch(url) and without_userinfo(url) == url:
+        return
+    raise ConfigurationValidationError(
+        f"publish.url: {without_userinfo(url)} is no place to publish to",
+        cure="Write s3://BUCKET/FOLDER, gs://…, az://… or file:///FOLDER, without credentials in it",
+        what="publish.url",
+        reason="no such URL",
+    )
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects below a URL."""
+
+    url: str
+    _store: ObjectStore
+
+    @classmethod
+    def at(cls, url: str) -> Objects:
+        """The objects below *url*; needs the extra `publish`.
+
+        Raises:
+            ConfigurationValidationError: it is no such URL, or the environment lacks what it takes.
+        """
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
+        check_url(url)
+        more: dict[str, Any] = {} if url.startswith(("file:", "memory:")) else _over_the_network()
+        try:
+            return cls(url.rstrip("/"), from_url(url, **more))
+        except (BaseError, ValueError, OSError) as error:
+            raise _refused(url, error) from error
+
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of each object by its key, by a listing."""
+        import obstore
+
+        with self._explained(""):
+            return {each["path"]: each["size"] for some in obstore.list(self._store) for each in some}
+
+    def create(self, key: str, content: Path | bytes) -> bool:
+        """Create an object where there is none; whether there was none."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._explained(key):
+            try:
+                obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+        return True
+
+    def digest(self, key: str) -> str:
+        """The SHA-256 of the bytes that come back; raises MissingFileError where there is no such object."""
+        import obstore
+
+        found = hashlib.sha256()
+        with self._explained(key):
+            for block in obstore.get(self._store, key).stream(min_chunk_size=_BLOCK):
+                found.update(memoryview(block))
+        return found.hexdigest()
+
+    def content(self, key: str) -> bytes:
+        """A small object's bytes; raises MissingFileError where there is none."""
+        import obstore
+
+        with self._explained(key):
+            answer = obstore.get(self._store, key)
+            if answer.meta["size"] > _MOST:
+                raise _strange(f"{self.url}/{key} has {answer.meta['size']:,} bytes")
+            return bytes(answer.bytes())
+
+    @contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+        place = f"{self.url}/{key}" if key else self.url
+        try:
+            yield
+        except SpxDataError:
+            raise
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise _refused(self.url, error) from error
+            raise MissingFileError(f"there is no object {place}", path=place, operation="read") from error
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            raise _refused(self.url, error) from error
+        except (BaseError, OSError) as error:
+            if _NO.search(str(error)):  # to a listing, of which the library has no error of its own
+                raise _refused(self.url, error) from error
+            raise ApiConnectionError(
+                f"{place} cannot be reached or written: {_first_line(error)}",
+                cure="Try again: what is published stays, and the rest follows",
+                url=place,
+                cause_type=type(error).__name__,
+            ) from error
+
+
+def _over_the_network() -> dict[str, Any]:
+    # Options that are told leave no room for those of the environment.
+    plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
+    return {"retry_config": _RETRIES, "client_options": {**_TIMEOUTS, "allow_http": plain}}
+
+
+def _refused(url: str, error: Exception) -> ConfigurationValidationError:
+    return ConfigurationValidationError(
+        f"publish.url: {url} refuses: {_first_line(error)}",
+        cure="Check the bucket's name and region, and the credentials in the environment (AWS_ACCESS_KEY_ID, "
+        "AWS_REGION, AWS_ENDPOINT_URL and their like)",
+        what="publish.url",
+        reason=_first_line(error),
+    )
+
+
+def _strange(finding: str) -> ConfigurationValidationError:
+    return ConfigurationValidationError(
+        f"publish.url: {finding}, and nothing of ours does",
+        cure="Publish to a folder of its own",
+        what="publish.url",
+        reason=finding,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """What a library says, without what it says for its own debugging."""
+    return without_userinfo(" ".join(str(error).partition("\n\nDebug source")[0].split()))[:400]

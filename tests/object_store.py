@@ -1,0 +1,118 @@
+"""A small object storage that speaks S3: it creates on condition, lists, and fails as it is told to."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+BUCKET = "bucket"
+_MOMENT, _HTTP_MOMENT = "2026-11-01T00:00:00.000Z", "Sun, 01 Nov 2026 00:00:00 GMT"
+
+
+class Storage:
+    """The objects of one bucket, and what goes wrong with requests."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.conditional = True  # some servers write over whatever the condition says
+        # Given the method and the key: a status to fail with, "cut" for half of a body, other bytes, or None.
+        self.trouble: Callable[[str, str], int | str | bytes | None] = lambda *_: None
+        self._lock = threading.Lock()
+
+    def put(self, key: str, content: bytes, only_if_absent: bool) -> bool:
+        """Put an object; whether it was done."""
+        with self._lock:
+            if only_if_absent and self.conditional and key in self.objects:
+                return False
+            self.objects[key] = content
+            return True
+
+
+def _listing(storage: Storage, prefix: str) -> bytes:
+    each = "<Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size>"
+    each = f"<Contents>{each}</Contents>"
+    found = "".join(
+        each.format(escape(key), _MOMENT, hashlib.md5(content).hexdigest(), len(content))
+        for key, content in sorted(storage.objects.items())
+        if key.startswith(prefix)
+    )
+    head = f"<Name>{BUCKET}</Name><Prefix>{escape(prefix)}</Prefix><IsTruncated>false</IsTruncated>"
+    return f"<ListBucketResult>{head}{found}</ListBucketResult>".encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    storage: Storage
+
+    def _key(self) -> str | None:
+        bucket, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
+        self.storage.requests.append((self.command, key))
+        return key if bucket == BUCKET else None
+
+    def _answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+        self.send_header("Last-Modified", _HTTP_MOMENT)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _refuse(self, status: int, code: str) -> None:
+        self._answer(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
+
+    def _troubled(self, key: str | None, trouble: object) -> bool:
+        """Whether the request is refused for the bucket's name, or as it was told to be."""
+        if key is None:
+            self._refuse(404, "NoSuchBucket")
+        elif isinstance(trouble, int):
+            self._refuse(trouble, "AccessDenied" if trouble == 403 else "InternalError")
+        else:
+            return False
+        return True
+
+    def do_PUT(self) -> None:
+        key, content = self._key(), self.rfile.read(int(self.headers["Content-Length"]))
+        trouble = self.storage.trouble("PUT", key or "")
+        if self._troubled(key, trouble):
+            return
+        content = trouble if isinstance(trouble, bytes) else content
+        if self.storage.put(key or "", content, self.headers["If-None-Match"] == "*"):
+            self._answer(200)
+        else:
+            self._refuse(412, "PreconditionFailed")
+
+    def do_GET(self) -> None:
+        key = self._key()
+        trouble = self.storage.trouble("GET", key or "")
+        if self._troubled(key, trouble):
+            return
+        if not key:
+            query = parse_qs(urlsplit(self.path).query)
+            self._answer(200, _listing(self.storage, query.get("prefix", [""])[0]))
+        elif key not in self.storage.objects:
+            self._refuse(404, "NoSuchKey")
+        elif trouble == "cut":
+            body = self.storage.objects[key]
+            self._answer(200, body[: len(body) // 2], len(body))
+            self.close_connection = True
+        else:
+            self._answer(200, trouble if isinstance(trouble, bytes) else self.storage.objects[key])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def running() -> Iterator[tuple[Storage, str]]:
+    """Run a storage for the block; it and its address."""
+    storage = Storage()
+    handler = type("Handler", (_Handler,), {"storage": storage})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield storage, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -1,0 +1,370 @@
+"""Sealed days as objects: whole or not at all, none written over, every byte read back."""
+
+import datetime as dt
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from click.testing import CliRunner
+from tests import object_store, sealed_days
+
+from spx_data import cli
+from spx_data.errors import (
+    ApiConnectionError,
+    ConfigurationValidationError,
+    DatasetMismatchError,
+    FileCorruptionError,
+)
+from spx_data.market.dates import Dates
+from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher
+from spx_data.sources import objects
+from spx_data.store import dataset, files, reads
+
+DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """Return the settings of a lake of three sealed days."""
+    settings = sealed_days.settings_of(tmp_path / "lake")
+    for date in DAYS:
+        sealed_days.seal(settings, date)
+    dataset.claim(settings.layout, settings.identity("latest"))
+    return settings
+
+
+@pytest.fixture
+def storage(monkeypatch):
+    """Return a storage that speaks S3, whose address and credentials are in the environment."""
+    monkeypatch.setitem(objects._RETRIES, "max_retries", 2)
+    with object_store.running() as (there, url):
+        for name, value in {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": "hush",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield there
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request, tmp_path):
+    """Return where to, as a URL, and what gives the objects that are there by their keys."""
+    if request.param == "file":
+        folder = tmp_path / "bucket" / "spx"
+        folder.mkdir(parents=True)
+
+        def found():
+            return {
+                path.relative_to(folder).as_posix(): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.is_file()
+            }
+
+        return folder.as_uri(), found
+    there = request.getfixturevalue("storage")
+    return "s3://bucket/spx", lambda: {
+        key.removeprefix("spx/"): content for key, content in there.objects.items()
+    }
+
+
+def publish(settings, url, workers=2, within=None):
+    publisher = Publisher(settings, url)
+    return list(publisher.publish(publisher.due(within), workers))
+
+
+def standing(settings, url):
+    return {each.date: each.what for each in Publisher(settings, url).verify(None, 2)}
+
+
+def written(there):
+    """The keys that were put, in their order."""
+    return [key.rpartition("/")[2] for method, key in there.requests if method == "PUT"]
+
+
+S3 = "s3://bucket/spx"
+
+
+# Published ----------------------------------------------------------------------------------------------
+
+
+def test_a_published_day_is_the_files_of_the_lake_and_a_pointer(place, lake):
+    url, found = place
+
+    done = publish(lake, url)
+
+    there = found()
+    assert sorted(each.date for each in done) == DAYS and all(each.error is None for each in done)
+    assert there.pop("dataset.json") == lake.layout.dataset.read_bytes()
+    for date in DAYS:
+        folder = f"{date:%Y/%m/%d}"
+        pointer = json.loads(there.pop(f"{folder}/current-0001.json"))
+        sidecar = lake.layout.sidecar(date)
+        assert pointer["seal"] == hashlib.sha256(sidecar.read_bytes()).hexdigest()[:16]
+        assert pointer["parquet_sha256"] == reads.digest(lake.layout.parquet(date))
+        for path in (lake.layout.parquet(date), lake.layout.passport(date), sidecar):
+            assert there.pop(f"{folder}/{pointer['seal']}/{path.name}") == path.read_bytes()
+    assert there == {}
+    assert standing(lake, url) == dict.fromkeys(DAYS, AS_PUBLISHED)
+
+
+def test_a_second_call_lists_and_asks_for_nothing_else(storage, lake):
+    publish(lake, S3)
+    storage.requests.clear()
+
+    assert publish(lake, S3) == []
+
+    assert [method for method, key in storage.requests if key] == ["GET"]  # dataset.json
+    assert len(storage.requests) == 2
+
+
+def test_the_pointer_is_created_last_and_everything_is_read_back(storage, lake):
+    publish(lake, S3, workers=1, within=Dates.of("2024-01-02"))
+
+    name = lake.layout.parquet(DAYS[0]).name
+    order = ["dataset.json", name, name.replace(".parquet", ".json"), f"{name}.sha256", "current-0001.json"]
+    assert written(storage) == order
+    read = [key.rpartition("/")[2] for method, key in storage.requests if method == "GET" and key]
+    assert [each for each in order if each in read] == order
+
+
+def test_a_day_that_was_sealed_anew_gets_a_new_key_and_the_old_one_stays(place, lake):
+    url, found = place
+    publish(lake, url)
+    before = found()
+
+    sealed_days.seal(lake, DAYS[1], rows=5_000)
+    assert standing(lake, url)[DAYS[1]] == OTHER
+    (again,) = publish(lake, url)
+
+    after = found()
+    assert again.date == DAYS[1] and again.error is None
+    assert {key: after[key] for key in before} == before
+    assert json.loads(after["2024/01/03/current-0002.json"])["seal"] == again.what
+    assert standing(lake, url) == dict.fromkeys(DAYS, AS_PUBLISHED)
+    assert publish(lake, url) == []
+
+
+def test_what_broke_off_is_gone_on_with(storage, lake):
+    storage.trouble = lambda method, key: 403 if method == "PUT" and key.endswith(".sha256") else None
+    with pytest.raises(ConfigurationValidationError, match="refuses"):
+        publish(lake, S3, workers=1)
+    assert not any("current" in key for key in storage.objects)
+    half = dict(storage.objects)
+
+    storage.trouble = lambda *_: None
+    done = publish(lake, S3)
+
+    assert len(done) == 3 and all(each.error is None for each in done)
+    assert {key: storage.objects[key] for key in half} == half
+    assert standing(lake, S3) == dict.fromkeys(DAYS, AS_PUBLISHED)
+
+
+def test_two_publishers_at_once_publish_each_day_once(storage, lake):
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: publish(lake, S3, workers=3), range(2)))
+
+    assert [each.error for some in done for each in some] == [None] * sum(map(len, done))
+    assert sum("current" in key for key in storage.objects) == 3
+    assert standing(lake, S3) == dict.fromkeys(DAYS, AS_PUBLISHED)
+
+
+# Trouble ------------------------------------------------------------------------------------------------
+
+
+def test_an_error_that_passes_is_asked_again(storage, lake):
+    failed = set()
+
+    def trouble(method, key):
+        if (method, key) in failed:
+            return None
+        failed.add((method, key))
+        return 500
+
+    storage.trouble = trouble
+    done = publish(lake, S3, workers=1, within=Dates.of("2024-01-02"))
+
+    assert [each.error for each in done] == [None]
+
+
+@pytest.mark.parametrize("trouble", [500, "cut"])
+def test_a_day_that_fails_costs_no_other_and_nothing_points_to_it(trouble, storage, lake):
+    method = "GET" if trouble == "cut" else "PUT"
+    storage.trouble = lambda asked, key: (
+        trouble if asked == method and "2024/01/03" in key and key.endswith(".parquet") else None
+    )
+
+    done = {each.date: each.error for each in publish(lake, S3)}
+
+    assert isinstance(done.pop(DAYS[1]), ApiConnectionError | FileCorruptionError)
+    assert done == dict.fromkeys([DAYS[0], DAYS[2]])
+    assert "spx/2024/01/03/current-0001.json" not in storage.objects
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_other_bytes_on_the_way_are_found_before_anything_points_to_them(method, storage, lake):
+    storage.trouble = lambda asked, key: (
+        b"other" if asked == method and "2024/01/03" in key and key.endswith(".parquet") else None
+    )
+
+    done = {each.date: each.error for each in publish(lake, S3)}
+
+    assert isinstance(done[DAYS[1]], FileCorruptionError)
+    assert "is not what was sealed" in str(done[DAYS[1]]) and "Remove that object" in str(done[DAYS[1]])
+    assert "spx/2024/01/03/current-0001.json" not in storage.objects
+    storage.trouble = lambda *_: None
+    assert standing(lake, S3)[DAYS[1]] == ABSENT
+
+
+def test_a_storage_that_writes_over_is_seen_by_reading_back(storage, lake, monkeypatch):
+    """Two publishers of different versions, and a server that ignores the condition."""
+    storage.conditional = False
+    pointer = "spx/2024/01/02/current-0001.json"
+
+    def trouble(method, key):
+        if method == "GET" and key == pointer and storage.objects.get(key):
+            storage.objects[key] = json.dumps({"format": 1, "seal": "0" * 16}).encode()
+
+    storage.trouble = trouble
+    (done,) = publish(lake, S3, workers=1, within=Dates.of("2024-01-02"))
+
+    assert isinstance(done.error, FileCorruptionError) and "publish again" in str(done.error)
+
+
+@pytest.mark.parametrize("harm", ["change", "remove"])
+def test_an_object_that_somebody_touched_is_found(harm, storage, lake):
+    publish(lake, S3)
+    (key,) = [key for key in storage.objects if "2024/01/04" in key and key.endswith(".parquet")]
+    if harm == "change":
+        storage.objects[key] = bytes(reversed(storage.objects[key]))
+    else:
+        del storage.objects[key]
+
+    found = standing(lake, S3)
+
+    assert found.pop(DAYS[2]) == f"damaged: {key.removeprefix('spx/')}"
+    assert set(found.values()) == {AS_PUBLISHED}
+
+
+def test_a_damaged_day_of_the_lake_is_not_published(storage, lake):
+    path = lake.layout.parquet(DAYS[0])
+    path.write_bytes(path.read_bytes()[::-1])
+
+    done = {each.date: each.error for each in publish(lake, S3)}
+
+    assert "spx-data verify" in str(done[DAYS[0]]) and done[DAYS[1]] is None
+    assert not any("2024/01/02" in key for key in storage.objects)
+
+
+def test_another_lake_is_not_published_among_this_one(place, lake):
+    url, _ = place
+    publish(lake, url)
+    identity = json.loads(lake.layout.dataset.read_text())
+    files.write_json(lake.layout.dataset, identity | {"interval": "5m"})
+
+    with pytest.raises(DatasetMismatchError, match=r"another lake is published there \(interval\)"):
+        publish(lake, url)
+
+
+def test_a_lake_whose_schema_has_grown_is_still_this_one(place, lake):
+    url, _ = place
+    publish(lake, url)
+    there = json.loads(lake.layout.dataset.read_text())
+    files.write_json(lake.layout.dataset, there | {"schema_version": there["schema_version"]})
+
+    assert publish(lake, url) == []
+
+
+def test_days_without_an_identity_are_somebody_elses(storage, lake):
+    storage.objects["spx/2024/01/02/current-0001.json"] = b"{}"
+
+    with pytest.raises(DatasetMismatchError, match="days and no dataset"):
+        publish(lake, S3)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://example.org/x", "is no place to publish to"),
+        ("s3://me:secret@bucket/spx", "is no place to publish to"),
+        ("s3://elsewhere/spx", "refuses"),
+        ("nowhere", "is no place to publish to"),
+    ],
+)
+def test_a_place_that_is_none_is_one_line(url, says, storage, lake):
+    with pytest.raises(ConfigurationValidationError) as refused:
+        publish(lake, url)
+
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_no_permission_is_one_line_about_the_credentials(storage, lake):
+    storage.trouble = lambda *_: 403
+
+    with pytest.raises(ConfigurationValidationError) as refused:
+        publish(lake, S3)
+
+    assert "AWS_ACCESS_KEY_ID" in str(refused.value) and "\n" not in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+# The command --------------------------------------------------------------------------------------------
+
+
+def invoke(lake, monkeypatch, *words, url=None):
+    folder = lake.layout.output.parent
+    monkeypatch.chdir(folder)
+    (folder / "config").mkdir(exist_ok=True)
+    processing = {"start_date": "2024-01-02", "end_date": "2024-01-04"}
+    for name in ("output", "temp", "data"):
+        processing[f"{name}_directory"] = str(getattr(lake.layout, name))
+    document = {"processing": processing, "publish": {"url": url}}
+    (folder / "config" / "config.yaml").write_text(json.dumps(document))
+    return CliRunner().invoke(cli.commands, list(words))
+
+
+def test_the_commands_publish_and_read_back(place, lake, monkeypatch):
+    url, _ = place
+    first = invoke(lake, monkeypatch, "publish", "2024-01-02", "2024-01-03", url=url)
+    part = invoke(lake, monkeypatch, "verify", "--published", url=url)
+    second = invoke(lake, monkeypatch, "publish", "--to", url)
+    third = invoke(lake, monkeypatch, "publish", url=url)
+    whole = invoke(lake, monkeypatch, "verify", "--published", url=url)
+
+    codes = [each.exit_code for each in (first, part, second, third, whole)]
+    assert codes == [0] * 5, [each.output for each in (first, part, second, third, whole)]
+    assert "2 days published" in first.output
+    assert "2024-01-04 not published" in part.output and "2 days as sealed" in part.output
+    assert "1 day published" in second.output
+    assert "every sealed day is published" in third.output
+    assert "3 days as sealed" in whole.output
+
+
+def test_the_commands_say_what_fails_and_go_on(storage, lake, monkeypatch):
+    storage.trouble = lambda method, key: (
+        b"other" if method == "PUT" and "2024/01/03" in key and key.endswith(".parquet") else None
+    )
+
+    done = invoke(lake, monkeypatch, "publish", "--to", S3)
+
+    assert done.exit_code == 1
+    assert "spx-data: 2024-01-03: s3://bucket/spx/2024/01/03/" in done.output
+    assert "2 days published" in done.output
+
+
+@pytest.mark.parametrize("option", [("--format", "json"), ("--depth", "bytes")])
+def test_what_is_read_back_has_no_depth_and_no_format(option, lake, monkeypatch):
+    done = invoke(lake, monkeypatch, "verify", "--published", *option, url=S3)
+
+    assert done.exit_code == 2 and "--published reads every byte" in done.output
+
+
+def test_nobody_says_where_to(lake, monkeypatch):
+    done = invoke(lake, monkeypatch, "publish")
+
+    assert done.exit_code == 2
+    assert "name it with --to" in done.output
