@@ -78,7 +78,7 @@ test: env
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 # All extras but nautilus, which holds pandas back.
-EXTRAS := fill report sql alerts delta simulator docs dev
+EXTRAS := fill report sql alerts delta publish simulator docs dev
 LANE = LANE=$(1) && \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
 	$(BIN)/uv pip compile --quiet $(EXTRAS:%=--extra %) --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
