@@ -43,7 +43,7 @@ from spx_data.settings import Settings
 from spx_data.sources.profile import Floor
 from spx_data.sources.theta import errors as theta_errors
 from spx_data.status import database
-from spx_data.store import faults, files, journal, limits, reads
+from spx_data.store import dataset, faults, files, journal, limits, reads
 from spx_data.text import commands
 
 NOW = "2024-02-20T08:00:00-05:00"
@@ -574,6 +574,20 @@ def a_folder_of_locks_that_others_may_use(place):
 def a_port_that_is_taken(place):
     with socket.create_server(("127.0.0.1", 0)) as other:
         return place.says("serve", "--port", str(other.getsockname()[1]))
+
+
+@says("spx-data config set publish.url s3://bucket/spx")
+def nowhere_to_publish(place):
+    place.seal(DAYS[0])
+    return place.says("publish")
+
+
+@says("spx-data serve --as-terminal --port 0")
+def a_port_at_which_a_terminal_is(place):
+    place.seal(DAYS[0])
+    dataset.claim(place.layout, place.settings.identity("latest"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        return place.says("serve", "--as-terminal", "--port", str(other.getsockname()[1]))
 
 
 @says("spx-data serve --host 127.0.0.1 --port 0")
