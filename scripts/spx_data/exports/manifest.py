@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spx_data.errors import ConfigurationValidationError, MissingFileError, SchemaValidationError
@@ -121,6 +121,13 @@ def _entry(path: Path) -> Entry | None:
         told = reads.read_json(path)
         made = Entry(**{**told, "notes": tuple(told["notes"])})
         dt.date.fromisoformat(made.date)
+        # Whoever wrote this: what is removed by it lies in the folder.
+        inside = all(_is_below(name) for name in made.files) and set(made.links) <= set(made.files)
     except (MissingFileError, SchemaValidationError, TypeError, KeyError, ValueError):
         return None
-    return made
+    return made if inside and isinstance(made.files, dict) and isinstance(made.links, dict) else None
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts

@@ -219,6 +219,20 @@ def test_what_dies_while_files_come_to_their_places_is_undone_by_the_next_call(
     assert done(days, tmp_path / "out", two_files()) == both(False, True)
 
 
+@pytest.mark.parametrize("name", ["../mine.txt", "/{}/mine.txt", "a/../../mine.txt"])
+def test_what_lies_outside_of_the_folder_is_never_removed(days, tmp_path, name):
+    done(days[:1], tmp_path / "out")
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    begun = tmp_path / "out/_manifest/2024-01-03.begun.json"
+    begun.write_text(json.dumps(entry(tmp_path / "out") | {"files": {name.format(tmp_path): ""}}))
+
+    assert done(days, tmp_path / "out") == both(False, True)
+
+    assert mine.read_text() == "mine"
+    assert not begun.exists()
+
+
 def test_a_file_that_a_day_has_no_more_goes_and_one_that_another_day_has_stays(days, tmp_path):
     done(days, tmp_path / "out", two_files(2))
     day(tmp_path / "lake", DATES[0], shift=5.0)
