@@ -11,7 +11,7 @@ CORES ?= 4
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
-	sbom lock nautilus wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
+	sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -121,7 +121,7 @@ BODIES ?= data/bodies
 BENCH := PYTHONPATH=scripts $(BIN)/python benchmarks
 RECORD := --record benchmarks/RESULTS.md
 
-bench: bench-fill
+bench: bench-fill nautilus-env
 	$(BENCH)/commands.py --days $(DAYS) --runs $(RUNS) $(RECORD)
 	$(BENCH)/judging.py --chains $(CHAINS) $(RECORD)
 	$(BENCH)/greeks.py --runs $(RUNS) $(RECORD)
@@ -131,7 +131,7 @@ bench: bench-fill
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)
-	$(BENCH)/exports.py --runs $(RUNS) $(RECORD)
+	PYTHONPATH=scripts $(NAUTILUS)/bin/python benchmarks/exports.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
@@ -202,9 +202,11 @@ lock: env
 NAUTILUS := .venv-nautilus
 NAUTILUS_LOCK := envs/nautilus.lock
 
-nautilus: env
+nautilus-env: env
 	@$(NAUTILUS)/bin/python -I -S envs/environment.py whole --venv $(NAUTILUS) --lock $(NAUTILUS_LOCK) >/dev/null 2>&1 || \
 		$(BIN)/python -I envs/environment.py make --venv $(NAUTILUS) --lock $(NAUTILUS_LOCK)
+
+nautilus: nautilus-env
 	$(NAUTILUS)/bin/pytest tests/nautilus
 
 # The theme says at each build that it has a successor (docs/decisions/0050-documentation-as-a-site.md).

@@ -3,7 +3,8 @@
     PYTHONPATH=scripts python benchmarks/exports.py [--formats lean,csv] [--runs 3] [--record FILE]
 
 The day has the chains and strikes of the simulated market of real size, and prices by a formula. It is sealed
-in a temporary folder and exported in a process of its own each time, as `spx-data export` does it.
+in a temporary folder and exported in a process of its own each time, as `spx-data export` does it. For all
+formats it wants the environment of `make nautilus`.
 """
 
 from __future__ import annotations
@@ -106,14 +107,15 @@ def report(names: list[str], runs: int) -> str:
 def main() -> None:
     """Measure, print and, where asked, keep the table."""
     parser = argparse.ArgumentParser(description="What an export costs.")
-    parser.add_argument("--formats", default="lean,csv,delta", help="parted by commas")
+    parser.add_argument("--formats", default="nautilus,lean,optopsy,csv,delta", help="parted by commas")
     parser.add_argument("--runs", type=int, default=3, help="measured runs of each format")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep the table here")
     given = parser.parse_args()
     text = report(given.formats.split(","), given.runs)
     print(text, end="")
     if given.record:
-        call = f"`benchmarks/exports.py --formats {given.formats} --runs {given.runs}`"
+        chosen = "" if given.formats == parser.get_default("formats") else f" --formats {given.formats}"
+        call = f"`benchmarks/exports.py{chosen} --runs {given.runs}`"
         results.keep(given.record, "What an export costs", call, text)
 
 
