@@ -104,8 +104,9 @@ def test_a_published_day_is_the_files_of_the_lake_and_a_pointer(place, lake):
         pointer = json.loads(there.pop(f"{folder}/current-0001.json"))
         sidecar = lake.layout.sidecar(date)
         assert pointer["seal"] == hashlib.sha256(sidecar.read_bytes()).hexdigest()[:16]
-        assert pointer["parquet_sha256"] == reads.digest(lake.layout.parquet(date))
-        for path in (lake.layout.parquet(date), lake.layout.passport(date), sidecar):
+        files_of_day = [lake.layout.parquet(date), lake.layout.passport(date), sidecar]
+        assert pointer["sha256"] == {path.name: reads.digest(path) for path in files_of_day}
+        for path in files_of_day:
             assert there.pop(f"{folder}/{pointer['seal']}/{path.name}") == path.read_bytes()
     assert there == {}
     assert standing(lake, url) == dict.fromkeys(DAYS, AS_PUBLISHED)

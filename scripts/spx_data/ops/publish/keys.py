@@ -37,16 +37,18 @@ class Sealed:
 
     date: dt.date
     seal: str
-    files: tuple[File, File, File]
+    files: tuple[File, ...]
 
     @classmethod
     def of(cls, layout: Layout, date: dt.date) -> Sealed:
         """The sealed day *date*; raises MissingFileError or FileCorruptionError where it is none."""
         parquet, sidecar = layout.parquet(date), layout.sidecar(date)
-        seal, content = seals.read(parquet), reads.content(sidecar)
-        sha256 = hashlib.sha256(content).hexdigest()
-        files = File(parquet, seal.parquet), File(layout.passport(date), seal.passport), File(sidecar, sha256)
-        return cls(date, sha256[:_SEAL_DIGITS], files)
+        seals.read(parquet)  # or it is no sidecar
+        content = reads.content(sidecar)
+        sha256, words = hashlib.sha256(content).hexdigest(), content.decode().split()
+        vouched = zip(words[::2], words[1::2], strict=True)  # whatever it vouches for belongs to the day
+        files = [File(parquet.with_name(name), digest) for digest, name in vouched]
+        return cls(date, sha256[:_SEAL_DIGITS], (*files, File(sidecar, sha256)))
 
     def keys(self) -> list[str]:
         """The keys of the files, in the order in which they are created."""
@@ -54,9 +56,8 @@ class Sealed:
 
     def pointer(self) -> dict[str, object]:
         """What says that this version holds."""
-        parquet, passport, _ = self.files
-        digests = {"parquet_sha256": parquet.sha256, "passport_sha256": passport.sha256}
-        return {"format": FORMAT, "date": self.date.isoformat(), "seal": self.seal, **digests}
+        digests = {file.path.name: file.sha256 for file in self.files}
+        return {"format": FORMAT, "date": self.date.isoformat(), "seal": self.seal, "sha256": digests}
 
 
 @dataclass
