@@ -6,7 +6,8 @@ import datetime as dt
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from spx_data.lake.reader import LAKE, Folder, Missing, Selection
 from spx_data.lake.reader.days import shipped_weights
 from spx_data.lake.remembered import Rows, Table, Told
 from spx_data.market.dates import ZONE
-from spx_data.quality import DETAILS, Part, weighted
+from spx_data.quality import DETAILS, DIGITS, Part, weighted
 
 Passport = Mapping[str, Any]
 
@@ -42,6 +43,7 @@ _FIGURES = (
 )
 _DAY_FIGURES = ("iv_level", "spread_median")
 _PRICES = ("open", "high", "low", "close")
+_POINTS, _NUMBERS = {float}, {float, type(None)}
 
 
 def chains(
@@ -119,36 +121,63 @@ def _points(parts: Mapping[str, Any]) -> tuple[float | None, dict[str, float]]:
 
 
 def _chains_of(passport: Passport) -> Rows:
-    date = dt.date.fromisoformat(passport["date"])
-    return [_chain(date, chain, detail) for chain, detail in _detailed(passport)]
+    """A row for each chain: column by column, for ten years have a hundred thousand chains and more."""
+    date, chains = dt.date.fromisoformat(passport["date"]), passport["chains"]
+    details = _details(passport)
+    qualities = [_object(detail.get("quality")) for detail in details]
+    figures = [_object(quality.get("figures")) for quality in qualities]
+    parts = [_object(quality.get("parts")) for quality in qualities]
+    expirations = [dt.date.fromisoformat(chain["expiration"]) for chain in chains]
+    return [
+        *zip(
+            [chain["root"] for chain in chains],
+            expirations,
+            [(expiration - date).days for expiration in expirations],
+            [chain.get("state") for chain in chains],
+            [chain["rows"] for chain in chains],
+            [chain.get("contracts_listed") for chain in chains],
+            [chain.get("contracts_received") for chain in chains],
+            *([_count(detail.get(name)) for detail in details] for name in _STAMPS),
+            *(_numbers([each.get(name) for each in figures]) for name in _FIGURES),
+            _scores(parts),
+            _numbers([each.get(Part.COMPLETENESS) for each in parts]),
+            strict=True,
+        )
+    ]
 
 
-def _detailed(passport: Passport) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Each chain with its details; without, where they are not of the same chains."""
-    details = _object(passport.get(DETAILS)).get("chains")
-    every = passport["chains"]
-    if not isinstance(details, list) or len(details) != len(every):
-        details = [None] * len(every)
-    return zip(every, map(_object, details), strict=True)
+def _details(passport: Passport) -> list[Mapping[str, Any]]:
+    """The details of each chain; nothing, where they are not of the same chains."""
+    details, many = _object(passport.get(DETAILS)).get("chains"), len(passport["chains"])
+    if not isinstance(details, list) or len(details) != many:
+        return [{}] * many
+    return [*map(_object, details)]
 
 
-def _chain(date: dt.date, chain: Mapping[str, Any], detail: Mapping[str, Any]) -> tuple[Any, ...]:
-    expiration, quality = dt.date.fromisoformat(chain["expiration"]), _object(detail.get("quality"))
-    figures = _object(quality.get("figures"))
-    score, parts = _points(_object(quality.get("parts")))
-    return (
-        chain["root"],
-        expiration,
-        (expiration - date).days,
-        chain.get("state"),
-        chain["rows"],
-        chain.get("contracts_listed"),
-        chain.get("contracts_received"),
-        *(_count(detail.get(name)) for name in _STAMPS),
-        *(_number(figures.get(name)) for name in _FIGURES),
-        score,
-        parts.get(Part.COMPLETENESS),
-    )
+def _numbers(values: list[Any]) -> list[float | None]:
+    """Each of them as `_number` has it: all at once where all are numbers, as nearly always."""
+    if {*map(type, values)} <= _NUMBERS and math.isfinite(sum(filter(None, values))):
+        return values
+    return [*map(_number, values)]
+
+
+def _scores(parts: list[Mapping[str, Any]]) -> list[float | None]:
+    """The score of now of each, as `quality.weighted` has it, which is asked where a part is no number."""
+    weights, known = _weights(), dict[tuple[str, ...], tuple[list[float], float]]()
+    found = list[float | None]()
+    for each in parts:
+        names, points = (*each,), [*each.values()]
+        if {*map(type, points)} != _POINTS or not math.isfinite(sum(points)):
+            found.append(_points(each)[0])
+            continue
+        if names not in known:
+            known[names] = (
+                [weights.get(name, 0.0) for name in names],
+                sum(weights.get(name, 0.0) for name in names),
+            )
+        heavy, total = known[names]
+        found.append(round(sum(map(operator.mul, heavy, points)) / total, DIGITS) if total else None)
+    return found
 
 
 CHAINS = Table(

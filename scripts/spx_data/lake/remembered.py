@@ -30,7 +30,7 @@ from spx_data.store.layout import Layout
 
 _PASSPORT = "passport_sha256"
 _DIGITS = 64
-_AT_ONCE = 64  # passports in memory, of 200 kB each
+_AT_ONCE = 8  # passports in memory, of 200 kB each: with more, collecting garbage takes a third of the time
 
 Rows = list[tuple[Any, ...]]
 
