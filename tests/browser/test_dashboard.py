@@ -85,10 +85,15 @@ def test_a_link_to_a_date_opens_its_card(opened, dashboard):
 def test_the_pointer_enters_the_card_and_copies_its_command(opened, dashboard, old):
     shown = opened(dashboard, permissions=["clipboard-read", "clipboard-write"])
     shown.empty_clipboard(old=old)
+    clock = shown.page.clock
+    clock.install(time=0)
+    clock.pause_at(1000)  # a hand is as fast on a busy machine
 
     cell(shown).hover()
+    clock.run_for(1)
     shown.walk(card(shown).locator("button.copy"))
-    shown.page.wait_for_timeout(400)  # longer than a card waits for a pointer on its way
+    clock.run_for(400)  # longer than a card waits for a pointer on its way
+    clock.resume()
     card(shown).locator("button.copy").click()
 
     assert card(shown).is_visible()

@@ -1,21 +1,20 @@
 """What the world does to a run: a full disk, a terminal that goes away. Nothing is wrong after it."""
 
+import re
 import shutil
 import subprocess
 import sys
-import time
 from urllib.parse import urlsplit
 
 import pytest
-from tests.workflow.conftest import PATIENCE, TODAY, job_of
+from tests.workflow.conftest import TODAY
 
 from spx_data.fill.download import _AHEAD
-from spx_data.lake import runs
 from spx_data.ops.gaps.sharing import side_by_side
 from spx_data.ops.progress import INTERVAL_VARIABLE
-from spx_data.sources import outage
 from theta_simulator import Faults, Outage, running
 from theta_simulator import Settings as Simulated
+from theta_simulator.faults import Kind
 
 START, END = "2024-11-29", "2024-12-02"
 LIMIT = 4  # thetadata.max_concurrent_requests
@@ -161,24 +160,20 @@ def test_a_terminal_that_goes_away_ends_the_run_without_being_hammered(new_lake,
 
 def test_a_terminal_that_comes_back_is_waited_for_where_everybody_can_see_it(new_lake, truth):
     date = "2024-12-02"
-    with running(Simulated(size="tiny", today=TODAY)) as terminal:
+    # Four requests are for its lists; each question of how the terminal is counts too, while it is away.
+    away = Outage(first=5, last=12, kind=Kind.OUTAGE_CLOSED)
+    with running(Simulated(size="tiny", today=TODAY, faults=Faults(0, 0, outages=(away,)))) as terminal:
         lake = new_lake(terminal, date, date, retry_wait_factor=1)
         lake.environment[INTERVAL_VARIABLE] = "0.5"
-        process = lake.start()
-        job_of(process.pid, "download_expirations")
-    layout = lake.settings.layout
-    while (away := outage.of_run(layout, runs.current(layout).name)) is None:
-        time.sleep(0.05)
-    with running(Simulated(size="tiny", today=TODAY, port=urlsplit(terminal.url).port)):
-        output, _ = process.communicate(timeout=PATIENCE)
+        run = lake.snakemake()
 
-    assert process.returncode == 0, output
+    assert run.returncode == 0, run.stdout
     assert lake.bytes_of_all() == {name: content for name, content in truth.items() if date in name}
-    told = f"terminal not answering since {away.since.astimezone():%H:%M}; asking again "
-    lines = [line for line in output.splitlines() if told in line]
+    told = re.compile(r"terminal not answering since \d\d:\d\d; asking again ")
+    lines = [line for line in run.stdout.splitlines() if told.search(line)]
     assert lines
     assert not any("ETA" in line for line in lines)
-    assert not list(layout.jobs.rglob("*.json"))
+    assert not list(lake.settings.layout.jobs.rglob("*.json"))
 
 
 def test_a_terminal_with_ordinary_faults_needs_nobody(new_lake, truth):

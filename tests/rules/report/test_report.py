@@ -558,7 +558,8 @@ def test_an_interrupt_ends_all_makers_of_pages_without_a_trace(lake):
 
 # The server, and whoever means it harm -----------------------------------------------------------------
 
-FLOOD = 2000
+FLOOD = 500
+_PATIENCE = 120  # seconds: how busy a machine is decides no test
 
 
 @contextlib.contextmanager
@@ -590,10 +591,22 @@ def seconds_of(process):
 
 def asked_again(port):
     """The status of the first answer; whoever comes in the midst of a flood may be pushed out with it."""
-    for _ in range(20):
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return ask(port)[0]
     return None
+
+
+def idles(process):
+    """Whether the process takes less than half of a second of one, once it has seen the ends of others."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        before = seconds_of(process)
+        time.sleep(1)
+        if seconds_of(process) - before < 0.5:
+            return True
+    return False
 
 
 @pytest.fixture
@@ -608,27 +621,25 @@ def many_handles():
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="times of processes are read from /proc")
-def test_two_thousand_idle_connections_and_64_handles_keep_nobody_out(lake, many_handles):
+def test_hundreds_of_idle_connections_and_64_handles_keep_nobody_out(lake, many_handles):
     with serving(64) as (process, port), contextlib.ExitStack() as stack:
         assert ask(port)[0] == 200
         for number in range(FLOOD):
-            idle = stack.enter_context(socket.socket())
-            idle.setblocking(False)
+            silent = stack.enter_context(socket.socket())
+            silent.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                idle.connect(("127.0.0.1", port))
+                silent.connect(("127.0.0.1", port))
             with contextlib.suppress(OSError):
-                idle.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " if number % 2 else b"")
+                silent.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " if number % 2 else b"")
         during = asked_again(port)
         stack.close()
         after = ask(port)[0]
-        before = seconds_of(process)
-        time.sleep(1)
-        spent = seconds_of(process) - before
+        idle = idles(process)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
 
     assert (during, after) == (200, 200)
-    assert spent < 0.5  # of a second: it waits and does not spin
+    assert idle  # it waits and does not spin
     assert said.count("This is said once") == 1
     assert "Traceback" not in said
 
