@@ -61,10 +61,11 @@ def history(chains: Iterable[tuple[Chain, pl.DataFrame]], kind: str, form: str) 
 
 
 def table(rows: pl.DataFrame, form: str) -> bytes:
-    """A list, as of expirations or contracts, in a format; its text is words and dates."""
+    """A list, as of expirations or contracts, in a format; its text is words and dates, and strikes."""
     if form == "csv":
         return _line(rows.columns) + _csv(rows.with_columns(_quoted(rows, _CONTRACT)))
-    lines = rows.write_ndjson()
+    numbers = [pl.col(name).cast(pl.Float64) for name in rows.columns if name == "strike"]
+    lines = rows.with_columns(numbers).write_ndjson()
     if form == "ndjson":
         return lines.encode()
     return _OPENED + ",".join(lines.splitlines()).encode() + _CLOSED
