@@ -379,7 +379,7 @@ def recipes():
     told += pages.section(ROOT / "README.md", "Reading the data")
     # The tiny market has an expiration on that Wednesday instead.
     blocks = pages.blocks(told.replace("'2024-01-05'", "'2024-01-03'"))
-    return list(dict.fromkeys(block for block in blocks if block[0] != "sh"))
+    return list(dict.fromkeys(block for block in blocks if block[0] not in ("sh", "r")))
 
 
 def answer(language, code):
@@ -435,6 +435,28 @@ def test_each_tool_has_the_answer_that_a_loop_has(tool, project, capsys):
     expected = by_hand(project)
     assert [date for date, *_ in expected] == DAYS and all(count > 3 for _, count, _ in expected)
     assert rows == expected[-1 if tool.startswith("pandas") else 0 :]
+
+
+@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not here (Debian: apt-get install r-base-core)")
+def test_r_has_the_answer_that_a_loop_has(project):
+    page = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text()
+    (code,) = [code for language, code in pages.blocks(page) if language == "r"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    said = subprocess.run(
+        ["Rscript", "--vanilla", "-e", f"{code}\nwrite.csv(found, 'found.csv', row.names = FALSE)"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path, "LC_ALL": "C.UTF-8"},
+    )
+
+    assert said.returncode == 0, said.stderr
+    found = pd.read_csv("found.csv", parse_dates=["date"])
+    rows = [(date.date(), *rest) for date, *rest in found.itertuples(index=False)]
+    expected = by_hand(project)
+    assert [row[:2] for row in rows] == [row[:2] for row in expected]
+    assert [row[2] for row in rows] == pytest.approx([row[2] for row in expected], abs=1e-9)
+    assert all(str(date) in said.stdout for date in DAYS)
 
 
 def test_the_traps_of_the_page_are_traps(project):
