@@ -6,6 +6,7 @@ import duckdb
 import optopsy
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from tests import sealed_rows
 from tests.unit.exports.test_exporting import done, entry
@@ -51,7 +52,8 @@ def test_it_has_each_contract_at_the_close_as_the_lake_has_it(frame, lake):
         [list(map(str, lake))],
     ).fetchall()
 
-    assert duckdb.sql(f"SELECT {columns} FROM frame ORDER BY ALL").fetchall() == expected
+    pa.Table.from_pandas(frame)
+    assert duckdb.sql(f"SELECT {columns} FROM found ORDER BY ALL").fetchall() == expected
     assert len(expected) == 4 * 3 * 2
 
 

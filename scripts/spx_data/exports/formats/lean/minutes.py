@@ -97,7 +97,7 @@ def open_interest(contracts: pl.DataFrame) -> Iterator[Contract]:
     """The open interest of each of these contracts that has one."""
     import polars as pl
 
-    line = pl.format("{},{}", pl.lit(_MORNING_MS), pl.col("open_interest")).alias("line")
+    line = pl.concat_str(pl.lit(str(_MORNING_MS)), "open_interest", separator=",").alias("line")
     yield from _contracts(contracts.filter(pl.col("open_interest").is_not_null()).select(*_KEY, line))
 
 
