@@ -52,8 +52,8 @@ def test_it_has_each_contract_at_the_close_as_the_lake_has_it(frame, lake):
         [list(map(str, lake))],
     ).fetchall()
 
-    pa.Table.from_pandas(frame)
-    assert duckdb.sql(f"SELECT {columns} FROM found ORDER BY ALL").fetchall() == expected
+    told = duckdb.from_arrow(pa.Table.from_pandas(frame))
+    assert told.query("told", f"SELECT {columns} FROM told ORDER BY ALL").fetchall() == expected
     assert len(expected) == 4 * 3 * 2
 
 
