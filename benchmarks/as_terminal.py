@@ -79,16 +79,16 @@ def ask(url: str, records: str, chain: Chain, form: str) -> int:
 def measured(folder: Path, records: str, runs: int) -> list[str]:
     """The lines about the lake in *folder*."""
     settings = Settings.of(config.resolve(config.load(folder / "config" / "config.yaml"), {}))
-    date = next(iter(settings.layout.output.rglob("*.parquet")))
-    rows = pq.read_metadata(date).num_rows
-    passport = passports.read(settings.layout, dt.date.fromisoformat(quotes.DATE)).document
+    day = dt.date.fromisoformat(quotes.DATE)
+    parquet, passport = settings.layout.parquet(day), passports.read(settings.layout, day).document
+    rows = pq.read_metadata(parquet).num_rows
     chains = [(each["root"], each["listed"]) for each in passport["chains"] if each["rows"]]
     lines = []
     with serving(folder) as (url, process):
         before = cpu(process)
         ask(url, records, chains[0], "csv")
         lines.append(
-            f"| {records}, the first look at {date.stat().st_size / 1e6:.0f} MB | | "
+            f"| {records}, the first look at {parquet.stat().st_size / 1e6:.0f} MB | | "
             f"{cpu(process) - before:.2f} | |"
         )
         for form in FORMATS:
