@@ -42,12 +42,13 @@ _TELLS_THE_INTERPRETER = (
 
 
 def fits(environment: Mapping[str, str]) -> bool:
-    """Return whether a fork is worth its while: never where coverage is measured, nor for what is asked once.
+    """Return whether a command is forked: never where coverage is measured, nor for what is asked once.
 
     What is added to the *environment* may tell the interpreter something: those that began alike are forked
     from a process of their own, which is begun when the second asks for it.
     """
-    if any(name.startswith("COVERAGE_") for name in os.environ):
+    # On a Mac what the system's own libraries have begun survives no fork.
+    if sys.platform == "darwin" or any(name.startswith("COVERAGE_") for name in os.environ):
         return False
     told = _told(environment)
     _ASKED[told] += 1

@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 from tests import warm
 from tests.workflow.conftest import BIN
 
 START = "2024-12-02"
+pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="nothing is forked on a Mac")
 
 
 @pytest.mark.parametrize(
