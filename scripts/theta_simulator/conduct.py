@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from theta_simulator import answers, wire_eod, wire_v2, wire_v3
+from theta_simulator import answers, wire_v2, wire_v3
 from theta_simulator.answers import Answer
 from theta_simulator.faults import Fault
 from theta_simulator.faults import Kind as FaultKind
@@ -22,6 +22,7 @@ from theta_simulator.kinds import V2_HISTORIES, V2_SINGLES, V3_HISTORIES
 from theta_simulator.listing import ROOTS
 from theta_simulator.pages import Page
 from theta_simulator.settings import Settings
+from theta_simulator.wire_reports import EOD, FORMS, INTEREST
 
 NO_DATA = "No data for the specified request"
 # As one was seen to say it (docs/wire.md, 8).
@@ -48,13 +49,17 @@ _CHAIN = {
     Kind.CHAIN_NO_DATA_TEXT_CSV: Answer(200, answers.CSV, (NO_DATA.encode(),)),
     Kind.CHAIN_EMPTY_BODY: Answer(200, answers.CSV, ()),
 }
-_EOD = {
-    ("v3", Kind.NO_EOD): answers.text("Not found", 404),
-    ("v2", Kind.NO_EOD): answers.text(":No implementation for the path", 404),
-    ("v3", Kind.EOD_TIER): answers.text(_TIER, 403),
-    ("v2", Kind.EOD_TIER): answers.text(_TIER, 471),
-    ("v3", Kind.EOD_500): answers.text(_WORDS[500], 500),
-    ("v2", Kind.EOD_500): answers.text(_WORDS[500], 500),
+_REPORTS = {
+    path: {
+        none: answers.text("Not found" if path == form.v3 else ":No implementation for the path", 404),
+        tier: answers.text(_TIER, 403 if path == form.v3 else 471),
+        broken: answers.text(_WORDS[500], 500),
+    }
+    for form, none, tier, broken in (
+        (EOD, Kind.NO_EOD, Kind.EOD_TIER, Kind.EOD_500),
+        (INTEREST, Kind.NO_INTEREST, Kind.INTEREST_TIER, Kind.INTEREST_500),
+    )
+    for path in (form.v3, form.v2)
 }
 _LISTING = {
     Kind.LISTS_570: answers.text(answers.TOO_MUCH, 570),
@@ -67,7 +72,7 @@ _SINGLES = {
 }
 _PASSING = (Kind.ROOT_MISSING_ONCE, Kind.LISTED_472, Kind.DATE_LATE)
 
-What = Literal["listing", "chain", "single", "eod"]
+What = Literal["listing", "chain", "single", "report"]
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,9 @@ class Conduct:
         named = query.get("symbol" if self._api == "v3" else "root", "").split(",")
         if self._refuses.intersection(named):
             return answers.text(_NOT_INCLUDED, 403 if self._api == "v3" else 471)
-        if path in (wire_eod.V3, wire_eod.V2):
-            for habit in self._habits:
-                if answer := _EOD.get((self._api, Kind(habit.kind))):
-                    return answer
+        for habit in self._habits if path in _REPORTS else ():
+            if answer := _REPORTS[path].get(Kind(habit.kind)):
+                return answer
         asked = asked_of(self._api, path, query) if self._habits else None
         if asked is None:
             return None
@@ -204,12 +208,11 @@ def asked_of(api: str, path: str, query: Mapping[str, str]) -> Asked | None:
         wire_v3.QUOTED: "listing",
         wire_v3.TRADED: "listing",
         **dict.fromkeys(V3_HISTORIES, "chain"),
-        wire_eod.V3: "eod",
+        **{path: "report" for form in FORMS for path in (form.v3, form.v2)},
         wire_v2.QUOTED: "listing",
         wire_v2.TRADED: "listing",
         **dict.fromkeys(V2_HISTORIES, "chain"),
         **dict.fromkeys(V2_SINGLES, "single"),
-        wire_eod.V2: "eod",
     }
     what = whats.get(path)
     if what is None:

@@ -68,6 +68,11 @@ class Kind(StrEnum):
     EOD_500 = "eod-500"
     EOD_TWICE = "eod-twice"
     EOD_LACKS_CHAIN = "eod-lacks-chain"
+    # Open interest.
+    NO_INTEREST = "no-interest"
+    INTEREST_TIER = "interest-tier"
+    INTEREST_500 = "interest-500"
+    INTEREST_TWICE = "interest-twice"
     # A date of which there is nothing: one in five, unless it is named.
     DATE_472 = "date-472"
     DATE_CLOSED = "date-closed"

@@ -113,9 +113,18 @@ class HabitualMarket(FlawedMarket):
 
     def reported(self, root: str, day: date) -> list[Expiration]:
         """Return the expirations that the end-of-day report of *day* names."""
+        return self._without(root, day, (*_WITHOUT_ROWS, Kind.EOD_LACKS_CHAIN))
+
+    def held(self, root: str, day: date) -> list[Expiration]:
+        """Return the expirations of which there is open interest on *day*."""
+        return self._without(root, day, _WITHOUT_ROWS)
+
+    def _without(self, root: str, day: date, kinds: tuple[Kind, ...]) -> list[Expiration]:
+        """Return the expirations on *day* but for those that habits of *kinds* are about."""
         if self._any((Kind.DATE_472, Kind.DATE_CLOSED), root, day):
             return []
-        return [item for item in self.clean.expirations(root, day) if not self._is_empty(item, day)]
+        found = self.clean.expirations(root, day)
+        return [item for item in found if not self._any(kinds, root, day, item.label)]
 
     def on_the_wire(
         self, frame: pl.DataFrame, root: str, expiration: date, days: list[date], wire: Wire
@@ -133,9 +142,6 @@ class HabitualMarket(FlawedMarket):
 
     def _quotes(self, root: str, label: date, day: date) -> bool:
         return root in EVERY_ROOT and label in {item.label for item in self.expirations(root, day)}
-
-    def _is_empty(self, item: Expiration, day: date) -> bool:
-        return self._any((*_WITHOUT_ROWS, Kind.EOD_LACKS_CHAIN), item.root, day, item.label)
 
     def never_quoted(self, item: Expiration, day: date) -> pl.DataFrame:
         """Return the contracts (strike and right) of a chain that its terminal lists and has no rows of."""

@@ -126,12 +126,15 @@ V3_HISTORIES = {f"/v3/option/history/{kind.v3}": kind for kind in KINDS}
 V2_HISTORIES = {f"/v2/bulk_hist/option/{kind.v2}": kind for kind in KINDS}
 V2_SINGLES = {f"/v2/hist/option/{kind.v2}": kind for kind in KINDS}
 _LISTINGS = ("/v3/option/list/contracts/", "/v2/list/contracts/")
+_INTEREST = "/open_interest"
 
 
 def refused(path: str, tier: Tier) -> str | None:
     """Return the sentence with which a subscription of *tier* is refused *path*; None where it is not."""
     kind = (V3_HISTORIES | V2_HISTORIES | V2_SINGLES).get(path)
-    needed: Tier = kind.tier if kind else "value" if path.startswith(_LISTINGS) else "free"
+    needed: Tier = "value" if path.startswith(_LISTINGS) else "free"
+    if kind or path.endswith(_INTEREST):
+        needed = kind.tier if kind else "standard"
     if TIERS.index(tier) >= TIERS.index(needed):
         return None
     return (

@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from theta_simulator import eod, sessions
+from theta_simulator import eod, interest, sessions
 from theta_simulator.habit_rows import drawn_minute
 from theta_simulator.habits import NO_CHAIN_ANSWER, OF_ONE_CHAIN, OF_ONE_ROOT, Habit, Kind
 from theta_simulator.habitual import HabitualMarket, missing_root, one_chain
@@ -82,6 +82,10 @@ class Truth:
     def reported(self, root: str, day: date) -> pl.DataFrame:
         """Return the end-of-day report of *root* on *day*, should anybody give it: see `eod.report`."""
         return eod.report(self.market, root, None, day, day)
+
+    def held(self, root: str, day: date) -> pl.DataFrame:
+        """Return the open interest of *root* on *day*, should anybody tell it: see `interest.report`."""
+        return interest.report(self.market, root, None, day, day)
 
     def served(
         self,

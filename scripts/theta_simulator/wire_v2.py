@@ -20,8 +20,7 @@ from theta_simulator.habitual import HabitualMarket
 from theta_simulator.kinds import V2_HISTORIES, V2_SINGLES, WHOLE, Kind
 from theta_simulator.market import MOST_ROWS, TooMuch
 from theta_simulator.settings import Settings
-from theta_simulator.wire_eod import V2 as EOD
-from theta_simulator.wire_eod import Reports
+from theta_simulator.wire_reports import FORMS, Reports
 
 MDDS_STATUS = "/v2/system/mdds/status"
 FPSS_STATUS = "/v2/system/fpss/status"
@@ -33,7 +32,7 @@ SUBJECTS: dict[str, Subject] = {
     QUOTED: "contracts",
     TRADED: "contracts",
     **dict.fromkeys((*V2_HISTORIES, *V2_SINGLES), "history"),
-    EOD: "report",
+    **{form.v2: "report" for form in FORMS},
 }
 
 _CONTRACT = ("root", "expiration", "strike", "right")
@@ -58,7 +57,7 @@ class V2:
             TRADED: partial(self._contracts, traded=True),
             **{path: partial(self._history, kind, single=False) for path, kind in V2_HISTORIES.items()},
             **{path: partial(self._history, kind, single=True) for path, kind in V2_SINGLES.items()},
-            EOD: Reports(settings, market).v2,
+            **{form.v2: Reports(form, settings, market).v2 for form in FORMS},
         }
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer | Paged:

@@ -18,8 +18,7 @@ from theta_simulator.habitual import HabitualMarket
 from theta_simulator.kinds import V3_HISTORIES, WHOLE, Kind
 from theta_simulator.market import TooMuch
 from theta_simulator.settings import Settings
-from theta_simulator.wire_eod import V3 as EOD
-from theta_simulator.wire_eod import Reports
+from theta_simulator.wire_reports import FORMS, Reports
 
 MDDS_STATUS = "/v3/terminal/mdds/status"
 FPSS_STATUS = "/v3/terminal/fpss/status"
@@ -31,7 +30,7 @@ SUBJECTS: dict[str, Subject] = {
     QUOTED: "contracts",
     TRADED: "contracts",
     **dict.fromkeys(V3_HISTORIES, "history"),
-    EOD: "report",
+    **{form.v3: "report" for form in FORMS},
 }
 
 # Every quote tick is the price of every second here: the market has no finer grain.
@@ -115,7 +114,7 @@ class V3:
             QUOTED: partial(self._contracts, traded=False),
             TRADED: partial(self._contracts, traded=True),
             **{path: partial(self._history, kind) for path, kind in V3_HISTORIES.items()},
-            EOD: Reports(settings, market).v3,
+            **{form.v3: Reports(form, settings, market).v3 for form in FORMS},
             "/v3/calendar/today": self._calendar_today,
             "/v3/calendar/on_date": self._calendar_on_date,
             "/v3/calendar/year_holidays": self._year_holidays,

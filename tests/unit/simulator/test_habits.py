@@ -42,6 +42,11 @@ def eod(api, root, label="*", day=DAY):
     } | span
 
 
+def interest(api, *about):
+    path, query = eod(api, *about)
+    return path.replace("eod", "open_interest"), query
+
+
 def chain(api, root, label, day=DAY, **more):
     if api == "v3":
         query = {"symbol": root, "expiration": f"{label:%Y%m%d}", "date": f"{day:%Y%m%d}", "interval": "1m"}
@@ -85,6 +90,7 @@ def questions(api, market, most):
     """Return the questions about a date by what they are about, at *most* so many contracts of a chain."""
     found = {("listing", root): listing(api, root) for root in ROOTS}
     found |= {("eod", root): eod(api, root) for root in ROOTS}
+    found |= {("interest", root): interest(api, root) for root in ROOTS}
     for root, label in CHAINS:
         found["chain", root, label] = chain(api, root, label)
         contracts = market.contracts(root, DAY)
@@ -107,8 +113,11 @@ ALL_CHAINS = {("chain", *each) for each in CHAINS}
 ALL_SINGLES = {("single", *each) for each in CHAINS}
 LISTINGS = {("listing", root) for root in ROOTS}
 EODS = {("eod", root) for root in ROOTS}
+INTEREST = {("interest", root) for root in ROOTS}
+REPORTS = EODS | INTEREST
 HISTORY = ALL_CHAINS | ALL_SINGLES
-EVERYTHING = HISTORY | LISTINGS | EODS | {("expirations", root) for root in ROOTS}
+EVERYTHING = HISTORY | LISTINGS | REPORTS | {("expirations", root) for root in ROOTS}
+WEEKLY_REPORTS = {("eod", "SPXW"), ("interest", "SPXW")}
 THE_CHAIN, THE_SINGLES = {("chain", *CHAIN)}, {("single", *CHAIN)}
 WEEKLIES = {("listing", "SPXW")}
 SHORT = {(what, *each) for what in ("chain", "single") for each in CHAINS[1:3]}
@@ -118,14 +127,14 @@ ABOUT = {
     Kind.LISTS_ZERO_STRIKE: LISTINGS,
     Kind.LISTS_FOREIGN_ROOT: LISTINGS,
     Kind.LISTS_ONLY_EXPIRED: LISTINGS,
-    Kind.LISTS_UNQUOTED: HISTORY | EODS,
+    Kind.LISTS_UNQUOTED: HISTORY | REPORTS,
     Kind.LISTS_570: LISTINGS,
     Kind.LISTS_477: LISTINGS,
     Kind.ROOT_MISSING_ONCE: {("listing", "SPX")},
     Kind.ROOT_MISSING: {("listing", "SPX")},
     Kind.UNLISTED_OWN_DATE: WEEKLIES,
     Kind.UNLISTED_CHAIN: WEEKLIES,
-    Kind.UNLISTED_AND_GONE: WEEKLIES | THE_CHAIN | THE_SINGLES | {("eod", "SPXW")},
+    Kind.UNLISTED_AND_GONE: WEEKLIES | THE_CHAIN | THE_SINGLES | WEEKLY_REPORTS,
     **dict.fromkeys((kind for kind in Kind if kind.startswith("chain-")), THE_CHAIN),
     **dict.fromkeys((kind for kind in Kind if kind.startswith("singles-")), ALL_SINGLES),
     **dict.fromkeys((kind for kind in Kind if kind.startswith("singles-more-")), THE_CHAIN),
@@ -141,15 +150,16 @@ ABOUT = {
     Kind.LATE_FOR_REAL_EVERYWHERE: HISTORY,
     Kind.LISTED_472: THE_CHAIN | THE_SINGLES,
     Kind.LISTED_472_ALWAYS: THE_CHAIN | THE_SINGLES,
-    Kind.LISTED_EMPTY: THE_CHAIN | THE_SINGLES | {("eod", "SPXW")},
+    Kind.LISTED_EMPTY: THE_CHAIN | THE_SINGLES | WEEKLY_REPORTS,
     Kind.NO_EOD: EODS,
     Kind.EOD_TIER: EODS,
     Kind.EOD_500: EODS,
     Kind.EOD_TWICE: EODS,
     Kind.EOD_LACKS_CHAIN: {("eod", "SPXW")},
-    Kind.DATE_472: HISTORY | LISTINGS | EODS,
-    Kind.DATE_CLOSED: HISTORY | LISTINGS | EODS,
-    Kind.DATE_LATE: HISTORY | LISTINGS | EODS,
+    **dict.fromkeys((Kind.NO_INTEREST, Kind.INTEREST_TIER, Kind.INTEREST_500, Kind.INTEREST_TWICE), INTEREST),
+    Kind.DATE_472: HISTORY | LISTINGS | REPORTS,
+    Kind.DATE_CLOSED: HISTORY | LISTINGS | REPORTS,
+    Kind.DATE_LATE: HISTORY | LISTINGS | REPORTS,
     **dict.fromkeys((Kind.DEAD_HOUR, Kind.DEAD_MINUTE, Kind.FROZEN_QUOTES), HISTORY),
     # The date is not one of half a day: tested below, as is what takes time.
     **dict.fromkeys((kind for kind in Kind if kind.startswith("half-day-")), NOTHING),
@@ -169,10 +179,10 @@ ABOUT = {
     Kind.JSON_ROWS: NOTHING,
     **dict.fromkeys(
         (Kind.SIX_DIGITS, Kind.STAMP_OFFSET, Kind.STAMP_ZULU),
-        HISTORY | EODS,
+        HISTORY | REPORTS,
     ),
     Kind.COMPACT_DATES: EVERYTHING,
-    Kind.RIGHT_TITLE: HISTORY | LISTINGS | EODS,
+    Kind.RIGHT_TITLE: HISTORY | LISTINGS | REPORTS,
 }
 
 
