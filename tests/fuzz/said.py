@@ -26,6 +26,7 @@ _MOST_UNPACKED = 50_000_000
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _DEEPEST = 50
 NO_ROW = {}
+csv.field_size_limit(1 << 26)  # or a row with one endless field could not be read
 ODD = "names spelt otherwise"  # of a JSON row: what an optional column has under one may stay unread
 
 

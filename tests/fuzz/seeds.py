@@ -33,10 +33,14 @@ _V2_LISTING = "/v2/list/contracts/option/quote?root=SPXW&start_date=20241210&use
 _PLAIN = {
     "v3-listing": "/v3/option/list/contracts/quote?symbol=SPXW&date=2024-12-10",
     "v3-eod": f"/v3/option/history/eod?symbol=SPXW&expiration=*&{_DAY}",
+    "v3-report": f"/v3/option/history/eod?symbol=SPXW&expiration=*&{_DAY}",
+    "v3-interest": f"/v3/option/history/open_interest?symbol=SPXW&expiration=*&{_DAY}",
     "v3-expirations": "/v3/option/list/expirations?symbol=SPXW",
     "v3-calendar": "/v3/calendar/on_date?date=2024-12-10",
     "v2-listing": _V2_LISTING,
     "v2-eod": f"/v2/bulk_hist/option/eod?root=SPXW&exp=0&{_V2_DAY}",
+    "v2-report": f"/v2/bulk_hist/option/eod?root=SPXW&exp=0&{_V2_DAY}",
+    "v2-interest": f"/v2/bulk_hist/option/open_interest?root=SPXW&exp=0&{_V2_DAY}",
     "v2-expirations": "/v2/list/expirations?root=SPXW",
 }
 _HISTORIES = {

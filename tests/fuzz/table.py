@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from spx_data.market.contracts import Report
 from tests.fuzz import lake, wire
 from tests.fuzz.verdict import Outcome
 from theta_simulator.recording import RecordingError
@@ -46,6 +47,8 @@ def _lists():
     for api in ("v3", "v2"):
         yield Parser(f"{api}-listing", "csv", partial(wire.listing, api), share=2)
         yield Parser(f"{api}-eod", "csv", partial(wire.listing, api, eod=True), share=2)
+        yield Parser(f"{api}-report", "csv", partial(wire.figures, api, Report.END_OF_DAY), share=2)
+        yield Parser(f"{api}-interest", "csv", partial(wire.figures, api, Report.OPEN_INTEREST))
         yield Parser(f"{api}-listing-http", "http", partial(wire.listing, api, whole=True), share=2)
         yield Parser(f"{api}-status-http", "http", partial(wire.status, api), share=2)
     yield Parser("v3-expirations", "csv", partial(wire.expirations, "v3"))

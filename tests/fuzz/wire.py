@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 import zlib
 
-from spx_data.market.chains import Chain
+from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.columns import DEFAULT
 from spx_data.market.records import Rejects
 from spx_data.market.schema import newest
@@ -100,6 +100,25 @@ def listing(api, data, scratch, *, eod=False, whole=False):
     if not whole:
         oracle.check_contracts(listed, data, ROOT, api == "v2")
     return Outcome(told, sum(found.left_out.values()))
+
+
+def figures(api, report, data, scratch):
+    """What is reported of contracts: each once, of the root and date, and no figure below zero."""
+    with _Asking(data, api, "csv", scratch, whole=False) as asking:
+        found = asking.source.figures(ROOT, DATE, report)
+    told = found.rows.rows(named=True)
+    contracts = [(row.pop("expiration"), row.pop("right"), row.pop("strike")) for row in told]
+    chains = [
+        ListedChain(
+            Chain(ROOT, expiration, DATE, expiration),
+            *((strike,) if right == each else () for each in "CP"),
+        )
+        for expiration, right, strike in contracts
+    ]
+    oracle.check_contracts(chains, data, ROOT, api == "v2")
+    if len({*contracts}) < len(contracts) or any((each or 0) < 0 for row in told for each in row.values()):
+        raise Wrong("invented: a contract stands there twice, or a figure is below zero")
+    return Outcome(len(contracts), sum(found.left_out.values()))
 
 
 def expirations(api, data, scratch):

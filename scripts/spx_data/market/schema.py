@@ -47,6 +47,11 @@ _OF_RECORD = {
 _MEASURES = (Type.NUMBER, Type.WHOLE)
 
 
+def as_sealed(every: Iterable[Column]) -> pa.Schema:
+    """Columns as a sealed file has them."""
+    return pa.schema([pa.field(each.name, _OF_DAY[each.type], nullable=each.optional) for each in every])
+
+
 @dataclass(frozen=True)
 class Schema:
     """One version of a kind's columns: *day* as sealed, *record* what varies within a chain, as staged.
@@ -64,9 +69,8 @@ class Schema:
     def of(cls, kind: Kind, version: int) -> Schema:
         """The schema of a *version* of a *kind*."""
         every = kind.of(version)
-        day = [pa.field(each.name, _OF_DAY[each.type], nullable=each.optional) for each in every]
         record = [_RECORD_FIELDS[each.name] for each in every if not (each.of_day or each.computed)]
-        return cls(kind.name, version, every, pa.schema(day), pa.schema(record))
+        return cls(kind.name, version, every, as_sealed(every), pa.schema(record))
 
     @property
     def measures(self) -> tuple[Column, ...]:

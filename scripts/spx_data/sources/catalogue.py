@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from spx_data import sources
 from spx_data.errors import ConfigurationValidationError
+from spx_data.market.contracts import Report
 
 if TYPE_CHECKING:
     from spx_data.market.sessions import Window
@@ -38,6 +39,7 @@ class Capabilities(NamedTuple):
     calendar: bool  # whether it has a stock market's calendar (`Source.hours`)
     from_the_open: bool  # whether there are records at the opening, before the underlying's first price
     eod: bool = True  # whether it has an end-of-day report
+    open_interest: bool = False  # whether it has that of the morning
     single_contracts: bool = True  # whether a contract can be asked for by itself
     # Kinds of records of which all chains of a date come in one answer (`Source.whole_date`), and at which
     # stamps: so many ms apart, or more.
@@ -53,6 +55,10 @@ class Capabilities(NamedTuple):
     def answers_whole_dates(self, records: str, window: Window) -> bool:
         """Whether all chains of a date can be asked for at once."""
         return records in self.whole_dates and window.step_ms >= self.whole_dates_step_ms
+
+    def has(self, report: Report) -> bool:
+        """Whether there is such a *report* on a date's contracts (`Source.figures`)."""
+        return self.eod if report is Report.END_OF_DAY else self.open_interest
 
     def greeks_version(self, asked: str) -> str:
         """The model that histories have where *asked* is what the settings say."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market.chains import Chain, Listed, ListedChain, Reported
+from spx_data.market.contracts import Figures, Report
 from spx_data.market.second_opinion import Reading
 from spx_data.market.sessions import VendorHours, Window
 
@@ -55,6 +56,13 @@ class Source(Protocol):
         """The chains that the end-of-day report of *date* names for *root*: one request, a second witness.
 
         Raises ApiDataNotFoundError where it names none.
+        """
+        ...
+
+    def figures(self, root: str, date: dt.date, report: Report) -> Figures:
+        """What a *report* says of each contract of *root* on *date*: one request.
+
+        Asked only of what the source has (`Capabilities`). Raises ApiDataNotFoundError where it says nothing.
         """
         ...
 

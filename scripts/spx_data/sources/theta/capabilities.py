@@ -18,6 +18,7 @@ APIS = (
         tiers={1: "Free", 2: "Value", 4: "Standard", 8: "Pro"},
         calendar=True,
         from_the_open=True,
+        open_interest=True,
         whole_dates=(QUOTES,),  # docs/wire.md, 11.2
         quotes_since=_SINCE,
     ),
@@ -29,6 +30,7 @@ APIS = (
         tiers={1: "Free and Value", 2: "Standard", 4: "Pro"},
         calendar=False,
         from_the_open=False,  # docs/wire.md, 2.1
+        open_interest=True,
         quotes_since=_SINCE,
     ),
 )

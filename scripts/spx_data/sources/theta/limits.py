@@ -29,7 +29,7 @@ class Stage(Enum):
     CALENDAR = "a date's hours"
     EXPIRATIONS = "a list of expirations"
     LISTING = "a list of contracts"
-    EOD = "the end of day"
+    REPORT = "a report on a date's contracts"
     HISTORY = "a chain's history"
     CONTRACT = "a contract's history"
 
@@ -49,7 +49,7 @@ _STAGES = (
     (re.compile(r"/calendar/"), Stage.CALENDAR),
     (re.compile(r"/list/expirations"), Stage.EXPIRATIONS),
     (re.compile(r"/list/"), Stage.LISTING),
-    (re.compile(r"/(?:hist|history|bulk_hist)/.*eod"), Stage.EOD),
+    (re.compile(r"/(?:hist|history|bulk_hist)/.*(?:eod|open_interest)"), Stage.REPORT),
     (re.compile(r"/v2/hist/"), Stage.CONTRACT),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,12 +15,13 @@ from spx_data.errors import ApiDataNotFoundError, LargeRequestError
 from spx_data.market import schema
 from spx_data.market.chains import Chain, Contract, Listed, ListedChain, Reported
 from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
+from spx_data.market.contracts import Figures, Report
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.source import Part
-from spx_data.sources.theta import bodies, errors, health, json_text, limits, tables, wire_rows
+from spx_data.sources.theta import bodies, errors, health, json_text, limits, reports, tables, wire_rows
 from spx_data.sources.theta.limits import Ceiling
 from spx_data.sources.theta.transport import Answer, Transport
 
@@ -89,18 +90,17 @@ class V2:
 
     def eod(self, root: str, date: dt.date) -> Reported:
         """The chains in the end-of-day report of *date*; raises ApiDataNotFoundError where there is none."""
-        day = _number(date)
-        parameters: dict[str, str | int] = {
-            "root": root,
-            "exp": 0,
-            "start_date": day,
-            "end_date": day,
-            "use_csv": "true",
-        }
         path, columns = "/v2/bulk_hist/option/eod", _CONTRACT | wire_rows.REPORT
-        rows, unreadable = self._rows(path, parameters, columns, limits.REPORT)
+        rows, unreadable = self._rows(path, _of_all(root, date), columns, limits.REPORT)
         told = ((_contract(row), wire_rows.is_lively(row)) for row in rows)
         return wire_rows.reported(root, date, told, unreadable)
+
+    def figures(self, root: str, date: dt.date, report: Report) -> Figures:
+        """What a *report* says of each contract; raises ApiDataNotFoundError where it says nothing."""
+        columns = _CONTRACT | {"ms_of_day": pa.int64()} | reports.columns(report) | {"date": pa.int64()}
+        path = f"/v2/bulk_hist/option/{reports.PATHS[report]}"
+        found, unreadable = self._batches(path, _of_all(root, date), columns, limits.REPORT, reports.OPTIONAL)
+        return reports.figures(root, date, report, map(_plain_rows, found), unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
@@ -198,16 +198,27 @@ class V2:
         self, path: str, parameters: dict[str, str | int], columns: tables.Columns, ceiling: Ceiling
     ) -> tuple[list[dict[str, Any]], int]:
         """The readable rows on all pages of a list, and how many are not."""
+        batches, unreadable = self._batches(path, parameters, columns, ceiling)
+        return [row for batch in batches for row in batch.to_pylist()], unreadable
+
+    def _batches(
+        self,
+        path: str,
+        parameters: dict[str, str | int],
+        columns: tables.Columns,
+        ceiling: Ceiling,
+        optional: Iterable[str] = (),
+    ) -> tuple[list[pa.RecordBatch], int]:
+        """Like `_rows`, in batches; some of the columns may be *optional*."""
         unreadable = 0
 
         def read(answer: Answer) -> Iterator[pa.RecordBatch]:
             nonlocal unreadable
-            found, bad = wire_rows.batches(answer, columns)
+            found, bad = wire_rows.batches(answer, columns, optional)
             unreadable += bad
             return iter(found)
 
-        batches = self._tables(path, parameters, read, ceiling)
-        return [row for batch in batches for row in batch.to_pylist()], unreadable
+        return list(self._tables(path, parameters, read, ceiling)), unreadable
 
     def _tables(
         self, path: str, parameters: dict[str, str | int], read: _Reader, ceiling: Ceiling
@@ -266,6 +277,21 @@ class V2:
             raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")
         if _address(page) in seen:
             raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
+
+
+def _of_all(root: str, date: dt.date) -> dict[str, str | int]:
+    """What asks for all contracts of *root*."""
+    day = _number(date)
+    return {"root": root, "exp": 0, "start_date": day, "end_date": day, "use_csv": "true"}
+
+
+def _plain_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of a report with the names of both APIs, and strikes in dollars."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    strike, expiration = columns["strike"].cast(pa.float64()), _words(columns["expiration"])
+    columns |= {"strike": pc.divide(strike, _THOUSANDTHS), "expiration": expiration}
+    columns["built"] = columns.pop("ms_of_day")
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _contract(row: dict[str, Any]) -> Contract:

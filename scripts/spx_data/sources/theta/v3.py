@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from spx_data.market import chains, schema
 from spx_data.market.chains import Chain, Contract, Listed, ListedChain, Reported
 from spx_data.market.columns import GREEKS, GREEKS_ALL, QUOTES
+from spx_data.market.contracts import Figures, Report
 from spx_data.market.records import Asked, Rejects
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import VendorHours, Window
 from spx_data.settings import Terminal
 from spx_data.sources.source import Part
-from spx_data.sources.theta import errors, health, limits, tables, wire_rows
+from spx_data.sources.theta import errors, health, limits, reports, tables, wire_rows
 from spx_data.sources.theta.transport import Answer, Transport
 from spx_data.sources.theta.whole_date import Splitter
 
@@ -37,6 +38,8 @@ _STAMPED = {"timestamp": _STAMP}, {"underlying_timestamp": _STAMP}
 _DATED = {"date": pa.int64(), "ms_of_day": pa.int64()}, {"ms_of_day2": pa.int64()}
 _CALENDAR: dict[str, pa.DataType] = {"type": tables.WORD, "open": tables.WORD, "close": tables.WORD}
 _RIGHTS = {"C": "call", "P": "put"}
+# When a row of a report was made (docs/wire.md, 11.2).
+_BUILT = {Report.END_OF_DAY: "created", Report.OPEN_INTEREST: "timestamp"}
 
 
 class V3:
@@ -96,6 +99,20 @@ class V3:
             rows, unreadable = wire_rows.rows(answer, _CONTRACT | wire_rows.REPORT)
             told = ((_contract(row), wire_rows.is_lively(row)) for row in rows)
             return wire_rows.reported(root, date, told, unreadable)
+
+    def figures(self, root: str, date: dt.date, report: Report) -> Figures:
+        """What a *report* says of each contract; raises ApiDataNotFoundError where it says nothing."""
+        built, day = _BUILT[report], date.isoformat()
+        with self._transport.get(
+            f"/v3/option/history/{reports.PATHS[report]}",
+            {"symbol": root, "expiration": "*", "start_date": day, "end_date": day},
+            silence_seconds=self._terminal.history_timeout_seconds,
+            ceiling=limits.REPORT,
+        ) as answer:
+            columns = _CONTRACT | {built: _STAMP} | reports.columns(report)
+            found, unreadable = wire_rows.batches(answer, columns, reports.OPTIONAL)
+            plain = [_plain(batch, built, of_date=report is Report.OPEN_INTEREST) for batch in found]
+            return reports.figures(root, date, report, plain, unreadable)
 
     def history(
         self, chain: Chain, window: Window, rejects: Rejects | None = None, *, contracts: int = 0
@@ -181,6 +198,16 @@ class V3:
     def _read(self, answer: Answer, validate: tables.Validate, rejects: Rejects) -> Iterator[pa.RecordBatch]:
         asked, loosely = self._terminal.format, self._loosely
         return read(answer, self._records, validate, rejects, asked=asked, loosely=loosely)
+
+
+def _plain(batch: pa.RecordBatch, built: str, *, of_date: bool) -> pa.RecordBatch:
+    """Rows of a report with the names of both APIs; *of_date* where they were made on their own date."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    stamp = columns.pop(built)
+    columns |= {"root": columns.pop("symbol"), "built": stamp.cast(pa.int64())}
+    if of_date:
+        columns["date"] = pc.strftime(stamp, format="%Y-%m-%d")
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _contract(row: dict[str, Any]) -> Contract:

@@ -138,14 +138,19 @@ Row = dict[str, Any]
 REPORT: dict[str, pa.DataType] = dict.fromkeys(("bid", "ask", "volume", "count"), pa.float64())
 
 
-def batches(answer: Answer, columns: tables.Columns) -> tuple[list[pa.RecordBatch], int]:
-    """The readable rows of the CSV table in *answer*, and how many rows are not.
+def batches(
+    answer: Answer, columns: tables.Columns, optional: Iterable[str] = ()
+) -> tuple[list[pa.RecordBatch], int]:
+    """The readable rows of the CSV table in *answer*, and how many rows are not; some may lack *optional*.
 
     Raises:
         ApiResponseInvalidError: it is no such table, or not one of its rows is readable.
     """
     unreadable = Rejects()
-    found = list(tables.valid_rows(answer, columns, lambda batch: (batch, {}), unreadable, asked="csv"))
+    read = tables.valid_rows(
+        answer, columns, lambda batch: (batch, {}), unreadable, asked="csv", optional=optional
+    )
+    found = list(read)
     return found, len(unreadable)
 
 
