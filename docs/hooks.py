@@ -51,6 +51,7 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Lead links of the repository's files to the site's pages, and those of terms to the glossary."""
     name = page.file.src_uri
     markdown = markdown.replace("<!-- columns -->", reference.columns())
+    markdown = markdown.replace("<!-- contracts -->", reference.contracts())
     return terms.linked(relinked(markdown, name), name)
 
 

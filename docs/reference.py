@@ -15,7 +15,9 @@ from spx_data import config, errors
 from spx_data.cli import commands as root
 from spx_data.config import rulebook, table
 from spx_data.lake import reader
+from spx_data.lake.contracts import LackingContractsWarning
 from spx_data.market.columns import COLUMNS, KINDS, Type
+from spx_data.market.contracts import COLUMNS as CONTRACTS
 
 ROOT = Path(__file__).parents[1]
 _READERS = tuple(getattr(spx_data, name) for name in spx_data.__all__ if not name.startswith("_"))
@@ -26,7 +28,7 @@ _TYPES = {
     Type.NUMBER: "double",
     Type.WHOLE: "integer",
 }
-_WARNINGS = (reader.MissingDaysWarning, reader.IncompleteDaysWarning)
+_WARNINGS = (reader.MissingDaysWarning, reader.IncompleteDaysWarning, LackingContractsWarning)
 
 
 def rows(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -215,6 +217,12 @@ def columns() -> str:
         for each in COLUMNS.values()
     )
     return rows(("column", "type", "unit, or what it is", "in records of"), lines)
+
+
+def contracts() -> str:
+    """The columns of the file of a day's contracts."""
+    lines = ((f"`{each.name}`", _TYPES[each.type], each.unit) for each in CONTRACTS)
+    return rows(("column", "type", "unit, or what it is"), lines)
 
 
 def decisions() -> str:

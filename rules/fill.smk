@@ -1,7 +1,8 @@
 """Missing dates become sealed Parquet: three jobs for each date.
 
 in:  the Theta Terminal (or the simulator)
-out: output/YYYY/MM/DD/spx-options-YYYY-MM-DD.parquet, its passport and its sidecar
+out: output/YYYY/MM/DD/spx-options-YYYY-MM-DD.parquet, its passport and its sidecar; beside them the day's
+     contracts, which no rule names: days that were sealed before have none, and are done
 """
 
 

@@ -44,6 +44,7 @@ if sys.platform == "win32":
 from spx_data._version import __version__
 
 if TYPE_CHECKING:
+    from spx_data.lake.contracts import contracts
     from spx_data.lake.frames import chains, days
     from spx_data.lake.reader import scan, sealed_paths, verification_root
     from spx_data.lake.sql import connect
@@ -53,6 +54,7 @@ __all__ = [
     "__version__",
     "chains",
     "connect",
+    "contracts",
     "days",
     "ready",
     "scan",
@@ -65,6 +67,7 @@ _FUNCTIONS = {
     **dict.fromkeys(("scan", "sealed_paths", "verification_root"), "lake.reader"),
     **dict.fromkeys(("chains", "days"), "lake.frames"),
     "connect": "lake.sql",
+    "contracts": "lake.contracts",
     "ready": "ops.ready",
 }
 

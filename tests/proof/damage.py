@@ -1,8 +1,9 @@
 """Sealed days are damaged thousands of times: `examine` must find and name it, whatever plain readers do.
 
-Every byte of the three sealed files counts: a trial is a change of at least one of them, in its bytes, its
-length, its name or its being there, and it is found only if the examination calls the date damaged. "Named"
-says that the first damage it names is the one that was done. Each trial starts from whole files.
+Every byte of the four sealed files counts: a trial is a change of at least one of them, in its bytes, its
+length, its name or its being there, and it is found only if the examination calls the date damaged, or what
+lies beside it: its contracts, of which no row of the day comes. "Named" says that the first damage it names
+is the one that was done. Each trial starts from whole files.
 
 The plain readers get the same damaged Parquet, each in a process of its own: one that crashes or hangs has
 noticed. Missed is a read that ends without an error; wrong is one that gives other rows besides.
@@ -44,7 +45,7 @@ BLOCK = 4096
 
 
 class Sealed(NamedTuple):
-    """A sealed day as it should be: its place, and the bytes of sidecar, Parquet and passport."""
+    """A sealed day as it should be: its place, and the bytes of sidecar, Parquet, passport and contracts."""
 
     layout: Layout
     date: dt.date
@@ -52,8 +53,8 @@ class Sealed(NamedTuple):
     journal: bytes
 
     @property
-    def paths(self) -> tuple[Path, Path, Path]:
-        return self.layout.sealed_files(self.date)
+    def paths(self) -> tuple[Path, ...]:
+        return self.layout.day_files(self.date)
 
 
 @dataclass
@@ -120,7 +121,7 @@ def seal(folder: Path, url: str, interval: str, dates: list[dt.date]) -> list[Se
         Sealed(
             layout,
             date,
-            {path: path.read_bytes() for path in layout.sealed_files(date)},
+            {path: path.read_bytes() for path in layout.day_files(date)},
             layout.journal(date).read_bytes(),
         )
         for date in dates
@@ -273,11 +274,12 @@ def swap_the_parquet(chance, day, other):
 
 
 def swap_the_day(chance, day, other):
-    """All three of another day under this one's names: as they are, or made to agree in every word."""
+    """All four of another day under this one's names: as they are, or made to agree in every word."""
     change = {mine: other.whole[theirs] for mine, theirs in zip(day.paths, other.paths, strict=True)}
     if chance.random() < 0.5:
-        sidecar, _, passport = day.paths
-        change[sidecar] = change[sidecar].replace(other.paths[1].name.encode(), day.paths[1].name.encode())
+        sidecar, _, passport, _ = day.paths
+        for theirs, mine in zip(other.paths[1::2], day.paths[1::2], strict=True):
+            change[sidecar] = change[sidecar].replace(theirs.name.encode(), mine.name.encode())
         forged = files.json_text(json.loads(change[passport]) | {"date": day.date.isoformat()}).encode()
         old, new = (hashlib.sha256(each).hexdigest().encode() for each in (change[passport], forged))
         change[passport] = forged
@@ -288,11 +290,18 @@ def swap_the_day(chance, day, other):
 
 def lose(chance, day, other):
     """One, two or all of the three are gone."""
-    lost = chance.sample(day.paths, chance.randrange(1, 4))
+    lost = chance.sample(day.paths[:3], chance.randrange(1, 4))
     names = dict(
-        zip(day.paths, (Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST), strict=True)
+        zip(day.paths[:3], (Damage.SIDECAR_LOST, Damage.PARQUET_LOST, Damage.PASSPORT_LOST), strict=True)
     )
     return dict.fromkeys(lost), {names[path] for path in lost}
+
+
+def damage_the_contracts(chance, day, other):
+    """The file of the day's contracts is changed, another day's, or gone."""
+    path, theirs = day.paths[3], other.whole[other.paths[3]]
+    content = chance.choice([_flipped(chance, day.whole[path]), day.whole[path][:-9], theirs, None])
+    return {path: content}, {Damage.CONTRACTS_LOST if content is None else Damage.CONTRACTS_CHANGED}
 
 
 def two_at_once(chance, day, other):
@@ -317,6 +326,7 @@ KINDS: dict[Damaging, int] = {
     swap_the_parquet: 2,
     swap_the_day: 2,
     lose: 4,
+    damage_the_contracts: 4,
     two_at_once: 4,
 }
 
@@ -380,11 +390,12 @@ def _trial(row: Row, plain: Plain, day: Sealed, change: Change, named: set[Damag
             name for name, answer in answers.items() if answer not in (None, whole[parquet][name])
         )
     row.trials += 1
-    row.found += examination.standing is Standing.DAMAGED
-    if examination.damages and _is_named(examination.damages, named):
+    row.found += not examination.is_well
+    damages = [*examination.damages, *(finding.damage for finding in examination.beside)]
+    if damages and _is_named(damages, named):
         row.named += 1
         return None
-    found = "; ".join(map(str, examination.findings)) or examination.standing
+    found = "; ".join(map(str, (*examination.findings, *examination.beside))) or examination.standing
     return f"expected {', '.join(sorted(named))}, found {found}"
 
 

@@ -92,6 +92,11 @@ class Fill:
         """The sealed bytes."""
         return self.layout.parquet(self.date).read_bytes()
 
+    @property
+    def contracts(self):
+        """The bytes of the day's contracts."""
+        return self.layout.contracts(self.date).read_bytes()
+
     def passport(self):
         """The sealed date's passport; its chains have their details."""
         return unfolded(json.loads(self.layout.passport(self.date).read_text()))

@@ -154,7 +154,7 @@ class Proof:
         if variant not in self._truth:
             with self._fill(variant) as fill, Disk() as disk:
                 assert fill.run() is None
-                self._truth[variant] = (fill.parquet, disk.count)
+                self._truth[variant] = (fill.parquet, fill.contracts), disk.count
         return self._truth[variant]
 
     def _stop(self, seed):
@@ -202,15 +202,17 @@ class Proof:
         if not fill.sealed:
             return None
         self._tally.sealed += 1
-        if fill.parquet != truth:
-            self._wrong(seed, "a wrong day is sealed")
         try:
+            if (fill.parquet, fill.contracts) != truth:
+                self._wrong(seed, "a wrong day is sealed")
             passport = json.loads(fill.layout.passport(fill.date).read_text())
         except (OSError, ValueError) as error:
-            return self._wrong(seed, f"a sealed day has no passport: {error}")
-        own = reads.digest(fill.layout.passport(fill.date))
-        if (passport["parquet"]["sha256"], own) != seals.read(fill.layout.parquet(fill.date)):
-            self._wrong(seed, "the passport is not the one that was sealed")
+            return self._wrong(seed, f"a sealed day lacks a file, or its passport is none: {error}")
+        own, beside = (
+            reads.digest(path) for path in (fill.layout.passport(fill.date), fill.layout.contracts(fill.date))
+        )
+        if (passport["parquet"]["sha256"], own, beside) != seals.read(fill.layout.parquet(fill.date)):
+            self._wrong(seed, "passport and contracts are not those that were sealed")
         return None
 
     def _check_finish(self, seed, fill, truth):
@@ -219,7 +221,7 @@ class Proof:
             error = fill.run()
         if error is not None or not fill.sealed:
             self._wrong(seed, f"the next run does not finish: {error!r}")
-        elif fill.parquet != truth:
+        elif (fill.parquet, fill.contracts) != truth:
             self._wrong(seed, "the bytes are not those of an undisturbed run")
         if left := [path.name for path in fill.layout.output.rglob("*.part")]:
             self._wrong(seed, f"left behind: {left}")

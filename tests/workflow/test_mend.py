@@ -88,7 +88,7 @@ def test_the_command_mends_all_incomplete_days(incomplete, source):
     assert f"{HALF_DAY}  mended" in done.stdout
     assert "1 asked about again: 1 mended" in done.stdout
     assert sum(map(is_history, source.asked)) == 1
-    assert "no incomplete day to mend" in lake.spx_data("mend").stdout
+    assert "no day to mend" in lake.spx_data("mend").stdout
     assert f"{HALF_DAY}  complete" in lake.spx_data("mend", HALF_DAY).stdout
 
 

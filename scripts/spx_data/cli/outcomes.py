@@ -82,9 +82,7 @@ _MENDS = (
 
 def print_mended(outcomes: Iterable[Mended], to: Console | None = None) -> bool:
     """Print each outcome as it comes, then the reports and errors; says whether nothing failed."""
-    return _printed(
-        outcomes, _MENDS, _mended, _about_a_mend, "no incomplete day to mend", "asked about again", to
-    )
+    return _printed(outcomes, _MENDS, _mended, _about_a_mend, "no day to mend", "asked about again", to)
 
 
 def _mended(outcome: Mended) -> Row:
@@ -100,22 +98,26 @@ def _mended(outcome: Mended) -> Row:
     before, after = outcome.before, outcome.after or outcome.before
     assert before is not None
     assert after is not None
-    new = "nothing new" if outcome.after is None else "mended"
+    new = "mended" if outcome.after or outcome.gained_contracts else "nothing new"
     return {
         **row,
         "found": "complete" if outcome.was_complete else new,
-        "lacked": _lacks(before),
-        "lacks": _lacks(after),
+        "lacked": _lacks(before, outcome.lacked),
+        "lacks": _lacks(after, outcome.lacks),
         "rows": outcome.gain.rows or None,
     }
 
 
-def _lacks(passport: Mapping[str, Mapping[str, object]]) -> str:
+def _lacks(passport: Mapping[str, Mapping[str, object]], contracts: Sequence[str]) -> str:
     """The chains of a day that are not whole, by their states; and what else it does not know."""
     told = passport["completeness"]
     states: Mapping[str, int] = told["chains"]  # type: ignore[assignment]
     chains = [f"{count:,} {state}" for state, count in states.items() if count and state != "whole"]
-    return ", ".join(chains) or ("nothing" if told["complete"] else "of its listing")
+    if not chains and not told["complete"]:
+        chains = ["of its listing"]
+    if contracts:
+        chains.append("contracts: " + ", ".join(contracts))
+    return ", ".join(chains) or "nothing"
 
 
 def _about_a_mend(outcome: Mended) -> list[str]:

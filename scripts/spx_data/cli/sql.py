@@ -45,9 +45,9 @@ def sql(
 ) -> None:
     r"""Ask sealed days in SQL, as DuckDB speaks it: one statement, which only reads.
 
-    The views quotes, chains and days hold the days of --dates and nothing else; spx-data views lists their
-    columns. Times are New York's. Each day's bytes are checked first, which of 100 days takes a while:
-    --dates "last 5 days" is soon there.
+    The views quotes, chains, contracts and days hold the days of --dates and nothing else; spx-data views
+    lists their columns. Times are New York's. Each day's bytes are checked first, which of 100 days takes a
+    while: --dates "last 5 days" is soon there.
 
     \b
     spx-data sql "SELECT date, count(*) FROM quotes GROUP BY date ORDER BY date" --dates 2024-01

@@ -70,7 +70,7 @@ def _manifest(settings: Settings, date: dt.date) -> Manifest:
     )
     if not any(receipt.rows for receipt in receipts):
         raise _nothing(date)
-    return Manifest(listing, receipts)
+    return Manifest(listing, receipts, told.reports if told else None)
 
 
 def _listing(settings: Settings, date: dt.date) -> Listing:

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +26,10 @@ from spx_data.errors import (
     is_the_machines,
 )
 from spx_data.fill import disk_space, rejects, whole_date
-from spx_data.fill.listing import Listing, Manifest, checkpoint_of
+from spx_data.fill.listing import Listing, Manifest, Reports, checkpoint_of
 from spx_data.fill.questions import Budget
 from spx_data.fill.rejects import Believed, DoubtedRowsError
+from spx_data.fill.reports import ask_reports
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
 from spx_data.fill.survey import current
 from spx_data.fill.taking import Taken, Tries, about, commit, receipt_of
@@ -52,11 +53,18 @@ _DOUBTED = 3
 
 
 def download_expirations(
-    settings: Settings, date: dt.date, listing: Path, target: Path, *, session: Session | None = None
+    settings: Settings,
+    date: dt.date,
+    listing: Path,
+    target: Path,
+    *,
+    session: Session | None = None,
+    reported: Callable[[], Reports | None] | None = None,
 ) -> None:
     """Stage every chain of *listing*, a few at a time, and write the manifest to *target*.
 
-    *session* is the date's by the exchange calendar, as far as the caller knows it.
+    *session* is the date's by the exchange calendar, as far as the caller knows it. Who knows what was
+    *reported* of its contracts stages that, and the source is not asked for it.
 
     Raises:
         InsufficientDiskSpaceError: the date would not fit; nothing was fetched.
@@ -69,7 +77,8 @@ def download_expirations(
     with SourceSession.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
         receipts = _Download(settings, line, listed, session).receipts()
-        files.write_json(target, Manifest(listed, tuple(receipts)).as_json())
+        reports = reported() if reported else ask_reports(settings, line, listed)
+        files.write_json(target, Manifest(listed, tuple(receipts), reports).as_json())
 
 
 class _Download:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from spx_data.errors import SchemaValidationError
@@ -117,11 +117,37 @@ def _chain_of_json(date: dt.date, entry: dict[str, Any]) -> ListedChain:
     return ListedChain(chain, tuple(entry["calls"]), tuple(entry["puts"]), entry["witness"])
 
 
+@dataclass(frozen=True)
+class Reports:
+    """What the source reported of a date's contracts, as it is staged; of each report by root.
+
+    *unknown* is why there is none, *left_out* the rows that are of no use, by reason, and *conflicts* the
+    contracts of which the newest rows disagree. The figures are in a file with that *sha256*; None is none.
+    """
+
+    sha256: str | None = None
+    unknown: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    left_out: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    conflicts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, document: Any) -> Reports:
+        """The reports in *document*; raises TypeError or ValueError where it is none."""
+        found = cls(**document)
+        if not isinstance(found.sha256, str | None):
+            raise TypeError("the checksum of the reports is text")
+        for told, kind in ((found.unknown, str), (found.left_out, Mapping), (found.conflicts, int)):
+            if not all(isinstance(each, kind) for by_root in told.values() for each in by_root.values()):
+                raise TypeError("what is told of reports is told by root")
+        return found
+
+
 class Manifest(NamedTuple):
     """A date that has nothing left to fetch; *receipts* stand in the listing's order."""
 
     listing: Listing
     receipts: tuple[Receipt, ...]
+    reports: Reports | None = None  # None where nobody asked for any
 
     def chains(self) -> Iterator[tuple[ListedChain, Receipt]]:
         """Every listed chain with what became of it, in the order of the sealed file."""
@@ -132,6 +158,7 @@ class Manifest(NamedTuple):
         return {
             "listing": self.listing.as_json(),
             "receipts": [receipt.as_json() for receipt in self.receipts],
+            "reports": self.reports and asdict(self.reports),
         }
 
     @classmethod
@@ -140,7 +167,8 @@ class Manifest(NamedTuple):
         try:
             receipts = tuple(Receipt.of_json(entry) for entry in document["receipts"])
             listing = Listing.of_json(document["listing"])
-        except (TypeError, KeyError) as error:
+            reports = None if document["reports"] is None else Reports.of_json(document["reports"])
+        except (AttributeError, TypeError, KeyError) as error:
             raise SchemaValidationError(
                 f"this is no manifest: {document!r:.200}", what="manifest.json", reason=str(error)
             ) from error
@@ -152,7 +180,7 @@ class Manifest(NamedTuple):
                 what="manifest.json",
                 reason="receipts and listing differ",
             )
-        return cls(listing, receipts)
+        return cls(listing, receipts, reports)
 
 
 def checkpoint_of(layout: Layout, entry: ListedChain) -> Checkpoint:

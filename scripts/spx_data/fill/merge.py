@@ -1,8 +1,8 @@
 """Stage three of a date: its checkpoints become one sealed Parquet.
 
 Publication order, each step on the device before the next begins: the Parquet as `.part`, read back; its
-rename; the bad records, if any; the passport; the sidecar, which is the commit. A crash between any two
-leaves a date that is simply not done.
+rename; the file of the day's contracts, likewise; the bad records, if any; the passport; the sidecar, which
+is the commit. A crash between any two leaves a date that is simply not done.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError, SpxDataError
-from spx_data.fill import passport
+from spx_data.fill import passport, reports
 from spx_data.fill.chunks import Account, chunks
 from spx_data.fill.computed import Computed
+from spx_data.fill.contracts import Contracts, quoted, section, table
 from spx_data.fill.listing import Manifest, checkpoint_of
 from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import RejectsWriter
 from spx_data.market import schema
 from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.contracts import Report
 from spx_data.market.records import Settled, settle
 from spx_data.market.sessions import Session
 from spx_data.quality import DETAILS, panel
@@ -32,7 +34,7 @@ from spx_data.quality.hours import HoursReports
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.settings import Settings
 from spx_data.sources import profile
-from spx_data.store import dataset, files, journal, locks, reads, seals, staging
+from spx_data.store import contracts, dataset, files, journal, locks, names, reads, seals, staging
 from spx_data.store.journal import Journal
 from spx_data.store.parquet import DayWriter, Written, read_back
 from spx_data.store.staging import Receipt
@@ -71,9 +73,12 @@ def merge_date(
         staged = _current(settings, manifest)
         dataset.claim(settings.layout, staged.listing.dataset)
         merge = _Merge(settings, staged, session)
+        figures = _figures(settings, staged, manifest)
         written = _write(merge, manifest, target)
         file: dict[str, Any] = {"bytes": reads.size(target), "sha256": reads.digest(target)}
-        sealed = seals.seal(target, file["sha256"], merge.passport(written, file, as_is, begun))
+        contracts_sha256, told = merge.write_contracts(names.contracts_of(target), figures)
+        passport = merge.passport(written, file, told, as_is, begun)
+        sealed = seals.seal(target, file["sha256"], passport, contracts_sha256)
         log.mention(journal.SEALED, rows=written.rows, **file, passport_sha256=sealed.passport)
     _log.info("%s: sealed %d rows in %d bytes", date, written.rows, file["bytes"])
     if not settings.keep_ndjson:
@@ -113,6 +118,15 @@ def _current(settings: Settings, path: Path) -> Manifest:
     return manifest
 
 
+def _figures(settings: Settings, staged: Manifest, manifest: Path) -> dict[Report, pl.DataFrame]:
+    """What the source reported of the date's contracts; where that is damaged, it is asked for anew."""
+    try:
+        return reports.read(settings.layout, staged.listing.date, staged.reports)
+    except (FileCorruptionError, MissingFileError):
+        files.remove(manifest)
+        raise
+
+
 def _write(merge: _Merge, manifest: Path, target: Path) -> Written:
     """Write *target* from the checkpoints and read it back before it gets its name."""
     written: Written
@@ -148,6 +162,7 @@ class _Merge:
         self._kept = RejectsWriter(staged.listing.api)
         self._reports: list[ChainReport] = []
         self._computed = Computed(self.columns, settings.product)
+        self._contracts = Contracts(settings.product, listing.date)
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -164,18 +179,34 @@ class _Merge:
     def write(self, stream: BinaryIO) -> Written:
         """Write the chains to *stream* in sealed order; each is judged while it is in memory."""
         listing = self._staged.listing
-        names = ("greeks_version", "model")
-        told = {name: listing.dataset[name] for name in names if name in listing.dataset}
+        keys = ("greeks_version", "model")
+        told = {name: listing.dataset[name] for name in keys if name in listing.dataset}
         metadata = {"source_api": listing.api, **told}
         with DayWriter(stream, self.columns, metadata) as writer:
             for entry, receipt in self._staged.chains():
-                account = self._write_chain(writer, entry, receipt) if receipt.rows else None
+                quotes: list[pl.DataFrame] = []
+                account = self._write_chain(writer, entry, receipt, quotes) if receipt.rows else None
                 window, hours = self._settings.window, self._truth.quoted
-                self._reports.append(ChainReport.of(entry, receipt, account, window, hours))
+                report = ChainReport.of(entry, receipt, account, window, hours)
+                self._reports.append(report)
+                self._contracts.add(entry, quotes, report.completeness.explained_contracts)
             return writer.close()
 
-    def _write_chain(self, writer: DayWriter, entry: ListedChain, receipt: Receipt) -> Account:
-        """Write one chain, chunk by chunk; of each only what judges and reports need stays in memory."""
+    def write_contracts(
+        self, target: Path, figures: dict[Report, pl.DataFrame]
+    ) -> tuple[str, dict[str, Any]]:
+        """Write the day's contracts to *target*; returns the file's SHA-256, and what is known of them."""
+        rows = self._contracts.rows(figures)
+        told = section(rows, figures, self._staged.reports)
+        return contracts.write(target, table(rows), told), told
+
+    def _write_chain(
+        self, writer: DayWriter, entry: ListedChain, receipt: Receipt, quotes: list[pl.DataFrame]
+    ) -> Account:
+        """Write one chain, chunk by chunk; of each only what judges and reports need stays in memory.
+
+        *quotes* learns when its contracts were quoted.
+        """
         import polars as pl
 
         chain, window = entry.chain, self._settings.window
@@ -185,6 +216,7 @@ class _Merge:
             completed = None
             for settled in self._settled(entry, receipt):
                 account.add(settled)
+                quotes.append(quoted(settled.records))
                 judged.append(panel.judged(settled.records, window.step_ms))
                 every = self._every(entry, receipt, settled)
                 completed = completed or self._computed.of_chain(chain.root, chain.expiration, every)
@@ -228,7 +260,12 @@ class _Merge:
         return lambda: (settled.records for settled in self._chunks(entry, receipt))
 
     def passport(
-        self, written: Written, file: dict[str, Any], as_is: str | None, begun: float
+        self,
+        written: Written,
+        file: dict[str, Any],
+        beside: dict[str, Any],
+        as_is: str | None,
+        begun: float,
     ) -> dict[str, Any]:
         """The date's passport, once it is written; the bad records, which it counts, get their file first."""
         listing, window, reports = self._staged.listing, self._settings.window, self._reports
@@ -239,6 +276,7 @@ class _Merge:
             "profile": self._profiled(judgement),
             **({} if as_is is None else {"as_is": {"reason": as_is}}),
             "parquet": file,
+            "contracts": beside,
             "sealed_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
             "merge_seconds": round(time.monotonic() - begun, 3),
             DETAILS: passport.details(reports, judgement),

@@ -219,6 +219,12 @@ _SESSION: _Shape = {
     "early_close?": _flag,
     "findings?": [_text],
 }
+_REPORT: _Shape = {
+    **dict.fromkeys(("contracts", "absent", "beyond"), _count),
+    "conflicts": {"*": _count},
+    "left_out": {"*": {"*": _count}},
+    "unknown": {"*": _text},
+}
 _PASSPORT: _Shape = {
     "format": _count,
     "date": _date,
@@ -248,6 +254,10 @@ _PASSPORT: _Shape = {
     "records_sha256?": _text,
     "written_by?": {"*": _text},
     "parquet": {"bytes": _count, "sha256": _text},
+    "contracts?": {
+        **dict.fromkeys(("rows", "schema_version"), _count),
+        "reports": {"*": _REPORT},
+    },
     "sealed_at": _moment,
     "profile?": {"sha256?": _text, "differs?": [_text]},
 }

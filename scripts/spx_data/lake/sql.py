@@ -18,10 +18,13 @@ import polars as pl
 
 from spx_data.config import shipped
 from spx_data.errors import QueryError
-from spx_data.lake import frames, reader
+from spx_data.lake import contracts, frames, reader
 from spx_data.lake.reader import LAKE, Folder, Missing, Selection
 from spx_data.market.columns import COLUMNS, SOLVED, VALID_GREEKS
+from spx_data.market.contracts import COLUMNS as CONTRACTS
 from spx_data.market.dates import ZONE
+from spx_data.store import seals
+from spx_data.store.contracts import SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,13 +52,13 @@ def connect(
     snapshot: Folder | None = None,
     null_sentinels: bool = False,
 ) -> duckdb.DuckDBPyConnection:
-    """A read-only connection of DuckDB whose views are sealed days: `quotes`, `chains` and `days`.
+    """A read-only connection of DuckDB whose views are sealed days: `quotes`, `chains`, `contracts`, `days`.
 
-    `quotes` has the columns of docs/data.md, `chains` and `days` those of the functions of these names. The
-    time zone is New York's, so that "timestamp" = '2024-01-02 10:00' and strftime mean the exchange's clock
-    on every machine. *null_sentinels*=True makes greeks null where there are none (as `valid_greeks` of
-    `scan` has it), and the underlying where its price is 0. The other arguments, and the warnings, are those
-    of `scan`.
+    `quotes` has the columns of docs/data.md, the others those of the functions of these names; `contracts` is
+    of those days that have theirs. The time zone is New York's, so that "timestamp" = '2024-01-02 10:00' and
+    strftime mean the exchange's clock on every machine. *null_sentinels*=True makes greeks null where there
+    are none (as `valid_greeks` of `scan` has it), and the underlying where its price is 0. The other
+    arguments, and the warnings, are those of `scan`.
 
     Raises:
         MachineError: DuckDB is not installed (the extra `sql`).
@@ -76,15 +79,22 @@ def connect(
     )
     there = [Path(path).resolve() for path in paths]
     days = [dt.date.fromisoformat(path.stem[-10:]) for path in there]
+    layout, _ = reader.named(None, lake=lake, data=data)
+    seals_ = {date: seals.read(Path(path)) for date, path in zip(days, paths, strict=True)}
+    found, damaged = contracts.files(layout, seals_, verify=verify)
+    if damaged:
+        contracts.warn(layout, "have lost their contracts", damaged)
+    beside = [path.resolve() for path in found.values()]
     told = {name: of(days, lake=lake, data=data, missing="ignore") for name, of in _FRAMES.items()}
     with tempfile.TemporaryDirectory(prefix="spx-data-") as folder:
         database, spilled = f"{folder}/lake.duckdb", f"{folder}-spilled"
         with duckdb.connect(database) as made:
             _define(made, there, told, null_sentinels)
+            _define_contracts(made, beside)
         connection = duckdb.connect(database, read_only=True)
     connection.execute(f"SET TimeZone = '{ZONE}'")
     connection.execute(f"SET temp_directory = {_text(spilled)}")  # there while something is, then gone
-    connection.execute(f"SET allowed_paths = [{_listed(there)}]")
+    connection.execute(f"SET allowed_paths = [{_listed([*there, *beside])}]")
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -109,6 +119,17 @@ def _define(
         made.register("told", frame.to_arrow())
         made.execute(f"CREATE TABLE {name} AS SELECT * FROM told")
         made.unregister("told")
+
+
+def _define_contracts(made: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:
+    """The view of the contracts; of days that have none it is empty."""
+    if paths:
+        rows = f"FROM read_parquet([{_listed(paths)}], hive_partitioning = false)"
+        made.execute(f"CREATE VIEW contracts AS SELECT * {rows}")
+        return
+    made.register("none", SCHEMA.empty_table())
+    made.execute("CREATE TABLE contracts AS SELECT * FROM none")
+    made.unregister("none")
 
 
 def _listed(paths: Iterable[Path]) -> str:
@@ -158,6 +179,8 @@ class Described(NamedTuple):
 def views(names: Iterable[str]) -> list[Described]:
     """Every column of the views; *names* are those of the quotes."""
     found = [Described("quotes", name, COLUMNS[name].unit) for name in names]
-    for table in (frames.CHAINS, frames.DAYS):
-        found += [Described(table.name, name, told.meaning) for name, told in table.columns.items()]
-    return found
+    chains, days = (
+        [Described(table.name, name, told.meaning) for name, told in table.columns.items()]
+        for table in (frames.CHAINS, frames.DAYS)
+    )
+    return [*found, *chains, *(Described("contracts", each.name, each.unit) for each in CONTRACTS), *days]

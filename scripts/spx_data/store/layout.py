@@ -88,6 +88,10 @@ class Layout:
         """Where the day's data came from and what was found in it."""
         return names.fill(self.passport_pattern, date)
 
+    def contracts(self, date: dt.date) -> Path:
+        """The day's contracts, a row each; days sealed before there was such a file have none."""
+        return names.contracts_of(self.parquet(date))
+
     def staging(self, date: dt.date) -> Path:
         """The folder of what is in flight for *date*."""
         return self.temp / date.isoformat()
@@ -99,6 +103,10 @@ class Layout:
     def manifest(self, date: dt.date) -> Path:
         """What was staged for *date*: written when nothing is left to fetch."""
         return names.fill(self.manifest_pattern, date)
+
+    def reports(self, date: dt.date) -> Path:
+        """What the source reports of the contracts of *date*, as staged."""
+        return self.staging(date) / "reports.arrow"
 
     def checkpoint(self, date: dt.date, root: str, expiration: dt.date) -> Checkpoint:
         """The files of one staged expiration."""
@@ -173,13 +181,11 @@ class Layout:
 
     def job_locks(self, run: str) -> list[Path]:
         """The locks of the jobs of *run*, those of killed ones included."""
-        folder = self.jobs / run
-        return [folder / name for name in sorted(names.inside(str(folder), names.JOB_LOCK))]
+        return [self.jobs / run / name for name in sorted(names.inside(f"{self.jobs}/{run}", names.JOB_LOCK))]
 
     def job_notes(self, run: str) -> list[Path]:
         """What jobs of *run* say of themselves, each beside the lock of its job."""
-        folder = self.jobs / run
-        return [folder / name for name in sorted(names.inside(str(folder), names.JOB_NOTE))]
+        return [self.jobs / run / name for name in sorted(names.inside(f"{self.jobs}/{run}", names.JOB_NOTE))]
 
     def runs_of_jobs(self) -> list[str]:
         """The runs that have a folder of locks of jobs."""
@@ -240,8 +246,8 @@ class Layout:
 
     def snapshots(self) -> list[Path]:
         """Every such name, in order."""
-        folder = self.data / "snapshots"
-        return sorted(folder / name for name in names.inside(str(folder), names.SNAPSHOT))
+        held = names.inside(f"{self.data}/snapshots", names.SNAPSHOT)
+        return [self.data / "snapshots" / name for name in sorted(held)]
 
     @property
     def profile(self) -> Path:
@@ -264,9 +270,8 @@ class Layout:
 
     def day_pages(self) -> list[Path]:
         """The pages of dates that there are, oldest date first."""
-        folder = self.dashboard.parent / "days"
-        found = (folder / name for name in names.inside(str(folder), names.DAY_PAGE))
-        return sorted(path for path in found if names.iso_date(path.stem))
+        held = names.inside(f"{self.dashboard.parent}/days", names.DAY_PAGE)
+        return [self.day_page(date) for name in sorted(held) if (date := names.iso_date(name[:10]))]
 
     @property
     def strangers(self) -> Path:
@@ -293,8 +298,12 @@ class Layout:
         return Layout(folder / "parquet", folder / "temp", self.data / name, database, self, self.stem)
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
-        """What a sealed date consists of, the commit first: sidecar, Parquet, passport."""
+        """What a sealed date cannot be without, the commit first: sidecar, Parquet, passport."""
         return self.sidecar(date), self.parquet(date), self.passport(date)
+
+    def day_files(self, date: dt.date) -> tuple[Path, ...]:
+        """`sealed_files`, and what a seal writes beside them."""
+        return (*self.sealed_files(date), self.contracts(date))
 
     @cached_property
     def _roots(self) -> list[tuple[Path, str]]:
@@ -326,7 +335,7 @@ class Layout:
 
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for a look at thousands of them."""
-        found = (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)
+        found = self.sidecar_pattern, self.parquet_pattern, self.passport_pattern
         return names.filled(map(str, found), date)
 
     def journals(self) -> list[Path]:
@@ -342,5 +351,5 @@ class Layout:
 
     def staged_dates(self) -> list[dt.date]:
         """Every date that has a folder of its own in the temp directory, oldest first."""
-        named = (names.iso_date(name) for name in names.inside(str(self.temp), names.DAY))
+        named = map(names.iso_date, names.inside(str(self.temp), names.DAY))
         return sorted(date for date in named if date and self.staging(date).is_dir())

@@ -26,10 +26,11 @@ JOURNAL, DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.
 ANY = re.compile(r".+")
 SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.json")
 JOB_LOCK, JOB_NOTE = re.compile(r"[0-9]+\.lock"), re.compile(r"[0-9]+\.json")
-_NAME = re.compile(rf"{_STEM}-({_ISO})\.(parquet|parquet\.sha256|json)")
+# A sealed date's own files, and what stands beside them.
+_NAME = re.compile(rf"[a-z]+-(?:options|contracts)-({_ISO})\.(parquet|parquet\.sha256|json)")
 RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
 STAGED = re.compile(
-    rf"(expirations\.json|manifest\.json|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"
+    rf"(expirations\.json|manifest\.json|reports\.arrow|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"
 )
 
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
@@ -95,6 +96,17 @@ def sidecar_name(parquet: str) -> str:
 def passport_of(parquet: Path) -> Path:
     """The passport beside *parquet*."""
     return parquet.with_suffix(".json")
+
+
+def contracts_of(parquet: Path) -> Path:
+    """The file of the day's contracts beside *parquet*."""
+    return parquet.with_name(contracts_name(parquet.name))
+
+
+def contracts_name(parquet: str) -> str:
+    """`contracts_of` for a name, or for a path as text."""
+    folder, slash, name = parquet.rpartition("/")
+    return f"{folder}{slash}{name.replace('-options-', '-contracts-', 1)}"
 
 
 def compressed_of(path: Path) -> Path:

@@ -1,9 +1,9 @@
 """What vouches for bytes: the sidecar of a sealed day, and the digest at the end of a single document.
 
-A sidecar has the checksums of a day's Parquet and passport, in the form that `sha256sum -c` and `shasum -a
-256 -c` read. It is written last: where it is, the day is done. A document that stands alone has its own
-SHA-256 in its last field, `document_sha256`, taken with the 64 digits of that field written as zeros; so
-every byte of it counts.
+A sidecar has the checksums of a day's Parquet and passport, and of the file of its contracts where there is
+one, in the form that `sha256sum -c` and `shasum -a 256 -c` read. It is written last: where it is, the day is
+done. A document that stands alone has its own SHA-256 in its last field, `document_sha256`, taken with the 64
+digits of that field written as zeros; so every byte of it counts.
 """
 
 from __future__ import annotations
@@ -26,16 +26,23 @@ _END_LENGTH = len(f'"{FIELD}": "{_BLANK}"\n}}\n')
 
 
 class Seal(NamedTuple):
-    """What a sidecar vouches for: the SHA-256 of a day's Parquet, and that of its passport."""
+    """What a sidecar vouches for: the SHA-256 of a day's Parquet, of its passport, and of its contracts.
+
+    Days that were sealed before there was a file of contracts have none.
+    """
 
     parquet: str
     passport: str
+    contracts: str | None = None
 
 
-def seal(parquet: Path, checksum: str, passport: Mapping[str, Any]) -> Seal:
-    """Write the *passport* of a *parquet* with that *checksum*, and then the sidecar of both."""
+def seal(parquet: Path, checksum: str, passport: Mapping[str, Any], contracts: str | None = None) -> Seal:
+    """Write the *passport* of a *parquet* with that *checksum*, and then the sidecar of both.
+
+    *contracts* is the checksum of the file of the day's contracts, which is there already.
+    """
     text = files.json_text(passport)
-    made = Seal(checksum, hashlib.sha256(text.encode()).hexdigest())
+    made = Seal(checksum, hashlib.sha256(text.encode()).hexdigest(), contracts)
     files.write_text(names.passport_of(parquet), text)
     write_sidecar(parquet, made)
     return made
@@ -43,10 +50,13 @@ def seal(parquet: Path, checksum: str, passport: Mapping[str, Any]) -> Seal:
 
 def write_sidecar(parquet: Path, made: Seal) -> None:
     """Write the sidecar of *parquet* alone: the last step of a seal."""
-    beside = names.passport_of(parquet).name
-    files.write_text(
-        names.sidecar_of(parquet), f"{made.parquet}  {parquet.name}\n{made.passport}  {beside}\n"
-    )
+    lines = [f"{digest}  {name}\n" for digest, name in zip(made, _named(parquet), strict=True) if digest]
+    files.write_text(names.sidecar_of(parquet), "".join(lines))
+
+
+def _named(parquet: Path) -> list[str]:
+    """The names of the files that a sidecar vouches for, in its order."""
+    return [path.name for path in (parquet, names.passport_of(parquet), names.contracts_of(parquet))]
 
 
 def read(parquet: Path) -> Seal:
@@ -54,12 +64,12 @@ def read(parquet: Path) -> Seal:
 
     Raises:
         MissingFileError: there is no sidecar.
-        FileCorruptionError: the sidecar is not two lines that name *parquet* and its passport.
+        FileCorruptionError: the sidecar is not lines that name *parquet*, its passport and, maybe, contracts.
     """
     words = reads.content(names.sidecar_name(str(parquet))).decode(errors="replace").split()
-    beside = names.passport_of(parquet).name
-    if words[1::2] != [parquet.name, beside] or [len(word) for word in words[::2]] != [64, 64]:
-        sidecar = names.sidecar_of(parquet)
+    digests, told, known = words[::2], words[1::2], _named(parquet)
+    if not 2 <= len(told) == len(digests) or told != known[: len(told)] or {*map(len, digests)} != {64}:
+        sidecar, beside = names.sidecar_of(parquet), known[1]
         raise FileCorruptionError(
             f"{sidecar} is not a sidecar of {parquet.name} and {beside}",
             cure="Run the workflow again: the date counts as not done and is fetched anew",
@@ -67,7 +77,7 @@ def read(parquet: Path) -> Seal:
             expected=f"<64 hexadecimal digits>  {parquet.name}, and the same for {beside}",
             actual=" ".join(words)[:200],
         )
-    return Seal(words[0], words[2])
+    return Seal(*digests)
 
 
 def is_sealed(parquet: Path) -> bool:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from spx_data.store import files, reads
 from spx_data.store.layout import Layout
-from spx_data.store.names import is_staged
+from spx_data.store.names import contracts_name, is_staged
 from spx_data.text.words import counted, quoted
 
 # A user who keeps a whole disk beside the days need not wait until all of it is counted.
@@ -173,9 +173,9 @@ class _Walk:
 
     def _day(self, date: dt.date, folder: str, names: list[str]) -> None:
         parquet = f"{self.stem}-{date}.parquet"
-        own = {parquet, f"{parquet}.sha256", f"{self.stem}-{date}.json"}
+        own = {parquet, f"{parquet}.sha256", f"{self.stem}-{date}.json", contracts_name(parquet)}
         found = own.intersection(names)
-        if len(found) < len(names):  # a sealed day has its three files and no others
+        if len(found) < len(names):  # a sealed day has its own files and no others
             for name in set(names) - own:
                 if _evicted(name) in own:
                     found.add(_evicted(name))

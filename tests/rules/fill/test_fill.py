@@ -203,6 +203,7 @@ def test_nothing_but_the_dates_own_files_is_left(terminals, day):
 
     assert sorted(path.name for path in date.layout.output.rglob("*") if path.is_file()) == [
         "dataset.json",
+        "spx-contracts-2024-01-02.parquet",
         "spx-options-2024-01-02.json",
         "spx-options-2024-01-02.parquet",
         "spx-options-2024-01-02.parquet.sha256",

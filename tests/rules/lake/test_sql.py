@@ -232,7 +232,7 @@ def test_the_columns_that_are_listed_are_those_of_the_views(connected, typed):
     connection = connected()
     there = [
         (view, name)
-        for view in ("quotes", "chains", "days")
+        for view in ("quotes", "chains", "contracts", "days")
         for name, *_ in connection.execute(f"DESCRIBE {view}").fetchall()
     ]
     assert listed == there

@@ -95,6 +95,7 @@ def test_a_sealed_file_is_verified(sealed):
     assert seals.read(sealed) == (
         hashlib.sha256(b"PAR1").hexdigest(),
         reads.digest(sealed.with_suffix(".json")),
+        None,
     )
 
 

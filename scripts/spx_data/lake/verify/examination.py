@@ -76,8 +76,9 @@ class _Case:
         self._passport = witnesses.read_passport(layout, date)
         self._size, self._found = self._hashed()
         # Who speaks of another date has no say in what this one's Parquet should be.
-        names = (self._parquet.name, layout.passport(date).name)
-        self._own = self._sidecar if self._sidecar.names == names else witnesses.Sidecar()
+        _, *named = (path.name for path in layout.day_files(date))
+        told = self._sidecar.names
+        self._own = self._sidecar if told == tuple(named[: len(told)]) else witnesses.Sidecar()
         self._described = self._passport if self._passport.date == date else witnesses.Passport()
         self._is_whole = self._passport_is_vouched()
         self._truth = witnesses.truth(
@@ -134,7 +135,7 @@ class _Case:
             "records_sha256": inside.records_sha256,
         }
         standing = Standing.DAMAGED if findings else Standing.HEALTHY
-        beside = () if findings else tuple(self._of_rejects())
+        beside = () if findings else (*self._of_rejects(), *self._of_contracts())
         named = None if findings else described.dataset
         return Examination(
             self._date, self._depth, standing, findings, self._size, expected, found, beside, named
@@ -189,7 +190,13 @@ class _Case:
             yield Finding(damage, f"it names {' and '.join(sidecar.names)} instead of {name} and {beside}")
         else:
             sealed = ((sidecar.parquet, self._truth), (sidecar.passport, self._sealed_passport))
-            yield from islice(filter(None, (_of_digest(said, truth) for said, truth in sealed)), 1)
+            found = (_of_digest(said, truth) for said, truth in sealed)
+            yield from islice(filter(None, (*found, self._of_third_line())), 1)
+
+    def _of_third_line(self) -> Finding | None:
+        """A line on contracts that was lost: the passport has them, and a sidecar never gives them up."""
+        lost = self._is_whole and self._described.has_contracts and self._own.contracts is None
+        return Finding(Damage.SIDECAR_DAMAGED, "it does not name the contracts") if lost else None
 
     def _of_passport(self) -> Iterator[Finding]:
         passport, found, sealed = self._passport, self._passport.found, self._sealed_passport
@@ -227,6 +234,23 @@ class _Case:
         elif (found := reads.digest(path)) != sealed:
             said = f"its SHA-256 is {_short(found)}, the passport says {_short(sealed)}"
             yield Finding(Damage.REJECTS_CHANGED, f"{said}: {cure}")
+
+    def _of_contracts(self) -> Iterator[Finding]:
+        """Whether the file of the day's contracts is what the sidecar says.
+
+        No row of the day comes from it either, and `mend` makes it again.
+        """
+        sealed, path = self._own.contracts, self._layout.contracts(self._date)
+        if sealed is None:
+            return
+        cure = f"`spx-data mend {self._date}` makes it again"
+        if not reads.is_there(path):
+            yield Finding(Damage.CONTRACTS_LOST, f"{path.name} is not there: {cure}")
+        elif (found := reads.digest(path)) != sealed:
+            said = f"the SHA-256 of {path.name} is {_short(found)}, the sidecar says {_short(sealed)}"
+            near = witnesses.are_near(found, sealed)
+            damage = Damage.SIDECAR_DAMAGED if near else Damage.CONTRACTS_CHANGED
+            yield Finding(damage, f"{said}: {cure}")
 
 
 def _of_digest(said: str | None, sealed: str | None) -> Finding | None:

@@ -34,9 +34,9 @@ def quarantine(layout: Layout, date: dt.date, examination: Examination) -> Path:
         SpxDataError: the disk did not allow a step; what was not moved yet is found again next time.
     """
     events = journal.read(layout.journal(date))
-    present = [path for path in layout.sealed_files(date) if path.exists() or path.is_symlink()]
+    present = [path for path in layout.day_files(date) if path.exists() or path.is_symlink()]
     folder = _interrupted(layout, date, events, present) or _new_folder(layout, date)
-    moved = [path.name for path in layout.sealed_files(date) if (folder / path.name).exists()]
+    moved = [path.name for path in layout.day_files(date) if (folder / path.name).exists()]
     if not moved:
         seals.write_document(folder / REPORT, _report(examination, present))
     for path in present:

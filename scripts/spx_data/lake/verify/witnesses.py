@@ -43,8 +43,11 @@ class Damage(StrEnum):
     SCHEMA_DIFFERS = "schema-differs"
     ROWS_DIFFER = "rows-differ"
     RECORDS_DIFFER = "records-differ"
-    REJECTS_LOST = "rejects-lost"  # the file of bad records; this and the next leave the day as it is
+    # Files beside the day, which leave it as it is: its bad records, and its contracts.
+    REJECTS_LOST = "rejects-lost"
     REJECTS_CHANGED = "rejects-changed"
+    CONTRACTS_LOST = "contracts-lost"
+    CONTRACTS_CHANGED = "contracts-changed"
 
 
 class Standing(StrEnum):
@@ -97,7 +100,8 @@ class Examination:
 
 # Witnesses ----------------------------------------------------------------------------------------------
 
-_LINES = re.compile(rb"([0-9a-f]{64})  ([^\s/]+)\n([0-9a-f]{64})  ([^\s/]+)\n")
+_LINE = rb"([0-9a-f]{64})  ([^\s/]+)\n"
+_LINES = re.compile(_LINE * 2 + rb"(?:" + _LINE + rb")?")
 _DIGITS = re.compile(r"[0-9a-f]{64}")
 _LONGEST_SIDECAR = 4 << 10
 _NEAR = 32  # digits of 64 in common; digests of two files have about four
@@ -105,11 +109,12 @@ _NEAR = 32  # digits of 64 in common; digests of two files have about four
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A date's sidecar: digest and name of Parquet and passport, or what is wrong with it."""
+    """A date's sidecar: digest and name of Parquet, passport and contracts, or what is wrong with it."""
 
     parquet: str | None = None
     passport: str | None = None
-    names: tuple[str, str] = ("", "")
+    contracts: str | None = None
+    names: tuple[str, ...] = ("", "")
     finding: Finding | None = None
 
 
@@ -125,11 +130,12 @@ def read_sidecar(layout: Layout, date: dt.date) -> Sidecar:
     match = _LINES.fullmatch(content)
     if match is None:
         said = content[:200].decode(errors="replace")
-        named = " and ".join(f"'<64 digits>  {beside.name}'" for beside in layout.sealed_files(date)[1:])
+        named = " and ".join(f"'<64 digits>  {beside.name}'" for beside in layout.day_files(date)[1:])
         text = f"expected lines {named}, found {said!r}"
         return Sidecar(finding=Finding(Damage.SIDECAR_DAMAGED, text))
-    parquet, its_name, passport, name_beside = (part.decode(errors="replace") for part in match.groups())
-    return Sidecar(parquet, passport, (its_name, name_beside))
+    parts = [part.decode(errors="replace") for part in match.groups() if part is not None]
+    digests, names = [*parts[::2], None], tuple(parts[1::2])
+    return Sidecar(digests[0], digests[1], digests[2], names)
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ class Passport:
     rows: int | None = None
     records_sha256: str | None = None
     rejects_sha256: str | None = None  # of the file of bad records; None where there is to be none
+    has_contracts: bool = False  # whether it was sealed with a file of them
     dataset: Mapping[str, Any] | None = None
     records: str | None = None  # their kind
     schema_version: int | None = None
@@ -189,6 +196,7 @@ def _passport(found: str, document: dict[str, Any]) -> Passport:
         rows=_number(document, "rows"),
         records_sha256=_digest(document, "records_sha256"),
         rejects_sha256=(document.get("rejects") or {}).get("sha256"),
+        has_contracts=bool(document.get("contracts")),
         dataset=document.get("dataset"),
         records=document.get("records"),
         schema_version=document.get("schema_version"),

@@ -199,7 +199,7 @@ def failed_outputs(settings: Settings) -> Iterator[Task]:
             continue
         for path in sorted(folder.glob(f"*{files.PART}")):
             target = path.with_name(path.name.removesuffix(files.PART))
-            if (date := names.named_date(target)) and target in there.sealed_files(date):
+            if (date := names.named_date(target)) and target in there.day_files(date):
                 yield removal(path, "its writing was cut short", top=there.output)
         if not any(folder.iterdir()):
             yield removal(folder, "an empty folder", top=there.output)
@@ -215,14 +215,14 @@ def failed_output(settings: Settings, date: dt.date) -> Iterator[Task]:
 
 
 def _remains(settings: Settings, date: dt.date) -> Iterator[Task]:
-    """Some of a date's three files, which make no sealed day."""
+    """Some of a date's files, which make no sealed day."""
     there = settings.layout
-    if not any(path.exists() for path in there.sealed_files(date)):
+    if not any(path.exists() for path in there.day_files(date)):
         return
     found = examine(there, date, "bytes")
     if found.standing is Standing.UNFINISHED:
         if _can_be_made_again(settings, date):
-            for path in there.sealed_files(date):
+            for path in there.day_files(date):
                 if path.is_file():
                     reason = "its publication never ended, and what it is made of is staged"
                     yield removal(path, reason, top=there.output)
@@ -234,7 +234,7 @@ def _remains(settings: Settings, date: dt.date) -> Iterator[Task]:
 
 def _quarantine(settings: Settings, date: dt.date, found: Examination) -> Task:
     there = settings.layout
-    weights = [weight(path) for path in there.sealed_files(date)]
+    weights = [weight(path) for path in there.day_files(date)]
 
     def move_away() -> int:
         quarantine(there, date, found)

@@ -1,6 +1,7 @@
 """What a sealed day lacks is asked for again, and the day is sealed anew with what there was.
 
-Only chains that are not whole are asked for, and the listing where it is in doubt. The day is made again in a
+Only chains that are not whole are asked for, and the listing where it is in doubt; and of a day's contracts
+what is lacking (`contracts`). The day is made again in a
 lake aside, of what is sealed and of what is new; it takes the sealed one's place only where it knows more,
 and the version before stays under the restatements, as with `recheck`. A mend never makes a day smaller, and
 a chain that cannot be had stays as it is.
@@ -12,18 +13,22 @@ they brought nothing, the longer the next one waits. In the end it is one a mont
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from spx_data import status
 from spx_data.errors import DateValidationError, FileCorruptionError, SpxDataError
 from spx_data.lake import runs, session_states
 from spx_data.lake.session_states import Kind
+from spx_data.market.dates import ZONE
 from spx_data.market.sessions import Session
+from spx_data.ops.mend import contracts
 from spx_data.ops.mend.remake import aside, asked, remade
 from spx_data.ops.mend.sealed import SealedDay
 from spx_data.ops.recheck import alone, hours_of, new_folder, put_in_place, sealed_passport, versions
@@ -75,15 +80,30 @@ class Outcome:
     asked: int = 0  # requests
     folder: Path | None = None
     error: Exception | None = None
+    lacked: Sequence[str] = ()  # of its contracts
+    lacks: Sequence[str] = ()  # likewise, still
 
     @property
     def was_complete(self) -> bool:
         """Whether there was nothing to mend."""
-        return self.before is not None and bool(self.before["completeness"]["complete"])
+        return self.before is not None and bool(self.before["completeness"]["complete"]) and not self.lacked
+
+    @property
+    def has_new_contracts(self) -> bool:
+        """Whether the day has contracts now of which nobody has asked what is reported."""
+        if self.before is None or self.after is None:
+            return False
+        before, after = (passport.get("contracts") or {"rows": 0} for passport in (self.before, self.after))
+        return bool(after["rows"] > before["rows"])
+
+    @property
+    def gained_contracts(self) -> bool:
+        """Whether more is known of its contracts."""
+        return len(self.lacks) < len(self.lacked)
 
 
 def mend(settings: Settings, moment: dt.datetime) -> Iterator[Outcome]:
-    """Mend the dates that the settings name, or all incomplete days; one bad date never stops the others.
+    """Mend the dates that the settings name, or all that lack something; one bad date never stops the others.
 
     What every date would meet alike (the terminal is down, the disk is full) ends it: that outcome is the
     last one.
@@ -128,7 +148,8 @@ def _is_stopped(settings: Settings) -> bool:
 
 def _event(outcome: Outcome) -> dict[str, object]:
     """An outcome as fields of an event; one that failed counts too, or it would be asked for in every run."""
-    fields = {"changed": outcome.folder is not None, "asked": outcome.asked}
+    changed = outcome.folder is not None or outcome.gained_contracts
+    fields = {"changed": changed, "asked": outcome.asked, "contracts": list(outcome.lacks)}
     if outcome.error is not None:
         return fields | journal.described(outcome.error)
     before, after = outcome.before, outcome.after or outcome.before
@@ -148,18 +169,37 @@ def _outcome(
 ) -> Outcome:
     try:
         before = sealed_passport(settings.layout, date)
-        if before["completeness"]["complete"]:
+        complete, lacked = before["completeness"]["complete"], contracts.lacking(_contracts(settings, date))
+        if complete and not lacked:
             return Outcome(date, before)
         _check_same_source(settings, date, before)
-        after = remade(there, SealedDay(settings.layout, date, before), session, most)
-        dataset.check(settings.layout, after["dataset"])
-        folder = _put_in_place(settings, there, date, before, after)
-        gain = Gain.of(before, after) if folder else Gain()
-        return Outcome(date, before, after if folder else None, gain, asked(there, date), folder)
+        outcome = Outcome(date, before) if complete else _remade(settings, there, before, session, most)
+        if lacked or outcome.has_new_contracts:
+            contracts.add(settings, there, SealedDay(settings.layout, date, outcome.after or before))
+        lacks = contracts.lacking(_contracts(settings, date))
+        return replace(outcome, asked=asked(there, date), lacked=lacked, lacks=lacks)
     except Exception as error:
         if not isinstance(error, SpxDataError):
             _log.error("%s: %s", date, traceback.format_exc())
         return Outcome(date, asked=asked(there, date), error=faults.of(error))
+
+
+def _contracts(settings: Settings, date: dt.date) -> contracts.Told | None:
+    return contracts.told(settings.layout, date)
+
+
+def _remade(
+    settings: Settings, there: Settings, before: Passport, session: Session | None, most: int | None
+) -> Outcome:
+    """What came of making an incomplete day again, and in its place where it knows more."""
+    date = dt.date.fromisoformat(before["date"])
+    day = SealedDay(settings.layout, date, before)
+    carried = functools.partial(contracts.carried, settings.layout, there.layout, date)
+    after = remade(there, day, session, most, carried)
+    dataset.check(settings.layout, after["dataset"])
+    folder = _put_in_place(settings, there, date, before, after)
+    gain = Gain.of(before, after) if folder else Gain()
+    return Outcome(date, before, after if folder else None, gain, folder=folder)
 
 
 def _check_same_source(settings: Settings, date: dt.date, before: Passport) -> None:
@@ -200,12 +240,19 @@ def _put_in_place(
 
 
 def named(settings: Settings, moment: dt.datetime) -> list[dt.date]:
-    """The dates that a person asks to mend, newest first: all that are named, else all incomplete days.
+    """The dates that a person asks to mend, newest first: all that are named, else all that lack something.
 
-    A date named by itself is among them sealed or not; of a range, only what is sealed.
+    These are incomplete days, and those of whose contracts more may be had. A date named by itself is among
+    them sealed or not; of a range, only what is sealed.
     """
     if settings.dates is None:
-        return [summary.date for summary in _incomplete(settings, moment)]
+        today = moment.astimezone(ZoneInfo(ZONE)).date()
+        without = [
+            date
+            for date in session_states.sealed_dates(settings.layout, None)
+            if contracts.is_worth_asking(_contracts(settings, date), date, today)
+        ]
+        return sorted({*without, *(summary.date for summary in _incomplete(settings, moment))}, reverse=True)
     sealed = session_states.sealed_dates(settings.layout, settings.dates)
     return sorted({*settings.dates.single, *sealed}, reverse=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from spx_data.errors import SpxDataError
 from spx_data.fill.download import download_expirations
 from spx_data.fill.lacking import Roll, evidence_of
-from spx_data.fill.listing import Listing, checkpoint_of
+from spx_data.fill.listing import Listing, Reports, checkpoint_of
 from spx_data.fill.merge import merge_date
 from spx_data.fill.rejects import ConfirmedRejects, DoubtedRowsError
 from spx_data.fill.survey import fetch_expirations
@@ -49,11 +49,17 @@ def aside(settings: Settings) -> Settings:
     return replace(settings, layout=layout, keep_ndjson=False, patience=patience)
 
 
-def remade(there: Settings, day: SealedDay, session: Session | None, most: int | None) -> Passport:
+def remade(
+    there: Settings,
+    day: SealedDay,
+    session: Session | None,
+    most: int | None,
+    reported: Callable[[], Reports | None],
+) -> Passport:
     """Make *day* again in the lake aside; returns the new passport.
 
-    Asked for are the chains that it lacks, *most* of them, and second opinions on them. Nothing that is
-    sealed is missing from the new day.
+    Asked for are the chains that it lacks, *most* of them, and second opinions on them; what was *reported*
+    of its contracts is known. Nothing that is sealed is missing from the new day.
 
     Raises:
         SpxDataError: what would meet every request, or no listing where one is needed.
@@ -69,7 +75,9 @@ def remade(there: Settings, day: SealedDay, session: Session | None, most: int |
     day.stage(layout, there.window, listing, [chain.key for chain in lacking])
     with_data = {chain.key for chain in lacking if chain.has_data}
     unite(there, listing, [entry for entry in listing.chains if _key(entry) in with_data])
-    download_expirations(there, date, layout.listing(date), layout.manifest(date), session=session)
+    download_expirations(
+        *(there, date, layout.listing(date), layout.manifest(date)), session=session, reported=reported
+    )
     merge_date(there, date, layout.manifest(date), layout.parquet(date), session=session)
     return passports.read(layout, date, whole=True).document
 

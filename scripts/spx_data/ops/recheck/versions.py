@@ -19,6 +19,7 @@ import datetime as dt
 import logging
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -104,7 +105,7 @@ def drop(layout: Layout, date: dt.date) -> None:
 
 
 def _drop_sealed(layout: Layout, date: dt.date) -> None:
-    for path in layout.sealed_files(date):  # the commit first
+    for path in layout.day_files(date):  # the commit first
         files.remove(path)
 
 
@@ -126,7 +127,7 @@ def everything(layout: Layout) -> list[Path]:
     dates = {*tree.dates(layout), *layout.staged_dates()} | {dt.date.fromisoformat(j.stem) for j in journals}
     found = [layout.dataset, layout.terminal_down, layout.lake_journal, *journals]
     for date in sorted(dates):
-        found += [*layout.sealed_files(date), layout.rejects(date), *layout.staged_files(date)]
+        found += [*layout.day_files(date), layout.rejects(date), *layout.staged_files(date)]
     return [path for path in (*found, *map(files.part_of, found)) if path.is_file() or path.is_symlink()]
 
 
@@ -137,18 +138,17 @@ def keep(lake: Layout, date: dt.date, folder: Path) -> None:
         FileCorruptionError: the copy is not what the sidecar vouches for.
     """
     _copy_rejects(lake.rejects(date), folder / lake.rejects(date).name)
-    _publish(lake.sealed_files(date), folder)
+    _publish(lake.day_files(date), folder)
 
 
 def exchange(lake: Layout, date: dt.date, folder: Path) -> None:
     """Put the version in *folder*/after in place of the sealed *date*, which goes to *folder*/before."""
     keep(lake, date, folder / BEFORE)
     _move_checkpoints(lake, date, folder / BEFORE / "checkpoints")
-    sidecar, parquet, passport = lake.sealed_files(date)
+    sidecar, *others = lake.day_files(date)
     files.move(sidecar, folder / BEFORE / sidecar.name)  # onto its copy: from here on the date is not sealed
     _copy_rejects(folder / AFTER / lake.rejects(date).name, lake.rejects(date))
-    new = [folder / AFTER / path.name for path in (sidecar, parquet, passport)]
-    _publish((new[0], new[1], new[2]), parquet.parent)
+    _publish([folder / AFTER / path.name for path in (sidecar, *others)], sidecar.parent)
 
 
 def _copy_rejects(source: Path, target: Path) -> None:
@@ -167,15 +167,21 @@ def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
     files.remove_empty(staging, lake.temp)
 
 
-def _publish(version: tuple[Path, Path, Path], folder: Path) -> None:
-    """Copy a sidecar, its Parquet and passport to *folder*, in the order of a seal: the sidecar last."""
+def _publish(version: Sequence[Path], folder: Path) -> None:
+    """Copy a sidecar, its Parquet, passport and contracts to *folder*, in the order of a seal: it goes last.
+
+    Contracts that it does not vouch for are not copied: the day is whole without them.
+    """
     sidecar, *vouched = version
     for path, expected in zip(vouched, seals.read(version[1]), strict=True):
         target = folder / path.name
+        if path is version[-1] and (not reads.is_there(path) or reads.digest(path) != expected):
+            files.remove(target)
+            continue
         files.copy(path, target)
         if (found := reads.digest(target)) != expected:
             raise FileCorruptionError(
-                f"{target} is not the copy it should be: the sidecar of {path} says {expected[:12]}…, "
+                f"{target} is not the copy it should be: the sidecar of {path} says {str(expected)[:12]}…, "
                 f"the copy is {found[:12]}…",
                 cure="Check the disk; `spx-data verify` says whether the original is whole",
                 path=target,
