@@ -123,8 +123,8 @@ class Lake:
         return sorted(path.name[12:22] for path in sidecars)
 
     def bytes_of_all(self) -> dict[str, bytes]:
-        """The bytes of every Parquet by name."""
-        return {path.name: path.read_bytes() for path in (self.folder / "data").rglob("*.parquet")}
+        """The bytes of every day's rows by name."""
+        return {path.name: path.read_bytes() for path in (self.folder / "data").rglob("*-options-*.parquet")}
 
 
 def kill(process: subprocess.Popen[str]) -> None:

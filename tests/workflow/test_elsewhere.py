@@ -27,7 +27,7 @@ rule count:
     default_target: True
     input: rules.spx_all.input, "lunch.recommended"
     output: "count.txt"
-    shell: "find data/parquet -name '*.parquet' | wc -l > {{output}}"
+    shell: "find data/parquet -name '*-options-*.parquet' | wc -l > {{output}}"
 """
 
 

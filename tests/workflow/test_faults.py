@@ -81,7 +81,7 @@ def test_a_full_disk_stops_cleanly_and_the_run_goes_on_once_there_is_room(v3, ne
 
     resize(200)
     assert lake.snakemake().returncode == 0
-    found = {path.name: path.read_bytes() for path in (folder / "parquet").rglob("*.parquet")}
+    found = {path.name: path.read_bytes() for path in (folder / "parquet").rglob("*-options-*.parquet")}
     assert found == truth
 
 

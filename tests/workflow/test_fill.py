@@ -73,7 +73,7 @@ MEASURES = ["bid", "ask", "delta", "theta", "vega", "rho", "epsilon", "lambda", 
 
 
 def lake_table(lake):
-    table = pl.read_parquet(lake.folder / "data" / "parquet" / "**" / "*.parquet", glob=True)
+    table = pl.read_parquet(lake.folder / "data" / "parquet" / "**" / "*-options-*.parquet", glob=True)
     return table.with_columns(pl.col("root", "right").cast(pl.String))
 
 
@@ -122,13 +122,13 @@ def test_the_systems_own_checker_accepts_every_sidecar(filled, checksum_command)
 
 
 def test_duckdb_polars_and_pandas_read_the_lake_alike(filled):
-    files = str(filled.folder / "data/parquet/*/*/*/*.parquet")
+    files = str(filled.folder / "data/parquet/*/*/*/*-options-*.parquet")
 
     polars = lake_table(filled).sort(KEY)
     order = ", ".join(f'"{name}"' for name in KEY)
     duck = duckdb.sql(f"SELECT * FROM read_parquet('{files}') ORDER BY {order}").pl()
     pandas = pd.concat(
-        [pd.read_parquet(path) for path in sorted((filled.folder / "data").rglob("*.parquet"))]
+        [pd.read_parquet(path) for path in sorted((filled.folder / "data").rglob("*-options-*.parquet"))]
     ).sort_values(KEY)
 
     same = ["strike", *MEASURES, "underlying_price", "expiration", "date"]

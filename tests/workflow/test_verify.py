@@ -91,7 +91,10 @@ def test_damaged_days_are_named_moved_and_mended(lake, checksum_command):
     again = lake.snakemake()
 
     assert again.returncode == 0, again.stdout
-    sealed = {path.name: path.read_bytes() for path in (lake.folder / "data" / "parquet").rglob("*.parquet")}
+    sealed = {
+        path.name: path.read_bytes()
+        for path in (lake.folder / "data" / "parquet").rglob("*-options-*.parquet")
+    }
     assert sealed == whole
     assert outside_witness(lake, checksum_command) == dict.fromkeys(SESSIONS, True)
     verified = lake.snakemake("verify")

@@ -201,7 +201,7 @@ def test_a_parquet_without_its_sidecar_goes_to_quarantine(lake_at):
     (done,) = clean(day.settings, NOW, Choice()).done
 
     assert (str(done.task.action), done.error) == ("quarantine", None)
-    (kept,) = day.layout.quarantine(DAY).rglob("*.parquet")
+    (kept,) = day.layout.quarantine(DAY).rglob("*-options-*.parquet")
     assert kept.read_bytes() == parquet
     assert not day.layout.parquet(DAY).parent.exists()
     assert day.state().kind is Kind.CORRUPT
