@@ -196,8 +196,10 @@ def seal(
 
 
 def reseal(layout: Layout, date: dt.date, document: Mapping[str, Any]) -> None:
-    """Seal *date* anew with *document* as its passport, and the Parquet that is there."""
-    seals.seal(layout.parquet(date), reads.digest(layout.parquet(date)), document)
+    """Seal *date* anew with *document* as its passport, and the Parquet and contracts that are there."""
+    parquet, beside = layout.parquet(date), layout.contracts(date)
+    contracts = reads.digest(beside) if beside.exists() else None
+    seals.seal(parquet, reads.digest(parquet), document, contracts)
 
 
 def _session(date: dt.date, closes: dt.time) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ from spx_data.fill.listing import Listing, Reports
 from spx_data.market.contracts import Figures, Report
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
-from spx_data.store import files, reads
+from spx_data.store import files, names, reads
 from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def stage(layout: Layout, date: dt.date, frames: Sequence[pl.DataFrame]) -> str 
         return None
     figures, to = pl.concat(frames, how="diagonal"), io.BytesIO()
     figures.write_ipc(to, compression="zstd")
-    with files.atomic(layout.reports(date)) as stream:
+    with files.atomic(names.reports_beside(layout.manifest(date))) as stream:
         stream.write(to.getbuffer())
     return hashlib.sha256(to.getbuffer()).hexdigest()
 
@@ -144,7 +144,7 @@ def read(layout: Layout, date: dt.date, reports: Reports | None) -> dict[Report,
         return {}
     import polars as pl
 
-    path = layout.reports(date)
+    path = names.reports_beside(layout.manifest(date))
     content = reads.content(path)
     if (found := hashlib.sha256(content).hexdigest()) != reports.sha256:
         raise FileCorruptionError(

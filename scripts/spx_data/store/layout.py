@@ -104,23 +104,17 @@ class Layout:
         """What was staged for *date*: written when nothing is left to fetch."""
         return names.fill(self.manifest_pattern, date)
 
-    def reports(self, date: dt.date) -> Path:
-        """What the source reports of the contracts of *date*, as staged."""
-        return self.staging(date) / "reports.arrow"
-
     def checkpoint(self, date: dt.date, root: str, expiration: dt.date) -> Checkpoint:
         """The files of one staged expiration."""
         return Checkpoint.of(self.staging(date) / f"{root}-{expiration.isoformat()}")
 
     def receipts(self, date: dt.date) -> list[Path]:
         """The receipts of every staged expiration of *date*, by name."""
-        folder = self.staging(date)
-        return [folder / name for name in sorted(names.inside(str(folder), names.RECEIPT))]
+        return names.paths(self.staging(date), names.RECEIPT)
 
     def staged_files(self, date: dt.date) -> list[Path]:
         """What the fill has put into the folder of *date* in the temp directory, by name."""
-        folder = self.staging(date)
-        found = (folder / name for name in sorted(names.inside(str(folder), names.STAGED)))
+        found = names.paths(self.staging(date), names.STAGED)
         return [path for path in found if path.is_symlink() or not path.is_dir()]
 
     def journal(self, date: dt.date) -> Path:
@@ -181,11 +175,11 @@ class Layout:
 
     def job_locks(self, run: str) -> list[Path]:
         """The locks of the jobs of *run*, those of killed ones included."""
-        return [self.jobs / run / name for name in sorted(names.inside(f"{self.jobs}/{run}", names.JOB_LOCK))]
+        return names.paths(self.jobs / run, names.JOB_LOCK)
 
     def job_notes(self, run: str) -> list[Path]:
         """What jobs of *run* say of themselves, each beside the lock of its job."""
-        return [self.jobs / run / name for name in sorted(names.inside(f"{self.jobs}/{run}", names.JOB_NOTE))]
+        return names.paths(self.jobs / run, names.JOB_NOTE)
 
     def runs_of_jobs(self) -> list[str]:
         """The runs that have a folder of locks of jobs."""
@@ -246,8 +240,7 @@ class Layout:
 
     def snapshots(self) -> list[Path]:
         """Every such name, in order."""
-        held = names.inside(f"{self.data}/snapshots", names.SNAPSHOT)
-        return [self.data / "snapshots" / name for name in sorted(held)]
+        return names.paths(self.data / "snapshots", names.SNAPSHOT)
 
     @property
     def profile(self) -> Path:
@@ -270,8 +263,8 @@ class Layout:
 
     def day_pages(self) -> list[Path]:
         """The pages of dates that there are, oldest date first."""
-        held = names.inside(f"{self.dashboard.parent}/days", names.DAY_PAGE)
-        return [self.day_page(date) for name in sorted(held) if (date := names.iso_date(name[:10]))]
+        held = names.paths(self.dashboard.parent / "days", names.DAY_PAGE)
+        return [path for path in held if names.iso_date(path.stem)]
 
     @property
     def strangers(self) -> Path:

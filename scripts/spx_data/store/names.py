@@ -71,6 +71,11 @@ def inside(folder: str, form: re.Pattern[str]) -> list[str]:
         raise
 
 
+def paths(folder: Path, form: re.Pattern[str]) -> list[Path]:
+    """What of that *form* is in *folder*, by name."""
+    return [folder / name for name in sorted(inside(str(folder), form))]
+
+
 def _date(match: re.Match[str] | None) -> dt.date | None:
     return iso_date(match[1]) if match else None
 
@@ -107,6 +112,11 @@ def contracts_name(parquet: str) -> str:
     """`contracts_of` for a name, or for a path as text."""
     folder, slash, name = parquet.rpartition("/")
     return f"{folder}{slash}{name.replace('-options-', '-contracts-', 1)}"
+
+
+def reports_beside(manifest: Path) -> Path:
+    """What the source reports of a date's contracts, staged beside the *manifest* that tells its checksum."""
+    return manifest.with_name("reports.arrow")
 
 
 def compressed_of(path: Path) -> Path:

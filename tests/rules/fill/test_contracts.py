@@ -14,7 +14,7 @@ from spx_data.lake.verify import Standing, verify
 from spx_data.market import products
 from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.contracts import COLUMNS, KEY
-from spx_data.store import contracts, journal, reads, seals
+from spx_data.store import contracts, journal, names, reads, seals
 from theta_simulator import Habit
 
 REPORTS = ("end_of_day", "open_interest")
@@ -188,7 +188,7 @@ def test_staged_reports_that_are_damaged_are_asked_for_anew(terminals, day):
     date = day(terminals["v3"], interval="1h")
     date.fetch()
     date.download()
-    path = date.layout.reports(DAY)
+    path = names.reports_beside(date.layout.manifest(DAY))
     path.write_bytes(path.read_bytes()[:-1])
 
     with pytest.raises(FileCorruptionError, match=r"reports\.arrow"):

@@ -65,7 +65,8 @@ def reseal(date, **words):
     digest = reads.digest(parquet)
     document = json.loads(passport.read_text())
     document["parquet"] = {"bytes": parquet.stat().st_size, "sha256": digest}
-    seals.seal(parquet, digest, document | words)
+    beside = date.layout.contracts(date.date)
+    seals.seal(parquet, digest, document | words, reads.digest(beside) if beside.exists() else None)
 
 
 def rewrite(date, table, **metadata):
@@ -453,7 +454,9 @@ def test_a_damaged_date_is_moved_with_a_report_and_filled_again(lake_of_days):
     assert "fails its checksum" in told["findings"][0]["finding"]
     assert told["expected"]["sha256"] == hashlib.sha256(whole[paths(date)[1].name]).hexdigest()
     assert told["found"]["sha256"] == hashlib.sha256(broken[paths(date)[1].name]).hexdigest()
-    assert [entry["bytes"] for entry in told["files"]] == [len(content) for content in broken.values()]
+    *files_, contracts = told["files"]
+    assert [entry["bytes"] for entry in files_] == [len(content) for content in broken.values()]
+    assert (folder / contracts["name"]).stat().st_size == contracts["bytes"] > 0
     (event,) = date.events(journal.QUARANTINED)
     assert (event["damages"], event["folder"]) == (["bytes-changed"], str(folder))
     state = date.state()
@@ -477,7 +480,7 @@ def test_a_second_incident_gets_a_folder_of_its_own(sealed):
 
     folders = incidents(sealed)
     assert len(folders) == 2
-    assert all(len(list(folder.iterdir())) == 4 for folder in folders)
+    assert all(len(list(folder.iterdir())) == 5 for folder in folders)
 
 
 def test_all_three_lost_are_reported_once(sealed):

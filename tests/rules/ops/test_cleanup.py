@@ -228,7 +228,7 @@ def test_a_publication_that_never_ended_goes_where_it_can_be_made_again(lake_at)
 
     report = clean(day.settings, NOW, Choice())
 
-    assert paths(report) == [day.layout.passport(DAY), day.layout.parquet(DAY)]
+    assert paths(report) == [day.layout.contracts(DAY), day.layout.passport(DAY), day.layout.parquet(DAY)]
     assert {str(done.task.action) for done in report.done} == {"remove"}
     assert not day.layout.quarantine(DAY).exists()
     day.merge()

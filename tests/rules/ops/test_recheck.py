@@ -325,7 +325,7 @@ def test_both_versions_can_be_kept(restated_day):
     assert tree(date.layout.output) == before
     after = outcome.folder / "after"
     check_with_coreutils(after)
-    assert len(list(after.iterdir())) == 3
+    assert len(list(after.iterdir())) == 4
     versions = report_of(outcome)["versions"]
     assert (versions["before"]["where"], versions["after"]["where"]) == ("sealed", "after/")
     assert reads.digest(next(after.glob("*-options-*.parquet"))) == versions["after"]["sha256"]
@@ -343,7 +343,7 @@ def test_the_new_version_can_take_the_old_ones_place(restated_day, truth):
     before, place = outcome.folder / "before", date.layout.parquet(DAY).parent
     for folder in (before, place):
         check_with_coreutils(folder)
-        assert len([path for path in folder.iterdir() if path.is_file()]) == 3
+        assert len([path for path in folder.iterdir() if path.is_file()]) == 4
     assert not (outcome.folder / "after").exists()
     assert [(before / path.name).read_bytes() for path in date.layout.sealed_files(DAY)] == old
     versions = report_of(outcome)["versions"]

@@ -1,8 +1,8 @@
 """Publish what is sealed and not published yet, several days at a time; and hold against the lake what is.
 
-A day's objects come into being in the order of the disk: Parquet, passport, sidecar, and last the pointer
-that says that it holds. Each is created only where absent, and hashed as it comes back, so an object that was
-cut off, or that somebody else put there, is found before anything points to it.
+A day's objects come into being in the order of the disk: Parquet, passport, contracts, sidecar, and last the
+pointer that says that it holds. Each is created only where absent, and hashed as it comes back, so an object
+that was cut off, or that somebody else put there, is found before anything points to it.
 """
 
 from __future__ import annotations
