@@ -12,12 +12,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spx_data.market import expirations, products, schema
 from spx_data.pricing import black76
-from spx_data.store import reads, seals
+from spx_data.store import names, reads, seals
 
 _ZONE = ZoneInfo("America/New_York")
 _YEAR_MS = 365 * 86_400_000
@@ -94,8 +95,14 @@ def chain(
     return pa.Table.from_arrays(arrays, schema=columns)
 
 
-def seal(folder: Path, date: dt.date, tables: Iterable[pa.Table], symbol: str = "SPX") -> Path:
-    """Seal the day of these chains in *folder*, under the name that a lake has for it."""
+def seal(
+    folder: Path,
+    date: dt.date,
+    tables: Iterable[pa.Table],
+    symbol: str = "SPX",
+    contracts: pl.DataFrame | None = None,
+) -> Path:
+    """Seal the day of these chains, and its *contracts*, in *folder*, under the names that a lake has."""
     stem = products.stem_of(symbol)
     path = folder / f"{date:%Y/%m/%d}" / f"{stem}-{date}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,5 +112,9 @@ def seal(folder: Path, date: dt.date, tables: Iterable[pa.Table], symbol: str = 
         writer.write_table(table, row_group_size=len(table))
     assert writer
     writer.close()
-    seals.seal(path, reads.digest(path), {"date": date.isoformat()})
+    checksum = None
+    if contracts is not None:
+        contracts.write_parquet(names.contracts_of(path))
+        checksum = reads.digest(names.contracts_of(path))
+    seals.seal(path, reads.digest(path), {"date": date.isoformat()}, checksum)
     return path

@@ -173,7 +173,7 @@ def test_the_command_exports_what_is_sealed_and_refuses_what_is_not(one_of_three
     assert "2024-11-27" in lacking.stderr
     assert "only csv" in unknown.stderr
     assert (lake.folder / "lean/indexoption/usa/minute/spxw/20241129_quote_european.zip").exists()
-    assert lean.stdout == "2024-11-29: 3 files\n", lean.stderr
+    assert lean.stdout == "2024-11-29: 4 files\n", lean.stderr
     assert "1 day: the lake has no sizes: 0 stands for them" in lean.stderr
     assert (strange.returncode, strange.stderr) == (
         1,

@@ -35,13 +35,15 @@ class Format:
     """One format: a name, what it is good for, and how a day is written in it.
 
     *write* is given one sealed day and where its files go; `of_files` makes it for a format of a file a day.
-    What cannot leave rows out is not *selective*. *extra* is the extra of the package that it needs.
+    What cannot leave rows out is not *selective*. *extra* is the extra of the package that it needs. What
+    *reports* open interest and its like, from the day's contracts, is made again when these come.
     """
 
     name: str
     meaning: str  # one line, as `spx-data export --help` shows it
     write: Callable[[Day, Output], None]
     selective: bool = True
+    reports: bool = False
     extra: str | None = None
     index: Callable[[Path], Index] | None = None  # that of an export's folder
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from spx_data.exports.selection import Selection
 from spx_data.market.products import Product
-from spx_data.store import files
+from spx_data.store import files, names
+from spx_data.store.seals import Seal
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Day:
-    """A sealed day, whose bytes were checked against its sidecar: *sha256* is what that says of *path*.
-
-    *contracts* is the file of the day's contracts, where it has one.
-    """
+    """A sealed day, whose bytes were checked against its *seal*."""
 
     date: dt.date
     path: Path
-    sha256: str
+    seal: Seal
     product: Product
     selection: Selection
-    contracts: Path | None = None
+
+    @property
+    def contracts(self) -> Path | None:
+        """The file of the day's contracts, where it has one that is to be read."""
+        return names.contracts_of(self.path) if self.seal.contracts else None
 
     @property
     def stem(self) -> str:
@@ -47,7 +49,7 @@ class Day:
         """What the source reports of each contract: open interest, volume and so on; None without it."""
         import polars as pl
 
-        if self.contracts is None:
+        if not self.contracts:
             return None
         return pl.read_parquet(self.contracts).with_columns(pl.col("root", "right").cast(pl.String))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spx_data.config import shipped
@@ -22,6 +22,7 @@ from spx_data.market import products
 from spx_data.market.products import Product
 from spx_data.store import files, locks, reads, seals
 from spx_data.store.names import date_of
+from spx_data.store.seals import Seal
 
 EVERYTHING = Selection()
 
@@ -66,7 +67,7 @@ def export(
         for parquet in sealed:
             date = date_of(parquet)
             assert date, parquet
-            day = Day(date, parquet, seals.read(parquet).parquet, product, selection)
+            day = Day(date, parquet, _seal(parquet, form), product, selection)
             entry = manifest.read(date)
             is_new = entry is None or not _is_whole(entry, day, folder)
             if entry is None or is_new:
@@ -103,16 +104,17 @@ def _made(manifest: Manifest, form: Format, index: Index | None, day: Day, befor
     """Make *day*, of which there is an entry *before* or not, and give its entry."""
     folder = manifest.folder
     scratch = folder / f".{day.date}{files.PART}"
-    if reads.digest(day.path) != day.sha256:
-        raise _changed(day)
+    for path, sha256 in ((day.path, day.seal.parquet), (day.contracts, day.seal.contracts)):
+        if path and reads.digest(path) != sha256:
+            raise _changed(path)
     try:
         out = Output(scratch)
         form.write(day, out)
         entry = _entry(day, scratch, out.notes)
-        if seals.read(day.path).parquet != day.sha256:
-            raise _changed(day)
+        if _seal(day.path, form) != day.seal:
+            raise _changed(day.path)
         gone = set(before.files if before else ()) - set(entry.files)
-        manifest.take(Entry(entry.date, entry.sealed, {**dict.fromkeys(gone, ""), **entry.files}))
+        manifest.take(replace(entry, files={**dict.fromkeys(gone, ""), **entry.files}))
         for name in entry.files:
             files.move(scratch / name, folder / name, lasting=False)
     finally:
@@ -129,7 +131,8 @@ def _entry(day: Day, scratch: Path, notes: Iterable[str]) -> Entry:
     every = sorted(path for path in scratch.rglob("*") if path.is_symlink() or path.is_file())
     links = {str(path.relative_to(scratch)): str(path.readlink()) for path in every if path.is_symlink()}
     made = {str(path.relative_to(scratch)): reads.digest(path) for path in every}
-    return Entry(day.date.isoformat(), day.sha256, made, links, tuple(dict.fromkeys(notes)))
+    told = tuple(dict.fromkeys(notes))
+    return Entry(day.date.isoformat(), day.seal.parquet, made, day.seal.contracts, links, told)
 
 
 def _remove(manifest: Manifest, names: Iterable[str]) -> None:
@@ -146,7 +149,7 @@ def _remove(manifest: Manifest, names: Iterable[str]) -> None:
 
 def _is_whole(entry: Entry, day: Day, folder: Path) -> bool:
     """Whether the files of an *entry* are what they were, and of the day as it is sealed now."""
-    return entry.sealed == day.sha256 and all(
+    return (entry.sealed, entry.contracts) == (day.seal.parquet, day.seal.contracts) and all(
         _is_link(folder / name, entry.links[name]) if name in entry.links else _is(folder / name, sha256)
         for name, sha256 in entry.files.items()
     )
@@ -161,11 +164,18 @@ def _is_link(path: Path, target: str) -> bool:
     return path.is_symlink() and str(path.readlink()) == target
 
 
-def _changed(day: Day) -> FileCorruptionError:
+def _seal(parquet: Path, form: Format) -> Seal:
+    """What the sidecar of *parquet* vouches for, without the contracts where *form* does not read them."""
+    found = seals.read(parquet)
+    # The passport has no part in an export: that of a day may be written anew.
+    return found._replace(passport="", contracts=found.contracts if form.reports else None)
+
+
+def _changed(path: Path) -> FileCorruptionError:
     return FileCorruptionError(
-        f"{day.path} is not what its sidecar vouches for, or was sealed anew meanwhile",
+        f"{path} is not what its sidecar vouches for, or was sealed anew meanwhile",
         cure="Run `spx-data verify`, then export again: days that are written stay",
-        path=day.path,
-        expected=day.sha256,
-        actual="other bytes",
+        path=path,
+        expected="the bytes that were sealed",
+        actual="other ones",
     )

@@ -26,13 +26,14 @@ _HEAD, _BEGUN = "export.json", ".begun"
 class Entry:
     """A day: the SHA-256 of its sealed Parquet, and each file made of it with its own.
 
-    Of a link the SHA-256 is that of what it leads to, and *links* says where that is. *notes* say what the
-    files do not have.
+    *contracts* is that of the file of contracts, where it was read. Of a link the SHA-256 is that of what it
+    leads to, and *links* says where that is. *notes* say what the files do not have.
     """
 
     date: str
     sealed: str
     files: Mapping[str, str]
+    contracts: str | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -153,6 +153,7 @@ def test_the_manifest_has_the_digests_of_what_was_read_and_written(days, tmp_pat
         "date": "2024-01-02",
         "sealed": seals.read(days[0]).parquet,
         "files": {name: reads.digest(tmp_path / "out" / name)},
+        "contracts": None,
         "links": {},
         "notes": [],
     }

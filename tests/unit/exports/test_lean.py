@@ -12,11 +12,13 @@ from tests import sealed_rows
 from tests.unit.exports.test_exporting import done, entry
 
 from spx_data import exports
+from spx_data.errors import FileCorruptionError
 from spx_data.exports import exporting
-from spx_data.exports.day import Day, Output
 from spx_data.exports.selection import Selection
 from spx_data.market import products
 from spx_data.pricing import black76
+from spx_data.store import names as names_of_files
+from spx_data.store import reads
 
 GENUINE = Path(__file__).resolve().parents[4] / "shared" / "lean"
 DATE = dt.date(2024, 1, 2)
@@ -140,7 +142,8 @@ def test_sizes_of_a_lake_of_quotes_are_the_last_ones_and_what_it_lacks_is_told(t
     assert sizes == held[1:]
     assert not (tmp_path / "out/index").exists()
     assert entry(tmp_path / "out")["notes"] == [
-        "the day has no open interest and no volume: no such file, and empty in the universe",
+        "the day has no open interest: no such file, and empty in the universe",
+        "the day has no volumes: empty in the universe",
         "the lake has no price of the underlying: no such file, and no such row in the universe",
     ]
 
@@ -208,16 +211,22 @@ def test_gamma_is_that_of_black_where_the_lake_has_none(folder):
     assert len(found) == 6
 
 
-def test_open_interest_and_volume_are_those_that_are_reported(lake, tmp_path):
-    columns = {"root": "SPXW", "expiration": WEEKLY, "volume": 17, "right": ["C", "P", "C", "C"]}
-    told = pl.DataFrame(
-        columns | {"strike": [4700.0, 4700.0, 4710.0, 9000.0], "open_interest": [120, 0, None, 5]}
-    )
-    told.write_parquet(tmp_path / "contracts.parquet")
-    day = Day(DATE, lake, "", products.PRODUCTS["SPX"], Selection(), tmp_path / "contracts.parquet")
-    out = Output(tmp_path / "out")
+def reported(**values):
+    """What is reported of two weekly contracts at 4700, one at 4710, and one that has no rows."""
+    columns = {"root": "SPXW", "expiration": WEEKLY, "right": ["C", "P", "C", "C"], "volume": 17}
+    told = columns | {"strike": [4700.0, 4700.0, 4710.0, 9000.0], "open_interest": [120, 0, None, 5]} | values
+    return pl.DataFrame(told).with_columns(pl.col("volume", "open_interest").cast(pl.Int32))
 
-    exports.of("lean").write(day, out)
+
+def test_open_interest_and_volume_are_those_that_are_reported(tmp_path):
+    stamps = sealed_rows.stamps_of(DATE)[:3]
+    chains = [
+        sealed_rows.chain(DATE, "SPX", MONTHLY, [4700], stamps),
+        sealed_rows.chain(DATE, "SPXW", WEEKLY, [4692.5, 4700, 4710], stamps),
+    ]
+    path = sealed_rows.seal(tmp_path / "lake", DATE, chains, contracts=reported())
+
+    done([path], tmp_path / "out", "lean")
 
     found = texts(tmp_path / "out" / FOLDER / "minute/spxw/20240102_openinterest_european.zip")
     assert found == {
@@ -229,7 +238,38 @@ def test_open_interest_and_volume_are_those_that_are_reported(lake, tmp_path):
     assert counts["4700", "C"] == ["17", "120"] and counts["4710", "C"] == ["17", ""]
     assert counts["4692.5", "C"] == ["", ""]
     assert not (tmp_path / "out" / FOLDER / "minute/spx/20240102_openinterest_european.zip").exists()
-    assert out.notes == ["the lake has no sizes: 0 stands for them"]
+    told = entry(tmp_path / "out")
+    assert told["notes"] == ["the lake has no sizes: 0 stands for them"]
+    assert told["contracts"] == reads.digest(names_of_files.contracts_of(path))
+    if GENUINE.is_dir():
+        theirs = texts(GENUINE / FOLDER / "minute/spxw/20230626_openinterest_european.zip")
+        assert {shape(name) for name in theirs} == {shape(name) for name in found}
+        assert {shape(text) for text in theirs.values()} == {shape(text) for text in found.values()}
+
+
+def test_a_day_is_exported_again_when_its_contracts_come_and_by_those_formats_alone_that_have_them(tmp_path):
+    chains = [sealed_rows.chain(DATE, "SPXW", WEEKLY, [4700], sealed_rows.stamps_of(DATE)[:3])]
+    path = sealed_rows.seal(tmp_path / "lake", DATE, chains)
+    for form in ("lean", "csv"):
+        done([path], tmp_path / form, form)
+
+    sealed_rows.seal(tmp_path / "lake", DATE, chains, contracts=reported(open_interest=None))
+
+    assert done([path], tmp_path / "csv", "csv") == [(DATE, False)]
+    assert done([path], tmp_path / "lean", "lean") == [(DATE, True)]
+    assert done([path], tmp_path / "lean", "lean") == [(DATE, False)]
+    assert entry(tmp_path / "lean")["notes"][1:] == [
+        "the day has no open interest: no such file, and empty in the universe"
+    ]
+
+
+def test_contracts_that_are_not_the_sealed_ones_are_refused(tmp_path):
+    chains = [sealed_rows.chain(DATE, "SPXW", WEEKLY, [4700], sealed_rows.stamps_of(DATE)[:3])]
+    path = sealed_rows.seal(tmp_path / "lake", DATE, chains, contracts=reported())
+    reported(volume=18).write_parquet(names_of_files.contracts_of(path))
+
+    with pytest.raises(FileCorruptionError, match="spx-contracts-2024-01-02"):
+        done([path], tmp_path / "out", "lean")
 
 
 def test_options_on_a_fund_are_in_their_own_place(tmp_path):

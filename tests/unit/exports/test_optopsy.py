@@ -11,11 +11,6 @@ import pytest
 from tests import sealed_rows
 from tests.unit.exports.test_exporting import done, entry
 
-from spx_data import exports
-from spx_data.exports.day import Day, Output
-from spx_data.exports.selection import Selection
-from spx_data.market import products
-
 DATES = [dt.date(2024, 1, number) for number in (2, 3, 4, 5)]
 EXPIRATION = DATES[-1]
 STRIKES = [4680, 4700, 4720]
@@ -89,12 +84,13 @@ def test_a_lake_of_quotes_has_forwards_and_says_so(tmp_path):
     assert "the forward of each expiration" in note
 
 
-def test_volume_and_open_interest_are_those_that_are_reported(lake, tmp_path):
+def test_volume_and_open_interest_are_those_that_are_reported(tmp_path):
     told = {"root": "SPXW", "expiration": EXPIRATION, "strike": 4700.0, "right": ["C"], "volume": 3}
-    pl.DataFrame(told | {"open_interest": None}).write_parquet(tmp_path / "contracts.parquet")
-    day = Day(DATES[0], lake[0], "", products.DEFAULT, Selection(), tmp_path / "contracts.parquet")
+    contracts = pl.DataFrame(told | {"open_interest": None})
+    rows = sealed_rows.chain(DATES[0], "SPXW", EXPIRATION, STRIKES, sealed_rows.stamps_of(DATES[0]))
+    path = sealed_rows.seal(tmp_path / "lake", DATES[0], [rows], contracts=contracts)
 
-    exports.of("optopsy").write(day, Output(tmp_path / "out"))
+    done([path], tmp_path / "out", "optopsy")
 
     found = pd.read_parquet(tmp_path / "out/spx-options-2024-01-02.parquet")
     assert found["volume"].dropna().tolist() == [3.0]

@@ -42,7 +42,7 @@ Action = dict[str, Any]
 
 
 def _write(day: Day, out: Output) -> None:
-    out.link(f"{day.stem}-{day.sha256[:_DIGITS]}.parquet", day.path.resolve())
+    out.link(f"{day.stem}-{day.seal.parquet[:_DIGITS]}.parquet", day.path.resolve())
 
 
 class Log:

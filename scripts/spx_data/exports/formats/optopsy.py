@@ -63,4 +63,4 @@ def _frame(rows: pl.DataFrame, date: dt.date) -> pl.DataFrame:
     )
 
 
-FORMAT = Format("optopsy", "optopsy's frame: each contract once a day, at the close", _write)
+FORMAT = Format("optopsy", "optopsy's frame: each contract once a day, at the close", _write, reports=True)

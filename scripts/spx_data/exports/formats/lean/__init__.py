@@ -42,10 +42,17 @@ def _write(day: Day, out: Output) -> None:
 def _lacking(rows: pl.DataFrame, reported: pl.DataFrame | None, trades: pl.DataFrame | None) -> Iterator[str]:
     if not set(_SIZES) <= set(rows.columns):
         yield "the lake has no sizes: 0 stands for them"
-    if reported is None:
-        yield "the day has no open interest and no volume: no such file, and empty in the universe"
+    if reported is None or reported["open_interest"].is_null().all():
+        yield "the day has no open interest: no such file, and empty in the universe"
+    if reported is None or reported["volume"].is_null().all():
+        yield "the day has no volumes: empty in the universe"
     if trades is None:
         yield "the lake has no price of the underlying: no such file, and no such row in the universe"
 
 
-FORMAT = Format("lean", "LEAN's data folder: minute quotes, open interest, universes, the underlying", _write)
+FORMAT = Format(
+    "lean",
+    "LEAN's data folder: minute quotes, open interest, universes, the underlying",
+    _write,
+    reports=True,
+)
