@@ -29,6 +29,7 @@ from spx_data.ops.as_terminal.held import Held
 from spx_data.ops.recheck.versions import Kind
 from spx_data.ops.serving.server import Server
 from spx_data.settings import Settings
+from spx_data.store import seals
 
 NEXT = dt.date(2024, 1, 3)
 
@@ -409,8 +410,7 @@ def test_what_cannot_be_answered_is_a_status_and_a_sentence(status, says, change
         (403, "This lake holds greeks", "/v3/option/history/greeks/all"),
         (403, "none of what a lake can answer", "/v3/option/history/trade"),
         (403, "none of what a lake can answer", "/v3/stock/history/eod"),
-        (472, "hold no end-of-day report", "/v3/option/history/eod"),
-        (472, "hold no open interest", "/v3/option/history/open_interest"),
+        (472, "hold no whole end-of-day report", "/v3/option/history/eod"),
         (410, "API v3 alone", "/v2/hist/option/quote"),
         (404, "Not found", "/etc/passwd"),
     ],
@@ -438,6 +438,56 @@ def test_a_whole_date_of_quotes_is_all_of_its_chains(served, lakes):
     assert len(told) == len(weekly)
     assert {row["expiration"] for row in near} == {"2024-01-02", "2024-01-03"}
     assert ask(served("quotes"), "/v3/option/history/quote", **several)[0] == 400
+
+
+INTEREST = "/v3/option/history/open_interest"
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_open_interest_is_that_of_the_days_contracts(form, served, lakes):
+    one, _, body = ask(served("greeks"), INTEREST, **USUAL, format=form)
+    whole = rows(ask(served("greeks"), INTEREST, **USUAL | {"expiration": "*"})[2])
+
+    layout = lakes("greeks").layout
+    sealed = pl.read_parquet(layout.contracts(DAY)).drop_nulls("open_interest")
+    weekly = sealed.filter(pl.col("root").cast(pl.String) == "SPXW")
+    chain = weekly.filter(pl.col("expiration") == NEXT).sort("strike", "right")
+    found = {
+        "csv": lambda: rows(body),
+        "ndjson": lambda: list(map(json.loads, body.splitlines())),
+        "json": lambda: [
+            each["contract"] | row for each in json.loads(body)["response"] for row in each["data"]
+        ],
+    }[form]()
+    told = sorted((float(row["strike"]), row["right"][0], int(row["open_interest"])) for row in found)
+    assert one == 200 and len(told) > 5
+    wanted = chain.with_columns(pl.col("right").cast(pl.String))
+    assert told == sorted(wanted.select("strike", "right", "open_interest").rows())
+    assert {row["timestamp"] for row in found} == {"2024-01-02T00:00:00.000"}
+    assert len(whole) == len(weekly)
+
+
+def test_open_interest_of_a_copy_is_that_of_the_lake(lakes, served, tmp_path):
+    second = filled(tmp_path, served("greeks"))
+
+    key = ["root", "expiration", "strike", "right", "open_interest", "stamps", "state"]
+    one, other = (pl.read_parquet(each.layout.contracts(DAY)) for each in (lakes("greeks"), second))
+    assert one.select(key).equals(other.select(key))
+    assert one["volume"].null_count() < len(one) and other["volume"].null_count() == len(other)
+
+
+def test_contracts_that_were_damaged_or_never_sealed_are_told_apart(terminals, tmp_path):
+    settings = filled(tmp_path, terminals["v3"].url, interval="1h", roots=["SPXW"])
+    path, good = settings.layout.parquet(DAY), settings.layout.contracts(DAY).read_bytes()
+
+    with serving(settings) as url:
+        settings.layout.contracts(DAY).write_bytes(good[::-1])
+        damaged = ask(url, INTEREST, **USUAL)
+        seals.write_sidecar(path, seals.read(path)._replace(contracts=None))
+        without = ask(url, INTEREST, **USUAL)
+
+    assert damaged[0] == 500 and "the sidecar says" in damaged[2]
+    assert without[0] == 472 and "was sealed without its contracts" in without[2]
 
 
 def test_a_damaged_day_is_trouble_and_one_that_is_sealed_anew_is_answered(terminals, tmp_path):

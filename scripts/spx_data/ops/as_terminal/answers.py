@@ -23,7 +23,6 @@ from spx_data.ops.serving.server import TEXT, Reply
 from spx_data.sources.theta import spelling
 
 _LIST, _HISTORY = "/v3/option/list", "/v3/option/history"
-_OF_CONTRACTS = {"eod": "end-of-day report", "open_interest": "open interest"}
 _NO_STREAM = "DISCONNECTED"
 
 Parts = Iterator[tuple[Chain, pl.DataFrame]]
@@ -45,10 +44,8 @@ class AsTerminal:
             f"{_LIST}/dates/quote": self._dates,
             f"{_LIST}/contracts/quote": self._contracts,
             **{spelling.history_path(kind): partial(self._history, kind) for kind in KINDS},
-            **{
-                f"{_HISTORY}/{name}": partial(self._of_contracts, told)
-                for name, told in _OF_CONTRACTS.items()
-            },
+            f"{_HISTORY}/open_interest": self._interest,
+            f"{_HISTORY}/eod": self._end_of_day,
             "/v3/calendar/today": self._today,
             "/v3/calendar/on_date": self._on_date,
             "/v3/calendar/year_holidays": self._holidays,
@@ -148,9 +145,26 @@ class AsTerminal:
             raise nothing(f"no records of {asked.root} {asked.listed or 'any expiration'} from {asked.first}")
         return Reply(itertools.chain([first], blocks), kind=spelling.FORMATS[form])
 
-    def _of_contracts(self, told: str, query: Query) -> Reply:
+    def _interest(self, query: Query) -> Reply:
         held = self._lake(query.required("symbol"))
-        raise nothing(f"the sealed days of {held.symbol} hold no {told}")
+        asked, form = query.contracts(held.window), query.choice("format", spelling.FORMATS)
+        days = [held.day(date) for date in held.days(asked.first, asked.last)]
+        if without := [day.date for day in days if day.interest is None]:
+            raise nothing(f"{without[0]} was sealed without its contracts")
+        told = [
+            spelling.interest(entry.chain, day.interest_of(entry, asked.strike, asked.rights))
+            for day in days
+            for entry in _chains(day, asked.root, asked.listed, asked.max_dte)
+        ]
+        if not (told := [rows for rows in told if not rows.is_empty()]):
+            raise nothing(f"no open interest of {asked.root} {asked.listed or 'any expiration'}")
+        return Reply(spelling.of_contracts(pl.concat(told), form).decode(), kind=spelling.FORMATS[form])
+
+    def _end_of_day(self, query: Query) -> Reply:
+        held = self._lake(query.required("symbol"))
+        raise nothing(
+            f"the sealed days of {held.symbol} hold no whole end-of-day report: no sizes, no trades"
+        )
 
     # Calendar -----------------------------------------------------------------------------------------------
 

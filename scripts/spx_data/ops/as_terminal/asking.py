@@ -105,17 +105,20 @@ class Query:
 
     def history(self, held: Window, *, whole_dates: bool) -> Asked:
         """The question about histories of a lake that has the stamps of *held*."""
-        listed = self.required("expiration")
-        if listed == "*" and not whole_dates:
+        if self.required("expiration") == "*" and not whole_dates:
             raise _wrong("Cannot specify '*' for the expiration")
-        first, last = self._span()
-        window = self.window(held)
-        if listed == "*" and first != last:
-            raise _wrong("Bulk history requests are answered for one date at a time")
-        if first != last and window.step_ms < 60_000:
+        asked = self.contracts(self.window(held))
+        if asked.first != asked.last and asked.window.step_ms < 60_000:
             raise _wrong("Bulk history requests are limited to intervals of at least 1 minute.")
         if other := [name for name in _OTHER_NUMBERS if self.get(name)]:
             raise not_held(f"This lake holds what the vendor's defaults gave: leave {', '.join(other)} out")
+        return asked
+
+    def contracts(self, window: Window) -> Asked:
+        """The question about contracts at the stamps of *window*, or of whole days."""
+        listed, (first, last) = self.required("expiration"), self._span()
+        if listed == "*" and first != last:
+            raise _wrong("Bulk history requests are answered for one date at a time")
         expiration = None if listed == "*" else _date("expiration", listed)
         root, rest = self.required("symbol"), (self._strike(), self._rights(), self.number("max_dte"))
         return Asked(root, expiration, first, last, window, *rest)

@@ -19,11 +19,12 @@ from spx_data.errors import FileCorruptionError
 from spx_data.lake import passports
 from spx_data.market import schema
 from spx_data.market.chains import Chain, midnight_ms
+from spx_data.market.contracts import KEY
 from spx_data.market.records import RIGHTS
 from spx_data.market.schema import Schema
 from spx_data.market.sessions import Window
 from spx_data.quality import DETAILS
-from spx_data.store import parquet, reads, seals
+from spx_data.store import names, parquet, reads, seals
 from spx_data.store.layout import Layout
 from spx_data.store.seals import Seal
 
@@ -91,6 +92,32 @@ class Day:
         there = self._read(entry.groups, ["strike", "right"])
         every = pl.concat([silent.select("strike", "right"), *there])
         return every.unique().sort("strike", "right")
+
+    @cached_property
+    def interest(self) -> pl.DataFrame | None:
+        """The open interest of the morning, by root, true expiration, strike and right, where it is told.
+
+        None where the day was sealed without its contracts.
+
+        Raises:
+            FileCorruptionError: their file is not what was sealed.
+        """
+        if self.seal.contracts is None:
+            return None
+        path = names.contracts_of(self.path)
+        seals.check(path, self.seal.contracts, reads.digest(path))
+        with parquet.readable(path):
+            rows = pl.DataFrame(pq.read_table(path, columns=[*KEY, "open_interest"]))
+        return rows.drop_nulls("open_interest").with_columns(pl.col("root", "right").cast(pl.String))
+
+    def interest_of(self, entry: Entry, strike: float | None, rights: str) -> pl.DataFrame:
+        """What `interest` has of a chain, or of some contracts of it: strike, right, open_interest."""
+        chain = entry.chain
+        wanted = (pl.col("root") == chain.root) & (pl.col("expiration") == chain.expiration)
+        if (condition := _condition(self.date, None, strike, rights)) is not None:
+            wanted &= condition
+        found = pl.DataFrame() if self.interest is None else self.interest.filter(wanted)
+        return found.select("strike", "right", "open_interest")
 
     def strikes(self, entry: Entry) -> set[float]:
         """The strikes of a chain that have records."""

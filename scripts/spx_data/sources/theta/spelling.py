@@ -71,6 +71,33 @@ def table(rows: pl.DataFrame, form: str) -> bytes:
     return _OPENED + ",".join(lines.splitlines()).encode() + _CLOSED
 
 
+def interest(chain: Chain, rows: pl.DataFrame) -> pl.DataFrame:
+    """The open interest of contracts of a chain (strike, right, open_interest) with the wire's columns.
+
+    It is of the morning, and nobody keeps the minute at which it was told: its stamp says the date.
+    """
+    stamp = f"{chain.date.isoformat()}T00:00:00.000"
+    return rows.select(
+        pl.lit(chain.root).alias("symbol"),
+        pl.lit(chain.listed.isoformat()).alias("expiration"),
+        strikes(rows["strike"]),
+        pl.col("right").replace_strict(RIGHTS, return_dtype=pl.String),
+        pl.lit(stamp).alias("timestamp"),
+        "open_interest",
+    )
+
+
+def of_contracts(rows: pl.DataFrame, form: str) -> bytes:
+    """A table in a format that begins with the columns of the contract: JSON has them apart."""
+    if form != "json":
+        return table(rows, form)
+    plain = rows.with_columns(pl.col("strike").cast(pl.Float64))
+    data = pl.struct(pl.exclude(_CONTRACT)).alias("data")
+    each = plain.group_by(_CONTRACT, maintain_order=True).agg(data)
+    nested = each.select(pl.struct(_CONTRACT).alias("contract"), "data").write_json()
+    return _OPENED + nested.encode().removeprefix(b"[").removesuffix(b"]") + _CLOSED
+
+
 def strikes(column: pl.Series) -> pl.Series:
     """Strikes as text: with three decimals, as terminals have them, or as many as it takes."""
     known = column.unique()
