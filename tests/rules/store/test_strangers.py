@@ -211,7 +211,7 @@ def test_a_quarantine_takes_a_days_own_files_and_nothing_else(project):
 
     assert {path.name for path in Path(found.folder).iterdir()} == {
         "report.json",
-        *(path.name for path in layout.sealed_files(date)),
+        *(path.name for path in layout.day_files(date)),
     }
     assert sorted(stranger.path for stranger in tree.walk(layout).strangers) == put
     assert tree.dates(layout) == (DAYS[1],)
