@@ -16,6 +16,7 @@ LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "spx_data"
 # starts without it. What takes less than two stands at the top: gzip, difflib, sqlite3, traceback.
 SLOW = {
     "altair": 270,  # whoever makes no page
+    "apprise": 90,  # whoever has nobody to tell, or nothing to tell them
     "duckdb": 120,  # whoever asks no SQL
     "http.server": 20,  # whoever serves none
     "jinja2": 23,  # whoever makes none
@@ -27,6 +28,7 @@ SLOW = {
     "orjson": 2,  # commands that read no file of the lake
     "pandas_market_calendars": 450,  # everybody but whoever writes the copy of the calendar
     "polars": 120,  # jobs that list; commands that read no rows
+    "prometheus_client": 12,  # whoever has no Prometheus
     "psutil": 16,  # whoever does not look for processes
     "pyarrow": 80,  # commands, and lists
     "pyarrow.compute": 40,  # on top of pyarrow: jobs that list
