@@ -56,7 +56,9 @@ _PASSING = (Habit.ROOT_MISSING_ONCE, Habit.DATE_LATE, *characters.REPORTED)
 _NAMES = re.compile(
     r"""parquet/dataset\.json
     | parquet/\d{4}/\d\d/\d\d/spx-options-DATE\.(parquet|parquet\.sha256|json)
+    | parquet/\d{4}/\d\d/\d\d/spx-contracts-DATE\.parquet
     | temp/DATE/(expirations|manifest)\.json
+    | temp/DATE/reports\.arrow
     | temp/DATE/SPXW?-\d{4}-\d\d-\d\d\.(ndjson|receipt\.json|rejects\.ndjson)
     | data/rejects/\d{4}/DATE\.ndjson
     | temp/terminal-down\.json
