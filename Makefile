@@ -27,7 +27,7 @@ help:
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
-	@echo "make nautilus  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
+	@echo "make nautilus, nautilus-env  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
 	@echo "make wheel-test  the wheel in a fresh environment: begins, fills, shows and reads a lake; what it pulls"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
 	@echo "make mac-check what a Mac has otherwise, imitated, and wheels-check"

@@ -14,7 +14,8 @@ from tests.browser.shown import Shown
 from tests.report import lakes
 
 from spx_data import report
-from spx_data.report import server
+from spx_data.ops.serving.server import Server
+from spx_data.report.live import Pages
 
 # What no page of ours has, wherever text was taken for markup; and links that lead anywhere else.
 FOREIGN = """(own) => {
@@ -174,7 +175,7 @@ def test_what_charts_say_is_hostile_text_too(page, opened):
 def test_hostile_text_is_text_on_a_page_that_is_served(name, request, browser):
     _, settings = request.getfixturevalue(name)
     path = "/" if name == "dashboard" else f"/days/{hostile.made.DAY}.html"
-    with server.Server("127.0.0.1", 0, server.Pages(settings, 30)) as there:
+    with Server("127.0.0.1", 0, Pages(settings, 30)) as there:
         threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         window = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         try:
@@ -201,7 +202,7 @@ def test_a_page_of_somebody_else_runs_nothing_where_it_is_served(browser, day, s
     forged = kept.replace(policy, f"<!--{policy}-->", 1).replace("<main>", f"<main>{markup}", 1)
     file.write_text(forged)
     try:
-        with server.Server("127.0.0.1", 0, server.Pages(settings, 30)) as there:
+        with Server("127.0.0.1", 0, Pages(settings, 30)) as there:
             threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             window = browser.new_context()
             url = f"http://127.0.0.1:{there.server_port}/days/{hostile.made.DAY}.html"

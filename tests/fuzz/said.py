@@ -26,7 +26,6 @@ _MOST_UNPACKED = 50_000_000
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _DEEPEST = 50
 NO_ROW = {}
-csv.field_size_limit(1 << 26)  # or a row with one endless field could not be read
 ODD = "names spelt otherwise"  # of a JSON row: what an optional column has under one may stay unread
 
 
@@ -64,10 +63,13 @@ def _name(text):
 
 
 def _cells(line):
+    before = csv.field_size_limit(1 << 26)  # or a row with one endless field could not be read
     try:
         return next(csv.reader([line]), [])
     except csv.Error:
-        return [] if '"' in line else line.split(",")  # a field of more than 131,072 characters
+        return [] if '"' in line else line.split(",")
+    finally:
+        csv.field_size_limit(before)  # of the whole process: the product has its own
 
 
 def _csv_rows(lines):

@@ -27,12 +27,13 @@ from spx_data.errors import (
 from spx_data.fill.listing import Listing, Reports
 from spx_data.market.contracts import Figures, Report
 from spx_data.settings import Settings
-from spx_data.sources.session import SourceSession
 from spx_data.store import files, names, reads
 from spx_data.store.layout import Layout
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from spx_data.sources.session import SourceSession
 
 _log = logging.getLogger(__name__)
 _TRIES = 2

@@ -18,6 +18,7 @@ from spx_data.errors import (
     SpxDataError,
     ThetaTerminalNotRunningError,
 )
+from spx_data.sources.theta import transport as theta_transport
 from spx_data.sources.theta.limits import REPORT, Patience, Stage
 from spx_data.sources.theta.transport import Transport
 
@@ -27,6 +28,12 @@ ROW = "a,b\r\n1,2\r\n"
 @pytest.fixture
 def exchanges():
     return []
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_slow_before(monkeypatch):
+    """What an earlier test's server was given, who had the port that this one's has now, is forgotten."""
+    monkeypatch.setattr(theta_transport, "_PATIENCE", Patience())
 
 
 @pytest.fixture
