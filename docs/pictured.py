@@ -123,7 +123,7 @@ def months(folder: Path) -> Path:
 
 def _damage(lake: Lake) -> None:
     """Change one byte of a sealed day, and let a verification find it."""
-    (parquet,) = lake.folder.glob(f"data/parquet/*/*/*/*{_DAMAGED}.parquet")
+    (parquet,) = lake.folder.glob(f"data/parquet/*/*/*/*-options-{_DAMAGED}.parquet")
     content = bytearray(parquet.read_bytes())
     content[len(content) // 2] ^= 1
     parquet.write_bytes(content)
