@@ -581,4 +581,5 @@ def tell_of_the_end(settings):
     ):
         say(f"Dashboard in {dashboard}")
     cleanup.after_a_run(settings, moment)
-    return standing.Look(settings, overview.dates, alerts)
+    why = left_behind.get(settings.product.symbol, "")
+    return standing.Look(settings, overview.dates, alerts, why)

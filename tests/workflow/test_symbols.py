@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from tests.hook import listening
 
 from spx_data.config import checking
 from spx_data.report.live import PagesOfAll
@@ -37,8 +38,10 @@ def lake_of_all(new_lake, terminal, end=DATE, **more):
 @pytest.fixture(scope="module")
 def filled(new_lake):
     """The lake after its first run, and what that said; the subscription does not include IWM."""
-    with running(Simulated(size="tiny", today=TODAY, refuses=("IWM",))) as terminal:
-        lake = lake_of_all(new_lake, terminal, report={"after_runs": True, "day_pages": 0})
+    simulated = Simulated(size="tiny", today=TODAY, refuses=("IWM",))
+    with listening() as hook, running(simulated) as terminal:
+        pages, told = {"after_runs": True, "day_pages": 0}, {"notify": [f"json://{hook.at}/hook"]}
+        lake = lake_of_all(new_lake, terminal, report=pages, alerts=told)
         yield lake, lake.snakemake()
 
 
@@ -57,6 +60,9 @@ def test_one_run_fills_all_and_leaves_out_in_one_line_what_it_cannot(filled):
         assert json.loads((own / "parquet/dataset.json").read_text())["symbol"] == symbol
         assert {"journal", "run.json", "spx-pipeline.db", "report"} <= {path.name for path in own.iterdir()}
     assert not list((lake.folder / "data/ZZZ/parquet").rglob("*.parquet"))
+    for symbol in ("IWM", "ZZZ"):
+        (told,) = json.loads((lake.folder / "data" / symbol / "told.json").read_text()).values()
+        assert told["standing"] == "failed"
     # By its weight XSP is first; all else is alike.
     jobs = re.findall(
         r"output: data/(\w+)/temp/.*?expirations\.json\n.*?priority: (\d+)", run.stdout, re.DOTALL
