@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from spx_data.errors import SpxDataError
 from spx_data.lake.session_states import Kind
@@ -17,7 +17,9 @@ from spx_data.text import commands
 from spx_data.text.words import counted
 
 Word = Literal["well", "failed", "needs you"]
-WELL, FAILED, NEEDS_YOU = "well", "failed", "needs you"
+WELL: Final = "well"
+FAILED: Final = "failed"
+NEEDS_YOU: Final = "needs you"
 # What a fill may still bring: no data is an answer, and so is what a person has accepted.
 _MISSING = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind.PENDING, Kind.CORRUPT})
 
@@ -25,7 +27,7 @@ _MISSING = frozenset({Kind.MISSING, Kind.PARTIAL, Kind.FAILED, Kind.PARKED, Kind
 class Standing(NamedTuple):
     """How a lake stands. What stays as it is, is told once."""
 
-    word: Word = "well"
+    word: Word = WELL
     about: tuple[str, ...] = ()  # the checks that need somebody, by name
 
     @classmethod
@@ -68,8 +70,8 @@ class Look:
     def standing(self) -> Standing:
         """What its people have to know: the worst of what is so."""
         if names := sorted(check.name for check in self.alerts if check.level is Level.FAIL):
-            return Standing("needs you", tuple(names))
-        return Standing("failed" if self.failure or self._failed else "well")
+            return Standing(NEEDS_YOU, tuple(names))
+        return Standing(FAILED if self.failure or self._failed else WELL)
 
     @property
     def _failed(self) -> list[Summary]:
@@ -79,7 +81,7 @@ class Look:
         """What changed since it stood so, as a title; nothing where that is nothing to tell."""
         now = self.standing
         if now.word == before.word:
-            return "needs you" if set(now.about) - set(before.about) else ""
+            return NEEDS_YOU if set(now.about) - set(before.about) else ""
         return "recovered" if now.word == WELL else now.word
 
     def why(self) -> list[str]:
