@@ -126,12 +126,18 @@ class Shown:
         """Wait until a function of the page says true; it is asked by the clock, for frames may not come."""
         self.page.wait_for_function(function, arg=argument, polling=50)
 
-    def reopen(self) -> None:
-        """Open the page anew, once the browser has written what the page remembers."""
-        # Whoever opens it before that, finds it a little later; seen on a busy machine.
-        self.page.reload()
-        self._wait("() => localStorage.length > 0", None)
-        self.page.reload()
+    def reopen(self, remembering: str) -> None:
+        """Open the page anew, until it does what it was told to remember: a function of it says so.
+
+        A browser writes what a page asks it to remember when it comes to it, and on a busy machine a page that
+        is opened before that, even twice, does not know of it. It is a failure where ten times do not help.
+        """
+        for _ in range(10):
+            self.page.reload()
+            if self.page.evaluate(remembering):
+                return
+            self.page.wait_for_timeout(200)
+        raise AssertionError(f"{self.file.name} does not remember: {remembering}")
 
     def undrawn(self) -> list[str]:
         """The charts without a drawing."""

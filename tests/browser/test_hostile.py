@@ -43,6 +43,8 @@ FOREIGN = """(own) => {
     if (Object.hasOwn(Object.prototype, "hit") || ({}).hit) found.push("prototypes were changed");
     return found;
 }"""
+# Seconds until a page that is served asks for itself again: long after a slow machine has looked through it.
+NEVER = 86_400
 OWN = "() => [...document.querySelectorAll('script:not([type])')].map(each => each.textContent)"
 # Every mark of every chart is pointed at, as far as there are so many; what tooltips said is returned.
 POINTED = """async () => {
@@ -175,7 +177,7 @@ def test_what_charts_say_is_hostile_text_too(page, opened):
 def test_hostile_text_is_text_on_a_page_that_is_served(name, request, browser):
     _, settings = request.getfixturevalue(name)
     path = "/" if name == "dashboard" else f"/days/{hostile.made.DAY}.html"
-    with Server("127.0.0.1", 0, Pages(settings, 30)) as there:
+    with Server("127.0.0.1", 0, Pages(settings, NEVER)) as there:
         threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         window = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         try:
@@ -202,7 +204,7 @@ def test_a_page_of_somebody_else_runs_nothing_where_it_is_served(browser, day, s
     forged = kept.replace(policy, f"<!--{policy}-->", 1).replace("<main>", f"<main>{markup}", 1)
     file.write_text(forged)
     try:
-        with Server("127.0.0.1", 0, Pages(settings, 30)) as there:
+        with Server("127.0.0.1", 0, Pages(settings, NEVER)) as there:
             threading.Thread(target=there.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
             window = browser.new_context()
             url = f"http://127.0.0.1:{there.server_port}/days/{hostile.made.DAY}.html"

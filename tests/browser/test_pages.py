@@ -116,7 +116,7 @@ def test_colours_follow_the_system_and_the_button(opened, file):
     assert light["chart"] != dark["chart"]
     assert shown.colours() == light
     # What was chosen holds when the page is opened again, whatever the system says.
-    shown.reopen()
+    shown.reopen("() => document.documentElement.dataset.theme === 'light'")
     shown.draw("#coverage figure.chart, #smiles")
     assert shown.colours() == light
     assert shown.complaints == []
