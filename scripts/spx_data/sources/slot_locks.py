@@ -25,6 +25,16 @@ class Place(NamedTuple):
         """Locked during one request, as one of those that may be in flight; from 1 on."""
         return self.folder / f"request-{number}.lock"
 
+    @property
+    def pace(self) -> Path:
+        """What was learned of how many requests the terminal bears at once (`pacing`)."""
+        return self.folder / "pace.json"
+
+    @property
+    def learning(self) -> Path:
+        """Locked by the one who learns."""
+        return self.folder / "pace.lock"
+
     def limit(self, number: int) -> Path:
         """Locked, together, by all who are at work with a limit of so many requests."""
         return self.folder / f"limit-{number}.lock"

@@ -29,7 +29,7 @@ import pwd
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -41,7 +41,9 @@ from spx_data.errors import (
     SpxDataError,
     VolumeError,
 )
+from spx_data.sources.pacing import Pacing
 from spx_data.sources.slot_locks import Lock, Others, Place, Queue
+from spx_data.sources.source import Passage
 from spx_data.store import disk, files, locks, reads
 from spx_data.store.layout import Layout
 
@@ -154,10 +156,13 @@ _FRONT, _BACK = "front", "back"
 
 
 @contextmanager
-def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) -> Iterator[Slots]:
+def shared(
+    layout: Layout, base_url: str, limit: int, *, brief: bool = False, steady: bool = False
+) -> Iterator[Slots]:
     """The *limit* slots of the terminal at *base_url*, for one job of a lake while the block lasts.
 
-    A *brief* caller, with a few requests in all, waits at the front and never leads.
+    A *brief* caller, with a few requests in all, waits at the front and never leads. A *steady* one, which
+    looks how much the terminal bears, neither goes by what was learned of it nor teaches others.
 
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError, DeviceError: a lock cannot be opened.
@@ -177,14 +182,22 @@ def shared(layout: Layout, base_url: str, limit: int, *, brief: bool = False) ->
 
         own = lock(place.limit(limit))
         own.share()
-        yield Slots(place, limit, lock, None if brief else lock(layout.lead))
+        pacing = None if steady else Pacing(place, lock(place.learning))
+        yield Slots(place, limit, lock, None if brief else lock(layout.lead), pacing)
 
 
 class Slots:
     """One job's way to the slots of its terminal, for all of its threads; without a *lead* it is brief."""
 
-    def __init__(self, place: Place, limit: int, lock: Callable[[Path], Lock], lead: Lock | None) -> None:
-        self.place, self._limit = place, limit
+    def __init__(
+        self,
+        place: Place,
+        limit: int,
+        lock: Callable[[Path], Lock],
+        lead: Lock | None,
+        pacing: Pacing | None = None,
+    ) -> None:
+        self.place, self._limit, self._pacing = place, limit, pacing
         # A lock belongs to the descriptor, so those that this job holds are not among the free.
         self._free = {number: lock(place.slot(number)) for number in range(1, limit + 1)}
         self._others = Others(place, limit, lock)
@@ -196,11 +209,12 @@ class Slots:
         self._lead, self._leads = lead, False
 
     @contextmanager
-    def slot(self, urgent: bool = False) -> Iterator[None]:
+    def slot(self, urgent: bool = False) -> Iterator[Passage]:
         """Hold a slot while the block lasts, once there is one; an *urgent* request waits at the front."""
         number, held = self._from_the_front() if urgent or self._goes_first() else self._from_the_back()
         try:
-            yield
+            with self._pacing.watched(self._count) if self._pacing else nullcontext(Passage()) as passage:
+                yield passage
         finally:
             # Told to the system now: a child process that was forked meanwhile has the descriptor as well.
             held.give_back()
@@ -227,7 +241,7 @@ class Slots:
     def _taken(self) -> tuple[int, Lock] | None:
         """The number of a slot that was free and now is ours, and its lock."""
         with self._books:
-            least = self._others.least()
+            least = self._least()
             if self._is_held_above(least):
                 return None
             for number in range(least, 0, -1):
@@ -239,6 +253,18 @@ class Slots:
                     lock.give_back()
                     return None
         return None
+
+    def _least(self) -> int:
+        """How many may be in flight: the smallest limit, or less where the terminal bears less."""
+        limit = self._others.least()
+        return self._pacing.allowed(limit) if self._pacing else limit
+
+    def _count(self) -> tuple[int, int]:
+        """How many slots are held, by anybody, and the smallest limit."""
+        with self._books:
+            limit = self._others.least()
+            slots = (self._free.get(number) for number in range(1, self._limit + 1))
+            return sum(lock is None or lock.is_held() for lock in slots), limit
 
     def _is_held_above(self, least: int) -> bool:
         """Whether a slot is held, by anybody, that no more may be taken of: its request must end first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from spx_data.errors import ApiDataNotFoundError, LargeRequestError
@@ -130,6 +131,15 @@ class Exchange(NamedTuple):
     status: int
     bytes: int
     seconds: float
+    in_flight: int | None = None  # at the terminal when it ended, itself among them; None where nobody counts
+
+
+@dataclass
+class Passage:
+    """One request on its way through a gate that learns; *size* is told by whoever makes the request."""
+
+    size: int = 0  # bytes of a whole answer about prices; 0 of any other
+    in_flight: int | None = None  # when it ended
 
 
 class Tapped(NamedTuple):

@@ -277,7 +277,7 @@ class ProbeLine:
             self.terminal = replace(terminal, api=api, base_url=base_url)
             self._sources.clear()
             limit = terminal.max_concurrent_requests
-            shared = slots.shared(self._settings.layout, base_url, limit, brief=True)
+            shared = slots.shared(self._settings.layout, base_url, limit, brief=True, steady=True)
             self._slots = self._open.enter_context(shared)
             self.hears(heard)
             try:

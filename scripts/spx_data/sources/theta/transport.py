@@ -24,7 +24,7 @@ import urllib3
 import urllib3.connection
 
 from spx_data.errors import SpxDataError
-from spx_data.sources.source import Exchange, Gate, Observer, Tap, Tapped
+from spx_data.sources.source import Exchange, Gate, Observer, Passage, Tap, Tapped
 from spx_data.sources.theta import bodies, errors, limits
 from spx_data.sources.theta.bodies import SMALL, Unended
 from spx_data.sources.theta.bodies import Answer as Answer
@@ -94,6 +94,7 @@ class _Asked:
     silence: float  # seconds
     ceiling: Ceiling
     watch: Watch
+    passage: object = None  # what the gate gave
     alone: bool = False  # no other request of this process was in flight when it began
     status: int = 0
     bytes: int = 0
@@ -225,8 +226,16 @@ class Transport:
         silence = _PATIENCE.of(self.base_url, stage, silence_seconds)
         asked = _Asked(shown, about, silence, ceiling, Watch(silence))
         try:
-            with self._gate(continues), asked.clocked(), self._counted(asked), asked.watch.kept():
-                return self._answered(prepared, body, asked)
+            with (
+                self._gate(continues) as asked.passage,
+                asked.clocked(),
+                self._counted(asked),
+                asked.watch.kept(),
+            ):
+                answer = self._answered(prepared, body, asked)
+                if isinstance(asked.passage, Passage) and stage.is_history:
+                    asked.passage.size = asked.bytes
+                return answer
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             broken = self._broken(error, asked)
             if not salvage or asked.status != errors.OK or not bodies.trim(body):
@@ -234,7 +243,8 @@ class Transport:
             return Answer(shown, "", None, body, about, self._unended, ceiling, broken)
         finally:
             # Outside of the gate: the journal waits for the disk, and the terminal need not.
-            self._observer(Exchange(shown, asked.status, asked.bytes, round(asked.seconds, 3)))
+            in_flight = asked.passage.in_flight if isinstance(asked.passage, Passage) else None
+            self._observer(Exchange(shown, asked.status, asked.bytes, round(asked.seconds, 3), in_flight))
 
     @contextmanager
     def _counted(self, asked: _Asked) -> Iterator[None]:
