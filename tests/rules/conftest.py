@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 import pytest
+from tests import object_store
 from tests.passports import unfolded
 from tests.restating import restating
 
@@ -12,6 +13,7 @@ from spx_data.fill.merge import merge_date
 from spx_data.fill.survey import fetch_expirations
 from spx_data.lake import session_states
 from spx_data.market import products, sessions
+from spx_data.sources import objects
 from spx_data.store import journal
 
 DAY = dt.date(2024, 1, 2)
@@ -82,3 +84,40 @@ def source(terminals):
     """Return a source whose answers can be edited."""
     with restating(terminals["v3"].url) as restater:
         yield restater
+
+
+@pytest.fixture
+def storage(monkeypatch):
+    """Return a storage that speaks S3, whose address and credentials are in the environment."""
+    monkeypatch.setitem(objects._RETRIES, "max_retries", 2)
+    with object_store.running() as (there, url):
+        for name, value in {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "someone",
+            "AWS_SECRET_ACCESS_KEY": "hush",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield there
+
+
+@pytest.fixture(params=["file", "s3"])
+def place(request, tmp_path):
+    """Return where to, as a URL, and what gives the objects that are there by their keys."""
+    if request.param == "file":
+        folder = tmp_path / "bucket" / "spx"
+        folder.mkdir(parents=True)
+
+        def found():
+            return {
+                path.relative_to(folder).as_posix(): path.read_bytes()
+                for path in folder.rglob("*")
+                if path.is_file()
+            }
+
+        return folder.as_uri(), found
+    there = request.getfixturevalue("storage")
+    return "s3://bucket/spx", lambda: {
+        key.removeprefix("spx/"): content for key, content in there.objects.items()
+    }

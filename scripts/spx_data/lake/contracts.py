@@ -11,8 +11,10 @@ import polars as pl
 
 from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake import reader
-from spx_data.lake.reader import LAKE, DaysWarning, Folder, Missing, Selection
+from spx_data.lake.reader import DaysWarning, Missing
 from spx_data.lake.reader.days import named
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Place
+from spx_data.lake.reader.selection import Selection
 from spx_data.store import reads
 from spx_data.store.contracts import SCHEMA
 from spx_data.store.layout import Layout
@@ -28,7 +30,7 @@ class LackingContractsWarning(DaysWarning):
 def contracts(
     dates: Selection = None,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     verify: bool = True,
     missing: Missing = "raise",
@@ -45,20 +47,22 @@ def contracts(
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*; or no day has
             them; or the file of one is lost or not what was sealed.
     """
-    layout, sealed = reader.sealed(dates, lake=lake, data=data, missing=missing)
+    place, sealed = reader.sealed(dates, lake=lake, data=data, missing=missing)
+    place.hold(sealed, contracts=True, verify=verify)
+    layout = place.layout
     paths, damaged = files(layout, sealed, verify=verify)
     if damaged:
         raise _damaged(layout, damaged)
     lacking = [date for date in sealed if date not in paths]
     if not paths:
         raise MissingFileError(
-            f"{layout.output}: none of the {len(lacking):,} selected days was sealed with its contracts",
+            f"{place.name}: none of the {len(lacking):,} selected days was sealed with its contracts",
             cure=_CURE,
             path=layout.contracts(lacking[0]),
             operation="read",
         )
     if lacking:
-        warn(layout, "have no contracts", lacking)
+        warn(place, "have no contracts", lacking)
     return pl.scan_parquet(
         [str(path) for path in paths.values()], glob=False, hive_partitioning=False, schema=schema()
     )
@@ -69,9 +73,9 @@ def schema() -> pl.Schema:
     return pl.DataFrame(SCHEMA.empty_table()).schema
 
 
-def warn(layout: Layout, what: str, dates: Sequence[dt.date]) -> None:
+def warn(place: Place, what: str, dates: Sequence[dt.date]) -> None:
     """Say of which *dates* the contracts are left out, to the caller of a function of the public face."""
-    found = f"{layout.output}: {len(dates):,} days {what}: {named(dates)}. {_CURE}"
+    found = f"{place.name}: {len(dates):,} days {what}: {named(dates)}. {_CURE}"
     warnings.warn(LackingContractsWarning(found, dates), stacklevel=3)
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import polars as pl
 
 from spx_data.lake import reader, remembered
-from spx_data.lake.reader import LAKE, Folder, Missing, Selection
+from spx_data.lake.reader import Missing
 from spx_data.lake.reader.days import shipped_weights
+from spx_data.lake.reader.place import LAKE, Folder, Lake
+from spx_data.lake.reader.selection import Selection
 from spx_data.lake.remembered import Rows, Table, Told
 from spx_data.market.dates import ZONE
 from spx_data.quality import DETAILS, DIGITS, Part, weighted
@@ -47,7 +49,11 @@ _POINTS, _NUMBERS = {float}, {float, type(None)}
 
 
 def chains(
-    dates: Selection = None, *, lake: Folder = LAKE, data: Folder | None = None, missing: Missing = "raise"
+    dates: Selection = None,
+    *,
+    lake: Lake = LAKE,
+    data: Folder | None = None,
+    missing: Missing = "raise",
 ) -> pl.DataFrame:
     """A row for each chain of sealed days, in date order, by their passports: no quote is read.
 
@@ -69,7 +75,11 @@ def chains(
 
 
 def days(
-    dates: Selection = None, *, lake: Folder = LAKE, data: Folder | None = None, missing: Missing = "raise"
+    dates: Selection = None,
+    *,
+    lake: Lake = LAKE,
+    data: Folder | None = None,
+    missing: Missing = "raise",
 ) -> pl.DataFrame:
     """A row for each sealed day, in date order, by its passport: what it holds, and what it is worth.
 
@@ -82,11 +92,10 @@ def days(
     return _read(DAYS, dates, lake, data, missing)
 
 
-def _read(
-    table: Table, dates: Selection, lake: Folder, data: Folder | None, missing: Missing
-) -> pl.DataFrame:
-    layout, sealed = reader.sealed(dates, lake=lake, data=data, missing=missing)
-    return remembered.read(layout, table, {date: seal.passport for date, seal in sealed.items()})
+def _read(table: Table, dates: Selection, lake: Lake, data: Folder | None, missing: Missing) -> pl.DataFrame:
+    place, sealed = reader.sealed(dates, lake=lake, data=data, missing=missing)
+    place.hold(sealed, verify=False)
+    return remembered.read(place.layout, table, {date: seal.passport for date, seal in sealed.items()})
 
 
 @functools.cache

@@ -171,21 +171,38 @@ def _standing(layout: Layout, date: dt.date, expected: str, verify: bool) -> Sta
     path = layout.parquet(date)
     if not seals.is_sealed(path):
         return Standing(date, expected, None, Drift.NOT_SEALED)
-    if (found := seals.read(path).parquet) != expected:
-        return Standing(date, expected, found, Drift.SEALED_ANEW)
-    if verify and (found := reads.digest(path)) != expected:
+    beside = _beside(date, expected, seals.read(path).parquet)
+    if beside.drift is None and verify and (found := reads.digest(path)) != expected:
         return Standing(date, expected, found, Drift.DAMAGED)
-    return Standing(date, expected, found, None)
+    return beside
 
 
-def held(layout: Layout, named: str | os.PathLike[str], within: Dates | None) -> dict[dt.date, str]:
+def _beside(date: dt.date, expected: str, found: str | None) -> Standing:
+    """How a day whose sidecar vouches for *found* stands; None where there is none."""
+    if found is None:
+        return Standing(date, expected, None, Drift.NOT_SEALED)
+    return Standing(date, expected, found, None if found == expected else Drift.SEALED_ANEW)
+
+
+def held(
+    layout: Layout,
+    named: str | os.PathLike[str],
+    within: Dates | None,
+    there: Mapping[dt.date, str] | None = None,
+) -> dict[dt.date, str]:
     """The days of a snapshot with their digests, all of which the lake's sidecars have, too.
+
+    *there* is what those have of the snapshot's days, where it is known already.
 
     Raises:
         FileCorruptionError: some differ; each is named.
     """
     snapshot = read(layout, named)
-    drifted = [each for each in compare(layout, snapshot, verify=False) if each.drift]
+    if there is None:
+        found = compare(layout, snapshot, verify=False)
+    else:
+        found = [_beside(date, snapshot.days[date], there.get(date)) for date in sorted(snapshot.days)]
+    drifted = [each for each in found if each.drift]
     if not drifted:
         return _within(snapshot, within)
     more = f" and {len(drifted) - _NAMED:,} more" if len(drifted) > _NAMED else ""

@@ -19,11 +19,12 @@ import polars as pl
 from spx_data.config import shipped
 from spx_data.errors import QueryError
 from spx_data.lake import contracts, frames, reader
-from spx_data.lake.reader import LAKE, Folder, Missing, Selection
+from spx_data.lake.reader import Missing
+from spx_data.lake.reader.place import LAKE, Folder, Lake, opened
+from spx_data.lake.reader.selection import Selection
 from spx_data.market.columns import COLUMNS, SOLVED, VALID_GREEKS
 from spx_data.market.contracts import COLUMNS as CONTRACTS
 from spx_data.market.dates import ZONE
-from spx_data.store import seals
 from spx_data.store.contracts import SCHEMA
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Answer(NamedTuple):
 def connect(
     dates: Selection = None,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     verify: bool = True,
     missing: Missing = "raise",
@@ -67,9 +68,10 @@ def connect(
     shipped.check_extra("sql")
     import duckdb
 
+    place, dates = opened(dates, lake, data)
     paths = reader.sealed_paths(
         dates,
-        lake=lake,
+        lake=place,
         data=data,
         verify=verify,
         missing=missing,
@@ -79,13 +81,13 @@ def connect(
     )
     there = [Path(path).resolve() for path in paths]
     days = [dt.date.fromisoformat(path.stem[-10:]) for path in there]
-    layout, _ = reader.named(None, lake=lake, data=data)
-    seals_ = {date: seals.read(Path(path)) for date, path in zip(days, paths, strict=True)}
-    found, damaged = contracts.files(layout, seals_, verify=verify)
+    sealed = place.seals(days)
+    place.hold(sealed, contracts=True, verify=verify)
+    found, damaged = contracts.files(place.layout, sealed, verify=verify)
     if damaged:
-        contracts.warn(layout, "have lost their contracts", damaged)
+        contracts.warn(place, "have lost their contracts", damaged)
     beside = [path.resolve() for path in found.values()]
-    told = {name: of(days, lake=lake, data=data, missing="ignore") for name, of in _FRAMES.items()}
+    told = {name: of(days, lake=place, missing="ignore") for name, of in _FRAMES.items()}
     with tempfile.TemporaryDirectory(prefix="spx-data-") as folder:
         database, spilled = f"{folder}/lake.duckdb", f"{folder}-spilled"
         with duckdb.connect(database) as made:

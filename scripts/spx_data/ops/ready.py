@@ -15,13 +15,14 @@ from typing import Any
 
 from spx_data.errors import DateValidationError
 from spx_data.lake import calendar, frames, reader
-from spx_data.lake.reader import LAKE, Folder, Selection
 from spx_data.lake.reader.days import is_settled, named
+from spx_data.lake.reader.place import LAKE, Folder, Lake
+from spx_data.lake.reader.selection import Selection
 from spx_data.lake.verify import root_of
 from spx_data.market import sessions
 from spx_data.market.dates import Dates
 from spx_data.ops.recheck.versions import Action, Kind
-from spx_data.store import journal, seals
+from spx_data.store import journal
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 from spx_data.text.words import counted
@@ -71,7 +72,7 @@ def _plain(value: Any) -> Any:
 def ready(
     dates: Selection = NEWEST,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     min_score: float | None = None,
     complete: bool = True,
@@ -87,15 +88,16 @@ def ready(
         FileCorruptionError: a passport is not what was sealed.
         OtherVersionError: the lake, or one of the days, was written by another version of spx-data.
     """
-    layout, within = reader.named(NEWEST if dates is None else dates, lake=lake, data=data)
+    place, within = reader.named(NEWEST if dates is None else dates, lake=lake, data=data)
     assert within
+    layout = place.layout
     every = _closed(layout, within)
-    there = [date for date in every if seals.is_sealed(layout.parquet(date))]
+    there = [date for date in every if place.is_sealed(date)]
     missing = [date for date in every if date not in set(there) and not is_settled(layout, date)]
     if not there and not missing:
         what = f"the exchange has closed no session of {dates!r} yet, or none that is to have data"
         raise DateValidationError(what, cure="Name other dates", what="dates", reason=what)
-    found = frames.days(there, lake=lake, data=data, missing="ignore").to_dicts() if there else []
+    found = frames.days(there, lake=place, missing="ignore").to_dicts() if there else []
     events = journal.read(layout.lake_journal)
     since = {day["date"]: day["sealed_at"] for day in found}
     verified = _verified(events, since)

@@ -10,11 +10,11 @@ import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from spx_data.errors import (
     ApiConnectionError,
@@ -23,6 +23,7 @@ from spx_data.errors import (
     SpxDataError,
     without_userinfo,
 )
+from spx_data.store import reads
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -30,19 +31,30 @@ if TYPE_CHECKING:
 _URL = re.compile(r"(s3|gs|az|azure|abfss?|file|memory)://[^\s?#]+")
 _RETRIES = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=60)}
 _TIMEOUTS = {"connect_timeout": "20s", "timeout": "10m"}
-_NO = re.compile(r"status code: (?:3\d\d|40[0134])")
+_NO = re.compile(r"status code: (?:3\d\d|40[0134])|incorrectly configured region")
 _BLOCK = 8 << 20
 _MOST = 64 << 20  # bytes of an object that is read as a whole
 
 
-def check_url(url: str) -> None:
-    """Raise ConfigurationValidationError unless *url* names a place for objects, and no credentials."""
+PUBLISH_URL = "publish.url"
+
+
+def is_url(text: str) -> bool:
+    """Whether *text* is meant as a URL, of whatever kind."""
+    return "://" in text
+
+
+def check_url(url: str, what: str = PUBLISH_URL) -> None:
+    """Raise ConfigurationValidationError unless *url* names a place for objects, and no credentials.
+
+    *what* is what named it, for the error.
+    """
     if _URL.fullmatch(url) and without_userinfo(url) == url:
         return
     raise ConfigurationValidationError(
-        f"publish.url: {without_userinfo(url)} is no place to publish to",
+        f"{what}: {without_userinfo(url)} is no place for published days",
         cure="Write s3://BUCKET/FOLDER, gs://…, az://… or file:///FOLDER, without credentials in it",
-        what="publish.url",
+        what=what,
         reason="no such URL",
     )
 
@@ -52,11 +64,12 @@ class Objects:
     """The objects below a URL."""
 
     url: str
+    what: str  # what named it, for errors
     _store: ObjectStore
 
     @classmethod
-    def at(cls, url: str) -> Objects:
-        """The objects below *url*; needs the extra `publish`.
+    def at(cls, url: str, what: str = PUBLISH_URL) -> Objects:
+        """The objects below *url*, which *what* named; needs the extra `publish`.
 
         Raises:
             ConfigurationValidationError: it is no such URL, or the environment lacks what it takes.
@@ -64,12 +77,12 @@ class Objects:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
 
-        check_url(url)
+        check_url(url, what)
         more: dict[str, Any] = {} if url.startswith(("file:", "memory:")) else _over_the_network()
         try:
-            return cls(url.rstrip("/"), from_url(url, **more))
+            return cls(url.rstrip("/"), what, from_url(url, **more))
         except (BaseError, ValueError, OSError) as error:
-            raise _refused(url, error) from error
+            raise _refused(url, what, error) from error
 
     def sizes(self) -> Mapping[str, int]:
         """The bytes of each object by its key, by a listing."""
@@ -92,12 +105,26 @@ class Objects:
 
     def digest(self, key: str) -> str:
         """The SHA-256 of the bytes that come back; raises MissingFileError where there is no such object."""
+        return self._hashed(key, lambda _: None)
+
+    def fetch(self, key: str, to: BinaryIO) -> str:
+        """Write an object's bytes *to* a file as they come; their SHA-256. Raises as `digest` does."""
+
+        def keep(block: memoryview) -> None:
+            with reads.explained(Path(to.name), "write"):
+                to.write(block)
+
+        return self._hashed(key, keep)
+
+    def _hashed(self, key: str, each: Callable[[memoryview], None]) -> str:
         import obstore
 
         found = hashlib.sha256()
         with self._explained(key):
-            for block in obstore.get(self._store, key).stream(min_chunk_size=_BLOCK):
-                found.update(memoryview(block))
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=_BLOCK):
+                block = memoryview(piece)
+                found.update(block)
+                each(block)
         return found.hexdigest()
 
     def content(self, key: str) -> bytes:
@@ -107,7 +134,7 @@ class Objects:
         with self._explained(key):
             answer = obstore.get(self._store, key)
             if answer.meta["size"] > _MOST:
-                raise _strange(f"{self.url}/{key} has {answer.meta['size']:,} bytes")
+                raise _strange(f"{self.url}/{key} has {answer.meta['size']:,} bytes", self.what)
             return bytes(answer.bytes())
 
     @contextmanager
@@ -121,13 +148,13 @@ class Objects:
             raise
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
-                raise _refused(self.url, error) from error
+                raise _refused(self.url, self.what, error) from error
             raise MissingFileError(f"there is no object {place}", path=place, operation="read") from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise _refused(self.url, error) from error
+            raise _refused(self.url, self.what, error) from error
         except (BaseError, OSError) as error:
             if _NO.search(str(error)):  # to a listing, of which the library has no error of its own
-                raise _refused(self.url, error) from error
+                raise _refused(self.url, self.what, error) from error
             raise ApiConnectionError(
                 f"{place} cannot be reached or written: {_first_line(error)}",
                 cure="Try again: what is published stays, and the rest follows",
@@ -142,21 +169,21 @@ def _over_the_network() -> dict[str, Any]:
     return {"retry_config": _RETRIES, "client_options": {**_TIMEOUTS, "allow_http": plain}}
 
 
-def _refused(url: str, error: Exception) -> ConfigurationValidationError:
+def _refused(url: str, what: str, error: Exception) -> ConfigurationValidationError:
     return ConfigurationValidationError(
-        f"publish.url: {url} refuses: {_first_line(error)}",
+        f"{what}: {url} refuses: {_first_line(error)}",
         cure="Check the bucket's name and region, and the credentials in the environment (AWS_ACCESS_KEY_ID, "
         "AWS_REGION, AWS_ENDPOINT_URL and their like)",
-        what="publish.url",
+        what=what,
         reason=_first_line(error),
     )
 
 
-def _strange(finding: str) -> ConfigurationValidationError:
+def _strange(finding: str, what: str) -> ConfigurationValidationError:
     return ConfigurationValidationError(
-        f"publish.url: {finding}, and nothing of ours does",
+        f"{what}: {finding}, and nothing of ours does",
         cure="Publish to a folder of its own",
-        what="publish.url",
+        what=what,
         reason=finding,
     )
 

@@ -36,6 +36,7 @@ from spx_data.config import beginning
 from spx_data.errors import PermissionDeniedError, SpxDataError
 from spx_data.fill import as_is
 from spx_data.lake import acceptance, reader, runs, sql
+from spx_data.lake.reader import mirror
 from spx_data.market import sessions
 from spx_data.ops import health, mend
 from spx_data.report import absent
@@ -580,6 +581,19 @@ def a_port_that_is_taken(place):
 def nowhere_to_publish(place):
     place.seal(DAYS[0])
     return place.says("publish")
+
+
+@says("spx-data publish")
+def a_day_that_is_not_published_yet(place):
+    folder = place.folder / "published"
+    folder.mkdir()
+    place.patch.setenv(mirror.CACHE, str(place.folder / "mirrors"))
+    place.says("config", "set", "publish.url", folder.as_uri())
+    for date in DAYS[:2]:
+        place.seal(date)
+    dataset.claim(place.layout, place.settings.identity("latest"))
+    place.says("publish", DAYS[0].isoformat())
+    return place.raises(reader.scan, DAYS[1], lake=folder.as_uri())
 
 
 @says("spx-data serve --as-terminal --port 0")

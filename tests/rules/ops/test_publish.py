@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from click.testing import CliRunner
-from tests import object_store, sealed_days
+from tests import sealed_days
 
 from spx_data import cli
 from spx_data.errors import (
@@ -18,7 +18,6 @@ from spx_data.errors import (
 )
 from spx_data.market.dates import Dates
 from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher
-from spx_data.sources import objects
 from spx_data.store import dataset, files, reads
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
@@ -32,43 +31,6 @@ def lake(tmp_path):
         sealed_days.seal(settings, date)
     dataset.claim(settings.layout, settings.identity("latest"))
     return settings
-
-
-@pytest.fixture
-def storage(monkeypatch):
-    """Return a storage that speaks S3, whose address and credentials are in the environment."""
-    monkeypatch.setitem(objects._RETRIES, "max_retries", 2)
-    with object_store.running() as (there, url):
-        for name, value in {
-            "AWS_ENDPOINT_URL": url,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "someone",
-            "AWS_SECRET_ACCESS_KEY": "hush",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield there
-
-
-@pytest.fixture(params=["file", "s3"])
-def place(request, tmp_path):
-    """Return where to, as a URL, and what gives the objects that are there by their keys."""
-    if request.param == "file":
-        folder = tmp_path / "bucket" / "spx"
-        folder.mkdir(parents=True)
-
-        def found():
-            return {
-                path.relative_to(folder).as_posix(): path.read_bytes()
-                for path in folder.rglob("*")
-                if path.is_file()
-            }
-
-        return folder.as_uri(), found
-    there = request.getfixturevalue("storage")
-    return "s3://bucket/spx", lambda: {
-        key.removeprefix("spx/"): content for key, content in there.objects.items()
-    }
 
 
 def publish(settings, url, workers=2, within=None):
@@ -289,10 +251,10 @@ def test_days_without_an_identity_are_somebody_elses(storage, lake):
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("https://example.org/x", "is no place to publish to"),
-        ("s3://me:secret@bucket/spx", "is no place to publish to"),
+        ("https://example.org/x", "is no place for published days"),
+        ("s3://me:secret@bucket/spx", "is no place for published days"),
         ("s3://elsewhere/spx", "refuses"),
-        ("nowhere", "is no place to publish to"),
+        ("nowhere", "is no place for published days"),
     ],
 )
 def test_a_place_that_is_none_is_one_line(url, says, storage, lake):

@@ -7,37 +7,32 @@ days = spx_data.scan("2024-01..2024-03")                # a polars.LazyFrame, ev
 name = spx_data.verification_root("2024-01..2024-03")   # what a backtest notes down
 days = spx_data.scan("2024-01..2024-03", root=name)     # … and later asks for: these bytes or an error
 paths = spx_data.sealed_paths("2024-01..2024-03")       # the same files for DuckDB: read_parquet(paths)
+days = spx_data.scan("2024-01", lake="s3://bucket/spx") # the lake that was published there
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from spx_data.errors import DateValidationError, SchemaValidationError
-from spx_data.lake import snapshots
 from spx_data.lake.reader import checked, computed, days
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Place, opened
+from spx_data.lake.reader.selection import Selection, parsed
 from spx_data.lake.verify import root_of
-from spx_data.market import schema, sessions
+from spx_data.market import schema
 from spx_data.market.columns import VALID_GREEKS
-from spx_data.market.dates import RELATIVE_FORMS, Dates
+from spx_data.market.dates import Dates
 from spx_data.market.products import Product
-from spx_data.store import dataset, seals
-from spx_data.store.layout import Layout
+from spx_data.store import dataset
 from spx_data.store.seals import Seal
 
 if TYPE_CHECKING:
     import polars as pl
 
-Selection: TypeAlias = str | dt.date | Iterable[str | dt.date] | None
-Folder: TypeAlias = str | os.PathLike[str]
 Missing = Literal["raise", "warn", "ignore"]
-
-LAKE = "data/parquet"
 
 
 class DaysWarning(UserWarning):
@@ -59,7 +54,7 @@ class IncompleteDaysWarning(DaysWarning):
 def scan(
     dates: Selection = None,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     verify: bool = True,
     root: str | None = None,
@@ -76,8 +71,9 @@ def scan(
 
     *dates* selects: None is every day of the lake; else a day, a month, a year or a range as text
     ("2024-01-02", "2024-03", "2024-01-02..2024-02-01"), the recent past ("last 5 days", "last 20 sessions"),
-    a date, or several of these. *lake* is the folder of
-    the sealed days (`processing.output_directory`); whatever else lies in it is not read. With *verify* each
+    a date, or several of these. *lake* is the folder of the sealed days (`processing.output_directory`), or
+    the URL that they were published to (`publish.url`), which alone, in the place of *dates*, is all of that
+    lake; whatever else lies in it is not read. With *verify* each
     day's bytes are hashed and held against its sidecar before anything is returned. *root* is the
     `verification_root` that the days of *dates* must have; it is computed from the sidecars, so it says
     something about the bytes only together with *verify*.
@@ -110,7 +106,9 @@ def scan(
         DateValidationError: *dates* names no date, or selects no sealed day; *missing* is another word.
         SchemaValidationError: there is no such *schema_version*, or no such column to *add*; or the lake has
             no greeks that could be valid.
-        ConfigurationValidationError: nobody says what the lake is of, which columns to *add* hang on.
+        ConfigurationValidationError: nobody says what the lake is of, which columns to *add* hang on; or no
+            lake is published at the URL, or it refuses.
+        ApiConnectionError: the URL cannot be reached.
         OtherVersionError: the lake, or one of the days, was written by another version of spx-data.
         MissingFileError: sessions are missing, and none of them was ever sealed.
         FileCorruptionError: such sessions were sealed once; or bytes are not those that were sealed, or a
@@ -120,8 +118,9 @@ def scan(
     import polars as pl
 
     computed.check(add)
-    layout = _layout(lake, data)
-    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete, snapshot)
+    place, dates = opened(dates, lake, data)
+    layout = place.layout
+    chosen = _chosen(dates, place, verify, root, missing, min_score, complete, snapshot)
     kind, newest = max(chosen.values())
     columns = _schema(kind, newest if schema_version is None else schema_version)
     paths = {date: layout.parquet(date) for date in chosen}
@@ -168,7 +167,7 @@ def _schema(kind: str, version: int) -> pl.Schema:
 def sealed_paths(
     dates: Selection = None,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     verify: bool = True,
     root: str | None = None,
@@ -185,15 +184,16 @@ def sealed_paths(
     A pattern like `*.parquet` finds copies and other files as well, and rows would count twice. Arguments,
     warnings and errors are those of `scan`.
     """
-    layout = _layout(lake, data)
-    chosen = _chosen(dates, layout, verify, root, missing, min_score, complete, snapshot)
+    place, dates = opened(dates, lake, data)
+    layout = place.layout
+    chosen = _chosen(dates, place, verify, root, missing, min_score, complete, snapshot)
     return [str(layout.parquet(date)) for date in chosen]
 
 
 def verification_root(
     dates: Selection = None,
     *,
-    lake: Folder = LAKE,
+    lake: Lake = LAKE,
     data: Folder | None = None,
     missing: Missing = "raise",
 ) -> str:
@@ -202,36 +202,36 @@ def verification_root(
     Raises:
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
     """
-    return root_of(_digests(_selected(_layout(lake, data), dates, missing)))
+    place, dates = opened(dates, lake, data)
+    return root_of(_digests(_selected(place, dates, missing)))
 
 
-def named(dates: Selection, *, lake: Folder, data: Folder | None) -> tuple[Layout, Dates | None]:
-    """The paths of the lake, and the dates that are named; None is every day.
+def named(dates: Selection, *, lake: Lake, data: Folder | None) -> tuple[Place, Dates | None]:
+    """The lake, and the dates that are named; None is every day.
 
     Raises:
         DateValidationError: *dates* names no date.
         OtherVersionError: the lake was written by another version of spx-data.
     """
-    layout = _layout(lake, data)
-    dataset.check_version(layout)
-    return layout, _dates(dates)
+    place, dates = opened(dates, lake, data)
+    return place, parsed(dates)
 
 
 def sealed(
-    dates: Selection, *, lake: Folder, data: Folder | None, missing: Missing
-) -> tuple[Layout, dict[dt.date, Seal]]:
-    """The paths of the lake, and the sealed days of *dates* with what their sidecars vouch for.
+    dates: Selection, *, lake: Lake, data: Folder | None, missing: Missing
+) -> tuple[Place, dict[dt.date, Seal]]:
+    """The lake, and the sealed days of *dates* with what their sidecars vouch for.
 
     Raises:
         DateValidationError, MissingFileError, FileCorruptionError: as `scan` does for *dates*.
     """
-    layout = _layout(lake, data)
-    return layout, _selected(layout, dates, missing)
+    place, dates = opened(dates, lake, data)
+    return place, _selected(place, dates, missing)
 
 
 def _chosen(
     dates: Selection,
-    layout: Layout,
+    place: Place,
     verify: bool,
     root: str | None,
     missing: Missing,
@@ -244,11 +244,11 @@ def _chosen(
     A lake holds one kind.
     """
     if snapshot is None:
-        digests = _digests(_selected(layout, dates, missing))
+        sealed = _selected(place, dates, missing)
     else:
-        digests = snapshots.held(layout, snapshot, _dates(dates))
-    if verify:
-        checked.check_bytes(layout, digests)
+        sealed = place.seals(place.held(snapshot, parsed(dates)))
+    place.hold(sealed, rows=True, verify=verify)
+    layout, digests = place.layout, _digests(sealed)
     if root is not None:
         checked.check_root(digests, root)
     described = days.described(layout, digests)
@@ -258,42 +258,30 @@ def _chosen(
     if not chosen:
         scored = None if min_score is None else f"a score of {min_score:g}"
         asked = filter(None, (scored, "complete=True" if complete else None))
-        what = f"none of the {len(digests)} selected days of {layout.output} has {' and '.join(asked)}"
+        what = f"none of the {len(digests)} selected days of {place.name} has {' and '.join(asked)}"
         raise DateValidationError(
             what, cure="Ask for less; `spx-data quality` shows each day", what="dates", reason=what
         )
     if complete is None and (told := {date: why for date, why in lacking.items() if date in chosen}):
-        _warn_of_incomplete(layout, told)
+        _warn_of_incomplete(place, told)
     return {date: (described[date]["records"], described[date]["schema_version"]) for date in chosen}
 
 
-def _warn_of_incomplete(layout: Layout, lacking: dict[dt.date, str]) -> None:
+def _warn_of_incomplete(place: Place, lacking: dict[dt.date, str]) -> None:
     first = min(lacking)
     text = (
-        f"{layout.output}: {len(lacking)} days are incomplete: {days.named(lacking)}; {first}: "
+        f"{place.name}: {len(lacking)} days are incomplete: {days.named(lacking)}; {first}: "
         f"{lacking[first][:200]}. `spx-data mend` fetches what they lack; complete=True leaves them "
         "out, complete=False takes them without this warning"
     )
     warnings.warn(IncompleteDaysWarning(text, lacking), stacklevel=4)
 
 
-def _layout(lake: Folder, data: Folder | None) -> Layout:
-    """The paths of the lake whose sealed days are in *lake*, and its journals in *data*.
-
-    Where nobody says where they are, they are looked for where the settings put them of themselves: around
-    the lake. A folder of another name may be a copy, beside the journals of another lake.
-    """
-    folder = Path(lake)
-    around = folder.parent if folder.name == Path(LAKE).name else folder
-    data, stem = Path(data) if data else around, dataset.stem(folder)
-    return Layout(output=folder, temp=folder, data=data, database=folder, stem=stem)
-
-
 def _digests(found: Mapping[dt.date, Seal]) -> dict[dt.date, str]:
     return {date: seal.parquet for date, seal in found.items()}
 
 
-def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.date, Seal]:
+def _selected(place: Place, dates: Selection, missing: Missing) -> dict[dt.date, Seal]:
     """The sealed days that *dates* selects, oldest first, with what their sidecars vouch for."""
     if missing not in get_args(Missing):
         raise DateValidationError(
@@ -302,43 +290,19 @@ def _selected(layout: Layout, dates: Selection, missing: Missing) -> dict[dt.dat
             what="missing",
             reason=repr(missing),
         )
-    dataset.check_version(layout)
-    within = _dates(dates)
-    found = days.look(layout, within)
+    within = parsed(dates)
+    found = place.look(within)
     if found.missing and missing == "raise":
-        raise found.error(layout)
+        raise found.error(place.layout)
     if not found.sealed:
         what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
         raise DateValidationError(
-            f"{layout.output} {what}",
+            f"{place.name} {what}",
             cure="Name the lake's folder (lake=…), or fill it with `spx-data process-gaps`",
             what="dates",
             reason=what,
         )
     if found.missing and missing == "warn":
-        text = f"{layout.output}: left out {len(found.missing)} sessions, {found.words}"
+        text = f"{place.name}: left out {len(found.missing)} sessions, {found.words}"
         warnings.warn(MissingDaysWarning(text, found.missing), stacklevel=5)
-    return {date: seals.read(layout.parquet(date)) for date in found.sealed}
-
-
-def _dates(dates: Selection) -> Dates | None:
-    if dates is None:
-        return None
-    words = [dates] if isinstance(dates, dt.date) else dates
-    return sessions.named(words if isinstance(words, str) else map(_word, words), sessions.now())
-
-
-def _word(word: object) -> str:
-    """One date of a selection as text."""
-    if isinstance(word, dt.datetime):
-        return word.date().isoformat()
-    if isinstance(word, dt.date):
-        return word.isoformat()
-    if isinstance(word, str):
-        return word
-    raise DateValidationError(
-        f"dates: {word!r} is no date",
-        cure=f"Give dates, or write {RELATIVE_FORMS}",
-        what="dates",
-        reason=repr(word),
-    )
+    return place.seals(found.sealed)

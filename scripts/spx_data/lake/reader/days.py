@@ -57,7 +57,7 @@ class Presence:
         unfilled = f"never filled: {named(self.unfilled)}" if self.unfilled else ""
         return "; ".join(filter(None, (lost, unfilled)))
 
-    def error(self, layout: Layout) -> FileCorruptionError | MissingFileError:
+    def error(self, layout: Layout, /) -> FileCorruptionError | MissingFileError:
         """The error that names what is missing of the lake at *layout*."""
         found = f"{layout.output}: {len(self.missing):,} of the selected sessions are not there, {self.words}"
         otherwise = (
@@ -110,8 +110,12 @@ def _between(layout: Layout, on_disk: Sequence[dt.date], within: Dates | None) -
     """The sessions *within* that lie between the first and the last sealed day of the lake."""
     first = next((date for date in on_disk if seals.is_sealed(layout.parquet(date))), None)
     last = next((date for date in reversed(on_disk) if seals.is_sealed(layout.parquet(date))), None)
-    if first is None or last is None:
-        return
+    if first is not None and last is not None:
+        yield from between(layout, first, last, within)
+
+
+def between(layout: Layout, first: dt.date, last: dt.date, within: Dates | None) -> Iterator[dt.date]:
+    """The sessions *within* from *first* to *last*."""
     for start, end in within.ranges if within else [(first, last)]:
         start, end = max(start, first), min(end, last)
         if start <= end:

@@ -22,17 +22,16 @@ from spx_data.errors import (
     MissingFileError,
     SpxDataError,
 )
+from spx_data.lake import published as keys
 from spx_data.lake import session_states
+from spx_data.lake.published import Published, Sealed
 from spx_data.market.dates import Dates
-from spx_data.ops.publish import keys
-from spx_data.ops.publish.keys import Published, Sealed
 from spx_data.settings import Settings
 from spx_data.sources.objects import Objects
 from spx_data.store import dataset, foreign, reads
 from spx_data.store.layout import Layout
 
 AS_PUBLISHED, OTHER, ABSENT, DAMAGED = "as sealed", "another version", "not published", "damaged"
-_RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Publisher:
             raise _not_ours(self._objects.url, f"its {keys.DATASET} is none: {error}") from error
         there: Mapping[str, Any] = found if isinstance(found, dict) else {}
         ours = dataset.check(self._layout, {}) or {}
-        names = sorted({*ours, *there} - {_RAISED})
+        names = sorted({*ours, *there} - {keys.RAISED})
         if differing := [name for name in names if there.get(name) != ours.get(name)]:
             raise _not_ours(self._objects.url, f"another lake is published there ({', '.join(differing)})")
 

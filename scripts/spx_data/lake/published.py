@@ -20,6 +20,7 @@ from spx_data.store.layout import Layout
 
 DATASET = "dataset.json"
 FORMAT = 1
+RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
 _SEAL_DIGITS = 16
 _KEY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(?:([0-9a-f]{16})/([^/]+)|current-(\d{4})\.json)")
 
@@ -48,11 +49,11 @@ class Sealed:
         sha256, words = hashlib.sha256(content).hexdigest(), content.decode().split()
         vouched = zip(words[::2], words[1::2], strict=True)  # whatever it vouches for belongs to the day
         files = [File(parquet.with_name(name), digest) for digest, name in vouched]
-        return cls(date, sha256[:_SEAL_DIGITS], (*files, File(sidecar, sha256)))
+        return cls(date, name_of(content), (*files, File(sidecar, sha256)))
 
     def keys(self) -> list[str]:
         """The keys of the files, in the order in which they are created."""
-        return [f"{folder(self.date)}/{self.seal}/{file.path.name}" for file in self.files]
+        return [file_key(self.date, self.seal, file.path.name) for file in self.files]
 
     def pointer(self) -> dict[str, object]:
         """What says that this version holds."""
@@ -82,6 +83,16 @@ class Published:
 def folder(date: dt.date) -> str:
     """Where the objects of *date* are."""
     return f"{date.year:04}/{date.month:02}/{date.day:02}"
+
+
+def name_of(sidecar: bytes) -> str:
+    """What the version with this *sidecar* is called: its seal."""
+    return hashlib.sha256(sidecar).hexdigest()[:_SEAL_DIGITS]
+
+
+def file_key(date: dt.date, seal: str, name: str) -> str:
+    """The key of the file *name* of a version of *date*."""
+    return f"{folder(date)}/{seal}/{name}"
 
 
 def pointer_key(date: dt.date, number: int) -> str:
