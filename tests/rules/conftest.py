@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 
 import pytest
 from tests import object_store
@@ -121,3 +122,21 @@ def place(request, tmp_path):
     return "s3://bucket/spx", lambda: {
         key.removeprefix("spx/"): content for key, content in there.objects.items()
     }
+
+
+@pytest.fixture
+def filled(day, terminals, tmp_path, tmp_path_factory):
+    """Return a maker of sealed dates: their lake is filled once under its name, and copied for each test."""
+
+    def filled(name, days):
+        dates = [day(terminals["v3"], date, interval="1h", keep_ndjson=False) for date in days]
+        kept = tmp_path_factory.getbasetemp() / name
+        if kept.exists():
+            shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+        else:
+            for date in dates:
+                date.fill()
+            shutil.copytree(tmp_path, kept)
+        return dates
+
+    return filled

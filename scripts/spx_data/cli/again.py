@@ -11,6 +11,7 @@ import click
 from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import in_each_lake
 from spx_data.cli.output import Choice
+from spx_data.cli.publish import mend_from_published
 from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Fetch what incomplete sealed days lack.")
 @dates_argument()
+@click.option(
+    "--from-published", is_flag=True, help="Bring lost days back from where they are published, instead."
+)
 @in_each_lake
 @click.pass_context
-def mend(ctx: click.Context, dates: Dates | None) -> None:
+def mend(ctx: click.Context, dates: Dates | None, from_published: bool) -> None:
     r"""Ask again for the chains and contracts that sealed days lack, and seal these days anew.
 
     DATES are days, months, years, ranges like 2024-01-02..2024-02-01, or words like "last 30 days"; without
@@ -29,15 +33,21 @@ def mend(ctx: click.Context, dates: Dates | None) -> None:
     version before stays in data/restatements. Runs do the same at their end, within `mend.requests`. The exit
     code is 1 when a day could not be asked about.
 
+    With --from-published, days that were sealed once and are damaged or gone come back from publish.url, byte
+    for byte, and those of DATES that were never here; the source is asked for nothing.
+
     \b
     Examples:
       spx-data mend
       spx-data mend 2024-03 2024-05-01
+      spx-data mend --from-published
     """
     from spx_data.cli.outcomes import print_mended
     from spx_data.ops import mend as mending
 
     call: Call = ctx.obj
+    if from_published:
+        ctx.exit(mend_from_published(call, dates))
     settings = replace(call.settings, dates=dates or call.settings.dates)
     if mending.named(settings, call.moment):
         settings = _as_a_run(settings, "spx-data mend")

@@ -1,9 +1,9 @@
-"""`spx-data publish`, and `verify --published`: sealed days as objects elsewhere."""
+"""`spx-data publish`, `verify --published` and `mend --from-published`: sealed days as objects elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ from spx_data.text.words import counted, size
 
 if TYPE_CHECKING:
     from spx_data.ops.publish.publishing import Done, Publisher
+    from spx_data.ops.publish.restoring import Restored
+
+    _Outcome = TypeVar("_Outcome", Done, Restored)
 
 
 @click.command(short_help="Copy sealed days to object storage.")
@@ -64,10 +67,31 @@ def verify_published(call: Call, dates: Dates | None, workers: int) -> int:
     return int(len(good) + absent < len(done))
 
 
+def mend_from_published(call: Call, dates: Dates | None) -> int:
+    """Bring back from where they are published the days that are lost, and print which; the exit code."""
+    from spx_data.ops.publish import restoring
+
+    there = restoring.published_for(call.settings, _place(call, None))
+    wanted = restoring.lost(call.settings, there, dates)
+    done = _shown("bringing back", restoring.restore(call.settings, there, wanted), len(wanted))
+    back = [each for each in done if each.error is None and each.bytes]
+    for each in back:
+        other = ", a version before the one that was lost" if each.is_other else ""
+        say(f"{each.date} is sealed again{other}")
+    told = f", {size(sum(each.bytes for each in back))}" if back else ""
+    say(f"{counted(len(back), 'day')} back{told}" if wanted else "no sealed day is lost", err=True)
+    return int(any(each.error is not None for each in done))
+
+
 def published_lake(call: Call, url: str | None) -> Publisher:
-    """The published lake of the lake at which the work is; of several, each has a folder of its symbol."""
+    """The published lake of the lake at which the work is."""
     from spx_data.ops.publish.publishing import Publisher
 
+    return Publisher(call.settings, _place(call, url))
+
+
+def _place(call: Call, url: str | None) -> str:
+    """Where the lake at which the work is, is published; of several, each has a folder of its symbol."""
     settings = call.settings
     if (place := url or settings.publish_url) is None:
         raise click.UsageError(
@@ -76,14 +100,14 @@ def published_lake(call: Call, url: str | None) -> Publisher:
         )
     if call.lakes.several:
         place = f"{place.rstrip('/')}/{settings.product.symbol}"
-    return Publisher(settings, place)
+    return place
 
 
-def _shown(doing: str, days: Iterable[Done], total: int | None) -> list[Done]:
+def _shown(doing: str, days: Iterable[_Outcome], total: int | None) -> list[_Outcome]:
     """All of *days*, with a bar on a terminal; what got in the way of one is said at once."""
     from spx_data.cli.screen import bar
 
-    found: list[Done] = []
+    found: list[_Outcome] = []
     with bar(doing, "days", console(stderr=True)) as show:
         for each in days:
             found.append(each)

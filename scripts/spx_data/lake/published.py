@@ -1,4 +1,4 @@
-"""Which keys a published day has, and what a listing of them says.
+"""A published lake: which keys a day has there, what a listing of them says, and objects that become files.
 
 Below the folder of a date stands one folder for each version of the day, named by its seal, with the files as
 the lake names them; and pointers `current-0001.json`, of which the highest says which version holds.
@@ -9,20 +9,27 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from spx_data.errors import FileCorruptionError
-from spx_data.store import foreign, reads, seals
+from spx_data.config import shipped
+from spx_data.errors import ConfigurationValidationError, FileCorruptionError, MissingFileError
+from spx_data.sources.objects import Objects
+from spx_data.store import files, foreign, names, reads, seals
 from spx_data.store.layout import Layout
 
 DATASET = "dataset.json"
 FORMAT = 1
 RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
 _SEAL_DIGITS = 16
+_AT_ONCE = 8  # objects: to ask for the next takes longer than to get a small one
 _KEY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(?:([0-9a-f]{16})/([^/]+)|current-(\d{4})\.json)")
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class File(NamedTuple):
@@ -135,3 +142,129 @@ def seal_of(content: bytes, key: str) -> str:
         expected="a pointer",
         actual=finding,
     )
+
+
+# Read from there ------------------------------------------------------------------------------------------
+
+
+class Day(NamedTuple):
+    """A day that is published: the name of its version, and the sizes of its objects by their names."""
+
+    seal: str
+    sizes: Mapping[str, int]
+
+
+class PublishedLake:
+    """The lake that is published at a URL, by a listing of the moment.
+
+    `days` are published whole, each in the version that its highest pointer names; `broken` have a pointer,
+    and what it names is not there whole.
+    """
+
+    def __init__(self, url: str, what: str) -> None:
+        """List what is published; *what* names the place, for errors.
+
+        Raises:
+            MachineError: the extra `publish` is not installed.
+            ConfigurationValidationError: there is no such place, it refuses, or no lake is published there.
+            ApiConnectionError: it cannot be reached.
+        """
+        shipped.check_extra("publish")
+        self._objects = Objects.at(url, what)
+        self.url, self._what = self._objects.url, what
+        sizes = self._objects.sizes()
+        if DATASET not in sizes:
+            raise self.no_lake(f"there is no {DATASET}")
+        self.identity = self._objects.content(DATASET)
+        self.told = self._told()
+        there = {date: each for date, each in listed(sizes).items() if each.pointers}
+        found = each_of(lambda date: self._holding(date, there[date]), sorted(there))
+        self.days = {date: day for date, day in found.items() if day is not None}
+        self.broken = [date for date, day in found.items() if day is None]
+
+    def _told(self) -> Mapping[str, Any]:
+        """The identity of the lake."""
+        try:
+            told = foreign.parsed(self.identity)
+        except ValueError as error:
+            raise self.no_lake(f"its {DATASET} is none: {error}") from error
+        if not isinstance(told, dict):
+            raise self.no_lake(f"its {DATASET} is none: it is no object")
+        return told
+
+    def no_lake(self, finding: str) -> ConfigurationValidationError:
+        """The error that no lake is published here."""
+        return ConfigurationValidationError(
+            f"{self._what}: {self.url} holds no published lake: {finding}",
+            cure="Name the folder that days were published to (publish.url; of several symbols, that of one)",
+            what=self._what,
+            reason=finding,
+        )
+
+    def _holding(self, date: dt.date, there: Published) -> Day | None:
+        """The version of *date* that holds; None where what it points to is not there whole."""
+        try:
+            seal = self._seal(date, there)
+        except (FileCorruptionError, MissingFileError):
+            return None
+        sizes = there.versions.get(seal, Version()).names
+        for parquet in map(Path, sizes):
+            if {names.sidecar_of(parquet).name, names.passport_of(parquet).name} <= {*sizes}:
+                return Day(seal, sizes)
+        return None
+
+    def _seal(self, date: dt.date, there: Published) -> str:
+        if len(there.versions) == len(there.pointers) == 1:
+            return next(iter(there.versions))
+        key = pointer_key(date, max(there.pointers))
+        return seal_of(self._objects.content(key), self.place(key))
+
+    def sidecar(self, date: dt.date, name: str) -> bytes:
+        """The sidecar *name* of *date*, which is published whole.
+
+        Raises:
+            FileCorruptionError: it is not the one that its version is named after.
+        """
+        seal = self.days[date].seal
+        key = file_key(date, seal, name)
+        content = self._objects.content(key)
+        if (found := name_of(content)) != seal:
+            raise self.damaged(key, seal, found)
+        return content
+
+    def fetch(self, date: dt.date, sha256: str, target: Path, *, lasting: bool = True) -> None:
+        """Let *target* be the file of its name of *date*: it is there when it has that *sha256*.
+
+        Raises:
+            FileCorruptionError: other bytes came back.
+            MissingFileError: it is not there any more.
+        """
+        key = file_key(date, self.days[date].seal, target.name)
+        with files.atomic(target, lasting=lasting) as stream:
+            if (found := self._objects.fetch(key, stream)) != sha256:
+                raise self.damaged(key, sha256, found)
+
+    def damaged(self, key: str, expected: str, found: str, cure: str = "") -> FileCorruptionError:
+        """The error that an object is another one."""
+        return FileCorruptionError(
+            f"{self.place(key)} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
+            cure=cure or "Remove that object, then publish again from the lake: `spx-data publish`",
+            path=self.place(key),
+            expected=expected,
+            actual=found,
+        )
+
+    def place(self, key: str) -> str:
+        """Where the object *key* is, for people."""
+        return f"{self.url}/{key}"
+
+
+def each_of(work: Callable[[_T], _R], of: Iterable[_T]) -> dict[_T, _R]:
+    """What *work* gives for each, several at a time, in their order; the first error is raised."""
+    every = [*of]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="published") as pool:
+        try:
+            return dict(zip(every, pool.map(work, every), strict=True))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise

@@ -43,7 +43,7 @@ def check(layout: Layout, wanted: Identity) -> Identity | None:
     """
     path = layout.dataset
     held = _held(path)
-    if finding := _differences(held, wanted):
+    if finding := differing(held, wanted):
         raise DatasetMismatchError(
             f"{path.parent} holds another data set: {finding}",
             cure="Set these keys back, or choose another processing.output_directory and temp_directory",
@@ -59,14 +59,15 @@ def differences(path: Path, wanted: Mapping[str, Any]) -> str:
     Raises:
         OtherVersionError: it was written by another version of spx-data.
     """
-    return _differences(_held(path), wanted)
+    return differing(_held(path), wanted)
 
 
-def _differences(there: Identity | None, wanted: Mapping[str, Any]) -> str:
+def differing(there: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str:
+    """How an identity differs from *wanted*, in words; empty where it does not, or there is none."""
     if there is None:
         return ""
-    differing = [key for key in wanted if key != _SCHEMA and there.get(key) != wanted[key]]
-    return "; ".join(f"{key} is {there.get(key)} there and {wanted[key]} now" for key in differing)
+    keys = [key for key in wanted if key != _SCHEMA and there.get(key) != wanted[key]]
+    return "; ".join(f"{key} is {there.get(key)} there and {wanted[key]} now" for key in keys)
 
 
 def _held(path: Path) -> Identity | None:

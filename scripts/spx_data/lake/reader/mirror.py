@@ -13,28 +13,24 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from spx_data.config import shipped
 from spx_data.errors import (
     ConfigurationValidationError,
     FileCorruptionError,
     InsufficientDiskSpaceError,
     MissingFileError,
-    SpxDataError,
 )
 from spx_data.lake import published, snapshots
-from spx_data.lake.published import Published, Version
+from spx_data.lake.published import PublishedLake
 from spx_data.lake.reader import days
 from spx_data.lake.reader.days import Presence
 from spx_data.market import products
 from spx_data.market.dates import Dates
-from spx_data.sources.objects import Objects
-from spx_data.store import dataset, files, foreign, locks, reads, seals
+from spx_data.store import dataset, files, locks, reads, seals
 from spx_data.store.layout import Layout
 from spx_data.store.seals import Seal
 
@@ -46,13 +42,6 @@ _SPARE = 1.05
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-class _Day(NamedTuple):
-    """A day that is published: the name of its version, and the sizes of its objects by their names."""
-
-    seal: str
-    sizes: Mapping[str, int]
 
 
 class _Wanted(NamedTuple):
@@ -74,39 +63,13 @@ class Mirror:
             ConfigurationValidationError: there is no such place, it refuses, or no lake is published there.
             OtherVersionError: it was published by another version of spx-data.
         """
-        shipped.check_extra("publish")
-        self._objects = Objects.at(url, LAKE)
-        self.name = self._objects.url
-        sizes = self._objects.sizes()
-        if published.DATASET not in sizes:
-            raise _no_lake(self.name, f"there is no {published.DATASET}")
-        identity = self._objects.content(published.DATASET)
-        self._own = _kept_lake(self.name, identity)
+        self._there = PublishedLake(url, LAKE)
+        self.name = self._there.url
+        self._own = _kept_lake(self._there)
         self.layout = self._own if data is None else mirrored(self._own.output.parent, data, self._own.stem)
-        self._days: dict[dt.date, _Day] = {}
-        self._broken: list[dt.date] = []
-        there = {date: each for date, each in published.listed(sizes).items() if each.pointers}
-        for date, day in self._each(lambda date: self._holding(date, there[date]), sorted(there)).items():
-            if day is None:
-                self._broken.append(date)
-            else:
-                self._days[date] = day
-
-    def _holding(self, date: dt.date, there: Published) -> _Day | None:
-        """The version of *date* that holds; None where what it points to is not there whole."""
-        try:
-            seal = self._seal(date, there)
-        except (FileCorruptionError, MissingFileError):
-            return None
-        sizes = there.versions.get(seal, Version()).names
-        whole = {path.name for path in self._own.sealed_files(date)} <= {*sizes}
-        return _Day(seal, sizes) if whole else None
-
-    def _seal(self, date: dt.date, there: Published) -> str:
-        if len(there.versions) == len(there.pointers) == 1:
-            return next(iter(there.versions))
-        key = published.pointer_key(date, max(there.pointers))
-        return published.seal_of(self._objects.content(key), self._place(key))
+        names = {date: {path.name for path in self._own.sealed_files(date)} for date in self._there.days}
+        self._days = {date: day for date, day in self._there.days.items() if names[date] <= {*day.sizes}}
+        self._broken = sorted({*self._there.broken, *self._there.days} - {*self._days})
 
     # What the reader asks of a lake -------------------------------------------------------------------------
 
@@ -134,7 +97,7 @@ class Mirror:
         Raises:
             FileCorruptionError: a sidecar is not the one that its version is named after.
         """
-        return self._each(self._sidecar, dates)
+        return published.each_of(self._sidecar, dates)
 
     def hold(
         self, sealed: Mapping[dt.date, Seal], *, verify: bool, rows: bool = False, contracts: bool = False
@@ -156,10 +119,10 @@ class Mirror:
             )
             if is_wanted and sha256
         ]
-        is_kept = self._each(lambda each: self._is_kept(each, verify), wanted)
+        is_kept = published.each_of(lambda each: self._is_kept(each, verify), wanted)
         lacking = [each for each in wanted if not is_kept[each]]
         self._check_room(lacking)
-        self._each(self._fetch, lacking)
+        published.each_of(self._fetch, lacking)
 
     def held(self, snapshot: str | os.PathLike[str], within: Dates | None) -> dict[dt.date, str]:
         """The days of a *snapshot* with their digests; raises as `snapshots.held`."""
@@ -174,7 +137,7 @@ class Mirror:
         if self._seal_here(date) != wanted:
             with locks.alone(self._own.day_lock(date)):
                 if self._seal_here(date) != wanted:
-                    self._replace(date, wanted)
+                    self._replace(date)
         return seals.read(self._own.parquet(date))
 
     def _seal_here(self, date: dt.date) -> str:
@@ -183,12 +146,9 @@ class Mirror:
         except (MissingFileError, FileCorruptionError):
             return ""
 
-    def _replace(self, date: dt.date, seal: str) -> None:
+    def _replace(self, date: dt.date) -> None:
         path = self._own.sidecar(date)
-        key = published.file_key(date, seal, path.name)
-        content = self._objects.content(key)
-        if (found := published.name_of(content)) != seal:
-            raise self._damaged(key, seal, found)
+        content = self._there.sidecar(date, path.name)
         for other in self._own.day_files(date):
             if other != path:
                 files.remove(other)
@@ -221,37 +181,11 @@ class Mirror:
 
     def _fetch(self, each: _Wanted) -> None:
         seal = self._days[each.date].seal
-        key = published.file_key(each.date, seal, each.path.name)
         with locks.alone(self._own.day_lock(each.date)):
-            if self._seal_here(each.date) != seal:
-                raise self._damaged(
-                    key, seal, self._seal_here(each.date), "It was restated just now: read again"
-                )
-            with files.atomic(each.path, lasting=False) as stream:
-                if (found := self._objects.fetch(key, stream)) != each.sha256:
-                    raise self._damaged(key, each.sha256, found)
-
-    def _damaged(self, key: str, expected: str, found: str, cure: str = "") -> FileCorruptionError:
-        return FileCorruptionError(
-            f"{self._place(key)} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
-            cure=cure or "Remove that object, then publish again from the lake: `spx-data publish`",
-            path=self._place(key),
-            expected=expected,
-            actual=found,
-        )
-
-    def _place(self, key: str) -> str:
-        return f"{self.name}/{key}"
-
-    def _each(self, work: Callable[[_T], _R], of: Iterable[_T]) -> dict[_T, _R]:
-        """What *work* gives for each, several at a time, in their order; the first error is raised."""
-        every = [*of]
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror") as pool:
-            try:
-                return dict(zip(every, pool.map(work, every), strict=True))
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+            if (found := self._seal_here(each.date)) != seal:
+                key = published.file_key(each.date, seal, each.path.name)
+                raise self._there.damaged(key, seal, found, "It was restated just now: read again")
+            self._there.fetch(each.date, each.sha256, each.path, lasting=False)
 
 
 @dataclass(frozen=True)
@@ -282,20 +216,16 @@ class _PublishedPresence(Presence):
         )
 
 
-def _kept_lake(url: str, identity: bytes) -> Layout:
-    """The lake on this machine that mirrors the one at *url*, of this *identity*; there is one for each."""
-    try:
-        told = foreign.parsed(identity)
-        same = {name: told[name] for name in told if name != published.RAISED}
-        named = json.dumps([url, os.environ.get("AWS_ENDPOINT_URL", ""), same], sort_keys=True)
-    except (ValueError, TypeError, LookupError) as error:
-        raise _no_lake(url, f"its {published.DATASET} is none: {error}") from error
+def _kept_lake(there: PublishedLake) -> Layout:
+    """The lake on this machine that mirrors the one that is published *there*: one for each identity."""
+    same = {name: there.told[name] for name in there.told if name != published.RAISED}
+    named = json.dumps([there.url, os.environ.get("AWS_ENDPOINT_URL", ""), same], sort_keys=True)
     folder = mirrors() / hashlib.sha256(named.encode()).hexdigest()[:16]
     own = mirrored(folder, None)
     with locks.locked(own.lock("data-set")):
-        if not reads.is_there(own.dataset) or reads.content(own.dataset) != identity:
+        if not reads.is_there(own.dataset) or reads.content(own.dataset) != there.identity:
             with files.atomic(own.dataset) as stream:
-                stream.write(identity)
+                stream.write(there.identity)
     files.make_directory(own.cache)
     dataset.check_version(own)
     return mirrored(folder, None, dataset.stem(own.output))
@@ -325,12 +255,3 @@ def mirrors() -> Path:
             reason=str(error),
         ) from error
     return Path(cache) / "spx-data" / "published"
-
-
-def _no_lake(url: str, finding: str) -> SpxDataError:
-    return ConfigurationValidationError(
-        f"{LAKE}: {url} holds no published lake: {finding}",
-        cure="Name the folder that days were published to (publish.url; of several symbols, that of one)",
-        what=LAKE,
-        reason=finding,
-    )

@@ -68,18 +68,18 @@ class Publisher:
         if keys.DATASET in sizes:
             self._check_identity()
         elif keys.listed(sizes):
-            raise _not_ours(self._objects.url, f"it has days and no {keys.DATASET}")
+            raise not_ours(self._objects.url, f"it has days and no {keys.DATASET}")
 
     def _check_identity(self) -> None:
         try:
             found = foreign.parsed(self._objects.content(keys.DATASET))
         except ValueError as error:
-            raise _not_ours(self._objects.url, f"its {keys.DATASET} is none: {error}") from error
+            raise not_ours(self._objects.url, f"its {keys.DATASET} is none: {error}") from error
         there: Mapping[str, Any] = found if isinstance(found, dict) else {}
         ours = dataset.check(self._layout, {}) or {}
         names = sorted({*ours, *there} - {keys.RAISED})
         if differing := [name for name in names if there.get(name) != ours.get(name)]:
-            raise _not_ours(self._objects.url, f"another lake is published there ({', '.join(differing)})")
+            raise not_ours(self._objects.url, f"another lake is published there ({', '.join(differing)})")
 
     def due(self, within: Dates | None) -> list[Sealed]:
         """The sealed days that are not published as they are sealed, the oldest first."""
@@ -193,7 +193,8 @@ def _done(date: dt.date, future: Future[Done]) -> Done:
         return Done(date, error=error)
 
 
-def _not_ours(url: str, finding: str) -> DatasetMismatchError:
+def not_ours(url: str, finding: str) -> DatasetMismatchError:
+    """The error that what is published at *url* is of another lake."""
     return DatasetMismatchError(
         f"{url}: {finding}",
         cure="Publish each lake to a folder of its own (publish.url)",

@@ -138,7 +138,7 @@ def keep(lake: Layout, date: dt.date, folder: Path) -> None:
         FileCorruptionError: the copy is not what the sidecar vouches for.
     """
     _copy_rejects(lake.rejects(date), folder / lake.rejects(date).name)
-    _publish(lake.day_files(date), folder)
+    copy_sealed(lake.day_files(date), folder)
 
 
 def exchange(lake: Layout, date: dt.date, folder: Path) -> None:
@@ -148,7 +148,7 @@ def exchange(lake: Layout, date: dt.date, folder: Path) -> None:
     sidecar, *others = lake.day_files(date)
     files.move(sidecar, folder / BEFORE / sidecar.name)  # onto its copy: from here on the date is not sealed
     _copy_rejects(folder / AFTER / lake.rejects(date).name, lake.rejects(date))
-    _publish([folder / AFTER / path.name for path in (sidecar, *others)], sidecar.parent)
+    copy_sealed([folder / AFTER / path.name for path in (sidecar, *others)], sidecar.parent)
 
 
 def _copy_rejects(source: Path, target: Path) -> None:
@@ -167,7 +167,7 @@ def _move_checkpoints(lake: Layout, date: dt.date, folder: Path) -> None:
     files.remove_empty(staging, lake.temp)
 
 
-def _publish(version: Sequence[Path], folder: Path) -> None:
+def copy_sealed(version: Sequence[Path], folder: Path) -> None:
     """Copy a sidecar, its Parquet, passport and contracts to *folder*, in the order of a seal: it goes last.
 
     Contracts that it does not vouch for are not copied: the day is whole without them.
