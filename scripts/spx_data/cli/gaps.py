@@ -86,9 +86,9 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
         if found:
             due = [gap for gap in found if gap.due]
             _print_totals(found, plan(call.settings, call.moment, None, cores, found=due), view)
-        _print_incomplete(
-            [line for line in known if (first or line.date) <= line.date <= (last or line.date)], view
-        )
+        within = [line for line in known if (first or line.date) <= line.date <= (last or line.date)]
+        _print_incomplete(within, view)
+        _print_unpublished(call, within, view)
     if needy := sorted((gap for gap in found if gap.needs_you), key=lambda gap: gap.date):
         # On stderr, so that a list stays a list.
         say(f"spx-data: {_need(needy)}", err=True)
@@ -105,6 +105,18 @@ def _print_incomplete(lines: Sequence[Summary], view: View) -> None:
     """The sealed dates among *lines* that lack something: no gaps, for they can be read."""
     if count := sum(line.is_incomplete for line in lines):
         view.tell(incomplete(count))
+
+
+def _print_unpublished(call: Call, lines: Sequence[Summary], view: View) -> None:
+    """The sealed dates among *lines* that are to be published and are not, as far as is known here."""
+    from spx_data.lake.session_states import Kind
+    from spx_data.ops.publish import record
+
+    if place := record.place_of(call.settings, None, several=call.lakes.several):
+        sealed = [line.date for line in lines if line.state.kind is Kind.SEALED]
+        found = record.look(call.settings.layout, place, sealed)
+        if found.lacking:
+            view.tell(found.words)
 
 
 def _need(needy: Sequence[Gap]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spx_data.ops.health import Check, Scene
     from spx_data.ops.health.machine import Disk
     from spx_data.ops.health.scene import Answer
+    from spx_data.ops.publish.record import Known
     from spx_data.settings import Quality, Settings
     from spx_data.status import Overview, Summary
     from spx_data.status.failures import Group
@@ -71,24 +72,34 @@ def _status(call: Call, form: Format, offline: bool) -> None:
     # Everything else is read before the terminal is waited for.
     answer = asking.answer() if asking else None
     scene = Scene(settings, call.moment, overview.dates, run, answer, walked)
+    known = _published(call, scene)
     if form == "json":
-        document = _document(scene, overview)
+        document = _document(scene, overview) | {"published": known and known.as_json()}
         if not gathers(document):
             print_document(document)
         return
     if call.several:
-        _tell(scene, overview, len(call.lakes))
+        _tell(scene, overview, known, len(call.lakes))
         return
     shown = console()
     print_overview(overview, settings, shown)
-    for check in _surroundings(scene):
+    for check in _surroundings(scene, known):
         # What is as it should be needs no colour here.
         style = "" if check.level == "ok" else LEVELS[check.level]
         print_words(f"{check.name:<9} {check.found}", shown, style)
     print_alerts(alerts(scene), shown)
 
 
-def _tell(scene: Scene, overview: Overview, lakes: int) -> None:
+def _published(call: Call, scene: Scene) -> Known | None:
+    """What is known of what is published, where days are to be."""
+    from spx_data.ops.publish import record
+
+    place = record.place_of(scene.settings, None, several=call.lakes.several)
+    sealed = [line.date for line in scene.sealed]
+    return record.look(scene.settings.layout, place, sealed) if place else None
+
+
+def _tell(scene: Scene, overview: Overview, known: Known | None, lakes: int) -> None:
     """Show one of so many *lakes*: its newest dates in the table of all, and below it the rest."""
     from spx_data.ops.health import alerts
 
@@ -97,7 +108,7 @@ def _tell(scene: Scene, overview: Overview, lakes: int) -> None:
     view.show(_OF_ALL, rows)
     for line, style in lines:
         view.tell(line, style)
-    for check in _surroundings(scene):
+    for check in _surroundings(scene, known):
         view.tell(f"{check.name}: {check.found}", "" if check.level == "ok" else LEVELS[check.level])
     for check in alerts(scene):
         view.tell(f"{check.level}: {check.found} → {check.cure}", LEVELS[check.level])
@@ -119,14 +130,16 @@ def _watched(call: Call, form: Format) -> bool:
     return True
 
 
-def _surroundings(scene: Scene) -> list[Check]:
-    """The terminal, the disks, the status log and the run, each in a line."""
-    from spx_data.ops.health import look_at
+def _surroundings(scene: Scene, known: Known | None) -> list[Check]:
+    """The terminal, the disks, the run, what is published and the status log, each in a line."""
+    from spx_data.ops.health import Check, Level, look_at
 
     names = ["terminal", "disk", "run"] if scene.answer else ["disk", "run"]
     if scene.tree.strangers and not scene.tree.caught:  # else they are among the alerts
         names.append("strangers")
-    return [*(look_at(name, scene) for name in names), _database(scene)]
+    level = Level.NOTICE if known and known.lacking else Level.OK
+    told = [Check("published", level, known.words)] if known else []
+    return [*(look_at(name, scene) for name in names), *told, _database(scene)]
 
 
 def _database(scene: Scene) -> Check:

@@ -42,7 +42,10 @@ def publish(ctx: click.Context, dates: Dates | None, url: str | None, workers: i
     call: Call = ctx.obj
     publisher = published_lake(call, url)
     days = publisher.due(dates)
-    done = _shown("publishing", publisher.publish(days, workers), len(days))
+    try:
+        done = _shown("publishing", publisher.publish(days, workers), len(days))
+    finally:
+        publisher.note()
     good = [each for each in done if each.error is None]
     told = f", {size(sum(each.bytes for each in good))}" if good else ""
     say(f"{counted(len(good), 'day')} published{told}" if days else "every sealed day is published", err=True)
@@ -53,7 +56,9 @@ def verify_published(call: Call, dates: Dates | None, workers: int) -> int:
     """Read back what is published, and print how it stands; the exit code."""
     from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED
 
-    done = _shown("reading back", published_lake(call, None).verify(dates, workers), None)
+    publisher = published_lake(call, None)
+    done = _shown("reading back", publisher.verify(dates, workers), None)
+    publisher.note()
     for each in sorted(done, key=lambda each: each.date):
         if each.error is None and each.what != AS_PUBLISHED:
             say(f"{each.date} {each.what}")
@@ -91,15 +96,14 @@ def published_lake(call: Call, url: str | None) -> Publisher:
 
 
 def _place(call: Call, url: str | None) -> str:
-    """Where the lake at which the work is, is published; of several, each has a folder of its symbol."""
-    settings = call.settings
-    if (place := url or settings.publish_url) is None:
+    """Where the lake at which the work is, is published."""
+    from spx_data.ops.publish.record import place_of
+
+    if (place := place_of(call.settings, url, several=call.lakes.several)) is None:
         raise click.UsageError(
             "nobody says where to: name it with --to, or once and for all with "
             "`spx-data config set publish.url s3://bucket/spx`"
         )
-    if call.lakes.several:
-        place = f"{place.rstrip('/')}/{settings.product.symbol}"
     return place
 
 

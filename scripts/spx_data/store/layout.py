@@ -160,6 +160,11 @@ class Layout:
         return self.data / "told.json"
 
     @property
+    def published(self) -> Path:
+        """What was published when somebody looked last (`ops.publish.record`)."""
+        return self.data / "published.json"
+
+    @property
     def run_lock(self) -> Path:
         """Locked by the run at work for as long as its process lives."""
         return self.data / "run.lock"
@@ -282,13 +287,9 @@ class Layout:
         return self.temp / "terminal-down.json"
 
     def aside(self, name: str) -> Layout:
-        """A lake of its own inside the temp directory, for work that must not touch this one.
-
-        What it locks is inside of the data directory: only there locks must work.
-        """
-        folder = self.temp / name
-        database = folder / "status.db"
-        return Layout(folder / "parquet", folder / "temp", self.data / name, database, self, self.stem)
+        """A lake of its own inside the temp directory, for work on this one; what it locks is in *data*."""
+        folder, data = self.temp / name, self.data / name
+        return Layout(folder / "parquet", folder / "temp", data, folder / "status.db", self, self.stem)
 
     def sealed_files(self, date: dt.date) -> tuple[Path, Path, Path]:
         """What a sealed date cannot be without, the commit first: sidecar, Parquet, passport."""
@@ -328,8 +329,9 @@ class Layout:
 
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for a look at thousands of them."""
-        found = self.sidecar_pattern, self.parquet_pattern, self.passport_pattern
-        return names.filled(map(str, found), date)
+        return names.filled(
+            map(str, (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)), date
+        )
 
     def journals(self) -> list[Path]:
         """Every date's journal, oldest first: where it is, or was before it was compressed."""

@@ -331,3 +331,72 @@ def test_nobody_says_where_to(lake, monkeypatch):
 
     assert done.exit_code == 2
     assert "name it with --to" in done.output
+
+
+# What is known of it without the network ----------------------------------------------------------------
+
+
+def known(lake, monkeypatch, url):
+    """What `status` says of what is published, and what `gaps` says of what is not."""
+    shown = invoke(lake, monkeypatch, "status", "--offline", "--format", "json", url=url)
+    listed = invoke(lake, monkeypatch, "gaps", url=url)
+    (said,) = [line for line in listed.output.splitlines() if "published to" in line] or [""]
+    return json.loads(shown.stdout)["published"], said
+
+
+def test_status_and_gaps_say_what_is_not_published_and_ask_nobody(storage, lake, monkeypatch):
+    before, said_before = known(lake, monkeypatch, S3)
+    invoke(lake, monkeypatch, "publish", "2024-01-02", "2024-01-03", url=S3)
+    storage.requests.clear()
+    part, said_of_part = known(lake, monkeypatch, S3)
+    assert storage.requests == []
+    invoke(lake, monkeypatch, "publish", url=S3)
+    whole, said_of_whole = known(lake, monkeypatch, S3)
+    sealed_days.seal(lake, DAYS[1], rows=5_000)
+    anew, said_anew = known(lake, monkeypatch, S3)
+
+    days = [date.isoformat() for date in DAYS]
+    assert before == {"url": S3, "as_of": None, "sealed": 3, "not_published": days}
+    assert "0 of 3 sealed days published" in said_before and "nobody has looked yet" in said_before
+    assert part["not_published"] == days[2:] and part["as_of"] is not None
+    assert f"2 of 3 sealed days published to {S3}, as of 20" in said_of_part
+    assert "1 not: " in said_of_part and "spx-data publish" in said_of_part
+    assert whole["not_published"] == [] and said_of_whole == ""
+    assert anew["not_published"] == days[1:2] and "1 not" in said_anew
+    table = invoke(lake, monkeypatch, "status", "--offline", url=S3).output
+    assert f"published 2 of 3 sealed days published to {S3}" in table
+
+
+def test_where_nothing_is_to_be_published_nothing_is_said(lake, monkeypatch):
+    assert known(lake, monkeypatch, None) == (None, "")
+    assert "published" not in invoke(lake, monkeypatch, "status", "--offline").output
+
+
+def test_what_is_known_is_of_the_place_that_is_set(place, lake, monkeypatch, tmp_path):
+    url, _ = place
+    invoke(lake, monkeypatch, "publish", url=url)
+
+    assert known(lake, monkeypatch, url)[0]["not_published"] == []
+    other = known(lake, monkeypatch, "s3://bucket/other")[0]
+    assert other["as_of"] is None and len(other["not_published"]) == 3
+    lake.layout.published.write_bytes(b"{}")
+    assert len(known(lake, monkeypatch, url)[0]["not_published"]) == 3
+
+
+def test_reading_back_renews_what_is_known(storage, lake, monkeypatch):
+    invoke(lake, monkeypatch, "publish", url=S3)
+    (key,) = [key for key in storage.objects if "2024/01/04" in key and key.endswith(".parquet")]
+    storage.objects[key] = bytes(reversed(storage.objects[key]))
+
+    invoke(lake, monkeypatch, "verify", "--published", url=S3)
+
+    assert known(lake, monkeypatch, S3)[0]["not_published"] == ["2024-01-04"]
+
+
+def test_a_call_that_ends_early_notes_what_it_did(storage, lake, monkeypatch):
+    storage.trouble = lambda method, key: 403 if method == "PUT" and "2024/01/04" in key else None
+
+    done = invoke(lake, monkeypatch, "publish", "--workers", "1", url=S3)
+
+    assert done.exit_code == 1
+    assert known(lake, monkeypatch, S3)[0]["not_published"] == ["2024-01-04"]

@@ -26,6 +26,7 @@ from spx_data.lake import published as keys
 from spx_data.lake import session_states
 from spx_data.lake.published import Published, Sealed
 from spx_data.market.dates import Dates
+from spx_data.ops.publish import record
 from spx_data.settings import Settings
 from spx_data.sources.objects import Objects
 from spx_data.store import dataset, foreign, reads
@@ -62,6 +63,7 @@ class Publisher:
         sizes = self._objects.sizes()
         self._check_lake(sizes)
         self._there = keys.listed(sizes)
+        self._known: dict[dt.date, str] = {}
 
     def _check_lake(self, sizes: Mapping[str, int]) -> None:
         """Raise unless what is published there, if anything is, is of this lake."""
@@ -83,8 +85,18 @@ class Publisher:
 
     def due(self, within: Dates | None) -> list[Sealed]:
         """The sealed days that are not published as they are sealed, the oldest first."""
-        days = (Sealed.of(self._layout, date) for date in session_states.sealed_dates(self._layout, within))
-        return [day for day in days if not self.is_published(day)]
+        found = []
+        for date in session_states.sealed_dates(self._layout, None):
+            day = Sealed.of(self._layout, date)
+            if self.is_published(day):
+                self._known[date] = day.seal
+            elif within is None or date in within:
+                found.append(day)
+        return found
+
+    def note(self) -> None:
+        """Note which days are published as they are sealed, as `due`, `publish` and `verify` have found."""
+        record.write(self._layout, self._objects.url, self._known)
 
     def is_published(self, day: Sealed) -> bool:
         """Whether *day* is published as it is sealed, by the listing; of several versions, by its pointer."""
@@ -117,6 +129,7 @@ class Publisher:
             self._check(key, file.sha256)
             size += reads.size(file.path)
         self._point(day)
+        self._known[day.date] = day.seal
         return Done(day.date, day.seal, size)
 
     def _check(self, key: str, sha256: str) -> None:
@@ -147,6 +160,7 @@ class Publisher:
 
     def verify(self, within: Dates | None, workers: int) -> Iterator[Done]:
         """Read back each sealed day that is published, whole, and say how it stands against the lake."""
+        self.due(None)
         days = [Sealed.of(self._layout, date) for date in session_states.sealed_dates(self._layout, within)]
         yield from _side_by_side(days, self._looked_at, workers)
 
@@ -157,6 +171,7 @@ class Publisher:
         if self._current(day.date, there) != day.seal:
             return Done(day.date, OTHER)
         size = 0
+        self._known.pop(day.date, None)
         for file, key in zip(day.files, day.keys(), strict=True):
             try:
                 is_good = self._objects.digest(key) == file.sha256
@@ -165,6 +180,7 @@ class Publisher:
             if not is_good:
                 return Done(day.date, f"{DAMAGED}: {key}", size)
             size += reads.size(file.path)
+        self._known[day.date] = day.seal
         return Done(day.date, AS_PUBLISHED, size)
 
 
