@@ -10,6 +10,7 @@ include: "rules/fill.smk"
 include: "rules/integrity.smk"
 include: "rules/recheck.smk"
 include: "rules/mend.smk"
+include: "rules/publish.smk"
 include: "rules/report.smk"
 include: "rules/status.smk"
 

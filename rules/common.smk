@@ -518,8 +518,22 @@ def mend_what_is_due():
             say(f"spx-data: nothing was mended: {said_of(error)}", err=True)
 
 
+def publish_what_is_due():
+    """Publish what is sealed and not published yet, where publish.url says to, in a process of its own.
+
+    As for a mend, whatever comes of it, the run is what it was; what failed is published after the next one.
+    """
+    for symbol, run in at_work.items():
+        settings = lakes[symbol]
+        if settings.publish_url is None or not run.dates or run.more:
+            continue
+        if not runs.was_stopped(settings.layout, run.name):
+            words = [f"{project}/scripts/publish.py", "--after-a-run", symbol]
+            subprocess.run([sys.executable, *words])
+
+
 def after_the_last_job(well):
-    """Mend, refresh the status log, say what stands where, make pages if wanted, and tidy old logs up.
+    """Mend, publish, refresh the status log, say what stands where, make pages if wanted, and tidy old logs up.
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
     """
@@ -530,6 +544,7 @@ def after_the_last_job(well):
     if not {"status", *PAGES}.isdisjoint(workflow.dag_settings.targets):
         return
     mend_what_is_due()
+    publish_what_is_due()
     found = {}
     for lake in plan:
         if lakes.several:

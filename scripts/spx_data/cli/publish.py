@@ -14,10 +14,16 @@ from spx_data.market.dates import Dates
 from spx_data.text.words import counted, size
 
 if TYPE_CHECKING:
-    from spx_data.ops.publish.publishing import Done, Publisher
+    from spx_data.ops.publish.publishing import Done
     from spx_data.ops.publish.restoring import Restored
+    from spx_data.settings import Settings
 
     _Outcome = TypeVar("_Outcome", Done, Restored)
+
+NOWHERE = (
+    "nobody says where to: name it with --to, or once and for all with "
+    "`spx-data config set publish.url s3://bucket/spx`"
+)
 
 
 @click.command(short_help="Copy sealed days to object storage.")
@@ -40,23 +46,39 @@ def publish(ctx: click.Context, dates: Dates | None, url: str | None, workers: i
       spx-data verify --published
     """
     call: Call = ctx.obj
-    publisher = published_lake(call, url)
-    days = publisher.due(dates)
-    try:
+    ctx.exit(int(not published(call.settings, _place(call, url), dates, workers=workers)))
+
+
+def published(
+    settings: Settings, place: str | None, dates: Dates | None, *, workers: int = 4, quiet: bool = False
+) -> bool:
+    """Publish what is due of a lake at *place*, and print how it goes; says whether nothing failed.
+
+    *quiet* says nothing where there is nothing to be done.
+
+    Raises:
+        ConfigurationValidationError: nobody says where to; or there is no such place, or it refuses.
+        SpxDataError: whatever else would meet every day.
+    """
+    from spx_data.ops.publish import publishing
+
+    with publishing.begun(settings, place) as publisher:
+        days = publisher.due(dates)
         done = _shown("publishing", publisher.publish(days, workers), len(days))
-    finally:
-        publisher.note()
     good = [each for each in done if each.error is None]
-    told = f", {size(sum(each.bytes for each in good))}" if good else ""
-    say(f"{counted(len(good), 'day')} published{told}" if days else "every sealed day is published", err=True)
-    ctx.exit(int(len(good) < len(done)))
+    if days:
+        told = f", {size(sum(each.bytes for each in good))}" if good else ""
+        say(f"{counted(len(good), 'day')} published{told}", err=True)
+    elif not quiet:
+        say("every sealed day is published", err=True)
+    return len(good) == len(done)
 
 
 def verify_published(call: Call, dates: Dates | None, workers: int) -> int:
     """Read back what is published, and print how it stands; the exit code."""
-    from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED
+    from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, Publisher
 
-    publisher = published_lake(call, None)
+    publisher = Publisher(call.settings, _place(call, None))
     done = _shown("reading back", publisher.verify(dates, workers), None)
     publisher.note()
     for each in sorted(done, key=lambda each: each.date):
@@ -88,22 +110,12 @@ def mend_from_published(call: Call, dates: Dates | None) -> int:
     return int(any(each.error is not None for each in done))
 
 
-def published_lake(call: Call, url: str | None) -> Publisher:
-    """The published lake of the lake at which the work is."""
-    from spx_data.ops.publish.publishing import Publisher
-
-    return Publisher(call.settings, _place(call, url))
-
-
 def _place(call: Call, url: str | None) -> str:
     """Where the lake at which the work is, is published."""
     from spx_data.ops.publish.record import place_of
 
     if (place := place_of(call.settings, url, several=call.lakes.several)) is None:
-        raise click.UsageError(
-            "nobody says where to: name it with --to, or once and for all with "
-            "`spx-data config set publish.url s3://bucket/spx`"
-        )
+        raise click.UsageError(NOWHERE)
     return place
 
 

@@ -36,6 +36,16 @@ _BLOCK = 8 << 20
 _MOST = 64 << 20  # bytes of an object that is read as a whole
 
 
+_CURES = {
+    "s3": "Check the bucket's name and region, and the credentials in the environment (AWS_ACCESS_KEY_ID, "
+    "AWS_REGION, AWS_ENDPOINT_URL and their like)",
+    "gs": "Check the bucket's name, and the credentials: GOOGLE_APPLICATION_CREDENTIALS in the environment, "
+    "or what gcloud has left",
+    "az": "Check the container's name, and the credentials in the environment (AZURE_STORAGE_ACCOUNT_NAME, "
+    "AZURE_STORAGE_ACCOUNT_KEY and their like)",
+    "file": "Make the folder, or mount its disk; it must be yours to write to",
+}
+
 PUBLISH_URL = "publish.url"
 
 
@@ -172,8 +182,7 @@ def _over_the_network() -> dict[str, Any]:
 def _refused(url: str, what: str, error: Exception) -> ConfigurationValidationError:
     return ConfigurationValidationError(
         f"{what}: {url} refuses: {_first_line(error)}",
-        cure="Check the bucket's name and region, and the credentials in the environment (AWS_ACCESS_KEY_ID, "
-        "AWS_REGION, AWS_ENDPOINT_URL and their like)",
+        cure=_CURES.get(url.partition(":")[0], _CURES["az"]),
         what=what,
         reason=_first_line(error),
     )

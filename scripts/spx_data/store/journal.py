@@ -52,6 +52,9 @@ RUN_FAILED = "run-failed"  # of the lake: a run that could not begin, or ended u
 SCHEMA_RAISED = (
     "schema-raised"  # of the lake: new days have more columns from now on: before, after (versions)
 )
+PUBLISHED = (
+    "published"  # of the lake: url, days (dates), bytes, failed (dates); error, cause where it ended early
+)
 PROBED = "probed"  # of the lake: its terminal was asked how it is: requests, whole, sha256 of the profile
 
 Event = dict[str, Any]

@@ -11,6 +11,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ from spx_data.market.dates import Dates
 from spx_data.ops.publish import record
 from spx_data.settings import Settings
 from spx_data.sources.objects import Objects
-from spx_data.store import dataset, foreign, reads
+from spx_data.store import dataset, foreign, journal, reads
+from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
 
 AS_PUBLISHED, OTHER, ABSENT, DAMAGED = "as sealed", "another version", "not published", "damaged"
@@ -43,6 +45,53 @@ class Done:
     what: str = ""
     bytes: int = 0
     error: SpxDataError | None = None
+
+
+@contextmanager
+def begun(settings: Settings, place: str | None) -> Iterator[Publisher]:
+    """A publisher to *place* for the block, of which the journal tells, whatever ends it.
+
+    Raises:
+        ConfigurationValidationError: there is no place; else as `Publisher`.
+    """
+    log = Journal(settings.layout.lake_journal, "publish")
+    try:
+        if place is None:
+            raise _nowhere()
+        publisher = Publisher(settings, place)
+    except SpxDataError as error:
+        log.mention(journal.PUBLISHED, url=place, days=[], failed=[], bytes=0, **journal.described(error))
+        raise
+    failure: SpxDataError | None = None
+    try:
+        yield publisher
+    except SpxDataError as error:
+        failure = error
+        raise
+    finally:
+        publisher.note()
+        if publisher.done or failure:
+            log.mention(journal.PUBLISHED, url=place, **_event(publisher.done, failure))
+
+
+def _event(done: Sequence[Done], failure: SpxDataError | None) -> dict[str, Any]:
+    """What became of days as fields of an event."""
+    good = [each for each in done if each.error is None]
+    return {
+        "days": [each.date.isoformat() for each in good],
+        "bytes": sum(each.bytes for each in good),
+        "failed": [each.date.isoformat() for each in done if each.error],
+        **(journal.described(failure) if failure else {}),
+    }
+
+
+def _nowhere() -> ConfigurationValidationError:
+    return ConfigurationValidationError(
+        "publish.url: nobody says where to publish to",
+        cure="Name the place: `spx-data config set publish.url s3://bucket/spx`",
+        what="publish.url",
+        reason="it is not set",
+    )
 
 
 class Publisher:
@@ -64,6 +113,7 @@ class Publisher:
         self._check_lake(sizes)
         self._there = keys.listed(sizes)
         self._known: dict[dt.date, str] = {}
+        self.done: list[Done] = []
 
     def _check_lake(self, sizes: Mapping[str, int]) -> None:
         """Raise unless what is published there, if anything is, is of this lake."""
@@ -118,7 +168,9 @@ class Publisher:
             self._check(keys.DATASET, reads.digest(self._layout.dataset))
         elif days:  # another publisher may have been faster, with another lake
             self._check_identity()
-        yield from _side_by_side(days, self._publish, workers)
+        for each in _side_by_side(days, self._publish, workers):
+            self.done.append(each)
+            yield each
 
     def _publish(self, day: Sealed) -> Done:
         size = 0
