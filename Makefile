@@ -133,6 +133,7 @@ bench: bench-fill nautilus-env
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)
 	PYTHONPATH=scripts $(NAUTILUS)/bin/python benchmarks/exports.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
+	$(BENCH)/layouts.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
 

@@ -50,13 +50,19 @@ CHANGES: dict[str, Mapping[str, Any]] = {
         "max_rows_per_page": 20_000,
     },
     "no dictionary": {"use_dictionary": False},
-    "dictionary for both timestamps too": {
-        "use_dictionary": [*parquet.OPTIONS["use_dictionary"], "timestamp", "underlying_timestamp"]
+    "dictionary for no timestamp": {
+        "use_dictionary": [name for name in parquet.OPTIONS["use_dictionary"] if name != "timestamp"]
+    },
+    "dictionary for both timestamps": {
+        "use_dictionary": [*parquet.OPTIONS["use_dictionary"], "underlying_timestamp"]
     },
     "dictionary for implied_vol and delta too": {
         "use_dictionary": [*parquet.OPTIONS["use_dictionary"], "implied_vol", "delta"]
     },
-    "timestamp as deltas": {"column_encoding": {"timestamp": "DELTA_BINARY_PACKED"}},
+    "timestamp as deltas": {
+        "use_dictionary": [name for name in parquet.OPTIONS["use_dictionary"] if name != "timestamp"],
+        "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"},
+    },
     "bid and ask split by bytes": {"column_encoding": dict.fromkeys(("bid", "ask"), "BYTE_STREAM_SPLIT")},
     "every number split by bytes": {
         "use_dictionary": ["date", "root", "expiration", "strike", "right"],

@@ -129,7 +129,7 @@ WITH chain AS (
     SELECT date, strike, "right", (bid + ask) / 2 AS mid, abs(strike - underlying_price) AS away
     FROM {source}
     WHERE root = 'SPXW' AND expiration BETWEEN '2024-01-01' AND '2024-01-31' AND expiration = date
-      AND strftime("timestamp", '%H:%M') = '10:00' AND abs(strike - underlying_price) < 20
+      AND hour("timestamp") = 10 AND minute("timestamp") = 0 AND abs(strike - underlying_price) < 20
 )
 SELECT date::VARCHAR, call.mid + put.mid FROM chain AS call JOIN chain AS put USING (date, strike)
 WHERE call."right" = 'C' AND put."right" = 'P'

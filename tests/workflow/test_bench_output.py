@@ -21,3 +21,17 @@ def test_each_question_is_asked_of_both_formats_in_both_engines(tmp_path):
     assert [(row[1], row[2]) for row in rows if row[2] in ("DuckDB", "Polars")] == [
         (lake, engine) for lake in ("day", "month", "month") for engine in ("DuckDB", "Polars")
     ]
+
+
+def test_each_layout_answers_as_the_sealed_files_do(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+    command = [sys.executable, ROOT / "benchmarks" / "layouts.py", "--brief", "--runs", "1", "--record", kept]
+
+    ended = subprocess.run(command, env={"PYTHONPATH": str(ROOT / "scripts")}, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = kept.read_text()
+    assert told.startswith("# How else the rows could lie\n\nMade with")
+    rows = [line.strip("| ").split(" | ") for line in told.splitlines() if line.startswith("| ")]
+    assert [row[:2] for row in rows if row[0] == "as sealed"] == [["as sealed", "100%"]]
+    assert len(rows) == 2 + 11 and all(len(row) == 8 for row in rows)

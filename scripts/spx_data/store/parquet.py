@@ -28,7 +28,8 @@ SCHEMA_VERSION_KEY = "spx_data.schema_version"
 RECORDS_KEY = "spx_data.records"  # their kind
 
 # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
-_WITH_DICTIONARY = ["date", "root", "expiration", "strike", "right", "iv_error", "forward", "discount"]
+_WITH_DICTIONARY = ["date", "root", "expiration", "strike", "right", "timestamp"]
+_WITH_DICTIONARY += ["iv_error", "forward", "discount"]
 _WITH_DICTIONARY += [each.name for each in columns.COLUMNS.values() if each.type is columns.Type.WHOLE]
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
