@@ -7,7 +7,7 @@ widens with time. Both follow from the calendar and the path of the index alone.
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -48,11 +48,21 @@ _STRIKE_BANDS = (
 # The monthlies were there first and have gathered more strikes.
 _SPX_BANDS = (*_STRIKE_BANDS, (10_000, 50, 0.40, 0.25), (400, 25, 0.35, 0.17))
 
+# What the small size takes of them, far and near, where SPX is about _USUAL: a step is twice as wide where
+# the level was twice as high at first. Each is within a band of both tables above.
+_FEW_BANDS = (
+    (10_000, 200, 0.20, 0.12),
+    (190, 100, 0.05, 0.05),
+    (95, 50, 0.025, 0.025),
+    (10, 20, 0.012, 0.012),
+)
+_USUAL = 6_000.0
 
 # Of VIX, whose level no band follows.
 _VIX_STRIKES = np.unique(
     np.concatenate([np.arange(10, 30), np.arange(30, 50, 2), np.arange(50, 151, 10)])
 ).astype(np.float64)
+_FEW_VIX_STRIKES = _VIX_STRIKES[::2]
 _VIX_HORIZON, _VIX_WEEKLY_HORIZON = 270, 40
 
 
@@ -114,6 +124,29 @@ def strikes(seed: int, expiration: Expiration, day: date) -> Floats:
         if (expiration.label - day).days <= widest
     ]
     return np.unique(np.concatenate(grids))
+
+
+def few_strikes(seed: int, expiration: Expiration, first: date, day: date) -> Floats:
+    """Return some twenty of the strikes listed on *day*, ascending; from the session *first* on they stay."""
+    symbol = symbols.OF_ROOT[expiration.root]
+    if symbol.volatility:
+        return _FEW_VIX_STRIKES
+    seen = replace(expiration, first=first)
+    unit = symbol.unit * _coarseness(seed, seen)
+    grids = [
+        _grid(seed, seen, day, widest, step * unit, below, above)
+        for widest, step, below, above in _FEW_BANDS
+        if (expiration.label - day).days <= widest
+    ]
+    return np.unique(np.concatenate(grids))
+
+
+def _coarseness(seed: int, expiration: Expiration) -> float:
+    """Return how wide steps are for an expiration, by its underlying's level at first: a power of 2."""
+    symbol = symbols.OF_ROOT[expiration.root]
+    level = index.close(seed, sessions.before(expiration.first))
+    share = np.mean(symbol.span(level, level)) / (_USUAL * symbol.unit)
+    return float(np.clip(2.0 ** np.round(np.log2(share)), 0.5, 4.0))
 
 
 def _grid(

@@ -4,11 +4,13 @@ The wire modules only spell what these frames say, and tests compare what a clie
 stored with them cell by cell.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from theta_simulator import chance, greeks, index, listing, pricing, quotes, sessions, surface, symbols
@@ -39,9 +41,8 @@ COLUMNS = {
     "underlying_price": pl.Float64,
 }
 
-# Where the smaller sizes look for strikes, as fractions of the previous close.
-_TINY_STRIKES = (0.92, 0.98, 1.0, 1.03)
-_SMALL_STRIKES = (*np.linspace(0.80, 0.96, 8), *np.linspace(0.97, 1.03, 8), *np.linspace(1.04, 1.12, 4))
+# Where the smallest size looks for strikes, as fractions of the previous close.
+_TINY_STRIKES = np.array([0.92, 0.98, 1.0, 1.03])
 
 
 class TooMuch(Exception):
@@ -68,17 +69,21 @@ class Market:
         return pl.concat([pl.DataFrame(schema=schema), *frames])
 
     def strikes(self, expiration: Expiration, day: date) -> Floats:
-        """Return the strikes of *expiration* this market lists on *day*, ascending."""
+        """Return the strikes of *expiration* this market lists on *day*, ascending.
+
+        Those of the sizes "small" and "real" stay until they expire; the few of "tiny" follow the level.
+        """
+        if self.size == "small":
+            return listing.few_strikes(self.seed, expiration, _first(self.size, expiration), day)
         listed = listing.strikes(self.seed, expiration, day)
         if self.size == "real":
             return listed
-        fractions = np.array(_TINY_STRIKES if self.size == "tiny" else _SMALL_STRIKES)
         before = sessions.before(day)
         symbol = symbols.OF_ROOT[expiration.root]
         level = symbol.at(self.seed, before, np.array([index.close(self.seed, before)]))
         if symbol.volatility:
             level = pricing.volatility(self.seed, day, index.prints(self.seed, day).opening)
-        wanted = fractions * level
+        wanted = _TINY_STRIKES * level
         after = np.clip(np.searchsorted(listed, wanted), 1, len(listed) - 1)
         below, above = listed[after - 1], listed[after]
         return np.unique(np.where(wanted - below < above - wanted, below, above))
@@ -127,10 +132,15 @@ class Market:
         """Return the hash base of one chain's quotes on one date."""
         return chance.key(self.seed, "chain", expiration.root, expiration.label.isoformat(), day.isoformat())
 
+    def _ever_quoted(self, expiration: Expiration, strikes: Floats) -> npt.NDArray[np.bool_]:
+        """Say of each contract whether it is ever quoted: on all its days, or on none."""
+        base = chance.key(self.seed, "contracts", expiration.root, expiration.label.isoformat())
+        return quotes.ever_quoted(base, _numbers(strikes))
+
     def chain(self, expiration: Expiration, day: date) -> pl.DataFrame:
         """Return expiration, strike and right of the contracts of one expiration quoted on *day*."""
         strikes = self.strikes(expiration, day)
-        quoted = quotes.ever_quoted(self._key(expiration, day), _numbers(strikes))
+        quoted = self._ever_quoted(expiration, strikes)
         rights = np.tile(np.array(["C", "P"]), len(strikes))
         return pl.DataFrame({"strike": np.repeat(strikes, 2)[quoted], "right": rights[quoted]}).select(
             pl.lit(expiration.label).alias("expiration"), "strike", "right"
@@ -157,7 +167,7 @@ class Market:
         )
 
         sent = stamps[np.newaxis, :] >= quotes.first_quote(base, contract)[:, np.newaxis]
-        sent &= quotes.ever_quoted(base, contract)[:, np.newaxis]
+        sent &= self._ever_quoted(expiration, strikes)[:, np.newaxis]
         if version is Version.V2:
             sent &= (print_price > 0.0)[np.newaxis, :]
         row, column = np.nonzero(sent)
@@ -232,6 +242,13 @@ def _chosen(size: Size, root: str, day: date) -> list[Expiration]:
     else:
         few = listed[:1] + [item for item in listed if _is_far(item.settles)]
     return sorted(set(few))
+
+
+@lru_cache(maxsize=4096)
+def _first(size: Size, expiration: Expiration) -> date:
+    """Return the first session on which a market of *size* quotes an expiration: it does so from then on."""
+    days = sessions.between(expiration.first, expiration.last)
+    return days[bisect_left(days, True, key=lambda day: expiration in _chosen(size, expiration.root, day))]
 
 
 def _ends_a_year(day: date) -> bool:

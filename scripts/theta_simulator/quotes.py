@@ -51,7 +51,7 @@ def first_quote(base: int, contract: Ints) -> Ints:
 
 
 def ever_quoted(base: int, contract: Ints) -> npt.NDArray[np.bool_]:
-    """Say which contracts have any quote on the date."""
+    """Say which contracts have any quote."""
     return chance.uniform(base, contract, np.array([3])) >= 0.01
 
 

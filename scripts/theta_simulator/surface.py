@@ -60,8 +60,8 @@ _CORRELATION = -0.65
 _SKEW = 1.15
 _LONG_VOL = 0.185
 _RETURN_TO_LONG = 3.0
-# A contract never runs out of time entirely: its last quote is for its last minute.
-_LEAST_TIME = sessions.MINUTE / YEAR_MS
+# A contract never runs out of time entirely; its last quote is a nickel or less from what it settles at.
+_LEAST_TIME = 1_000 / YEAR_MS
 
 
 def rate(day: date) -> float:

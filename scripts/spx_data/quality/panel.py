@@ -120,7 +120,8 @@ class Panel:
         """At most *most* of the records in the cells *where*, spread over contracts and stamps."""
         rows = np.flatnonzero(where.reshape(-1)[self._cell])
         step = max(1, math.ceil(len(rows) / most))
-        while math.gcd(step, len(self.stamps)) > 1:  # or only few of the stamps would ever be met
+        looked_at = int(np.count_nonzero(where.any(axis=(0, 1))))
+        while math.gcd(step, len(self.stamps) * looked_at) > 1:  # or only few of the stamps would ever be met
             step += 1
         return self._records[rows[::step]]
 

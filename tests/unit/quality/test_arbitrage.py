@@ -312,9 +312,9 @@ def test_dividends_in_dollars_between_two_expirations_are_no_calendar_arbitrage(
 # A quote of a clean simulated chain, by how much it is lifted, and which checks find it.
 LIFTED = {
     "a call dearer than the one below": ("C", 5_200.0, 60.0, {"vertical", "butterfly"}),
-    "a call just above its neighbours' line": ("C", 5_105.0, 12.0, {"butterfly"}),
+    "a call just above its neighbours' line": ("C", 5_100.0, 12.0, {"butterfly"}),
     "a put dearer than the one above": ("P", 4_850.0, 60.0, {"vertical", "butterfly"}),
-    "a call too dear for the width to the one above": ("C", 4_575.0, 40.0, {"vertical", "butterfly"}),
+    "a call too dear for the width to the one above": ("C", 4_600.0, 40.0, {"vertical", "butterfly"}),
 }
 
 
@@ -333,7 +333,7 @@ def test_one_quote_too_high_is_found_and_named(case):
 @pytest.mark.parametrize(
     ("right", "strike", "values"),
     [
-        ("C", 4_350.0, {"bid": 500.0, "ask": 501.0}),  # 5020 less 4350 is 670
+        ("C", 4_200.0, {"bid": 700.0, "ask": 701.0}),  # 5020 less 4200 is 820
         ("P", 5_600.0, {"bid": 500.0, "ask": 501.0}),
     ],
 )
@@ -354,7 +354,7 @@ def test_an_option_dearer_than_anything_it_can_pay_is_found_and_named(right, pri
     assert hits(judged(panel, parity.fit(panel)))["bounds"] == (1, f"{right} 5600 at 10:31")
 
 
-@pytest.mark.parametrize(("right", "strike"), [("C", 5_065.0), ("P", 4_975.0)])
+@pytest.mark.parametrize(("right", "strike"), [("C", 5_060.0), ("P", 4_980.0)])
 def test_a_nearer_option_dearer_than_a_later_one_is_found_and_named(right, strike):
     near, later = (expiration.label for expiration in MARKET.expirations("SPXW", chains.DATE)[2:4])
     dearer = {name: pl.col(name) + 60.0 for name in ("bid", "ask")}
@@ -370,7 +370,7 @@ def test_a_nearer_option_dearer_than_a_later_one_is_found_and_named(right, strik
 
 def test_crossed_quotes_are_another_checks_finding():
     frame = chains.spoilt(
-        chains.records(MARKET), chains.cell(5_105.0, "C", "10:31"), bid=pl.col("ask") + 60.0
+        chains.records(MARKET), chains.cell(5_100.0, "C", "10:31"), bid=pl.col("ask") + 60.0
     )
     panel = Panel(products.DEFAULT, "SPXW", chains.EXPIRATION, chains.DATE, frame)
 

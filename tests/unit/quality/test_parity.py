@@ -80,7 +80,7 @@ def test_the_market_s_own_forward_and_rate_come_back(frame):
 
     underlying = chain(frame).underlying
     years = (16 + 6.5 / 24 - np.arange(len(underlying)) / 288) / 365
-    assert fit.discount[1:] == pytest.approx(np.exp(-0.0531 * years[1:]), abs=1e-4)
+    assert fit.discount[1:] == pytest.approx(np.exp(-0.0531 * years[1:]), abs=2e-4)
     assert fit.forward[1:] == pytest.approx(
         underlying[1:] * np.exp((0.0531 - 0.013) * years[1:]), abs=0.1, nan_ok=True
     )

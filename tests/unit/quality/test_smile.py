@@ -14,7 +14,7 @@ from theta_simulator import Market
 
 STEP = 900_000
 NEXT_WEEK = dt.date(2024, 1, 11)
-ABOVE = 5105.0  # a strike of the small chain above the forward
+ABOVE = 5100.0  # a strike of the small chain above the forward
 
 
 @pytest.fixture(scope="module")

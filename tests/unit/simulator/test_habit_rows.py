@@ -10,7 +10,7 @@ from tests.unit.simulator.test_faults import FORMATS
 from tests.unit.simulator.test_faults import records as records_of
 from tests.unit.simulator.test_habits import CHAIN, CHAINS, DAY, chain, get, single, with_habits
 
-from theta_simulator import Habit, sessions
+from theta_simulator import Habit, listing, sessions
 from theta_simulator.habit_rows import EDITS, drawn_minute
 from theta_simulator.habits import EVERYWHERE, OF_ONE_CHAIN, Kind
 from theta_simulator.habitual import HabitualMarket
@@ -260,8 +260,9 @@ def test_a_tenth_of_the_contracts_ends_early():
     small = HabitualMarket(1, "small", (), (Habit("ends-early-tenth"),))
     last = [
         row[0] / sessions.HOUR
-        for item in small.expirations("SPXW", DAY)
-        for row in rows(small, "SPXW", item.label)
+        for root in listing.ROOTS
+        for item in small.expirations(root, DAY)
+        for row in rows(small, root, item.label)
         .group_by("strike", "right")
         .agg(pl.col("ms_of_day").max())
         .select("ms_of_day")

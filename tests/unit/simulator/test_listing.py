@@ -113,6 +113,17 @@ def test_smaller_sizes_are_subsets_with_the_date_itself(size):
     assert small.expirations("SPXW", day)[0].label == day
 
 
+@pytest.mark.parametrize("root", listing.EVERY_ROOT)
+@pytest.mark.parametrize("day", [date(2019, 3, 5), date(2024, 1, 2), date(2024, 11, 25)])
+def test_the_small_size_has_strikes_around_the_level_that_are_listed(root, day):
+    small, real = Market(1, "small"), Market(1, "real")
+
+    for expiration in small.expirations(root, day):
+        few = small.strikes(expiration, day)
+        assert set(few) <= set(real.strikes(expiration, day))
+        assert 2 <= len(few) <= 60
+
+
 def test_nothing_is_listed_on_a_holiday():
     assert Market().expirations("SPXW", date(2024, 3, 29)) == []
     assert Market().contracts("SPX", date(2024, 12, 25)).is_empty()

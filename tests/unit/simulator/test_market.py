@@ -143,6 +143,67 @@ def test_what_is_listed_stays_listed_until_it_expires(root, size):
     assert not {day: labels for day, labels in lost.items() if any(label > day for label in labels)}
 
 
+@pytest.mark.parametrize("size", ["small", "real"])
+@pytest.mark.parametrize("root", ["SPX", "SPXW"])
+def test_a_contract_is_quoted_on_every_day_until_it_expires(root, size):
+    market, days = Market(1, size), sessions.between(date(2024, 11, 18), date(2024, 12, 4))
+    quoted = {day: set(market.contracts(root, day).iter_rows()) for day in days}
+    last = {item.label: item.last for item in listing.all_expirations(root)}
+
+    for before, day in itertools.pairwise(days):
+        lost = quoted[before] - quoted[day]
+        new = quoted[day] - quoted[before]
+
+        assert {last[label] for label, _, _ in lost} <= {before}
+        # Those of an expiration that was there, because the level has moved: a few.
+        added = [contract for contract in new if contract[0] in {label for label, _, _ in quoted[before]}]
+        assert len(added) < 0.15 * len(quoted[day])
+
+
+@pytest.mark.parametrize("day", [date(2024, 1, 2), date(2024, 11, 29), date(2020, 3, 16)])
+def test_what_expires_ends_at_what_it_settles_at(day):
+    bell = sessions.close(day)
+    rows = history(day, day, start_ms=bell, end_ms=bell)
+    spot, strike = pl.col("underlying_price"), pl.col("strike")
+    inside = pl.when(right="C").then(spot - strike).otherwise(strike - spot).clip(lower_bound=0.0)
+
+    gap = (0.5 * (pl.col("bid") + pl.col("ask")) - inside).abs()
+    ends = rows.select(gap.alias("gap"), spot)
+
+    # A tick below three dollars is a nickel, and then a dime, at both sides.
+    assert ends["gap"].max() <= 0.1 + 1e-9
+    # What is left to come before the index has its official close.
+    assert abs(ends["underlying_price"][0] / index.close(1, day) - 1.0) < 0.001
+
+
+def test_the_index_goes_on_in_the_morning_where_it_ended_in_the_evening():
+    days = sessions.between(date(2023, 1, 3), date(2024, 12, 31))
+    gaps = [
+        index.prints(1, day).price[0] / index.prints(1, before).price[-1] - 1.0
+        for before, day in itertools.pairwise(days)
+    ]
+
+    assert np.std(gaps) < 0.006
+    assert np.abs(gaps).max() < 0.02
+
+
+def test_volatility_goes_on_from_day_to_day():
+    """That of 30 days at the money: about as lively as VIX, which moves by 7 % a day."""
+    days = sessions.between(date(2023, 1, 3), date(2024, 12, 31))
+    month = np.array([30 / 365])
+
+    def level(day, spot):
+        return np.log(surface.surface(1, day).variance(np.zeros(1), month, np.array([spot])))[0] / 2.0
+
+    moves = [
+        level(day, index.prints(1, day).opening) - level(before, index.close(1, before))
+        for before, day in itertools.pairwise(days)
+    ]
+
+    assert 0.03 < np.std(moves) < 0.10
+    assert abs(np.mean(moves)) < 0.01
+
+
 def test_v2_leaves_out_the_minute_without_an_underlying():
     label = date(2024, 1, 19)
 
