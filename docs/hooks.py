@@ -1,4 +1,4 @@
-"""What MkDocs makes besides the files of docs/: pages of the repository's other texts, and the reference.
+"""What MkDocs makes besides the files of docs/: pages of other texts, of notebooks, and the reference.
 
 `make docs` calls it by mkdocs.yml. Nothing that it makes is kept, so none of it can be out of date.
 """
@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from docs import reference, terms
+from docs import notebooks, reference, terms
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -44,6 +44,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, abs_src_path=str(ROOT / text)))
     for name, made in MADE.items():
         files.append(File.generated(config, name, content=made()))
+    for name, content in notebooks.pages():
+        files.append(File.generated(config, name, content=content))
     return files
 
 
@@ -63,6 +65,8 @@ def relinked(markdown: str, name: str) -> str:
     def led(match: re.Match[str]) -> str:
         target = os.path.normpath(origin / match[2])
         found = pages.get(target) or target.removeprefix("docs/")
+        if found.endswith(".ipynb"):
+            found = f"{found.removesuffix('.ipynb')}.md"
         return f"{match[1]}{os.path.relpath(found, PurePosixPath(name).parent)}{match[3] or ''}"
 
     return _LINK.sub(led, markdown)

@@ -132,8 +132,8 @@ def test_a_clean_day_of_a_symbol_raises_no_complaint(name, day):
 
     known = day >= symbols.OF_ROOT[name].first_greeks
     complaints = {check["check"] for check in found["checks"] if check["score"] not in (None, 100.0)}
-    # A call at the price of a fund that goes without its dividend tomorrow: the vendor's model knows of none, so
-    # it finds no volatility there, and a small chain has few other quotes.
+    # A call at the price of a fund that goes without its dividend tomorrow: the vendor's model knows of none
+    # and finds no volatility there, and a small chain has few other quotes.
     eve = symbols.OF_ROOT[name].fund and day == BEFORE_A_DIVIDEND
     assert complaints <= ({"iv-range"} if eve else set())
     assert found["score"] == (pytest.approx(100.0, abs=1.0 if eve else 0.0) if known else None)
