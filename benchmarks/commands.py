@@ -42,6 +42,15 @@ _FRAMES = """
 import spx_data
 assert len(spx_data.chains(missing="ignore")) > len(spx_data.days(missing="ignore"))
 """
+_KEPT = """
+from spx_data import config
+from spx_data.lake import frames
+from spx_data.settings import Settings
+layout = Settings.of(config.resolve(config.load(config.FILE))).layout
+for path in (*layout.cache.glob("chains-*"), *layout.cache.glob("days-*")) if {anew} else ():
+    path.unlink()
+frames.keep(layout)
+"""
 _SNAKEMAKE = (str(BIN / "snakemake"), "--snakefile", str(ROOT / "Snakefile"), "--cores", "4")
 _NOTHING = "Nothing to be done"
 
@@ -116,6 +125,15 @@ def commands() -> list[Command]:
         spx_data("ready", "--dates", "2024", target=2.0, codes=(0, 1)),
         spx_data("views", target=0.8),
         Command("spx_data.chains, spx_data.days (library)", (sys.executable, "-c", _FRAMES), 2.0),
+        Command(
+            "the end of a run, nothing new for chains and days (library)",
+            (sys.executable, "-c", _KEPT.format(anew=False)),
+            1.0,
+        ),
+        Command(
+            "the end of a run, all of chains and days anew (library)",
+            (sys.executable, "-c", _KEPT.format(anew=True)),
+        ),
         spx_data("report", target=3.0),
         Command("rebuild of the database (library)", (sys.executable, "-c", _REBUILD), 3.0),
         Command("snakemake status", (*_SNAKEMAKE, "status")),

@@ -574,6 +574,7 @@ def tell_of_the_end(settings):
     """The end of a run in one lake; gives how it was found."""
     from spx_data import report
     from spx_data.cli.overview import print_outcome
+    from spx_data.lake import frames
     from spx_data.ops import cleanup
     from spx_data.ops.health import met_otherwise
     from spx_data.ops.notify import standing
@@ -596,5 +597,7 @@ def tell_of_the_end(settings):
     ):
         say(f"Dashboard in {dashboard}")
     cleanup.after_a_run(settings, moment)
+    if run and run.dates:
+        frames.keep(layout)
     why = left_behind.get(settings.product.symbol, "")
     return standing.Look(settings, overview.dates, alerts, why)

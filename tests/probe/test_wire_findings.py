@@ -183,7 +183,7 @@ def test_lines_and_names_that_no_habit_has(text, expected, simulated, mine):
 
 # What is listed -----------------------------------------------------------------------------------------
 
-ROW = {"v3": '\'"SPXW","2024-12-16",5800.000,"CALL"\'', "v2": "'SPXW,20241216,5800000,C'"}
+ROW = {"v3": '\'"SPXW","2024-12-16",5805.000,"CALL"\'', "v2": "'SPXW,20241216,5805000,C'"}
 ONLY = {"v3": '\'"SPXW","2024-12-16",6020.000,"CALL"\'', "v2": "'SPXW,20241216,6020000,C'"}
 LISTINGS = {
     Kind.LISTS_EXPIRED: {"listed-rows": ROW},

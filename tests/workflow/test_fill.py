@@ -10,8 +10,10 @@ import pandas as pd
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tests.passports import watched
 from tests.workflow.conftest import TODAY
 
+import spx_data
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
@@ -91,6 +93,16 @@ def test_every_session_is_sealed_as_the_market_has_it_and_a_second_run_does_noth
     assert second.returncode == 0
     assert "Nothing to be done" in second.stdout
     assert len(terminal.requests()) == asked
+
+
+def test_the_end_of_a_run_keeps_what_chains_and_days_tell(fills, monkeypatch):
+    data = fills("v3").folder / "data"
+    read = watched(monkeypatch)
+
+    found = [each(lake=data / "parquet", data=data) for each in (spx_data.chains, spx_data.days)]
+
+    assert read == []
+    assert [sorted({str(date) for date in rows["date"]}) for rows in found] == [list(SESSIONS)] * 2
 
 
 def test_both_apis_give_the_same_rows_but_for_the_documented_differences(v3, fills, new_lake):

@@ -8,10 +8,12 @@ import json
 import math
 import operator
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
 
+from spx_data.errors import FileCorruptionError, MissingFileError, SpxDataError
 from spx_data.lake import reader, remembered
 from spx_data.lake.reader import Missing
 from spx_data.lake.reader.days import shipped_weights
@@ -20,6 +22,8 @@ from spx_data.lake.reader.selection import Selection
 from spx_data.lake.remembered import Rows, Table, Told
 from spx_data.market.dates import ZONE
 from spx_data.quality import DETAILS, DIGITS, Part, weighted
+from spx_data.store import seals, tree
+from spx_data.store.layout import Layout
 
 Passport = Mapping[str, Any]
 
@@ -90,6 +94,21 @@ def days(
     those of the Parquet. Else as `chains`.
     """
     return _read(DAYS, dates, lake, data, missing)
+
+
+def keep(layout: Layout) -> None:
+    """Keep what `chains` and `days` tell of every sealed day, so that the first who asks waits for nothing.
+
+    It saves time and decides nothing: what cannot be read or kept is read by whoever asks.
+    """
+    if not layout.cache.is_dir():
+        return
+    passports = dict[dt.date, str]()
+    with suppress(SpxDataError, OSError):
+        for date in tree.dates(layout):
+            with suppress(MissingFileError, FileCorruptionError):
+                passports[date] = seals.read(layout.parquet(date)).passport
+        remembered.keep(layout, [CHAINS, DAYS], passports)
 
 
 def _read(table: Table, dates: Selection, lake: Lake, data: Folder | None, missing: Missing) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import hashlib
 import io
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,41 +72,78 @@ def read(layout: Layout, table: Table, sealed: Mapping[dt.date, str]) -> pl.Data
     Raises:
         FileCorruptionError: a passport is not what was sealed.
     """
-    years: dict[int, dict[dt.date, str]] = defaultdict(dict)
-    for date, sha256 in sealed.items():
-        years[date.year][date] = sha256
-    found = [_year(layout, table, year, days) for year, days in sorted(years.items())]
+    found = [_year(layout, [table], year, days)[0] for year, days in _by_year(sealed)]
     return pl.concat([table.schema.to_frame(), *found]).drop(_PASSPORT)
 
 
-def _year(layout: Layout, table: Table, year: int, days: Mapping[dt.date, str]) -> pl.DataFrame:
-    path = layout.remembered(table.name, year)
-    kept = _kept(path, table)
+def keep(layout: Layout, tables: Sequence[Table], sealed: Mapping[dt.date, str]) -> None:
+    """Keep the rows of the *sealed* days for `read`: each passport is read once for all of the *tables*.
+
+    Days whose passports cannot be read, or are not what was sealed, are left to `read`, which says so.
+    """
+    for year, days in _by_year(sealed):
+        _year(layout, tables, year, days, patient=True)
+
+
+def _by_year(sealed: Mapping[dt.date, str]) -> list[tuple[int, dict[dt.date, str]]]:
+    years: dict[int, dict[dt.date, str]] = defaultdict(dict)
+    for date, sha256 in sealed.items():
+        years[date.year][date] = sha256
+    return sorted(years.items())
+
+
+def _year(
+    layout: Layout, tables: Sequence[Table], year: int, days: Mapping[dt.date, str], *, patient: bool = False
+) -> list[pl.DataFrame]:
+    """The rows of some *days* of a year, of each table; kept where they were not."""
     wanted = pl.DataFrame(
         {"date": list(days), _PASSPORT: list(days.values())}, {"date": pl.Date, _PASSPORT: pl.String}
     )
-    known = kept.join(wanted, on=["date", _PASSPORT], how="semi", maintain_order="left")
-    unknown = wanted.join(known, on="date", how="anti")["date"].to_list()
-    if not unknown:
-        return known
-    new = pl.DataFrame(_made(layout, table, unknown), table.schema, orient="row")
-    # Days beyond those that are asked for stay as they are kept, but for other versions of these.
-    rest = kept.join(wanted, on="date", how="anti")
-    _keep(path, table, pl.concat([rest, known, new]))
-    return pl.concat([known, new]).sort("date", maintain_order=True)
+    paths = [layout.remembered(table.name, year) for table in tables]
+    kept = [_kept(path, table) for path, table in zip(paths, tables, strict=True)]
+    known = [
+        rows.join(wanted, on=["date", _PASSPORT], how="semi", maintain_order="left").sort(
+            "date", maintain_order=True
+        )
+        for rows in kept
+    ]
+    unknown = [set(wanted.join(rows, on="date", how="anti")["date"]) for rows in known]
+    made = _made(layout, tables, unknown, patient)
+    for at, (table, path) in enumerate(zip(tables, paths, strict=True)):
+        if made[at]:
+            new = pl.DataFrame(made[at], table.schema, orient="row")
+            # Days beyond those that are asked for stay as they are kept, but for other versions of these.
+            rest = kept[at].join(wanted, on="date", how="anti")
+            _keep(path, table, pl.concat([rest, known[at], new]))
+            known[at] = pl.concat([known[at], new]).sort("date", maintain_order=True)
+    return known
 
 
-def _made(layout: Layout, table: Table, dates: Sequence[dt.date]) -> Rows:
-    """The rows of *dates*, of their passports; reading and hashing run beside the parsing of others."""
-    rows = Rows()
+def _made(
+    layout: Layout, tables: Sequence[Table], unknown: Sequence[Collection[dt.date]], patient: bool
+) -> list[Rows]:
+    """The rows of each table of the dates *unknown* to it; reading runs beside the parsing of others."""
+    made, dates = [Rows() for _ in tables], sorted(set().union(*unknown))
+    whole = any(table.whole for table, its in zip(tables, unknown, strict=True) if its)
+
+    def reading(date: dt.date) -> passports.Reading | None:
+        try:
+            found = passports.read(layout, date, whole=whole)
+            _check(layout, date, found.document)
+            return found
+        except (SpxDataError, OSError):
+            if not patient:
+                raise
+            return None
+
     with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passports") as pool:
         for start in range(0, len(dates), _AT_ONCE):
             some = dates[start : start + _AT_ONCE]
-            found = pool.map(lambda date: passports.read(layout, date, whole=table.whole), some)
-            for date, reading in zip(some, found, strict=True):
-                _check(layout, date, reading.document)
-                rows += [(date, *row, reading.sha256) for row in table.rows(reading.document)]
-    return rows
+            for date, found in zip(some, pool.map(reading, some), strict=True):
+                for rows, table, its in zip(made, tables, unknown, strict=True):
+                    if found and date in its:
+                        rows += [(date, *row, found.sha256) for row in table.rows(found.document)]
+    return made
 
 
 def _check(layout: Layout, date: dt.date, passport: Mapping[str, Any]) -> None:

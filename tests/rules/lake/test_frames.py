@@ -12,6 +12,7 @@ from tests.rules.lake.conftest import DAYS
 
 import spx_data
 from spx_data.errors import FileCorruptionError
+from spx_data.lake import frames
 from spx_data.store import reads, seals
 
 FIGURES = ("forward", "discount", "iv_atm", "spread_median", "spread_atm_dollars", "parity_r_squared")
@@ -146,6 +147,55 @@ def test_what_is_kept_and_torn_is_nothing(torn, cached, asked):
     asked.clear()
     assert_frame_equal(read(cached), first)
     assert asked == []
+
+
+def test_what_the_end_of_a_run_keeps_is_what_is_read_and_each_passport_is_read_once(cached, asked, tmp_path):
+    copy = shutil.copytree(cached.output, tmp_path / "some days" / "parquet")
+    frames.keep(cached)
+    assert asked == DAYS
+    frames.keep(cached)
+    assert asked == DAYS
+    asked.clear()
+
+    kept = [read(cached, of) for of in (spx_data.chains, spx_data.days)]
+
+    assert asked == []
+    for of, found in zip((spx_data.chains, spx_data.days), kept, strict=True):
+        assert_frame_equal(found, of(lake=copy))
+
+
+def test_a_passport_that_was_edited_is_never_kept_nor_told(cached, asked):
+    path = cached.passport(DAYS[1])
+    sealed = path.read_bytes()
+    path.write_bytes(sealed.replace(b'"whole"', b'"short"'))
+
+    frames.keep(cached)  # stops at nothing
+    asked.clear()
+    with pytest.raises(FileCorruptionError, match="the sidecar says"):
+        read(cached)
+    others = read(cached, dates=[DAYS[0], DAYS[2]])
+    assert set(asked) == {DAYS[1]}
+
+    path.write_bytes(sealed)
+    frames.keep(cached)
+    first = read(cached)
+    assert_frame_equal(first.filter(pl.col("date") != DAYS[1]), others)
+    # Edited once it is kept: what is told is what was sealed.
+    path.write_bytes(sealed.replace(b'"whole"', b'"short"'))
+    frames.keep(cached)
+    assert_frame_equal(read(cached), first)
+
+
+def test_what_keeping_cannot_do_is_no_failure(cached, asked):
+    for path in cached.output.rglob("*.sha256"):
+        path.write_text("no sidecar")
+    frames.keep(cached)
+    assert asked == []
+    shutil.rmtree(cached.output)
+    frames.keep(cached)
+    shutil.rmtree(cached.cache)
+    frames.keep(cached)
+    assert not cached.cache.exists()
 
 
 def test_where_no_cache_is_nothing_is_written(sealed, tmp_path, asked):
