@@ -113,6 +113,7 @@ def commands() -> list[Command]:
         spx_data("status", target=0.8),
         spx_data("list", target=0.8),
         spx_data("gaps", target=0.8, codes=(0, 1)),
+        spx_data("plan", target=0.9),
         spx_data("errors", target=0.8),
         spx_data("errors", "--by", "type", target=0.8),
         spx_data("metrics", target=0.8),

@@ -31,6 +31,7 @@ _COMMANDS = {
     "health": "spx_data.cli.health:health",
     "list": "spx_data.cli.listing:list_",
     "gaps": "spx_data.cli.gaps:gaps",
+    "plan": "spx_data.cli.plan:plan",
     "process": "spx_data.cli.process:process",
     "process-range": "spx_data.cli.process:process_range",
     "process-gaps": "spx_data.cli.process:process_gaps",

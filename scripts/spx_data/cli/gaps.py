@@ -17,7 +17,7 @@ from spx_data.market.dates import Dates
 from spx_data.text.words import count, counted, duration, few, size
 
 if TYPE_CHECKING:
-    from spx_data.ops.gaps import Conflict, Gap, Plan
+    from spx_data.ops.gaps import Conflict, Gap, Interval, Plan
     from spx_data.status import Summary
 
 _NOT_KNOWN = "unknown until a day is sealed, or `spx-data probe` has seen a listing"
@@ -85,7 +85,8 @@ def gaps(ctx: click.Context, start: Dates | None, end: Dates | None, cores: int,
     if view.is_table:
         if found:
             due = [gap for gap in found if gap.due]
-            _print_totals(found, plan(call.settings, call.moment, None, cores, found=due), view)
+            planned = plan(call.settings, call.moment, None, cores, found=due, summaries=known)
+            _print_totals(found, planned, view)
         within = [line for line in known if (first or line.date) <= line.date <= (last or line.date)]
         _print_incomplete(within, view)
         _print_unpublished(call, within, view)
@@ -196,6 +197,8 @@ def _totals(plan: Plan) -> dict[str, Any]:
         "bytes": plan.bytes,
         "temp_bytes": plan.temp_bytes,
         "seconds": None if plan.seconds is None else round(plan.seconds, 3),
+        "seconds_p10": round(plan.span.p10, 3) if plan.span else None,
+        "seconds_p90": round(plan.span.p90, 3) if plan.span else None,
         "guessed": plan.guessed or None,
         "at_least": plan.at_least,
         "disks": [
@@ -222,6 +225,12 @@ def _print_what_it_takes(plan: Plan, view: View) -> None:
         view.tell(words, "yellow" if conflict.blocking else "dim")
 
 
+def took(seconds: float, span: Interval | None) -> str:
+    """An estimated time in words, with what it lies between four times of five where that is known."""
+    about = f"about {duration(seconds)}"
+    return f"{about} ({duration(span.p10)} to {duration(span.p90)})" if span else about
+
+
 def _total_lines(plan: Plan) -> Iterator[str]:
     """What a plan takes, in words."""
     if not plan.gaps:
@@ -232,7 +241,7 @@ def _total_lines(plan: Plan) -> Iterator[str]:
         yield f"{dates}: rows, size and time are {_NOT_KNOWN}"
     else:
         side = f", {plan.side_by_side} side by side" if plan.side_by_side > 1 else ""
-        time = "time unknown" if plan.seconds is None else f"about {duration(plan.seconds)}{side}"
+        time = "time unknown" if plan.seconds is None else f"{took(plan.seconds, plan.span)}{side}"
         yield (
             f"{dates}: {'at least' if plan.at_least else 'about'} {count(plan.rows)} rows, "
             f"{size(plan.bytes)} of Parquet, up to {size(plan.temp_bytes)} of checkpoints, {time}"

@@ -39,7 +39,7 @@ def line(progress: Progress | None) -> str:
         f"{count(progress.speed.records)} records/min, {_megabytes(progress.speed.bytes)} MB/min",
         *_troubles(progress),
         *([f"memory {size(progress.memory)}"] if progress.memory else []),
-        *([] if progress.outage else [f"ETA {_eta(progress)}"]),
+        *([] if progress.outage else [f"ETA {_eta(progress)}{_span(progress)}"]),
     ]
     return "; ".join(parts)
 
@@ -70,6 +70,12 @@ def _eta(progress: Progress) -> str:
     if progress.eta is None:
         return "unknown yet"
     return duration(progress.eta) if progress.eta >= 1 else "any moment"
+
+
+def _span(progress: Progress) -> str:
+    """Between which times four of five such guesses would be right, where the run tells that."""
+    span = progress.eta_span
+    return f" ({duration(span.p10)} to {duration(span.p90)})" if span and span.p10 >= 1 else ""
 
 
 def _megabytes(value: float) -> str:

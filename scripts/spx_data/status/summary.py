@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from spx_data.lake import session_states
 from spx_data.lake.session_states import Kind, State
-from spx_data.status import digest
+from spx_data.status import digest, work
 from spx_data.status.digest import Digest, Numbers
 from spx_data.status.history import History
+from spx_data.status.work import Work
 from spx_data.store import journal
 from spx_data.store.journal import Event
 
@@ -88,6 +89,7 @@ class Facts:
     underlying_close: float | None = None
     quality: Digest | None = None  # what `digest.of` says of a sealed date that was judged
     traffic: Numbers = ()  # its requests by the day they were made: see `digest.traffic`
+    work: Work = field(default_factory=dict)  # what filling it took: see `work.of`
     troubles: tuple[Trouble, ...] = ()
 
     @classmethod
@@ -108,6 +110,7 @@ class Facts:
             memory_peak_mb=max((event["memory_mb"] for event in events if event["event"] in _ENDS), default=0)
             or None,
             traffic=digest.traffic(requests),
+            work=work.of(events, history.passport or {}),
             troubles=tuple(Trouble.of(event, date, mended_at) for event in history.troubles),
             **_of_the_last_run(history),
             **_of_the_passport(history.passport or {}),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import random
 
 import pytest
 from rich.console import Console
@@ -244,6 +245,38 @@ def test_what_was_staged_before_makes_a_date_shorter_and_the_run_no_faster():
     )
 
     assert progress(resumed, at=60).eta == pytest.approx(60)
+
+
+def a_long_run(chance, dates, dates_done):
+    """Make the tallies of a run after so many dates; the seconds gone by, and those to come."""
+    took = [60 * chance.lognormvariate(0, 0.3) for _ in range(dates)]
+    at, found = 0.0, []
+    for number, seconds in enumerate(took[:dates_done]):
+        at += seconds
+        date = DAY + dt.timedelta(number)
+        sealed = event(at, "sealed", "merge", rows=5, bytes=6)
+        found.append(tally(event(at - seconds, "started"), staged(at, "2024-02-01"), sealed, date=date))
+    waiting = [tally(date=DAY + dt.timedelta(number)) for number in range(dates_done, dates)]
+    return [*found, *waiting], at, sum(took[dates_done:])
+
+
+def test_a_long_run_says_how_far_off_its_end_may_be():
+    inside = 0
+    for seed in range(60):
+        tallies, at, left = a_long_run(random.Random(seed), 60, 40)
+        span = progress(*tallies, at=at).eta_span
+        inside += span.p10 <= left <= span.p90
+
+    assert inside >= 48
+
+
+def test_a_run_of_few_dates_makes_no_interval_up():
+    tallies, at, _ = a_long_run(random.Random(1), 40, 25)
+
+    now = progress(*tallies, at=at)
+
+    assert now.eta > 0
+    assert now.eta_span is None
 
 
 def test_the_pace_is_that_of_the_last_ten_minutes():

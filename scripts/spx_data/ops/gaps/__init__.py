@@ -14,15 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spx_data import status
 from spx_data.errors import DatasetMismatchError, MissingFileError, SchemaValidationError, SpxDataError
 from spx_data.fill import DISK_MARGIN
 from spx_data.lake import calendar, naming, runs
 from spx_data.lake.naming import Refusal
 from spx_data.ops.gaps import sharing
 from spx_data.ops.gaps.estimate import Estimate
-from spx_data.ops.gaps.finding import Gap, Points, find, order
+from spx_data.ops.gaps.finding import Gap, Points, find, order, sessions_known
+from spx_data.ops.gaps.intervals import Interval
+from spx_data.ops.gaps.learned import Learned, Wanted, filled
 from spx_data.settings import Settings, Terminal
 from spx_data.sources import catalogue, profile
+from spx_data.status import Summary
 from spx_data.store import dataset, reads
 from spx_data.text.words import counted, few
 
@@ -32,13 +36,17 @@ __all__ = [
     "Disk",
     "Estimate",
     "Gap",
+    "Interval",
+    "Learned",
     "Plan",
     "Points",
     "before_floor",
     "check_dataset",
     "find",
+    "learn",
     "order",
     "plan",
+    "span_of",
 ]
 
 _LEFT_OUT = frozenset({"parked", "accepted"})
@@ -96,6 +104,7 @@ class Plan:
     bytes: int | None  # of Parquet
     temp_bytes: int | None  # of checkpoints, when there are most
     seconds: float | None  # from the first job to the last
+    span: Interval | None  # the same, as far as the past tells how far off it may be
     disks: tuple[Disk, ...]
     conflicts: tuple[Conflict, ...]
 
@@ -123,32 +132,37 @@ def plan(
     *,
     ask_terminal: bool = False,
     found: Sequence[Gap] | None = None,
+    summaries: Sequence[Summary] | None = None,
 ) -> Plan:
     """The plan to fill *dates* with so many *cores*; None is every date that the next run takes.
 
     Those of them that are sealed, parked or accepted, or cannot be had (`naming.refusals`), are left out and
-    named among the conflicts. *found* is what `find` has given for a range that holds all the dates. With
+    named among the conflicts. *found* is what `find` has given for a range that holds all the dates, and
+    *summaries* are those of `status.summaries`, without which such a plan has no interval. With
     *ask_terminal* the terminal is asked whether it is there, which takes at most about two seconds.
 
     Raises:
         ConfigurationValidationError: there is no such calendar.
     """
+    if found is None and summaries is None:
+        summaries = status.summaries(settings, moment)
     if dates is None:
-        found = find(settings, moment) if found is None else found
+        found = find(settings, moment, summaries=summaries) if found is None else found
         gaps, trouble = [gap for gap in found if gap.due], list[Conflict]()
     else:
         asked = sorted(set(dates))
         refused = naming.refusals(settings, asked, moment)
         asked = [date for date in asked if date not in refused]
         if found is None:
-            found = find(settings, moment, asked[0], asked[-1]) if asked else []
+            found = find(settings, moment, asked[0], asked[-1], summaries=summaries) if asked else []
         trouble = [*_about_refused(refused), *_about_sessions(asked, found)]
         left_out = {date for conflict in trouble if conflict.what in _LEFT_OUT for date in conflict.dates}
         wanted = set(asked) - left_out
         gaps = _in_turn([gap for gap in found if gap.date in wanted])
     if before := _before_floor(settings, [gap.date for gap in gaps]):
         trouble.append(before)
-    summed = _sum(settings, gaps, cores)
+    learned = learn({"": settings}, {"": summaries or ()}, moment)
+    summed = _sum(settings, gaps, cores, span_of(learned, {"": gaps}, moment))
     around = _about_surroundings(settings, ask_terminal=ask_terminal)
     return replace(summed, conflicts=(*summed.conflicts, *around, *trouble))
 
@@ -159,7 +173,27 @@ def _in_turn(gaps: Sequence[Gap]) -> list[Gap]:
     return [*named, *(gap for gap in gaps if gap.due)]
 
 
-def _sum(settings: Settings, gaps: Sequence[Gap], cores: int) -> Plan:
+def learn(
+    lakes: Mapping[str, Settings], known: Mapping[str, Sequence[Summary]], moment: dt.datetime
+) -> Learned:
+    """What filling these *lakes* took so far, by what is *known* of their dates: one history of all."""
+    told = {}
+    for lake, settings in lakes.items():
+        by_date = {summary.date: summary for summary in known[lake]}
+        told[lake] = sessions_known(settings, moment, settings.start_date, by_date), by_date
+    return Learned(filled(told))
+
+
+def span_of(learned: Learned, gaps: Mapping[str, Sequence[Gap]], at: dt.datetime) -> Interval | None:
+    """The seconds that filling *gaps* of those lakes takes from *at* on; None where nobody can tell."""
+    estimates = [(lake, gap.date, gap.estimate) for lake, some in gaps.items() for gap in some]
+    if any(estimate is None or estimate.guessed for *_, estimate in estimates):
+        return None
+    wanted = [Wanted(lake, date, round(e.rows * e.left)) for lake, date, e in estimates if e]
+    return learned.span(wanted, at)
+
+
+def _sum(settings: Settings, gaps: Sequence[Gap], cores: int, span: Interval | None) -> Plan:
     """The plan of *gaps* with its totals, and with a conflict for every disk that is too small."""
     asking = sharing.side_by_side(settings.terminal.max_concurrent_requests, cores)
     side_by_side = max(1, min(len(gaps), asking))
@@ -176,7 +210,8 @@ def _sum(settings: Settings, gaps: Sequence[Gap], cores: int) -> Plan:
         rows=sum(estimate.rows for estimate in estimates) if estimates else None,
         bytes=sealed,
         temp_bytes=at_once,
-        seconds=sum(times) if times else None,
+        seconds=span.p50 if span else sum(times) if times else None,
+        span=span,
         disks=disks,
         conflicts=tuple(_about_disk(d.folder, d.needed or 0, d.free) for d in disks if not d.fits),
     )

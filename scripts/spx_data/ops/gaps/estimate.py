@@ -42,6 +42,7 @@ class Estimate:
     seconds: float | None  # of work that is still to be done; None where nothing tells
     guessed: str = ""  # on what it rests where no day is sealed, in words (`guess`)
     at_least: bool = False  # there is more to it than was counted
+    left: float = 1.0  # the share of it that is not staged yet
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Costs:
             bytes=round(usual.bytes * length),
             temp_bytes=max(0, round(usual.staged_bytes * length) - staged_bytes),
             seconds=None if usual.seconds is None else round(usual.seconds * length * left, 3),
+            left=left,
         )
 
     def _nearest(self, date: dt.date) -> int:
@@ -194,6 +196,7 @@ class Guess:
             seconds=seconds,
             guessed=f"from the listing of {self.listed_on} seen by a probe (no day is sealed yet)",
             at_least=not self.complete,
+            left=left,
         )
 
     def _stamps(self, session: Session) -> int:

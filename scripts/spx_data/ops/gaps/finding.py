@@ -91,7 +91,7 @@ def find(
     today = sessions.today(moment)
     first = start or settings.start_date
     last = min(end or settings.end_date or today, today)
-    trading = _trading(settings, moment, first, known)
+    trading = sessions_known(settings, moment, first, known)
     for session in trading:
         if first <= session.date <= last and not settings.covers(session.date):
             known[session.date] = _outside(settings, session, moment, known.get(session.date))
@@ -126,10 +126,10 @@ def _seen(settings: Settings, moment: dt.datetime, states: Mapping[Session, Stat
     if not settings.priority.volatility or not (sealed or tree.dates(settings.layout)):
         return Market((), {})
     known = {summary.date: summary for summary in status.summaries(settings, moment)}
-    return market(_trading(settings, moment, settings.start_date, known), known)
+    return market(sessions_known(settings, moment, settings.start_date, known), known)
 
 
-def _trading(
+def sessions_known(
     settings: Settings, moment: dt.datetime, start: dt.date, known: Mapping[dt.date, Summary]
 ) -> list[Session]:
     """The sessions from *start*, the settings' start date or the first sealed date up to today."""

@@ -7,18 +7,24 @@ A date that is not listed yet counts as the mean of those that are.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from spx_data.lake.alike import alike
 from spx_data.lake.runs import Run
+from spx_data.ops.gaps.intervals import FEWEST, Interval, of_ratios
 from spx_data.ops.progress.tally import Chunk, Standing, Tally
 from spx_data.sources.outage import Outage
 from spx_data.store.journal import Event
 
 WINDOW = dt.timedelta(minutes=1)  # of the speed that is shown as the present one
 HORIZON = dt.timedelta(minutes=10)  # of the pace from which the time that is left follows
+# Of the interval: dates before anything could have been said, those whose pace it is said by, and those that
+# are looked at as one at least, for dates side by side end together.
+_FIRST, _RECENT, _TOGETHER = 3, 20, 4
+_MARGIN = 1.3
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ class Progress:
     eta: float | None  # None until something is done, and while the terminal does not answer
     outage: Outage | None = None
     failures: tuple[Failure, ...] = ()
+    eta_span: Interval | None = (
+        None  # of the same seconds; None until the run itself tells how far off they are
+    )
 
     @property
     def planned(self) -> int:
@@ -140,6 +149,7 @@ def progress(
     standings = [tally.standing for tally in tallies]
     at_work = tuple(_date(tally, moment) for tally in tallies if tally.at_work(moment))
     expirations = [found for tally in tallies if (found := tally.expirations)]
+    eta = None if outage else _eta(tallies, run.started_at, moment)
     return Progress(
         run=run,
         done=standings.count(Standing.DONE),
@@ -157,7 +167,8 @@ def progress(
         retries=sum(tally.retries for tally in tallies),
         memory=memory,
         elapsed=elapsed,
-        eta=None if outage else _eta(tallies, run.started_at, moment),
+        eta=eta,
+        eta_span=_span(tallies, run.started_at, eta) if eta else None,
         outage=outage,
         failures=_failures(tallies),
     )
@@ -213,6 +224,28 @@ def _eta(tallies: Sequence[Tally], begun: dt.datetime, moment: dt.datetime) -> f
     ended = len(tallies) - len(remaining)
     elapsed = max((moment - begun).total_seconds(), 1.0)
     return elapsed / ended * len(remaining) if ended and not work else None
+
+
+def _span(tallies: Sequence[Tally], begun: dt.datetime, eta: float) -> Interval | None:
+    """How far off *eta* may be, by how far off it would have been at the dates that are done."""
+    done = sorted(
+        (tally.last, tally.contracts)
+        for tally in tallies
+        if tally.standing is Standing.DONE and tally.last and tally.contracts
+    )
+    moments = [begun, *(moment for moment, _ in done)]
+    took = [max((b - a).total_seconds(), 0.001) for a, b in itertools.pairwise(moments)]
+    contracts = [size for _, size in done]
+    left, past = sum(not tally.ended for tally in tallies), len(done) - _FIRST
+    length = max(_TOGETHER, min(left, past // FEWEST))
+    ratios = []
+    for start in range(_FIRST, len(done) - length + 1):
+        recent = slice(max(0, start - _RECENT), start)
+        said = sum(took[recent]) / sum(contracts[recent]) * sum(contracts[start : start + length])
+        ratios.append(sum(took[start : start + length]) / said)
+    off = of_ratios(ratios, past / length, left / length, _MARGIN) if ratios else None
+    # The median of what it was off by is of its past: what is said now stands.
+    return Interval(eta * min(off.p10, 1.0), eta, eta * max(off.p90, 1.0)) if off else None
 
 
 def _contracts_a_second(tallies: Sequence[Tally], begun: dt.datetime, moment: dt.datetime) -> float:

@@ -161,6 +161,8 @@ def _cost(plan: Plan) -> str:
     if plan.rows is None or plan.bytes is None:
         return "; cost unknown until a day is sealed"
     time = "" if plan.seconds is None else f", {duration(plan.seconds)}"
+    if plan.span:
+        time += f" ({duration(plan.span.p10)} to {duration(plan.span.p90)})"
     side = f", {plan.side_by_side} dates in parallel" if time and plan.side_by_side > 1 else ""
     least = "at least" if plan.at_least else "about"
     basis = f", {plan.guessed}" if plan.guessed else ""

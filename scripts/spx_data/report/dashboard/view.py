@@ -110,7 +110,7 @@ class View:
     @cached_property
     def plan(self) -> Plan:
         """What the next run is going to do."""
-        return gaps.plan(self.settings, self.moment, None, _CORES, found=self.gaps)
+        return gaps.plan(self.settings, self.moment, None, _CORES, found=self.gaps, summaries=self.dates)
 
     @cached_property
     def overview(self) -> Overview:
