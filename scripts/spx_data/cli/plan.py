@@ -159,9 +159,12 @@ def _lines(outlook: Outlook, starts: list[Start]) -> Iterator[str]:
             f"{_when(outlook, last.at)} the backlog of {counted(last.dates, 'date')} takes "
             f"{took(last.seconds, last.span)}"
         )
-    yield _basis(outlook, starts)
+    else:
+        yield f"what the backlog of {counted(last.dates, 'date')} takes is not known"
+    if last.dates:
+        yield _basis(outlook, starts)
     yield from map(_room, outlook.last_days())
-    yield from map(_terminal, outlook.met())
+    yield from filter(None, map(_terminal, outlook.met()))
 
 
 def _when(outlook: Outlook, at: dt.datetime) -> str:
@@ -204,7 +207,7 @@ def _terminal(met: Met) -> str:
     told = f"terminal {met.base_url}: {allowed} of {met.limit} requests in flight"
     if met.pace.slow:
         return f"{told}, for with more it delivers less"
-    return f"{told}; it has refused {counted(refused, 'request')} so far" if refused else told
+    return f"{told}; it has refused {counted(refused, 'request')} so far" if refused else ""
 
 
 # What it rests on -------------------------------------------------------------------------------------------

@@ -45,16 +45,28 @@ class Pacing:
         try:
             yield passage
         except ApiRateLimitError:
-            passage.in_flight, limit = count()
-            with self._changing() as pace:
-                pace.has_refused(limit, passage.in_flight, begun, self._clock())
+            if limit := self._counted(passage, count):
+                with self._changing() as pace:
+                    pace.has_refused(limit, passage.in_flight or 0, begun, self._clock())
             raise
         except BaseException:
-            passage.in_flight, _ = count()
+            self._counted(passage, count)
             raise
-        seconds, (passage.in_flight, limit) = time.monotonic() - clock, count()
-        with self._changing() as pace:
-            pace.has_answered(limit, passage.in_flight, begun, self._clock(), passage.size, seconds)
+        seconds = time.monotonic() - clock
+        if limit := self._counted(passage, count):
+            with self._changing() as pace:
+                told = (passage.in_flight or 0, begun, self._clock(), passage.size, seconds)
+                pace.has_answered(limit, *told)
+
+    def _counted(self, passage: Passage, count: Callable[[], tuple[int, int]]) -> int | None:
+        """The smallest limit, after *passage* has learned how many are in flight.
+
+        None where that cannot be seen: then the request teaches nothing, and is what it is.
+        """
+        with suppress(SpxDataError):
+            passage.in_flight, limit = count()
+            return limit
+        return None
 
     @contextmanager
     def _changing(self) -> Iterator[Pace]:
