@@ -129,7 +129,7 @@ bench: bench-fill nautilus-env
 	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
 	$(BENCH)/quotes.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
-	$(BENCH)/pacing.py --http 200 $(RECORD)
+	$(BENCH)/pacing.py --http 120 $(RECORD)
 	$(BENCH)/calibration.py $(RECORD)
 	$(BENCH)/staging_formats.py $(RECORD)
 	$(BENCH)/encodings.py --rounds $(RUNS) $(RECORD)

@@ -30,7 +30,8 @@ from spx_data.store import foreign
 MOST = 128  # requests in flight that the schema allows
 _LOWER = 0.7  # what a decrease leaves
 _STRETCH, _LONGEST_STRETCH = 32, 128  # answers before a refused number is tried again
-_PROVEN = 4  # rounds of answers after which a number is known to be borne
+_FULL = 4  # in flight; with fewer a stretch is shorter in proportion, for each one less costs more
+_PROVEN = 2  # rounds of answers after which a number is known to be borne
 _FORGIVEN = 6 * 3600.0  # seconds without a refusal, after which that stretch is short again
 
 _FIRST_TRIAL, _RAREST_TRIAL = 400, 12_800  # answers at one number before it is compared with another
@@ -203,7 +204,8 @@ class Pace:
                 self.window = None
             return
         refused = self.refused_at is not None and self.window + 1 >= self.refused_at
-        if self.answers >= (self.stretch if refused else self.window):
+        stretch = self.stretch * min(self.window, _FULL) // _FULL
+        if self.answers >= (stretch if refused else self.window):
             self._move(self.window + 1, limit, now)
 
     def _move(self, number: int, limit: int, now: float) -> None:

@@ -110,7 +110,7 @@ def test_a_number_that_was_refused_is_tried_twice_as_late_each_time():
         stretches.append(answers)
         pace.has_refused(4, 4, begun=moment, now=moment)
 
-    assert stretches == [32, 64, 128, 128, 128]
+    assert stretches == [24, 48, 96, 96, 96]
 
 
 def test_a_terminal_with_room_again_is_given_all_of_it():
