@@ -1,4 +1,7 @@
-"""A small object storage that speaks S3: it creates on condition, lists, and fails as it is told to."""
+"""A small object storage that creates on condition, lists, and fails as it is told to.
+
+It speaks as much as is needed of S3, of Google's XML API, which is nearly the same, and of Azure's blobs.
+"""
 
 import hashlib
 import threading
@@ -9,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 BUCKET = "bucket"
+ACCOUNT = "devstoreaccount1"  # of Azure: what its emulators have, which no secret is in
 _MOMENT, _HTTP_MOMENT = "2026-11-01T00:00:00.000Z", "Sun, 01 Nov 2026 00:00:00 GMT"
 
 
@@ -44,12 +48,24 @@ def _listing(storage: Storage, prefix: str) -> bytes:
     return f"<ListBucketResult>{head}{found}</ListBucketResult>".encode()
 
 
+def _listing_of_azure(storage: Storage, prefix: str) -> bytes:
+    found = "".join(
+        f"<Blob><Name>{escape(key)}</Name><Properties><Last-Modified>{_HTTP_MOMENT}</Last-Modified>"
+        f"<Content-Length>{len(content)}</Content-Length><Content-Type>application/octet-stream</Content-Type>"
+        f"<Etag>{hashlib.md5(content).hexdigest()}</Etag></Properties></Blob>"
+        for key, content in sorted(storage.objects.items())
+        if key.startswith(prefix)
+    )
+    return f"<EnumerationResults><Blobs>{found}</Blobs><NextMarker /></EnumerationResults>".encode()
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     storage: Storage
 
     def _key(self) -> str | None:
-        bucket, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
+        path = unquote(urlsplit(self.path).path).removeprefix(f"/{ACCOUNT}")
+        bucket, _, key = path.lstrip("/").partition("/")
         self.storage.requests.append((self.command, key))
         return key if bucket == BUCKET else None
 
@@ -57,9 +73,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
         self.send_header("Last-Modified", _HTTP_MOMENT)
+        self.send_header("x-goog-generation", "1")
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
+
+    @property
+    def _is_azure(self) -> bool:
+        return self.path.startswith(f"/{ACCOUNT}/")
 
     def _refuse(self, status: int, code: str) -> None:
         self._answer(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
@@ -67,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _troubled(self, key: str | None, trouble: object) -> bool:
         """Whether the request is refused for the bucket's name, or as it was told to be."""
         if key is None:
-            self._refuse(404, "NoSuchBucket")
+            self._refuse(404, "ContainerNotFound" if self._is_azure else "NoSuchBucket")
         elif isinstance(trouble, int):
             self._refuse(trouble, "AccessDenied" if trouble == 403 else "InternalError")
         else:
@@ -80,8 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self._troubled(key, trouble):
             return
         content = trouble if isinstance(trouble, bytes) else content
-        if self.storage.put(key or "", content, self.headers["If-None-Match"] == "*"):
-            self._answer(200)
+        absent = self.headers["If-None-Match"] == "*" or self.headers["x-goog-if-generation-match"] == "0"
+        if self.storage.put(key or "", content, absent):
+            self._answer(201 if self._is_azure else 200)
+        elif self._is_azure:
+            self._refuse(409, "BlobAlreadyExists")
         else:
             self._refuse(412, "PreconditionFailed")
 
@@ -92,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not key:
             query = parse_qs(urlsplit(self.path).query)
-            self._answer(200, _listing(self.storage, query.get("prefix", [""])[0]))
+            listing = _listing_of_azure if self._is_azure else _listing
+            self._answer(200, listing(self.storage, query.get("prefix", [""])[0]))
         elif key not in self.storage.objects:
             self._refuse(404, "NoSuchKey")
         elif trouble == "cut":

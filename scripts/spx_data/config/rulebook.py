@@ -18,7 +18,7 @@ from spx_data.config import shipped
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError, without_userinfo
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
-from spx_data.sources import catalogue
+from spx_data.sources import catalogue, places
 from spx_data.symbols import SECTION as SYMBOLS
 from spx_data.symbols import SHARED, document_of
 from spx_data.text.printable import inside
@@ -148,6 +148,8 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
         except DateValidationError as error:
             yield ("dates",), error
     yield from _of_the_terminal(document["thetadata"])
+    if (place := document["publish"]["url"]) and (refused := places.refused_url(place)):
+        yield (places.PUBLISH_URL,), refused
     named = document.get(SYMBOLS) or {}
     for symbol in named:
         for keys, wrong in _of_a_lake(document_of(document, symbol)):

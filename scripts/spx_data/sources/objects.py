@@ -23,15 +23,16 @@ from spx_data.errors import (
     SpxDataError,
     without_userinfo,
 )
+from spx_data.sources.places import PUBLISH_URL, check_url
 from spx_data.store import reads
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_URL = re.compile(r"(s3|gs|az|azure|abfss?|file|memory)://[^\s?#]+")
 _RETRIES = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=60)}
 _TIMEOUTS = {"connect_timeout": "20s", "timeout": "10m"}
 _NO = re.compile(r"status code: (?:3\d\d|40[0134])|incorrectly configured region")
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
 _BLOCK = 8 << 20
 _MOST = 64 << 20  # bytes of an object that is read as a whole
 
@@ -45,28 +46,6 @@ _CURES = {
     "AZURE_STORAGE_ACCOUNT_KEY and their like)",
     "file": "Make the folder, or mount its disk; it must be yours to write to",
 }
-
-PUBLISH_URL = "publish.url"
-
-
-def is_url(text: str) -> bool:
-    """Whether *text* is meant as a URL, of whatever kind."""
-    return "://" in text
-
-
-def check_url(url: str, what: str = PUBLISH_URL) -> None:
-    """Raise ConfigurationValidationError unless *url* names a place for objects, and no credentials.
-
-    *what* is what named it, for the error.
-    """
-    if _URL.fullmatch(url) and without_userinfo(url) == url:
-        return
-    raise ConfigurationValidationError(
-        f"{what}: {without_userinfo(url)} is no place for published days",
-        cure="Write s3://BUCKET/FOLDER, gs://…, az://… or file:///FOLDER, without credentials in it",
-        what=what,
-        reason="no such URL",
-    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +136,7 @@ class Objects:
         except SpxDataError:
             raise
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
+            if _NO_BUCKET.search(str(error)):
                 raise _refused(self.url, self.what, error) from error
             raise MissingFileError(f"there is no object {place}", path=place, operation="read") from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:

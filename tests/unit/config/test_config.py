@@ -185,6 +185,8 @@ MISTAKES = [
     ("report", "after_runs", "sometimes"),
     ("report", "day_pages", -1),
     ("publish", "url", 7),
+    ("publish", "url", "https://example.org/spx"),
+    ("publish", "url", "az://bucket/spx?sig=key"),
     ("recheck", "sample", 0),
     ("recheck", "restated", "overwrite"),
     ("database", "path", ""),

@@ -15,7 +15,7 @@ from spx_data.lake.reader.days import Presence
 from spx_data.lake.reader.mirror import Mirror
 from spx_data.lake.reader.selection import Selection
 from spx_data.market.dates import Dates
-from spx_data.sources import objects
+from spx_data.sources import places
 from spx_data.store import dataset, seals
 from spx_data.store.layout import Layout
 from spx_data.store.seals import Seal
@@ -104,7 +104,7 @@ def opened(dates: Selection, lake: Lake, data: Folder | None) -> tuple[Place, Se
         ConfigurationValidationError: there is no such place, it refuses, or no lake is published there.
         OtherVersionError: another version of spx-data wrote it.
     """
-    if isinstance(dates, str) and objects.is_url(dates):
+    if isinstance(dates, str) and places.is_url(dates):
         if lake != LAKE:
             raise DateValidationError(
                 f"dates: {dates} is a place, and lake={lake} is another one",
@@ -117,7 +117,7 @@ def opened(dates: Selection, lake: Lake, data: Folder | None) -> tuple[Place, Se
 
 
 def _at(lake: Lake, data: Path | None) -> Place:
-    if isinstance(lake, str) and objects.is_url(lake):
+    if isinstance(lake, str) and places.is_url(lake):
         return Mirror(lake, data)
     if isinstance(lake, str | os.PathLike):
         found = Local(Path(lake), data)

@@ -31,7 +31,7 @@ from spx_data.ops.mend.remake import aside
 from spx_data.ops.publish.publishing import not_ours
 from spx_data.ops.recheck import alone, versions
 from spx_data.settings import Settings
-from spx_data.sources.objects import PUBLISH_URL
+from spx_data.sources.places import PUBLISH_URL
 from spx_data.store import dataset, files, journal, locks, reads, seals
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
