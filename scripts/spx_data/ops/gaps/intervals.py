@@ -33,10 +33,6 @@ class Interval:
         """The interval of so many times as much."""
         return Interval(self.p10 * factor, self.p50 * factor, self.p90 * factor)
 
-    def plus(self, amount: float) -> Interval:
-        """The interval of so much more."""
-        return Interval(self.p10 + amount, self.p50 + amount, self.p90 + amount)
-
 
 def of_ratios(
     ratios: Sequence[float], independent: float, longer: float = 1.0, margin: float = 1.0

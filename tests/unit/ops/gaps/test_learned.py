@@ -195,5 +195,5 @@ def test_ten_years_of_fills_are_gone_through_in_a_moment():
     assert time.process_time() - begun < 2.0
 
 
-def test_an_interval_is_scaled_and_moved():
+def test_an_interval_is_scaled():
     assert Interval(1, 2, 3).times(2) == Interval(2, 4, 6)
