@@ -275,6 +275,17 @@ def test_a_cache_that_is_removed_is_filled_again(storage, lake, cache):
     assert_frame_equal(spx_data.days(lake=S3), before)
 
 
+def test_the_cache_is_the_users_own_unless_he_names_another_folder(storage, lake, monkeypatch, tmp_path):
+    publish(lake, S3)
+    monkeypatch.delenv(mirror.CACHE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
+
+    (path, *_) = spx_data.sealed_paths(lake=S3)
+
+    folder = tmp_path / "home" / ".cache" / "spx-data" / "published"
+    assert Path(path).is_relative_to(folder) and folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_two_readers_at_once_read_the_same(storage, lake):
     publish(lake, S3)
     found = []

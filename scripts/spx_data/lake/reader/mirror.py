@@ -220,7 +220,11 @@ def _kept_lake(there: PublishedLake) -> Layout:
     """The lake on this machine that mirrors the one that is published *there*: one for each identity."""
     same = {name: there.told[name] for name in there.told if name != published.RAISED}
     named = json.dumps([there.url, os.environ.get("AWS_ENDPOINT_URL", ""), same], sort_keys=True)
-    folder = mirrors() / hashlib.sha256(named.encode()).hexdigest()[:16]
+    every = mirrors()
+    if not os.environ.get(CACHE):  # else whoever named it knows who may read it
+        files.make_directory(every.parent)
+        files.make_private(every)
+    folder = every / hashlib.sha256(named.encode()).hexdigest()[:16]
     own = mirrored(folder, None)
     with locks.locked(own.lock("data-set")):
         if not reads.is_there(own.dataset) or reads.content(own.dataset) != there.identity:
