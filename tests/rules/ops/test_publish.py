@@ -17,6 +17,7 @@ from spx_data.errors import (
     FileCorruptionError,
 )
 from spx_data.market.dates import Dates
+from spx_data.ops.publish import record
 from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher
 from spx_data.store import dataset, files, reads
 
@@ -365,6 +366,12 @@ def test_status_and_gaps_say_what_is_not_published_and_ask_nobody(storage, lake,
     assert anew["not_published"] == days[1:2] and "1 not" in said_anew
     table = invoke(lake, monkeypatch, "status", "--offline", url=S3).output
     assert f"published 2 of 3 sealed days published to {S3}" in table
+
+
+def test_of_several_symbols_each_has_a_folder_of_its_name(lake):
+    assert record.place_of(lake, S3, several=False) == S3
+    assert record.place_of(lake, f"{S3}/", several=True) == f"{S3}/SPX"
+    assert record.place_of(lake, None, several=True) is None
 
 
 def test_where_nothing_is_to_be_published_nothing_is_said(lake, monkeypatch):
