@@ -706,6 +706,7 @@ def test_the_status_of_a_lake_before_its_first_run(project):
             "corrupt": 0,
             "accepted": 0,
         },
+        "published": None,
         "incomplete": 0,
         "rows": 0,
         "bytes": 0,
