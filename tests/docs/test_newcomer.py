@@ -71,7 +71,7 @@ def typed(folder, steps, first="", **environment):
         ["bash", "-c", "\n".join(script)],
         stdin=subprocess.DEVNULL,
         cwd=folder,
-        env=os.environ | {"BROWSER": "true", **environment},
+        env=os.environ | {"BROWSER": "true", "SPX_DATA_CACHE": str(folder.parent / "mirrors"), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -221,7 +221,8 @@ def _kept_lake(there: PublishedLake) -> Layout:
     same = {name: there.told[name] for name in there.told if name != published.RAISED}
     named = json.dumps([there.url, os.environ.get("AWS_ENDPOINT_URL", ""), same], sort_keys=True)
     every = mirrors()
-    if not os.environ.get(CACHE):  # else whoever named it knows who may read it
+    # Whoever named another folder, or opened this one, knows who may read it.
+    if not os.environ.get(CACHE) and not reads.is_folder(every):
         files.make_directory(every.parent)
         files.make_private(every)
     folder = every / hashlib.sha256(named.encode()).hexdigest()[:16]
