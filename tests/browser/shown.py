@@ -129,8 +129,9 @@ class Shown:
     def reopen(self, remembering: str) -> None:
         """Open the page anew, until it does what it was told to remember: a function of it says so.
 
-        A browser writes what a page asks it to remember when it comes to it, and on a busy machine a page that
-        is opened before that, even twice, does not know of it. It is a failure where ten times do not help.
+        A browser writes what a page asks it to remember when it comes to it, and on a busy machine a page
+        that is opened before that, even twice, does not know of it. It is a failure where ten times do not
+        help.
         """
         for _ in range(10):
             self.page.reload()
