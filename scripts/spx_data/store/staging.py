@@ -312,13 +312,18 @@ def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
 
 def _parse(checkpoint: Checkpoint, columns: dict[str, Any], lines: bytes) -> pl.DataFrame:
     """What `_lines` wrote: without the brackets it is CSV, which is read three times as fast as JSON."""
+    import numpy as np
     import polars as pl
 
-    counts = {lines.count(sign) for sign in (b"[", b"]\n", b"]", b"\n")}
-    if not lines.startswith(b"[") or len(counts) > 1:
+    # Not counted in the bytes themselves, which costs five times as much.
+    signs, rows = np.frombuffer(lines, np.uint8), lines.translate(None, b"[]")
+    ends = np.flatnonzero(signs == ord("\n"))
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    bracketed = len(ends) and ends[-1] == len(lines) - 1 and len(lines) - len(rows) == 2 * len(ends)
+    if not bracketed or (signs[begins] != ord("[")).any() or (signs[ends - 1] != ord("]")).any():
         raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
     try:
-        return pl.read_csv(lines.translate(None, b"[]"), has_header=False, schema=columns, null_values=_NULL)
+        return pl.read_csv(rows, has_header=False, schema=columns, null_values=_NULL)
     # What it did not think of ends in a panic, which is no Exception: a quotation mark by itself, for one.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error
