@@ -1,6 +1,6 @@
 """One stage of one date, as its job does it but without Snakemake: for whoever measures it alone.
 
-    PYTHONPATH=scripts python benchmarks/stages.py CONFIG list|download|merge DATE
+    PYTHONPATH=scripts python benchmarks/stages.py CONFIG list|download|merge DATE [--cores N]
 
 CONFIG is a whole config in YAML. What a stage reads and writes is where the workflow has it.
 """
@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("stage", choices=("list", "download", "merge"))
     parser.add_argument("date", type=dt.date.fromisoformat)
+    parser.add_argument("--cores", type=int, help="of a merge: as many as there are, unless told")
     given = parser.parse_args()
     settings, date = Settings.of(config.resolve(config.load(given.config), {})), given.date
     layout = settings.layout
@@ -36,9 +37,14 @@ def main() -> None:
     else:
         from spx_data.fill.merge import merge_date
         from spx_data.market import sessions
+        from spx_data.store import cores
 
         (session,) = sessions.between(settings.calendar, date, date)
-        merge_date(settings, date, layout.manifest(date), layout.parquet(date), session=session)
+        merge_date(
+            *(settings, date, layout.manifest(date), layout.parquet(date)),
+            session=session,
+            cores=given.cores or cores.usable(),
+        )
 
 
 if __name__ == "__main__":

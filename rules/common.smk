@@ -28,7 +28,7 @@ from spx_data.ops.notify.sending import Pings
 from spx_data.ops.progress import Followed
 from spx_data.settings import Lakes
 from spx_data.sources import profile
-from spx_data.store import faults, files, journal, names, seals
+from spx_data.store import cores, faults, files, journal, names, seals
 from spx_data.text import commands, printable
 
 make_safe()
@@ -229,6 +229,18 @@ def terminal_share(wildcards):
 def all_cores(wildcards):
     """Every core there is; where jobs go elsewhere (--executor), nobody knows how many a machine there has."""
     return workflow.resource_settings.cores or 1
+
+
+missing_dates = len(plan.missing)
+
+
+def merge_threads(wildcards):
+    """The cores that a merge gets: where fewer dates are missing than cores are there, its share; else one.
+
+    Where jobs go elsewhere nobody knows how many a machine there has.
+    """
+    there = min(workflow.resource_settings.cores or 1, cores.usable())
+    return max(1, there // max(1, missing_dates))
 
 
 def trading_date(wildcards):

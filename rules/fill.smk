@@ -54,9 +54,10 @@ rule merge_date:
     priority: gap_priority
     # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
     retries: 0
+    threads: merge_threads
     params:
         symbol=symbol_of,
         run=script("merge_date"),
         hours=market_hours,
     shell:
-        "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
+        "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {threads} {params.hours} 2> {log:q}"

@@ -5,6 +5,7 @@ import sys
 
 from spx_data.jobs import process, startup
 from spx_data.market.sessions import Session
+from spx_data.store import cores
 
 if __name__ == "__main__":
     settings, date = process.settings(sys.argv[1]), dt.date.fromisoformat(sys.argv[2])
@@ -18,7 +19,8 @@ if __name__ == "__main__":
             date=date,
             manifest=layout.manifest(date),
             target=layout.parquet(date),
-            session=Session.of_hours(sys.argv[3:]),
+            session=Session.of_hours(sys.argv[4:]),
+            cores=min(int(sys.argv[3]), cores.usable()),
             # Outputs of other rules are Snakemake's to remove: it misses what a job of a group took away.
             stays=(layout.listing(date), layout.manifest(date)),
         )

@@ -52,7 +52,9 @@ class Fill:
     def _stages(self):
         settings, date, layout = self.settings, self.date, self.layout
         listing, manifest, parquet = layout.listing(date), layout.manifest(date), layout.parquet(date)
-        merge = functools.partial(merge_date, session=session_of(date))
+        # On several cores wherever several requests are in flight.
+        cores = settings.terminal.max_concurrent_requests
+        merge = functools.partial(merge_date, session=session_of(date), cores=cores)
         download = functools.partial(download_expirations, session=session_of(date))
         return (
             (functools.partial(fetch_expirations, settings, date, listing), [listing]),

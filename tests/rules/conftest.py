@@ -38,9 +38,9 @@ class Date:
         (session,) = sessions.between(self.settings.calendar, self.date, self.date) or (None,)
         return session
 
-    def merge(self):
+    def merge(self, cores=1):
         manifest, parquet = self.layout.manifest(self.date), self.layout.parquet(self.date)
-        merge_date(self.settings, self.date, manifest, parquet, session=self.session)
+        merge_date(self.settings, self.date, manifest, parquet, session=self.session, cores=cores)
 
     def fill(self):
         self.fetch()

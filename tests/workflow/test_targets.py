@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from spx_data.lake import runs
+from spx_data.store.cores import usable
 
 UNREACHABLE = "http://127.0.0.1:1"
 START, END = "2024-11-27", "2024-12-02"
@@ -33,6 +34,21 @@ def test_a_dry_run_names_the_missing_dates_and_touches_nothing(v3, new_lake):
     assert lake.sealed() == []
     assert len(v3.requests()) == asked
     assert set((lake.folder / "data").rglob("*.json*")) == kept
+
+
+@pytest.mark.parametrize("end, cores", [(START, 4), (START, 1), (END, 4)])
+def test_a_date_alone_is_merged_on_all_cores_there_are_and_one_among_many_on_its_share(
+    end, cores, v3, new_lake
+):
+    lake = new_lake(v3, START, end)
+    dates = 1 if end == START else len(SESSIONS)
+    share = max(1, min(cores, usable()) // dates)
+
+    plan = lake.snakemake("-n", cores=cores).stdout
+
+    assert plan.count("rule merge_date:") == dates
+    assert plan.count(f"threads: {share}") == dates * (share > 1)
+    assert plan.count("threads: ") == dates * (share > 1)
 
 
 def test_files_named_as_targets_are_the_only_dates_done_within_the_configs_range_and_outside(v3, new_lake):

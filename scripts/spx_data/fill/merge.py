@@ -24,8 +24,9 @@ from spx_data.fill.contracts import Contracts, quoted, section, table
 from spx_data.fill.listing import Manifest, checkpoint_of
 from spx_data.fill.passport import ChainReport
 from spx_data.fill.rejects import RejectsWriter
+from spx_data.fill.relay import Relay, until_none
 from spx_data.market import schema
-from spx_data.market.chains import ListedChain, midnight_ms
+from spx_data.market.chains import Chain, ListedChain, midnight_ms
 from spx_data.market.contracts import Report
 from spx_data.market.records import Settled, settle
 from spx_data.market.sessions import Session
@@ -54,13 +55,14 @@ def merge_date(
     session: Session | None,
     as_is: str | None = None,
     stays: Collection[Path] = (),
+    cores: int = 1,
 ) -> None:
     """Seal *date*: its checkpoints become *target*, its passport and its sidecar.
 
     *session* is the date's by the exchange calendar (None where it has none); the caller knows it, and
     loading the calendar would cost every job more than a small date's merge. *as_is* is the reason for which
     a person has it sealed as it is, where one does. Of what was staged, the files that the caller clears away
-    itself *stay*.
+    itself *stay*. With more *cores* than one the chains are read, judged and written side by side.
 
     Raises:
         DatasetMismatchError: the lake holds another data set.
@@ -72,7 +74,7 @@ def merge_date(
     with locks.alone(settings.layout.day_lock(date)), log.attempt():
         staged = _current(settings, manifest)
         dataset.claim(settings.layout, staged.listing.dataset)
-        merge = _Merge(settings, staged, session)
+        merge = _Merge(settings, staged, session, cores)
         figures = _figures(settings, staged, manifest)
         written = _write(merge, manifest, target)
         file: dict[str, Any] = {"bytes": reads.size(target), "sha256": reads.digest(target)}
@@ -147,7 +149,7 @@ def _write(merge: _Merge, manifest: Path, target: Path) -> Written:
 class _Merge:
     """A date on its way into one file; what is known of its chains gathers here, chain by chain."""
 
-    def __init__(self, settings: Settings, staged: Manifest, session: Session | None) -> None:
+    def __init__(self, settings: Settings, staged: Manifest, session: Session | None, cores: int) -> None:
         self._settings, self._staged = settings, staged
         self.columns = schema.newest(settings.records)
         known = profile.known(settings.layout.profile)
@@ -163,6 +165,7 @@ class _Merge:
         self._reports: list[ChainReport] = []
         self._computed = Computed(self.columns, settings.product)
         self._contracts = Contracts(settings.product, listing.date)
+        self._relay = Relay(cores, schema.PIECE_ROWS)
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -182,14 +185,15 @@ class _Merge:
         keys = ("greeks_version", "model")
         told = {name: listing.dataset[name] for name in keys if name in listing.dataset}
         metadata = {"source_api": listing.api, **told}
-        with DayWriter(stream, self.columns, metadata) as writer:
+        with (
+            DayWriter(stream, self.columns, metadata) as writer,
+            self._relay.stage(self._read()) as read,
+            self._relay.stage(self._judged(read)) as judged,
+        ):
             for entry, receipt in self._staged.chains():
-                quotes: list[pl.DataFrame] = []
-                account = self._write_chain(writer, entry, receipt, quotes) if receipt.rows else None
-                window, hours = self._settings.window, self._truth.quoted
-                report = ChainReport.of(entry, receipt, account, window, hours)
-                self._reports.append(report)
-                self._contracts.add(entry, quotes, report.completeness.explained_contracts)
+                if receipt.rows:
+                    self._write_chain(writer, entry.chain, receipt, judged)
+            next(judged, None)  # the last chains' reports
             return writer.close()
 
     def write_contracts(
@@ -200,49 +204,72 @@ class _Merge:
         told = section(rows, figures, self._staged.reports)
         return contracts.write(target, table(rows), told), told
 
-    def _write_chain(
-        self, writer: DayWriter, entry: ListedChain, receipt: Receipt, quotes: list[pl.DataFrame]
-    ) -> Account:
-        """Write one chain, chunk by chunk; of each only what judges and reports need stays in memory.
+    # Three stages, each of which takes what the one before it makes: of each chain its chunks, then None. ---
 
-        *quotes* learns when its contracts were quoted.
-        """
+    def _read(self) -> Iterator[Settled | None]:
+        """The records of every chain that has any; what is bad of it is kept."""
+        for entry, receipt in self._staged.chains():
+            if receipt.rows:
+                yield from self._settled(entry, receipt)
+                yield None
+
+    def _judged(self, read: Iterator[Settled | None]) -> Iterator[pa.Table | None]:
+        """The same as rows of the day; each chain is judged, and of it only what reports need stays."""
         import polars as pl
 
-        chain, window = entry.chain, self._settings.window
-        account, judged = Account(entry, window), list[pl.DataFrame]()
+        window = self._settings.window
+        for entry, receipt in self._staged.chains():
+            chain, account, quotes = entry.chain, None, list[pl.DataFrame]()
+            if receipt.rows:
+                account, judged = Account(entry, window), list[pl.DataFrame]()
+                completed = None
+                for settled in until_none(read):
+                    account.add(settled)
+                    quotes.append(quoted(settled.records))
+                    judged.append(panel.judged(settled.records, window.step_ms))
+                    every = self._every(entry, receipt, settled)
+                    completed = completed or self._computed.of_chain(chain.root, chain.expiration, every)
+                    records = completed(settled.records)
+                    yield self.columns.table(chain.date, chain.root, chain.expiration, records)
+                    del settled, records, every  # or they would stay in memory while the next ones are made
+                yield None
+                self._judge.add(chain.root, chain.expiration, pl.concat(judged))
+                del judged
+            report = ChainReport.of(entry, receipt, account, window, self._truth.quoted)
+            self._reports.append(report)
+            self._contracts.add(entry, quotes, report.completeness.explained_contracts)
 
-        def tables() -> Iterator[pa.Table]:
-            completed = None
-            for settled in self._settled(entry, receipt):
-                account.add(settled)
-                quotes.append(quoted(settled.records))
-                judged.append(panel.judged(settled.records, window.step_ms))
-                every = self._every(entry, receipt, settled)
-                completed = completed or self._computed.of_chain(chain.root, chain.expiration, every)
-                records = completed(settled.records)
-                yield self.columns.table(chain.date, chain.root, chain.expiration, records)
-                del settled, records, every  # or they would stay in memory while the next ones are made
-
-        writer.add(chain.root, chain.expiration, tables())
-        self._judge.add(chain.root, chain.expiration, pl.concat(judged))
-        return account
+    def _write_chain(
+        self, writer: DayWriter, chain: Chain, receipt: Receipt, judged: Iterator[pa.Table | None]
+    ) -> None:
+        """Write one chain; the room that its records took in memory is free again."""
+        if _is_large(receipt):
+            tables = until_none(judged, lambda: self._relay.give(_room(receipt)))
+            writer.add(chain.root, chain.expiration, tables)
+        else:
+            writer.add(chain.root, chain.expiration, until_none(judged))
+            self._relay.give(_room(receipt))
 
     def _settled(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
-        """The records of a checkpoint, chunk by chunk; what is bad of it is kept.
+        """The records of a checkpoint, chunk by chunk, once there is room for one; what is bad of it is kept.
 
         A checkpoint that is damaged loses its receipt, so that it is fetched anew.
         """
-        checkpoint = checkpoint_of(self._settings.layout, entry)
+        checkpoint, room = checkpoint_of(self._settings.layout, entry), _room(receipt)
         try:
             self._kept.add(entry.chain, staging.read_rejects(checkpoint, receipt))
+            self._relay.take(room)
             for settled in self._chunks(entry, receipt):
                 self._kept.add(entry.chain, [], settled.conflicts)
                 yield settled
                 del settled
+                if _is_large(receipt):
+                    self._relay.take(room)
         except (FileCorruptionError, MissingFileError):
             files.remove(checkpoint.receipt)
             raise
+        if _is_large(receipt):
+            self._relay.give(room)
 
     def _chunks(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
         """The records of a checkpoint, chunk by chunk."""
@@ -298,3 +325,13 @@ class _Merge:
             return None
         differs = [*self._told.differs(self._truth, self._settings.window), *judgement.differs]
         return passport.profiled(self._known, self._staged.listing.api, self._staged.receipts, differs)
+
+
+def _is_large(receipt: Receipt) -> bool:
+    """Whether a chain may come in several chunks: one of them is under way at a time, and nothing else."""
+    return receipt.rows > schema.PIECE_ROWS
+
+
+def _room(receipt: Receipt) -> int:
+    """The records of a chain that are under way at a time."""
+    return min(receipt.rows, schema.PIECE_ROWS)

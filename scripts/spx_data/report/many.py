@@ -7,7 +7,6 @@ of one page; results are paths.
 from __future__ import annotations
 
 import datetime as dt
-import os
 import signal
 import threading
 from collections import deque
@@ -25,7 +24,7 @@ from spx_data.report import page
 from spx_data.report.day import page as page_of
 from spx_data.settings import Settings
 from spx_data.status import Summary
-from spx_data.store import files
+from spx_data.store import cores, files
 from spx_data.text import commands
 from spx_data.text.commands import Caller
 
@@ -75,15 +74,8 @@ class Pages:
             MachineError: a process was ended by somebody else.
         """
         most = len(self.dates) // _WORTH_A_PROCESS
-        count = min(_cores(), most) if processes is None else processes
+        count = min(cores.usable(), most) if processes is None else processes
         return _side_by_side(self, count) if count > 1 else map(self.make, self.dates)
-
-
-def _cores() -> int:
-    """Of those of the machine the ones that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # which a Mac lacks
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 # Side by side -------------------------------------------------------------------------------------------

@@ -56,6 +56,9 @@ def test_a_date_in_chunks_is_sealed_like_one_that_fits(interval, simulated, day,
     date.merge()
     whole = sealed(date)
 
+    date.merge(cores=3)
+    assert sealed(date) == whole
+
     request.getfixturevalue("small_chunks")
     date.merge()
 
@@ -63,26 +66,28 @@ def test_a_date_in_chunks_is_sealed_like_one_that_fits(interval, simulated, day,
     assert whole[1]["rejects"]["duplicates_dropped"] > 0 < whole[1]["rejects"]["conflicts"]
 
 
-def test_a_chain_of_several_pieces_reads_back(terminals, day, monkeypatch, small_chunks):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_chain_of_several_pieces_reads_back(cores, terminals, day, monkeypatch, small_chunks):
     date = staged(day(terminals["v3"], interval="5m"))
     date.merge()
     expected = pl.read_parquet(date.layout.parquet(DAY))
     monkeypatch.setattr(schema, "PIECE_ROWS", 150)
 
-    date.merge()
+    date.merge(cores)
 
     assert pl.read_parquet(date.layout.parquet(DAY)).equals(expected)
     assert date.state().kind is Kind.SEALED
 
 
-def test_damage_at_the_end_of_a_large_checkpoint_leaves_nothing(terminals, day, small_chunks):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_damage_at_the_end_of_a_large_checkpoint_leaves_nothing(cores, terminals, day, small_chunks):
     date = staged(day(terminals["v3"]))
     records = date.checkpoint(3).records
     records.write_bytes(records.read_bytes()[:-3] + b"9]\n")
     before = set(date.layout.temp.rglob("*"))
 
     with pytest.raises(FileCorruptionError, match=records.name):
-        date.merge()
+        date.merge(cores)
 
     assert [path.name for path in date.layout.output.rglob("*") if path.is_file()] == ["dataset.json"]
     assert before - set(date.layout.temp.rglob("*")) == {
@@ -92,7 +97,8 @@ def test_damage_at_the_end_of_a_large_checkpoint_leaves_nothing(terminals, day, 
     assert date.state().kind is Kind.FAILED
 
 
-def test_a_crash_between_chunks_leaves_nothing(terminals, day, small_chunks, monkeypatch):
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_crash_between_chunks_leaves_nothing(cores, terminals, day, small_chunks, monkeypatch):
     date = staged(day(terminals["v3"]))
     before = set(date.layout.temp.rglob("*"))
     real, scratch = disk.create_nameless, []
@@ -105,7 +111,7 @@ def test_a_crash_between_chunks_leaves_nothing(terminals, day, small_chunks, mon
 
     monkeypatch.setattr(disk, "create_nameless", second)
     with pytest.raises(KeyboardInterrupt):
-        date.merge()
+        date.merge(cores)
     assert set(date.layout.temp.rglob("*")) == before
     assert not list(date.layout.output.rglob("spx-options*"))
 

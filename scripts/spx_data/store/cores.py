@@ -1,0 +1,54 @@
+"""How many cores a process may keep busy: those of the machine, less what a container or a user withholds."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_GROUPS = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
+
+
+def usable() -> int:
+    """The cores that this process may use, at least one; what is left of a whole one counts as one."""
+    # A Mac knows no affinity.
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([there, *map(math.ceil, _quotas())]))
+
+
+def _quotas() -> list[float]:
+    """What the control groups of this process allow, in cores: its own and those above it; a Mac has none."""
+    found = []
+    for folder in _groups():
+        told = _words(folder / "cpu.max") or [
+            *_words(folder / "cpu.cfs_quota_us"),
+            *_words(folder / "cpu.cfs_period_us"),
+        ]
+        if len(told) == 2 and all(map(str.isdecimal, told)) and int(told[1]):
+            found.append(int(told[0]) / int(told[1]))
+    return found
+
+
+def _groups() -> list[Path]:
+    """The folders of the control groups that limit this process's CPU, of either version of them."""
+    found = []
+    for line in _read(_OWN).splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" or "cpu" in controllers.split(","):
+            top = _GROUPS / controllers if controllers else _GROUPS
+            own = top / path.lstrip("/")
+            found += [own, *(each for each in own.parents if top in (each, *each.parents))]
+    return found
+
+
+def _words(path: Path) -> list[str]:
+    return _read(path).split()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""  # what nobody tells limits nothing
