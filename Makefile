@@ -17,7 +17,7 @@ help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
-	@echo "make bench-fill  a fill beside the network's floor and other scripts (DATES=20 SERVICE_MS=250,1000 takes three hours)"
+	@echo "make bench-fill  a fill beside the network's floor and other scripts, and tiny dates (DATES=20 SERVICE_MS=250,1000 takes three hours)"
 	@echo "make proof     10,000 stops of a fill, 10,000 damaged bytes and 300 killed jobs, as tables (TRIALS=…, KILLS=…)"
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
@@ -137,10 +137,10 @@ bench: bench-fill nautilus-env
 	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/layouts.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
-	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
 
 bench-fill: env
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
+	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
 
 TRIALS ?= 10000
 KILLS ?= 300

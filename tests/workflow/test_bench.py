@@ -98,9 +98,10 @@ def test_a_fill_and_its_rivals_have_the_same_records_and_a_line_each(tmp_path):
         "ours: Snakemake, all checks",
         "ours: the three jobs alone",
         "straight script, Polars",
+        "the same, the day sorted as a whole",
         "script with pandas",
     ]
-    assert table.count("\n- ") == 4
+    assert table.count("\n- ") == 6
 
 
 def test_a_date_of_quotes_stands_beside_one_of_greeks(tmp_path):
