@@ -10,8 +10,8 @@ CORES ?= 4
 # A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-lowest test-newest test-later bench bench-fill proof defects soak fuzz lint audit coverage \
-	sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
+.PHONY: help env demo test test-lowest test-newest test-later test-slurm bench bench-fill proof defects soak fuzz lint audit \
+	coverage sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
@@ -27,6 +27,7 @@ help:
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
+	@echo "make test-slurm  fills on a Slurm of one node that the tests start (as root; Debian: slurmd, slurmctld)"
 	@echo "make nautilus, nautilus-env  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
 	@echo "make wheel-test  the wheel in a fresh environment: begins, fills, shows and reads a lake; what it pulls"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
@@ -78,7 +79,7 @@ test: env
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 # All extras but nautilus, which holds pandas back.
-EXTRAS := fill report sql alerts delta publish simulator docs dev
+EXTRAS := fill report sql alerts delta publish slurm simulator docs dev
 LANE = LANE=$(1) && \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
 	$(BIN)/uv pip compile --quiet $(EXTRAS:%=--extra %) --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
@@ -109,6 +110,12 @@ test-later: env
 	for ahead in $(AHEAD); do \
 		FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f "+$$ahead" $(PYTEST) --numprocesses 2 --dist loadfile $(DATED) || exit 1; \
 	done
+
+# Of the system's packages, and as root: servers are started, with a configuration in /etc/slurm for as long.
+ON_SLURM ?= tests/slurm
+
+test-slurm: env
+	SPX_DATA_SLURM=1 $(SCRATCH) $(PYTEST) --timeout 600 $(ON_SLURM)
 
 DAYS ?= 2500
 RUNS ?= 5

@@ -45,6 +45,7 @@ SCOPES = {
     "alerts": "optional",
     "delta": "optional",
     "publish": "optional",
+    "slurm": "optional",
     "simulator": "optional",
     "docs": "excluded",
     "dev": "excluded",

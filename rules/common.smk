@@ -485,7 +485,10 @@ def settle_the_run():
     failed = [job for job in ended if rule_of(job) in endings.STAGES]
     deaths = {
         dated(job.wildcards): endings.Death(
-            rule_of(job), Path(job.log[0]), engine_errors.jobs.get(job.jobid, "")
+            rule_of(job),
+            Path(job.log[0]),
+            engine_errors.jobs.get(job.jobid, ""),
+            engine_errors.elsewhere.get(job.jobid, ""),
         )
         for job in failed
     }

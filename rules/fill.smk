@@ -13,6 +13,8 @@ rule fetch_expirations:
     log:
         patterns.log_pattern("fetch_expirations"),
     priority: gap_priority
+    # Where an executor sends jobs elsewhere: the terminal answers on this machine alone, and its slots are here.
+    localrule: True
     resources:
         theta_share=terminal_share,
     params:
@@ -31,6 +33,7 @@ rule download_expirations:
     log:
         patterns.log_pattern("download_expirations"),
     priority: gap_priority
+    localrule: True
     resources:
         theta_share=terminal_share,
     params:

@@ -14,7 +14,7 @@ from tests.workflow.conftest import BIN, REPOSITORY, TODAY, wait_for
 
 from spx_data.lake import runs
 from spx_data.ops import engine
-from spx_data.store import files, journal, locks
+from spx_data.store import files, journal, locks, names
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
 
@@ -36,7 +36,7 @@ def at_work(lake, at_least=2):
     layout = lake.settings.layout
     wait_for(lambda: (run := runs.current(layout)) and len(layout.job_locks(run.name)) >= at_least)
     run = runs.current(layout)
-    return run, [int(path.stem) for path in layout.job_locks(run.name)]
+    return run, [names.process_of(path)[0] for path in layout.job_locks(run.name)]
 
 
 def alive(pid):

@@ -81,11 +81,15 @@ def _lost() -> JobDiedError:
 
 
 class Death(NamedTuple):
-    """What the engine said of a job that failed: its rule, the job's log, and the engine's own words."""
+    """What the engine said of a job that failed: its rule, the job's log, and the engine's own words.
+
+    *elsewhere* is what the executor said that had sent it to other machines.
+    """
 
     rule: str
     log: Path
     words: str
+    elsewhere: str = ""
 
 
 class EngineErrors(logging.Filter):
@@ -98,6 +102,7 @@ class EngineErrors(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.jobs: dict[int, str] = {}
+        self.elsewhere: dict[int, str] = {}
         self._said: dict[int | None, tuple[str, int]] = {}  # by thread: the cause, and how many were alike
         self._alike: Counter[str] = Counter()
 
@@ -112,6 +117,8 @@ class EngineErrors(logging.Filter):
             self._said[record.thread] = words, before
             return not before
         self.jobs[job], before = self._said.pop(record.thread, ("", 0))
+        # Behind its first sentence is advice, which is for any workflow.
+        self.elsewhere[job] = str(getattr(record, "rule_msg", None) or "").partition(". ")[0]
         if before:
             logs = ", ".join(map(str, getattr(record, "log", None) or ()))
             # An event would have it formatted as a whole report.
@@ -176,6 +183,9 @@ def _told(events: Sequence[Event], stage: str) -> bool:
 
 def _of_death(death: Death) -> JobDiedError:
     """The error that *death* was."""
+    if death.elsewhere:
+        cause = f"the job {death.rule} failed on another machine: {' '.join(death.elsewhere.split())}"
+        return JobDiedError(cause, cure=_CURE, rule=death.rule, log=str(death.log))
     signalled, status = _SIGNAL.search(death.words), _STATUS.search(death.words)
     if signalled:
         return _of_signal(death, signalled[1])

@@ -39,6 +39,7 @@ class Run(NamedTuple):
     command: str
     dates: tuple[dt.date, ...]
     more: bool = False  # another one follows, with the next dates
+    machine: str = ""  # on which it is a process
 
     @classmethod
     def of_json(cls, document: Any) -> Run:
@@ -52,6 +53,7 @@ class Run(NamedTuple):
                 command=str(document["command"]),
                 dates=tuple(dt.date.fromisoformat(date) for date in document["dates"]),
                 more=bool(document.get("more")),
+                machine=str(document.get("machine") or ""),
             )
         except (ArithmeticError, TypeError, LookupError) as error:  # an endless number is no process
             raise ValueError(str(error)) from error
@@ -66,6 +68,7 @@ class Run(NamedTuple):
             "command": self.command,
             "dates": [date.isoformat() for date in self.dates],
             "more": self.more,
+            "machine": self.machine,
         }
 
 
@@ -85,6 +88,7 @@ def begin(layout: Layout, command: str, dates: Sequence[dt.date]) -> Run:
         command=without_userinfo(command),
         dates=tuple(dates),
         more=bool(os.environ.get(MORE_VARIABLE)),
+        machine=names.machine(),
     )
     files.write_json(layout.run_note, run.as_json())
     return run
@@ -118,13 +122,36 @@ def check_idle(layout: Layout) -> None:
     """Raise `AnotherRunError` where a run is at work, or a job that outlived one."""
     check_none(layout)
     run = last(layout)
-    jobs = [process.pid for process in processes(layout, run)] if run else []
-    if left := [pid for pid in jobs if pid != os.getpid()]:
+    if run is None:
+        return
+    if left := [process.pid for process in processes(layout, run) if process.pid != os.getpid()]:
         raise AnotherRunError(
             f"jobs of the last run are still at work (processes {', '.join(map(str, left))})",
             cure="Wait for their end, or end them: `spx-data stop --now`",
             pid=left[0],
         )
+    if elsewhere := _jobs_elsewhere(layout, run):
+        pid, machine = elsewhere[0]
+        raise AnotherRunError(
+            f"jobs of the last run are still at work on other machines (process {pid} on {machine})",
+            cure="Wait for their end, or end them there (on a cluster: scancel)",
+            pid=pid,
+        )
+
+
+def _jobs_elsewhere(layout: Layout, run: Run) -> list[tuple[int, str]]:
+    """The jobs of *run* that are alive by their locks, but no processes here; each with its machine.
+
+    A job that ends just now, or is asked after by somebody else, looks like one for a blink.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    here = names.process_of(layout.job_lock(run.name, os.getpid()))[1]
+    while True:
+        held = (path for path in layout.job_locks(run.name) if locks.is_held(path))
+        found = [each for each in map(names.process_of, held) if each[1] != here]
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
 
 
 def _held(path: Path) -> int | None:
@@ -198,12 +225,25 @@ def joined(layout: Layout) -> Iterator[None]:
         # Known first, then the question: a process that finds no job once a run is gone will see none begin.
         run = last(layout)
         if run is None or run.name != name or not locks.is_held(layout.run_lock):
-            raise AnotherRunError("the run that started this job is gone", cure="Start another", pid=None)
+            raise _gone(layout, run if run and run.name == name else None)
         yield
     finally:
         with suppress(SpxDataError):
             files.remove(path)
         os.close(descriptor)
+
+
+def _gone(layout: Layout, run: Run | None) -> AnotherRunError:
+    """What a job says that finds nobody at work in its *run*; None where another run has begun since."""
+    if run is None or run.machine in ("", names.machine()):
+        return AnotherRunError("the run that started this job is gone", cure="Start another", pid=None)
+    return AnotherRunError(
+        f"the run that started this job, on {run.machine}, is gone, or the volume of {layout.data} does not "
+        f"show its locks to {names.machine()}",
+        cure="Mount it with locks that all machines see (Lustre: flock; NFS 4, without local_lock), or start "
+        "another run",
+        pid=None,
+    )
 
 
 def clear_jobs(layout: Layout, run: Run) -> None:
@@ -245,7 +285,7 @@ def processes(layout: Layout, run: Run) -> Iterator[psutil.Process]:
     found = [main] if main else []
     with suppress(psutil.Error):
         found += main.children(recursive=True) if main else []
-    jobs = (_holder(path, int(path.stem)) for path in layout.job_locks(run.name))
+    jobs = (_holder(path, names.process_of(path)[0]) for path in layout.job_locks(run.name))
     yield from dict.fromkeys([*found, *(job for job in jobs if job)])
 
 

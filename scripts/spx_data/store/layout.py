@@ -175,8 +175,8 @@ class Layout:
         return self.data / "jobs"
 
     def job_lock(self, run: str, pid: int) -> Path:
-        """Locked by the job of *run* that is the process *pid*, for as long as it lives."""
-        return self.jobs / run / f"{pid}{names.LOCK}"
+        """Locked by the job of *run* that is the process *pid* of this machine, for as long as it lives."""
+        return self.jobs / run / f"{names.of_process(pid)}{names.LOCK}"
 
     def job_locks(self, run: str) -> list[Path]:
         """The locks of the jobs of *run*, those of killed ones included."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import functools
 import os
+import platform
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 DATASET = "dataset.json"
 COMPRESSED = ".gz"
@@ -25,7 +28,7 @@ YEAR, DAY = re.compile(r"[0-9]{4}"), re.compile(_ISO)
 JOURNAL, DAY_PAGE = re.compile(rf"{_ISO}\.jsonl(\.gz)?"), re.compile(rf"{_ISO}\.html")
 ANY = re.compile(r".+")
 SNAPSHOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.json")
-JOB_LOCK, JOB_NOTE = re.compile(r"[0-9]+\.lock"), re.compile(r"[0-9]+\.json")
+JOB_LOCK, JOB_NOTE = re.compile(r"[0-9]+@[^/]*\.lock"), re.compile(r"[0-9]+@[^/]*\.json")
 # A sealed date's own files, and what stands beside them.
 _NAME = re.compile(rf"[a-z]+-(?:options|contracts)-({_ISO})\.(parquet|parquet\.sha256|json)")
 RECEIPT = re.compile(rf"[A-Z]+-{_ISO}\.receipt\.json")
@@ -33,8 +36,27 @@ STAGED = re.compile(
     rf"(expirations\.json|manifest\.json|reports\.arrow|[A-Z]+-{_ISO}\.(ndjson|rejects\.ndjson|receipt\.json))(\.part)?"
 )
 
+_LONGEST = 100  # characters of a machine's name
+
 # One trading date is three wildcards, so that a file cannot stand in another date's folder.
 WILDCARDS = {"year": "[0-9]{4}", "month": "[0-9]{2}", "day": "[0-9]{2}"}
+
+
+@functools.cache
+def machine() -> str:
+    """What this machine, or this container, calls itself: while a process lives, one name."""
+    return platform.node() or "localhost"
+
+
+def of_process(pid: int) -> str:
+    """The name of the process *pid* of this machine: others, and other containers, have the same numbers."""
+    return f"{pid}@{quote(machine(), safe='')[:_LONGEST]}"
+
+
+def process_of(path: Path) -> tuple[int, str]:
+    """The number of the process that *path*, a lock or a note, is named for, and its machine."""
+    number, _, where = path.stem.partition("@")
+    return int(number), unquote(where)
 
 
 def fill(pattern: Path, date: dt.date) -> Path:

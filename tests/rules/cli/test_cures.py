@@ -44,7 +44,7 @@ from spx_data.settings import Settings
 from spx_data.sources.profile import Floor
 from spx_data.sources.theta import errors as theta_errors
 from spx_data.status import database
-from spx_data.store import dataset, faults, files, journal, limits, reads
+from spx_data.store import dataset, faults, files, journal, limits, names, reads
 from spx_data.text import commands
 
 NOW = "2024-02-20T08:00:00-05:00"
@@ -486,7 +486,7 @@ def a_run_that_is_silent(place):
 @says("spx-data stop --now")
 def jobs_that_outlived_their_run(place):
     files.make_directory(place.layout.jobs / "20240220T000000-1")
-    held(place, place.layout.jobs / "20240220T000000-1" / "PID.lock")
+    held(place, place.layout.jobs / "20240220T000000-1" / f"PID@{names.machine()}.lock")
     return place.says("stop")
 
 

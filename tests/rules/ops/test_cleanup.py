@@ -385,8 +385,8 @@ def test_jobs_that_outlived_their_run_are_at_work_too(lake_at, monkeypatch):
     work = """
 import os, sys
 from pathlib import Path
-from spx_data.store import locks
-held = locks.hold(Path(sys.argv[1], f"{os.getpid()}.lock"))
+from spx_data.store import locks, names
+held = locks.hold(Path(sys.argv[1], f"{names.of_process(os.getpid())}.lock"))
 print("at work", flush=True)
 input()
 """

@@ -82,3 +82,14 @@ def test_a_log_whose_path_has_a_quote_is_read(engine, tmp_path):
     printed, _ = engine(2, gone(2), folder=folder)
 
     assert len(printed) == 1
+
+
+def test_what_an_executor_says_of_a_job_on_another_machine_is_its_first_sentence(tmp_path):
+    errors = EngineErrors()
+    said = "SLURM-job '4' failed due to a node failure, SLURM status is: 'NODE_FAIL'. Consider requeueing."
+    record = logging.makeLogRecord({"levelno": logging.ERROR, "jobid": 4, "rule_msg": said, "msg": "Error"})
+
+    assert errors.filter(record)
+
+    assert errors.elsewhere == {4: said.partition(". ")[0]}
+    assert errors.jobs == {4: ""}
