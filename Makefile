@@ -79,7 +79,7 @@ test: env
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
 # All extras but nautilus, which holds pandas back.
-EXTRAS := fill report sql alerts delta publish slurm simulator docs dev
+EXTRAS := fill report sql alerts delta postgres publish slurm simulator docs dev
 LANE = LANE=$(1) && \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
 	$(BIN)/uv pip compile --quiet $(EXTRAS:%=--extra %) --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
@@ -144,6 +144,7 @@ bench: bench-fill nautilus-env
 	$(BENCH)/output.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/layouts.py --runs $(RUNS) $(RECORD)
 	$(BENCH)/pages.py --days $(DAYS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
+	PYTHONPATH=scripts:. $(BIN)/python benchmarks/team.py --dates $(DAYS) --runs $(RUNS) $(RECORD)
 
 bench-fill: env
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)

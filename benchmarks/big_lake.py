@@ -46,7 +46,7 @@ from spx_data.quality.completeness import Balance, Completeness
 from spx_data.quality.hours import HoursReports, Observed
 from spx_data.quality.judgement import Judge, Judgement, Rules
 from spx_data.settings import Settings
-from spx_data.store import disk, files, journal, seals, staging
+from spx_data.store import disk, files, journal, modes, seals, staging
 from spx_data.store.parquet import Written
 from spx_data.store.staging import Receipt
 
@@ -340,7 +340,7 @@ def make(folder: Path, days: int, failed: int) -> Settings:
     back = dt.timedelta(days=(days + failed) * 2 + 30)
     wanted = sessions.between("NYSE", LAST - back, LAST)[-(days + failed) :]
     settings = configure(folder, wanted[0].date)
-    files.restrict(owner_only=settings.owner_only)
+    modes.restrict(owner_only=settings.owner_only)
     maker = Maker.of(settings, wanted[-1])
     unlucky = set(random.Random(2).sample(range(len(wanted)), failed))
     flush, disk.flush = disk.flush, lambda _: None

@@ -44,6 +44,7 @@ SCOPES = {
     "sql": "optional",
     "alerts": "optional",
     "delta": "optional",
+    "postgres": "optional",
     "publish": "optional",
     "slurm": "optional",
     "simulator": "optional",

@@ -28,7 +28,7 @@ from spx_data.ops.notify.sending import Pings
 from spx_data.ops.progress import Followed
 from spx_data.settings import Lakes
 from spx_data.sources import profile
-from spx_data.store import cores, faults, files, journal, names, seals
+from spx_data.store import cores, faults, files, journal, modes, names, seals
 from spx_data.text import commands, printable
 
 make_safe()
@@ -94,9 +94,9 @@ try:
     # What is no symbol's own: the terminal, and how private files are.
     shared = next(iter(lakes.values()))
     # Before anything is written, the copy of the calendar included.
-    files.restrict(owner_only=shared.owner_only)
+    modes.restrict(owner_only=shared.owner_only)
     # Snakemake has made its own folder by now.
-    files.restrict_folder(names.SNAKEMAKE, owner_only=shared.owner_only)
+    modes.restrict_folder(names.SNAKEMAKE, owner_only=shared.owner_only)
     plan = planning.Plan.of(lakes, sessions.now())
     engine.check_folder(Path.cwd())
     # Before Snakemake looks for it: the lock of a run that was killed is in nobody's way.
@@ -113,6 +113,7 @@ for lake in plan:
 
 patterns = lakes.patterns
 # `spx-data`, which may have started this call, has named it already.
+called_by_hand = journal.RUN_VARIABLE not in os.environ
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
 os.environ.update({**startup.ENVIRONMENT, **os.environ, **process.environment(config)})
 
@@ -348,7 +349,7 @@ def before_the_first_job():
     for symbol in wanted:
         try:
             if symbol not in left_out:
-                at_work[symbol] = begun(lakes[symbol].layout, wanted[symbol])
+                at_work[symbol] = begun(lakes[symbol], wanted[symbol])
         except (SpxDataError, OSError) as error:
             go_on_without(symbol, error)
     hear_stops_aside()
@@ -367,13 +368,18 @@ def before_the_first_job():
     show_progress()
 
 
-def begun(layout, dates):
+def begun(settings, dates):
     """This call as the run at work in one lake."""
+    from spx_data.ops import team
+
+    layout = settings.layout
     runs.check_idle(layout)
     endings.settle_last(layout)
     run = runs.begin(layout, " ".join(sys.argv), dates)
     leave_sealed_days_alone(layout, run.dates)
     runs.clear_jobs(layout, run)
+    if called_by_hand:
+        team.note(settings, ["snakemake", *sys.argv[1:]])
     return run
 
 
@@ -590,7 +596,7 @@ def tell_of_the_end(settings):
     from spx_data import report
     from spx_data.cli.overview import print_outcome
     from spx_data.lake import frames
-    from spx_data.ops import cleanup
+    from spx_data.ops import cleanup, team
     from spx_data.ops.health import met_otherwise
     from spx_data.ops.notify import standing
     from spx_data.status import refresh
@@ -604,6 +610,8 @@ def tell_of_the_end(settings):
             refuse(error)
         say(f"spx-data: {said_of(error)}", err=True)
         return None
+    if said := team.after_a_run(settings):
+        say(f"spx-data: {said}", err=True)
     run = runs.current(layout)
     if run and (said := met_otherwise(layout, run.dates)):
         say(said)

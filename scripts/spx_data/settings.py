@@ -22,6 +22,7 @@ from spx_data.market.sessions import Window
 from spx_data.pricing import models
 from spx_data.store import dataset
 from spx_data.store.layout import Layout
+from spx_data.store.modes import OwnerOnly
 from spx_data.symbols import document_of, placed
 
 
@@ -94,6 +95,13 @@ class Metrics(NamedTuple):
     ping: str | None
 
 
+class Database(NamedTuple):
+    """A team's database, where there is one, and the schema in it for the status log of the lake."""
+
+    url: str | None
+    schema: str
+
+
 class Retention(NamedTuple):
     """How long logs and audit records are kept; None is for ever, or without limit."""
 
@@ -132,10 +140,11 @@ class Settings:
     priority: Weights
     alerts: Alerts
     metrics: Metrics
+    database: Database
     retention: Retention
     quality: Quality
     patience: Patience
-    owner_only: bool
+    owner_only: OwnerOnly
     verify_depth: Literal["pages", "bytes"]
     recheck: Recheck
     mend: Mend
@@ -194,6 +203,10 @@ class Settings:
             alerts=Alerts(**resolved["alerts"]),
             metrics=Metrics(
                 Path(file) if (file := resolved["metrics"]["textfile"]) else None, resolved["metrics"]["ping"]
+            ),
+            database=Database(
+                resolved["database"]["url"],
+                resolved["database"]["schema"] or f"{product.symbol.lower()}_status",
             ),
             retention=Retention(**resolved["retention"]),
             quality=Quality(**resolved["quality"], weights=resolved["score"]),

@@ -42,5 +42,7 @@ def placed(document: Mapping[str, Any], symbol: str) -> dict[str, Any]:
         return data / symbol / folder.relative_to(data) if folder.is_relative_to(data) else folder / symbol
 
     folders = {key: str(inside(Path(processing[key]))) for key in FOLDERS}
-    path = str(inside(database.parent) / database.name)
-    return {**document, "processing": {**processing, **folders}, "database": {"path": path}}
+    told = {**document["database"], "path": str(inside(database.parent) / database.name)}
+    if schema := told["schema"]:
+        told["schema"] = f"{schema}_{symbol.lower()}"
+    return {**document, "processing": {**processing, **folders}, "database": told}

@@ -258,7 +258,11 @@ def replayed(day):
 
 
 # Pages that need more than a lake and a terminal → what tries them.
-ELSEWHERE = {"every-night": "tests/mac/test_nightly.py", "unmounted-disk": "tests/workflow/test_mount.py"}
+ELSEWHERE = {
+    "every-night": "tests/mac/test_nightly.py",
+    "team": "tests/workflow/test_team.py",
+    "unmounted-disk": "tests/workflow/test_mount.py",
+}
 
 
 HERE = [page for page in pages.HOW_TO if page.stem not in ELSEWHERE and pages.pasted(page)]

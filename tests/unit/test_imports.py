@@ -29,6 +29,7 @@ SLOW = {
     "pandas_market_calendars": 450,  # everybody but whoever writes the copy of the calendar
     "polars": 120,  # jobs that list; commands that read no rows
     "prometheus_client": 12,  # whoever has no Prometheus
+    "psycopg": 135,  # whoever has no team's database
     "psutil": 16,  # whoever does not look for processes
     "pyarrow": 80,  # commands, and lists
     "pyarrow.compute": 40,  # on top of pyarrow: jobs that list

@@ -109,6 +109,7 @@ def test_changelog_and_version_agree():
             ("bodies.py", "foreign.py", "printable.py", "pieces.py", "looking.py", "recording.py", "lean"),
         ),
         ("only the status room opens the status log", r"sqlite3\.connect", ("database.py",)),
+        ("only one module connects to a team's database", r"psycopg\.connect\(", ("postgres.py",)),
         ("the library never imports the simulator", r"^\s*(import|from) theta_simulator", ()),
         ("versions of an API are words of their source", r"[\"']v[0-9]+[\"']", ("theta",)),
         (

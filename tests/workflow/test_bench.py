@@ -24,6 +24,7 @@ _LONG = {
     "cleanup",
     "serve",
     "publish",
+    "database",
     "mend",
     "probe",
     "recheck",

@@ -1,8 +1,11 @@
 """What docs/security.md says of files and of the network, by real runs: modes, credentials, who is asked."""
 
 import os
+import re
+import shlex
 import shutil
 import stat
+import subprocess
 
 import pytest
 
@@ -92,6 +95,79 @@ def test_whoever_shares_a_lake_has_the_modes_that_the_mask_gives(new_lake, v3):
     found = modes(lake.folder / "data")
     assert {oct(mode) for path, mode in found.items() if path.is_dir()} == {"0o750"}
     assert {oct(mode) for path, mode in found.items() if not path.is_dir()} == {"0o640"}
+
+
+DESK, READER, STRANGER = 54321, 65532, 65533  # a group, and two users who have no account
+
+
+@pytest.fixture(scope="module")
+def of_a_group(new_lake, v3):
+    """Return a lake that was filled for the group of its folder."""
+    lake = new_lake(v3, DAY, DAY)
+    sections = lake.sections()
+    lake.configure(**sections | {"processing": sections["processing"] | {"owner_only": "group"}})
+    shutil.rmtree(lake.folder / "data")
+    (lake.folder / "data").mkdir()
+    if os.geteuid() == 0:
+        os.chown(lake.folder / "data", -1, DESK)
+    (lake.folder / "data").chmod(0o2750)
+    before = os.umask(0o022)
+
+    ended = [lake.snakemake(), lake.spx_data("report", DAY), lake.spx_data("health")]
+
+    os.umask(before)
+    assert ended[0].returncode == 0, ended[0].stdout
+    assert "ok      permissions" in ended[2].stdout, ended[2].stdout
+    return lake
+
+
+def test_a_lake_of_a_group_is_the_groups_to_read(of_a_group):
+    found = modes(of_a_group.folder / "data")
+
+    assert {oct(mode) for path, mode in found.items() if path.is_dir()} == {"0o2750"}
+    assert {oct(mode) for path, mode in found.items() if not path.is_dir()} == {"0o640"}
+    assert {path.lstat().st_gid for path in found} == {(of_a_group.folder / "data").stat().st_gid}
+    assert stat.S_IMODE((of_a_group.folder / ".snakemake").stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_is_of_the_group_reads_all_and_writes_nothing_and_strangers_see_nothing(of_a_group):
+    for above in (of_a_group.folder, *of_a_group.folder.parents):
+        if above.stat().st_uid == 0 and "pytest" in str(above):
+            above.chmod(above.stat().st_mode | 0o011)
+
+    day = (of_a_group.folder / of_a_group.parquet(DAY)).parent
+
+    def does(command, user, *groups):
+        # By programs of the system: Python itself may be where another user cannot go.
+        return subprocess.run(
+            command,
+            shell=True,
+            user=user,
+            group=user,
+            extra_groups=groups,
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+
+    proved = does(f"cd {shlex.quote(str(day))} && sha256sum -c *.sha256", READER, DESK)
+    every = does(
+        f"find {shlex.quote(str(of_a_group.folder / 'data'))} -type f -exec cat {{}} + >/dev/null",
+        READER,
+        DESK,
+    )
+    assert (proved.returncode, proved.stderr, proved.stdout.count(": OK")) == (0, "", 3)
+    assert (every.returncode, every.stderr) == (0, "")
+    for command, who in (
+        ("touch mine", (READER, DESK)),
+        ("rm -f *.json", (READER, DESK)),
+        ("cat *.json", (STRANGER,)),
+        ("ls", (STRANGER,)),
+    ):
+        done = does(f"cd {shlex.quote(str(day))} && {command}", *who)
+        assert done.returncode and re.search("denied|can't cd", done.stderr), (command, who)
+    assert does(f"cd {shlex.quote(str(of_a_group.folder))}", STRANGER).returncode == 0
 
 
 def test_nobody_is_asked_but_the_terminal_and_nothing_listens(watched, v3):

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from spx_data import __version__
+from spx_data.cli import audited
 from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.output import VERSION, make_safe, say
 from spx_data.errors import SpxDataError
@@ -56,6 +57,7 @@ _COMMANDS = {
     "accept": "spx_data.cli.repair:accept",
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
+    "database": "spx_data.cli.database:database",
     "completion": "spx_data.cli.completion:completion",
     "help": "spx_data.cli.itself:help_",
     "version": "spx_data.cli.itself:version",
@@ -147,6 +149,7 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], symbol: str | None,
     """
     ctx.obj = Call(overlays, debug, symbol)
     marked.called_by(overlays, symbol=symbol or "")
+    audited.note(ctx, ctx.invoked_subcommand)
 
 
 _mark_blocks(commands)

@@ -60,12 +60,12 @@ class Call:
 
     def _chosen(self, document: config.Document) -> Lakes:
         from spx_data.settings import Lakes
-        from spx_data.store import files
+        from spx_data.store import modes
 
         found = Lakes.of(document)
         if self.symbol is not None:
             found = found.only(self.symbol)
-        files.restrict(owner_only=next(iter(found.values())).owner_only)
+        modes.restrict(owner_only=next(iter(found.values())).owner_only)
         return found
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import getpass
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from spx_data.config.table import Layers, has, value
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
 from spx_data.market import products
 from spx_data.sources import catalogue
-from spx_data.store import dataset, files, journal
+from spx_data.store import dataset, files, journal, modes
 from spx_data.store.journal import Event, Journal
 from spx_data.store.layout import Layout
 
@@ -120,7 +119,12 @@ def _changed(paths: Sequence[Path], wanted: Mapping[str, Any], out: Sequence[str
     ]
     for done in changes:
         record.mention(
-            journal.CONFIGURED, key=done.key, old=done.old, new=done.new, by=_user(), file=str(done.file)
+            journal.CONFIGURED,
+            key=done.key,
+            old=done.old,
+            new=done.new,
+            by=journal.user(),
+            file=str(done.file),
         )
     return changes
 
@@ -231,14 +235,7 @@ def _mistakes(document: Document, environment: Mapping[str, str]) -> list[SpxDat
 
 def _ready_journal(after: Layers) -> Journal:
     """The lake's journal, in a folder that takes it."""
-    files.restrict(owner_only=value(after.document, "processing.owner_only"))
+    modes.restrict(owner_only=value(after.document, "processing.owner_only"))
     path = after.layout().lake_journal
     files.check_writable(files.make_directory(path.parent))
     return Journal(path, _STAGE)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())  # a container's user may have no name

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from spx_data.config import shipped
-from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError, without_userinfo
+from spx_data.config import database_url, shipped
+from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
 from spx_data.sources import catalogue, places
@@ -150,6 +150,8 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
     yield from _of_the_terminal(document["thetadata"])
     if (place := document["publish"]["url"]) and (refused := places.refused_url(place)):
         yield (places.PUBLISH_URL,), refused
+    if (url := document["database"]["url"]) and (why := database_url.objection(url)):
+        yield ("database.url",), invalid("database.url", why, database_url.CURE)
     named = document.get(SYMBOLS) or {}
     for symbol in named:
         for keys, wrong in _of_a_lake(document_of(document, symbol)):
@@ -276,7 +278,7 @@ def disclosed(key: str, value: Any) -> Any:
         return inside(value, lambda text: f"{found[1]}***" if (found := _KIND.match(text)) else "***")
     if key == _ADDRESS and isinstance(value, str):
         return _ACCOUNT.sub(r"\1***@", value, count=1)  # a password may hold what ends a host elsewhere
-    return inside(value, without_userinfo)
+    return inside(value, database_url.disclosed)
 
 
 def meant(rule: Mapping[str, Any], found: Any) -> str | None:
@@ -327,7 +329,8 @@ def _number(found: str, *, whole: bool) -> str | None:
 def allowed(rule: Mapping[str, Any]) -> str:
     """What a key may be, in words."""
     if "enum" in rule:
-        return f"Allowed: {', '.join(str(value) for value in rule['enum'])}"
+        words = (str(value).lower() if isinstance(value, bool) else str(value) for value in rule["enum"])
+        return f"Allowed: {', '.join(words)}"
     kinds = rule.get("type", "value")
     kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
     if rule.get("format") in _EXAMPLES:

@@ -35,6 +35,7 @@ _EXTRAS = {
         "people are told by Apprise, figures are prometheus-client's",
     ),
     "nautilus": (("nautilus_trader",), "catalogues are written by NautilusTrader"),
+    "postgres": (("psycopg",), "a team's database is spoken to by psycopg"),
     "publish": (("obstore",), "publishing needs what speaks to object storage"),
     "simulator": (("aiohttp", "scipy", "snakemake"), "the simulated terminal needs libraries of its own"),
 }

@@ -23,7 +23,7 @@ from spx_data.errors import SpxDataError
 from spx_data.jobs import ending
 from spx_data.lake import runs
 from spx_data.settings import Lakes, Settings, of_lake
-from spx_data.store import faults
+from spx_data.store import faults, modes
 from spx_data.text import commands, printable
 
 SETTINGS_VARIABLE = "SPX_DATA_SETTINGS"
@@ -86,6 +86,7 @@ def _document() -> dict[str, Any]:
     if caller := os.environ.get(CALLER_VARIABLE):
         commands.called_by(*json.loads(caller))
     found: dict[str, Any] = json.loads(document)
+    modes.restrict(owner_only=found["processing"]["owner_only"])
     return found
 
 

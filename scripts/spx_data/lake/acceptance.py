@@ -50,7 +50,10 @@ def reopen(settings: Settings, date: dt.date, reason: str) -> None:
 
 def _record(settings: Settings, date: dt.date, event: str, reason: str, **fields: bool) -> None:
     _check_session(settings, date)
-    Journal(settings.layout.journal(date), _STAGE).record(event, reason=reason, **fields)
+    layout, said = settings.layout, {"reason": reason, "by": journal.user(), **fields}
+    Journal(layout.journal(date), _STAGE).record(event, **said)
+    # Who decided what is looked for in one place.
+    Journal(layout.lake_journal, _STAGE).mention(event, date=date.isoformat(), **said)
 
 
 def _check_session(settings: Settings, date: dt.date) -> None:

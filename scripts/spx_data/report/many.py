@@ -24,7 +24,7 @@ from spx_data.report import page
 from spx_data.report.day import page as page_of
 from spx_data.settings import Settings
 from spx_data.status import Summary
-from spx_data.store import cores, files
+from spx_data.store import cores, files, modes
 from spx_data.text import commands
 from spx_data.text.commands import Caller
 
@@ -90,7 +90,7 @@ class _Worker:
 def _begin(pages: Pages, caller: Caller) -> None:
     folder, snakefile = (Path(each) if each else None for each in (caller.folder, caller.snakefile))
     commands.called_by(caller.configfiles, folder, snakefile)
-    files.restrict(owner_only=pages.settings.owner_only)
+    modes.restrict(owner_only=pages.settings.owner_only)
     _Worker.pages = pages
 
 

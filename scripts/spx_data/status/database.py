@@ -17,7 +17,7 @@ import shutil
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from itertools import chain
@@ -87,6 +87,24 @@ def read(path: Path) -> Log:
                 if _told(connection, "form") == _FORM:
                     return Log(tables.logged(connection), file, path.stat().st_mtime_ns)
     return NO_LOG
+
+
+@contextmanager
+def rows(path: Path) -> Iterator[Callable[[str], Iterator[Row]]]:
+    """What gives all rows of a table of the log at *path*: of one log, whatever takes its place meanwhile.
+
+    Raises:
+        DatabaseConnectionError: there is none that this release wrote, or it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{_READING}", uri=True)) as connection:
+            if _damage(path) is not None or _told(connection, "form") != _FORM:
+                raise sqlite3.DatabaseError("it is not as this release wrote it")
+            yield lambda table: connection.execute(f"SELECT * FROM {table}")
+    except sqlite3.Error as error:
+        raise DatabaseConnectionError(
+            f"the status log {path} cannot be read: {error}", cure=_CURE, path=path, operation="read"
+        ) from error
 
 
 def _file(path: Path) -> tuple[int, ...] | None:

@@ -181,7 +181,7 @@ GIVE_UP = 'spx-data accept --lost --reason "they are gone for good"'
 
 def give_up(layout: Layout, reason: str) -> None:
     """Note that a person says: what was sealed up to now is gone for good, and may be fetched anew."""
-    Journal(layout.lake_journal, "ledger").record(journal.GIVEN_UP, reason=reason)
+    Journal(layout.lake_journal, "ledger").record(journal.GIVEN_UP, reason=reason, by=journal.user())
 
 
 def given_up(layout: Layout) -> dt.datetime | None:

@@ -20,33 +20,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from spx_data.errors import PermissionDeniedError
-from spx_data.store import disk, faults, names
+from spx_data.store import disk, faults, modes, names
 from spx_data.store.reads import explained, is_still, nearest, reading
 from spx_data.text.words import quoted
 
 PART = ".part"
-
-
-def restrict_folder(path: Path, *, owner_only: bool) -> None:
-    """Close the folder *path*, which others made for this user before `restrict`, to everybody else."""
-    if owner_only and path.is_dir():
-        with suppress(OSError):
-            _set_mode(path, stat.S_IMODE(path.stat().st_mode) & ~0o077)
-
-
-def _set_mode(path: Path, mode: int) -> None:
-    """Say who may use *path*, where its volume knows modes."""
-    try:
-        disk.set_mode(path, mode)
-    except OSError as error:
-        if error.errno in disk.FAILED:
-            raise
-
-
-def restrict(*, owner_only: bool) -> None:
-    """Make what this process and its children create readable by the owner alone (0700, 0600)."""
-    if owner_only:
-        os.umask(0o077)
 
 
 def make_directory(path: Path) -> Path:
@@ -61,6 +39,8 @@ def make_directory(path: Path) -> Path:
         except FileExistsError:
             if not path.is_dir():
                 raise  # else another job made it at the same time
+        else:
+            modes.made(path)
         _sync(path.parent)
     return path
 
@@ -187,7 +167,7 @@ def rewrite(target: Path, text: str, mode: int | None = None) -> None:
     with building(place) as part:
         with disk.create(part) as stream:
             stream.write(text.encode())
-        _set_mode(part, mode)
+        modes.set_mode(part, mode)
 
 
 def json_text(document: Any) -> str:

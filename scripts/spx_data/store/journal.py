@@ -10,6 +10,7 @@ Every event has `at` (UTC, ISO 8601, milliseconds), `event` (one of the constant
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import json
 import logging
 import os
@@ -55,6 +56,8 @@ SCHEMA_RAISED = (
 PUBLISHED = (
     "published"  # of the lake: url, days (dates), bytes, failed (dates); error, cause where it ended early
 )
+COMMANDED = "commanded"  # of the lake: a person's command that changes something: command, by
+JOINED = "joined"  # of the lake: it writes to a team's database, under this name: lake
 PROBED = "probed"  # of the lake: its terminal was asked how it is: requests, whole, sha256 of the profile
 
 Event = dict[str, Any]
@@ -65,6 +68,14 @@ _log = logging.getLogger(__name__)
 def new_run() -> str:
     """A name for one call of the workflow; its jobs find it in the environment (`RUN_VARIABLE`)."""
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+
+
+def user() -> str:
+    """Who works here, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container's user may have no name
 
 
 @dataclass(frozen=True)
@@ -222,6 +233,8 @@ _FIELDS: dict[str, dict[str, _Field]] = {
     QUARANTINED: {"damages": (_are_words, [])},
     ACCEPTED: {"reason": (_is_text, "")},
     GIVEN_UP: {"reason": (_is_text, "")},
+    COMMANDED: dict.fromkeys(("command", "by"), (_is_text, "")),
+    JOINED: {"lake": (_is_text, "")},
     CONFIGURED: dict.fromkeys(("key", "by", "file"), (_is_text, "")),
     RUN_FAILED: _ERROR,
 }

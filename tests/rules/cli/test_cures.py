@@ -17,11 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import click
 import duckdb
+import psycopg
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -39,8 +41,11 @@ from spx_data.lake import acceptance, reader, runs, sql
 from spx_data.lake.reader import mirror
 from spx_data.market import sessions
 from spx_data.ops import health, mend
+from spx_data.ops.team import migrations, swapping
+from spx_data.ops.team import place as team_place
 from spx_data.report import absent
 from spx_data.settings import Settings
+from spx_data.sources import postgres
 from spx_data.sources.profile import Floor
 from spx_data.sources.theta import errors as theta_errors
 from spx_data.status import database
@@ -60,6 +65,7 @@ FAILED, PARKED, ACCEPTED, NO_DATA, DAMAGED = (dt.date(2024, 1, day) for day in (
 # Commands that no situation of a test can say or run, and why.
 ELSEWHERE = {
     "brctl download …": "a Mac whose files lie in iCloud",
+    "createuser --host … --port … --pwprompt …": "a server, and whoever may make people there",
     "cp -r . ~/spx-data && cd ~/spx-data && make env": "Linux under Windows",
     'pip install "spx-data[…]"': "an installation without it, and a registry",
     "pipx install --force …": "an installation without it, and a registry",
@@ -527,6 +533,36 @@ def a_lake_that_others_can_read(place):
     return place.says("health")
 
 
+def of_a_group(place):
+    place.seal(*DAYS)
+    told = yaml.safe_load(Path(OVERLAY).read_text())
+    told["processing"]["owner_only"] = "group"
+    write(Path(OVERLAY), **told)
+
+
+@says("chmod -R o= …")
+def a_lake_of_a_group_that_strangers_can_read(place):
+    of_a_group(place)
+    subprocess.run(["chmod", "-R", "a+rX,g+s", "own"], check=True)
+    return place.says("health")
+
+
+@says("chmod g-w,o= …")
+def a_lake_that_its_group_can_write(place):
+    of_a_group(place)
+    subprocess.run(["chmod", "-R", "o=", "own"], check=True)
+    place.layout.output.chmod(0o2770)
+    return place.says("health")
+
+
+@says("chmod -R g+rX … && find … -type d -exec chmod g+s {} +")
+def a_lake_that_its_group_cannot_read(place):
+    of_a_group(place)
+    subprocess.run("chmod -R g+rX,o= own && find own -type d -exec chmod g+s {} +", shell=True, check=True)
+    place.layout.output.chmod(0o700)
+    return place.says("health")
+
+
 @says("chmod 700 …")
 def a_lake_that_others_can_write(place):
     place.seal(*DAYS)
@@ -540,6 +576,56 @@ def a_volume_without_modes(place):
     without = limits.Volume({"processing.output_directory": place.layout.output}, {limits.Lack.MODES: "FAT"})
     place.patch.setattr(health.Scene, "volumes", [without])
     return place.says("health")
+
+
+class ForeignServer:
+    """A server with things under our names that are not ours."""
+
+    def execute(self, *_):
+        return self
+
+    def fetchone(self):
+        return ("of somebody else",)
+
+
+def with_a_database(place):
+    told = yaml.safe_load(Path(OVERLAY).read_text())
+    told["database"]["url"] = "postgresql://127.0.0.1:1/desk"
+    write(Path(OVERLAY), **told)
+
+
+@says("spx-data database refresh")
+def a_server_that_is_away(place):
+    with_a_database(place)
+    return place.says("database", "refresh")
+
+
+@says("spx-data database init", "spx-data database grant operator NAME")
+def a_database_that_is_not_set_up(place):
+    with_a_database(place)
+    place.patch.setattr(migrations, "version", lambda _: 0)
+    late = threading.Event()
+
+    def denied():
+        with postgres._explained(late, "write"):
+            raise psycopg.errors.InsufficientPrivilege("permission denied")
+
+    return f"{place.raises(migrations.check, None)} {place.raises(denied)}"
+
+
+@says("spx-data config set database.schema …_2")
+def a_schema_of_somebody_else(place):
+    return place.raises(team_place.marked, ForeignServer(), "SCHEMA", "spx_status")
+
+
+@says("spx-data database refresh --take-over", "spx-data config set database.url postgresql://HOST/DATABASE")
+def the_log_of_another_lake(place):
+    with_a_database(place)
+    of_a_role = place.raises(team_place.marked, ForeignServer(), "ROLE", "spx_data_reader_desk")
+    place.patch.setattr(team_place, "marked", lambda *_: {"lake": "theirs"})
+    there = team_place.Place("", "spx_status", "SPX")
+    of_a_lake = place.raises(lambda: swapping._ours(None, there, "ours", take_over=False))
+    return f"{of_a_role} {of_a_lake}"
 
 
 @says("ulimit -n …")

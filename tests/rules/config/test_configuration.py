@@ -819,7 +819,7 @@ def test_patterns_of_the_schema_hold_to_the_end():
         if "pattern" in rule
     ]
 
-    assert len(patterns) == 7
+    assert len(patterns) == 8
     assert all(pattern.startswith("^") and pattern.endswith(r"$(?!\n)") for pattern in patterns)
 
 

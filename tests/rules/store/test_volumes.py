@@ -36,13 +36,13 @@ from spx_data.fill.preflight import preflight
 from spx_data.lake import session_states
 from spx_data.lake.verify import verify
 from spx_data.ops.health import Level, Scene
-from spx_data.ops.health.machine import permissions
 from spx_data.ops.health.machine import volumes as of_volumes
+from spx_data.ops.health.permissions import permissions
 from spx_data.ops.recheck.compare import compare
 from spx_data.sources import slots
 from spx_data.sources.theta import limits as ceilings
 from spx_data.sources.theta.transport import Transport
-from spx_data.store import disk, faults, files, journal, limits, locks, parquet, reads, seals
+from spx_data.store import disk, faults, files, journal, limits, locks, modes, parquet, reads, seals
 from spx_data.store.journal import Journal
 from spx_data.store.limits import Lack
 from spx_data.text import commands
@@ -523,13 +523,13 @@ def test_a_folder_where_others_may_replace_what_is_ours_is_a_warning(mode, level
         assert permissions(Scene(scene.settings, NOW)).level is Level.OK
 
 
-@pytest.mark.parametrize("owner_only, mode", [(True, 0o700), (False, 0o755)])
+@pytest.mark.parametrize("owner_only, mode", [(True, 0o700), ("group", 0o750), (False, 0o755)])
 def test_a_folder_that_was_made_before_us_is_closed_where_the_settings_say_so(owner_only, mode, tmp_path):
     folder = tmp_path / ".snakemake"
     folder.mkdir(mode=0o755)
 
-    files.restrict_folder(folder, owner_only=owner_only)
-    files.restrict_folder(tmp_path / "absent", owner_only=owner_only)
+    modes.restrict_folder(folder, owner_only=owner_only)
+    modes.restrict_folder(tmp_path / "absent", owner_only=owner_only)
 
     assert stat.S_IMODE(folder.stat().st_mode) == mode
 

@@ -190,6 +190,8 @@ MISTAKES = [
     ("recheck", "sample", 0),
     ("recheck", "restated", "overwrite"),
     ("database", "path", ""),
+    ("database", "url", 7),
+    ("database", "schema", "A Desk"),
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from spx_data.config import shipped
 from spx_data.errors import MachineError
 
-EVERY = "spx-data[fill,report,sql,alerts,publish,simulator]"
+EVERY = "spx-data[fill,report,sql,alerts,postgres,publish,simulator]"
 
 
 @pytest.fixture

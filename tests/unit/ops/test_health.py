@@ -1,7 +1,9 @@
 """What each check and each alert calls ok, warn and fail: from summaries made by hand."""
 
 import datetime as dt
+import grp
 import shlex
+import subprocess
 import types
 from dataclasses import replace
 
@@ -25,8 +27,9 @@ from spx_data.ops.health.dates import (
     quality,
     rejects,
 )
-from spx_data.ops.health.machine import disk, memory, permissions, request_limit, run
+from spx_data.ops.health.machine import disk, memory, request_limit, run
 from spx_data.ops.health.outages import connectivity, outage
+from spx_data.ops.health.permissions import permissions
 from spx_data.ops.health.scene import fail, guarded, named, of_these, ok, warn
 from spx_data.status import Facts, Summary, Trouble
 from spx_data.store import journal, reads
@@ -580,6 +583,36 @@ def test_data_is_open_to_others_where_the_folder_and_what_it_holds_are(
 
     assert check.level is level
     assert check.cure == (f"`chmod -R go= {shlex.quote(str(data))}`" if level is Level.WARN else "")
+
+
+@pytest.mark.parametrize(
+    "folder, inside, found, cure",
+    [
+        (0o2755, 0o644, "people outside of its group can read in {}", "`chmod -R o= {}`"),
+        (0o2770, 0o640, "others can delete and replace what is in {}", "`chmod g-w,o= {}`"),
+        (0o2700, 0o640, "the group cannot read all in {}", "`chmod -R g+rX {} && find {} -type d -exec "),
+        (0o750, 0o640, "the group cannot read all in {}", "`chmod -R g+rX {} && find {} -type d -exec "),
+        (0o2750, 0o600, "the group cannot read all in {}", "`chmod -R g+rX {} && find {} -type d -exec "),
+    ],
+)
+def test_what_a_group_should_do_otherwise_has_a_cure_that_works(
+    folder, inside, found, cure, lake, scene, tmp_path
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "run.json").touch()
+    (data / "run.json").chmod(inside)
+    data.chmod(folder)
+
+    check = permissions(scene(settings=lake(owner_only="group")))
+
+    shown = shlex.quote(str(data))
+    assert (check.level, check.found.partition(", ")[0]) == (Level.WARN, found.format(shown))
+    assert check.cure.startswith(cure.format(shown, shown))
+    subprocess.run(check.cure.strip("`"), shell=True, check=True)
+    after = permissions(scene(settings=lake(owner_only="group")))
+    group = grp.getgrgid(data.stat().st_gid).gr_name
+    assert (after.level, after.found.split("; ")[1]) == (Level.OK, f"readable by you and the group {group}")
 
 
 def test_open_data_is_as_wanted_where_the_settings_say_so(lake, scene, tmp_path):

@@ -20,7 +20,7 @@ from spx_data.errors import (
     SpxDataError,
     is_the_machines,
 )
-from spx_data.store import files, locks, reads
+from spx_data.store import files, locks, modes, reads
 
 
 def mode(path):
@@ -161,7 +161,7 @@ def test_a_spool_leaves_nothing_behind(tmp_path):
 
 
 def test_what_is_written_is_the_owners_alone(tmp_path):
-    files.restrict(owner_only=True)
+    modes.restrict(owner_only=True)
 
     files.write_json(tmp_path / "a" / "b" / "document.json", {})
     files.append_line(tmp_path / "c" / "journal.jsonl", "{}")
@@ -170,8 +170,27 @@ def test_what_is_written_is_the_owners_alone(tmp_path):
     assert [mode(tmp_path / name) for name in ("a/b/document.json", "c/journal.jsonl")] == [0o600] * 2
 
 
+@pytest.fixture
+def restricted():
+    """Return what restricts this process for the time of a test."""
+    yield modes.restrict
+    modes.restrict(owner_only=False)
+
+
+def test_a_group_may_read_and_folders_hand_it_on(tmp_path, restricted):
+    restricted(owner_only="group")
+
+    files.write_json(tmp_path / "a" / "b" / "document.json", {})
+    files.append_line(tmp_path / "c" / "journal.jsonl", "{}")
+    (tmp_path / "a" / "by-a-library").mkdir()
+
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "c")] == [0o2750] * 3
+    assert mode(tmp_path / "a" / "by-a-library") & ~stat.S_ISGID == 0o750
+    assert [mode(tmp_path / name) for name in ("a/b/document.json", "c/journal.jsonl")] == [0o640] * 2
+
+
 def test_others_may_read_where_the_owner_says_so(tmp_path):
-    files.restrict(owner_only=False)
+    modes.restrict(owner_only=False)
 
     files.write_json(tmp_path / "a" / "document.json", {})
 

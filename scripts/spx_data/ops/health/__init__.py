@@ -20,12 +20,12 @@ from spx_data import config, status
 from spx_data.config import checking
 from spx_data.errors import SpxDataError
 from spx_data.lake import runs
-from spx_data.ops.health import dates, lake, machine, outages
+from spx_data.ops.health import dates, lake, machine, outages, permissions
 from spx_data.ops.health.lake import met_otherwise
 from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
 from spx_data.settings import Settings, Terminal, of_lake
 from spx_data.status import Summary
-from spx_data.store import files, tree
+from spx_data.store import modes, tree
 from spx_data.store.tree import Tree
 
 __all__ = [
@@ -84,7 +84,7 @@ _CHECKS: Mapping[str, tuple[_Needs, _Look]] = {
     "disk": (_Needs.NOTHING, machine.disk),
     "memory": (_Needs.NOTHING, _memory),
     "open-files": (_Needs.NOTHING, machine.open_files),
-    "permissions": (_Needs.NOTHING, machine.permissions),
+    "permissions": (_Needs.NOTHING, permissions.permissions),
     "volumes": (_Needs.NOTHING, machine.volumes),
     "data-set": (_Needs.ANSWER, lake.data_set),
     "strangers": (_Needs.NOTHING, lake.strangers),
@@ -113,7 +113,7 @@ def examine(
     found, settings, dated = _settings(sources, symbol)
     if settings is None:
         return [found, guarded("memory", lambda: machine.memory(_defaults().alerts))]
-    files.restrict(owner_only=settings.owner_only)
+    modes.restrict(owner_only=settings.owner_only)
     asking = ask(settings.terminal, PATIENCE_SECONDS)
     walked = _if_it_can(lambda: tree.walk(settings.layout))
     unreadable, summaries = _tree(settings, moment, walked) if dated else (None, ())

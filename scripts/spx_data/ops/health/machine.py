@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from spx_data.errors import ApiRateLimitError, PermissionDeniedError, SpxDataError, SubscriptionError
+from spx_data.errors import ApiRateLimitError, SpxDataError, SubscriptionError
 from spx_data.fill import DISK_MARGIN
 from spx_data.lake import runs
-from spx_data.ops import engine
 from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
 from spx_data.settings import Alerts
 from spx_data.sources import catalogue, outage, profile
-from spx_data.store import files, limits, reads
+from spx_data.store import limits, reads
 from spx_data.store.layout import Layout
 from spx_data.store.limits import Lack
-from spx_data.text.words import quoted
 
-_OTHERS = 0o077
 _OF_WINDOWS = frozenset({"9p", "drvfs", "virtiofs"})  # file systems of /mnt/c under WSL
 _EVIDENCE_DAYS = 30
 _WHEN_AWAY = "Check that the Theta Terminal runs and is connected: the run goes on by itself once it answers"
@@ -135,62 +130,6 @@ def memory(alerts: Alerts) -> Check:
     return ok(words, **numbers)
 
 
-def permissions(scene: Scene) -> Check:
-    """Whether the lake can be written to, and by its owner alone where the settings want that."""
-    layout = scene.settings.layout
-    folders = {
-        "output": layout.output,
-        "temp": layout.temp,
-        "data": layout.data,
-        "database": layout.database.parent,
-    }
-    refused = []
-    for folder in folders.values():
-        try:
-            files.check_writable(folder)
-        except PermissionDeniedError as error:
-            refused.append(error)
-    if refused:
-        return fail("; ".join(error.cause for error in refused), refused[0].cure)
-    if scene.settings.owner_only and (found := _open_to_others(scene)):
-        return found
-    if aside := engine.cache_aside(layout):
-        words = "Snakemake cannot write its cache in your home folder, and does not start without one"
-        cure = f"spx-data gives it one here; for plain snakemake: `export XDG_CACHE_HOME={quoted(aside)}`"
-        return warn(words, cure)
-    who = "by you alone" if scene.settings.owner_only else "also by others, as processing.owner_only is off"
-    return ok(f"{listed(list(folders))} can be written to; readable {who}")
-
-
-def _open_to_others(scene: Scene) -> Check | None:
-    """What others may do in the lake that its owner wants for himself, where a change of modes mends it."""
-    layout, on = scene.settings.layout, "and processing.owner_only is on"
-    without_modes = [
-        folder for volume in scene.volumes if Lack.MODES in volume.lacks for folder in volume.folders.values()
-    ]
-    folders = [folder for folder in (layout.output, layout.temp, layout.data) if folder not in without_modes]
-    if read := [folder for folder in folders if _is_open(folder)]:
-        shown = _shown(read)
-        return warn(f"others can read in {shown}, {on}", f"`chmod -R go= {shown}`")
-    if written := [folder for folder in folders if _lets_others_write(folder)]:
-        shown = _shown(written)
-        found = f"others can delete and replace what is in {shown}, {on}"
-        return warn(found, f"`chmod 700 {shown}`")
-    return None
-
-
-def _shown(folders: Sequence[Path]) -> str:
-    return " ".join(dict.fromkeys(quoted(folder) for folder in folders))
-
-
-def _lets_others_write(folder: Path) -> bool:
-    """Whether others may take names out of *folder*; in one with the sticky bit, only their own."""
-    with suppress(FileNotFoundError):
-        mode = folder.stat().st_mode
-        return bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not mode & stat.S_ISVTX
-    return False
-
-
 def volumes(scene: Scene) -> Check:
     """Whether the volumes can do what a fill does there: locks in the data directory, flushes, renames."""
     found = scene.volumes
@@ -215,16 +154,6 @@ def open_files(scene: Scene) -> Check:
     if limit < need:
         return fail(limits.lack_of_files(need, limit), limits.cure_of_files(need), **numbers)
     return ok(f"a process may open {limit:,} files, a run needs {need:,}", **numbers)
-
-
-def _is_open(folder: Path) -> bool:
-    """Whether *folder* lets others in, and something in it too: a closed folder protects all it holds."""
-    with suppress(FileNotFoundError):
-        if not folder.stat().st_mode & _OTHERS:
-            return False
-        with os.scandir(folder) as entries:
-            return any(entry.stat().st_mode & _OTHERS for entry in entries if not entry.is_symlink())
-    return False
 
 
 def listed(words: Sequence[str]) -> str:
