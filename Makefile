@@ -10,7 +10,7 @@ CORES ?= 4
 # A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-lowest test-newest test-later test-slurm bench bench-fill proof defects soak fuzz lint audit \
+.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container bench bench-fill proof defects soak fuzz lint audit \
 	coverage sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
 	@echo "make test-slurm  fills on a Slurm of one node that the tests start (as root; Debian: slurmd, slurmctld)"
+	@echo "make test-container  builds the image of the Containerfile and fills in it (as root; Debian: buildah, mmdebstrap)"
 	@echo "make nautilus, nautilus-env  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
 	@echo "make wheel-test  the wheel in a fresh environment: begins, fills, shows and reads a lake; what it pulls"
 	@echo "make wheels-check  whether the lock installs on macOS arm64 and Linux, Python 3.11 to 3.14"
@@ -116,6 +117,10 @@ ON_SLURM ?= tests/slurm
 
 test-slurm: env
 	SPX_DATA_SLURM=1 $(SCRATCH) $(PYTEST) --timeout 600 $(ON_SLURM)
+
+# Likewise; a build downloads 200 MB and takes minutes.
+test-container: env
+	SPX_DATA_CONTAINER=1 $(PYTEST) --timeout 3600 tests/container
 
 DAYS ?= 2500
 RUNS ?= 5

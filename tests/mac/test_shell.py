@@ -33,7 +33,7 @@ NOT_ON_A_MAC = {
     "grep -P": r"\bgrep\s+-\w*P",
     "stat -c": r"\bstat\s+(-c|--format)",
     "options after operands": r"\bxargs\s+(-\w+\s+)*(-r|--no-run-if-empty|-d)\b",
-    "long options": r"\b(cp|mv|rm|ls|mkdir|ln|du|df|sort|head|tail|wc|cut|tr|find)\s+--\w",
+    "long options": r"(?<![\w-])(cp|mv|rm|ls|mkdir|ln|du|df|sort|head|tail|wc|cut|tr|find)\s+--\w",
 }
 NEWER_THAN_MAKE_3_81 = {
     "operators": r"^[\w.-]+\s*(::=|:::=|!=)",
