@@ -70,6 +70,13 @@ class Lock:
         self.give_back()
         return False
 
+    def is_held_alone(self) -> bool:
+        """Whether another descriptor holds it; nobody takes those who ask this for one that does."""
+        if not locks.taken(self.descriptor, self.path, shared=True):
+            return True
+        self.give_back()
+        return False
+
     def wait(self) -> None:
         """Take it as soon as nobody has it."""
         locks.wait(self.descriptor, self.path)

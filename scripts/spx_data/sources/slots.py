@@ -205,7 +205,7 @@ class Slots:
         self._front, self._back = (
             Queue(lock(place.following(queue)), lock(place.turn(queue))) for queue in (_FRONT, _BACK)
         )
-        self._look = lock(place.turn(_FRONT))
+        self._look = lock(place.turn(_FRONT))  # whether somebody waits at the front
         self._lead, self._leads = lead, False
 
     @contextmanager
@@ -234,7 +234,7 @@ class Slots:
 
     def _from_the_back(self) -> tuple[int, Lock]:
         with self._back.turn():
-            while self._somebody_is_at_the_front() or (taken := self._taken()) is None:
+            while self._look.is_held_alone() or (taken := self._taken()) is None:
                 self._pause()
         return taken
 
@@ -275,9 +275,3 @@ class Slots:
         """Wait a beat, or until this job gives a slot back."""
         self._given_back.wait(_BEAT_SECONDS)
         self._given_back.clear()
-
-    def _somebody_is_at_the_front(self) -> bool:
-        if not self._look.taken():
-            return True
-        self._look.give_back()
-        return False

@@ -50,6 +50,14 @@ def change(path, at=None, by=1):
     path.write_bytes(content)
 
 
+def amid_a_page(path, column="bid"):
+    """A place among the values of a column, behind its page's header."""
+    with pq.ParquetFile(path) as file:
+        group = file.metadata.row_group(1)
+        (found,) = [c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == column]
+    return found.data_page_offset + found.total_compressed_size // 2
+
+
 def incidents(date):
     folder = date.layout.quarantine(date.date)
     return sorted(folder.iterdir()) if folder.exists() else []
@@ -438,7 +446,7 @@ def test_the_journal_knows_the_size_where_the_passport_is_lost(sealed):
 def test_a_damaged_date_is_moved_with_a_report_and_filled_again(lake_of_days):
     date, healthy = lake_of_days[1], lake_of_days[0]
     whole, others = contents(date), contents(healthy)
-    change(paths(date)[1])
+    change(paths(date)[1], amid_a_page(paths(date)[1]))
     broken = contents(date)
 
     report = verify(date.settings, workers=2)
