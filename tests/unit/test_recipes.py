@@ -113,8 +113,9 @@ def workflow_files():
     return [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
 
 
-def test_the_files_that_the_page_on_nights_names_are_there():
-    named = set(re.findall(r"\bcontrib/[\w.-]+", (HOW_TO / "every-night.md").read_text()))
+def test_the_files_that_pages_on_running_by_itself_name_are_there():
+    told = "".join((HOW_TO / page).read_text() for page in ("every-night.md", "container.md"))
+    named = set(re.findall(r"\bcontrib/[\w.-]+", told))
 
     assert {path.name for path in CONTRIB.iterdir()} == {"nightly", *(Path(name).name for name in named)}
 
