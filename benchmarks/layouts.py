@@ -156,14 +156,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Questions to rows that lie in other ways.")
     parser.add_argument("--every", type=int, default=8, help="how many expirations of SPXW a step is")
     parser.add_argument("--runs", type=int, default=5, help="measured runs of each question")
-    parser.add_argument("--brief", action="store_true", help="two dates of three chains")
+    parser.add_argument("--brief", action="store_true", help="one date of three chains")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep the table here")
     given = parser.parse_args()
     dates = [session.date for session in sessions.between("NYSE", *output.MONTH)]
     some = output.some_of(99 if given.brief else given.every)
     with tempfile.TemporaryDirectory() as name:
         print("writing the layouts …", flush=True)
-        asked = [dates[0], output.DATE] if given.brief else dates
+        asked = [output.DATE] if given.brief else dates
         lake = output.make(Path(name), "month", asked, some)
         text = report(lake, make(Path(name), lake), given.runs)
     print(f"\n{text}", end="")
