@@ -25,16 +25,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from tests import debian
+
 CURE = "install it (Debian: apt-get install postgresql; a Mac: brew install postgresql)"
 PASSWORD = "s3cret-pass"  # of whoever has one in these tests
 PATIENCE = 60  # seconds, on however slow a machine
 _FOLDERS = (
     *("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin"),
     *("/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"),
-)
-_INSTALL = (
-    ("apt-get", "update", "--quiet"),
-    ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "postgresql"),
 )
 
 
@@ -66,25 +64,12 @@ def find_or_install(seconds: float = 300) -> Path:
     try:
         return find()
     except NoServerError:
-        if shutil.which("apt-get") is None or os.geteuid() != 0:
+        if not debian.may_install():
             raise
-    for command in _INSTALL:
-        try:
-            subprocess.run(
-                command,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                text=True,
-                check=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise NoServerError(f"{' '.join(command)} took more than {seconds:g} s; {CURE}") from None
-        except subprocess.CalledProcessError as error:
-            last = (error.stdout.strip().splitlines() or ["no output"])[-1]
-            raise NoServerError(f"{' '.join(command)} failed ({last}); {CURE}") from None
+    try:
+        debian.install("postgresql", seconds)
+    except debian.NotInstalledError as error:
+        raise NoServerError(f"{error}; {CURE}") from None
     return find()
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
+from tests import debian
 
 VARIABLE = "CHROME_BIN"
 CURE = (
@@ -24,10 +24,6 @@ CURE = (
 APPLICATIONS = (Path("/Applications"), Path.home() / "Applications")  # of a Mac
 _COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAC = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
-_INSTALL = (
-    ("apt-get", "update", "--quiet"),
-    ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "chromium"),
-)
 
 
 class NoBrowserError(Exception):
@@ -61,36 +57,13 @@ def find_or_install(seconds: float) -> Path:
     try:
         return find()
     except NoBrowserError:
-        is_debian = shutil.which("apt-get") is not None
-        if VARIABLE in os.environ or not is_debian or os.geteuid() != 0:
+        if VARIABLE in os.environ or not debian.may_install():
             raise
-    _install(seconds)
+    try:
+        debian.install("chromium", seconds)
+    except debian.NotInstalledError as error:
+        raise NoBrowserError(f"{error}; {CURE}") from None
     return find()
-
-
-def _install(seconds: float) -> None:
-    """Install Debian's package, in so many *seconds* at most for each of its two steps.
-
-    Raises:
-        NoBrowserError: it failed, or took longer.
-    """
-    for command in _INSTALL:
-        try:
-            subprocess.run(
-                command,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                text=True,
-                check=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise NoBrowserError(f"{' '.join(command)} took more than {seconds:g} s; {CURE}") from None
-        except subprocess.CalledProcessError as error:
-            last = (error.stdout.strip().splitlines() or ["no output"])[-1]
-            raise NoBrowserError(f"{' '.join(command)} failed ({last}); {CURE}") from None
 
 
 @contextmanager

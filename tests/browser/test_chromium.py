@@ -1,6 +1,7 @@
 """Which browser the tests take, and what they say where there is none."""
 
 import pytest
+from tests import debian
 from tests.browser import chromium
 
 
@@ -53,7 +54,7 @@ def test_chromium_comes_before_chrome_and_a_mac_has_its_own_place(programs):
 def test_where_nothing_can_be_installed_the_search_and_the_cure_are_told(programs, monkeypatch, hindrance):
     if hindrance == "not root":
         programs("apt-get")
-        monkeypatch.setattr(chromium.os, "geteuid", lambda: 1000)
+        monkeypatch.setattr(debian.os, "geteuid", lambda: 1000)
 
     with pytest.raises(chromium.NoBrowserError, match=r"looked for chromium, .*; install Chromium"):
         chromium.find_or_install(1)
@@ -61,7 +62,7 @@ def test_where_nothing_can_be_installed_the_search_and_the_cure_are_told(program
 
 def test_what_apt_says_when_it_fails_is_passed_on(programs, monkeypatch):
     programs("apt-get").write_text("#!/bin/sh\necho 'E: no mirror answers'\nexit 100\n")
-    monkeypatch.setattr(chromium.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
 
     with pytest.raises(chromium.NoBrowserError, match=r"update --quiet failed \(E: no mirror answers\)"):
         chromium.find_or_install(10)
@@ -71,6 +72,6 @@ def test_a_browser_that_apt_brings_is_found(programs, monkeypatch):
     apt = programs("apt-get")
     target = apt.with_name("chromium")
     apt.write_text(f"#!/bin/sh\n[ $1 = update ] || {{ echo > {target}; /bin/chmod 700 {target}; }}\n")
-    monkeypatch.setattr(chromium.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
 
     assert chromium.find_or_install(10) == target
