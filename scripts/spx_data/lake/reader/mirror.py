@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from spx_data.errors import (
     ConfigurationValidationError,
@@ -37,11 +37,7 @@ from spx_data.store.seals import Seal
 CACHE = "SPX_DATA_CACHE"  # names the folder that mirrors are in
 LAKE = "lake"  # what names the place, for errors
 
-_AT_ONCE = 8  # objects: to ask for the next takes longer than to get a small one
 _SPARE = 1.05
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 class _Wanted(NamedTuple):
