@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from spx_data.cli.lists import List, View, in_each_lake, tell_of_strangers
 from spx_data.cli.output import Choice, Format, console, format_option, say
 from spx_data.cli.publish import verify_published
 from spx_data.market.dates import Dates
+from spx_data.store import cores
 from spx_data.text.words import counted, size
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def verify(
             call.settings,
             dates,
             depth=depth,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or cores.usable(),
             observer=observer,
         )
     if view.is_table:

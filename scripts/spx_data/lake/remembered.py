@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ import polars as pl
 from spx_data._version import __version__
 from spx_data.errors import FileCorruptionError, SpxDataError
 from spx_data.lake import passports
-from spx_data.store import files, reads
+from spx_data.store import cores, files, reads
 from spx_data.store.layout import Layout
 
 _PASSPORT = "passport_sha256"
@@ -136,7 +135,7 @@ def _made(
                 raise
             return None
 
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passports") as pool:
+    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="passports") as pool:
         for start in range(0, len(dates), _AT_ONCE):
             some = dates[start : start + _AT_ONCE]
             for date, found in zip(some, pool.map(reading, some), strict=True):

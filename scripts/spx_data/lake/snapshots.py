@@ -24,7 +24,7 @@ from spx_data.errors import (
 )
 from spx_data.lake.verify import root_of
 from spx_data.market.dates import Dates
-from spx_data.store import dataset, names, reads, seals
+from spx_data.store import cores, dataset, names, reads, seals
 from spx_data.store.layout import Layout
 
 FORMAT = 1
@@ -161,7 +161,7 @@ def _digest(told: str) -> str:
 
 def compare(layout: Layout, snapshot: Snapshot, *, verify: bool) -> Sequence[Standing]:
     """Each day of *snapshot*, oldest first, beside the lake's, by its sidecar; with *verify* by its bytes."""
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="snapshot") as pool:
+    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="snapshot") as pool:
         return list(
             pool.map(lambda date: _standing(layout, date, snapshot.days[date], verify), sorted(snapshot.days))
         )

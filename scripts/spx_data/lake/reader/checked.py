@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from spx_data.errors import FileCorruptionError
 from spx_data.lake.verify import root_of
-from spx_data.store import reads
+from spx_data.store import cores, reads
 from spx_data.store.layout import Layout
 
 
 def check_bytes(layout: Layout, digests: dict[dt.date, str]) -> None:
     """Raise `FileCorruptionError` naming every day whose bytes are not those that were sealed."""
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scan") as pool:
+    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="scan") as pool:
         found = dict(
             zip(digests, pool.map(lambda date: reads.digest(layout.parquet(date)), digests), strict=True)
         )

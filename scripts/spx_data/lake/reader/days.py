@@ -11,7 +11,6 @@ in the path, in the passport and in the Parquet's footer must be the same. No ro
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from spx_data.market import products, sessions
 from spx_data.market.dates import Dates
 from spx_data.quality import weighted
 from spx_data.settings import Patience, Settings
-from spx_data.store import dataset, journal, parquet, seals, tree
+from spx_data.store import cores, dataset, journal, parquet, seals, tree
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
 
@@ -166,7 +165,7 @@ def described(layout: Layout, digests: Mapping[dt.date, str]) -> dict[dt.date, P
             such day is named.
         OtherVersionError: one was sealed by another version of spx-data.
     """
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passports") as pool:
+    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="passports") as pool:
         found = list(pool.map(lambda date: _looked_at(layout, date, digests[date]), digests))
     wrong = {date: word for date, word in zip(digests, found, strict=True) if isinstance(word, str)}
     if not wrong:
