@@ -50,7 +50,9 @@ def add(connection: psycopg.Connection, lake: str, symbol: str, layout: Layout) 
         query = sql.SQL("SELECT digest FROM {} WHERE lake = %s").format(table)
         known = {digest for (digest,) in connection.execute(query, (lake,)).fetchall()}
         new = [row for event in events if (row := _row(event))["digest"] not in known]
-        names = ("lake", "symbol", *(_row(_EMPTY)))
+        if not new:
+            return 0
+        names = ("lake", "symbol", *new[0])
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (lake, digest) DO NOTHING").format(
             table,
             sql.SQL(", ").join(map(sql.Identifier, names)),
@@ -60,9 +62,6 @@ def add(connection: psycopg.Connection, lake: str, symbol: str, layout: Layout) 
             values = (row | {"lake": lake, "symbol": symbol, "details": Json(row["details"])} for row in new)
             cursor.executemany(statement, values)
     return len(new)
-
-
-_EMPTY: Event = {"at": "", "event": "", "stage": "", "run": ""}
 
 
 def _row(event: Event) -> dict[str, Any]:
