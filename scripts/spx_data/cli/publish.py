@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     _Outcome = TypeVar("_Outcome", Done, Restored)
 
-NOWHERE = (
+_NOWHERE = (
     "nobody says where to: name it with --to, or once and for all with "
     "`spx-data config set publish.url s3://bucket/spx`"
 )
@@ -115,7 +115,7 @@ def _place(call: Call, url: str | None) -> str:
     from spx_data.ops.publish.record import place_of
 
     if (place := place_of(call.settings, url, several=call.lakes.several)) is None:
-        raise click.UsageError(NOWHERE)
+        raise click.UsageError(_NOWHERE)
     return place
 
 

@@ -135,12 +135,16 @@ class Publisher:
 
     def due(self, within: Dates | None) -> list[Sealed]:
         """The sealed days that are not published as they are sealed, the oldest first."""
+        return [day for day in self._sealed(within) if day.date not in self._known]
+
+    def _sealed(self, within: Dates | None) -> list[Sealed]:
+        """The sealed days *within*, the oldest first; of all days it is known then which are published."""
         found = []
-        for date in session_states.sealed_dates(self._layout, None):
+        for date in session_states.sealed_dates(self._layout):
             day = Sealed.of(self._layout, date)
             if self.is_published(day):
                 self._known[date] = day.seal
-            elif within is None or date in within:
+            if within is None or date in within:
                 found.append(day)
         return found
 
@@ -212,9 +216,7 @@ class Publisher:
 
     def verify(self, within: Dates | None, workers: int) -> Iterator[Done]:
         """Read back each sealed day that is published, whole, and say how it stands against the lake."""
-        self.due(None)
-        days = [Sealed.of(self._layout, date) for date in session_states.sealed_dates(self._layout, within)]
-        yield from _side_by_side(days, self._looked_at, workers)
+        yield from _side_by_side(self._sealed(within), self._looked_at, workers)
 
     def _looked_at(self, day: Sealed) -> Done:
         there = self._there.get(day.date)
