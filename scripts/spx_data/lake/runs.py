@@ -145,7 +145,7 @@ def _jobs_elsewhere(layout: Layout, run: Run) -> list[tuple[int, str]]:
     A job that ends just now, or is asked after by somebody else, looks like one for a blink.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    here = names.process_of(layout.job_lock(run.name, os.getpid()))[1]
+    here = names.process_of(layout.job_lock(run.name, os.getpid()))[1]  # as locks name it, cut if long
     while True:
         held = (path for path in layout.job_locks(run.name) if locks.is_held(path))
         found = [each for each in map(names.process_of, held) if each[1] != here]

@@ -287,7 +287,7 @@ class Layout:
         return self.temp / "terminal-down.json"
 
     def aside(self, name: str) -> Layout:
-        """A lake of its own inside the temp directory, for work on this one; what it locks is in *data*."""
+        """A lake of its own in `temp`, for work that must not touch this one; it locks in `data`."""
         folder, data = self.temp / name, self.data / name
         return Layout(folder / "parquet", folder / "temp", data, folder / "status.db", self, self.stem)
 
@@ -329,9 +329,8 @@ class Layout:
 
     def sealed_names(self, date: dt.date) -> list[str]:
         """`sealed_files` as text: for a look at thousands of them."""
-        return names.filled(
-            map(str, (self.sidecar_pattern, self.parquet_pattern, self.passport_pattern)), date
-        )
+        found = self.sidecar_pattern, self.parquet_pattern, self.passport_pattern
+        return names.filled(map(str, found), date)
 
     def journals(self) -> list[Path]:
         """Every date's journal, oldest first: where it is, or was before it was compressed."""
