@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests import object_store
+from tests.publishing import publish_well
 from tests.rules.lake.conftest import DAYS
 
 import spx_data
@@ -25,7 +26,6 @@ from spx_data.errors import (
 from spx_data.lake import published, snapshots
 from spx_data.lake.reader import MissingDaysWarning, mirror
 from spx_data.market.dates import Dates
-from spx_data.ops.publish.publishing import Publisher
 from spx_data.store import files, journal, reads, seals
 
 S3 = "s3://bucket/spx"
@@ -42,12 +42,6 @@ def cache(tmp_path, monkeypatch):
 def lake(filled):
     """Return the settings of a lake with three sealed days."""
     return filled("lake-to-read", DAYS)[0].settings
-
-
-def publish(settings, url, dates=None):
-    publisher = Publisher(settings, url)
-    done = list(publisher.publish(publisher.due(dates), 2))
-    assert [each.error for each in done] == [None] * len(done)
 
 
 def seal_anew(layout, date):
@@ -77,7 +71,7 @@ def one_line(error):
 
 def test_every_function_gives_what_it_gives_of_the_lake(place, lake):
     url, _ = place
-    publish(lake, url)
+    publish_well(lake, url)
     here = {"lake": lake.layout.output, "data": lake.layout.data}
 
     for read in (spx_data.chains, spx_data.days):
@@ -97,7 +91,7 @@ def test_every_function_gives_what_it_gives_of_the_lake(place, lake):
 
 def test_a_url_alone_is_all_of_the_lake(place, lake):
     url, _ = place
-    publish(lake, url)
+    publish_well(lake, url)
 
     assert spx_data.scan(url).select(pl.col("date").unique().sort()).collect()["date"].to_list() == DAYS
     assert spx_data.verification_root(url) == spx_data.verification_root(lake=url)
@@ -106,7 +100,7 @@ def test_a_url_alone_is_all_of_the_lake(place, lake):
 
 
 def test_options_of_a_scan_mean_the_same(storage, lake, tmp_path):
-    publish(lake, S3)
+    publish_well(lake, S3)
     root = spx_data.verification_root(lake=lake.layout.output, data=lake.layout.data)
 
     assert spx_data.scan(lake=S3, root=root, add=["iv_mid"], valid_greeks=True).head(1).collect().height == 1
@@ -123,7 +117,7 @@ def test_options_of_a_scan_mean_the_same(storage, lake, tmp_path):
 
 
 def test_only_what_was_selected_is_fetched_and_only_once(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     storage.requests.clear()
 
     spx_data.verification_root("2024-02-01", lake=S3)
@@ -145,11 +139,11 @@ def test_only_what_was_selected_is_fetched_and_only_once(storage, lake):
 
 def test_a_restated_day_is_read_in_its_newest_version(place, lake):
     url, _ = place
-    publish(lake, url)
+    publish_well(lake, url)
     before = spx_data.days(lake=url)
     seal_anew(lake.layout, DAYS[1])
     assert_frame_equal(spx_data.days(lake=url), before)
-    publish(lake, url)
+    publish_well(lake, url)
 
     after = spx_data.days(lake=url)
 
@@ -161,7 +155,7 @@ def test_a_restated_day_is_read_in_its_newest_version(place, lake):
     "end", ["-options-2024-02-01.parquet", "-options-2024-02-01.json", ".sha256", "current-0001.json"]
 )
 def test_a_day_that_lacks_an_object_is_never_shown_as_whole(end, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     del storage.objects[object_of(storage, DAYS[1], end)]
 
     with pytest.raises((FileCorruptionError, MissingFileError)) as refused:
@@ -176,7 +170,7 @@ def test_a_day_that_lacks_an_object_is_never_shown_as_whole(end, storage, lake):
 
 
 def test_contracts_that_are_not_there_any_more_are_missed_by_who_reads_them(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     del storage.objects[object_of(storage, DAYS[1], "contracts-2024-02-01.parquet")]
 
     with pytest.raises(MissingFileError, match="contracts-2024-02-01") as refused:
@@ -187,7 +181,7 @@ def test_contracts_that_are_not_there_any_more_are_missed_by_who_reads_them(stor
 
 def test_while_a_publisher_is_at_work_a_day_is_there_or_not(storage, lake):
     """Whatever has come into being already, the lake is read as it was before or after the day."""
-    publish(lake, S3, Dates.of("2024-01-31"))
+    publish_well(lake, S3, Dates.of("2024-01-31"))
     seen = []
 
     def look(method, key):
@@ -201,16 +195,16 @@ def test_while_a_publisher_is_at_work_a_day_is_there_or_not(storage, lake):
             storage.trouble = kept
 
     storage.trouble = look
-    publish(lake, S3, Dates.of("2024-02-01"))
+    publish_well(lake, S3, Dates.of("2024-02-01"))
 
     assert seen == [1] * 5  # Parquet, passport, contracts, sidecar, pointer
     assert spx_data.days(lake=S3).height == 2
 
 
 def test_a_pointer_that_is_none_is_no_whole_day(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     seal_anew(lake.layout, DAYS[1])
-    publish(lake, S3)
+    publish_well(lake, S3)
     storage.objects["spx/2024/02/01/current-0002.json"] = b"{}"
 
     with pytest.raises(FileCorruptionError, match="published once and not whole any more: 2024-02-01"):
@@ -219,9 +213,9 @@ def test_a_pointer_that_is_none_is_no_whole_day(storage, lake):
 
 
 def test_a_version_that_was_removed_does_not_bring_back_the_one_before(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     seal_anew(lake.layout, DAYS[1])
-    publish(lake, S3)
+    publish_well(lake, S3)
     seal = published.Sealed.of(lake.layout, DAYS[1]).seal
     for key in [key for key in storage.objects if seal in key]:
         del storage.objects[key]
@@ -236,7 +230,7 @@ def test_a_version_that_was_removed_does_not_bring_back_the_one_before(storage, 
 @pytest.mark.parametrize("end", [".parquet", "2024-02-01.json", ".sha256", "contracts-2024-02-01.parquet"])
 @pytest.mark.parametrize("harm", ["change", "cut", 500])
 def test_bytes_that_are_not_those_that_were_sealed_are_refused(end, harm, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     wanted = [key for key in storage.objects if "2024/02/01" in key and key.endswith(end)]
     key = next(key for key in wanted if ("contracts" in key) == ("contracts" in end))
     if harm == "change":
@@ -255,7 +249,7 @@ def test_bytes_that_are_not_those_that_were_sealed_are_refused(end, harm, storag
 
 
 def test_what_changes_in_the_cache_is_fetched_again(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     before = spx_data.scan(lake=S3).collect()
     for path in map(Path, spx_data.sealed_paths(lake=S3)):
         with path.open("r+b") as stream:
@@ -268,7 +262,7 @@ def test_what_changes_in_the_cache_is_fetched_again(storage, lake):
 
 
 def test_a_cache_that_is_removed_is_filled_again(storage, lake, cache):
-    publish(lake, S3)
+    publish_well(lake, S3)
     before = spx_data.days(lake=S3)
     shutil.rmtree(cache)
 
@@ -276,7 +270,7 @@ def test_a_cache_that_is_removed_is_filled_again(storage, lake, cache):
 
 
 def test_the_cache_is_the_users_own_unless_he_names_another_folder(storage, lake, monkeypatch, tmp_path):
-    publish(lake, S3)
+    publish_well(lake, S3)
     monkeypatch.delenv(mirror.CACHE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / ".cache"))
 
@@ -287,7 +281,7 @@ def test_the_cache_is_the_users_own_unless_he_names_another_folder(storage, lake
 
 
 def test_two_readers_at_once_read_the_same(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     found = []
     readers = [threading.Thread(target=lambda: found.append(spx_data.scan(S3).collect())) for _ in range(3)]
     for each in readers:
@@ -302,7 +296,7 @@ def test_two_readers_at_once_read_the_same(storage, lake):
 
 
 def test_another_lake_in_its_place_is_read_as_what_it_is(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     days = spx_data.days(lake=S3)
     identity = json.loads(storage.objects["spx/dataset.json"])
     storage.objects["spx/dataset.json"] = files.json_text(identity | {"interval": "5m"}).encode()
@@ -324,7 +318,7 @@ def test_another_lake_in_its_place_is_read_as_what_it_is(storage, lake):
     ],
 )
 def test_a_place_without_a_lake_is_one_line(url, says, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
 
     with pytest.raises(ConfigurationValidationError, match=says) as refused:
         spx_data.scan(url)
@@ -334,7 +328,7 @@ def test_a_place_without_a_lake_is_one_line(url, says, storage, lake):
 
 @pytest.mark.parametrize("status", [301, 400, 403])
 def test_no_permission_and_another_region_are_one_line(status, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     storage.trouble = lambda *_: status
 
     with pytest.raises(ConfigurationValidationError, match="refuses") as refused:
@@ -353,7 +347,7 @@ def test_an_identity_that_is_none_is_one_line(storage, lake):
 
 
 def test_what_does_not_fit_is_said_before_it_is_fetched(storage, lake, monkeypatch):
-    publish(lake, S3)
+    publish_well(lake, S3)
     monkeypatch.setattr(reads, "free_bytes", lambda _: 10_000)
     storage.requests.clear()
 
@@ -372,7 +366,7 @@ def test_without_the_extra_a_line_says_how_to_have_it(monkeypatch):
 
 
 def test_two_storages_with_buckets_of_the_same_name_are_two_lakes(storage, lake, monkeypatch):
-    publish(lake, S3)
+    publish_well(lake, S3)
     first = spx_data.sealed_paths(lake=S3)
     with object_store.running() as (other, url):
         other.objects.update(storage.objects)
@@ -383,7 +377,7 @@ def test_two_storages_with_buckets_of_the_same_name_are_two_lakes(storage, lake,
 
 
 def test_journals_tell_of_dates_that_were_accepted(storage, lake):
-    publish(lake, S3, Dates.of("2024-01-31, 2024-02-02"))
+    publish_well(lake, S3, Dates.of("2024-01-31, 2024-02-02"))
     log = lake.layout.journal(DAYS[1])
     log.unlink(missing_ok=True)
     journal.Journal(log, "accept").mention(journal.ACCEPTED, reason="a holiday of the source")

@@ -4,12 +4,12 @@ import datetime as dt
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
-from tests import sealed_days
+from tests import publishing, sealed_days
+from tests.publishing import publish
 
-from spx_data import cli
 from spx_data.errors import (
     ApiConnectionError,
     ConfigurationValidationError,
@@ -19,7 +19,7 @@ from spx_data.errors import (
 from spx_data.market.dates import Dates
 from spx_data.ops.publish import record
 from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher
-from spx_data.store import dataset, files, reads
+from spx_data.store import files, reads
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 
@@ -27,16 +27,7 @@ DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 @pytest.fixture
 def lake(tmp_path):
     """Return the settings of a lake of three sealed days."""
-    settings = sealed_days.settings_of(tmp_path / "lake")
-    for date in DAYS:
-        sealed_days.seal(settings, date)
-    dataset.claim(settings.layout, settings.identity("latest"))
-    return settings
-
-
-def publish(settings, url, workers=2, within=None):
-    publisher = Publisher(settings, url)
-    return list(publisher.publish(publisher.due(within), workers))
+    return publishing.lake_of(tmp_path / "lake", DAYS)
 
 
 def standing(settings, url):
@@ -279,16 +270,7 @@ def test_no_permission_is_one_line_about_the_credentials(storage, lake):
 # The command --------------------------------------------------------------------------------------------
 
 
-def invoke(lake, monkeypatch, *words, url=None):
-    folder = lake.layout.output.parent
-    monkeypatch.chdir(folder)
-    (folder / "config").mkdir(exist_ok=True)
-    processing = {"start_date": "2024-01-02", "end_date": "2024-01-04"}
-    for name in ("output", "temp", "data"):
-        processing[f"{name}_directory"] = str(getattr(lake.layout, name))
-    document = {"processing": processing, "publish": {"url": url}}
-    (folder / "config" / "config.yaml").write_text(json.dumps(document))
-    return CliRunner().invoke(cli.commands, list(words))
+invoke = partial(publishing.invoke, start_date="2024-01-02", end_date="2024-01-04")
 
 
 def test_the_commands_publish_and_read_back(place, lake, monkeypatch):

@@ -4,12 +4,13 @@ import datetime as dt
 import json
 import random
 import shutil
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
+from tests import publishing
 from tests.proof.disk import Disk
+from tests.publishing import publish_well
 
-from spx_data import cli
 from spx_data.errors import (
     AnotherRunError,
     ApiConnectionError,
@@ -23,7 +24,6 @@ from spx_data.lake import runs
 from spx_data.lake.verify import Standing, verify
 from spx_data.market.dates import Dates
 from spx_data.ops.publish import restoring
-from spx_data.ops.publish.publishing import Publisher
 from spx_data.store import dataset, files, journal, seals
 
 DAYS = [dt.date(2024, 1, 31), dt.date(2024, 2, 1), dt.date(2024, 2, 2)]
@@ -35,12 +35,6 @@ S3 = "s3://bucket/spx"
 def lake(filled):
     """Return the settings of a lake with three sealed days."""
     return filled("lake-to-read", DAYS)[0].settings
-
-
-def publish(settings, url):
-    publisher = Publisher(settings, url)
-    done = list(publisher.publish(publisher.due(None), 2))
-    assert all(each.error is None for each in done)
 
 
 def restored(settings, url, dates=None):
@@ -70,7 +64,7 @@ def events(layout, date, name):
 
 def test_a_quarantined_day_comes_back_byte_for_byte(place, lake):
     url, found = place
-    publish(lake, url)
+    publish_well(lake, url)
     before, objects = held(lake.layout, LOST), found()
     damage(lake.layout, LOST)
     assert not verify(lake).all_is_well and held(lake.layout, LOST) == {}
@@ -89,7 +83,7 @@ def test_a_quarantined_day_comes_back_byte_for_byte(place, lake):
 
 @pytest.mark.parametrize("harm", ["remove", "no sidecar", "no parquet"])
 def test_what_is_lost_in_another_way_comes_back_too(harm, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     before = held(lake.layout, LOST)
     match harm:
         case "remove":
@@ -106,7 +100,7 @@ def test_what_is_lost_in_another_way_comes_back_too(harm, storage, lake):
 
 
 def test_what_is_damaged_goes_to_quarantine_first(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     before = held(lake.layout, LOST)
     lake.layout.sidecar(LOST).unlink()
     damage(lake.layout, LOST)
@@ -120,7 +114,7 @@ def test_what_is_damaged_goes_to_quarantine_first(storage, lake):
 
 
 def test_a_day_that_is_sealed_stays_as_it_is(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     path = lake.layout.parquet(LOST)
     document = json.loads(lake.layout.passport(LOST).read_text()) | {"sealed_at": "2024-03-01T00:00:00+00:00"}
     seals.seal(path, seals.read(path).parquet, document, seals.read(path).contracts)
@@ -134,7 +128,7 @@ def test_a_day_that_is_sealed_stays_as_it_is(storage, lake):
 
 
 def test_of_named_dates_those_come_too_that_were_never_here(storage, lake, filled, tmp_path):
-    publish(lake, S3)
+    publish_well(lake, S3)
     before = {date: held(lake.layout, date) for date in DAYS}
     shutil.rmtree(lake.layout.output)
     shutil.rmtree(lake.layout.data / "journal")
@@ -150,7 +144,7 @@ def test_of_named_dates_those_come_too_that_were_never_here(storage, lake, fille
 
 
 def test_a_lake_whose_disk_may_be_gone_is_not_filled_beside_it(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     shutil.rmtree(lake.layout.output)
 
     with pytest.raises(LakeMissingError, match="Is the disk mounted"):
@@ -162,7 +156,7 @@ def test_a_lake_whose_disk_may_be_gone_is_not_filled_beside_it(storage, lake):
 
 
 def test_a_version_that_was_not_published_is_told(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     path = lake.layout.parquet(LOST)
     document = json.loads(lake.layout.passport(LOST).read_text()) | {"sealed_at": "2024-03-01T00:00:00+00:00"}
     mended = seals.seal(path, seals.read(path).parquet, document, seals.read(path).contracts)
@@ -183,7 +177,7 @@ def test_a_version_that_was_not_published_is_told(storage, lake):
 @pytest.mark.parametrize("end", ["-options-2024-02-01.parquet", "-options-2024-02-01.json", ".sha256"])
 @pytest.mark.parametrize("harm", ["change", "remove", "cut", 500])
 def test_a_day_that_does_not_come_back_as_it_was_sealed_stays_lost(harm, end, storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     remove(lake.layout, LOST)
     (key,) = (key for key in storage.objects if key.endswith(end) and "2024/02/01" in key)
     if harm == "change":
@@ -202,14 +196,14 @@ def test_a_day_that_does_not_come_back_as_it_was_sealed_stays_lost(harm, end, st
 
 def test_a_day_that_was_published_wrong_is_not_put_in_place(storage, lake):
     """Its digests agree with one another, and it is another date's."""
-    publish(lake, S3)
+    publish_well(lake, S3)
     layout = lake.layout
     for theirs, ours in zip(layout.day_files(DAYS[0]), layout.day_files(LOST), strict=True):
         if theirs != layout.sidecar(DAYS[0]):
             ours.write_bytes(theirs.read_bytes())
     vouched = seals.read(layout.parquet(DAYS[0]))
     seals.write_sidecar(layout.parquet(LOST), vouched)
-    publish(lake, S3)
+    publish_well(lake, S3)
     remove(layout, LOST)
 
     (back,) = restored(lake, S3)
@@ -219,7 +213,7 @@ def test_a_day_that_was_published_wrong_is_not_put_in_place(storage, lake):
 
 
 def test_another_lake_gives_nothing_to_this_one(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     remove(lake.layout, LOST)
     identity = json.loads(storage.objects["spx/dataset.json"])
     storage.objects["spx/dataset.json"] = files.json_text(identity | {"interval": "5m"}).encode()
@@ -229,7 +223,7 @@ def test_another_lake_gives_nothing_to_this_one(storage, lake):
 
 
 def test_no_permission_is_one_line(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     storage.trouble = lambda *_: 403
 
     with pytest.raises(ConfigurationValidationError, match=r"publish\.url: .* refuses"):
@@ -237,7 +231,7 @@ def test_no_permission_is_one_line(storage, lake):
 
 
 def test_nothing_is_brought_back_beside_a_run(storage, lake):
-    publish(lake, S3)
+    publish_well(lake, S3)
     remove(lake.layout, LOST)
     runs.begin(lake.layout, "snakemake", [LOST])
 
@@ -251,7 +245,7 @@ def test_a_stop_at_any_operation_leaves_nothing_half(power, lake, tmp_path):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     url = folder.as_uri()
-    publish(lake, url)
+    publish_well(lake, url)
     layout, before = lake.layout, held(lake.layout, LOST)
     remove(layout, LOST)
     with Disk() as disk:
@@ -275,21 +269,12 @@ def test_a_stop_at_any_operation_leaves_nothing_half(power, lake, tmp_path):
 # The command --------------------------------------------------------------------------------------------
 
 
-def invoke(lake, monkeypatch, *words, url):
-    folder = lake.layout.output.parent
-    monkeypatch.chdir(folder)
-    (folder / "config").mkdir(exist_ok=True)
-    processing = {"start_date": "2024-01-31", "end_date": "2024-02-02", "interval": "1h"}
-    for name in ("output", "temp", "data"):
-        processing[f"{name}_directory"] = str(getattr(lake.layout, name))
-    document = {"processing": processing, "publish": {"url": url}}
-    (folder / "config" / "config.yaml").write_text(json.dumps(document))
-    return CliRunner().invoke(cli.commands, list(words))
+invoke = partial(publishing.invoke, start_date="2024-01-31", end_date="2024-02-02", interval="1h")
 
 
 def test_the_command_brings_back_and_says_what_it_did(place, lake, monkeypatch):
     url, _ = place
-    publish(lake, url)
+    publish_well(lake, url)
     remove(lake.layout, LOST)
 
     nothing = invoke(lake, monkeypatch, "mend", "--from-published", "2024-01-31", url=url)

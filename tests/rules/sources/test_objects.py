@@ -4,7 +4,8 @@ import datetime as dt
 import json
 
 import pytest
-from tests import object_store, sealed_days
+from tests import object_store, publishing
+from tests.publishing import publish
 
 import spx_data
 from spx_data.errors import ConfigurationValidationError, FileCorruptionError
@@ -13,7 +14,6 @@ from spx_data.ops.publish import restoring
 from spx_data.ops.publish.publishing import AS_PUBLISHED, Publisher
 from spx_data.sources import objects
 from spx_data.sources.objects import Objects
-from spx_data.store import dataset
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 PLACES = {"gs": "gs://bucket/spx", "az": "az://bucket/spx"}
@@ -44,16 +44,7 @@ def storage(monkeypatch, tmp_path):
 @pytest.fixture
 def lake(tmp_path):
     """Return the settings of a lake of three sealed days."""
-    settings = sealed_days.settings_of(tmp_path / "lake")
-    for date in DAYS:
-        sealed_days.seal(settings, date)
-    dataset.claim(settings.layout, settings.identity("latest"))
-    return settings
-
-
-def publish(settings, url):
-    publisher = Publisher(settings, url)
-    return list(publisher.publish(publisher.due(None), 2))
+    return publishing.lake_of(tmp_path / "lake", DAYS)
 
 
 @pytest.mark.parametrize("url", PLACES.values(), ids=PLACES)
