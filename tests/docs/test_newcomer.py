@@ -257,8 +257,9 @@ def replayed(day):
     return credit, sum(inside), False
 
 
-# Pages that need more than a lake and a terminal → what tries them.
+# Pages that need more than a lake and a terminal → what tries that which they set up.
 ELSEWHERE = {
+    "container": "tests/container/test_container.py",
     "every-night": "tests/mac/test_nightly.py",
     "team": "tests/workflow/test_team.py",
     "unmounted-disk": "tests/workflow/test_mount.py",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from spx_data.config import shipped
@@ -75,7 +76,8 @@ def begun(settings: Settings, place: str | None) -> Iterator[Publisher]:
 
 
 def _event(done: Sequence[Done], failure: SpxDataError | None) -> dict[str, Any]:
-    """What became of days as fields of an event."""
+    """What became of days as fields of an event, in the order of the days: they end as they end."""
+    done = sorted(done, key=attrgetter("date"))
     good = [each for each in done if each.error is None]
     return {
         "days": [each.date.isoformat() for each in good],
