@@ -35,7 +35,7 @@ STARTS = List(
         Column("seconds_p10", "from", duration, rank=1, right=True),
         Column("seconds_p90", "to", duration, right=True),
     ),
-    empty="nothing to plan",
+    empty="nothing to fill",
 )
 SPEEDS = List(
     (
@@ -117,7 +117,8 @@ def plan(call: Call, at: dt.datetime | dt.time | None, sort: Sort | None, view: 
         _show_basis(outlook, sort, view)
         return
     starts = outlook.starts(_next(at, outlook, call.moment) if at else None)
-    view.show(STARTS, (_row(each, outlook) for each in starts))
+    told = starts if not view.is_table or any(each.dates for each in starts) else []
+    view.show(STARTS, (_row(each, outlook) for each in told))
     if view.is_table:
         view.tell("")
         for line in _lines(outlook, starts):
@@ -152,16 +153,12 @@ def _row(start: Start, outlook: Outlook) -> Row:
 
 def _lines(outlook: Outlook, starts: list[Start]) -> Iterator[str]:
     last = starts[-1]
-    if not any(each.dates for each in starts):
-        yield "nothing to fill"
-    elif last.seconds is not None:
-        yield (
-            f"{_when(outlook, last.at)} the backlog of {counted(last.dates, 'date')} takes "
-            f"{took(last.seconds, last.span)}"
-        )
-    else:
-        yield f"what the backlog of {counted(last.dates, 'date')} takes is not known"
     if last.dates:
+        backlog = f"the backlog of {counted(last.dates, 'date')} takes"
+        if last.seconds is None:
+            yield f"what {backlog} is not known"
+        else:
+            yield f"{_when(outlook, last.at)} {backlog} {took(last.seconds, last.span)}"
         yield _basis(outlook, starts)
     yield from map(_room, outlook.last_days())
     yield from filter(None, map(_terminal, outlook.met()))

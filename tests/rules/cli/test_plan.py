@@ -100,6 +100,16 @@ def test_a_person_reads_it_in_a_sentence(project):
     assert "a session) it is full on " in said or "there is room for all" in said
 
 
+def test_where_nothing_is_to_fill_no_run_is_planned(project, monkeypatch):
+    project(41)
+    monkeypatch.setenv("SPX_DATA_NOW", "2024-03-01T02:00:00-05:00")  # a Friday, before it opens
+
+    printed = call("plan", "--at", "11:00")
+
+    assert printed.startswith("nothing to fill\n")
+    assert "begins" not in printed and " free; " in printed
+
+
 def test_a_lake_without_a_fill_has_no_interval_and_says_so(project):
     project(0)
 
