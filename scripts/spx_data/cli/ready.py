@@ -15,6 +15,7 @@ from spx_data.text.words import counted, minute
 
 if TYPE_CHECKING:
     from spx_data.ops.ready import Readiness
+    from spx_data.settings import Settings
 
 
 @click.command(short_help="Say whether days are sealed, complete and good enough.")
@@ -45,17 +46,23 @@ def ready(ctx: click.Context, dates: Dates, min_score: float | None, incomplete:
         print_document(found.as_json())
     else:
         out = console()
-        for line, style in _lines(found):
+        for line, style in _lines(found, call.settings):
             out.print(line, style=style, markup=False, soft_wrap=True)
     ctx.exit(int(not found))
 
 
-def _lines(found: Readiness) -> Iterator[tuple[str, str]]:
+def _lines(found: Readiness, settings: Settings) -> Iterator[tuple[str, str]]:
     of = f"{found.sealed:,} of {counted(found.sessions, 'session')} sealed"
     yield (f"ready: {of}", "green") if found else (f"not ready: {of}", "bold red")
     yield from ((why, "red") for why in found.why_not)
-    if found.missing:
+    if inside := [date for date in found.missing if settings.covers(date)]:
         yield "`spx-data process-gaps` fills what is missing", ""
+    if outside := [date for date in found.missing if date not in set(inside)]:
+        call = f"`spx-data process-range {outside[0]} {outside[-1]}`"
+        yield (
+            f"{counted(len(outside), 'day')} outside of the config's dates: {call} fills them all the same",
+            "",
+        )
     if found.incomplete:
         yield "`spx-data mend` asks again for what incomplete days lack", ""
     yield (

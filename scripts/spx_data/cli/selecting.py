@@ -25,7 +25,7 @@ def missing_option(command: F) -> F:
 
 def ranges(dates: Dates | None) -> list[str] | None:
     """*dates* as the reader takes them."""
-    return [f"{first}..{last}" for first, last in dates.ranges] if dates else None
+    return dates.words if dates else None
 
 
 @contextmanager

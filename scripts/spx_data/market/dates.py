@@ -73,6 +73,11 @@ class Dates:
         """The dates that were named one by one, and not as part of a range."""
         return [first for first, last in self.ranges if first == last]
 
+    @property
+    def words(self) -> list[str]:
+        """The same as words that `of` understands, a range each."""
+        return [f"{first}..{last}" if first < last else f"{first}" for first, last in self.ranges]
+
 
 def _range(word: str, now: Now | None) -> tuple[dt.date, dt.date]:
     if now is not None and (found := _relative(word.lower(), now)):

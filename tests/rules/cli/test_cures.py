@@ -342,6 +342,12 @@ def days_that_are_not_ready(place):
     return place.says("ready", "--dates", "2024-01-02..2024-01-05")
 
 
+@says("spx-data process-range … …", "spx-data verify")
+def days_that_are_not_ready_and_none_of_the_configs(place):
+    place.seal(*DAYS)
+    return place.says("ready", "--dates", f"{DAYS[0]},2024-01-25..2024-01-30")
+
+
 @says("spx-data errors --each")
 def errors_of_a_lake(place):
     troubled(place)

@@ -291,8 +291,10 @@ def test_a_date_named_by_itself_that_is_not_whole_is_corrupt(number, sealed):
 
 @pytest.mark.parametrize("dates", ["2023", "2024-03", []])
 def test_a_selection_of_nothing_is_an_error(dates, sealed):
-    with pytest.raises(DateValidationError, match="no sealed day"):
+    with pytest.raises(DateValidationError, match="no sealed day") as caught:
         scan(sealed, dates)
+
+    assert f" days are of {DAYS[0]} to " in caught.value.cure
 
 
 @pytest.mark.parametrize("dates", ["", "soon", "2024-13", [7], [None]])

@@ -28,6 +28,7 @@ from spx_data.market.dates import Dates
 from spx_data.market.products import Product
 from spx_data.store import dataset
 from spx_data.store.seals import Seal
+from spx_data.text.words import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -295,14 +296,19 @@ def _selected(place: Place, dates: Selection, missing: Missing) -> dict[dt.date,
     if found.missing and missing == "raise":
         raise found.error(place.layout)
     if not found.sealed:
-        what = "holds no sealed day" if within is None else f"holds no sealed day of {dates!r}"
-        raise DateValidationError(
-            f"{place.name} {what}",
-            cure="Name the lake's folder (lake=…), or fill it with `spx-data process-gaps`",
-            what="dates",
-            reason=what,
-        )
+        raise _nothing(place, within)
     if found.missing and missing == "warn":
         text = f"{place.name}: left out {len(found.missing)} sessions, {found.words}"
         warnings.warn(MissingDaysWarning(text, found.missing), stacklevel=5)
     return place.seals(found.sealed)
+
+
+def _nothing(place: Place, within: Dates | None) -> DateValidationError:
+    """The error that no day *within* is sealed: it says which are."""
+    what = "holds no sealed day"
+    cure = "Fill it with `spx-data process-gaps`, or name another lake's folder"
+    if within is not None:
+        what = f"{what} of {', '.join(within.words) or 'no dates'}"
+        if there := place.look(None).sealed:
+            cure = f"Name other dates: its {counted(len(there), 'day')} are of {there[0]} to {there[-1]}"
+    return DateValidationError(f"{place.name} {what}", cure=cure, what="dates", reason=what)

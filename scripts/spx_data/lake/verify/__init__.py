@@ -258,7 +258,7 @@ def _summary(report: Report) -> dict[str, object]:
         "failed": [day.date.isoformat() for day in report.errors],
         "beside": [day.date.isoformat() for day in report.beside],
         "dataset": list(report.dataset),
-        "within": [f"{a}..{b}" for a, b in report.within.ranges] if report.within else None,
+        "within": report.within.words if report.within else None,
         "root": report.root,
     }
 
