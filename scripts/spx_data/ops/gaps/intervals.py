@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
 FEWEST = 7  # stretches of which an interval is made
+FIRST = 3  # dates before which nothing could have been said
+RECENT = 20  # dates, whose pace is the usual one
+MARGIN = 1.3  # how much wider than the past an interval is, for the past was not drawn from what comes
 _SHARE = 0.08  # of what was before is below an interval, and as much above: so that nine in ten are kept
 # How much wider for each doubling of a stretch of which the past has none as long: slow changes go on.
 _UNSEEN = 0.08

@@ -22,19 +22,16 @@ from statistics import fmean, median
 from spx_data.lake.session_states import Kind
 from spx_data.market.sessions import Session
 from spx_data.ops.gaps.estimate import NEIGHBOURS, minutes
-from spx_data.ops.gaps.intervals import FEWEST, Interval, of_ratios, quantile
+from spx_data.ops.gaps.intervals import FEWEST, FIRST, MARGIN, RECENT, Interval, of_ratios, quantile
 from spx_data.status import Summary, work
 
-ENOUGH = FEWEST + 3  # fills that an interval needs: those before the first stretch are 3
+ENOUGH = FEWEST + FIRST  # fills that an interval needs
 
-_RECENT = 20  # fills, whose speed is the usual one
-_BEGINNING = ENOUGH - FEWEST  # fills before which nothing could have been said
 _PAST = 240  # fills that are gone through again
 _STARTS, _LONGEST = 48, 48  # stretches that are looked at; the most dates of one
 _DOUBT = 8  # fills at an hour that count as much as that there is nothing about it
-# How much wider than the past an interval is, for the past was not drawn from what comes. Days of a market
-# are alike for weeks, so a short past shows less of their sizes than of speeds.
-_MARGIN, _MARGIN_OF_SIZE = 1.3, 1.6
+# Days of a market are alike for weeks, so a short past shows less of their sizes than of speeds.
+_MARGIN_OF_SIZE = 1.6
 _OF_SIZES = 12  # stretches that the past must have of sizes: their scatter is not known by fewer
 _LEAST_SECONDS = 0.05
 _PAUSE = dt.timedelta(hours=1)  # between two fills that are not of one run
@@ -131,7 +128,7 @@ class Learned:
             return None
         # What a night has in common does not even out over more dates than were filled in one.
         longest = min(len(wanted), self._sitting)
-        off = self._off(len(wanted), longest, _MARGIN, _Near.seconds, lambda each: each.seconds)
+        off = self._off(len(wanted), longest, MARGIN, _Near.seconds, lambda each: each.seconds)
         return off.times(said) if off else None
 
     def growth(self, sessions: int) -> Interval | None:
@@ -148,7 +145,7 @@ class Learned:
     @cached_property
     def _effects(self) -> tuple[dict[int, float], dict[int, float]]:
         """By how much fills at an hour, and on a weekday, are faster than those around them (logarithms)."""
-        recent = range(max(_BEGINNING, len(self.fills) - _PAST), len(self.fills))
+        recent = range(max(FIRST, len(self.fills) - _PAST), len(self.fills))
         offs = [(self.local(self.fills[i].begun), self.fills[i].speed - self._speed(i)) for i in recent]
         by_hour, by_day = defaultdict(list), defaultdict(list)
         for begun, off in offs:
@@ -169,7 +166,7 @@ class Learned:
             local = self.local(moment)
             return hours.get(local.hour, 0.0) + days.get(local.weekday(), 0.0)
 
-        recent = self.fills[-_RECENT:]
+        recent = self.fills[-RECENT:]
         return worth(at) - (fmean(worth(each.begun) for each in recent) if recent else 0.0)
 
     @cached_property
@@ -216,13 +213,13 @@ class Learned:
 
     def _speed(self, before: int) -> float:
         """The usual speed by the fills before the one of that number."""
-        return median(each.speed for each in self.fills[max(0, before - _RECENT) : before])
+        return median(each.speed for each in self.fills[max(0, before - RECENT) : before])
 
     def _off(
         self, dates: int, longest: int, margin: float, say: Saying, took: Callable[[Filled], float]
     ) -> Interval | None:
         """What so many *dates* *took* over what one would *say* of them, by stretches up to the *longest*."""
-        first = max(_BEGINNING, len(self.fills) - _PAST)
+        first = max(FIRST, len(self.fills) - _PAST)
         past = len(self.fills) - first
         length = max(1, min(longest, _LONGEST, past // FEWEST))
         starts = range(len(self.fills) - length, first - 1, -1)

@@ -14,17 +14,14 @@ from statistics import fmean
 
 from spx_data.lake.alike import alike
 from spx_data.lake.runs import Run
-from spx_data.ops.gaps.intervals import FEWEST, Interval, of_ratios
+from spx_data.ops.gaps.intervals import FEWEST, FIRST, MARGIN, RECENT, Interval, of_ratios
 from spx_data.ops.progress.tally import Chunk, Standing, Tally
 from spx_data.sources.outage import Outage
 from spx_data.store.journal import Event
 
 WINDOW = dt.timedelta(minutes=1)  # of the speed that is shown as the present one
 HORIZON = dt.timedelta(minutes=10)  # of the pace from which the time that is left follows
-# Of the interval: dates before anything could have been said, those whose pace it is said by, and those that
-# are looked at as one at least, for dates side by side end together.
-_FIRST, _RECENT, _TOGETHER = 3, 20, 4
-_MARGIN = 1.3
+_TOGETHER = 4  # dates that are looked at as one at least, for dates side by side end together
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,7 @@ class Progress:
     eta: float | None  # None until something is done, and while the terminal does not answer
     outage: Outage | None = None
     failures: tuple[Failure, ...] = ()
-    eta_span: Interval | None = (
-        None  # of the same seconds; None until the run itself tells how far off they are
-    )
+    eta_span: Interval | None = None  # the same seconds; None until the run tells how far off they are
 
     @property
     def planned(self) -> int:
@@ -236,14 +231,14 @@ def _span(tallies: Sequence[Tally], begun: dt.datetime, eta: float) -> Interval 
     moments = [begun, *(moment for moment, _ in done)]
     took = [max((b - a).total_seconds(), 0.001) for a, b in itertools.pairwise(moments)]
     contracts = [size for _, size in done]
-    left, past = sum(not tally.ended for tally in tallies), len(done) - _FIRST
+    left, past = sum(not tally.ended for tally in tallies), len(done) - FIRST
     length = max(_TOGETHER, min(left, past // FEWEST))
     ratios = []
-    for start in range(_FIRST, len(done) - length + 1):
-        recent = slice(max(0, start - _RECENT), start)
+    for start in range(FIRST, len(done) - length + 1):
+        recent = slice(max(0, start - RECENT), start)
         said = sum(took[recent]) / sum(contracts[recent]) * sum(contracts[start : start + length])
         ratios.append(sum(took[start : start + length]) / said)
-    off = of_ratios(ratios, past / length, left / length, _MARGIN) if ratios else None
+    off = of_ratios(ratios, past / length, left / length, MARGIN) if ratios else None
     # The median of what it was off by is of its past: what is said now stands.
     return Interval(eta * min(off.p10, 1.0), eta, eta * max(off.p90, 1.0)) if off else None
 
