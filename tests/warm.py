@@ -3,7 +3,8 @@
 `snakemake` takes 2 s of CPU to begin, most of it for imports, and the tests run it hundreds of times. Here
 one process of a test session has loaded what the commands load, and runs each in a fork of itself, with the
 folder, the environment, the mask and the files that the caller names: 0.3 s. Whoever signals a command, or
-looks for it among the processes, starts it as a user does.
+looks for it among the processes, starts it as a user does. The first Snakemake that a forked `spx-data`
+starts is such a fork too, made before that command did anything: it knows nothing of it.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Not Polars and not Arrow: they have threads from the start, and no fork has them.
@@ -65,11 +68,18 @@ _ASKED: Counter[tuple[tuple[str, str], ...]] = Counter()
 
 
 def run(
-    name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, apart: bool = False
+    name: str,
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    apart: bool = False,
+    keyboard: str = os.devnull,
 ) -> subprocess.CompletedProcess[str]:
     """Run `snakemake` or `spx-data` with *arguments* in *folder* to its end.
 
-    Its error stream is that of its output, unless they are wanted *apart*.
+    Its error stream is that of its output, unless they are wanted *apart*; it reads from *keyboard*, the path
+    of a terminal, say.
     """
     with tempfile.TemporaryDirectory(prefix="said-") as said:
         files = [Path(said, each) for each in ("out", "err" if apart else "out")]
@@ -79,6 +89,7 @@ def run(
             "folder": str(folder),
             "environment": dict(os.environ) | dict(environment),
             "mask": _mask(),
+            "keyboard": keyboard,
             "files": [str(each) for each in files],
         }
         code = _server(_told(environment)).ask(asked)
@@ -158,15 +169,22 @@ def _be(asked: dict) -> None:
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(asked["keyboard"], os.O_RDONLY | os.O_NOCTTY), 0)
     for number, path in enumerate(asked["files"], start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     command = Path(sys.executable).parent / asked["name"]
-    sys.argv = [str(command), *asked["arguments"]]
     sys.path[:] = [str(command.parent), *(each for each in sys.path if Path(each or ".").resolve() != _ROOT)]
+    if asked["name"] == "spx-data" and not _FILLS.isdisjoint(asked["arguments"]):
+        subprocess.Popen = _Spare.taken()
+    _run(asked["name"], asked["arguments"])
+
+
+def _run(name: str, arguments: Sequence[str]) -> None:
+    """Run a command in this process, and end as it does."""
+    sys.argv = [str(Path(sys.executable).parent / name), *arguments]
     code = 1
     try:
-        code = _called(asked["name"])
+        code = _called(name)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     with contextlib.suppress(OSError, ValueError):
@@ -188,6 +206,56 @@ def _called(name: str) -> int:
             return 1
         return ended.code or 0
     return 0
+
+
+# Those that start Snakemake.
+_FILLS = {"process", "process-range", "process-gaps", "retry"}
+
+
+class _Spare(subprocess.Popen[Any]):
+    """A process that has done nothing yet, and becomes the first Snakemake that is started; else as any."""
+
+    _waiting: tuple[int, socket.socket] | None = None
+
+    @classmethod
+    def taken(cls) -> type["_Spare"]:
+        """Let a fork of this process wait, which ends unused with it."""
+        ours, its = socket.socketpair()
+        process = os.fork()
+        if process == 0:
+            ours.close()
+            cls._become(its)
+        its.close()
+        cls._waiting = (process, ours)
+        return cls
+
+    @staticmethod
+    def _become(asking: socket.socket) -> None:
+        said, streams, _, _ = socket.recv_fds(asking, 1 << 16, 3)
+        if not said:
+            os._exit(0)
+        while block := asking.recv(1 << 16):
+            said += block
+        asked = json.loads(said)
+        os.setsid()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        _run("snakemake", asked["arguments"])
+
+    def _execute_child(self, args: Any, *others: Any) -> None:
+        if self._waiting is None or [*args[:3]] != [sys.executable, "-m", "snakemake"]:
+            return super()._execute_child(args, *others)
+        (self.pid, asking), type(self)._waiting = self._waiting, None
+        streams = others[9:15]  # what is to be read and written, each with our end where it is a pipe
+        said = json.dumps({"arguments": args[3:], "environment": others[5]}).encode()
+        with asking:
+            asking.sendall(said[socket.send_fds(asking, [said], [streams[0], streams[3], streams[5]]) :])
+        self._child_created = True
+        self._close_pipe_fds(*streams)
+        return None
 
 
 if __name__ == "__main__":

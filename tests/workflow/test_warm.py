@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="nothing is for
         ("spx-data", ["list"]),
         ("spx-data", ["list", "--format", "xml"]),
         ("spx-data", ["process", "someday"]),
+        ("spx-data", ["process-gaps"]),
         ("snakemake", ["--version"]),
         ("snakemake", ["--cores", "some"]),
     ],
