@@ -172,8 +172,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         bodies = (given.bodies or Path(name)).resolve()
-        # The first run builds the bodies.
-        runs = [measured(bodies, given.chains, given.size) for _ in range(given.runs + 1)][1:]
+        # The first run builds the bodies; a single one is a trial, and measured.
+        unmeasured = int(given.runs > 1)
+        runs = [measured(bodies, given.chains, given.size) for _ in range(unmeasured + given.runs)]
+        runs = runs[unmeasured:]
     text = report(runs, given.chains)
     print(text, end="")
     if given.record:
