@@ -140,3 +140,26 @@ def filled(day, terminals, tmp_path, tmp_path_factory):
         return dates
 
     return filled
+
+
+@pytest.fixture
+def sealed_date(day, tmp_path, tmp_path_factory):
+    """Return a maker of a sealed date in an empty lake: filled once under a *name*, and then copied.
+
+    A name stands for what the terminal answers meanwhile: which address that has then makes no other day.
+    """
+
+    def sealed_date(name, terminal, date=DAY, **keys):
+        found = day(terminal, date, **keys)
+        called = "-".join(["sealed", name, str(date), *(f"{key}={value}" for key, value in keys.items())])
+        kept, folders = tmp_path_factory.getbasetemp() / called, ("parquet", "temp", "data")
+        assert not any((tmp_path / each).exists() for each in folders)
+        if kept.exists():
+            shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+        else:
+            found.fill()
+            for each in folders:
+                shutil.copytree(tmp_path / each, kept / each)
+        return found
+
+    return sealed_date

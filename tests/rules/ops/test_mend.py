@@ -108,11 +108,10 @@ def rows_of(content):
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_a_chain_that_could_not_be_had_is_asked_for_and_nothing_else(api, source, day, whole):
+def test_a_chain_that_could_not_be_had_is_asked_for_and_nothing_else(api, source, sealed_date, whole):
     proxy = source(api)
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date(f"without-weekly-{api}", proxy, max_attempts=1)
     assert states(date) == {WEEKLY: "unavailable"}
     before = sealed_bytes(date)
     proxy.edit = None
@@ -169,11 +168,10 @@ def test_what_a_short_chain_lacked_is_united_with_what_is_sealed(api, drop, sour
     assert date.layout.parquet(DAY).read_bytes() == whole(api)
 
 
-def test_a_chain_whose_answers_disagreed_is_whole_once_they_agree(source, day, whole):
+def test_a_chain_whose_answers_disagreed_is_whole_once_they_agree(source, sealed_date, whole):
     proxy = source()
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "C 4935")
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("contradicted", proxy, max_attempts=1)
     assert states(date) == {WEEKLY: "contradicted"}
     assert date.layout.parquet(DAY).read_bytes() == whole()
     proxy.edit = None
@@ -185,11 +183,10 @@ def test_a_chain_whose_answers_disagreed_is_whole_once_they_agree(source, day, w
     assert date.layout.parquet(DAY).read_bytes() == whole()
 
 
-def test_a_chain_that_is_still_contradicted_is_no_gain(source, day):
+def test_a_chain_that_is_still_contradicted_is_no_gain(source, sealed_date):
     proxy = source()
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "C 4935")
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("contradicted", proxy, max_attempts=1)
     before = sealed_bytes(date)
 
     (outcome,) = mended(date)
@@ -216,11 +213,10 @@ def test_second_opinions_go_on_where_the_budget_of_the_fill_had_ended(source, da
 # Nothing gets lost --------------------------------------------------------------------------------------
 
 
-def test_nothing_that_is_sealed_gets_lost_when_the_new_answer_lacks_it(source, day, whole):
+def test_nothing_that_is_sealed_gets_lost_when_the_new_answer_lacks_it(source, sealed_date, whole):
     proxy = source()
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "C 4935")
-    date = day(proxy.url, max_attempts=1, second_opinions=0)
-    date.fill()
+    date = sealed_date("short", proxy, max_attempts=1, second_opinions=0)
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "P 5035")
 
     (outcome,) = mended(date)
@@ -230,11 +226,10 @@ def test_nothing_that_is_sealed_gets_lost_when_the_new_answer_lacks_it(source, d
     assert states(date) == {WEEKLY: "contradicted"}
 
 
-def test_a_sealed_record_stays_where_the_source_has_another_version(source, day, whole):
+def test_a_sealed_record_stays_where_the_source_has_another_version(source, sealed_date, whole):
     proxy = source()
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "C 4935")
-    date = day(proxy.url, max_attempts=1, second_opinions=0)
-    date.fill()
+    date = sealed_date("short", proxy, max_attempts=1, second_opinions=0)
     sealed = rows_of(date.layout.parquet(DAY).read_bytes())
 
     def restated(path, query, rows):
@@ -300,11 +295,10 @@ def test_whole_chains_are_told_as_before(source, day):
 # What there is not --------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_had_stays_as_it_is(source, day):
+def test_what_cannot_be_had_stays_as_it_is(source, sealed_date):
     proxy = source()
     proxy.edit = failing(WEEKLY, LATER)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-two", proxy, max_attempts=1)
     before = sealed_bytes(date)
 
     (outcome,) = mended(date)
@@ -316,11 +310,10 @@ def test_what_cannot_be_had_stays_as_it_is(source, day):
     assert (event["changed"], event["gained"]) == (False, 0)
 
 
-def test_one_of_two_is_a_gain(source, day):
+def test_one_of_two_is_a_gain(source, sealed_date):
     proxy = source()
     proxy.edit = failing(WEEKLY, LATER)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-two", proxy, max_attempts=1)
     proxy.edit = failing(LATER)
 
     (outcome,) = mended(date)
@@ -330,11 +323,10 @@ def test_one_of_two_is_a_gain(source, day):
     assert not date.passport()["completeness"]["complete"]
 
 
-def test_a_short_chain_that_fails_keeps_its_records(source, day):
+def test_a_short_chain_that_fails_keeps_its_records(source, sealed_date):
     proxy = source()
     proxy.edit = lacking(WEEKLY, lambda name, _: name == "C 4935")
-    date = day(proxy.url, max_attempts=1, second_opinions=0)
-    date.fill()
+    date = sealed_date("short", proxy, max_attempts=1, second_opinions=0)
     before = sealed_bytes(date)
 
     for answer in (500, None):
@@ -345,11 +337,10 @@ def test_a_short_chain_that_fails_keeps_its_records(source, day):
     assert sealed_bytes(date) == before
 
 
-def test_a_terminal_that_is_down_ends_it_and_counts_for_nothing(source, day):
+def test_a_terminal_that_is_down_ends_it_and_counts_for_nothing(source, sealed_date):
     proxy = source()
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-weekly-v3", proxy, max_attempts=1)
     terminal = dataclasses.replace(date.settings.terminal, base_url="http://127.0.0.1:9")
 
     (outcome,) = mended(date, terminal=terminal)
@@ -374,11 +365,10 @@ def test_the_records_of_two_apis_never_make_one_day(source, day):
     assert histories(other) == []
 
 
-def test_a_damaged_day_is_not_mended(source, day):
+def test_a_damaged_day_is_not_mended(source, sealed_date):
     proxy = source()
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-weekly-v3", proxy, max_attempts=1)
     content = bytearray(date.layout.parquet(DAY).read_bytes())
     content[len(content) // 2] ^= 4
     date.layout.parquet(DAY).write_bytes(bytes(content))
@@ -434,7 +424,7 @@ def after_a_run(date, moment, **keys):
 def test_after_a_run_a_day_is_mended_when_its_pause_is_over(source, day):
     proxy = source()
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
+    date = day(proxy.url, max_attempts=1)  # just now: pauses begin there
     date.fill()
     now = dt.datetime.now(dt.UTC)
 
@@ -450,7 +440,7 @@ def test_after_a_run_a_day_is_mended_when_its_pause_is_over(source, day):
 def test_after_a_run_no_more_is_asked_than_the_budget_allows(source, day):
     proxy = source()
     proxy.edit = failing(WEEKLY, LATER)
-    date = day(proxy.url, max_attempts=1)
+    date = day(proxy.url, max_attempts=1)  # just now: pauses begin there
     date.fill()
     proxy.edit = None
     later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=2)
@@ -463,11 +453,10 @@ def test_after_a_run_no_more_is_asked_than_the_budget_allows(source, day):
     assert list(states(date).values()) == ["unavailable"]
 
 
-def test_a_mend_that_was_cut_short_leaves_the_day_and_the_next_one_does_it(source, day, monkeypatch):
+def test_a_mend_that_was_cut_short_leaves_the_day_and_the_next_one_does_it(source, sealed_date, monkeypatch):
     proxy = source()
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-weekly-v3", proxy, max_attempts=1)
     before = sealed_bytes(date)
     proxy.edit = None
     with monkeypatch.context() as patch:
@@ -487,11 +476,10 @@ def test_a_mend_that_was_cut_short_leaves_the_day_and_the_next_one_does_it(sourc
 # On the terminal ----------------------------------------------------------------------------------------
 
 
-def test_what_a_mend_did_is_a_table(source, day):
+def test_what_a_mend_did_is_a_table(source, sealed_date):
     proxy = source()
     proxy.edit = failing(WEEKLY)
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-weekly-v3", proxy, max_attempts=1)
     proxy.edit = None
     text = io.StringIO()
 
@@ -515,11 +503,10 @@ def without_root(root):
     return edit
 
 
-def test_a_root_that_was_silent_is_listed_again(source, day, whole):
+def test_a_root_that_was_silent_is_listed_again(source, sealed_date, whole):
     proxy = source()
     proxy.edit = without_root("SPX")
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-root", proxy, max_attempts=1)
     assert not date.passport()["completeness"]["complete"]
     before = {c["root"] for c in date.passport()["chains"] if c["rows"]}
     assert before == {"SPXW"}
@@ -534,11 +521,10 @@ def test_a_root_that_was_silent_is_listed_again(source, day, whole):
     assert len(histories(proxy)) == 1
 
 
-def test_a_listing_that_is_still_silent_loses_nothing(source, day):
+def test_a_listing_that_is_still_silent_loses_nothing(source, sealed_date):
     proxy = source()
     proxy.edit = without_root("SPX")
-    date = day(proxy.url, max_attempts=1)
-    date.fill()
+    date = sealed_date("without-root", proxy, max_attempts=1)
     before = sealed_bytes(date)
     proxy.edit = lambda path, _, rows: 500 if "list/contracts" in path or "eod" in path else rows
 

@@ -83,9 +83,8 @@ def aside(date):
 
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
-def test_a_day_that_the_source_left_alone_is_unchanged(api, terminals, day):
-    date = day(terminals[api])
-    date.fill()
+def test_a_day_that_the_source_left_alone_is_unchanged(api, terminals, sealed_date):
+    date = sealed_date(f"whole-{api}", terminals[api])
     before = tree(date.layout.output)
 
     (outcome,) = asked_again(date)
@@ -100,10 +99,9 @@ def test_a_day_that_the_source_left_alone_is_unchanged(api, terminals, day):
 
 @pytest.mark.parametrize("api", ["v3", "v2"])
 @pytest.mark.parametrize("when", [DAY, HALF_DAY])
-def test_exactly_the_cells_that_changed_are_named(api, when, source, day):
+def test_exactly_the_cells_that_changed_are_named(api, when, source, sealed_date):
     proxy = source(api)
-    date = day(proxy.url, when)
-    date.fill()
+    date = sealed_date(f"whole-{api}", proxy, when)
     before = tree(date.layout.output)
     chain = date.passport()["chains"][1]
     proxy.edit = cells(
@@ -140,10 +138,9 @@ def test_exactly_the_cells_that_changed_are_named(api, when, source, day):
     assert records["columns"]["bid"]["largest_change"] == largest
 
 
-def test_the_report_says_which_version_is_which(source, day):
+def test_the_report_says_which_version_is_which(source, sealed_date):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
     proxy.edit = cells(*WEEKLY, {(5, "bid"): "1.2500"})
 
     (outcome,) = asked_again(date)
@@ -162,10 +159,9 @@ def test_the_report_says_which_version_is_which(source, day):
     assert event["folder"] == str(outcome.folder)
 
 
-def test_a_row_sent_twice_is_one_row_and_no_change(source, day):
+def test_a_row_sent_twice_is_one_row_and_no_change(source, sealed_date):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
 
     def twice(path, query, rows):
         return [*rows, rows[7]] if is_history(path) and expiration_of(query) == WEEKLY[1] else rows
@@ -177,10 +173,9 @@ def test_a_row_sent_twice_is_one_row_and_no_change(source, day):
     assert outcome.finding.after["rejects"]["duplicates_dropped"] == 1
 
 
-def test_duckdb_finds_the_same_rows_between_the_two_versions(source, day):
+def test_duckdb_finds_the_same_rows_between_the_two_versions(source, sealed_date):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
 
     def restated(path, query, rows):
         if not is_history(path):
@@ -204,10 +199,9 @@ def test_duckdb_finds_the_same_rows_between_the_two_versions(source, day):
     assert rows_only_in(new, old) == found.rows_changed + found.rows_added
 
 
-def test_chains_that_are_listed_no_more_are_a_finding(source, day):
+def test_chains_that_are_listed_no_more_are_a_finding(source, sealed_date):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
 
     def fewer(path, query, rows):
         return rows if is_history(path) else [row for row in rows if row["expiration"] != "2024-01-03"]
@@ -222,10 +216,9 @@ def test_chains_that_are_listed_no_more_are_a_finding(source, day):
     assert document["records"]["rows_removed"] > 0
 
 
-def test_a_listing_that_changed_without_a_record_is_a_finding(source, day):
+def test_a_listing_that_changed_without_a_record_is_a_finding(source, sealed_date):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
 
     def one_more(path, query, rows):
         return rows if is_history(path) else [*rows, {**rows[0], "strike": "9999.000"}]
@@ -241,10 +234,11 @@ def test_a_listing_that_changed_without_a_record_is_a_finding(source, day):
 
 @pytest.mark.parametrize("withheld", ["the listing", "the records"])
 @pytest.mark.parametrize("restated", ["report", "keep", "replace"])
-def test_a_source_without_data_any_more_is_a_finding_and_changes_nothing(withheld, restated, source, day):
+def test_a_source_without_data_any_more_is_a_finding_and_changes_nothing(
+    withheld, restated, source, sealed_date
+):
     proxy = source()
-    date = day(proxy.url)
-    date.fill()
+    date = sealed_date("whole-v3", proxy)
     before = tree(date.layout.output)
 
     def withdrawn(path, query, rows):
@@ -263,9 +257,8 @@ def test_a_source_without_data_any_more_is_a_finding_and_changes_nothing(withhel
     assert not aside(date).exists()
 
 
-def test_a_day_of_another_api_is_said_to_be_one(terminals, day):
-    date = day(terminals["v2"], greeks_version="1")
-    date.fill()
+def test_a_day_of_another_api_is_said_to_be_one(terminals, day, sealed_date):
+    date = sealed_date("whole-v2", terminals["v2"], greeks_version="1")
     now = day(terminals["v3"], greeks_version="1")
 
     (outcome,) = asked_again(now)
@@ -282,9 +275,8 @@ def test_a_day_of_another_api_is_said_to_be_one(terminals, day):
     assert (event["api_before"], event["api_after"]) == ("v2", "v3")
 
 
-def test_a_restatement_is_seen_across_apis(terminals, source, day):
-    date = day(terminals["v2"], greeks_version="1")
-    date.fill()
+def test_a_restatement_is_seen_across_apis(terminals, source, day, sealed_date):
+    sealed_date("whole-v2", terminals["v2"], greeks_version="1")
     proxy = source("v3")
     proxy.edit = cells(*WEEKLY, {(50, "ask"): "77.2500"})
 
@@ -301,11 +293,10 @@ def test_a_restatement_is_seen_across_apis(terminals, source, day):
 
 
 @pytest.fixture
-def restated_day(source, day):
+def restated_day(source, sealed_date):
     """Return a sealed date whose source has changed one cell since, and that source."""
     proxy = source()
-    date = day(proxy.url, interval="1h")
-    date.fill()
+    date = sealed_date("whole-v3", proxy, interval="1h")
     proxy.edit = cells(*WEEKLY, {(5, "bid"): "1.2500"})
     return date, proxy
 
@@ -489,12 +480,9 @@ DAYS = [dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 4)]
 
 
 @pytest.fixture
-def three(terminals, day):
+def three(filled):
     """Return three sealed dates of one lake."""
-    dates = [day(terminals["v3"], when) for when in DAYS]
-    for date in dates:
-        date.fill()
-    return dates
+    return filled("three", DAYS)
 
 
 def flip_a_bit(path):
@@ -524,10 +512,9 @@ def test_a_damaged_day_is_named_and_not_compared_and_stops_no_other(damage, thre
     assert [event["changed"] for event in looks(first) if event["date"] == "2024-01-02"] == [None]
 
 
-def test_a_damaged_day_costs_no_request(simulated, day):
+def test_a_damaged_day_costs_no_request(simulated, sealed_date):
     terminal = simulated()
-    date = day(terminal)
-    date.fill()
+    date = sealed_date("whole-v3", terminal)
     flip_a_bit(date.layout.parquet(DAY))
     asked = len(terminal.requests())
 
@@ -650,10 +637,9 @@ def test_first_looks_are_spread_over_the_lake():
 # Interrupted, shared, limited ---------------------------------------------------------------------------
 
 
-def test_an_interrupted_recheck_is_taken_up(simulated, day, monkeypatch):
+def test_an_interrupted_recheck_is_taken_up(simulated, sealed_date, monkeypatch):
     terminal = simulated()
-    date = day(terminal)
-    date.fill()
+    date = sealed_date("whole-v3", terminal)
     real = versions.merge_date
     monkeypatch.setattr(versions, "merge_date", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -667,10 +653,9 @@ def test_an_interrupted_recheck_is_taken_up(simulated, day, monkeypatch):
     assert not [r for r in terminal.requests()[asked:] if is_history(r["path"])]
 
 
-def test_what_was_staged_days_ago_is_asked_again(simulated, day, monkeypatch):
+def test_what_was_staged_days_ago_is_asked_again(simulated, sealed_date, monkeypatch):
     terminal = simulated()
-    date = day(terminal)
-    date.fill()
+    date = sealed_date("whole-v3", terminal)
     versions.fetch(versions.aside(date.settings), DAY, None)
     asked = len(terminal.requests())
     days_ago = time.time() - 2 * 86_400
@@ -682,10 +667,9 @@ def test_what_was_staged_days_ago_is_asked_again(simulated, day, monkeypatch):
     assert len([r for r in terminal.requests()[asked:] if is_history(r["path"])]) == 4
 
 
-def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, day):
+def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, day, sealed_date):
     terminal = simulated()
-    date = day(terminal)
-    date.fill()
+    date = sealed_date("whole-v3", terminal)
     other = day(terminal, interval="30m")
     versions.fetch(versions.aside(other.settings), DAY, None)
 
@@ -694,9 +678,8 @@ def test_a_candidate_of_other_settings_is_never_compared(simulated, terminals, d
     assert outcome.finding.kind is Kind.UNCHANGED
 
 
-def test_a_damaged_candidate_is_fetched_anew(simulated, day):
-    date = day(simulated())
-    date.fill()
+def test_a_damaged_candidate_is_fetched_anew(simulated, sealed_date):
+    date = sealed_date("whole-v3", simulated())
     there = versions.aside(date.settings)
     versions.fetch(there, DAY, None)
     flip_a_bit(there.layout.parquet(DAY))
@@ -722,10 +705,9 @@ def test_no_more_requests_are_in_flight_than_allowed_with_a_download_of_the_same
     assert max(request["in_flight"] for request in mine) == 2
 
 
-def test_two_rechecks_of_one_lake_follow_one_another(simulated, day, caplog):
+def test_two_rechecks_of_one_lake_follow_one_another(simulated, sealed_date, caplog):
     terminal = simulated(latency_ms=20)
-    date = day(terminal)
-    date.fill()
+    date = sealed_date("whole-v3", terminal)
     found = []
     threads = [threading.Thread(target=lambda: found.extend(asked_again(date))) for _ in range(2)]
 
