@@ -9,6 +9,7 @@ from tests import pages, postgres_server
 from tests.workflow.conftest import BIN, wait_for
 
 from spx_data.ops.team import tables
+from spx_data.store import journal
 
 DAY = "2024-11-27"
 PAGE = pages.ROOT / "docs" / "how-to" / "team.md"
@@ -45,15 +46,20 @@ def asked(server, lake, query, user="ann"):
         return connection.execute(query).fetchall()
 
 
-def test_a_run_leaves_rows_and_who_did_what(lake, server):
+def test_a_run_leaves_rows_and_who_did_what(lake, server, tmp_path):
+    there = {"url": tmp_path.as_uri()}
+    lake.configure(**lake.sections() | {"publish": there})
     run = lake.snakemake()
 
     assert run.returncode == 0, run.stdout
     sealed = "SELECT date, status FROM spx_status.processing_log"
     assert asked(server, lake, sealed, "grafana") == [(DAY, "success")]
-    events = asked(server, lake, "SELECT event, command, recorded_by FROM spx_data_audit.event ORDER BY id")
-    assert [(event, by) for event, _, by in events] == [("commanded", "chief")] * 3 + [("commanded", "ann")]
-    assert events[-1][1].startswith("snakemake ")
+    query = "SELECT event, command, recorded_by, who, details FROM spx_data_audit.event ORDER BY id"
+    *commands, published = asked(server, lake, query)
+    assert [(each[0], each[2]) for each in commands] == [("commanded", "chief")] * 3 + [("commanded", "ann")]
+    assert commands[-1][1].startswith("snakemake ")
+    assert (published[0], published[2], published[3]) == ("published", "ann", journal.user())
+    assert (published[4]["days"], published[4]["url"]) == ([DAY], there["url"])
 
 
 def test_a_fill_goes_on_without_its_server_and_the_next_refresh_makes_up_for_it(lake, server):

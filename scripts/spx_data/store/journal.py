@@ -54,7 +54,7 @@ SCHEMA_RAISED = (
     "schema-raised"  # of the lake: new days have more columns from now on: before, after (versions)
 )
 PUBLISHED = (
-    "published"  # of the lake: url, days (dates), bytes, failed (dates); error, cause where it ended early
+    "published"  # of the lake: url, days (dates), bytes, failed (dates), by; error, cause if it ended early
 )
 COMMANDED = "commanded"  # of the lake: a person's command that changes something: command, by
 JOINED = "joined"  # of the lake: it writes to a team's database, under this name: lake

@@ -23,11 +23,12 @@ from spx_data.store.layout import Layout
 if TYPE_CHECKING:
     import psycopg
 
-# What a person did, or had done: a command, a change of the config, a word about a date, a mend.
+# What a person did, or had done: a command, a change of the config, a word about a date, a mend, what was
+# copied elsewhere.
 KINDS = frozenset(
     {
         *(journal.COMMANDED, journal.CONFIGURED, journal.ACCEPTED, journal.REOPENED),
-        *(journal.GIVEN_UP, journal.MENDED, journal.SCHEMA_RAISED),
+        *(journal.GIVEN_UP, journal.MENDED, journal.PUBLISHED, journal.SCHEMA_RAISED),
     }
 )
 _OF_ITS_OWN = frozenset({"at", "event", "stage", "run", "by", "command", "date"})
