@@ -13,8 +13,9 @@ AFTER_A_RUN = sys.argv[1:2] == ["--after-a-run"]
 
 def work(settings: Settings) -> bool:
     """Publish what is due of one lake; says whether nothing failed."""
-    place = place_of(settings, None, several=process.lakes().several)
-    return published(settings, place, settings.dates, quiet=AFTER_A_RUN)
+    several = process.lakes().several
+    place = place_of(settings, None, several=several)
+    return published(settings, place, settings.dates, several=several, quiet=AFTER_A_RUN)
 
 
 if __name__ == "__main__":

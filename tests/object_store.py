@@ -4,6 +4,7 @@ It speaks as much as is needed of S3, of Google's XML API, which is nearly the s
 """
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,14 +70,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.storage.requests.append((self.command, key))
         return key if bucket == BUCKET else None
 
-    def _answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
+    def _answer(self, status: int, body: bytes = b"", *, of: bytes | None = None, cut: bool = False) -> None:
+        """Answer with a *body*, of which a *cut* leaves half; it is a part *of* an object, or a whole one."""
+        whole = body if of is None else of
         self.send_response(status)
-        self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+        self.send_header("ETag", f'"{hashlib.md5(whole).hexdigest()}"')
         self.send_header("Last-Modified", _HTTP_MOMENT)
         self.send_header("x-goog-generation", "1")
-        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.send_header("Content-Length", str(len(body)))
+        if of is not None:
+            first = len(of) - len(body)
+            self.send_header("Content-Range", f"bytes {first}-{len(of) - 1}/{len(of)}")
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self.close_connection |= cut
 
     @property
     def _is_azure(self) -> bool:
@@ -114,18 +121,22 @@ class _Handler(BaseHTTPRequestHandler):
         trouble = self.storage.trouble("GET", key or "")
         if self._troubled(key, trouble):
             return
-        if not key:
-            query = parse_qs(urlsplit(self.path).query)
-            listing = _listing_of_azure if self._is_azure else _listing
-            self._answer(200, listing(self.storage, query.get("prefix", [""])[0]))
-        elif key not in self.storage.objects:
+        if key and key not in self.storage.objects:
             self._refuse(404, "NoSuchKey")
-        elif trouble == "cut":
-            body = self.storage.objects[key]
-            self._answer(200, body[: len(body) // 2], len(body))
-            self.close_connection = True
+            return
+        body = self.storage.objects[key] if key else self._listed()
+        body = trouble if isinstance(trouble, bytes) else body
+        if wanted := re.fullmatch(
+            r"bytes=(\d+)-.*", self.headers["Range"] or ""
+        ):  # up to the end: a cut one's rest
+            self._answer(206, body[int(wanted[1]) :], of=body, cut=trouble == "cut")
         else:
-            self._answer(200, trouble if isinstance(trouble, bytes) else self.storage.objects[key])
+            self._answer(200, body, cut=trouble == "cut")
+
+    def _listed(self) -> bytes:
+        query = parse_qs(urlsplit(self.path).query)
+        listing = _listing_of_azure if self._is_azure else _listing
+        return listing(self.storage, query.get("prefix", [""])[0])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

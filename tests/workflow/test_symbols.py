@@ -10,7 +10,9 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from tests.hook import listening
 
+import spx_data
 from spx_data.config import checking
+from spx_data.lake.reader import mirror
 from spx_data.report.live import PagesOfAll
 from spx_data.settings import Lakes
 from theta_simulator import Settings as Simulated
@@ -36,12 +38,13 @@ def lake_of_all(new_lake, terminal, end=DATE, **more):
 
 
 @pytest.fixture(scope="module")
-def filled(new_lake):
+def filled(new_lake, tmp_path_factory):
     """The lake after its first run, and what that said; the subscription does not include IWM."""
     simulated = Simulated(size="tiny", today=TODAY, refuses=("IWM",))
     with listening() as hook, running(simulated) as terminal:
         pages, told = {"after_runs": True, "day_pages": 0}, {"notify": [f"json://{hook.at}/hook"]}
-        lake = lake_of_all(new_lake, terminal, report=pages, alerts=told)
+        place = {"url": tmp_path_factory.mktemp("published").as_uri()}
+        lake = lake_of_all(new_lake, terminal, report=pages, alerts=told, publish=place)
         yield lake, lake.snakemake()
 
 
@@ -73,6 +76,25 @@ def test_one_run_fills_all_and_leaves_out_in_one_line_what_it_cannot(filled):
         'href="../../XSP/report/dashboard.html"'
         in (lake.folder / "data/SPX/report/dashboard.html").read_text()
     )
+
+
+def test_all_are_published_to_one_place_and_each_is_read_back_by_itself(filled, tmp_path, monkeypatch):
+    monkeypatch.setenv(mirror.CACHE, str(tmp_path))
+    lake, run = filled
+    url = lake.sections()["publish"]["url"]
+    there = Path(url.removeprefix("file://"))
+
+    assert run.stdout.count("1 day published") == 2
+    for symbol in ("SPX", "XSP"):
+        own, published = lake.folder / "data" / symbol, f"{url}/{symbol}"
+        told = {"lake": own / "parquet", "data": own}
+        assert spx_data.verification_root(published) == spx_data.verification_root(**told)
+        assert spx_data.scan(published).collect().equals(spx_data.scan(**told).collect())
+        assert json.loads((there / symbol / "dataset.json").read_text())["symbol"] == symbol
+        verified = lake.spx_data("--symbol", symbol, "verify", "--published")
+        assert verified.returncode == 0 and "1 day as sealed" in verified.stderr
+    assert {path.relative_to(there).parts[0] for path in there.rglob("current-*")} == {"SPX", "XSP"}
+    assert lake.spx_data("publish").returncode == 0
 
 
 def test_what_is_filled_is_not_filled_again_and_some_can_be_named(filled):

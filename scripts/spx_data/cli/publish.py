@@ -46,15 +46,23 @@ def publish(ctx: click.Context, dates: Dates | None, url: str | None, workers: i
       spx-data verify --published
     """
     call: Call = ctx.obj
-    ctx.exit(int(not published(call.settings, _place(call, url), dates, workers=workers)))
+    place, several = _place(call, url), call.lakes.several
+    ctx.exit(int(not published(call.settings, place, dates, workers=workers, several=several)))
 
 
 def published(
-    settings: Settings, place: str | None, dates: Dates | None, *, workers: int = 4, quiet: bool = False
+    settings: Settings,
+    place: str | None,
+    dates: Dates | None,
+    *,
+    workers: int = 4,
+    several: bool = False,
+    quiet: bool = False,
 ) -> bool:
     """Publish what is due of a lake at *place*, and print how it goes; says whether nothing failed.
 
-    *quiet* says nothing where there is nothing to be done.
+    Of *several* lakes it is one's folder in the place of all. *quiet* says nothing where there is nothing to
+    be done.
 
     Raises:
         ConfigurationValidationError: nobody says where to; or there is no such place, or it refuses.
@@ -62,7 +70,7 @@ def published(
     """
     from spx_data.ops.publish import publishing
 
-    with publishing.begun(settings, place) as publisher:
+    with publishing.begun(settings, place, several=several) as publisher:
         days = publisher.due(dates)
         done = _shown("publishing", publisher.publish(days, workers), len(days))
     good = [each for each in done if each.error is None]

@@ -18,8 +18,8 @@ from spx_data.errors import (
 )
 from spx_data.market.dates import Dates
 from spx_data.ops.publish import record
-from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher
-from spx_data.store import files, reads
+from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher, begun
+from spx_data.store import files, journal, reads
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 
@@ -143,6 +143,25 @@ def test_an_error_that_passes_is_asked_again(storage, lake):
     done = publish(lake, S3, workers=1, within=Dates.of("2024-01-02"))
 
     assert [each.error for each in done] == [None]
+
+
+@pytest.mark.parametrize("trouble", ["cut", b"other"])
+@pytest.mark.parametrize("end", ["", "dataset.json", ".parquet", ".sha256"])
+def test_what_comes_back_wrong_once_is_asked_again(end, trouble, storage, lake):
+    """A listing and objects, whose first answer is not what is there."""
+    failed = set()
+
+    def once(method, key):
+        if method != "GET" or not key.endswith(end) or (key == "") != (end == "") or key in failed:
+            return None
+        failed.add(key)
+        return trouble
+
+    storage.trouble = once
+    done = publish(lake, S3)
+
+    assert failed and [each.error for each in done] == [None] * 3
+    assert standing(lake, S3) == dict.fromkeys(DAYS, AS_PUBLISHED)
 
 
 @pytest.mark.parametrize("trouble", [500, "cut"])
@@ -316,6 +335,16 @@ def test_nobody_says_where_to(lake, monkeypatch):
     assert "name it with --to" in done.output
 
 
+def test_a_credential_in_an_address_is_kept_nowhere(lake, monkeypatch):
+    done = invoke(lake, monkeypatch, "publish", "--to", "s3://me:secret@bucket/spx?sig=secret")
+
+    (event,) = journal.read(lake.layout.lake_journal)
+    assert done.exit_code == 1 and (event["event"], event["url"]) == (journal.PUBLISHED, None)
+    for path in lake.layout.data.rglob("*"):
+        assert not path.is_file() or b"secret" not in path.read_bytes(), path
+    assert "secret" not in done.output
+
+
 # What is known of it without the network ----------------------------------------------------------------
 
 
@@ -354,6 +383,22 @@ def test_of_several_symbols_each_has_a_folder_of_its_name(lake):
     assert record.place_of(lake, S3, several=False) == S3
     assert record.place_of(lake, f"{S3}/", several=True) == f"{S3}/SPX"
     assert record.place_of(lake, None, several=True) is None
+
+
+def test_the_folder_of_one_symbol_is_made_in_that_of_all_if_that_is_there(lake, tmp_path):
+    of_all = tmp_path / "disk of all"
+    place = f"{of_all.as_uri()}/SPX"
+    with pytest.raises(ConfigurationValidationError, match="mount its disk"):
+        begun(lake, place, several=True).__enter__()
+    of_all.mkdir()
+    with pytest.raises(ConfigurationValidationError, match="Make the folder"):
+        begun(lake, place).__enter__()
+
+    with begun(lake, place, several=True) as publisher:
+        done = list(publisher.publish(publisher.due(None), 2))
+
+    assert [each.error for each in done] == [None] * 3
+    assert {path.name for path in (of_all / "SPX").iterdir()} == {"dataset.json", "2024"}
 
 
 def test_where_nothing_is_to_be_published_nothing_is_said(lake, monkeypatch):

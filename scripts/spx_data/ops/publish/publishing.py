@@ -14,7 +14,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from spx_data.config import shipped
 from spx_data.errors import (
@@ -31,7 +33,8 @@ from spx_data.market.dates import Dates
 from spx_data.ops.publish import record
 from spx_data.settings import Settings
 from spx_data.sources.objects import Objects
-from spx_data.store import dataset, foreign, journal, reads
+from spx_data.sources.places import check_url
+from spx_data.store import dataset, files, foreign, journal, reads
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
 
@@ -49,19 +52,26 @@ class Done:
 
 
 @contextmanager
-def begun(settings: Settings, place: str | None) -> Iterator[Publisher]:
+def begun(settings: Settings, place: str | None, *, several: bool = False) -> Iterator[Publisher]:
     """A publisher to *place* for the block, of which the journal tells, whatever ends it.
+
+    Of *several* lakes it is one's folder in the place of all, which is made in a folder that is there.
 
     Raises:
         ConfigurationValidationError: there is no place; else as `Publisher`.
     """
     log = Journal(settings.layout.lake_journal, "publish")
+    named = None  # what may have a credential in it is no place, and the journal does not learn it
     try:
         if place is None:
             raise _nowhere()
+        check_url(place)
+        named = place
+        if several and place.startswith("file:"):
+            _make_own_folder(place)
         publisher = Publisher(settings, place)
     except SpxDataError as error:
-        log.mention(journal.PUBLISHED, url=place, days=[], failed=[], bytes=0, **journal.described(error))
+        log.mention(journal.PUBLISHED, url=named, **_event([], error))
         raise
     failure: SpxDataError | None = None
     try:
@@ -83,8 +93,15 @@ def _event(done: Sequence[Done], failure: SpxDataError | None) -> dict[str, Any]
         "days": [each.date.isoformat() for each in good],
         "bytes": sum(each.bytes for each in good),
         "failed": [each.date.isoformat() for each in done if each.error],
+        "by": journal.user(),
         **(journal.described(failure) if failure else {}),
     }
+
+
+def _make_own_folder(place: str) -> None:
+    folder = Path(unquote(urlsplit(place).path))
+    if reads.is_folder(folder.parent):  # or its disk is not mounted: the place refuses
+        files.make_directory(folder)
 
 
 def _nowhere() -> ConfigurationValidationError:
@@ -125,15 +142,21 @@ class Publisher:
             raise not_ours(self._objects.url, f"it has days and no {keys.DATASET}")
 
     def _check_identity(self) -> None:
+        # Asked again: what came changed on its way is no other lake.
+        if self._other_lake() and (finding := self._other_lake()):
+            raise not_ours(self._objects.url, finding)
+
+    def _other_lake(self) -> str:
+        """What is published there instead of this lake, by its identity; empty where it is this one."""
         try:
             found = foreign.parsed(self._objects.content(keys.DATASET))
         except ValueError as error:
-            raise not_ours(self._objects.url, f"its {keys.DATASET} is none: {error}") from error
+            return f"its {keys.DATASET} is none: {error}"
         there: Mapping[str, Any] = found if isinstance(found, dict) else {}
         ours = dataset.check(self._layout, {}) or {}
         names = sorted({*ours, *there} - {keys.RAISED})
-        if differing := [name for name in names if there.get(name) != ours.get(name)]:
-            raise not_ours(self._objects.url, f"another lake is published there ({', '.join(differing)})")
+        differing = [name for name in names if there.get(name) != ours.get(name)]
+        return f"another lake is published there ({', '.join(differing)})" if differing else ""
 
     def due(self, within: Dates | None) -> list[Sealed]:
         """The sealed days that are not published as they are sealed, the oldest first."""
@@ -165,15 +188,15 @@ class Publisher:
 
     def _current(self, date: dt.date, there: Published) -> str:
         """The seal of the version of *date* that holds."""
-        key = keys.pointer_key(date, max(there.pointers))
-        return keys.seal_of(self._objects.content(key), f"{self._objects.url}/{key}")
+        return keys.seal_at(self._objects, date, max(there.pointers))
 
     def publish(self, days: Sequence[Sealed], workers: int) -> Iterator[Done]:
         """Publish *days*, so many at a time; an error of one is told, and one that all would meet ends it."""
-        if days and self._objects.create(keys.DATASET, self._layout.dataset):
-            self._check(keys.DATASET, reads.digest(self._layout.dataset))
-        elif days:  # another publisher may have been faster, with another lake
-            self._check_identity()
+        if days:
+            is_new = self._objects.create(keys.DATASET, self._layout.dataset)
+            self._check_identity()  # another publisher may have been faster, with another lake
+            if is_new:
+                self._check(keys.DATASET, reads.digest(self._layout.dataset))
         for each in _side_by_side(days, self._publish, workers):
             self.done.append(each)
             yield each
@@ -191,7 +214,7 @@ class Publisher:
         return Done(day.date, day.seal, size)
 
     def _check(self, key: str, sha256: str) -> None:
-        if (found := self._objects.digest(key)) != sha256:
+        if (found := self._objects.digest(key, sha256)) != sha256:
             place = f"{self._objects.url}/{key}"
             raise _damaged(place, sha256, found, "Remove that object, then publish again")
 
@@ -199,20 +222,20 @@ class Publisher:
         """Create the pointer to *day*, behind all that are there; another publisher may be faster."""
         there = self._there.get(day.date)
         number = max(there.pointers, default=0) if there else 0
-        if number and self._seal_at(day.date, number) == day.seal:
+        if number and self._names(number, day) == day.seal:
             return
         content = json.dumps(day.pointer(), indent=1).encode() + b"\n"
         while not self._objects.create(keys.pointer_key(day.date, number + 1), content):
             number += 1
-            if self._seal_at(day.date, number) == day.seal:
+            if self._names(number, day) == day.seal:
                 return
-        if (found := self._seal_at(day.date, number + 1)) != day.seal:
+        if (found := self._names(number + 1, day)) != day.seal:
             key = f"{self._objects.url}/{keys.pointer_key(day.date, number + 1)}"
             raise _damaged(key, day.seal, found, "Another publisher wrote it at the same time: publish again")
 
-    def _seal_at(self, date: dt.date, number: int) -> str:
-        key = keys.pointer_key(date, number)
-        return keys.seal_of(self._objects.content(key), f"{self._objects.url}/{key}")
+    def _names(self, number: int, day: Sealed) -> str:
+        """The seal that a pointer to a version of *day* names."""
+        return keys.seal_at(self._objects, day.date, number, day.seal)
 
     # What is published ------------------------------------------------------------------------------------
 
@@ -230,7 +253,7 @@ class Publisher:
         self._known.pop(day.date, None)
         for file, key in zip(day.files, day.keys(), strict=True):
             try:
-                is_good = self._objects.digest(key) == file.sha256
+                is_good = self._objects.digest(key, file.sha256) == file.sha256
             except MissingFileError:
                 is_good = False
             if not is_good:
