@@ -10,12 +10,13 @@ CORES ?= 4
 # A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container bench bench-fill proof defects soak fuzz lint audit \
+.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container test-objects objects-env bench bench-fill proof defects soak fuzz lint audit \
 	coverage sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the whole test suite"
+	@echo "make test-objects, objects-env  publishing to moto's and rclone's servers with faults between, both in an environment of their own"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
 	@echo "make bench-fill  a fill beside the network's floor and other scripts, and tiny dates (DATES=20 SERVICE_MS=250,1000 takes three hours)"
 	@echo "make proof     10,000 stops of a fill, 10,000 damaged bytes and 300 killed jobs, as tables (TRIALS=…, KILLS=…)"
@@ -125,6 +126,18 @@ test-slurm: env
 test-container: env
 	SPX_DATA_CONTAINER=1 $(PYTEST) --timeout 3600 tests/container
 
+# Servers of object storage that are not ours, in an environment of their own: only their programs are called.
+OBJECTS := .venv-objects
+OBJECTS_LOCK := envs/objects.lock
+ON_OBJECTS ?= tests/objects
+
+objects-env: env
+	@$(OBJECTS)/bin/python -I -S envs/environment.py whole --venv $(OBJECTS) --lock $(OBJECTS_LOCK) >/dev/null 2>&1 || \
+		$(BIN)/python -I envs/environment.py make --venv $(OBJECTS) --lock $(OBJECTS_LOCK) --apart
+
+test-objects: objects-env
+	SPX_DATA_OBJECTS="$(CURDIR)/$(OBJECTS)" $(SCRATCH) $(PYTEST) --numprocesses 2 --dist loadfile $(ON_OBJECTS)
+
 DAYS ?= 2500
 RUNS ?= 5
 CHAINS ?= 73
@@ -217,6 +230,7 @@ PINS := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --gene
 lock: env
 	$(PINS) pyproject.toml $(EXTRAS:%=--extra %) --output-file $(LOCK)
 	$(PINS) pyproject.toml envs/nautilus.in --extra nautilus --extra simulator --extra sql --output-file $(NAUTILUS_LOCK)
+	$(PINS) envs/objects.in --output-file $(OBJECTS_LOCK)
 
 NAUTILUS := .venv-nautilus
 NAUTILUS_LOCK := envs/nautilus.lock
@@ -259,7 +273,7 @@ release-check: env
 	$(BIN)/python .ci/release.py
 
 clean:
-	rm -rf $(VENV) $(NAUTILUS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NAUTILUS) $(OBJECTS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 clean-data:
 	rm -rf data/demo data/bodies

@@ -48,10 +48,11 @@ class Failed(Exception):
 class Environment:
     """A virtual environment at *place* that holds what *lock* names."""
 
-    def __init__(self, place: Path, lock: Path) -> None:
-        """Name the environment; nothing is looked at yet."""
+    def __init__(self, place: Path, lock: Path, *, apart: bool = False) -> None:
+        """Name the environment, of programs *apart* from spx-data or of it; nothing is looked at yet."""
         self.place = place
         self.lock = lock
+        self.apart = apart
         self.python = place / "bin" / "python"
         self.ready = place / "ready"
 
@@ -105,7 +106,8 @@ class Environment:
                 environment,
             )
         _run(f"installing what the lock names{built}{nowhere}", [*locked, str(self.lock)], environment)
-        _run("installing spx-data itself", [*install, "--no-index", "--editable", "."], environment)
+        if not self.apart:
+            _run("installing spx-data itself", [*install, "--no-index", "--editable", "."], environment)
         self._find_from_any_locale()
         _run("checking that nothing is missing", [*pip, "check"], environment)
         self._launch_from_any_path()
@@ -251,6 +253,7 @@ def main() -> int:
     parser.add_argument("what", choices=("whole", "make"))
     parser.add_argument("--venv", type=Path, default=PROJECT / ".venv")
     parser.add_argument("--lock", type=Path, default=PROJECT / "envs" / "requirements.lock")
+    parser.add_argument("--apart", action="store_true", help="programs that tests start, without spx-data")
     asked = parser.parse_args()
     place, lock = Path.cwd() / asked.venv, Path.cwd() / asked.lock
     if asked.what == "whole":
@@ -263,7 +266,7 @@ def main() -> int:
             return 0
         print(f"make env: {reason}; making {asked.venv} with {_this_python()}, in about a minute", flush=True)
         try:
-            Environment(place, lock).make()
+            Environment(place, lock, apart=asked.apart).make()
         except (Failed, OSError) as error:
             print(f"make env: {error}. Nothing else is changed; once it is mended: make env", file=sys.stderr)
             return 1

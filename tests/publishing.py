@@ -48,11 +48,16 @@ def invoke(
     **processing: Any,
 ) -> Result:
     """Call `spx-data` with *words* in the folder of the lake, whose config says this of *processing*."""
+    monkeypatch.chdir(configured(settings, url, **processing))
+    return CliRunner().invoke(cli.commands, list(words))
+
+
+def configured(settings: Settings, url: str | None, **processing: Any) -> Path:
+    """Let a config say this of *processing*, and where to publish to; the folder that is its lake's."""
     folder = settings.layout.output.parent
-    monkeypatch.chdir(folder)
     (folder / "config").mkdir(exist_ok=True)
     for name in ("output", "temp", "data"):
         processing[f"{name}_directory"] = str(getattr(settings.layout, name))
     document = {"processing": processing, "publish": {"url": url}}
     (folder / "config" / "config.yaml").write_text(json.dumps(document))
-    return CliRunner().invoke(cli.commands, list(words))
+    return folder
