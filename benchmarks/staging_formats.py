@@ -33,7 +33,7 @@ from spx_data.market import columns, schema
 from spx_data.store import staging
 from spx_data.store.names import Checkpoint
 
-_SLICE = 2 << 20  # as spx_data.store.staging reads
+_SLICE = 2 << 20
 _ISO = "%Y-%m-%dT%H:%M:%S%.3f%:z"
 _STAMPS = ("timestamp", "underlying_timestamp")
 GREEKS = schema.newest(columns.GREEKS)
@@ -141,7 +141,7 @@ def _lines(frame: pl.DataFrame) -> memoryview:
 
 
 def read_arrays(file: Hashed) -> pl.DataFrame:
-    """Read as CSV with Polars, a slice at a time, as `store.staging` does."""
+    """Read as CSV with Polars, a slice at a time, as checkpoints were until decision 79."""
     lines = _whole_lines(file.slices())
     names, _, first = next(lines).partition(b"\n")
     assert json.loads(names) == GREEKS.record.names

@@ -36,14 +36,16 @@ def _download_parts() -> Parts:
     from spx_data.sources.theta import wire_rows
     from spx_data.sources.theta.blocks import CsvBlock
     from spx_data.sources.theta.transport import Transport
-    from spx_data.store import staging
+    from spx_data.store import record_lines, staging
 
     return {
         "fetch the body into a scratch file": [(Transport, "_exchange")],
         "parse it": [(CsvBlock, "typed")],
         "look at every row": [(wire_rows, "validated")],
         "count contracts and stamps": [(Presence, "add")],
-        "write records as NDJSON": [(staging, "_lines")],
+        "write records as NDJSON": [
+            (record_lines, name) for name in ("_counted", "_contracts", "_stamps", "_dumped", "_rows")
+        ],
         "SHA-256, and the checkpoint's file": [(staging, "write_records")],
     }
 
@@ -56,10 +58,10 @@ def _merge_parts() -> Parts:
     from spx_data.market import schema
     from spx_data.quality import panel
     from spx_data.quality.judgement import Judge
-    from spx_data.store import staging
+    from spx_data.store.record_lines import Reader
 
     return {
-        "parse the NDJSON": [(staging, "_parse")],
+        "parse the NDJSON": [(Reader, "frame")],
         "settle: sort, find what comes twice": [(merge, "settle")],
         "count contracts and stamps again": [(Account, "add")],
         "rows of the day": [(schema.Schema, "table")],

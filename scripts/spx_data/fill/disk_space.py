@@ -19,8 +19,9 @@ from spx_data.settings import Settings
 from spx_data.store import reads
 from spx_data.store.layout import Layout
 
-# Bytes of one record, where no day of this lake can tell: a little above what real-size simulated days have.
-_STAGED_PER_RECORD = 120.0
+# Bytes of one record, where no day of this lake can tell: a little above what real-size simulated days have,
+# and as much in checkpoints as numbers take that cannot be counted (decision 79).
+_STAGED_PER_RECORD = 100.0
 _SEALED_PER_RECORD = 27.0
 # Bytes of a date's journal and logs, ten times over: what goes wrong is written down as well.
 _RECORDS = 1e6

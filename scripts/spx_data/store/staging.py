@@ -1,23 +1,22 @@
 """NDJSON checkpoints: one staged expiration, whole or not there.
 
-A checkpoint is two files, or three. The records are published first: one JSON array a line, below a line with
-their names (`Schema.record`). Then the bad rows that the answers held besides, if any (`records.Reject`); the
-receipt, which vouches for both, last: without it they do not count and are fetched again. What the source
-answered with "no data" has a receipt and no records; so has what was given up, in a manifest. A receipt also
-says which listing it belongs to, so that checkpoints of other settings or another API never end up in one
-day.
+A checkpoint is two files, or three. The records are published first, as lines of NDJSON (`record_lines`).
+Then the bad rows that the answers held besides, if any (`records.Reject`); the receipt, which vouches for
+both, last: without it they do not count and are fetched again. What the source answered with "no data" has a
+receipt and no records; so has what was given up, in a manifest. A receipt also says which listing it belongs
+to, so that checkpoints of other settings or another API never end up in one day.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.market.second_opinion import SecondOpinion
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 # Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
 _SLICE = 2 << 20
 _LONGEST_NAMES = 1 << 12  # bytes
-_NULL = "null"  # JSON's word for what a record lacks
 
 
 @dataclass(frozen=True)
@@ -92,23 +90,6 @@ class Receipt:
             ) from error
 
 
-@dataclass
-class _Tally:
-    """What was written so far."""
-
-    rows: int = 0
-    contracts: pl.DataFrame | None = None
-
-    def add(self, frame: pl.DataFrame) -> None:
-        import polars as pl
-
-        # Records of a contract mostly follow one another: only where it changes is there a new one to see.
-        changes = pl.any_horizontal(pl.col("strike", "right").ne_missing(pl.col("strike", "right").shift()))
-        seen = frame.select("strike", "right").filter(changes).unique()
-        self.contracts = seen if self.contracts is None else pl.concat([self.contracts, seen]).unique()
-        self.rows += len(frame)
-
-
 def write_records(
     checkpoint: Checkpoint, batches: Iterable[pa.RecordBatch | pl.DataFrame]
 ) -> tuple[int, int, int, str]:
@@ -119,17 +100,15 @@ def write_records(
     """
     import polars as pl
 
-    tally, checksum = _Tally(), hashlib.sha256()
+    from spx_data.store import record_lines  # here, because lists of dates need no arrays
+
+    writer, checksum, size = record_lines.Writer(), hashlib.sha256(), 0
     with files.atomic(checkpoint.records) as stream:
-        size = 0
         for batch in batches:
-            frame = pl.DataFrame(batch)
-            for block in (_lines(frame),) if size else (_names(frame), _lines(frame)):
+            for block in writer.lines(pl.DataFrame(batch)):
                 checksum.update(block)
                 size += stream.write(block)
-            tally.add(frame)
-    contracts = 0 if tally.contracts is None else len(tally.contracts)
-    return contracts, tally.rows, size, checksum.hexdigest()
+    return len(writer.contracts), writer.rows, size, checksum.hexdigest()
 
 
 def add_records(checkpoint: Checkpoint, receipt: Receipt, batches: Iterable[pa.RecordBatch]) -> Receipt:
@@ -148,24 +127,6 @@ def add_records(checkpoint: Checkpoint, receipt: Receipt, batches: Iterable[pa.R
 
     contracts, rows, size, checksum = write_records(checkpoint, every())
     return replace(receipt, contracts=contracts, rows=rows, bytes=size, sha256=checksum)
-
-
-def _names(frame: pl.DataFrame) -> bytes:
-    """The first line of every checkpoint: what stands where in the others."""
-    return (json.dumps(frame.columns, separators=(",", ":")) + "\n").encode()
-
-
-def _lines(frame: pl.DataFrame) -> memoryview:
-    """Records as JSON arrays, one a line.
-
-    Numbers and plain quoted words are spelt alike in CSV and in JSON, and CSV is written twice as fast.
-    """
-    lines = io.BytesIO()
-    lines.write(b"[")
-    frame.write_csv(
-        lines, include_header=False, line_terminator="]\n[", quote_style="non_numeric", null_value=_NULL
-    )
-    return lines.getbuffer()[:-1]
 
 
 def write_rejects(checkpoint: Checkpoint, rejects: Sequence[Reject]) -> str | None:
@@ -255,16 +216,19 @@ def read_blocks(checkpoint: Checkpoint, receipt: Receipt) -> Iterator[pl.DataFra
         MissingFileError: the records are gone.
         FileCorruptionError: they are not the bytes that were staged.
     """
+    from spx_data.store import record_lines  # here, because lists of dates need no arrays
+
     rows, checksum = 0, hashlib.sha256()
     with reads.reading(checkpoint.records) as stream:
         names = stream.readline(_LONGEST_NAMES)
         checksum.update(names)
-        columns = _columns(checkpoint, names)
-        for lines in _slices(checkpoint, stream):
-            checksum.update(lines)
-            frame = _parse(checkpoint, columns, lines)
-            rows += len(frame)
-            yield frame
+        with _as_staged(checkpoint):
+            reader = record_lines.Reader(record_lines.types_of(names))
+            for lines in reads.blocks_of_lines(stream, _SLICE, record_lines.LONGEST):
+                checksum.update(lines)
+                frame = reader.frame(lines)
+                rows += len(frame)
+                yield frame
     if checksum.hexdigest() != receipt.sha256 or rows != receipt.rows:
         raise _damaged(
             checkpoint.records,
@@ -273,19 +237,11 @@ def read_blocks(checkpoint: Checkpoint, receipt: Receipt) -> Iterator[pl.DataFra
         )
 
 
-def _columns(checkpoint: Checkpoint, names: bytes) -> dict[str, Any]:
-    """The columns that the first line of a checkpoint names, with their types for Polars."""
-    from spx_data.market import schema  # here, because lists of dates need no arrays
-
+@contextmanager
+def _as_staged(checkpoint: Checkpoint) -> Iterator[None]:
+    """Tell what is wrong with the lines of records as damage."""
     try:
-        return schema.polars_record(foreign.parsed(names))
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(checkpoint.records, "the names of columns in the first line", repr(error)) from error
-
-
-def _slices(checkpoint: Checkpoint, stream: BinaryIO) -> Iterator[bytes]:
-    try:
-        yield from reads.blocks_of_lines(stream, _SLICE)
+        yield
     except ValueError as error:
         raise _damaged(checkpoint.records, "lines as they were staged", str(error)) from error
 
@@ -308,25 +264,6 @@ def read_rejects(checkpoint: Checkpoint, receipt: Receipt) -> list[Reject]:
         return [Reject(**foreign.parsed(line)) for line in content.splitlines()]
     except (ValueError, TypeError) as error:
         raise _damaged(checkpoint.rejects, "bad rows as JSON objects", str(error)) from error
-
-
-def _parse(checkpoint: Checkpoint, columns: dict[str, Any], lines: bytes) -> pl.DataFrame:
-    """What `_lines` wrote: without the brackets it is CSV, which is read three times as fast as JSON."""
-    import numpy as np
-    import polars as pl
-
-    # Not counted in the bytes themselves, which costs five times as much.
-    signs, rows = np.frombuffer(lines, np.uint8), lines.translate(None, b"[]")
-    ends = np.flatnonzero(signs == ord("\n"))
-    begins = np.concatenate([[0], ends[:-1] + 1])
-    bracketed = len(ends) and ends[-1] == len(lines) - 1 and len(lines) - len(rows) == 2 * len(ends)
-    if not bracketed or (signs[begins] != ord("[")).any() or (signs[ends - 1] != ord("]")).any():
-        raise _damaged(checkpoint.records, "a JSON array in each line", repr(lines[:80]))
-    try:
-        return pl.read_csv(rows, has_header=False, schema=columns, null_values=_NULL)
-    # What it did not think of ends in a panic, which is no Exception: a quotation mark by itself, for one.
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise _damaged(checkpoint.records, "records as JSON arrays", str(error)) from error
 
 
 def _damaged(path: Path, expected: str, actual: str) -> FileCorruptionError:

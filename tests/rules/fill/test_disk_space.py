@@ -110,4 +110,4 @@ def test_a_neighbour_of_another_making_tells_nothing(terminals, day):
     window = date.settings.window._replace(interval="1m")
     need = disk_space.estimate(date.layout, listing, window, 10)
 
-    assert need.staged == pytest.approx(10 * 391 * 120)
+    assert need.staged == pytest.approx(10 * 391 * 100)

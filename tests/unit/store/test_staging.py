@@ -3,8 +3,10 @@
 import datetime as dt
 import hashlib
 import json
+import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -16,6 +18,7 @@ from polars.testing import assert_frame_equal
 from tests import schemas
 
 from spx_data.errors import ApiConnectionError, FileCorruptionError, MissingFileError, SchemaValidationError
+from spx_data.market import schema
 from spx_data.market.records import Reject
 from spx_data.store import staging
 from spx_data.store.staging import Receipt
@@ -54,6 +57,21 @@ RECORDS = st.fixed_dictionaries(
         "underlying_price": FLOATS | st.none(),
     }
 )
+# As sources spell them.
+FOUR = st.integers(-(10**9), 10**9).map(lambda number: number / 10_000)
+DECIMALS = st.fixed_dictionaries(
+    {
+        "strike": FOUR,
+        "right": st.sampled_from("CP"),
+        "timestamp": st.integers(0, 9).map(lambda step: 1_704_205_860_000 + 60_000 * step),
+        **dict.fromkeys(schemas.MEASURES, FOUR),
+        "underlying_timestamp": st.sampled_from([1_704_205_859_179, 1_704_205_859_180]),
+        "underlying_price": st.sampled_from([4742.83, 4742.84]),
+    }
+)
+DECISIONS = Path(__file__).parents[3] / "docs" / "decisions"
+CLOCK = ("timestamp", "underlying_timestamp", "underlying_price")
+CHAIN = ((4700.0, "P"), (4700.0, "C"), (4705.5, "C"))
 
 
 def batch(*rows):
@@ -87,8 +105,8 @@ def stage(checkpoint):
 # The way through the disk -------------------------------------------------------------------------------
 
 
-@given(rows=st.lists(RECORDS, min_size=1, max_size=8))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(rows=st.lists(RECORDS | DECIMALS, min_size=1, max_size=8))
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_records_come_back_bit_by_bit(rows, checkpoint, stage):
     receipt = stage(batch(*rows))
 
@@ -100,27 +118,106 @@ def test_records_come_back_bit_by_bit(rows, checkpoint, stage):
     )
 
 
-@given(rows=st.lists(RECORDS, min_size=1, max_size=8))
+def as_anybody_reads(path):
+    """The records in a checkpoint, from the lines as Python's own parser of JSON has them."""
+    first, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    found, stamps = [], [name for name in schemas.RECORD.names if name in CLOCK]
+    for line in lines:
+        if isinstance(line, dict):
+            head = line
+            continue
+        contract, stamp, *measures = line
+        row = dict(zip(("strike", "right"), head["contracts"][contract], strict=True))
+        row |= dict(zip(stamps, head["stamps"][stamp], strict=True))
+        row |= dict(zip(schemas.MEASURES, measures, strict=True))
+        counted = head["per"] != 1
+        found.append(
+            [
+                row[name] / head["per"] if counted and schemas.POLARS[name] == pl.Float64 else row[name]
+                for name in first["columns"]
+            ]
+        )
+    return found
+
+
+@given(rows=st.lists(RECORDS | DECIMALS, min_size=1, max_size=8))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_records_are_json_lines_that_anybody_reads(rows, checkpoint, stage):
     stage(batch(*rows), batch(row(4710.0)))
 
-    names, *values = [json.loads(line) for line in checkpoint.records.read_text().splitlines()]
+    found = as_anybody_reads(checkpoint.records)
 
-    assert names == schemas.RECORD.names
-    staged = [[each[name] for name in names] for each in (*rows, row(4710.0))]
-    assert list(map(repr, values)) == list(map(repr, staged))
+    staged = [[each[name] for name in schemas.RECORD.names] for each in (*rows, row(4710.0))]
+    assert list(map(repr, found)) == list(map(repr, staged))
 
 
-def test_duckdb_reads_the_lines_as_json(checkpoint, stage):
-    stage(batch(row(), row(4705.5, "P")))
-
-    found = duckdb.sql(
-        f"select (json->0)::double, json->>1, (json->14)::double from read_ndjson_objects("
-        f"'{checkpoint.records}') where json->>0 <> 'strike'"
+def test_what_a_source_sends_is_spelt_in_whole_numbers(checkpoint, stage):
+    stage(
+        batch(
+            *(
+                row(strike, right, 60_000 * step, delta=-0.4177)
+                for strike, right in CHAIN
+                for step in range(9)
+            )
+        )
     )
 
-    assert found.fetchall() == [(4700.0, "C", 4750.12), (4705.5, "P", 4750.12)]
+    head, *records = checkpoint.records.read_text().splitlines()[1:]
+
+    assert json.loads(head)["contracts"] == [[47000000, "P"], [47000000, "C"], [47055000, "C"]]
+    assert [stamp[0] for stamp in json.loads(head)["stamps"]] == [60_000 * step for step in range(9)]
+    assert records[0] == "[0,0,2500,2500,-4177,2500,2500,2500,2500,2500,2500,2500]"
+    assert len(records) == 27
+
+
+@pytest.mark.parametrize("odd", [-0.0, 0.00005, 1e300, None], ids=str)
+def test_one_value_that_is_no_whole_number_is_spelt_as_it_is(odd, checkpoint, stage):
+    rows = [row(delta=odd), row(4705.5, "P")]
+
+    found = staging.read_records(checkpoint, stage(batch(*rows)))
+
+    assert json.loads(checkpoint.records.read_text().splitlines()[1])["per"] == 1
+    assert list(map(repr, found["delta"])) == [repr(odd), "0.25"]
+
+
+@pytest.mark.parametrize("kind", schemas.KINDS_OF_RECORDS)
+def test_records_of_every_kind_come_back_whatever_their_order(kind, checkpoint):
+    record = schema.newest(kind).record
+    values = {pa.string(): "P", pa.int32(): 7, pa.int64(): 60_000, pa.float64(): 1.25}
+    rows = [
+        {field.name: values[field.type] for field in record} | {"strike": strike, "timestamp": 60_000 * step}
+        for step in (5, 1, 3)
+        for strike in (4700.0, 12.5, 4705.0)
+    ]
+    written = pa.RecordBatch.from_pylist(rows, schema=record)
+
+    contracts, count, size, checksum = staging.write_records(checkpoint, [written, written])
+    receipt = replace(RECEIPT, contracts=contracts, rows=count, bytes=size, sha256=checksum)
+
+    assert (contracts, count) == (3, 18)
+    assert staging.read_records(checkpoint, receipt).rows() == [*map(tuple, map(dict.values, rows))] * 2
+
+
+def test_an_underlying_that_differs_between_records_of_a_stamp_comes_back(checkpoint, stage):
+    rows = [row(strike, underlying_price=price) for strike, price in ((1.0, 4750.12), (2.0, 4750.13))]
+
+    found = staging.read_records(checkpoint, stage(batch(*rows)))
+
+    assert found["underlying_price"].to_list() == [4750.12, 4750.13]
+
+
+def test_duckdb_reads_the_lines_as_the_docs_say(checkpoint, stage):
+    page = (DECISIONS / "0079-checkpoints-of-whole-numbers.md").read_text()
+    query = re.search(r"```sql\n(.*?)```", page, re.DOTALL)[1]
+    stage(batch(row(), row(4705.5, "P", bid=74.1)), batch(row(4710.0, theta=-0.00001)))
+
+    found = duckdb.sql(query.replace("SPXW-2024-01-05.ndjson", str(checkpoint.records)))
+
+    assert found.fetchall() == [
+        (4700.0, "C", 1_704_205_860_000, 0.25, 0.25),
+        (4705.5, "P", 1_704_205_860_000, 74.1, 0.25),
+        (4710.0, "C", 1_704_205_860_000, 0.25, 0.25),
+    ]
 
 
 def test_lines_of_another_making_are_damage(checkpoint, stage):

@@ -23,9 +23,9 @@ from spx_data.sources import profile
 from spx_data.status import Facts, Summary
 
 NEIGHBOURS = 20
-# Each row of 20 dates of 8.4 million rows: 18.7 bytes of Parquet, 114 of checkpoints at most, and, where the
+# Each row of 20 dates of 8.4 million rows: 18.7 bytes of Parquet, 68 of checkpoints at most, and, where the
 # terminal keeps nobody waiting, 332.7 s / 168 million on two cores.
-_PARQUET_BYTES, _STAGED_BYTES, _OWN_SECONDS = 18.7, 114.0, 2e-6
+_PARQUET_BYTES, _STAGED_BYTES, _OWN_SECONDS = 18.7, 68.0, 2e-6
 _MINUTES = 390  # of a session
 _DAYS_A_SESSION = 365.25 / 252
 # Nobody knows a disk that far ahead, and no calendar goes on for ever.

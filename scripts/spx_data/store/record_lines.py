@@ -1,0 +1,302 @@
+"""Records as lines of NDJSON: what repeats is said once for some thousands of them, numbers are whole.
+
+Below a line with the columns' names stand batches of records. Each begins with its head, an object:
+*contracts* (strike and right), *stamps* (the moment in ms since the epoch, and with it the underlying's,
+where records have that), and *per*. Then each record is an array: the places of its contract and its stamp in
+the head, and its measures. Numbers with a fraction are divided by `per`, 10,000: whole numbers cost much less
+to write and to read, and sources cut values off after four decimals (docs/wire.md, 3.5). In a batch where
+that would change any value by a bit, `per` is 1 and numbers are as they are (decision 79).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spx_data.market import schema
+from spx_data.store import foreign
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Ints = npt.NDArray[np.int64]
+
+LONGEST = 4 << 20  # bytes of a line: that of a head whose records have each its own stamp
+_PER = 10_000
+_LAST = (1 << 63) - 1
+_BATCH = 1 << 15  # records at most
+_NULL = "null"  # JSON's word for what a record lacks
+_CONTRACT = ("strike", "right")
+_CLOCK = ("timestamp", "underlying_timestamp", "underlying_price")
+_CONTRACTS, _STAMPS = "contracts", "stamps"
+_HEAD = ["per", _CONTRACTS, _STAMPS]
+_PLACES = ("contract", "stamp")  # what rows begin with
+_INT32, _INT64 = pa.int32(), pa.int64()
+_DIGITS, _BRACKETS, _BLANKS = b"0123456789-", b"[]", bytes.maketrans(b",", b" ")
+
+
+def types_of(line: bytes) -> dict[str, Any]:
+    """The columns of a first *line*, with their types for Polars; raises ValueError where it is none."""
+    try:
+        (columns,) = _object(line, ["columns"])
+        types = schema.polars_record(columns)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"other columns: {error}") from error
+    if len(types) != len(columns) or not types.keys() >= {*_CONTRACT, _CLOCK[0]}:
+        raise ValueError(f"other columns: {columns}")
+    return types
+
+
+def _dumped(document: Any) -> bytes:
+    import orjson  # here, because lists of dates need none
+
+    return orjson.dumps(document) + b"\n"
+
+
+def _object(line: bytes, keys: list[str]) -> list[Any]:
+    """The values in an object that has just these *keys*."""
+    found = foreign.parsed(line)
+    if not isinstance(found, dict) or [*found] != keys:
+        raise ValueError(f"an object of {', '.join(keys)} was expected: {line[:80]!r}")
+    return list(found.values())
+
+
+# Writing ------------------------------------------------------------------------------------------------
+
+
+class Writer:
+    """Makes lines of records; knows how many *rows* of which *contracts* there were."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.contracts: set[tuple[float, str]] = set()
+
+    def lines(self, frame: pl.DataFrame) -> Iterator[bytes | memoryview]:
+        """*frame*, of records in any order, as lines, with the first of all if these are the first."""
+        if not self.rows:
+            yield _dumped({"columns": frame.columns})
+        for batch in frame.iter_slices(_BATCH):
+            yield from self._batch(batch)
+            self.rows += len(batch)
+
+    def _batch(self, batch: pl.DataFrame) -> Iterator[bytes | memoryview]:
+        import polars as pl
+
+        counted = _counted(batch)
+        values = counted or {column.name: column for column in batch}
+        contracts, contract = _contracts(batch)
+        stamps, stamp = _stamps(batch)
+        self.contracts |= set(_picked(batch, _CONTRACT, contracts))
+        head = {"per": 1 if counted is None else _PER, _CONTRACTS: _picked(values, _CONTRACT, contracts)}
+        yield _dumped(head | {_STAMPS: _picked(values, [name for name in _CLOCK if name in values], stamps)})
+        measures = [values[name] for name in values if name not in (*_CONTRACT, *_CLOCK)]
+        yield _rows(pl.DataFrame([pl.Series(_PLACES[0], contract), pl.Series(_PLACES[1], stamp), *measures]))
+
+
+def _picked(
+    values: Mapping[str, pl.Series] | pl.DataFrame, names: Sequence[str], places: Ints
+) -> list[tuple[Any, ...]]:
+    """What the columns *names* have at some places."""
+    return list(zip(*(values[name][places].to_list() for name in names), strict=True))
+
+
+def _rows(frame: pl.DataFrame) -> memoryview:
+    """Rows of numbers as JSON arrays, one a line.
+
+    Numbers are spelt alike in CSV and in JSON, and CSV is written twice as fast.
+    """
+    lines = io.BytesIO()
+    lines.write(b"[")
+    frame.write_csv(lines, include_header=False, line_terminator="]\n[", null_value=_NULL)
+    return lines.getbuffer()[:-1]
+
+
+def _counted(batch: pl.DataFrame) -> dict[str, pl.Series] | None:
+    """The columns, numbers in ten-thousandths; None where they would not come back to the bit."""
+    import polars as pl
+
+    found = {}
+    for column in batch:
+        if column.null_count():
+            return None
+        found[column.name] = column
+        if column.dtype.is_float():
+            values = column.to_numpy()
+            with np.errstate(over="ignore", invalid="ignore"):
+                counted = np.rint(values * _PER).astype(np.int64)
+            if not np.array_equal((counted / _PER).view(np.int64), values.view(np.int64)):
+                return None
+            found[column.name] = pl.Series(column.name, counted)
+    return found
+
+
+def _contracts(batch: pl.DataFrame) -> tuple[Ints, Ints]:
+    """Records that have every contract of a *batch* once; and which of these contracts each record has."""
+    strike = batch["strike"].to_numpy().view(np.int64)  # bits, or -0.0 would be 0.0
+    call = (batch["right"] == "C").to_numpy()
+    # Records of a contract mostly follow one another.
+    begins = np.append(0, np.flatnonzero((strike[1:] != strike[:-1]) | (call[1:] != call[:-1])) + 1)
+    keys = np.stack([strike[begins], call[begins]], axis=1)
+    _, first, place = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return begins[first], np.repeat(place.reshape(-1), np.diff(np.append(begins, len(batch))))
+
+
+def _stamps(batch: pl.DataFrame) -> tuple[Ints, Ints]:
+    """Records that have every stamp of a *batch* once; and which of these stamps each record has.
+
+    All records, where those of one stamp do not say the same of the underlying.
+    """
+    every, stamps = np.arange(len(batch)), batch["timestamp"].to_numpy()
+    first, last = int(stamps.min()), int(stamps.max())
+    if last - first >= 1 << 62:
+        return every, every
+    later = stamps - first
+    place = later // max(1, int(np.gcd.reduce(later)))
+    if int(place.max()) > 4 * _BATCH:
+        return every, every
+    shown = np.full(int(place.max()) + 1, -1)
+    shown[place] = every
+    there = shown >= 0
+    shown, at = shown[there], (np.cumsum(there) - 1)[place]
+    for column in (batch[name] for name in _CLOCK[1:] if name in batch.columns):
+        if column.null_count():
+            return every, every
+        bits = column.to_numpy().view(np.int64)
+        if not np.array_equal(bits[shown][at], bits):
+            return every, every
+    return shown, at
+
+
+# Reading ------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads the lines below a first one that names the columns of *types*, some at a time, in their order."""
+
+    def __init__(self, types: Mapping[str, Any]) -> None:
+        import polars as pl
+
+        self._clock = [name for name in _CLOCK if name in types]
+        self._types = types
+        measures = {name: kind for name, kind in types.items() if name not in (*_CONTRACT, *_CLOCK)}
+        self._row = dict.fromkeys(_PLACES, pl.Int64) | measures
+        self._bare = b"[" + b"," * (len(self._row) - 1) + b"]\n"  # a row of whole numbers without them
+        # The head of the rows to come.
+        self._per, self._contracts, self._stamps = 1, pl.DataFrame(), pl.DataFrame()
+
+    def frame(self, lines: bytes) -> pl.DataFrame:
+        """The records in *lines*, each of which ends; raises ValueError where they are none."""
+        import polars as pl
+
+        if not lines.endswith(b"\n"):
+            raise ValueError("a line without an end")
+        try:
+            found = list(self._frames(lines))
+        except (TypeError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+            raise ValueError(f"other values: {error}") from error
+        return pl.concat(found) if found else pl.DataFrame(schema=self._types)
+
+    def _frames(self, lines: bytes) -> Iterator[pl.DataFrame]:
+        """The records of each batch, or of what of one there is in *lines*."""
+        at = 0
+        while at < len(lines):
+            if lines.startswith(b"{", at):
+                end = lines.index(b"\n", at) + 1
+                self._begin(lines[at:end])
+            else:
+                end = len(lines) if (place := lines.find(b"{", at)) < 0 else place
+                yield self._records(lines[at:end])
+            at = end
+
+    def _begin(self, line: bytes) -> None:
+        """Take up the head of a batch."""
+        self._per, contracts, stamps = _object(line, _HEAD)
+        if not isinstance(self._per, int) or self._per < 1:
+            raise ValueError(f"a divisor that is none: {line[:80]!r}")
+        self._contracts = self._read(_CONTRACT, contracts)
+        self._stamps = self._read(self._clock, stamps)
+
+    def _read(self, names: Sequence[str], rows: Any) -> pl.DataFrame:
+        """Columns of the head, row by row there."""
+        import polars as pl
+
+        kinds = {name: self._spelt(self._types[name]) for name in names}
+        found = pl.DataFrame(rows, kinds, orient="row", strict=True)
+        return pl.DataFrame([self._divided(column) for column in found])
+
+    def _spelt(self, kind: Any) -> Any:
+        """The type of a column of *kind* before it is divided."""
+        import polars as pl
+
+        return pl.Int64 if kind == pl.Float64 and self._per != 1 else kind
+
+    def _divided(self, column: pl.Series) -> pl.Series:
+        """A column with its values as they were before they were counted."""
+        import polars as pl
+
+        if self._types.get(column.name) == pl.Float64 and self._per != 1:
+            # By NumPy, as when they were counted: Polars multiplies by the reciprocal, which is no division.
+            return pl.Series(column.name, column.to_numpy() / self._per)
+        return column
+
+    def _whole(self, rows: bytes, count: int) -> list[pl.Series]:
+        """The columns of so many rows of whole numbers."""
+        import polars as pl
+
+        try:
+            numbers = np.fromstring(rows.translate(_BLANKS, _BRACKETS), np.int64, sep=" ")
+            numbers = numbers.reshape(count, len(self._row))
+        except (ValueError, DeprecationWarning) as error:  # the latter: where warnings are errors
+            raise ValueError(f"rows of other numbers: {error}") from error
+        if len(numbers) and (numbers.max() == _LAST or numbers.min() == -_LAST - 1):
+            raise ValueError("a number beyond the last one")  # as which it is read
+        divided = np.divide(numbers.T, self._per, out=np.empty((len(self._row), count)))
+        arrays = {
+            name: pa.array(divided[place])
+            if kind == pl.Float64
+            else pa.array(numbers[:, place]).cast(_INT32 if kind == pl.Int32 else _INT64)
+            for place, (name, kind) in enumerate(self._row.items())
+        }
+        return pl.DataFrame(pa.table(arrays)).get_columns()
+
+    def _any(self, rows: bytes) -> list[pl.Series]:
+        """The columns of rows of any numbers."""
+        import polars as pl
+
+        if any(rows.count(sign) != rows.count(b"\n") for sign in (b"[", b"]")) or not _bracketed(rows):
+            raise ValueError(f"a JSON array in each line was expected: {rows[:80]!r}")
+        kinds = {name: self._spelt(kind) for name, kind in self._row.items()}
+        text = rows.translate(None, _BRACKETS)
+        try:
+            found = pl.read_csv(text, has_header=False, schema=kinds, null_values=_NULL)
+        # What it did not think of ends in a panic, which is no Exception: a lone quotation mark, for one.
+        except pl.exceptions.PanicException as error:
+            raise ValueError(str(error)) from error
+        return [self._divided(column) for column in found]
+
+    def _records(self, rows: bytes) -> pl.DataFrame:
+        """The records in rows below their head."""
+        import polars as pl
+
+        bare, width = rows.translate(None, _DIGITS), len(self._bare)
+        count = len(bare) // width
+        contract, stamp, *measures = (
+            self._whole(rows, count) if bare == self._bare * count else self._any(rows)
+        )
+        columns = {column.name: column for column in measures}
+        for place, head in ((contract, self._contracts), (stamp, self._stamps)):
+            at = place.to_numpy()
+            if place.null_count() or not len(at) or at.min() < 0 or at.max() >= len(head):
+                raise ValueError("a place in the head where nothing stands")
+            columns |= {column.name: column for column in head[at]}
+        return pl.DataFrame([columns[name] for name in self._types])
+
+
+def _bracketed(rows: bytes) -> bool:
+    """Whether each line begins and ends with its bracket."""
+    return rows.startswith(b"[") and rows.endswith(b"]\n") and rows.count(b"]\n[") == rows.count(b"\n") - 1
