@@ -12,16 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spx_data.market.stamps import distinct, places
 from spx_data.pricing import black76, forward, parity, quoted
 from spx_data.pricing.black76 import Options
 from spx_data.pricing.normal import Floats, Ints
+from spx_data.pricing.quoted import Quoted
 from spx_data.pricing.quotes import Pairs, Quotes, is_market
 from spx_data.pricing.table import Table
 
 YEAR_MS = 365 * 86_400_000
 
 # Rows that are worked on at a time: what is made of them on the way stays in a core's own cache.
-_BLOCK, _AMERICAN_BLOCK = 8_192, 131_072
+_BLOCK = 8_192
 # Strikes by which a forward is found: those at which calls and puts are worth the most alike.
 _NEAR_THE_MONEY = 64
 
@@ -83,27 +85,27 @@ class Market(NamedTuple):
 
 def price(terms: Terms, quotes: Quotes, spot: Line | None = None) -> Priced:
     """All values of all rows; *spot* is the underlying's price, which American options need for dividends."""
-    stamps = np.unique(quotes.stamp)
+    stamps = distinct(quotes.stamp)
     if not len(stamps):
         return _nothing(0)
-    return price_in(terms, quotes, market(terms, quotes, spot, stamps), np.searchsorted(stamps, quotes.stamp))
+    return price_in(terms, quotes, market(terms, quotes, spot, stamps), places(stamps, quotes.stamp))
 
 
 def price_in(terms: Terms, quotes: Quotes, within: Market, place: Ints) -> Priced:
     """The same where the market is known, and at which of its stamps each row is (*place*)."""
     found = _nothing(len(place))
     usable = is_market(quotes.bid, quotes.ask)
-    step = _AMERICAN_BLOCK if terms.american else _BLOCK
-    for begin in range(0, len(place), step):
-        block = slice(begin, begin + step)
+    for begin in range(0, len(place), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
         at = place[block]
         found.forward[block], found.discount[block] = within.forward[at], within.discount[at]
-        these = usable[block] & np.isfinite(within.forward[at])
-        rows = block if these.all() else begin + np.flatnonzero(these)
-        if these.any():
-            values = _block(terms, quotes.at(rows), within, place[rows])
-            for column, part in zip(found[2:], values, strict=True):
+        usable[block] &= np.isfinite(found.forward[block])
+        if not terms.american and usable[block].any():
+            rows = block if usable[block].all() else begin + np.flatnonzero(usable[block])
+            for column, part in zip(found[2:], _european(quotes.at(rows), within, place[rows]), strict=True):
                 column[rows] = part
+    if terms.american:
+        _price_american(quotes, within, place, np.flatnonzero(usable), found)
     return found
 
 
@@ -111,22 +113,30 @@ def _nothing(rows: int) -> Priced:
     return Priced(*(np.full(rows, np.nan) for _ in Priced._fields))
 
 
-def _block(terms: Terms, quotes: Quotes, within: Market, place: Ints) -> list[Floats]:
+def _european(quotes: Quotes, within: Market, place: Ints) -> list[Floats]:
     """The three volatilities and the greeks of a few rows that have a market."""
-    mid = 0.5 * (quotes.bid + quotes.ask)
-    options = Options(
-        within.forward[place],
-        within.discount[place],
-        quotes.strike,
-        quotes.call,
-        within.years[place],
+    options, mid = _options(quotes, within, place), 0.5 * (quotes.bid + quotes.ask)
+    iv = black76.implied(options, mid)
+    sides = [black76.implied(options, side, iv) for side in (quotes.bid, quotes.ask)]
+    return [sides[0], iv, sides[1], *black76.values(options, iv)[1:]]
+
+
+def _price_american(quotes: Quotes, within: Market, place: Ints, usable: Ints, found: Priced) -> None:
+    """The same for all *usable* rows, put where they are to be."""
+
+    def quoted_at(rows: Ints | slice) -> Quoted:
+        these, at = quotes.at(rows), place[rows]
+        return Quoted(_options(these, within, at), within.spot[at], at, these.bid, these.ask)
+
+    if len(usable):
+        assert within.early is not None
+        quoted.price(within.early, quoted_at, usable, found[2:])
+
+
+def _options(quotes: Quotes, within: Market, place: Ints) -> Options:
+    return Options(
+        within.forward[place], within.discount[place], quotes.strike, quotes.call, within.years[place]
     )
-    if not terms.american:
-        iv = black76.implied(options, mid)
-        sides = [black76.implied(options, side, iv) for side in (quotes.bid, quotes.ask)]
-        return [sides[0], iv, sides[1], *black76.values(options, iv)[1:]]
-    assert within.early is not None
-    return quoted.values(within.early, options, within.spot[place], place, quotes.bid, quotes.ask)
 
 
 # The forward ---------------------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ def _block(terms: Terms, quotes: Quotes, within: Market, place: Ints) -> list[Fl
 
 def nearest(quotes: Quotes) -> Quotes:
     """Those rows of a chain, or of what is known of it, by which its forward is found."""
-    pairs = Pairs.of(quotes, np.unique(quotes.stamp), 0.0)
+    pairs = Pairs.of(quotes, distinct(quotes.stamp), 0.0)
     if len(pairs.strikes) <= _NEAR_THE_MONEY:
         return quotes
     return quotes.at(np.isin(quotes.strike, pairs.near(_NEAR_THE_MONEY).strikes))
@@ -142,7 +152,7 @@ def nearest(quotes: Quotes) -> Quotes:
 
 def market(terms: Terms, quotes: Quotes, spot: Line | None = None, stamps: Ints | None = None) -> Market:
     """What the quotes of a chain imply at each of their stamps, or of *stamps*, if there are more."""
-    stamps = np.unique(quotes.stamp) if stamps is None else stamps
+    stamps = distinct(quotes.stamp) if stamps is None else stamps
     years = (terms.settled_ms - stamps) / YEAR_MS
     pairs = Pairs.of(quotes, stamps, terms.tick).near(_NEAR_THE_MONEY)
     found = forward.implied(forward.fit(pairs.strikes, pairs.difference, pairs.width), years)

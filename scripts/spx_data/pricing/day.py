@@ -10,6 +10,7 @@ import numpy as np
 
 from spx_data.market import expirations
 from spx_data.market.products import Product
+from spx_data.market.stamps import distinct, places
 from spx_data.pricing import chain
 from spx_data.pricing.chain import Line, Market, Priced, Terms
 from spx_data.pricing.normal import Floats, Ints
@@ -53,7 +54,7 @@ class Chain(NamedTuple):
     def price(self, records: pl.DataFrame) -> Priced:
         """All values of *records*, which have `WANTED`: timestamps in ms since the epoch, rights C or P."""
         quotes = _quotes(records)
-        place = np.searchsorted(self.market.stamps, quotes.stamp)
+        place = places(self.market.stamps, quotes.stamp)
         return chain.price_in(self.terms, quotes, self.market, place)
 
 
@@ -75,7 +76,7 @@ class Day:
         near, stamps, spot = Quotes.none(), np.empty(0, dtype=np.int64), self._spot
         for records in chunks:
             quotes = _quotes(records)
-            near, stamps = chain.nearest(near.with_(quotes)), np.union1d(stamps, quotes.stamp)
+            near, stamps = chain.nearest(near.with_(quotes)), np.union1d(stamps, distinct(quotes.stamp))
             if UNDERLYING in records.columns:
                 spot = _underlying(quotes.stamp, records[UNDERLYING].to_numpy())
         within = chain.market(terms, near, spot, stamps)

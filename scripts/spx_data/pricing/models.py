@@ -10,7 +10,7 @@ from spx_data.market import columns
 from spx_data.market.products import Product
 
 BLACK_76 = "black-76/1"
-JU_ZHONG = "ju-zhong/2"
+JU_ZHONG = "ju-zhong/3"
 
 
 def of(product: Product) -> str:

@@ -17,12 +17,13 @@ from spx_data.pricing.black76 import Options
 from spx_data.pricing.forward import Forward
 from spx_data.pricing.normal import Floats, Ints, Mask
 from spx_data.pricing.quotes import Pairs
-from spx_data.pricing.search import Rows
+from spx_data.pricing.search import Rows, led
 from spx_data.pricing.table import VOLATILITIES, Table
 
 _NEAREST = 24  # strikes by which the forward is found
-_STAMPS, _ROUNDS = 6, 5  # stamps that say about what the rate is, and rounds of them
-_LAST, _LAST_OF_MONTHS, _MONTHS = 2, 4, 0.2  # rounds of all stamps; and with so many years left
+_STAMPS, _ROUNDS = 6, 8  # stamps that say about what the rate is, and rounds of them at most
+_MOVED = 1e-7, 1e-5  # of a forward, relatively, and of a rate: rounds that move less are the last
+_LAST, _LAST_OF_MONTHS, _MONTHS = 1, 2, 0.2  # rounds of all stamps; and with so many years left
 _LOOSE = (0.98, 1.02)  # times the least and the most volatility: what is in a table
 
 
@@ -38,10 +39,12 @@ def implied(pairs: Pairs, found: Forward, years: Floats, known: Floats | None) -
     at = np.unique(np.linspace(0, len(years) - 1, _STAMPS).astype(np.int64))
     some = _Sought.of(pairs.at(at).near(_NEAREST), years[at])
     begun = last.at(at)
-    premium = np.zeros_like(some.mid)
+    premium, critical = np.zeros_like(some.mid), None
     for _ in range(_ROUNDS):
-        premium = some.premium(begun, None if known is None else known[at], premium)
-        begun = some.forward(premium, blind=known is None)
+        premium, critical = some.premium(begun, None if known is None else known[at], premium, critical)
+        before, begun = begun, some.forward(premium, blind=known is None)
+        if _is_there(before, begun, years[at]):
+            break
     if np.isfinite(begun.forward).any():
         rate = -np.nanmedian(np.log(begun.discount) / years[at])
         last = Forward(
@@ -78,15 +81,20 @@ class _Sought(NamedTuple):
         at = self.at
         return Options(last.forward[at], last.discount[at], self.strike, self.call, self.years[at])
 
-    def premium(self, last: Forward, known: Floats | None, before: Floats) -> Floats:
-        """The premium of each, in dollars, at the volatility that its price less that of *before* implies."""
+    def premium(
+        self, last: Forward, known: Floats | None, before: Floats, critical: Floats | None
+    ) -> tuple[Floats, Floats]:
+        """The premium of each, in dollars, at the volatility that its price less that of *before* implies.
+
+        And the spot from which exercise pays, which about is *critical* where that is known.
+        """
         options, spot = self.options(last), spot_of(last, known)[self.at]
         rows = Rows.of(options, spot, self.at)
         before = np.where(np.isfinite(before), before, 0.0)
         volatility = np.exp(rows.european((self.mid - before) / self.strike)) / np.sqrt(options.years)
-        found = american.premium_of(american.Terms.of(options, spot), volatility)
+        found = american.premium_of(american.Terms.of(options, spot), volatility, critical)
         # NaN where exercise pays at once: nothing is known of the rest.
-        return np.where(found.exercised | np.isnan(volatility), np.nan, found.value)
+        return np.where(found.exercised | np.isnan(volatility), np.nan, found.value), found.critical
 
     def premium_by_table(self, last: Forward, known: Floats | None, before: Floats) -> Floats:
         """The same for many."""
@@ -99,10 +107,11 @@ class _Sought(NamedTuple):
             return np.full_like(price, np.nan)
         between = np.clip([np.nanmin(volatility), np.nanmax(volatility)], *VOLATILITIES) * _LOOSE
         table = table_of(last, self.years, spot, (between[0], between[1]), rates=False)
-        found = table.at(rows.call, rows.place, u, rows.x)
+        found = table.at(rows.call, rows.place, u, rows.x, spot=False)
         # As much more as the volatility is off by, now that the premium is known.
-        by = found.by_u * (rows.european(price - found.value) - u)
-        premium = np.where(found.exercised, np.nan, found.value + np.where(np.isfinite(by), by, 0.0))
+        by = led(rows, price, u, found).u - u
+        more = by * (found.by_u + 0.5 * by * found.by_uu)
+        premium = np.where(found.exercised, np.nan, found.value + np.where(np.isfinite(more), more, 0.0))
         rest = np.flatnonzero(np.isnan(found.value) & np.isfinite(volatility))
         if len(rest):
             premium[rest] = self._exact(last, known, rest)
@@ -118,6 +127,13 @@ class _Sought(NamedTuple):
         rest[self.there] = self.mid - premium
         line = forward.fit(self.pairs.strikes, rest[0] - rest[1], self.pairs.width)
         return forward.implied(line, self.years, usual_rate=blind)
+
+
+def _is_there(before: Forward, now: Forward, years: Floats) -> bool:
+    """Whether a round has moved nothing that matters, of a forward or of a rate."""
+    moved = np.abs(np.log(now.forward / before.forward)) / _MOVED[0]
+    turned = np.abs(np.log(now.discount / before.discount) / years) / _MOVED[1]
+    return bool(np.fmax(moved, turned).max(initial=0.0, where=np.isfinite(moved)) < 1.0)
 
 
 def spot_of(found: Forward, known: Floats | None) -> Floats:

@@ -1,13 +1,16 @@
 """American options of a chain with a bid and an ask: three volatilities and the greeks, by its table.
 
-The `search` leads nearly to the volatility of the midpoint; there all is computed once, and a step of
-Halley's ends it. Volatilities of the bid and the ask follow by Taylor's series of the premium. What that
-leaves open is searched for, and what the table does not know is left to `american`.
+A block of rows at a time, so that what is made of them on the way stays in a core's own cache: the premium
+leads nearly to the volatility of the midpoint, and there all is computed once; a step of Halley's ends it.
+Volatilities of the bid and the ask follow by Taylor's series of the premium. Rows that this leaves open are
+put together, for a step costs as much for a few rows as for many, and searched for; what the table does not
+know is left to `american`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,13 +18,12 @@ from spx_data.pricing import american
 from spx_data.pricing.black76 import DAYS, Options
 from spx_data.pricing.normal import Floats, Ints, Mask
 from spx_data.pricing.search import (
-    NEAR_EXERCISE,
     Point,
     Rows,
+    begun,
     blocks,
-    by_exercise,
-    nearly,
-    out_of,
+    by_premium,
+    is_near,
     point_at,
     searched,
 )
@@ -32,142 +34,221 @@ _SERIES, _SERIES_TO = 2e-8, 0.7  # of the strike, that the premium's series may 
 _SMALL, _LITTLE = 0.6, 1e-3  # s and steps of u for which Bachelier's model is sure to do
 
 
-class _Priced(NamedTuple):
-    """What was found of rows: u of the bid, the midpoint (or what stands for it) and the ask, and greeks."""
+class Quoted(NamedTuple):
+    """What is to be priced: arrays of one length."""
 
-    bid: Floats
-    mid: Floats
+    options: Options
+    spot: Floats  # dollars
+    place: Ints  # which of the table's stamps
+    bid: Floats  # dollars
     ask: Floats
-    delta: Floats
-    gamma: Floats
-    theta: Floats
-    vega: Floats
-    rho: Floats
+
+    def at(self, rows: Ints | slice) -> Quoted:
+        """Some of them."""
+        return Quoted(
+            self.options.at(rows), self.spot[rows], self.place[rows], self.bid[rows], self.ask[rows]
+        )
+
+
+_Known: TypeAlias = Callable[[Ints | slice], Quoted]
 
 
 @np.errstate(all="ignore")
-def values(
-    table: Table, options: Options, spot: Floats, place: Ints, bid: Floats, ask: Floats
-) -> list[Floats]:
-    """Volatilities of the bid, the midpoint and the ask, and the five greeks at that of the midpoint.
+def price(table: Table, quoted: _Known, rows: Ints, found: Sequence[Floats]) -> None:
+    """Put into *found* the volatilities of bid, midpoint and ask, and the five greeks at the midpoint's.
 
-    Arrays of the length of *options*, in the units of `black76`. NaN where there is none, as in `american`.
+    Arrays as long as there are rows, of which those in *rows* (ascending) are priced, NaN where there is no
+    value, as in `american`; units are those of `black76`. *quoted* gives what is known of some rows: a chain
+    as a whole would not stay in a cache.
     """
-    rows, strike = Rows.of(options, spot, place), options.strike
-    prices = (bid / strike, 0.5 * (bid + ask) / strike, ask / strike)
-    told = [rows.has_volatility(each) for each in prices]
-    any_told = told[0] | told[1] | told[2]
-    some = slice(None) if any_told.all() else np.flatnonzero(any_told)
-    found = [np.full(len(strike), np.nan) for _ in _Priced._fields]
-    if not any_told.any():
-        return found
-    wanted, known = [each[some] for each in prices], [each[some] for each in told]
-    priced = _priced(table, options.at(some), spot[some], rows.at(some), wanted, known)
-    root = np.sqrt(options.years[some])
-    for number, each in enumerate(priced):
-        value = np.exp(each) / root if number < 3 else each
-        found[number][some] = np.where(known[number if number < 3 else 1], value, np.nan)
-    missed = [told[side] & np.isnan(found[side]) for side in range(3)]
-    if len(rest := np.flatnonzero(missed[0] | missed[1] | missed[2])):
-        parts = _without(options.at(rest), spot[rest], bid[rest], ask[rest])
-        for whole, part in zip(found, parts, strict=True):
-            whole[rest] = part
-    return found
+    work = _Work(table, quoted, found)
+    for some in blocks(rows):
+        work.begin(some)
+    work.end()
 
 
-def _priced(
-    table: Table, options: Options, spot: Floats, rows: Rows, prices: list[Floats], told: list[Mask]
-) -> _Priced:
-    """The same in u, of rows of which at least one price has a volatility."""
-    # Where only the ask has a volatility, all begins with that.
-    anchor = np.where(told[1], prices[1], np.where(told[2], prices[2], prices[0]))
-    u = nearly(table, rows, anchor)
-    found = _Priced(*(np.empty_like(u) for _ in _Priced._fields))
-    later: tuple[list[Ints], list[Ints]] = ([], [])
-    for some in blocks(np.arange(len(u))):
-        block = slice(some[0], some[-1] + 1)
-        these, price = rows.at(block), anchor[block]
-        point = _ended(table, these, price, u[block])
-        found.mid[block] = point.end
-        for whole, part in zip(found[3:], _greeks(options.at(block), spot[block], these, point), strict=True):
-            whole[block] = part
-        middle = these.european(price - point.premium.value)
+class _Asked(NamedTuple):
+    """Some rows, and their prices in units of the strike: of the bid, the midpoint and the ask."""
+
+    where: Ints | slice
+    number: Ints
+    options: Options
+    spot: Floats
+    rows: Rows
+    prices: tuple[Floats, Floats, Floats]
+    told: tuple[Mask, ...]  # which of the prices have a volatility
+
+    def at(self, rows: Ints) -> _Asked:
+        """Some of them."""
+        number, options, (bid, middle, ask), told = self.number[rows], self.options, self.prices, self.told
+        return _Asked(
+            number,
+            number,
+            options.at(rows),
+            self.spot[rows],
+            self.rows.at(rows),
+            (bid[rows], middle[rows], ask[rows]),
+            (told[0][rows], told[1][rows], told[2][rows]),
+        )
+
+    @property
+    def anchor(self) -> Floats:
+        """The prices that all begins with: of midpoints, or of an ask where that alone has a volatility."""
+        (bid, middle, ask), told = self.prices, self.told
+        return middle if told[1].all() else np.where(told[1], middle, np.where(told[2], ask, bid))
+
+
+class _Ended(NamedTuple):
+    """Where rows are worth a price."""
+
+    price: Floats
+    point: Point  # nearly there
+    u: Floats
+    about: Floats  # about the u of the point, as `Rows.european` would have it
+
+
+class _Work:
+    """Rows on their way to their values."""
+
+    def __init__(self, table: Table, quoted: _Known, found: Sequence[Floats]) -> None:
+        self._table, self._quoted, self._found = table, quoted, found
+        # Rows that are left open, with the u at which they are to be computed or NaN; sides of others; and
+        # what the table does not know.
+        self._open: list[tuple[Ints, Floats]] = []
+        self._sides: tuple[list[Ints], list[Ints]] = ([], [])
+        self._missed: list[Ints] = []
+
+    def end(self) -> None:
+        """Price what was left open."""
+        if self._open:
+            rows, ends = (np.concatenate(each) for each in zip(*self._open, strict=True))
+            order = np.argsort(rows)
+            for some in blocks(order):
+                self._go_on(rows[some], ends[some])
+        for number, sides in enumerate(self._sides):
+            for some in blocks(_sorted(sides)):
+                self._search(2 * number, some)
+        if len(rest := np.unique(_sorted(self._missed))):
+            self._without(rest)
+
+    def _asked(self, number: Ints) -> _Asked:
+        """The rows of these numbers, which are ascending."""
+        # Rows that stand together are looked at where they are.
+        together = number[-1] - number[0] == len(number) - 1
+        where = slice(int(number[0]), int(number[-1]) + 1) if together else number
+        options, spot, place, bid, ask = self._quoted(where)
+        bid, ask = bid / options.strike, ask / options.strike
+        rows, prices = Rows.of(options, spot, place), (bid, 0.5 * (bid + ask), ask)
+        told = rows.have_volatilities(*prices)
+        return _Asked(where, number, options, spot, rows, prices, told)
+
+    def begin(self, number: Ints) -> None:
+        """End those rows to which the premium leads."""
+        table, asked = self._table, self._asked(number)
+        told = asked.told[0] | asked.told[1] | asked.told[2]
+        near = is_near(table, asked.rows, asked.anchor)
+        if not (easy := told & ~near).all():
+            later = number[told & near]
+            self._open.append((later, np.full(len(later), np.nan)))
+            if not easy.any():
+                return
+            asked = asked.at(np.flatnonzero(easy))
+        price = asked.anchor
+        led = by_premium(table, asked.rows, price)
+        point = point_at(table, asked.rows, led.u, whole=True)
+        step, is_last = point.step_to(price)
+        end = led.u + step
+        there = is_last & (np.abs(step) < _SURE)
+        if len(rest := np.flatnonzero(~there)):
+            self._open.append((asked.number[rest], np.where(is_last, end, np.nan)[rest]))
+        about = led.european - (point.premium.value - led.premium) / point.european
+        self._keep(asked, _Ended(price, point, end, about), there)
+
+    def _go_on(self, number: Ints, end: Floats) -> None:
+        """End rows of which it is known where, and search for that where it is not."""
+        asked = self._asked(number)
+        price = asked.anchor
+        if len(lost := np.flatnonzero(np.isnan(end))):
+            rows = asked.rows.at(lost)
+            end[lost] = searched(self._table, rows, price[lost], begun(self._table, rows, price[lost]))
+        point = point_at(self._table, asked.rows, end, whole=True)
+        known = np.isfinite(point.price)
+        self._missed.append(number[~known])
+        self._keep(asked, _Ended(price, point, end, asked.rows.european(price - point.premium.value)), known)
+
+    def _keep(self, asked: _Asked, ended: _Ended, there: Mask) -> None:
+        """Keep the values of rows that have *ended*; sides of those that are *there* may be left open."""
+        root = np.sqrt(asked.options.years)
+        values = [np.exp(ended.u) / root, *_greeks(asked, ended.point, root)]
+        for column, value in zip((1, *range(3, len(self._found))), values, strict=True):
+            self._put(column, asked, asked.told[1], value)
         for number, side in enumerate((0, 2)):
-            by, sure = _series(these, point, price, middle, prices[side][block])
-            found[side][block] = by
-            later[number].append(some[told[side][block] & ~sure])
-    for number, side in enumerate((0, 2)):
-        for some in blocks(np.concatenate(later[number])):
-            these, price = rows.at(some), prices[side][some]
-            out = out_of(table, these, price)
-            begun = np.where(np.isfinite(found[side][some]), found[side][some], found.mid[some])
-            near = np.flatnonzero(out < NEAR_EXERCISE)
-            begun[near] = by_exercise(table, these.at(near), out[near], these.at(near).european(price[near]))
-            found[side][some] = searched(table, these, price, begun)
-    return found
+            told = asked.told[side]
+            u, sure = _series(asked.rows, ended, asked.prices[side])
+            self._put(side, asked, told, np.exp(u) / root)
+            open_ = told & there
+            open_ &= ~sure
+            if open_.any():
+                self._sides[number].append(asked.number[open_])
+
+    def _put(self, column: int, asked: _Asked, told: Mask, value: Floats) -> None:
+        self._found[column][asked.where] = value if told.all() else np.where(told, value, np.nan)
+
+    def _search(self, side: int, number: Ints) -> None:
+        """Search for volatilities of the bid or the ask, beginning with what the series said."""
+        asked = self._asked(number)
+        price, root = asked.prices[side], np.sqrt(asked.options.years)
+        u = begun(self._table, asked.rows, price, np.log(self._found[side][number] * root))
+        found = np.exp(searched(self._table, asked.rows, price, u)) / root
+        self._found[side][number] = found
+        self._missed.append(number[np.isnan(found)])
+
+    def _without(self, number: Ints) -> None:
+        """The same without a table."""
+        options, spot, _, bid, ask = self._quoted(number)
+        middle = american.implied(options, 0.5 * (bid + ask), spot)
+        sides = [american.implied(options, each, spot, middle).volatility for each in (bid, ask)]
+        greeks = american.values(options, middle.volatility, spot, middle.critical)[1:]
+        for column, value in zip(self._found, (sides[0], middle.volatility, sides[1], *greeks), strict=True):
+            column[number] = value
 
 
-def _ended(table: Table, rows: Rows, price: Floats, u: Floats) -> Point:
-    """The point at which rows are worth their *price*, *u* being nearly there."""
-    point = point_at(table, rows, u, rate=True)
-    step = point.step_to(price)
-    end, is_last = u + step, point.is_last(price)
-    moved = np.flatnonzero(~((np.abs(step) < _SURE) & is_last))
-    if len(moved):
-        these = rows.at(moved)
-        far = np.flatnonzero(~is_last[moved])
-        then = end[moved]
-        then[far] = searched(table, these.at(far), price[moved][far], u[moved][far])
-        point = point.with_(moved, point_at(table, these, then, rate=True))
-        end[moved] = then
-    return point._replace(end=end)
+def _sorted(parts: list[Ints]) -> Ints:
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
 
 
-def _without(options: Options, spot: Floats, bid: Floats, ask: Floats) -> list[Floats]:
-    """The same without a table."""
-    middle = american.implied(options, 0.5 * (bid + ask), spot)
-    sides = [american.implied(options, each, spot, middle).volatility for each in (bid, ask)]
-    greeks = american.values(options, middle.volatility, spot, middle.critical)[1:]
-    return [sides[0], middle.volatility, sides[1], *greeks]
-
-
-def _series(rows: Rows, point: Point, anchor: Floats, middle: Floats, price: Floats) -> tuple[Floats, Mask]:
-    """The u of another *price* than the *anchor* that gave the point, and where that is sure.
-
-    *middle* is about what u is at the point.
-    """
-    premium = point.premium
-    newton = (price - anchor) / point.slope
+def _series(rows: Rows, ended: _Ended, price: Floats) -> tuple[Floats, Mask]:
+    """The u of another *price* than that of the point, NaN where it is far, and where that is sure."""
+    point, premium = ended.point, ended.point.premium
+    newton = (price - ended.price) / point.slope
     by = np.clip(newton * (1.0 - 0.5 * newton * point.bend / point.slope), -_SERIES_TO, _SERIES_TO)
     then = premium.value + by * (premium.by_u + 0.5 * by * premium.by_uu)
-    there = rows.european(price - then) - middle
+    there = rows.european(price - then) - ended.about
     more = (there - by) / (1.0 + (premium.by_u + by * premium.by_uu) / point.european)
     by += more
+    far = np.abs(by)
     # What the series and that step leave out, of the price: nothing where the premium is nothing.
-    turns = np.abs(by) * np.maximum(
+    turns = far * np.maximum(
         np.abs(premium.by_u / premium.value), np.sqrt(np.abs(premium.by_uu / premium.value))
     )
     left = premium.value * turns**3 * np.exp(turns) + 3.0 * np.square(more) * np.abs(premium.by_uu)
-    sure = ~(left > 6.0 * _SERIES) & (np.abs(by) < _SERIES_TO)
-    sure &= (np.exp(point.end) < _SMALL) | (np.abs(by) < _LITTLE)
-    return point.end + by, sure
+    near = far < _SERIES_TO
+    sure = ~(left > 6.0 * _SERIES) & near & ((point.s < _SMALL) | (far < _LITTLE))
+    return np.where(near, ended.u + by, np.nan), sure
 
 
-def _greeks(options: Options, spot: Floats, rows: Rows, point: Point) -> list[Floats]:
-    """Delta, gamma, theta, vega and rho, as `american.values` has them."""
-    strike, years, premium = options.strike, options.years, point.premium
-    side, volatility = 2.0 * rows.call - 1.0, np.exp(point.u) / np.sqrt(years)
-    prepaid = options.forward * options.discount
-    paid = prepaid / spot
-    delta = side * point.n1 * paid + premium.by_x * strike / spot
-    gamma = point.density / (prepaid * np.exp(point.u)) * paid * paid + (
-        premium.by_xx - premium.by_x
-    ) * strike / np.square(spot)
-    rate = -np.log(options.discount) / years
-    carry = np.log(options.forward / spot) / years
-    carried = rate * point.price * strike - carry * spot * delta
-    theta = (carried - 0.5 * np.square(volatility * spot) * gamma) / DAYS
+def _greeks(asked: _Asked, point: Point, root: Floats) -> list[Floats]:
+    """Delta, gamma, theta, vega and rho, as `american.values` has them; *root* is that of the years."""
+    options, spot, rows, premium = asked.options, asked.spot, asked.rows, point.premium
+    strike, years = options.strike, options.years
+    assert premium.by_x is not None and premium.by_xx is not None and premium.by_rate is not None
+    side, volatility, per = 2.0 * rows.call - 1.0, point.s / root, strike / spot
+    # What the underlying less its dividends costs, of its price.
+    paid = rows.forward * rows.discount * per
+    delta = side * point.n1 * paid + premium.by_x * per
+    gamma = (point.density * paid / point.s + (premium.by_xx - premium.by_x) * per) / spot
+    carried = -np.log(rows.discount) * point.price * strike - (rows.away - rows.x) * spot * delta
+    theta = (carried / years - 0.5 * np.square(volatility * spot) * gamma) / DAYS
     vega = point.slope * strike / volatility
-    assert premium.by_rate is not None
     rho = (side * rows.discount * point.n2 + premium.by_rate) * strike * years
     return [delta, gamma, theta, vega, rho]

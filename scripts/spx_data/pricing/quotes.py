@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spx_data.market.stamps import places
 from spx_data.pricing.normal import Floats, Ints, Mask
 
 
@@ -52,10 +53,14 @@ class Pairs(NamedTuple):
     @classmethod
     def of(cls, quotes: Quotes, stamps: Ints, tick: float) -> Pairs:
         """Those of *quotes* at *stamps*."""
-        strikes = np.unique(quotes.strike)
+        # Rows of a contract mostly stand together, so that runs of a strike are few.
+        begins = np.flatnonzero(np.diff(quotes.strike, prepend=np.nan) != 0.0)
+        runs = quotes.strike[begins]
+        strikes = np.unique(runs)
         shape = 2, len(strikes), len(stamps)
         there = is_market(quotes.bid, quotes.ask)
-        row, at = np.searchsorted(strikes, quotes.strike), np.searchsorted(stamps, quotes.stamp)
+        lengths = np.diff(begins, append=len(quotes.strike))
+        row, at = np.repeat(np.searchsorted(strikes, runs), lengths), places(stamps, quotes.stamp)
         place = (np.where(quotes.call, 0, len(strikes)) + row) * len(stamps) + at
         mid, spread = np.full(shape, np.nan), np.full(shape, np.nan)
         # Where there is no market nothing is put, so that of two rows the one that has one counts.
@@ -84,6 +89,14 @@ class Pairs(NamedTuple):
         apart = np.abs(self.difference)
         known = np.flatnonzero(np.isfinite(apart).any(axis=1))
         if len(known) > most:
-            order = np.argsort(np.nanmedian(apart[known], axis=1), kind="stable")
+            order = np.argsort(_medians(apart[known]), kind="stable")
             known = np.sort(known[order[:most]])
         return Pairs(self.strikes[known], self.mid[:, known], self.spread[:, known])
+
+
+def _medians(values: Floats) -> Floats:
+    """The median of what is a number in each row."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    last = np.count_nonzero(~np.isnan(ordered), axis=1) - 1
+    every = np.arange(len(ordered))
+    return np.asarray(0.5 * (ordered[every, last // 2] + ordered[every, (last + 1) // 2]))

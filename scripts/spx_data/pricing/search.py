@@ -22,6 +22,7 @@ _ROUNDING = 1e-12  # of the strike
 _LEFT = 1e-7  # likewise, that a step of Halley's may leave
 _NEAR = 1e-10  # of the strike, that the price at a volatility may be off
 _CLOSE = 2e-2  # of a volatility: steps so small are Halley's
+_FARTHEST = 1.0  # of u, that a step may go: beyond the table there is no way back
 NEAR_EXERCISE = 0.6  # deviations from where it pays
 _BOUNDARY = 4  # steps to a volatility at which exercise nearly pays
 _STEPS = 60
@@ -66,10 +67,11 @@ class Rows(NamedTuple):
         """Some of them."""
         return Rows._make(each[rows] for each in self)
 
-    def has_volatility(self, price: Floats) -> Mask:
-        """Whether there is a volatility that gives a *price*."""
+    def have_volatilities(self, *prices: Floats) -> tuple[Mask, ...]:
+        """Of each of the *prices* whether there is a volatility that gives it."""
+        least = np.maximum(self.inside, self.paid) + _ROUNDING
         most = self.discount * np.where(self.call > 0, self.forward, 1.0)
-        return (price > np.maximum(self.inside, self.paid) + _ROUNDING) & (price < most)
+        return tuple((price > least) & (price < most) for price in prices)
 
     def european(self, price: Floats) -> Floats:
         """About the u of European options of that *price*; NaN without one."""
@@ -80,6 +82,7 @@ class Point(NamedTuple):
     """What rows are worth at a volatility."""
 
     u: Floats
+    s: Floats
     price: Floats
     slope: Floats  # of the price by u
     bend: Floats
@@ -88,72 +91,64 @@ class Point(NamedTuple):
     n1: Floats  # N(side d1), N(side d2) and the density at d1
     n2: Floats
     density: Floats
-    end: Floats  # where a search ended, beside u
 
-    def with_(self, rows: Ints, there: Point) -> Point:
-        """The same, but for some *rows* which are *there*."""
-        for old, new in zip((*self, *self.premium), (*there, *there.premium), strict=True):
-            if isinstance(old, np.ndarray):
-                old[rows] = new
-        return self
+    def step_to(self, price: Floats) -> tuple[Floats, Mask]:
+        """Halley's step to a *price*, and whether it leaves nothing.
 
-    def step_to(self, price: Floats) -> Floats:
-        """Halley's step to a *price*."""
+        What it leaves is about Newton's cubed, or more where the price bends much.
+        """
         newton = (price - self.price) / self.slope
-        return np.asarray(newton / (1.0 + 0.5 * newton * self.bend / self.slope))
-
-    def is_last(self, price: Floats) -> Mask:
-        """Whether that step leaves nothing: about Newton's cubed, or more where the price bends much."""
-        newton = (price - self.price) / self.slope
-        left = np.square(newton) + np.square(newton * self.bend / self.slope)
-        return np.asarray(np.abs(newton) * left < _LEFT)
+        turn = newton * self.bend / self.slope
+        left = (newton * newton + turn * turn) * np.abs(newton)
+        turn *= 0.5
+        turn += 1.0
+        return newton / turn, left < _LEFT
 
 
-def point_at(table: Table, rows: Rows, u: Floats, *, rate: bool = False) -> Point:
-    """What *rows* are worth at *u*, with the premium's derivative by the rate where that is asked for."""
-    premium = table.at(rows.call, rows.place, u, rows.x, rate=rate)
+def point_at(table: Table, rows: Rows, u: Floats, *, whole: bool = False) -> Point:
+    """What *rows* are worth at *u*; the *whole* premium is known by the spot and the rate as well."""
+    premium = table.at(rows.call, rows.place, u, rows.x, rate=whole, spot=whole)
     s = np.exp(u)
     d1 = rows.away / s + 0.5 * s
     d2 = d1 - s
     side = 2.0 * rows.call - 1.0
-    n1, n2, density = normal.probability(side * d1), normal.probability(side * d2), normal.density_at(d1)
-    slope = rows.discount * rows.forward * density * s
-    price = side * rows.discount * (rows.forward * n1 - n2) + premium.value
+    density = normal.density_at(d1)
+    n1, n2 = normal.probability(side * d1), normal.probability(side * d2)
+    slope = rows.discount * rows.forward
+    price = (slope * n1 - rows.discount * n2) * side + premium.value
+    slope *= density
+    slope *= s
     early = premium.exercised
-    return Point(
-        u,
-        np.where(early, rows.paid, price),
-        np.where(early, np.nan, slope + premium.by_u),
-        slope * (1.0 + d1 * d2) + premium.by_uu,
-        slope,
-        premium,
-        n1,
-        n2,
-        density,
-        u,
-    )
+    whole_slope, bend = slope + premium.by_u, slope * (1.0 + d1 * d2) + premium.by_uu
+    if early.any():
+        price[early], whole_slope[early] = rows.paid[early], np.nan
+    return Point(u, s, price, whole_slope, bend, slope, premium, n1, n2, density)
 
 
-def out_of(table: Table, rows: Rows, price: Floats) -> Floats:
-    """How many deviations a *price* says that the spot is from where exercise pays; infinite far from it.
+def saved_by_exercise(table: Table, rows: Rows) -> Floats:
+    """What exercise at once saves until the end, interest less dividends, where it pays anything."""
+    moneyness = rows.paid * (2.0 * rows.call - 1.0) + 1.0
+    return np.abs(table.interest[rows.place] - table.yielded[rows.place] * moneyness)
+
+
+def is_near(table: Table, rows: Rows, price: Floats, most: float = NEAR_EXERCISE) -> Mask:
+    """Whether a *price* says that the spot is within so many deviations from where exercise pays.
 
     Beside the spot S* from which it does, a price is above what it pays by (r K - q S) T (ln(S / S*) / s)^2:
     what the equation of Black & Scholes leaves there.
     """
-    saved = np.abs(table.interest[rows.place] - table.yielded[rows.place] * np.exp(rows.x))
-    return np.where(rows.paid > 0.0, np.sqrt((price - rows.paid) / saved), np.inf)
+    above = price - rows.paid
+    return np.asarray((above < most * most * saved_by_exercise(table, rows)) & (rows.paid > 0.0))
 
 
-def nearly(table: Table, rows: Rows, price: Floats) -> Floats:
-    """Nearly the u at which *rows* are worth their *price*."""
-    found, out = rows.european(price), out_of(table, rows, price)
-    is_near = out < NEAR_EXERCISE
-    for some in blocks(np.flatnonzero(~is_near)):
-        found[some] = _by_premium(table, rows.at(some), price[some], found[some])
-    near = np.flatnonzero(is_near)
-    for some in blocks(near):
-        these = rows.at(some)
-        found[some] = searched(table, these, price[some], by_exercise(table, these, out[some], found[some]))
+def begun(table: Table, rows: Rows, price: Floats, u: Floats | None = None) -> Floats:
+    """Nearly the u at which *rows* are worth their *price*, where it is not known as *u*."""
+    near = np.flatnonzero(is_near(table, rows, price))
+    found = np.full_like(price, np.nan) if u is None else u
+    if len(near):
+        found[near] = by_exercise(table, rows.at(near), price[near])
+    if len(rest := np.flatnonzero(np.isnan(found))):
+        found[rest] = by_premium(table, rows.at(rest), price[rest]).u
     return found
 
 
@@ -162,23 +157,42 @@ def blocks(rows: Ints) -> Iterator[Ints]:
     return (rows[begin : begin + _BLOCK] for begin in range(0, len(rows), _BLOCK))
 
 
-def _by_premium(table: Table, rows: Rows, price: Floats, u: Floats) -> Floats:
+class Led(NamedTuple):
+    """Where a premium leads."""
+
+    u: Floats
+    premium: Floats  # nearly that at u
+    european: Floats  # about the u of a European option of the price less that
+
+
+def by_premium(table: Table, rows: Rows, price: Floats) -> Led:
     """Where the premium leads that an option has at the volatility of a European one of that price."""
-    premium = table.at(rows.call, rows.place, u, rows.x)
+    u = rows.european(price)
+    return led(rows, price, u, table.at(rows.call, rows.place, u, rows.x, spot=False))
+
+
+def led(rows: Rows, price: Floats, u: Floats, premium: Premium) -> Led:
+    """Where *rows* are worth their *price*, by their *premium* at *u*, the volatility of a European option.
+
+    A step of Halley's, and what a European option says of what is left without the premium there.
+    """
     s = np.exp(u)
-    slope = rows.discount * rows.forward * normal.density_at(rows.away / s + 0.5 * s) * s
-    by = np.zeros_like(u)
-    for _ in range(2):
-        then = premium.value + by * (premium.by_u + 0.5 * by * premium.by_uu)
-        grown = (premium.by_u + by * premium.by_uu) / slope
-        by += (rows.european(price - then) - u - by) / (1.0 + grown)
-    return np.where(np.abs(by) < 1.0, u + by, u)
+    d1 = rows.away / s + 0.5 * s
+    slope = rows.discount * rows.forward * normal.density_at(d1) * s
+    both = slope + premium.by_u
+    by = premium.value / both
+    by /= 0.5 * by * (slope * (1.0 + d1 * (d1 - s)) + premium.by_uu) / both - 1.0
+    then = premium.value + by * (premium.by_u + 0.5 * by * premium.by_uu)
+    european = rows.european(price - then)
+    grown = (premium.by_u + by * premium.by_uu) / slope
+    by += (european - u - by) / (1.0 + grown)
+    return Led(np.where(np.abs(by) < 1.0, u + by, u), then, european)
 
 
-def by_exercise(table: Table, rows: Rows, out: Floats, u: Floats) -> Floats:
-    """The u at which exercise pays *out* deviations off the spot; *u* is that of a European option."""
-    y = out * (1.0 - 2.0 * rows.call)
-    found = u
+def by_exercise(table: Table, rows: Rows, price: Floats) -> Floats:
+    """The u at which exercise pays as many deviations off the spot as the *price* says."""
+    u = found = rows.european(price)
+    y = np.sqrt((price - rows.paid) / saved_by_exercise(table, rows)) * (1.0 - 2.0 * rows.call)
     for _ in range(_BOUNDARY):
         critical, slope = table.critical(rows.call, rows.place, found)
         from_strike = rows.x * np.exp(-found)
@@ -192,7 +206,7 @@ def searched(table: Table, rows: Rows, price: Floats, u: Floats) -> Floats:
     Near where exercise pays, what a price is above that grows like a square: so steps are those of its root
     there, and of its logarithm elsewhere.
     """
-    near = out_of(table, rows, price) < 2.0 * NEAR_EXERCISE
+    near = is_near(table, rows, price, 2.0 * NEAR_EXERCISE)
     low, high = np.full_like(u, _BOUNDS[0]), np.full_like(u, _BOUNDS[1])
     found, at = np.full_like(u, np.nan), np.arange(len(u))
     for _ in range(_STEPS):
@@ -200,9 +214,9 @@ def searched(table: Table, rows: Rows, price: Floats, u: Floats) -> Floats:
         off = point.price - price
         below = point.premium.exercised | (off < 0.0)
         low, high = np.where(below, u, low), np.where(below, high, u)
-        step = point.step_to(price)
-        last = point.is_last(price)
-        step = np.where(np.abs(step) < _CLOSE, step, _far_step(rows, point, price, near))
+        step, last = point.step_to(price)
+        far = np.clip(_far_step(rows, point, price, near), -_FARTHEST, _FARTHEST)
+        step = np.where(np.abs(step) < _CLOSE, step, far)
         taken = u + step
         inside = (taken > low) & (taken < high)
         taken = np.where(inside, taken, 0.5 * (np.maximum(low, u - 1.0) + np.minimum(high, u + 1.0)))

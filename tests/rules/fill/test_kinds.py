@@ -128,7 +128,7 @@ def test_the_model_is_in_file_passport_and_identity_and_a_lake_never_mixes_two(e
     settings = dataclasses.replace(
         date.settings, product=dataclasses.replace(date.settings.product, exercise=exercise)
     )
-    model = {"European": "black-76/1", "American": "ju-zhong/2"}[exercise]
+    model = {"European": "black-76/1", "American": "ju-zhong/3"}[exercise]
 
     assert settings.identity("latest")["model"] == model
     assert "model" not in day(terminals["v3"], records="greeks").settings.identity("latest")

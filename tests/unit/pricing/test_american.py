@@ -95,7 +95,8 @@ def test_volatilities_of_a_chain_are_as_near_to_an_exact_engine(days):
         ]
     )
 
-    found = quoted.values(table, options, spot, place, price, price)
+    found = [np.full(80, np.nan) for _ in range(8)]
+    quoted.price(table, quoted.Quoted(options, spot, place, price, price).at, np.arange(80), found)
 
     # An error of the price is one of the volatility times vega.
     told = np.isfinite(found[1])

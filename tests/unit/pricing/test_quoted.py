@@ -5,6 +5,7 @@ import pytest
 
 from spx_data.pricing import american, quoted
 from spx_data.pricing.black76 import Options
+from spx_data.pricing.quoted import Quoted
 from spx_data.pricing.table import Table
 
 STAMPS, SPOT = 40, 400.0
@@ -38,14 +39,14 @@ class Made:
         self.price = american.values(self.options, self.volatility, self.spot).price
 
     def values(self, bid, ask, rows=slice(None)):
-        options = self.options.at(rows)
-        return dict(
-            zip(
-                NAMES,
-                quoted.values(self.table, options, self.spot[rows], self.place[rows], bid[rows], ask[rows]),
-                strict=True,
-            )
-        )
+        return priced(self.table, Quoted(self.options, self.spot, self.place, bid, ask).at(rows))
+
+
+def priced(table, these):
+    """All values of rows, by name."""
+    found = {name: np.full(len(these.spot), np.nan) for name in NAMES}
+    quoted.price(table, these.at, np.arange(len(these.spot)), list(found.values()))
+    return found
 
 
 @pytest.fixture(scope="module", params=CHAINS.values(), ids=CHAINS)
@@ -126,7 +127,7 @@ def test_what_the_table_does_not_know_is_found_without_it():
     table = Table(options.years, -np.log(options.discount), np.array([0.0005]))
     price = american.values(options, np.array([12.0]), spot).price
 
-    found = quoted.values(table, options, spot, place, price, price)
+    found = priced(table, Quoted(options, spot, place, price, price))
 
-    assert found[1] == pytest.approx([12.0], rel=1e-6)
-    assert all(np.isfinite(each).all() for each in found)
+    assert found["mid"] == pytest.approx([12.0], rel=1e-6)
+    assert all(np.isfinite(each).all() for each in found.values())
