@@ -120,7 +120,7 @@ def _counted(batch: pl.DataFrame) -> dict[str, pl.Series] | None:
     """The columns, numbers in ten-thousandths; None where they would not come back to the bit."""
     import polars as pl
 
-    found = {}
+    found, scratch = {}, np.empty(len(batch))  # for all: fresh memory costs more than what is done in it
     for column in batch:
         if column.null_count():
             return None
@@ -128,8 +128,11 @@ def _counted(batch: pl.DataFrame) -> dict[str, pl.Series] | None:
         if column.dtype.is_float():
             values = column.to_numpy()
             with np.errstate(over="ignore", invalid="ignore"):
-                counted = np.rint(values * _PER).astype(np.int64)
-            if not np.array_equal((counted / _PER).view(np.int64), values.view(np.int64)):
+                np.rint(np.multiply(values, _PER, out=scratch), out=scratch)
+                counted = scratch.astype(np.int64)
+            if not np.array_equal(
+                np.divide(counted, _PER, out=scratch).view(np.int64), values.view(np.int64)
+            ):
                 return None
             found[column.name] = pl.Series(column.name, counted)
     return found
