@@ -19,7 +19,7 @@ from spx_data.store import staging
 from theta_simulator.faults import ALL, OUTAGES, Kind
 from theta_simulator.habits import Kind as Habit
 
-HISTORIES, SEED = 60, 1_000_000
+HISTORIES, SEED = 50, 1_000_000
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ def lacking(v3, new_lake):
     """A lake whose half day lacks a chain."""
     with restating(v3.url) as source:
         source.edit = without_the_chain
-        lake = new_lake(source, START, END)
+        lake = new_lake(source, HALF_DAY, END)
         sections = lake.sections()
         sections["processing"]["max_attempts"] = 1
         lake.configure(**sections)
@@ -32,7 +32,7 @@ def incomplete(new_lake, lacking, source):
     """Return a maker of lakes whose half day lacks a chain, at a source that has it by now."""
 
     def make(**mend):
-        lake = new_lake(None, START, END, base_url=source.url)
+        lake = new_lake(None, HALF_DAY, END, base_url=source.url)
         lake.configure(**lacking.sections() | {"thetadata": lake.sections()["thetadata"], "mend": mend})
         lake.take(lacking)
         return lake
@@ -120,7 +120,7 @@ def test_a_run_ends_with_a_mend_of_what_is_due(wanted, incomplete, source):
     assert done.returncode == 0, done.stdout
     assert passport(lake)["completeness"]["complete"] is wanted
     assert len(mends(lake)) == int(wanted)
-    assert lake.sealed() == [START, HALF_DAY, END]
+    assert lake.sealed() == [HALF_DAY, END]
 
 
 def test_a_mend_that_fails_fails_no_run(incomplete, source):
