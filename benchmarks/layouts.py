@@ -21,10 +21,9 @@ import duckdb
 import output
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import results
-from output import QUESTIONS, Answer, Question
+from output import EXPIRES, QUESTIONS, Answer, Question
 
 from spx_data.market import sessions
 from spx_data.market.dates import ZONE
@@ -47,16 +46,11 @@ class Layout:
     sort: tuple[str, ...] = ()  # other than the sealed order
     whole: bool = False  # row groups span chains
     options: dict[str, Any] = field(default_factory=dict)
-    with_days: bool = False  # days to expiration stand in a column
 
     def write(self, sealed: Path, there: Path) -> None:
         """Write the rows of a *sealed* file so."""
         rows = pq.ParquetFile(sealed).read()
-        options = OPTIONS | self.options
-        if self.with_days:
-            rows = rows.append_column("dte", pc.days_between(rows["date"], rows["expiration"]))
-            options |= {"use_dictionary": [*options["use_dictionary"], "dte"]}
-        with pq.ParquetWriter(there, rows.schema, **options) as writer:
+        with pq.ParquetWriter(there, rows.schema, **OPTIONS | self.options) as writer:
             for some in [rows] if self.whole else _chains(rows):
                 ordered = _sorted(some, self.sort) if self.sort else some.combine_chunks()
                 writer.write_table(ordered, row_group_size=self.group)
@@ -75,7 +69,6 @@ LAYOUTS = (
     Layout("pages of 8,192 rows", options={"max_rows_per_page": 1 << 13}),
     Layout("Bloom filters", options={"bloom_filter_options": dict.fromkeys(_FILTERED, True)}),
     Layout("no statistics", options={"write_statistics": False, "write_page_index": False}),
-    Layout("days to expiration as a column", with_days=True),
 )
 
 
@@ -114,7 +107,9 @@ def ways(question: Question, files: Path) -> dict[str, Callable[[], Answer]]:
     connection.execute(f"SET TimeZone = '{ZONE}'")
     source = f"read_parquet('{files}/*.parquet')"
     return {
-        "DuckDB": lambda: connection.execute(question.sql.format(source=source)).fetchall(),
+        "DuckDB": lambda: connection.execute(
+            question.sql.format(source=source, expiring=EXPIRES["sealed"])
+        ).fetchall(),
         "Polars": lambda: question.sealed(pl.scan_parquet(f"{files}/*.parquet")).collect().rows(),
     }
 

@@ -47,9 +47,9 @@ def tables(market: Market, date: dt.date, chains: Iterable[Chain]) -> Iterator[t
 
 
 def as_csv(table: pa.Table) -> pl.DataFrame:
-    """Rows as a CSV of theirs has them."""
+    """Rows as a CSV of theirs has them: with what a source sends."""
     words, stamps = pl.col("root", "right"), pl.col("timestamp", "underlying_timestamp")
-    frame = pl.DataFrame(table)
+    frame = pl.DataFrame(table).drop("dte")
     return frame.with_columns(words.cast(pl.String), stamps.dt.replace_time_zone(None).dt.strftime(STAMP))
 
 

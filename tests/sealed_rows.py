@@ -65,6 +65,7 @@ def chain(
         "date": pa.repeat(pa.scalar(date, pa.date32()), count),
         "root": pa.repeat(pa.scalar(root), count).dictionary_encode(),
         "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), count),
+        "dte": pa.repeat(pa.scalar((expiration - date).days, pa.int32()), count),
         "strike": strike,
         "right": pa.DictionaryArray.from_arrays(pa.array(np.where(call, 0, 1), pa.int32()), ["C", "P"]),
         "timestamp": pa.array(stamp, pa.timestamp("ms", "UTC")),

@@ -4,8 +4,8 @@ SET TimeZone = 'America/New_York';
 WITH ten AS (
     SELECT *, (bid + ask) / 2 AS mid
     FROM read_parquet(getvariable('sealed'))
-    -- Expirations further out are not looked at, which halves the time.
-    WHERE root = 'SPXW' AND expiration < date + 7 AND strftime("timestamp", '%H:%M') = '10:00' AND bid > 0
+    -- Expirations further out are passed over without being read.
+    WHERE root = 'SPXW' AND dte < 7 AND strftime("timestamp", '%H:%M') = '10:00' AND bid > 0
 ), straddles AS (
     SELECT call.date, call.expiration, call.strike, call.underlying_price AS underlying,
            round(call.mid + put.mid, 2) AS straddle, round((call.implied_vol + put.implied_vol) / 2, 4) AS iv

@@ -158,6 +158,7 @@ def day_truth(market, model, date, step_ms):
             pl.lit(date).alias("date"),
             pl.lit(root).alias("root"),
             pl.lit(expiration.label).alias("expiration"),
+            pl.lit((expiration.label - date).days, pl.Int32).alias("dte"),
             pl.all(),
         )
         for root in ("SPX", "SPXW")

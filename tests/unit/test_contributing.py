@@ -40,11 +40,11 @@ TRIED = {
         from spx_data.settings import Settings
 
         newest = schema.newest("greeks")
-        assert newest.version == 2 and newest.day.names[-1] == "open_interest"
-        first = schema.SCHEMAS["greeks"][1]
-        assert "open_interest" not in first.day.names and newest.day.field("open_interest").nullable
+        assert newest.version == 3 and newest.day.names[-1] == "open_interest"
+        before = schema.SCHEMAS["greeks"][2]
+        assert "open_interest" not in before.day.names and newest.day.field("open_interest").nullable
         settings = Settings.of(config.resolve({"processing": {"start_date": "2024-01-02"}}, {}))
-        assert settings.identity("latest")["schema_version"] == 2
+        assert settings.identity("latest")["schema_version"] == 3
     """,
     "An export": """
         import datetime as dt, tempfile

@@ -64,6 +64,7 @@ def market_of(terminal, version):
                         **{name: name for name in MEASURES},
                         underlying_timestamp=(midnight + pl.duration(milliseconds="underlying_ms")),
                         underlying_price="underlying_price",
+                        dte=pl.lit((expiration - day).days, pl.Int32),
                     )
                 )
     zoned = pl.col("timestamp", "underlying_timestamp").cast(pl.Datetime("ms"))

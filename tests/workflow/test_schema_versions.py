@@ -15,7 +15,7 @@ from tests.workflow.conftest import BIN, REPOSITORY
 BEFORE, AFTER = "2024-11-29", "2024-12-02"
 LAST = '    Column("underlying_price", Type.NUMBER, "dollars"),\n'
 # The source has it under another name; records have it once more.
-MORE = '    Column("offer", Type.NUMBER, "dollars", since=2, source="ask"),\n'
+MORE = '    Column("offer", Type.NUMBER, "dollars", since=3, source="ask"),\n'
 
 
 @dataclass
@@ -105,9 +105,10 @@ assert both.columns[-1] == "offer"
 before, after = both.filter(date=pl.date(2024, 11, 29)), both.filter(date=pl.date(2024, 12, 2))
 assert before["offer"].null_count() == len(before) > 0
 assert after["offer"].equals(after["ask"], null_equal=True) and after["offer"].null_count() == 0
-first = spx_data.scan(schema_version=1).collect()
-assert first.equals(both.drop("offer"))
-alone = spx_data.scan("{BEFORE}", schema_version=2).collect()
+today = spx_data.scan(schema_version=2).collect()
+assert today.equals(both.drop("offer"))
+assert spx_data.scan(schema_version=1).collect().equals(today.drop("dte"))
+alone = spx_data.scan("{BEFORE}", schema_version=3).collect()
 assert alone.equals(before) and "offer" not in spx_data.scan("{BEFORE}").collect_schema()
 print(both["bid"].sum(), both["offer"].sum(), len(both))
 """
@@ -127,8 +128,8 @@ def test_identity_passports_and_footers_say_their_version(lake):
     ]
     events = (lake.folder / "data/journal/lake.jsonl").read_text().splitlines()
 
-    assert identity["schema_version"] == 2
-    assert told == [1, 2]
+    assert identity["schema_version"] == 3
+    assert told == [2, 3]
     assert any(json.loads(line)["event"] == "schema-raised" for line in events)
 
 

@@ -37,8 +37,13 @@ class Column(NamedTuple):
 
     @property
     def computed(self) -> bool:
-        """Whether it is made at the merge."""
+        """Whether it is made at the merge of what records say."""
         return self.decimals is not None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether records have it, as sources send it."""
+        return not (self.of_day or self.computed)
 
     @property
     def source_name(self) -> str:
@@ -54,6 +59,11 @@ _CONTRACT = (
     Column("strike", Type.NUMBER, "dollars", optional=False),
     Column("right", Type.WORD, "C or P", optional=False),
     Column("timestamp", Type.STAMP, "the stamp, in ms", optional=False),
+)
+# Readers compare what a row group has at least and at most with a constant, not two columns with each other:
+# by this one they pass over chains (decision 84).
+_DTE = Column(
+    "dte", Type.WHOLE, "calendar days from the trading date to the expiration", since=2, of_day=True
 )
 _BID = Column("bid", Type.NUMBER, "dollars", optional=False)
 _ASK = Column("ask", Type.NUMBER, "dollars", optional=False)
@@ -153,12 +163,14 @@ DEFAULT = GREEKS
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(GREEKS, "bid, ask and greeks of the first order", (*_PRICED, *_FIRST_ORDER, *_SOLVED)),
-        Kind(GREEKS_ALL, "bid, ask and all greeks", (*_PRICED, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED)),
+        Kind(GREEKS, "bid, ask and greeks of the first order", (*_PRICED, *_FIRST_ORDER, *_SOLVED, _DTE)),
+        Kind(
+            GREEKS_ALL, "bid, ask and all greeks", (*_PRICED, *_FIRST_ORDER, *_HIGHER_ORDERS, *_SOLVED, _DTE)
+        ),
         Kind(
             QUOTES,
             "bid and ask, with their sizes, exchanges and conditions, and greeks of our own",
-            (*_CONTRACT, *_SIDES, *_COMPUTED),
+            (*_CONTRACT, *_SIDES, *_COMPUTED, _DTE),
         ),
     )
 }

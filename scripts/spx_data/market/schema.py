@@ -69,19 +69,19 @@ class Schema:
     def of(cls, kind: Kind, version: int) -> Schema:
         """The schema of a *version* of a *kind*."""
         every = kind.of(version)
-        record = [_RECORD_FIELDS[each.name] for each in every if not (each.of_day or each.computed)]
+        record = [_RECORD_FIELDS[each.name] for each in every if each.recorded]
         return cls(kind.name, version, every, as_sealed(every), pa.schema(record))
 
     @property
     def measures(self) -> tuple[Column, ...]:
         """The numbers of a record that measure something (prices, greeks and their like), as on the wire."""
-        every = (each for each in self.columns if each.type in _MEASURES and not each.computed)
+        every = (each for each in self.columns if each.type in _MEASURES and each.recorded)
         return tuple(each for each in every if each.name not in _OTHERS)
 
     @property
     def optional(self) -> tuple[Column, ...]:
         """What a record may lack: whatever else of a row is good stands in it beside null (decision 29)."""
-        return tuple(each for each in self.columns if each.optional and not each.computed)
+        return tuple(each for each in self.columns if each.optional and each.recorded)
 
     @property
     def source_names(self) -> Mapping[str, str]:
@@ -91,13 +91,14 @@ class Schema:
     def table(self, date: dt.date, root: str, expiration: dt.date, records: pl.DataFrame) -> pa.Table:
         """Records of one expiration, sorted by `RECORD_KEY` (`records.settle`), as rows of a day.
 
-        They have what is computed as well.
+        They have what is computed as well. What is the same in a chain (`Column.of_day`) is made here.
         """
         rows = records.to_arrow()
         constant = {
             "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
             "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
             "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
+            "dte": pa.repeat(pa.scalar((expiration - date).days, pa.int32()), len(rows)),
         }
         arrays = [
             constant[field.name] if field.name in constant else _as(rows[field.name], field.type)

@@ -51,6 +51,7 @@ def truth(terminal, kind, api):
                     date=pl.lit(DAY),
                     root=pl.lit(root),
                     expiration=pl.lit(label),
+                    dte=pl.lit((label - DAY).days, pl.Int32),
                     timestamp=midnight + pl.duration(milliseconds="ms_of_day"),
                     underlying_timestamp=midnight + pl.duration(milliseconds="underlying_ms"),
                 )

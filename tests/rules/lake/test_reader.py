@@ -10,6 +10,8 @@ import warnings
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
 from tests import sealed_days
@@ -26,11 +28,11 @@ from spx_data.errors import (
 from spx_data.lake import reader
 from spx_data.lake.reader import computed
 from spx_data.lake.verify import root_of
-from spx_data.market import expirations, products
+from spx_data.market import expirations, products, schema
 from spx_data.pricing import chain, day
 from spx_data.pricing.chain import Terms
 from spx_data.pricing.quotes import Quotes
-from spx_data.store import dataset, files, journal, reads, seals
+from spx_data.store import dataset, files, journal, parquet, reads, seals
 
 
 def scan(layout, dates=None, **how):
@@ -87,10 +89,10 @@ def test_words_of_several_files_are_the_same_words(sealed):
 
 
 def test_stamps_keep_their_zone(sealed):
-    schema = scan(sealed).collect_schema()
+    columns = scan(sealed).collect_schema()
 
-    assert schema["timestamp"] == pl.Datetime("ms", "America/New_York")
-    assert schema["underlying_timestamp"] == pl.Datetime("ms", "America/New_York")
+    assert columns["timestamp"] == pl.Datetime("ms", "America/New_York")
+    assert columns["underlying_timestamp"] == pl.Datetime("ms", "America/New_York")
     first = scan(sealed).select(pl.col("timestamp").min()).collect().item()
     assert first.isoformat() == "2024-01-31T09:30:00-05:00"
 
@@ -365,12 +367,52 @@ def test_the_package_itself_stays_light():
 # Columns that are computed --------------------------------------------------------------------------------
 
 
+def seal_by_the_first_version(layout, date):
+    """Seal the rows of *date* anew with the columns of the first version of the schema alone."""
+    path, first = layout.parquet(date), schema.SCHEMAS["greeks"][1]
+    with pq.ParquetFile(path) as file:
+        chains = [
+            (*key, [pa.concat_tables(rows)]) for *key, rows in parquet.chains(file, first.day.names[3:])
+        ]
+    with path.open("wb") as stream, parquet.DayWriter(stream, first, {}) as writer:
+        for root, expiration, (rows,) in chains:
+            records = rows.select(first.record.names).cast(first.record)
+            writer.add(root, expiration, [first.table(date, root, expiration, pl.DataFrame(records))])
+        written = writer.close()
+    told = {"bytes": path.stat().st_size, "sha256": reads.digest(path)}
+    reseal(layout, date, lambda passport: passport.update(schema_version=first.version, parquet=told))
+    return written.records_sha256
+
+
+def test_days_to_the_expiration_are_as_sealed_or_computed_where_they_are_not(sealed):
+    before, told = scan(sealed).collect(), json.loads(sealed.passport(DAYS[1]).read_bytes())
+    digest = seal_by_the_first_version(sealed, DAYS[1])
+
+    union, filled = scan(sealed).collect(), scan(sealed, add=["dte"])
+
+    assert digest == told["records_sha256"]  # of records that say what they said
+    assert_frame_equal(union.drop("dte"), before.drop("dte"), check_exact=True)
+    assert set(union.filter(pl.col("dte").is_null())["date"]) == {DAYS[1]}
+    assert_frame_equal(union.drop_nulls("dte"), before.filter(pl.col("date") != DAYS[1]), check_exact=True)
+    days = (pl.col("expiration") - pl.col("date")).dt.total_days()
+    assert before.select((pl.col("dte") == days).all()).item()
+    assert_frame_equal(filled.collect(), before, check_exact=True)
+    assert_frame_equal(
+        filled.filter(pl.col("dte") == 0).collect(), before.filter(pl.col("dte") == 0), check_exact=True
+    )
+    computed_of_all = scan(sealed, schema_version=1, add=["dte"]).collect()
+    assert_frame_equal(computed_of_all, before, check_exact=True)
+    priced = scan(sealed, add=["mid", "iv_mid", "dte"]).filter(pl.col("dte") == 0).select("date", "iv_mid")
+    assert set(priced.collect()["date"]) == set(DAYS)
+
+
 def test_values_of_our_own_are_those_of_the_model_on_the_same_rows(sealed):
-    names = [*computed.NAMES]
-
-    found = scan(sealed, DAYS[1], add=names).collect()
-
     plain = pl.read_parquet(sealed.parquet(DAYS[1]))
+    names = [name for name in computed.NAMES if name not in plain.columns]
+
+    found = scan(sealed, DAYS[1], add=computed.NAMES).collect()
+
+    assert [name for name in computed.NAMES if name in plain.columns] == ["dte"]
     assert_frame_equal(found.drop(names), plain, check_exact=True)
     assert found.columns == [*plain.columns, *names]
     for (root, expiration), rows in found.partition_by("root", "expiration", as_dict=True).items():

@@ -29,6 +29,7 @@ def table():
         "right": pa.array(["C"] * ROWS).dictionary_encode(),
         "timestamp": stamps,
         "underlying_timestamp": stamps,
+        "dte": pa.array([0] * ROWS, pa.int32()),
     }
     numbers = pa.array([float(number) for number in range(ROWS)])
     return pa.Table.from_arrays(

@@ -15,7 +15,7 @@ from spx_data.store import parquet
 from spx_data.store.parquet import DayWriter, read_back
 from theta_simulator import Market
 
-WITH_DICTIONARY = {"date", "root", "expiration", "strike", "right", "timestamp", "iv_error"}
+WITH_DICTIONARY = {"date", "root", "expiration", "strike", "right", "timestamp", "iv_error", "dte"}
 
 
 @pytest.fixture(scope="module")

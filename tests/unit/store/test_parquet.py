@@ -88,7 +88,7 @@ def expected(frames):
         rows,
         orient="row",
         schema={"date": pl.Date, "root": pl.String, "expiration": pl.Date} | schemas.POLARS,
-    )
+    ).with_columns(dte=(pl.col("expiration") - pl.col("date")).dt.total_days().cast(pl.Int32))
 
 
 # Other readers ------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_pandas_reads_what_was_written(sealed, expected):
         assert np.array_equal(found[name].to_numpy(), expected[name].to_numpy(), equal_nan=True)
     for name in ("root", "right"):
         assert found[name].astype(str).tolist() == expected[name].to_list()
-    for name in ("date", "expiration"):
+    for name in ("date", "expiration", "dte"):
         assert found[name].tolist() == expected[name].to_list()
 
 
@@ -339,14 +339,14 @@ def test_a_column_that_a_day_was_sealed_without_is_null(sealed, tmp_path):
 
 def test_each_version_begins_as_the_one_before():
     known = columns.KINDS["greeks"]
-    later = columns.COLUMNS["rho"]._replace(since=2)
+    later = columns.COLUMNS["rho"]._replace(since=known.version + 1)
     every = tuple(later if column.name == "rho" else column for column in known.every)
 
-    first, second = (schema.Schema.of(known._replace(every=every), version) for version in (1, 2))
+    first, second = (schema.Schema.of(known._replace(every=every), known.version + more) for more in (0, 1))
 
     assert second.day.names == [*first.day.names, "rho"]
     assert second.record.names == [*first.record.names, "rho"]
-    assert [*first.day.names, "rho"] != schema.SCHEMAS["greeks"][1].day.names
+    assert [*first.day.names, "rho"] != schemas.DAY.names
 
 
 def test_a_column_is_the_same_in_every_kind():

@@ -100,7 +100,7 @@ def scan(
     *add* names columns to compute from the quotes, beside the vendor's (docs/data.md): `forward` and
     `discount` of each expiration and stamp; `iv_bid`, `iv_mid`, `iv_ask`; `own_delta`, `own_gamma`,
     `own_theta`, `own_vega`, `own_rho`; `moneyness`, the strike over the forward; `mid`; `dte`, days to the
-    expiration; `years` to the settlement. One that the lake holds is as sealed. *product* says what the lake
+    expiration; `years` to the settlement. One that a day holds is as sealed. *product* says what the lake
     is of where `market.products` does not have its symbol.
 
     Raises:
@@ -125,7 +125,8 @@ def scan(
     kind, newest = max(chosen.values())
     columns = _schema(kind, newest if schema_version is None else schema_version)
     paths = {date: layout.parquet(date) for date in chosen}
-    if add:
+    held = set(columns).intersection(schema.SCHEMAS[kind][min(chosen.values())[1]].day.names)
+    if set(add) - held:
         rows = computed.scan(paths, columns, list(add), product or dataset.product(layout.output))
     else:
         rows = pl.scan_parquet(

@@ -1,4 +1,4 @@
-"""Columns that no file holds, computed while sealed days are read: greeks of our own, and what they rest on.
+"""Columns that files lack, computed while sealed days are read: greeks of our own, and what they rest on.
 
 Days are read chain by chain, so that memory holds one. Only what is asked for is computed, and of a chain
 whose rows are all filtered out by what is sealed nothing is.
@@ -42,7 +42,10 @@ def check(names: Collection[str]) -> None:
 def scan(
     paths: Mapping[dt.date, Path], sealed: pl.Schema, added: Sequence[str], product: Product
 ) -> pl.LazyFrame:
-    """The rows of the days at *paths*: their *sealed* columns, and those *added* that are none of them."""
+    """The rows of the days at *paths*: their *sealed* columns, and those *added* that are none of them.
+
+    One that is both is as sealed, and computed of days that were sealed without.
+    """
     import polars as pl
     from polars.io.plugins import register_io_source
 
@@ -54,7 +57,7 @@ def scan(
     ) -> Iterator[pl.DataFrame]:
         kept = list(whole) if wanted is None else [name for name in whole if name in wanted]
         met = [] if predicate is None else predicate.meta.root_names()
-        asked = [name for name in names if name in {*kept, *met}]
+        asked = [name for name in dict.fromkeys(added) if name in {*kept, *met}]
         read = [name for name in sealed if name in {*kept, *met, *_CHAIN, *WANTED, UNDERLYING}]
         left = most
         for path in paths.values():
@@ -82,21 +85,27 @@ def _days_rows(
     """The rows of one day, chain by chain, with what is *asked*."""
     import polars as pl
 
-    pricer, known = Day(product), set(read)
+    pricer = Day(product)
     # American chains go by what the first one says, whether it is asked for or not.
     every = product.exercise == "American" and UNDERLYING not in sealed
-    skipping = predicate if _FROM_PRICES & set(asked) and not every else None
-    if skipping is not None and not known.issuperset(skipping.meta.root_names()):
-        skipping = None
     for table in _chains(path, read):
+        lacking = [name for name in asked if name not in table.column_names]
         rows = pl.from_arrow(table)
         assert isinstance(rows, pl.DataFrame)
         rows = rows.select(
             (pl.col(name) if name in rows.columns else pl.lit(None)).cast(sealed[name]).alias(name)
             for name in read
         )
-        if skipping is None or len(rows.filter(skipping)):
-            yield _with(rows, asked, pricer, product)
+        if every or not _unwanted(rows, lacking, predicate):
+            yield _with(rows, lacking, pricer, product)
+
+
+def _unwanted(rows: pl.DataFrame, lacking: Collection[str], predicate: pl.Expr | None) -> bool:
+    """Whether none of the *rows* is wanted, by columns that are not *lacking*: then none is priced."""
+    if predicate is None or not _FROM_PRICES & set(lacking):
+        return False
+    known = set(rows.columns) - set(lacking)
+    return known.issuperset(predicate.meta.root_names()) and rows.filter(predicate).is_empty()
 
 
 def _chains(path: Path, read: Sequence[str]) -> Iterator[pa.Table]:
