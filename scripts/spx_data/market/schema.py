@@ -203,13 +203,13 @@ def _taken(held: list[pa.Table]) -> pa.Table:
 class RecordsDigest:
     """SHA-256 over what the records of one *schema* say, whatever file format or library holds them.
 
-    Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time and
-    then the rest: the text `root expiration rows` with the piece's rows and a newline, then each column of
-    its records, and those computed from them, in their order as little-endian 8-byte values (doubles, or
-    milliseconds since the epoch), the right as one byte `C` or `P`. What a record lacks (null) is the
-    double NaN with the bits 7ff8000000000000, or the least of all integers; no record holds either as a
-    value. A smaller chain is one piece; of a larger one, nobody needs more than a piece in memory to
-    compute its digest.
+    Over the day's rows in sealed order, chain by chain, of each chain 524,288 rows (a piece) at a time
+    and then the rest: the text `root expiration rows` with the piece's rows and a newline, then each
+    column of its records, and those computed from them (none that is the same in a chain), in their order
+    as little-endian 8-byte values (doubles, or milliseconds since the epoch), the right as one byte `C`
+    or `P`. What a record lacks (null) is the double NaN with the bits 7ff8000000000000, or the least of
+    all integers; no record holds either as a value. A smaller chain is one piece; of a larger one, nobody
+    needs more than a piece in memory to compute its digest.
     """
 
     def __init__(self, schema: Schema) -> None:
