@@ -156,6 +156,7 @@ bench: bench-fill nautilus-env
 	$(BENCH)/steps.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/memory.py --bodies $(BODIES) $(RECORD)
 	$(BENCH)/quotes.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
+	$(BENCH)/as_terminal.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/slots.py --runs $(RUNS) --bodies $(BODIES) $(RECORD)
 	$(BENCH)/pacing.py --http 120 $(RECORD)
 	$(BENCH)/calibration.py $(RECORD)

@@ -115,6 +115,16 @@ def test_a_date_of_quotes_stands_beside_one_of_greeks(tmp_path):
     assert "of at most 1.2" in told and "of at most 700" in told
 
 
+def test_a_lake_as_a_terminal_has_a_line_for_each_format(tmp_path):
+    kept = tmp_path / "RESULTS.md"
+
+    bench("as_terminal.py", kept, "--size", "tiny", "--runs", 1, "--bodies", tmp_path / "bodies")
+
+    lines = ("csv", "ndjson", "json", "memory at the end, MB")
+    shown = [each for each in first_cells(kept.read_text()) if "first look" not in each]
+    assert shown[2:] == [f"{records}, {each}" for records in ("greeks", "quotes") for each in lines]
+
+
 def test_the_memory_of_a_chain_in_pages_is_told_for_each_stage(tmp_path):
     kept = tmp_path / "RESULTS.md"
     sizes = ["--size", "tiny", "--interval", "1m", "--rows", 3000, "--pages", 10, "--only", "v2"]

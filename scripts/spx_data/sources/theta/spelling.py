@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from spx_data.market import schema
+from spx_data.market import schema, stamps
 from spx_data.market.chains import Chain, midnight_ms, naive_midnight_ms
 from spx_data.sources.theta import v3
 
@@ -28,7 +28,8 @@ FORMATS: Mapping[str, str] = {
 RIGHTS = {"C": "CALL", "P": "PUT"}
 
 _CONTRACT = ("symbol", "expiration", "strike", "right")
-_STAMPS = ("timestamp", "underlying_timestamp")
+_UNDERLYING = ("underlying_timestamp", "underlying_price")
+_STAMPS = ("timestamp", _UNDERLYING[0])
 _ROWS = 1 << 16  # at a time: 10 MB of text
 _LINE_END = "\r\n"
 _OPENED, _CLOSED = b'{"response":[', b"]}"
@@ -54,7 +55,7 @@ def history(chains: Iterable[tuple[Chain, pl.DataFrame]], kind: str, form: str) 
     write = _WRITERS[form]
     begun = False
     for chain, part in parts:
-        yield _between(form, begun, _header(kind)) + write(_spelt(part, chain, kind))
+        yield _between(form, begun, _header(kind)) + write(_spelt(part, chain, kind, form))
         begun = True
     if begun and form == "json":
         yield _CLOSED
@@ -109,21 +110,53 @@ def _strike(dollars: float) -> str:
     return usual if float(usual) == dollars else repr(dollars)
 
 
-def _spelt(records: pl.DataFrame, chain: Chain, kind: str) -> pl.DataFrame:
+def _spelt(records: pl.DataFrame, chain: Chain, kind: str, form: str) -> pl.DataFrame:
     """Records with the wire's columns: the contract in one text of CSV, stamps in words, numbers as they are.
 
-    A contract is the same in hundreds of rows, and is spelt once.
+    A contract is the same in hundreds of rows, and is spelt once; so is, in CSV, the underlying of a stamp.
     """
     names = schema.newest(kind).source_names
     ours = {their: our for our, their in names.items()}
     wanted = [name for name in v3.history_columns(kind) if name not in (*_CONTRACT, *_STAMPS)]
-    runs = records.select(pl.struct("strike", "right").rle_id()).to_series()
-    first = records.filter(runs != runs.shift(1, fill_value=-1)).select("strike", "right")
-    contracts = pl.Series("contract", _contracts(chain, first))
-    stamps = [_stamps(records[name], chain.date) for name in _STAMPS if name in records.columns]
-    spelt = [contracts.gather(runs), stamps[0], *(records[ours[name]].alias(name) for name in wanted)]
-    frame = pl.DataFrame(spelt)
-    return frame.insert_column(frame.width - 1, stamps[1]) if len(stamps) > 1 else frame
+    strike, is_call = records["strike"].to_numpy(), (records["right"] == "C").to_numpy()
+    other = (strike[1:] != strike[:-1]) | (is_call[1:] != is_call[:-1])
+    begins = np.concatenate([[0], np.flatnonzero(other) + 1])
+    contracts = pl.Series("contract", _contracts(chain, records.select("strike", "right")[begins]))
+    runs = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(records)))
+    stamp, spelt = records["timestamp"].to_numpy(), [contracts.gather(runs)]
+    known = stamps.distinct(stamp)
+    place = stamps.places(known, stamp)
+    spelt.append(_stamps(pl.Series("timestamp", known), chain.date).gather(place))
+    spelt += [records[ours[name]].alias(name) for name in wanted if name not in _UNDERLYING]
+    if _UNDERLYING[0] in records.columns:
+        spelt += _underlying(records.select(_UNDERLYING), place, len(known), chain.date, form)
+    return pl.DataFrame(spelt)
+
+
+def _underlying(
+    values: pl.DataFrame, place: stamps.Stamps, many: int, date: dt.date, form: str
+) -> list[pl.Series]:
+    """The underlying's stamp and price in the wire's columns; in CSV in one text, where it can be.
+
+    *place* says which of so *many* stamps rows are at. All contracts mostly have the same underlying there.
+    """
+    first = np.empty(many, dtype=np.int64)
+    first[place[::-1]] = np.arange(len(place) - 1, -1, -1)
+    each, row = values[first], first.take(place)
+    spelt = each.with_columns(_stamps(each[_UNDERLYING[0]], date))
+    if form == "csv" and _is_alike(values, row):
+        texts = _csv(spelt).decode().split(_LINE_END)[:-1]
+        return [pl.Series(_UNDERLYING[0], texts).gather(place)]
+    return [_stamps(values[_UNDERLYING[0]], date), values[_UNDERLYING[1]]]
+
+
+def _is_alike(values: pl.DataFrame, row: stamps.Stamps) -> bool:
+    """Whether each row has bit for bit what that other *row* has."""
+    columns = values.get_columns()
+    if any(column.null_count() for column in columns):
+        return False
+    bits = (column.to_numpy().view(np.int64) for column in columns)
+    return all(bool((each == each.take(row)).all()) for each in bits)
 
 
 def _contracts(chain: Chain, contracts: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import io
 import json
+import math
 
 import polars as pl
 import pytest
@@ -140,6 +141,36 @@ def test_a_chain_looks_like_that_of_a_terminal():
         ",0.25,0.25,2024-01-02T09:29:59.993,0.25"
     )
     assert body.endswith("\r\n")
+
+
+@pytest.mark.parametrize("usual", [4742.83, 0.0])
+@pytest.mark.parametrize(
+    "odd", [{}, {"underlying_price": None}, {"underlying_timestamp": None}, {"underlying_timestamp": OPEN_MS}]
+)
+@pytest.mark.parametrize("off", ["no bit", "last bit", "sign"])
+def test_each_row_has_its_own_underlying(usual, odd, off):
+    """It is spelt once for all rows of a stamp: of which one may have another, or none."""
+    shape = schema.polars_record(schema.newest("greeks").record.names)
+    blank = dict.fromkeys(shape, 0.25) | {"right": "P", "underlying_price": usual}
+    rows = [
+        blank | {"strike": strike, "timestamp": stamp, "underlying_timestamp": stamp - 7}
+        for strike in (4700.0, 4705.0, 4710.0)
+        for stamp in (OPEN_MS, OPEN_MS + 60_000)
+    ]
+    other = {"no bit": usual, "last bit": math.nextafter(usual, math.inf), "sign": -0.0}[off]
+    rows[3] |= {"underlying_price": other} | odd
+    records = pl.DataFrame(rows, schema=shape)
+
+    body = b"".join(spelling.history([(CHAIN, records)], "greeks", "csv"))
+
+    same(read(body, "greeks", "csv")[0], records)
+    clocks = {
+        OPEN_MS + ms: f"2024-01-02T09:{minute}" for ms, minute in ((-7, "29:59.993"), (59_993, "30:59.993"))
+    }
+    clocks |= {OPEN_MS: "2024-01-02T09:30:00.000", None: ""}
+    for row, line in zip(rows, body.decode().splitlines()[1:], strict=True):
+        price = "" if row["underlying_price"] is None else repr(row["underlying_price"])
+        assert line.split(",")[-2:] == [clocks[row["underlying_timestamp"]], price]
 
 
 @pytest.mark.parametrize(
