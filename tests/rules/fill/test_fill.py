@@ -42,7 +42,10 @@ def market_day(terminal, date, truth, version="latest", roots=("SPX", "SPXW"), *
     )
     return pl.concat(
         truth(terminal, Chain(root, label, date, label), version, **window).with_columns(
-            date=pl.lit(date), root=pl.lit(root), expiration=pl.lit(label)
+            date=pl.lit(date),
+            root=pl.lit(root),
+            expiration=pl.lit(label),
+            dte=pl.lit((label - date).days, pl.Int32),
         )
         for root, label in chains
     )
