@@ -214,7 +214,7 @@ UNMEASURED := $(filter-out $(MEASURED:%=tests/workflow/test_%.py),$(wildcard tes
 
 coverage: env
 	$(BIN)/coverage erase
-	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest $(UNMEASURED:%=--ignore=%)"
+	SPX_DATA_FORKS=none $(MAKE) test PYTEST="$(BIN)/coverage run -m pytest $(UNMEASURED:%=--ignore=%)"
 	$(MAKE) test TESTS="$(UNMEASURED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

@@ -19,7 +19,7 @@ sys.path.insert(0, f"{project}/scripts")
 from spx_data.cli.output import make_safe, say
 from spx_data.config import beginning, checking, laid_over
 from spx_data.errors import AnotherRunError, DateValidationError, SpxDataError
-from spx_data.jobs import process, startup
+from spx_data.jobs import forks, process, startup
 from spx_data.lake import endings, runs
 from spx_data.market import sessions
 from spx_data.ops import engine, planning
@@ -126,6 +126,16 @@ def script(name):
     """
     return (
         f"{shlex.quote(sys.executable)} {shlex.quote(f'{project}/scripts/{name}.py')}"
+    )
+
+
+def forked(name):
+    """How a rule of which each date has a job starts its script: in a fork, where this can be."""
+    words = shlex.join([sys.executable, "-I", "-S", str(forks.BEGIN)])
+    return (
+        f"{words} {shlex.quote(f'{project}/scripts/{name}.py')}"
+        if forks.POSSIBLE
+        else script(name)
     )
 
 
@@ -283,8 +293,8 @@ PAGES = ("report_dashboard", "report_days")
 # Who watches that runs come and end well, if anybody does.
 pings = Pings.of(shared.metrics)
 
-# Closed after the last job, or when the process ends.
-progress_display = contextlib.ExitStack()
+# What lasts while there are jobs: closed after the last one, or when the process ends.
+beside_jobs = contextlib.ExitStack()
 
 
 def rule_of(job):
@@ -365,6 +375,8 @@ def before_the_first_job():
         raise
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, stop_on_purpose)
+    if forks.POSSIBLE and at_work and planned & {*endings.STAGES}:
+        beside_jobs.enter_context(forks.started(project / "scripts"))
     show_progress()
 
 
@@ -478,7 +490,7 @@ def show_progress():
             Followed(lakes[symbol].layout, run, symbol)
             for symbol, run in at_work.items()
         ]
-        progress_display.enter_context(accompanied(followed, logger))
+        beside_jobs.enter_context(accompanied(followed, logger))
 
 
 def settle_the_run():
@@ -558,7 +570,7 @@ def after_the_last_job(well):
 
     Not after what only looks: `status` has done the first two, and who asked for pages has them.
     """
-    progress_display.close()
+    beside_jobs.close()
     # Its default again: there is nothing that a person must be warned of.
     workflow.execution_settings.keep_incomplete = False
     settle_the_run()

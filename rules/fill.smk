@@ -19,7 +19,7 @@ rule fetch_expirations:
         theta_share=terminal_share,
     params:
         symbol=symbol_of,
-        run=script("fetch_expirations"),
+        run=forked("fetch_expirations"),
     shell:
         "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} 2> {log:q}"
 
@@ -38,7 +38,7 @@ rule download_expirations:
         theta_share=terminal_share,
     params:
         symbol=symbol_of,
-        run=script("download_expirations"),
+        run=forked("download_expirations"),
         hours=market_hours,
     shell:
         "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {params.hours} 2> {log:q}"
@@ -60,7 +60,7 @@ rule merge_date:
     threads: merge_threads
     params:
         symbol=symbol_of,
-        run=script("merge_date"),
+        run=forked("merge_date"),
         hours=market_hours,
     shell:
         "exec {params.run} {params.symbol} {wildcards.year}-{wildcards.month}-{wildcards.day} {threads} {params.hours} 2> {log:q}"

@@ -42,7 +42,12 @@ def died(folder: Path, deaths: Iterable[Death]) -> list[Death]:
 
 
 def prepare() -> None:
-    """Die as the environment has it, if this process is such a job: called as each Python begins."""
+    """Die as the environment has it, if this process or a fork is that job: called as each Python begins."""
+    _prepare()
+    os.register_at_fork(after_in_child=_prepare)
+
+
+def _prepare() -> None:
     words = sys.orig_argv
     for death in (Death(*fields) for fields in json.loads(os.environ.get(_DEATHS, "[]"))):
         if len(words) > 3 and Path(words[1]).stem == death.rule and death.date == words[3]:

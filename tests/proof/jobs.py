@@ -23,11 +23,10 @@ from pathlib import Path
 import psutil
 import yaml
 from rich.table import Table
-from tests import dying
+from tests import at_work, dying
 from tests.proof.conduct import about_a_contract, chain_of
 
 import theta_simulator
-from spx_data.lake.endings import STAGES
 from spx_data.store import journal
 from spx_data.store.layout import Layout
 
@@ -310,11 +309,6 @@ _STEPS = frozenset({journal.STARTED, journal.FINISHED, journal.FAILED, journal.S
 
 
 def _jobs(pid):
-    """The living jobs of the Snakemake *pid*: process, rule and date."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for process in psutil.Process(pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error, IndexError):
-                command = process.cmdline()
-                rule = Path(command[1]).stem
-                if rule in STAGES and process.status() != psutil.STATUS_ZOMBIE:
-                    yield process, rule, dt.date.fromisoformat(command[3])
+    """The living jobs of the Snakemake *pid*, and what begins them: process, rule and date."""
+    for process, rule, date in [*at_work.below(pid), *at_work.beginning(pid)]:
+        yield process, rule, dt.date.fromisoformat(date)

@@ -1,6 +1,5 @@
 """A lake in a temporary folder, filled by the real Snakemake from a real simulated terminal."""
 
-import contextlib
 import datetime as dt
 import os
 import shutil
@@ -15,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from tests import warm
+from tests import at_work, warm
 from tests.restating import Restater, restating
 
 from spx_data import config
@@ -146,21 +145,12 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def jobs_below(pid: int) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """The jobs below the process *pid*, each with its script's name and arguments."""
-    for member in psutil.Process(pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            words = [Path(word).name for word in member.cmdline()]
-            if script := next((word for word in words[:3] if word.endswith(".py")), None):
-                yield member, words[words.index(script) :]
-
-
 def job_of(pid: int, rule: str) -> psutil.Process:
     """The process of the first job of *rule* below the process *pid*, as soon as there is one."""
     found: list[psutil.Process] = []
 
     def seen() -> bool:
-        found.extend(job for job, words in jobs_below(pid) if words[0] == f"{rule}.py")
+        found.extend(process for process, of, _ in at_work.below(pid) if of == rule)
         return bool(found)
 
     wait_for(seen)

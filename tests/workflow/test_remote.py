@@ -8,10 +8,10 @@ import subprocess
 import time
 
 import pytest
-from tests.workflow.conftest import BIN, TODAY, kill, wait_for
+from tests.workflow.conftest import BIN, PATIENCE, TODAY, kill, wait_for
 
 from spx_data.lake import runs
-from spx_data.store import journal
+from spx_data.store import journal, locks
 from spx_data.store.journal import Journal
 from theta_simulator import Settings as Simulated
 from theta_simulator import running
@@ -125,18 +125,24 @@ def test_a_terminal_that_is_not_there_is_one_line_and_nothing_is_begun(new_lake)
 @pytest.mark.parametrize("how", [(), ("--now",)], ids=["gracefully", "now"])
 def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, begin, how):
     lake = new_lake(terminal, START, END)
+    layout = lake.settings.layout
+    # The first date is not sealed before it is stopped, however long the commands take.
+    held = locks.hold(layout.day_lock(dt.date.fromisoformat(END)))
     filling = begin(lake, "process-gaps", "--batch-size", "1")
     staging(lake)
 
     refused = lake.spx_data("process", START)
-    stopped = lake.spx_data("stop", *how)
-    said, errors = filling.communicate(timeout=60)
+    stopped = begin(lake, "stop", *how)
+    wait_for(lambda: runs.was_stopped(layout, runs.last(layout).name))
+    os.close(held)
+    _, trouble = stopped.communicate(timeout=PATIENCE)
+    said, errors = filling.communicate(timeout=PATIENCE)
     after = lake.spx_data("stop")
     resumed = lake.spx_data("process-gaps")
 
     assert refused.returncode == 1
     assert "already" in refused.stderr
-    assert stopped.returncode == 0, stopped.stderr
+    assert stopped.returncode == 0, trouble
     assert filling.returncode == 1, said  # dates are left
     assert "stopped; not started (batches: 1)" in errors
     assert (after.returncode, after.stdout) == (0, "nothing is running\n")

@@ -1,0 +1,343 @@
+"""The process that a run's jobs are forked from: it has loaded what each of them would load (decision 83).
+
+`started` runs in Snakemake's process, `serve` is the other one. `jobs.begin`, which the rules start, hands
+over the standard descriptors of a job and is told how it ended. Everything else that a job has from whoever
+starts it (words, environment, folder, mask) is read from what the system knows of that program. Where it has
+something that a fork cannot be given, limits of its own for instance, the job is a process of its own, as it
+is where nobody serves.
+
+Nothing outlives what it is for: this process ends with its run, once its jobs have; a job dies with this
+process (the system sees to that) and with the program that began it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import pkgutil
+import runpy
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from spx_data import sources
+from spx_data.jobs import ending, startup
+from spx_data.text import printable
+
+VARIABLE = "SPX_DATA_FORKS"
+BEGIN = Path(__file__).with_name("begin.py")
+# On a Mac what the system's own libraries have begun survives no fork.
+POSSIBLE = sys.platform == "linux"
+
+_PROGRAM = "import sys; sys.path[0] = sys.argv[1]; from spx_data.jobs import forks; forks.serve()"
+_WAITING = 128  # jobs that ask while libraries are loaded
+_PATIENCE_SECONDS = 10.0
+# What the jobs of a date load sooner or later, beside all of our own sources.
+_LOADED = (
+    *("numpy.ma", "orjson", "polars", "pyarrow.compute", "pyarrow.csv", "pyarrow.dataset"),
+    *("spx_data.jobs.process", "spx_data.store.cores"),
+    *("spx_data.fill.survey", "spx_data.fill.download", "spx_data.fill.merge"),
+)
+# Threads that libraries start while they are loaded. An allocator's own, which is made for forks; and the one
+# that removes what Polars has spilled to the disk, which waits for ever: no job lets it spill.
+_BEARABLE = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
+_DIE_WITH_PARENT, _BE_CALLED = 1, 15  # of prctl: PR_SET_PDEATHSIG, PR_SET_NAME
+# What is a job's own in its environment, and tells nothing to what is loaded already: what we say, where it
+# was called, and its resources as Snakemake has them.
+_OWN = b"SPX_DATA_"
+_OWN_NAMES = frozenset(
+    {b"PWD", b"OLDPWD", b"SHLVL", b"_", b"TMPDIR", b"TMP", b"TEMP", b"TEMPDIR"}
+    | {b"_RJEM_MALLOC_CONF"}  # by Polars, of whichever process has loaded it
+    | {b"%b_NUM_THREADS" % of for of in (b"OMP", b"GOTO", b"OPENBLAS", b"MKL", b"NUMEXPR")}
+    | {b"VECLIB_MAXIMUM_THREADS"}
+)
+# Of a process's status: what a fork could not be given.
+_STANDING = (b"Uid", b"Gid", b"Groups", b"NoNewPrivs", b"Seccomp", b"CapEff", b"Cpus_allowed", b"SigIgn")
+
+
+# In Snakemake's process ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(scripts: Path) -> Iterator[None]:
+    """In the block the jobs of rules are forked; those that begin early wait until all is loaded.
+
+    *scripts* is the folder of the rules' scripts. Does nothing where `VARIABLE` is set, to whatever: then
+    each job is a process of its own, as it is where no process can be forked.
+    """
+    if VARIABLE in os.environ:
+        yield
+        return
+    name = f"spx-data-{secrets.token_hex(16)}"
+    try:
+        # In no folder: it is gone with who has it, whatever becomes of that.
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with listener:
+            listener.bind(f"\0{name}")
+            listener.listen(_WAITING)
+            process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, str(scripts), str(listener.fileno())],
+                stdin=subprocess.PIPE,  # nothing is ever written to it; it ends with this process
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # what a library lacks, each job says in its log
+                pass_fds=[listener.fileno()],
+                env={**os.environ},  # as jobs get it: a library may have added to the system's own
+            )
+    except OSError:  # processes, memory or descriptors are all taken: jobs do without
+        yield
+        return
+    os.environ[VARIABLE] = name
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        assert process.stdin
+        process.stdin.close()
+        try:
+            process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+# In the process that is forked --------------------------------------------------------------------------
+
+
+def serve() -> NoReturn:
+    """Be that process, until its standard input ends."""
+    listener = socket.socket(fileno=int(sys.argv[2]))
+    listener.set_inheritable(False)
+    standing, interrupts = _standing(os.getpid()), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: of the run, which ends this process in its time
+    with startup.without_pandas(), startup.loading(*_LOADED):
+        for found in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
+            importlib.import_module(found.name)
+    with suppress(OSError):
+        os.close(os.pidfd_open(os.getpid()))  # since Linux 5.3
+        if _is_still():
+            _Server(listener, standing, interrupts).serve()
+    ending.end(0)
+
+
+def _is_still() -> bool:
+    """Whether no thread but the main one does anything, as soon as that is so."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (still := all(state == "S" for state in _threads().values())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return still
+
+
+def _threads() -> dict[str, str]:
+    """The state of each thread beside the main one, by its name."""
+    found = {}
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended
+            name, _, after = (thread / "stat").read_text().rpartition(") ")
+            if thread.name != str(os.getpid()):
+                found[name.partition("(")[2]] = after[0]
+    return found
+
+
+class _Job(NamedTuple):
+    """A job that was forked: its process, and the connection of who began it."""
+
+    pid: int
+    descriptor: int  # of the process
+    asking: socket.socket
+
+
+class _Beginner(NamedTuple):
+    """What the system knows of the program that begins a job."""
+
+    words: list[str]  # of the job: its script and the arguments
+    environment: dict[bytes, bytes]
+    folder: str
+    mask: int
+
+    @classmethod
+    def of_process(cls, pid: int) -> _Beginner:
+        """What is known of *pid*; raises OSError or ValueError where that is no such program."""
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        program = words.index(os.fsencode(BEGIN)) + 1
+        mask = _status(pid)[b"Umask"]
+        return cls(
+            [*map(os.fsdecode, words[program:])], _environment(pid), f"/proc/{pid}/cwd", int(mask, base=8)
+        )
+
+
+class _Server:
+    """Forks a job for whoever asks; *standing* and *interrupts* are what this process began with."""
+
+    def __init__(self, listener: socket.socket, standing: list[Any], interrupts: Any) -> None:
+        self._listener: socket.socket | None = listener
+        self._standing, self._interrupts = standing, interrupts
+        self._selector = selectors.DefaultSelector()
+        self._jobs: dict[int, _Job] = {}
+        self._prctl = ctypes.CDLL(None).prctl
+
+    def serve(self) -> None:
+        """Serve until the run has ended, and its jobs have."""
+        assert self._listener
+        self._when(0, self._end)
+        self._when(self._listener.fileno(), self._accept)
+        while self._listener or self._jobs:
+            for key, _ in self._selector.select():
+                # One that came before in this round may have made an end of it: its number is another's now.
+                if self._selector.get_map().get(key.fd) is key:
+                    key.data()
+
+    def _when(self, descriptor: int, call: Callable[[], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, call)
+
+    def _end(self) -> None:
+        assert self._listener
+        self._selector.unregister(0)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._listener = None
+
+    def _accept(self) -> None:
+        assert self._listener
+        with suppress(OSError):
+            asking, _ = self._listener.accept()
+            self._when(asking.fileno(), partial(self._asked, asking))
+
+    def _asked(self, asking: socket.socket) -> None:
+        """Fork the job that the program at the other end begins, or refuse to."""
+        self._selector.unregister(asking)
+        given: list[int] = []
+        try:
+            _, given, _, _ = socket.recv_fds(asking, 8, 3)
+            self._fork(asking, given)
+        except (OSError, ValueError, KeyError):
+            with suppress(OSError):
+                asking.send(b"no")
+            asking.close()
+        finally:
+            for descriptor in given:
+                os.close(descriptor)
+
+    def _fork(self, asking: socket.socket, given: list[int]) -> None:
+        pid = _peer(asking)
+        beginner = _Beginner.of_process(pid)
+        if len(given) != 3 or not _threads().keys() <= _BEARABLE or _standing(pid) != self._standing:
+            raise ValueError(pid)
+        server = os.getpid()
+        sys.orig_argv[:] = [sys.executable, *beginner.words]
+        job = os.fork()
+        if job == 0:
+            self._become(beginner, given, asking.fileno(), server)
+        try:
+            found = self._jobs[job] = _Job(job, os.pidfd_open(job), asking)
+        except OSError:  # too many files are open
+            os.kill(job, signal.SIGKILL)
+            os.waitpid(job, 0)
+            raise
+        self._when(found.descriptor, partial(self._ended, found))
+        self._when(asking.fileno(), partial(self._abandoned, found))
+        with suppress(OSError):
+            asking.send(b"yes")
+
+    def _abandoned(self, job: _Job) -> None:
+        """End a job whose beginner has died: nobody says anything there."""
+        self._selector.unregister(job.asking)
+        signal.pidfd_send_signal(job.descriptor, signal.SIGKILL)
+
+    def _ended(self, job: _Job) -> None:
+        _, status = os.waitpid(job.pid, 0)
+        with suppress(OSError):
+            job.asking.send(status.to_bytes(4, sys.byteorder))
+        self._selector.unregister(job.descriptor)
+        with suppress(KeyError):
+            self._selector.unregister(job.asking)
+        os.close(job.descriptor)
+        job.asking.close()
+        del self._jobs[job.pid]
+
+    # In a fork ------------------------------------------------------------------------------------------
+
+    def _become(self, beginner: _Beginner, given: list[int], asking: int, server: int) -> NoReturn:
+        """Be the job: nothing of this process's own is left but what it has loaded."""
+        status = 1
+        try:
+            self._prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+            if os.getppid() != server:
+                os._exit(status)
+            for number, descriptor in enumerate(given):
+                os.dup2(descriptor, number)
+            registered = {key.fd for key in self._selector.get_map().values()}
+            for descriptor in {self._selector.fileno(), asking, *registered, *given} - {0, 1, 2}:
+                os.close(descriptor)
+            signal.signal(signal.SIGINT, self._interrupts)
+            os.umask(beginner.mask)
+            os.chdir(beginner.folder)
+            os.environb.clear()
+            os.environb.update(beginner.environment)
+            time.tzset()
+            sys.argv[:] = beginner.words
+            self._prctl(_BE_CALLED, os.fsencode(_called(beginner.words)))
+            runpy.run_path(beginner.words[0], run_name="__main__")
+            status = 0
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            if isinstance(ended.code, str):
+                printable.tell(f"{ended.code}\n")
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            if isinstance(error, KeyboardInterrupt):
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.raise_signal(signal.SIGINT)
+        ending.end(status)
+
+
+def _called(words: list[str]) -> str:
+    """What `top` and `ps -e` call a job: its date, and of its rule what the system has room for."""
+    return " ".join([*words[2:3], Path(words[0]).stem])[:15]
+
+
+# What the system knows ----------------------------------------------------------------------------------
+
+
+def _peer(asking: socket.socket) -> int:
+    """The process at the other end; raises ValueError where it is somebody else's."""
+    known = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid, user = (int.from_bytes(known[at : at + 4], sys.byteorder) for at in (0, 4))
+    if user != os.getuid():
+        raise ValueError(user)
+    return pid
+
+
+def _environment(pid: int) -> dict[bytes, bytes]:
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
+
+
+def _status(pid: int) -> dict[bytes, bytes]:
+    lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
+    return dict(line.split(b":\t", 1) for line in lines if b":\t" in line)
+
+
+def _standing(pid: int) -> list[Any]:
+    """What a process has from whoever started it that a fork cannot be given, or that loading depends on."""
+    status, proc = _status(pid), Path(f"/proc/{pid}")
+    return [
+        [status.get(name) for name in _STANDING],
+        [(proc / name).read_bytes() for name in ("limits", "cgroup", "oom_score_adj")],
+        [(proc / name).readlink() for name in ("exe", "ns/mnt", "root")],
+        (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid)),
+        {
+            name: value
+            for name, value in _environment(pid).items()
+            if not name.startswith(_OWN) and name not in _OWN_NAMES
+        },
+    ]
