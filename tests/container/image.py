@@ -36,6 +36,14 @@ mount -t proc proc "$root/proc"
 exec chroot --userspec "$owner" "$root" "$@"
 """
 
+# What an image is built and run on: layers over each other. They end with the program's own view of mounts.
+_MOUNTS = """\
+mount -t tmpfs tmpfs /mnt
+cd /mnt
+mkdir lower upper work all
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay all
+"""
+
 
 def why_not() -> str:
     """Why no image can be built here; empty where one can."""
@@ -43,7 +51,12 @@ def why_not() -> str:
         return "an image is built by root, on Linux"
     if missing := [name for name in PROGRAMS if not shutil.which(name)]:
         return f"not installed: {', '.join(missing)} (Debian: apt-get install buildah mmdebstrap)"
-    return ""
+    tried = subprocess.run(["unshare", "--mount", "sh", "-ceu", _MOUNTS], capture_output=True, text=True)
+    return f"this machine mounts no overlay: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+class NoBaseError(Exception):
+    """The packages of a base cannot be had: of Debian or its mirror, and no fault of the image."""
 
 
 @dataclass
@@ -60,10 +73,12 @@ class Image:
         return {**found["config"], "architecture": found["architecture"]}
 
     def build(self, extras: str) -> None:
-        """Build it, with these extras of the package."""
+        """Build it, with these extras of the package; raises NoBaseError where Debian has no base."""
         base = self.folder / "base.tar"
         words = ["--quiet", "--variant=minbase", f"--include={_PACKAGES}", _suite(), str(base)]
-        subprocess.run(["mmdebstrap", *words], check=True, timeout=PATIENCE)
+        made = subprocess.run(["mmdebstrap", *words], capture_output=True, text=True, timeout=PATIENCE)
+        if made.returncode:
+            raise NoBaseError(made.stderr.strip()[-300:])
         first = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", first, str(base), "/")
         self.buildah("commit", "--quiet", "--rm", first, BASE)
