@@ -55,9 +55,9 @@ def _lines(found: Readiness, settings: Settings) -> Iterator[tuple[str, str]]:
     of = f"{found.sealed:,} of {counted(found.sessions, 'session')} sealed"
     yield (f"ready: {of}", "green") if found else (f"not ready: {of}", "bold red")
     yield from ((why, "red") for why in found.why_not)
-    if inside := [date for date in found.missing if settings.covers(date)]:
+    if any(map(settings.covers, found.missing)):
         yield "`spx-data process-gaps` fills what is missing", ""
-    if outside := [date for date in found.missing if date not in set(inside)]:
+    if outside := [date for date in found.missing if not settings.covers(date)]:
         call = f"`spx-data process-range {outside[0]} {outside[-1]}`"
         yield (
             f"{counted(len(outside), 'day')} outside of the config's dates: {call} fills them all the same",

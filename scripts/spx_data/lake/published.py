@@ -152,16 +152,16 @@ def seal_at(objects: Objects, date: dt.date, number: int, wanted: str = "") -> s
         MissingFileError: there is no such pointer.
     """
     key = pointer_key(date, number)
-    for left in (1, 0):  # as `Objects.digest`
+    place = f"{objects.url}/{key}"
+
+    def is_wanted(content: bytes) -> bool:
         try:
-            found = seal_of(objects.content(key), f"{objects.url}/{key}")
+            found = seal_of(content, place)
         except FileCorruptionError:
-            if not left:
-                raise
-            continue
-        if found == (wanted or found):
-            break
-    return found
+            return False
+        return found == (wanted or found)
+
+    return seal_of(objects.content(key, is_wanted), place)
 
 
 # Read from there ------------------------------------------------------------------------------------------
@@ -246,11 +246,10 @@ class PublishedLake:
         """
         seal = self.days[date].seal
         key = file_key(date, seal, name)
-        for _ in range(2):  # as `Objects.digest`
-            content = self._objects.content(key)
-            if (found := name_of(content)) == seal:
-                return content
-        raise self.damaged(key, seal, found)
+        content = self._objects.content(key, lambda content: name_of(content) == seal)
+        if (found := name_of(content)) != seal:
+            raise self.damaged(key, seal, found)
+        return content
 
     def fetch(self, date: dt.date, sha256: str, target: Path, *, lasting: bool = True) -> None:
         """Let *target* be the file of its name of *date*: it is there when it has that *sha256*.

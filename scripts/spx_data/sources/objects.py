@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from spx_data.errors import (
     ApiConnectionError,
@@ -28,6 +28,8 @@ from spx_data.store import reads
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+_Found = TypeVar("_Found")
 
 _RETRIES = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=60)}
 _TIMEOUTS = {"connect_timeout": "20s", "timeout": "10m"}
@@ -102,27 +104,26 @@ class Objects:
         return True
 
     def digest(self, key: str, wanted: str) -> str:
-        """The SHA-256 of the bytes that come back; raises MissingFileError where there is no such object.
+        """The SHA-256 of the bytes that come back, read once more where it is not the one that is *wanted*.
 
-        Where it is not the one that is *wanted*, it is read once more: bytes may have changed on their way,
-        and people are told to remove an object that is another one.
+        Raises MissingFileError where there is no such object.
         """
-        found = self._hashed(key, lambda _: None)
-        return found if found == wanted else self._hashed(key, lambda _: None)
+        return _once_more(lambda: self._hashed(key, lambda _: None), lambda found: found == wanted)
 
     def fetch(self, key: str, to: BinaryIO, wanted: str) -> str:
-        """Write an object's bytes *to* an empty file as they come; their SHA-256, as `digest` gives it."""
+        """Write an object's bytes *to* a file as they come; their SHA-256, as `digest` gives it."""
 
         def keep(block: memoryview) -> None:
             with reads.explained(Path(to.name), "write"):
                 to.write(block)
 
-        if (found := self._hashed(key, keep)) == wanted:
-            return found
-        with reads.explained(Path(to.name), "write"):
-            to.seek(0)
-            to.truncate()
-        return self._hashed(key, keep)
+        def read() -> str:
+            with reads.explained(Path(to.name), "write"):
+                to.seek(0)
+                to.truncate()
+            return self._hashed(key, keep)
+
+        return _once_more(read, lambda found: found == wanted)
 
     def _hashed(self, key: str, each: Callable[[memoryview], None]) -> str:
         import obstore
@@ -135,8 +136,14 @@ class Objects:
                 each(block)
         return found.hexdigest()
 
-    def content(self, key: str) -> bytes:
-        """A small object's bytes; raises MissingFileError where there is none."""
+    def content(self, key: str, is_wanted: Callable[[bytes], bool] = lambda _: True) -> bytes:
+        """A small object's bytes, read once more where they are not what is wanted.
+
+        Raises MissingFileError where there is none.
+        """
+        return _once_more(lambda: self._content(key), is_wanted)
+
+    def _content(self, key: str) -> bytes:
         import obstore
 
         with self._explained(key):
@@ -184,6 +191,15 @@ def _refused(url: str, what: str, error: Exception) -> ConfigurationValidationEr
         what=what,
         reason=_first_line(error),
     )
+
+
+def _once_more(read: Callable[[], _Found], is_wanted: Callable[[_Found], bool]) -> _Found:
+    """What *read* gives, the second time where it is not what is wanted the first time.
+
+    Bytes may have changed on their way, and people are told to remove an object that is another one.
+    """
+    found = read()
+    return found if is_wanted(found) else read()
 
 
 def _strange(finding: str, what: str) -> ConfigurationValidationError:

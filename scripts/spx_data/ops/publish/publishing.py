@@ -142,14 +142,14 @@ class Publisher:
             raise not_ours(self._objects.url, f"it has days and no {keys.DATASET}")
 
     def _check_identity(self) -> None:
-        # Asked again: what came changed on its way is no other lake.
-        if self._other_lake() and (finding := self._other_lake()):
+        identity = self._objects.content(keys.DATASET, lambda content: not self._other_lake(content))
+        if finding := self._other_lake(identity):
             raise not_ours(self._objects.url, finding)
 
-    def _other_lake(self) -> str:
-        """What is published there instead of this lake, by its identity; empty where it is this one."""
+    def _other_lake(self, identity: bytes) -> str:
+        """What is published there instead of this lake, by its *identity*; empty where it is this one."""
         try:
-            found = foreign.parsed(self._objects.content(keys.DATASET))
+            found = foreign.parsed(identity)
         except ValueError as error:
             return f"its {keys.DATASET} is none: {error}"
         there: Mapping[str, Any] = found if isinstance(found, dict) else {}
