@@ -33,9 +33,8 @@ def places(stamps: Stamps, stamp: Stamps) -> Stamps:
 
 def _seconds(stamp: Stamps) -> Stamps | None:
     """How many seconds rows are after the first stamp; None where that is no small whole number."""
-    if not len(stamp):
+    if not len(stamp) or int(stamp.max()) - int(stamp.min()) >= _SECOND * _DAY:
         return None
     after = stamp - stamp.min()
     seconds = after // _SECOND
-    is_whole = int(seconds.max()) < _DAY and bool((seconds * _SECOND == after).all())
-    return seconds if is_whole else None
+    return seconds if bool((seconds * _SECOND == after).all()) else None

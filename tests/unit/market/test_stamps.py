@@ -13,6 +13,7 @@ STAMPS = {
     "days apart": OPEN + 86_400_000 * np.array([3, 0, 3]),
     "one": np.array([OPEN]),
     "before the epoch": -OPEN + 60_000 * np.array([2, 0, 1]),
+    "from one end of time to the other": np.array([-(1 << 63), (1 << 63) - 1_000]),
     "none": np.empty(0, dtype=np.int64),
 }
 
