@@ -35,7 +35,7 @@ def _forked(name: str) -> int | None:
     except OSError:
         told = b""
     if not told:
-        said = "spx-data: the process that this run's jobs are forked from was ended, and this job with it\n"
+        said = "the process that this run's jobs are forked from was ended, and this job with it\n"
         os.write(2, said.encode())
         os._exit(_AS_A_JOB_THAT_DIED)
     return int.from_bytes(told, sys.byteorder)

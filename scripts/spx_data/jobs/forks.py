@@ -6,13 +6,14 @@ starts it (words, environment, folder, mask) is read from what the system knows 
 something that a fork cannot be given, limits of its own for instance, the job is a process of its own, as it
 is where nobody serves.
 
-Nothing outlives what it is for: this process ends with its run, once its jobs have; a job dies with this
-process (the system sees to that) and with the program that began it.
+Nothing outlives what it is for: this process ends with its run, or when it is told to (SIGTERM), once its
+jobs have; a job dies with this process (the system sees to that) and with the program that began it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import os
 import pkgutil
@@ -184,6 +185,8 @@ class _Server:
         self._selector = selectors.DefaultSelector()
         self._jobs: dict[int, _Job] = {}
         self._prctl = ctypes.CDLL(None).prctl
+        # Who stops a run ends each of its processes: jobs by their own signal, not by this one's death.
+        self._ends = signal.signal(signal.SIGTERM, self._told_to_end)
 
     def serve(self) -> None:
         """Serve until the run has ended, and its jobs have."""
@@ -206,11 +209,21 @@ class _Server:
         self._listener.close()
         self._listener = None
 
+    def _told_to_end(self, *_: object) -> None:
+        """Let no job begin any more, and wake up who waits for one."""
+        if self._listener:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         assert self._listener
-        with suppress(OSError):
+        try:
             asking, _ = self._listener.accept()
-            self._when(asking.fileno(), partial(self._asked, asking))
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # it was shut down
+                self._end()
+            return
+        self._when(asking.fileno(), partial(self._asked, asking))
 
     def _asked(self, asking: socket.socket) -> None:
         """Fork the job that the program at the other end begins, or refuse to."""
@@ -234,9 +247,14 @@ class _Server:
             raise ValueError(pid)
         server = os.getpid()
         sys.orig_argv[:] = [sys.executable, *beginner.words]
-        job = os.fork()
-        if job == 0:
-            self._become(beginner, given, asking.fileno(), server)
+        # A job hears what is meant for it by its own handler only.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        try:
+            job = os.fork()
+            if job == 0:
+                self._become(beginner, given, asking.fileno(), server)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
         try:
             found = self._jobs[job] = _Job(job, os.pidfd_open(job), asking)
         except OSError:  # too many files are open
@@ -279,6 +297,8 @@ class _Server:
             for descriptor in {self._selector.fileno(), asking, *registered, *given} - {0, 1, 2}:
                 os.close(descriptor)
             signal.signal(signal.SIGINT, self._interrupts)
+            signal.signal(signal.SIGTERM, self._ends)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
             os.umask(beginner.mask)
             os.chdir(beginner.folder)
             os.environb.clear()

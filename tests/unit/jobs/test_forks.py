@@ -222,6 +222,36 @@ def test_jobs_die_with_what_they_were_forked_from_and_the_next_begin_by_themselv
         assert not json.loads(done(script(LOOK)).stdout)["forked"]
 
 
+def test_what_jobs_are_forked_from_is_told_to_end_and_lets_its_jobs_do_so(script, tmp_path, monkeypatch):
+    monkeypatch.delenv(OF_TESTS[0])
+    monkeypatch.delenv(forks.VARIABLE, raising=False)
+    with forks.started(SCRIPTS):
+        with waiting(script, tmp_path / "told") as (begun, job):
+            server = job.parent()
+            server.terminate()
+            assert not json.loads(done(script(LOOK)).stdout)["forked"]
+            assert not ended(server)
+            assert not ended(job)
+
+            job.terminate()
+
+            assert begun.wait(PATIENCE) == -signal.SIGTERM
+            assert not begun.stderr.read()
+        waited_for(lambda: ended(server))
+
+
+def test_what_jobs_are_forked_from_is_told_to_end_and_has_none(script, monkeypatch):
+    monkeypatch.delenv(OF_TESTS[0])
+    monkeypatch.delenv(forks.VARIABLE, raising=False)
+    with forks.started(SCRIPTS):
+        server = psutil.Process(int(done(script("import os; print(os.getppid())")).stdout))
+        assert "forks.serve()" in " ".join(server.cmdline())
+
+        server.terminate()
+
+        waited_for(lambda: ended(server))
+
+
 def test_what_jobs_are_forked_from_ends_with_its_run_and_not_before_its_jobs(script, tmp_path):
     run = (
         "import os, subprocess, sys\nfrom pathlib import Path\nfrom spx_data.jobs import forks\n"
