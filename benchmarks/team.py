@@ -22,7 +22,8 @@ from tests import postgres_server, sealed_days
 
 from spx_data import status
 from spx_data.ops import team
-from spx_data.ops.team import migrations, roles, tables
+from spx_data.ops.team import migrations
+from spx_data.ops.team import rows as tables
 from spx_data.ops.team.place import Place
 from spx_data.settings import Database, Settings
 from spx_data.sources import postgres
@@ -48,7 +49,7 @@ def main() -> None:
         server.login("operator")
         with postgres.connected(server.url(name, "chief"), 30) as connection:
             migrations.migrate(connection)
-            roles.grant(connection, "operator", "operator")
+            migrations.grant(connection, "operator", "operator")
         settings = dataclasses.replace(
             settings, database=Database(server.url(name, "operator"), "spx_status")
         )

@@ -8,7 +8,7 @@ import pytest
 from tests import pages, postgres_server
 from tests.workflow.conftest import BIN, wait_for
 
-from spx_data.ops.team import tables
+from spx_data.ops.team import rows as tables
 from spx_data.store import journal
 
 DAY = "2024-11-27"

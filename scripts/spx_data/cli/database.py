@@ -18,8 +18,8 @@ from spx_data.text.words import counted
 if TYPE_CHECKING:
     import psycopg
 
+    from spx_data.ops.team.migrations import Standing
     from spx_data.ops.team.place import Place
-    from spx_data.ops.team.roles import Standing
 
 _SECONDS = 30.0
 _ROLES = click.Choice(("reader", "operator", "admin"))
@@ -80,10 +80,10 @@ def grant(call: Call, role: str, name: str) -> None:
       spx-data database grant operator ann
       spx-data database grant reader grafana
     """
-    from spx_data.ops.team import roles
+    from spx_data.ops.team import migrations
 
     with _connected(call) as connection:
-        roles.grant(connection, role, name)
+        migrations.grant(connection, role, name)
     say(f"{name} is {role} now", err=True)
 
 
@@ -98,10 +98,10 @@ def revoke(call: Call, role: str, name: str) -> None:
     Example:
       spx-data database revoke operator ann
     """
-    from spx_data.ops.team import roles
+    from spx_data.ops.team import migrations
 
     with _connected(call) as connection:
-        roles.revoke(connection, role, name)
+        migrations.revoke(connection, role, name)
     say(f"{name} is no {role} any more", err=True)
 
 
@@ -142,10 +142,10 @@ def show(call: Call, form: Format) -> None:
     Example:
       spx-data database show
     """
-    from spx_data.ops.team import roles
+    from spx_data.ops.team import migrations
 
     with _connected(call) as connection:
-        found = roles.show(connection)
+        found = migrations.show(connection)
     if form == "json":
         print_document(asdict(found))
         return

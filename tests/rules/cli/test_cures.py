@@ -42,8 +42,9 @@ from spx_data.lake import acceptance, reader, runs, sql
 from spx_data.lake.reader import mirror
 from spx_data.market import sessions
 from spx_data.ops import health, mend
-from spx_data.ops.team import migrations, swapping
+from spx_data.ops.team import migrations
 from spx_data.ops.team import place as team_place
+from spx_data.ops.team import rows as team_rows
 from spx_data.report import absent
 from spx_data.settings import Settings
 from spx_data.sources import postgres
@@ -631,7 +632,7 @@ def the_log_of_another_lake(place):
     of_a_role = place.raises(team_place.marked, ForeignServer(), "ROLE", "spx_data_reader_desk")
     place.patch.setattr(team_place, "marked", lambda *_: {"lake": "theirs"})
     there = team_place.Place("", "spx_status", "SPX")
-    of_a_lake = place.raises(lambda: swapping._ours(None, there, "ours", take_over=False))
+    of_a_lake = place.raises(lambda: team_rows._ours(None, there, "ours", take_over=False))
     return f"{of_a_role} {of_a_lake}"
 
 

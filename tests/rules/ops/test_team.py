@@ -26,7 +26,7 @@ from spx_data.errors import (
 )
 from spx_data.lake import acceptance
 from spx_data.ops import team
-from spx_data.ops.team import audit, migrations, roles, swapping, tables
+from spx_data.ops.team import migrations, rows
 from spx_data.ops.team.place import AUDIT, Place
 from spx_data.settings import Database, Settings
 from spx_data.sources import postgres
@@ -65,7 +65,7 @@ def desk(server):
     with postgres.connected(server.url(name, "chief"), 30) as connection:
         migrations.migrate(connection)
         for role, person in (("reader", "rita"), ("operator", "otto"), ("admin", "ada")):
-            roles.grant(connection, role, person)
+            migrations.grant(connection, role, person)
     return name
 
 
@@ -91,7 +91,7 @@ def in_sqlite(settings):
     """Return all rows of each table of the status log, in some order of theirs."""
     connection = sqlite3.connect(settings.layout.database)
     found = {
-        table.name: connection.execute(f"SELECT * FROM {table.name}").fetchall() for table in tables.every()
+        table.name: connection.execute(f"SELECT * FROM {table.name}").fetchall() for table in rows.every()
     }
     connection.close()
     return {name: sorted(rows, key=repr) for name, rows in found.items()}
@@ -104,7 +104,7 @@ def in_postgres(server, database, user="rita", schema="spx_status"):
             table.name: connection.execute(
                 sql.SQL("SELECT * FROM {}").format(sql.Identifier(schema, table.name))
             ).fetchall()
-            for table in tables.every()
+            for table in rows.every()
         }
     return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
@@ -121,13 +121,13 @@ def schemas(server, database):
 
 
 def test_every_table_and_index_of_the_status_log_has_its_like():
-    made = {table.name: set(table.columns) for table in tables.every()}
+    made = {table.name: set(table.columns) for table in rows.every()}
     connection = sqlite3.connect(":memory:")
     connection.executescript(of_status.SCHEMA + of_status.INDEXES)
     known = connection.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
 
     assert set(made) == {name for kind, name in known if kind == "table"}
-    assert len(list(tables.indexes())) == sum(kind == "index" for kind, _ in known)
+    assert len(list(rows.indexes())) == sum(kind == "index" for kind, _ in known)
     for name, columns in made.items():
         assert columns == {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
 
@@ -145,7 +145,7 @@ def test_readers_find_the_rows_that_sqlite_has_and_those_that_follow(lake, serve
 
         assert in_postgres(server, desk) == in_sqlite(lake)
     assert len(in_postgres(server, desk)["processing_log"]) == 3
-    assert len(schemas(server, desk)) == 4  # the views', one with rows, the audit's, and public
+    assert len(schemas(server, desk)) == 3  # the rows', the audit's, and public
 
 
 def test_what_postgresql_cannot_hold_is_there_as_well_as_it_can_be(lake, server, desk, monkeypatch):
@@ -184,61 +184,57 @@ def test_each_symbol_of_a_config_has_a_schema_of_its_own():
 # What gets in the way -----------------------------------------------------------------------------------
 
 
-def test_a_reader_within_a_transaction_keeps_its_rows_until_it_ends(lake, server, desk, monkeypatch):
-    monkeypatch.setattr(swapping, "LOCK_TIMEOUT_MS", 200)
-    monkeypatch.setattr(swapping, "PAUSES", (0.1,) * 600)
-    refresh(lake)
-    before = len(in_sqlite(lake)["processing_log"])
-    sealed_days.seal(lake, DAYS[2])
-    status.refresh(lake, NOW)
-    tried, tries, done = threading.Event(), [], []
-    real = swapping._show
-
-    def show(*given):
-        tries.append(given)
-        if len(tries) > 1:
-            tried.set()
-        real(*given)
-
-    monkeypatch.setattr(swapping, "_show", show)
-    count = "SELECT count(*) FROM spx_status.expiration_log"
-
-    with psycopg.connect(server.url(desk, "rita")) as reader:
-        (first,) = reader.execute(count).fetchone()
-        worker = threading.Thread(target=lambda: done.append(refresh(lake)))
-        worker.start()
-        assert tried.wait(60)
-        assert reader.execute(count).fetchone() == (first,)  # in the same transaction, one log
-        assert not done
-        reader.commit()
-    worker.join(60)
-
-    assert done[0].written.tries > 1
-    assert in_postgres(server, desk) == in_sqlite(lake)
-    assert before == len(in_postgres(server, desk)["processing_log"])
-
-
-def test_who_holds_the_rows_for_too_long_is_named_and_those_of_before_stay(lake, server, desk, monkeypatch):
-    monkeypatch.setattr(swapping, "LOCK_TIMEOUT_MS", 50)
-    monkeypatch.setattr(swapping, "PAUSES", (0.01,))
+def test_a_reader_sees_one_log_or_the_next_and_is_in_nobodys_way(lake, server, desk):
     refresh(lake)
     before = in_postgres(server, desk)
     sealed_days.seal(lake, DAYS[2])
     status.refresh(lake, NOW)
 
-    with psycopg.connect(server.url(desk, "rita"), application_name="notebook") as reader:
-        reader.execute("SELECT count(*) FROM spx_status.inventory")
-        with pytest.raises(
-            DatabaseTransactionError, match=r"rita \(notebook, process \d+\) held them at each of 2"
-        ):
-            refresh(lake)
+    with psycopg.connect(server.url(desk, "rita")) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        seen = reader.execute("SELECT * FROM spx_status.inventory").fetchall()
+        refresh(lake)  # which waits for no reader
+        others = reader.execute("SELECT * FROM spx_status.processing_log").fetchall()
+
+    assert (sorted(seen, key=repr), sorted(others, key=repr)) == (
+        before["inventory"],
+        before["processing_log"],
+    )
+    assert in_postgres(server, desk) == in_sqlite(lake) != before
+
+
+def test_a_refresh_that_fails_halfway_leaves_the_rows_of_before(lake, server, desk, monkeypatch):
+    refresh(lake)
+    before = in_postgres(server, desk)
+    sealed_days.seal(lake, DAYS[2])
+    status.refresh(lake, NOW)
+    real = rows.Table.held
+
+    def held(table, row):
+        if table.name == "inventory":
+            raise DatabaseTransactionError("the line broke")
+        return real(table, row)
+
+    with monkeypatch.context() as broken, pytest.raises(DatabaseTransactionError, match="the line broke"):
+        broken.setattr(rows.Table, "held", held)
+        refresh(lake)
 
     assert in_postgres(server, desk) == before
-    assert len(schemas(server, desk)) == 4
+    refresh(lake)
+    assert in_postgres(server, desk) == in_sqlite(lake)
 
 
-def test_two_who_refresh_at_once_do_so_one_after_the_other(lake, server, desk, monkeypatch):
-    monkeypatch.setattr(swapping, "PAUSES", (0.1,) * 600)
+def test_who_keeps_a_refresh_waiting_for_too_long_is_one_line(lake, server, desk, monkeypatch):
+    monkeypatch.setattr(rows, "_LOCK_TIMEOUT", "50ms")
+    refresh(lake)
+
+    with server.connect(desk) as chief, chief.transaction():
+        chief.execute("LOCK TABLE spx_status.inventory")
+        with pytest.raises(DatabaseTransactionError, match="the team's database was busy"):
+            refresh(lake)
+
+
+def test_two_who_refresh_at_once_do_so_one_after_the_other(lake, server, desk):
     done = []
     workers = [threading.Thread(target=lambda: done.append(refresh(lake))) for _ in range(3)]
 
@@ -299,7 +295,7 @@ class rows_of_none:  # noqa: N801  # as the function that it stands for
         pass
 
 
-@pytest.mark.parametrize("name", ["spx_status", "spx_status_a", AUDIT])
+@pytest.mark.parametrize("name", ["spx_status", AUDIT])
 def test_a_schema_of_somebody_else_is_left_alone(name, server, tmp_path):
     database = server.database()
     with server.connect(database) as chief:
@@ -318,17 +314,22 @@ def test_a_schema_of_somebody_else_is_left_alone(name, server, tmp_path):
         assert chief.execute(kept).fetchone() == (7,)
 
 
-def test_a_table_of_somebody_else_among_the_rows_is_named_and_kept(lake, server, desk):
+def test_a_table_of_somebody_else_among_ours_is_kept_and_named_where_it_is_in_the_way(
+    lake, server, desk, monkeypatch
+):
     refresh(lake)
     with server.connect(desk) as chief:
-        chief.execute("CREATE TABLE spx_status_a.theirs AS SELECT 7 AS kept")
+        chief.execute("CREATE TABLE spx_status.theirs AS SELECT 7 AS kept")
+    refresh(lake)
     before = in_postgres(server, desk)
 
-    with pytest.raises(DatabaseSchemaError, match=r"something else in the schema spx_status_a.*theirs"):
-        refresh(lake)
+    with monkeypatch.context() as later:
+        later.setattr(of_status, "SCHEMA", f"{of_status.SCHEMA}CREATE TABLE theirs (name TEXT);\n")
+        with pytest.raises(DatabaseSchemaError, match=r"something else in the schema spx_status.*theirs"):
+            refresh(lake)
 
     with server.connect(desk) as chief:
-        assert chief.execute("SELECT kept FROM spx_status_a.theirs").fetchone() == (7,)
+        assert chief.execute("SELECT kept FROM spx_status.theirs").fetchone() == (7,)
     assert in_postgres(server, desk) == before
 
 
@@ -411,7 +412,7 @@ def test_a_server_that_does_not_answer_is_left_when_the_time_is_up(lake, server,
     monkeypatch.setattr(team, "_SECONDS", 1.0)
     begun = time.monotonic()
 
-    real = swapping._alone
+    real = rows._alone
 
     def alone(connection, place):
         backend = connection.info.backend_pid  # of a server that runs as we do, or we are root
@@ -421,12 +422,12 @@ def test_a_server_that_does_not_answer_is_left_when_the_time_is_up(lake, server,
         finally:
             os.kill(backend, signal.SIGCONT)
 
-    monkeypatch.setattr(swapping, "_alone", alone)
+    monkeypatch.setattr(rows, "_alone", alone)
     with pytest.raises(DatabaseConnectionError, match="it stopped answering"):
         refresh(lake)
 
     assert time.monotonic() - begun < 60
-    monkeypatch.setattr(swapping, "_alone", real)
+    monkeypatch.setattr(rows, "_alone", real)
     monkeypatch.setattr(team, "_SECONDS", 120.0)
     refresh(lake)
     assert in_postgres(server, desk) == in_sqlite(lake)
@@ -443,7 +444,7 @@ OK = None
 DOES = {
     "read rows": ("SELECT * FROM spx_status.processing_log", (OK, OK, OK, DENIED)),
     "change rows": ("DELETE FROM spx_status.processing_log", (DENIED, OK, OK, DENIED)),
-    "look behind the views": ("SELECT * FROM spx_status_a.processing_log", (DENIED, OK, OK, DENIED)),
+    "drop a table": ("DROP TABLE spx_status.inventory", (DENIED, OK, OK, DENIED)),
     "read the audit": (f"SELECT * FROM {EVENT}", (DENIED, OK, OK, DENIED)),
     "add to the audit": (f"INSERT INTO {EVENT} ({COLUMNS}) VALUES ({VALUES})", (DENIED, OK, OK, DENIED)),
     "say who recorded it": (
@@ -472,7 +473,7 @@ def settled(server, tmp_path_factory):
     with postgres.connected(server.url(name, "chief"), 30) as connection:
         migrations.migrate(connection)
         for role, person in (("reader", "rita"), ("operator", "otto"), ("admin", "ada")):
-            roles.grant(connection, role, person)
+            migrations.grant(connection, role, person)
     settings = sealed_days.settings_of(tmp_path_factory.mktemp("settled"))
     status.rebuild(settings, NOW)
     settings = as_(settings, server.url(name, "otto"))
@@ -527,12 +528,12 @@ def test_a_role_of_somebody_else_is_left_alone(server):
 
 def test_roles_are_given_taken_and_shown(server, desk):
     with postgres.connected(server.url(desk, "ada"), 30) as connection:
-        roles.grant(connection, "reader", "nobody-yet")
-        assert roles.show(connection).members["reader"] == ["nobody-yet", "rita"]
-        roles.revoke(connection, "reader", "nobody-yet")
-        found = roles.show(connection)
+        migrations.grant(connection, "reader", "nobody-yet")
+        assert migrations.show(connection).members["reader"] == ["nobody-yet", "rita"]
+        migrations.revoke(connection, "reader", "nobody-yet")
+        found = migrations.show(connection)
         with pytest.raises(SettingRefusedError, match="the server has no role zoe"):
-            roles.grant(connection, "reader", "zoe")
+            migrations.grant(connection, "reader", "zoe")
 
     assert found.members == {"reader": ["rita"], "operator": ["otto"], "admin": ["ada"]}
     assert (found.database, found.user, found.version, found.events) == (desk, "ada", 1, 0)
@@ -583,7 +584,7 @@ def test_no_secret_of_a_command_is_kept():
         "--debug",
     ]
 
-    assert audit.harmless(words) == (
+    assert team.harmless(words) == (
         'spx-data config set alerts.notify ["slack://***","mailto://***"] --debug'
     )
 

@@ -41,11 +41,6 @@ class Place:
         told = settings.database
         return (told.url and cls(told.url, told.schema, settings.product.symbol)) or None
 
-    @property
-    def halves(self) -> tuple[str, str]:
-        """The two schemas of which one holds the rows, and the other those that follow."""
-        return f"{self.schema}_a", f"{self.schema}_b"
-
 
 def role(connection: psycopg.Connection, name: str) -> str:
     """The role *name* (of `ROLES`) of the database that *connection* is to: roles are a whole server's."""
