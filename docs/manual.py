@@ -16,7 +16,7 @@ from click_man.core import write_man_pages
 
 from spx_data import __version__
 from spx_data.cli import commands
-from spx_data.cli.completion import PROGRAM, SHELLS, script
+from spx_data.cli.itself import PROGRAM, SHELLS, script
 
 COMPLETION = {
     "bash": "bash-completion/completions/spx-data",

@@ -2,7 +2,7 @@
 
 import sys
 
-from spx_data.cli.outcomes import print_mended
+from spx_data.cli.again import print_mended
 from spx_data.cli.output import say
 from spx_data.jobs import process
 from spx_data.lake import runs

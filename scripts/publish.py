@@ -5,7 +5,7 @@ import sys
 from spx_data.cli.output import say
 from spx_data.cli.publish import published
 from spx_data.jobs import process
-from spx_data.ops.publish.record import place_of
+from spx_data.ops.publish import place_of
 from spx_data.settings import Settings
 
 AFTER_A_RUN = sys.argv[1:2] == ["--after-a-run"]

@@ -1,6 +1,6 @@
 """Rule recheck: sealed dates fetched again and compared with what the source says today."""
 
-from spx_data.cli.outcomes import print_rechecked
+from spx_data.cli.again import print_rechecked
 from spx_data.cli.output import say
 from spx_data.jobs import process
 from spx_data.lake import runs

@@ -14,7 +14,7 @@ from tests.browser.shown import Shown
 from tests.report import lakes
 
 from spx_data import report
-from spx_data.ops.serving.server import Server
+from spx_data.ops.serving import Server
 from spx_data.report import live
 from spx_data.report.live import Pages
 

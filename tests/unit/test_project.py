@@ -91,7 +91,7 @@ def test_changelog_and_version_agree():
         (
             "only the one server listens",
             r"^\s*(import|from) (http\.server|socketserver|asyncio|xmlrpc|wsgiref)\b",
-            ("server.py",),
+            ("serving.py",),
         ),
         (
             "only files writes data",

@@ -7,7 +7,7 @@ import pytest
 
 from spx_data.config import reading
 from spx_data.lake.verify import content
-from spx_data.ops.serving import server, visitors
+from spx_data.ops import serving
 from spx_data.store import foreign
 from theta_simulator import archive
 
@@ -56,7 +56,7 @@ def test_every_test_that_holds_a_claim_is_there():
         ),
         (
             "{} connections, {} s to ask, {} s to be answered",
-            (server._MOST_VISITORS, visitors._ASKING_SECONDS, visitors._ANSWERING_SECONDS),
+            (serving._MOST_VISITORS, serving._ASKING_SECONDS, serving._ANSWERING_SECONDS),
         ),
     ],
 )

@@ -7,19 +7,23 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from spx_data import __version__
-from spx_data.cli import audited
 from spx_data.cli.call import CONFIG_FILE, Call
 from spx_data.cli.output import VERSION, make_safe, say
 from spx_data.errors import SpxDataError
 from spx_data.jobs import ending
 from spx_data.text import commands as marked
 from spx_data.text import printable
+
+if TYPE_CHECKING:
+    from spx_data.settings import Settings
 
 # A command lives for a moment, and makes no cycles worth looking for: a quarter of its time otherwise.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
@@ -42,13 +46,13 @@ _COMMANDS = {
     "quality": "spx_data.cli.quality:quality",
     "metrics": "spx_data.cli.metrics:metrics",
     "report": "spx_data.cli.pages:report",
-    "serve": "spx_data.cli.serving:serve",
+    "serve": "spx_data.cli.pages:serve",
     "publish": "spx_data.cli.publish:publish",
     "inventory": "spx_data.cli.listing:inventory",
-    "ready": "spx_data.cli.ready:ready",
-    "sql": "spx_data.cli.sql:sql",
-    "views": "spx_data.cli.sql:views",
-    "snapshot": "spx_data.cli.snapshot:snapshot",
+    "ready": "spx_data.cli.reading:ready",
+    "sql": "spx_data.cli.reading:sql",
+    "views": "spx_data.cli.reading:views",
+    "snapshot": "spx_data.cli.reading:snapshot",
     "export": "spx_data.cli.export:export",
     "verify": "spx_data.cli.verify:verify",
     "mend": "spx_data.cli.again:mend",
@@ -58,11 +62,18 @@ _COMMANDS = {
     "cleanup": "spx_data.cli.cleanup:cleanup",
     "config": "spx_data.cli.configuration:config",
     "database": "spx_data.cli.database:database",
-    "completion": "spx_data.cli.completion:completion",
+    "completion": "spx_data.cli.itself:completion",
     "help": "spx_data.cli.itself:help_",
     "version": "spx_data.cli.itself:version",
 }
 _ALIASES = {"gap-analysis": "gaps"}
+# Command → those of its own that change something; none where it does so itself.
+CHANGING: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("process", "process-range", "process-gaps", "retry", "stop", "accept"), frozenset()),
+    **dict.fromkeys(("mend", "recheck", "verify", "cleanup", "publish", "snapshot"), frozenset()),
+    "config": frozenset({"set", "reset"}),
+    "database": frozenset({"init", "grant", "revoke", "refresh"}),
+}
 
 
 class _Root(click.Group):
@@ -149,7 +160,7 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], symbol: str | None,
     """
     ctx.obj = Call(overlays, debug, symbol)
     marked.called_by(overlays, symbol=symbol or "")
-    audited.note(ctx, ctx.invoked_subcommand)
+    note(ctx, ctx.invoked_subcommand)
 
 
 _mark_blocks(commands)
@@ -205,3 +216,38 @@ def _located(message: str) -> str:
     from spx_data.config import checking
 
     return checking.located(message, Call(tuple(map(Path, marked.caller().configfiles))).files)
+
+
+# Commands that change something, for the audit of a team ----------------------------------------------------
+
+
+def note(ctx: click.Context, command: str | None, words: Sequence[str] | None = None) -> None:
+    """Note in the journal the *command* that is about to be done, of the call *words*.
+
+    The audit gets it afterwards. Where the lake has no team's database nothing is noted, and nothing loaded.
+    """
+    words = sys.argv[1:] if words is None else words
+    own = CHANGING.get(command or "")
+    if own is None or {"-h", "--help"} & {*words} or (own and not own & {*words}):
+        return
+    call: Call = ctx.obj
+    with suppress(SpxDataError, OSError, click.ClickException):  # the command itself says what is wrong
+        lakes = [settings for settings in call.lakes.values() if settings.database.url]
+        if lakes:
+            _note(lakes, words)
+            ctx.call_on_close(lambda: _hand_on(lakes))
+
+
+def _note(lakes: Sequence[Settings], words: Sequence[str]) -> None:
+    from spx_data.ops import team
+
+    for settings in lakes:
+        team.note(settings, ["spx-data", *words])
+
+
+def _hand_on(lakes: Sequence[Settings]) -> None:
+    from spx_data.ops import team
+
+    for said in dict.fromkeys(team.after_a_command(settings) for settings in lakes):
+        if said:
+            say(f"spx-data: {said}", err=True)

@@ -12,7 +12,7 @@ import click
 from spx_data import exports
 from spx_data.cli.call import DATES, FOLDER, Call
 from spx_data.cli.output import say
-from spx_data.cli.selecting import missing_option, ranges, warnings_told
+from spx_data.cli.reading import missing_option, ranges, warnings_told
 from spx_data.errors import SettingRefusedError
 from spx_data.exports.selection import Selection
 from spx_data.market.dates import Dates

@@ -111,11 +111,11 @@ def _print_incomplete(lines: Sequence[Summary], view: View) -> None:
 def _print_unpublished(call: Call, lines: Sequence[Summary], view: View) -> None:
     """The sealed dates among *lines* that are to be published and are not, as far as is known here."""
     from spx_data.lake.session_states import Kind
-    from spx_data.ops.publish import record
+    from spx_data.ops import publish
 
-    if place := record.place_of(call.settings, None, several=call.lakes.several):
+    if place := publish.place_of(call.settings, None, several=call.lakes.several):
         sealed = [line.date for line in lines if line.state.kind is Kind.SEALED]
-        found = record.look(call.settings.layout, place, sealed)
+        found = publish.look(call.settings.layout, place, sealed)
         if found.lacking:
             view.tell(found.words)
 

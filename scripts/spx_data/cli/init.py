@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +81,7 @@ def init(ctx: click.Context, /, folder: Path, demo: bool | None, cores: int, **t
         demo = agreed("See how it works, with a week from a simulated terminal?", default=not answers)
     code = 0
     if demo:
-        from spx_data.ops import demo as simulated
-
-        code = simulated.fill(folder / "demo", cores)
+        code = _fill_demo(folder / "demo", cores)
         _say_in(folder / "demo", "The demo as a page: `spx-data report --open`")
     _say_in(folder, "Let spx-data meet your terminal, once: `spx-data probe`")
     _say_in(folder, "Fill what is missing: `spx-data process-gaps`")
@@ -124,6 +124,29 @@ def _look_at_terminal(call: Call, target: Path) -> bool:
     found = machine.terminal(Scene(settings, call.moment, (), None, answer=answer))
     say(". ".join(filter(None, [f"Terminal: {found.found}", found.cure])))
     return found.level is Level.OK
+
+
+def _fill_demo(folder: Path, cores: int) -> int:
+    """Begin a lake in *folder*, fill it from a simulated terminal, and show it; gives the exit code.
+
+    Raises:
+        SettingRefusedError: the folder has settings of its own.
+        PermissionDeniedError: it cannot be written to.
+    """
+    from spx_data.config import beginning
+    from spx_data.sources import slots
+
+    beginning.begin(folder, beginning.demo())
+    # Settings from the environment are meant for another lake; and the simulated terminal has another address
+    # each time, so its locks are no user's.
+    environment = {name: value for name, value in os.environ.items() if name not in config.ENVIRONMENT}
+    environment[slots.VARIABLE] = str(folder.absolute() / "data" / "slots")
+    ours = [sys.executable, "-m", "spx_data.cli"]
+    simulator = [sys.executable, "-m", "theta_simulator", "--size", "small", "--"]
+    filling = [*simulator, *ours, "process-gaps", "--cores", str(cores)]
+    ended = subprocess.run(filling, cwd=folder, env=environment).returncode
+    subprocess.run([*ours, "status", "--offline"], cwd=folder, env=environment)
+    return ended
 
 
 def _say_in(folder: Path, text: str) -> None:

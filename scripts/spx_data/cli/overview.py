@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spx_data.ops.health import Check, Scene
     from spx_data.ops.health.machine import Disk
     from spx_data.ops.health.scene import Answer
-    from spx_data.ops.publish.record import Known
+    from spx_data.ops.publish import Known
     from spx_data.settings import Quality, Settings
     from spx_data.status import Overview, Summary
     from spx_data.status.failures import Group
@@ -92,11 +92,11 @@ def _status(call: Call, form: Format, offline: bool) -> None:
 
 def _published(call: Call, scene: Scene) -> Known | None:
     """What is known of what is published, where days are to be."""
-    from spx_data.ops.publish import record
+    from spx_data.ops import publish
 
-    place = record.place_of(scene.settings, None, several=call.lakes.several)
+    place = publish.place_of(scene.settings, None, several=call.lakes.several)
     sealed = [line.date for line in scene.sealed]
-    return record.look(scene.settings.layout, place, sealed) if place else None
+    return publish.look(scene.settings.layout, place, sealed) if place else None
 
 
 def _tell(scene: Scene, overview: Overview, known: Known | None, lakes: int) -> None:

@@ -120,7 +120,7 @@ def mend_from_published(call: Call, dates: Dates | None) -> int:
 
 def _place(call: Call, url: str | None) -> str:
     """Where the lake at which the work is, is published."""
-    from spx_data.ops.publish.record import place_of
+    from spx_data.ops.publish import place_of
 
     if (place := place_of(call.settings, url, several=call.lakes.several)) is None:
         raise click.UsageError(_NOWHERE)

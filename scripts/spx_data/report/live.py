@@ -22,7 +22,7 @@ from spx_data.errors import (
 )
 from spx_data.lake import runs
 from spx_data.market import sessions
-from spx_data.ops.serving.server import Reply, refusal
+from spx_data.ops.serving import Reply, refusal
 from spx_data.report import absent, dashboard, kept, page, symbols
 from spx_data.settings import Settings
 from spx_data.store import files, reads, seals

@@ -161,7 +161,7 @@ class Layout:
 
     @property
     def published(self) -> Path:
-        """What was published when somebody looked last (`ops.publish.record`)."""
+        """What was published when somebody looked last (`ops.publish`)."""
         return self.data / "published.json"
 
     @property

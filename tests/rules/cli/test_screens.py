@@ -16,7 +16,7 @@ from rich.text import Text
 from tests.sealed_days import fail, judged, record, seal
 
 from spx_data import config
-from spx_data.cli import commands, configuration, gaps, health, listing, metrics, quality, sql
+from spx_data.cli import commands, configuration, gaps, health, listing, metrics, quality, reading
 from spx_data.cli.screen import SafeConsole, Table
 from spx_data.cli.table import Column, laid_out
 from spx_data.settings import Settings
@@ -41,7 +41,7 @@ LISTS = {
     "quality by month": (metrics._periods(quality._headings(), "month", ""), ("quality", "--by", "month")),
     "gaps": (gaps.GAPS, ("gaps", "--all")),
     "health": (health.CHECKS, ("health",)),
-    "views": (sql.VIEWS, ("views",)),
+    "views": (reading.VIEWS, ("views",)),
     "config get": (configuration.SETTINGS, ("config", "get")),
     "config history": (configuration.CHANGES, ("config", "history")),
 }

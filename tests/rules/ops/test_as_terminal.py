@@ -24,10 +24,10 @@ from spx_data import cli, config
 from spx_data.errors import MissingFileError
 from spx_data.lake import verify
 from spx_data.ops import recheck
-from spx_data.ops.as_terminal.answers import AsTerminal
+from spx_data.ops.as_terminal import AsTerminal
 from spx_data.ops.as_terminal.held import Held
 from spx_data.ops.recheck.versions import Kind
-from spx_data.ops.serving.server import Server
+from spx_data.ops.serving import Server
 from spx_data.settings import Settings
 from spx_data.store import seals
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.restating import contract_of, expiration_of, is_history, is_single, minute_of
 from tests.rules.conftest import DAY
 
-from spx_data.cli.outcomes import print_mended
+from spx_data.cli.again import print_mended
 from spx_data.errors import DateValidationError, ThetaTerminalNotRunningError
 from spx_data.lake import verify
 from spx_data.market.dates import Dates

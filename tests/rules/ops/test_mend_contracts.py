@@ -13,7 +13,7 @@ from tests.proof.disk import Disk
 from tests.rules.conftest import DAY, Date
 
 import spx_data
-from spx_data.cli.outcomes import print_mended
+from spx_data.cli.again import print_mended
 from spx_data.lake.verify import Damage, Standing, verify
 from spx_data.market import sessions
 from spx_data.ops import mend as mending

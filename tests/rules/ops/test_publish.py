@@ -17,7 +17,7 @@ from spx_data.errors import (
     FileCorruptionError,
 )
 from spx_data.market.dates import Dates
-from spx_data.ops.publish import record
+from spx_data.ops import publish as record
 from spx_data.ops.publish.publishing import ABSENT, AS_PUBLISHED, OTHER, Publisher, begun
 from spx_data.store import files, journal, reads
 

@@ -25,7 +25,7 @@ from tests.proof.disk import Disk
 from tests.restating import cells, expiration_of, is_history
 from tests.rules.conftest import DAY
 
-from spx_data.cli.outcomes import print_rechecked
+from spx_data.cli.again import print_rechecked
 from spx_data.errors import (
     ApiResponseInvalidError,
     DatasetMismatchError,

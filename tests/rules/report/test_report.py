@@ -28,9 +28,8 @@ import theta_simulator
 from spx_data import __version__, cli, config, report
 from spx_data.errors import InsufficientDiskSpaceError, MachineError, SpxDataError
 from spx_data.lake import runs
-from spx_data.ops.serving import server, visitors
-from spx_data.ops.serving.server import Server
-from spx_data.ops.serving.visitors import Visitors
+from spx_data.ops import serving as server
+from spx_data.ops.serving import Server, Visitors
 from spx_data.report import dashboard, kept, live, many
 from spx_data.report import page as pages
 from spx_data.report.live import Pages
@@ -674,7 +673,7 @@ def running(lake):
 
 
 def test_a_byte_now_and_then_holds_no_connection(lake, monkeypatch):
-    monkeypatch.setattr(visitors, "_ASKING_SECONDS", 0.2)
+    monkeypatch.setattr(server, "_ASKING_SECONDS", 0.2)
     with running(lake) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
         ended = False
         for _ in range(1000):
@@ -701,7 +700,7 @@ def test_who_reads_no_answer_is_ended(lake, monkeypatch):
     with running(lake) as port, socket.create_connection(("127.0.0.1", port), timeout=30) as deaf:
         deaf.send(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert deaf.recv(1, socket.MSG_PEEK)  # it has begun, however long that took
-        monkeypatch.setattr(visitors, "_ANSWERING_SECONDS", 0.2)
+        monkeypatch.setattr(server, "_ANSWERING_SECONDS", 0.2)
         assert left.wait(30)  # though nobody has read a byte of the answer
         got = 0
         with contextlib.suppress(OSError):

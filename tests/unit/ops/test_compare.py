@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import struct
+import sys
 from collections import Counter, defaultdict
 
 import duckdb
@@ -18,7 +19,6 @@ from tests import schemas
 
 from spx_data.errors import FileCorruptionError, MissingFileError, SchemaValidationError
 from spx_data.market import schema
-from spx_data.ops.recheck import reading
 from spx_data.ops.recheck.compare import compare, compare_chain
 from spx_data.ops.recheck.differences import EXAMPLES
 from spx_data.store.parquet import DayWriter
@@ -164,7 +164,7 @@ def test_a_large_chain_is_compared_like_one_that_fits(day, before, after, piece,
     whole = found()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(schema, "PIECE_ROWS", piece)
-        patched.setattr(reading, "_AT_ONCE", at_once)
+        patched.setattr(sys.modules[compare.__module__], "_AT_ONCE", at_once)
         parts = found()
 
     assert json.dumps(parts) == json.dumps(whole)

@@ -27,8 +27,7 @@ from spx_data.ops.health.dates import (
     quality,
     rejects,
 )
-from spx_data.ops.health.machine import disk, memory, request_limit, run
-from spx_data.ops.health.outages import connectivity, outage
+from spx_data.ops.health.machine import connectivity, disk, memory, outage, request_limit, run
 from spx_data.ops.health.permissions import permissions
 from spx_data.ops.health.scene import fail, guarded, named, of_these, ok, warn
 from spx_data.status import Facts, Summary, Trouble

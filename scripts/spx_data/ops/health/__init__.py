@@ -20,7 +20,7 @@ from spx_data import config, status
 from spx_data.config import checking
 from spx_data.errors import SpxDataError
 from spx_data.lake import runs
-from spx_data.ops.health import dates, lake, machine, outages, permissions
+from spx_data.ops.health import dates, lake, machine, permissions
 from spx_data.ops.health.lake import met_otherwise
 from spx_data.ops.health.scene import Answer, Asking, Check, Level, Scene, fail, guarded, ok, worst
 from spx_data.settings import Settings, Terminal, of_lake
@@ -47,11 +47,11 @@ PATIENCE_SECONDS = 2.0
 _Read = TypeVar("_Read")
 _Look = Callable[[Scene], Check]
 _ALERTS: Mapping[str, _Look] = {
-    "outage": outages.outage,
+    "outage": machine.outage,
     "failure-rate": dates.failure_rate,
     "consecutive-missing": dates.consecutive_missing,
     "holes": dates.holes,
-    "connectivity": outages.connectivity,
+    "connectivity": machine.connectivity,
     "parked": dates.parked,
     "corrupt": dates.corrupt,
     "completeness": dates.completeness,

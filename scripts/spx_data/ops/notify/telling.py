@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from spx_data.errors import SpxDataError
 from spx_data.market.dates import ZONE
-from spx_data.ops.notify import sending, textfile
+from spx_data.ops.notify import sending
 from spx_data.ops.notify.sending import Pings
-from spx_data.ops.notify.standing import WELL, Look, Standing, look
+from spx_data.ops.notify.standing import WELL, Look, Standing, look, write_figures
 from spx_data.settings import Metrics, Settings
 from spx_data.store import faults, files, reads
 from spx_data.text import commands, printable
@@ -34,7 +34,7 @@ def after_a_run(
             lines.append(f"the monitor was not told of this run: {refused}")
     if metrics.textfile:
         with _heard(lines, "the figures for Prometheus were not written"):
-            textfile.write(metrics.textfile, looks, moment, well=well)
+            write_figures(metrics.textfile, looks, moment, well=well)
     return lines + tell(looks, moment)
 
 

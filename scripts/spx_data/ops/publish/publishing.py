@@ -30,7 +30,7 @@ from spx_data.lake import published as keys
 from spx_data.lake import session_states
 from spx_data.lake.published import Published, Sealed
 from spx_data.market.dates import Dates
-from spx_data.ops.publish import record
+from spx_data.ops import publish
 from spx_data.settings import Settings
 from spx_data.sources.objects import Objects
 from spx_data.sources.places import check_url
@@ -175,7 +175,7 @@ class Publisher:
 
     def note(self) -> None:
         """Note which days are published as they are sealed, as `due`, `publish` and `verify` have found."""
-        record.write(self._layout, self._objects.url, self._known)
+        publish.write(self._layout, self._objects.url, self._known)
 
     def is_published(self, day: Sealed) -> bool:
         """Whether *day* is published as it is sealed, by the listing; of several versions, by its pointer."""

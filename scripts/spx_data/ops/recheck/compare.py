@@ -13,6 +13,7 @@ import functools
 import math
 import operator
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from spx_data.errors import SchemaValidationError
+from spx_data.errors import MissingFileError, SchemaValidationError
 from spx_data.market import schema
+from spx_data.market.schema import Schema
 from spx_data.market.second_opinion import contract
-from spx_data.ops.recheck import reading
 from spx_data.ops.recheck.differences import (
     ADDED,
     EXAMPLES,
@@ -34,10 +37,14 @@ from spx_data.ops.recheck.differences import (
     Differences,
     Example,
 )
+from spx_data.store import parquet
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+ChainRows = tuple[str, dt.date, Iterator[pl.DataFrame]]  # root, expiration, its rows some at a time
+
+_AT_ONCE = 1 << 16  # rows: to match one with its counterpart takes several times its own memory
 _KEY = schema.RECORD_KEY
 _FAILURE, _NO_VOLATILITY = "iv_error", 100.0  # the column, and the mark of failure in it
 _OBSERVED = frozenset({"bid", "ask", _FAILURE, "underlying_timestamp", "underlying_price"})
@@ -57,18 +64,18 @@ def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> D
         OtherVersionError: one of them is of a version that this code does not know.
         FileCorruptionError: one of them has a page that cannot be read or fails its checksum.
     """
-    old = reading.footer(before)
-    new = reading.footer(after) if after else reading.Footer(None, 0, old.schema)
-    if old.schema.kind != new.schema.kind:
-        finding = f"{before} holds {old.schema.kind}, {after} {new.schema.kind}"
+    old, rows_before, digest = footer(before)
+    new, rows_after, digest_after = footer(after) if after else (old, 0, None)
+    if old.kind != new.kind:
+        finding = f"{before} holds {old.kind}, {after} {new.kind}"
         raise SchemaValidationError(
             finding, cure="Compare days of one kind of records", what=str(after), reason=finding
         )
-    found = Differences(old.rows, new.rows)
-    if old.digest is not None and old.digest == new.digest:
+    found = Differences(rows_before, rows_after)
+    if digest is not None and digest == digest_after:
         return found
-    names = min(old.schema.record.names, new.schema.record.names, key=len)
-    there = reading.chains(before, names), reading.chains(after, names) if after else iter(())
+    names = min(old.record.names, new.record.names, key=len)
+    there = chains(before, names), chains(after, names) if after else iter(())
     for root, expiration, before_it, after_it in side_by_side(*there):
         changes = (
             compare_chain(root, expiration, *rows, across_apis=across_apis)
@@ -250,7 +257,7 @@ def bits(values: npt.NDArray[Any]) -> Numbers:
 
 
 def side_by_side(
-    before: Iterator[reading.ChainRows], after: Iterator[reading.ChainRows]
+    before: Iterator[ChainRows], after: Iterator[ChainRows]
 ) -> Iterator[tuple[str, dt.date, Iterator[pl.DataFrame], Iterator[pl.DataFrame]]]:
     """Every chain of either, in sealed order, with its rows in each; none where it has none."""
     old, new = next(before, None), next(after, None)
@@ -309,3 +316,35 @@ def stretches(
         for reel in (old, new):
             if reel.last == whole:
                 reel.read_on()
+
+
+def footer(path: Path) -> tuple[Schema, int, bytes | None]:
+    """The schema of *path*, its rows and the digest of its records; raises as `compare`."""
+    with _explained(path), pq.ParquetFile(path) as file:
+        found = parquet.schema_of(path, file)
+        digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
+        return found, file.metadata.num_rows, digest
+
+
+def chains(path: Path, names: Sequence[str]) -> Iterator[ChainRows]:
+    """The chains of *path* with the columns *names*, each page checked against its checksum."""
+    with _explained(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for root, expiration, tables in parquet.chains(file, names):
+            yield root, expiration, _records(path, tables, names)
+
+
+def _records(path: Path, tables: Iterator[pa.Table], names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """A chain's rows as records, some at a time, with the columns *names*."""
+    with _explained(path):
+        for rows in tables:
+            records = rows.select(names).cast(schema.records(names))
+            yield from pl.DataFrame(records).iter_slices(_AT_ONCE)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        with parquet.readable(path):
+            yield
+    except FileNotFoundError as error:
+        raise MissingFileError(f"there is no file {path}", path=path, operation="compare") from error

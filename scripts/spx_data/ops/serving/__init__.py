@@ -1,1 +1,0 @@
-"""A lake over HTTP, to look at and to ask: who listens, and how long for whom."""
