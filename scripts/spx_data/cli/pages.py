@@ -16,6 +16,7 @@ import click
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.output import console, say
 from spx_data.errors import SpxDataError
+from spx_data.jobs import memory
 from spx_data.market.dates import Dates
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def _pages(call: Call, refresh: int) -> Pages | PagesOfAll:
 
 def _terminal(call: Call) -> AsTerminal:
     """The lakes of *call* that hold something; of several, one that does not is said and left out."""
+    memory.keep()
     from spx_data.ops.as_terminal import AsTerminal
     from spx_data.ops.as_terminal.held import Held
 
