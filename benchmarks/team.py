@@ -66,7 +66,7 @@ def _measured(settings: Settings, given: argparse.Namespace) -> str:
     assert place is not None
     for _ in range(given.runs):
         begun, used = time.perf_counter(), time.process_time()
-        rows = team.refresh(settings, place).written.rows
+        rows = team.refresh(settings, place).rows
         seconds.append(time.perf_counter() - begun)
         spent.append(time.process_time() - used)
     line = (

@@ -6,13 +6,13 @@ import pytest
 from tests.report import lakes
 
 from spx_data import status
-from spx_data.report import absent
+from spx_data.report.day import view
 from spx_data.text import commands
 
 
 def told(lake, date):
     summaries = status.summaries(lake.settings, lakes.MOMENT)
-    return absent.error(lake.settings, lakes.MOMENT, dt.date.fromisoformat(date), summaries)
+    return view.no_page(lake.settings, lakes.MOMENT, dt.date.fromisoformat(date), summaries)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_date_after_the_end_of_the_range_is_no_future_one(every_kind):
     settings = every_kind.with_keys(end_date="2024-11-15")
     date = dt.date(2024, 12, 2)
 
-    error = absent.error(settings, lakes.MOMENT, date, [])
+    error = view.no_page(settings, lakes.MOMENT, date, [])
 
     assert error.cause == "2024-12-02 has no page: after the end date, 2024-11-15"
     assert commands.first(error.cure) == "spx-data process 2024-12-02"
@@ -51,8 +51,8 @@ def test_a_date_after_the_end_of_the_range_is_no_future_one(every_kind):
 def test_links_lead_to_the_nearest_sealed_dates_on_both_sides(every_kind):
     layout, sealed = every_kind.settings.layout, [dt.date(2024, 11, day) for day in (1, 4, 6)]
 
-    between = absent.beside(layout, sealed, dt.date(2024, 11, 5), sealed[:2])
-    first, last = (absent.beside(layout, sealed, sealed[place], sealed) for place in (0, 2))
+    between = view.beside(layout, sealed, dt.date(2024, 11, 5), sealed[:2])
+    first, last = (view.beside(layout, sealed, sealed[place], sealed) for place in (0, 2))
 
     assert [link.href for link in between] == ["2024-11-04.html", "../dashboard.html#2024-11-06"]
     assert (first[0], first[1].date, last[0].date, last[1]) == (None, sealed[1], sealed[1], None)

@@ -127,7 +127,7 @@ def refresh(call: Call, take_over: bool) -> None:
     done = team.refresh(settings, place, take_over=take_over)
     added = f", and {counted(done.events, 'event')} added to the audit" if done.events else ""
     say(
-        f"{counted(done.written.rows, 'row')} in {place.schema}, in {done.written.seconds:.1f} s{added}",
+        f"{counted(done.rows, 'row')} in {place.schema}, in {done.seconds:.1f} s{added}",
         err=True,
     )
 

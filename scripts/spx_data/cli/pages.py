@@ -94,9 +94,9 @@ def make_dashboard(
     Raises:
         PermissionDeniedError, InsufficientDiskSpaceError: they cannot be written.
     """
-    from spx_data.report import kept, write_dashboard
+    from spx_data.report import newest_stale, write_dashboard
 
-    paths, well = _make(settings, moment, kept.newest_stale(settings), debug)
+    paths, well = _make(settings, moment, newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
     paths.append(write_dashboard(settings, moment, beside))
     say(str(paths[-1]))

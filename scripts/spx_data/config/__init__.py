@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from spx_data.config import paths
-from spx_data.config.places import FILE, OWN, base, laid_over
 from spx_data.config.reading import parse, read
 from spx_data.config.rulebook import (
     START_DATE,
@@ -27,6 +26,7 @@ from spx_data.config.rulebook import (
     validate,
     violations,
 )
+from spx_data.config.shipped import FILE, OWN, base, laid_over
 from spx_data.errors import ConfigurationValidationError, SpxDataError
 from spx_data.symbols import SECTION
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from spx_data.errors import without_userinfo
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://?(.*)", re.DOTALL)
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)", re.DOTALL)
 _SHELL_ESCAPE = re.compile(r"\\(?=[ ()'\"&$!;,\[\]{}])")
@@ -140,3 +142,26 @@ def _variable(text: str) -> _Sign:
         return _Sign(f"{text!r} has a variable, and variables are not expanded here", told)
     whole = os.path.expandvars(text)  # there is no such thing in pathlib
     return _Sign(f"{text!r} has a variable, and variables are not expanded here", f"Write {whole}")
+
+
+# The address of a team's database ---------------------------------------------------------------------------
+
+
+DATABASE_CURE = (
+    "Write postgresql://HOST/DATABASE; a password belongs in ~/.pgpass, a service file or PGPASSWORD"
+)
+_URL = re.compile(r"postgresql://([^\s:/@?#]*@)?[^\s@?#]*(\?[^\s#]*)?")
+_PASSWORD = re.compile(r"postgresql://[^/@]*:[^/@]*@|[?&](ssl)?password=", re.IGNORECASE)
+_VALUE = re.compile(r"([?&](?:ssl)?password=)[^&\s]*", re.IGNORECASE)
+
+
+def database_objection(url: str) -> str:
+    """Why *url* is no address of a database that a setting may hold; empty where it is one."""
+    if _PASSWORD.search(url):
+        return "a password stands in it"
+    return "" if _URL.fullmatch(url) else f"{disclosed_url(url)} is no address of a PostgreSQL database"
+
+
+def disclosed_url(url: str) -> str:
+    """*url* as it may be shown: without who is named in it, and without a password."""
+    return _VALUE.sub(r"\1***", without_userinfo(url))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from spx_data.config import places
+from spx_data.config import shipped
 from spx_data.config.rulebook import Document, invalid
 from spx_data.errors import ConfigurationValidationError, MissingFileError, PermissionDeniedError
 from spx_data.text.words import quoted
@@ -58,7 +58,7 @@ def read(path: Path) -> str:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
-            f"there is no config file {path}", cure=places.where_to_begin(path), path=path, operation="read"
+            f"there is no config file {path}", cure=shipped.where_to_begin(path), path=path, operation="read"
         ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from spx_data.config import database_url, shipped
+from spx_data.config import paths, shipped
 from spx_data.errors import ConfigurationValidationError, DateValidationError, SpxDataError
 from spx_data.market import columns, products
 from spx_data.market.dates import Dates
@@ -150,8 +150,8 @@ def contradictions(document: Document) -> Iterator[tuple[tuple[str, ...], SpxDat
     yield from _of_the_terminal(document["thetadata"])
     if (place := document["publish"]["url"]) and (refused := places.refused_url(place)):
         yield (places.PUBLISH_URL,), refused
-    if (url := document["database"]["url"]) and (why := database_url.objection(url)):
-        yield ("database.url",), invalid("database.url", why, database_url.CURE)
+    if (url := document["database"]["url"]) and (why := paths.database_objection(url)):
+        yield ("database.url",), invalid("database.url", why, paths.DATABASE_CURE)
     named = document.get(SYMBOLS) or {}
     for symbol in named:
         for keys, wrong in _of_a_lake(document_of(document, symbol)):
@@ -278,7 +278,7 @@ def disclosed(key: str, value: Any) -> Any:
         return inside(value, lambda text: f"{found[1]}***" if (found := _KIND.match(text)) else "***")
     if key == _ADDRESS and isinstance(value, str):
         return _ACCOUNT.sub(r"\1***@", value, count=1)  # a password may hold what ends a host elsewhere
-    return inside(value, database_url.disclosed)
+    return inside(value, paths.disclosed_url)
 
 
 def meant(rule: Mapping[str, Any], found: Any) -> str | None:

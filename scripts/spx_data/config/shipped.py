@@ -7,13 +7,17 @@ has it laid into the package (`setup.py`).
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import dropwhile
 from pathlib import Path
 
 import yaml
 
 from spx_data.errors import MachineError
+from spx_data.text.words import quoted
 
 _PACKAGE = Path(__file__).parents[1]
 _LAID_IN = _PACKAGE / "workflow"
@@ -84,3 +88,34 @@ def _origin() -> str:
     for told in _PACKAGE.parent.glob("spx_data-*.dist-info/direct_url.json"):
         return f" @ {yaml.safe_load(told.read_text())['url']}"  # JSON is YAML
     return ""
+
+
+# The config files of the folder that commands are called from -----------------------------------------------
+
+
+FILE = Path("config/config.yaml")  # a checkout's, with every key
+OWN = Path("spx-data.yaml")  # the user's, laid over it
+
+
+def base() -> tuple[Path, ...]:
+    """The config files of this folder, the lowest first; where there is none, the one to begin with."""
+    return tuple(path for path in (FILE, OWN) if os.path.lexists(path)) or (OWN,)
+
+
+def laid_over(files: Sequence[Path]) -> list[Path]:
+    """Those of the config *files* that are laid over this folder's own."""
+    return list(dropwhile(lambda path: path in base(), files))
+
+
+def where_to_begin(path: Path) -> str:
+    """What to do where there is no config file *path*."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return "This folder is gone: go to another one"
+    if path not in (FILE, OWN):
+        return f"Name one that is there; relative names are looked for in {here}"
+    for above in here.parents:
+        if (above / OWN).exists() or above == FOLDER:
+            return f"There is one in {above}: `cd {quoted(above)}`"
+    return "Go to the folder that has yours, or begin one here with `spx-data init`"

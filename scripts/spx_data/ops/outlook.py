@@ -25,7 +25,7 @@ from spx_data.ops.gaps.learned import Group, Learned, by
 from spx_data.settings import Settings
 from spx_data.sources import pacing, slots
 from spx_data.sources.pace import Pace
-from spx_data.status import Facts, Summary, work
+from spx_data.status import Facts, Summary, digest
 from spx_data.store import reads
 
 _YEAR = 252  # sessions that a year's growth is judged by
@@ -177,17 +177,17 @@ class Outlook:
 
     @cached_property
     def sizes(self) -> Mapping[str, Mapping[int, list[float]]]:
-        """By lake: chains by their size, as `work.added` has them."""
+        """By lake: chains by their size, as `digest.added` has them."""
         return self._added("sizes")
 
     @cached_property
     def flight(self) -> Mapping[str, Mapping[int, list[float]]]:
-        """By lake: requests by how many were in flight, as `work.added` has them."""
+        """By lake: requests by how many were in flight, as `digest.added` has them."""
         return self._added("flight")
 
     def _added(self, name: str) -> Mapping[str, Mapping[int, list[float]]]:
         return {
-            lake: work.added([each.facts.work for each in some], name) for lake, some in self.known.items()
+            lake: digest.added([each.facts.work for each in some], name) for lake, some in self.known.items()
         }
 
     def met(self) -> list[Met]:

@@ -6,25 +6,28 @@ thrown away: nothing reads them again.
 What draws their charts is the extra `report` of the package: without it there are no pages, and all else
 works (`check_installed`).
 
-The page of a day that nobody asks for by name is made again once it is stale (`kept`).
+The page of a day that nobody asks for by name is made again once it is stale: its day was sealed after it, or
+it was made by another release of this project or under other rules of quality. What it says of neighbouring
+days is as old as the page.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spx_data import status
+from spx_data import __version__, status
 from spx_data.config import shipped
-from spx_data.errors import DateValidationError, SpxDataError
+from spx_data.errors import DateValidationError, FileCorruptionError, SpxDataError
 from spx_data.lake import session_states
 from spx_data.market.dates import Dates
-from spx_data.report import kept
 from spx_data.settings import Settings
-from spx_data.store import files
+from spx_data.store import files, reads
 from spx_data.store.layout import Layout
 from spx_data.text import commands
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from spx_data.report.many import Made
 
 _log = logging.getLogger(__name__)
+_HEAD = 512  # bytes: the release and the rules stand at the beginning of a page
 
 
 def check_installed() -> None:
@@ -140,7 +144,7 @@ def after_a_run(
     if not settings.report.after_runs:
         return None
     try:
-        for made in write_days(settings, moment, kept.newest_stale(settings)):
+        for made in write_days(settings, moment, newest_stale(settings)):
             if made.error:
                 _log.warning("no page of %s: %s", made.date, _told(made.error))
         if beside:
@@ -155,3 +159,34 @@ def _told(error: Exception) -> str:
     return (
         commands.shown(str(error)) if isinstance(error, SpxDataError) else f"{type(error).__name__}: {error}"
     )
+
+
+# Stale pages ------------------------------------------------------------------------------------------------
+
+
+def rules_digest(settings: Settings) -> str:
+    """The short digest of the rules by which days are judged."""
+    return hashlib.sha256(json.dumps(settings.quality, default=dict).encode()).hexdigest()[:12]
+
+
+def newest_stale(settings: Settings) -> list[dt.date]:
+    """Those of the newest sealed dates whose page is stale; of so many as `report.day_pages` says."""
+    count = settings.report.day_pages
+    newest = session_states.sealed_dates(settings.layout)[-count:] if count else []
+    return [date for date in newest if is_stale(settings, date)]
+
+
+def is_stale(settings: Settings, date: dt.date) -> bool:
+    """Whether the page of a sealed *date* is stale, or not there."""
+    layout = settings.layout
+    page = layout.day_page(date)
+    try:
+        with reads.reading(page) as stream:
+            head = stream.read(_HEAD)
+        return (
+            page.stat().st_mtime < layout.sidecar(date).stat().st_mtime
+            or f'"spx-data {__version__}"'.encode() not in head
+            or f'"{rules_digest(settings)}"'.encode() not in head
+        )
+    except (OSError, FileCorruptionError):
+        return True

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
-from spx_data import report
+from spx_data import report, status
 from spx_data.errors import (
     DateValidationError,
     InsufficientDiskSpaceError,
@@ -21,11 +21,15 @@ from spx_data.errors import (
     SpxDataError,
 )
 from spx_data.lake import runs
+from spx_data.lake.session_states import Kind
 from spx_data.market import sessions
 from spx_data.ops.serving import Reply, refusal
-from spx_data.report import absent, dashboard, kept, page, symbols
+from spx_data.report import dashboard, page, symbols
+from spx_data.report.day.view import Beside, beside
+from spx_data.report.page import Content, Page, Section
 from spx_data.settings import Settings
 from spx_data.store import files, reads, seals
+from spx_data.text import commands
 
 _KEPT_SECONDS = 3.0  # a dashboard younger than this is shown again, to however many look at it
 _AT_WORK_SECONDS = 10  # between two looks at a run, at most
@@ -46,7 +50,27 @@ class Watch(NamedTuple):
         return [_written(path) for path in self.files]
 
 
-class Pages:
+class _Site:
+    """What both sites have: a page that is shown again for some seconds, to however many look at it."""
+
+    def __init__(self) -> None:
+        self._making = threading.Lock()
+        self._text, self._made_at = "", -_KEPT_SECONDS
+
+    @property
+    def policy(self) -> str:
+        """What a page of ours may do, and nobody may frame it."""
+        return f"{page.policy()}; frame-ancestors 'none'"
+
+    def _again(self, make: Callable[[], str]) -> str:
+        """What *make* gives now, or gave a few seconds ago."""
+        with self._making:
+            if time.monotonic() - self._made_at >= _KEPT_SECONDS:
+                self._text, self._made_at = make(), time.monotonic()
+            return self._text
+
+
+class Pages(_Site):
     """The pages of one lake, each made when it is asked for, and one at a time.
 
     The dashboard is that of the moment and loads itself again after *refresh* seconds, sooner during a run.
@@ -61,16 +85,10 @@ class Pages:
         watch: Watch | None = None,
         switch: Sequence[page.Switch] = (),
     ) -> None:
+        super().__init__()
         self._settings, self._refresh, self._switch = settings, refresh, switch
         self._watch = watch or Watch()
         self._read, self._trouble = self._watch.state, ""
-        self._making = threading.Lock()
-        self._dashboard, self._made_at = "", -_KEPT_SECONDS
-
-    @property
-    def policy(self) -> str:
-        """What a page of ours may do, and nobody may frame it."""
-        return _policy()
 
     def reply(self, target: str) -> Reply:
         """What is answered to a request for *target*; trouble is a page too."""
@@ -106,7 +124,7 @@ class Pages:
         try:
             return Reply(self.day(date))
         except DateValidationError as error:
-            found = absent.page(self._settings, sessions.now(), date, error)
+            found = _absent(self._settings, sessions.now(), date, error)
             return Reply(page.html(found), HTTPStatus.NOT_FOUND)
 
     def dashboard(self) -> str:
@@ -115,14 +133,13 @@ class Pages:
         Raises:
             ConfigurationValidationError: there is no such calendar.
         """
-        with self._making:
-            if time.monotonic() - self._made_at >= _KEPT_SECONDS:
-                layout = self._settings.layout
-                seconds = min(self._refresh, _AT_WORK_SECONDS) if runs.current(layout) else self._refresh
-                found = dashboard.page(self._settings, sessions.now(), live=True, switch=self._switch)
-                self._dashboard = page.html(replace(found, refresh_seconds=seconds, notice=self._trouble))
-                self._made_at = time.monotonic()
-            return self._dashboard
+        return self._again(self._dashboard)
+
+    def _dashboard(self) -> str:
+        at_work = runs.current(self._settings.layout) is not None
+        seconds = min(self._refresh, _AT_WORK_SECONDS) if at_work else self._refresh
+        found = dashboard.page(self._settings, sessions.now(), live=True, switch=self._switch)
+        return page.html(replace(found, refresh_seconds=seconds, notice=self._trouble))
 
     def day(self, date: dt.date) -> str:
         """The page of *date*, made where there is none of its seal.
@@ -134,7 +151,7 @@ class Pages:
         layout = self._settings.layout
         target = layout.day_page(date)
         with self._making:
-            if seals.is_sealed(layout.parquet(date)) and not kept.is_stale(self._settings, date):
+            if seals.is_sealed(layout.parquet(date)) and not report.is_stale(self._settings, date):
                 text = reads.content(target).decode(errors="replace")
                 if page.has_policy(text):
                     return _LINK.sub(r"\1.html", text)
@@ -145,29 +162,23 @@ class Pages:
             return _LINK.sub(r"\1.html", text)  # made when somebody asks for it
 
 
-class PagesOfAll:
+class PagesOfAll(_Site):
     """The pages of several lakes, each where its files stand beside the page of all: `/SPY/report/…`."""
 
     def __init__(self, lakes: Mapping[str, Settings], refresh: int, watches: Mapping[str, Watch]) -> None:
-        self._lakes = lakes
+        super().__init__()
+        self._lakes, self._refresh = lakes, refresh
         self._own = {
             symbol: Pages(settings, refresh, watches.get(symbol), symbols.switch(lakes, symbol))
             for symbol, settings in lakes.items()
         }
-        self._making, self._refresh = threading.Lock(), refresh
-        self._text, self._made_at = "", -_KEPT_SECONDS
-
-    @property
-    def policy(self) -> str:
-        """What a page of ours may do, and nobody may frame it."""
-        return _policy()
 
     def reply(self, target: str) -> Reply:
         """What is answered to a request for *target*."""
         path = target.partition("?")[0]
         if path in {"/", f"/report/{next(iter(self._lakes.values())).layout.symbols_page.name}"}:
             try:
-                return Reply(self._all())
+                return Reply(self._again(self._all))
             except SpxDataError as error:
                 return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error), Refresh=str(self._refresh))
         named = _OF_A_SYMBOL.fullmatch(path)
@@ -176,12 +187,46 @@ class PagesOfAll:
         return refusal(HTTPStatus.NOT_FOUND, "There is no such page. / is the page of all symbols.")
 
     def _all(self) -> str:
-        with self._making:
-            if time.monotonic() - self._made_at >= _KEPT_SECONDS:
-                found = symbols.page(self._lakes, sessions.now())
-                self._text = page.html(replace(found, refresh_seconds=self._refresh))
-                self._made_at = time.monotonic()
-            return self._text
+        found = symbols.page(self._lakes, sessions.now())
+        return page.html(replace(found, refresh_seconds=self._refresh))
+
+
+# The page in place of one that there is not -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Absent:
+    """What is shown of a date without a page."""
+
+    date: dt.date
+    error: DateValidationError
+    beside: Beside
+
+
+def _absent(
+    settings: Settings, moment: dt.datetime, date: dt.date, error: DateValidationError
+) -> Page[_Absent]:
+    """The page that says why there is none of *date*."""
+    summaries = status.summaries(settings, moment)
+    sealed = [summary.date for summary in summaries if summary.state.kind is Kind.SEALED]
+    return Page(
+        title=f"{settings.product.symbol} {date}",
+        subtitle=f"{date:%A}, no page",
+        made_at=moment.astimezone(dt.UTC),
+        view=_Absent(date, error, beside(settings.layout, sealed, date, sealed)),
+        sections=_SECTIONS,
+        styles=["day.css"],
+        home=f"../{settings.layout.dashboard.name}",
+    )
+
+
+def _why(view: _Absent) -> Content:
+    before, after = view.beside
+    more = {"cure": commands.parts(view.error.cure), "before": before, "after": after}
+    return Content(f"{view.error.cause}.", more=more)
+
+
+_SECTIONS = (Section("absent", "No page", _why, "absent"),)
 
 
 def _written(path: Path) -> tuple[int, int] | None:
@@ -195,7 +240,3 @@ def _date(text: str) -> dt.date | None:
     with suppress(ValueError):
         return dt.date.fromisoformat(text)
     return None
-
-
-def _policy() -> str:
-    return f"{page.policy()}; frame-ancestors 'none'"

@@ -113,7 +113,7 @@ class Page(Generic[V]):
     scripts: Sequence[str] = ()
     home: str | None = None  # where the dashboard is, seen from the page
     refresh_seconds: int | None = None  # how often a page that is served loads itself anew
-    rules: str = ""  # those that its days were judged by (`kept.rules`)
+    rules: str = ""  # those that its days were judged by (`report.rules_digest`)
     notice: str = ""  # what is to be known before anything else
     switch: Sequence[Switch] = ()  # to the pages of other symbols
 

@@ -46,7 +46,7 @@ class Symbol:
     @cached_property
     def overview(self) -> Overview:
         """Its lake at a glance."""
-        return Overview.of(self.dates)
+        return Overview(self.dates)
 
     @cached_property
     def reach(self) -> Reach:

@@ -52,7 +52,7 @@ def summaries(settings: Settings, moment: dt.datetime, walked: Tree | None = Non
 
 def overview(settings: Settings, moment: dt.datetime, walked: Tree | None = None) -> Overview:
     """What stands where; *walked* as for `summaries`."""
-    return Overview.of(summaries(settings, moment, walked))
+    return Overview(summaries(settings, moment, walked))
 
 
 def refresh(settings: Settings, moment: dt.datetime) -> Overview:
@@ -75,7 +75,7 @@ def _written(settings: Settings, moment: dt.datetime, log: Log) -> Overview:
 
     with _no_cycles():
         looked_ns, sights = time.time_ns(), list(_sights(settings, moment))
-        return Overview.of(retrying(lambda: _refreshed(settings, sights, log, looked_ns)))
+        return Overview(retrying(lambda: _refreshed(settings, sights, log, looked_ns)))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from spx_data.errors import SchemaValidationError
@@ -72,16 +73,8 @@ def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], da
 
 def distances(days: Sequence[Day], place: int, threshold: float) -> list[dict[str, Any]]:
     """How far each figure of a day is from those around it, and whether it stands out."""
-    return [
-        {
-            "measure": each.measure,
-            "value": each.value,
-            "median": each.median,
-            "z": each.z,
-            "stands_out": abs(each.z) >= threshold,
-        }
-        for each in neighbours.Neighbourhood(days).distances(place)
-    ]
+    found = neighbours.Neighbourhood(days).distances(place)
+    return [{**asdict(each), "stands_out": abs(each.z) >= threshold} for each in found]
 
 
 def worst(checks: Sequence[Document], part: str) -> Document | None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, get_args
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from spx_data.lake import runs
@@ -43,7 +43,6 @@ def groups(summaries: Iterable[Summary]) -> list[Group]:
 
 
 Aspect = Literal["type", "cause", "hour", "expiration", "date", "stage"]
-ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 
 _NEW_YORK = ZoneInfo(ZONE)
 _NONE = "none"  # the group of errors that are about no single expiration, or no single date

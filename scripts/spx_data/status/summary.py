@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from spx_data.lake import session_states
 from spx_data.lake.session_states import Kind, State
-from spx_data.status import digest, work
-from spx_data.status.digest import Digest, Numbers
+from spx_data.status import digest
+from spx_data.status.digest import Digest, Numbers, Work
 from spx_data.status.history import History
-from spx_data.status.work import Work
 from spx_data.store import journal
 from spx_data.store.journal import Event
 
@@ -89,7 +88,7 @@ class Facts:
     underlying_close: float | None = None
     quality: Digest | None = None  # what `digest.of` says of a sealed date that was judged
     traffic: Numbers = ()  # its requests by the day they were made: see `digest.traffic`
-    work: Work = field(default_factory=dict)  # what filling it took: see `work.of`
+    work: Work = field(default_factory=dict)  # what filling it took: see `digest.work_of`
     troubles: tuple[Trouble, ...] = ()
 
     @classmethod
@@ -110,7 +109,7 @@ class Facts:
             memory_peak_mb=max((event["memory_mb"] for event in events if event["event"] in _ENDS), default=0)
             or None,
             traffic=digest.traffic(requests),
-            work=work.of(events, history.passport or {}),
+            work=digest.work_of(events, history.passport or {}),
             troubles=tuple(Trouble.of(event, date, mended_at) for event in history.troubles),
             **_of_the_last_run(history),
             **_of_the_passport(history.passport or {}),
@@ -175,12 +174,7 @@ class Summary:
 class Overview:
     """The lake at a glance, oldest date first."""
 
-    dates: tuple[Summary, ...]
-
-    @classmethod
-    def of(cls, summaries: Sequence[Summary]) -> Overview:
-        """The overview of all dates."""
-        return cls(tuple(summaries))
+    dates: Sequence[Summary]
 
     @property
     def last_activity(self) -> str | None:

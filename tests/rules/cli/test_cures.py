@@ -45,7 +45,7 @@ from spx_data.ops import health, mend
 from spx_data.ops.team import migrations
 from spx_data.ops.team import place as team_place
 from spx_data.ops.team import rows as team_rows
-from spx_data.report import absent
+from spx_data.report.day import view as day_view
 from spx_data.settings import Settings
 from spx_data.sources import postgres
 from spx_data.sources.profile import Floor
@@ -360,7 +360,7 @@ def errors_of_a_lake(place):
 def a_date_without_a_page(place):
     troubled(place)
     lines = status.summaries(place.settings, sessions.now())
-    return place.raises(lambda: raise_(absent.error(place.settings, sessions.now(), NO_DATA, lines)))
+    return place.raises(lambda: raise_(day_view.no_page(place.settings, sessions.now(), NO_DATA, lines)))
 
 
 @says("spx-data quality … --format json")

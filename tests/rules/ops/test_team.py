@@ -135,7 +135,7 @@ def test_every_table_and_index_of_the_status_log_has_its_like():
 def test_readers_find_the_rows_that_sqlite_has_and_those_that_follow(lake, server, desk):
     first = refresh(lake)
     assert in_postgres(server, desk) == in_sqlite(lake)
-    assert first.written.rows == sum(map(len, in_sqlite(lake).values())) > 20
+    assert first.rows == sum(map(len, in_sqlite(lake).values())) > 20
 
     sealed_days.seal(lake, DAYS[2])
     sealed_days.fail(lake, DAYS[1])

@@ -30,7 +30,7 @@ from spx_data.errors import InsufficientDiskSpaceError, MachineError, SpxDataErr
 from spx_data.lake import runs
 from spx_data.ops import serving as server
 from spx_data.ops.serving import Server, Visitors
-from spx_data.report import dashboard, kept, live, many
+from spx_data.report import dashboard, live, many
 from spx_data.report import page as pages
 from spx_data.report.live import Pages
 from spx_data.report.page import Page
@@ -192,16 +192,16 @@ def test_a_page_is_stale_when_its_day_was_sealed_again_or_it_was_made_otherwise(
     page, sidecar = lake.layout.day_page(DAYS[1]), lake.layout.sidecar(DAYS[1])
 
     def written(release=__version__, age=0.0, settings=lake):
-        rules = kept.rules(settings)
+        rules = report.rules_digest(settings)
         head = f'<meta name="generator" content="spx-data {release}"><meta name="rules" content="{rules}">'
         files.write_text(page, head)
         at = sidecar.stat().st_mtime - age
         os.utime(page, (at, at))
-        return kept.is_stale(lake, DAYS[1])
+        return report.is_stale(lake, DAYS[1])
 
-    assert kept.newest_stale(lake) == list(DAYS)
+    assert report.newest_stale(lake) == list(DAYS)
     assert not written()
-    assert kept.newest_stale(lake) == [DAYS[0]]
+    assert report.newest_stale(lake) == [DAYS[0]]
     assert written(age=1.0)
     assert written(release="0.0.9")
     stricter = dataclasses.replace(lake, quality=lake.quality._replace(warn_below=99.0))

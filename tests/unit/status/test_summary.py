@@ -578,7 +578,7 @@ def test_a_page_of_equal_failures_is_one_line_with_the_number_and_the_cure(tmp_p
         for number in range(500)
     ]
 
-    print_overview(Overview.of(lines), settings_of(tmp_path))
+    print_overview(Overview(lines), settings_of(tmp_path))
 
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("chains fail") == 1

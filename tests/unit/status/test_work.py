@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from spx_data.status import work
+from spx_data.status import digest
 from spx_data.store import journal
 
 
@@ -37,32 +37,32 @@ PASSPORT = {
 
 
 def test_a_fill_is_the_run_that_sealed_the_date_first_and_what_it_brought():
-    found = work.fill(work.of(EVENTS, PASSPORT))
+    found = digest.fill_of(digest.work_of(EVENTS, PASSPORT))
 
-    assert found == work.Fill(
+    assert found == digest.Fill(
         dt.datetime(2024, 1, 3, 2, 10, tzinfo=dt.UTC), dt.datetime(2024, 1, 3, 2, 15, tzinfo=dt.UTC), 300
     )
 
 
 def test_chains_are_counted_by_the_power_of_two_that_holds_their_contracts():
-    assert work.of(EVENTS, PASSPORT)["sizes"] == [
+    assert digest.work_of(EVENTS, PASSPORT)["sizes"] == [
         [128, 2, 228, 1000, 10_000, 5.5],
         [256, 1, 129, 50, 500, 0.0],
     ]
 
 
 def test_requests_are_counted_by_how_many_were_in_flight():
-    assert work.of(EVENTS, {})["flight"] == [[2, 2, 0, 500, 1.0], [4, 2, 1, 1000, 2.0]]
+    assert digest.work_of(EVENTS, {})["flight"] == [[2, 2, 0, 500, 1.0], [4, 2, 1, 1000, 2.0]]
 
 
 def test_what_no_run_sealed_was_not_filled():
-    assert work.fill(work.of(EVENTS[:9], {})) is None
-    assert work.fill(work.of([event(journal.SEALED, 1, run="")], {})) is None
-    assert work.fill(work.of([event(journal.STARTED, 0), event(journal.SEALED, 1)], {})) is None
-    assert work.fill({}) is None
+    assert digest.fill_of(digest.work_of(EVENTS[:9], {})) is None
+    assert digest.fill_of(digest.work_of([event(journal.SEALED, 1, run="")], {})) is None
+    assert digest.fill_of(digest.work_of([event(journal.STARTED, 0), event(journal.SEALED, 1)], {})) is None
+    assert digest.fill_of({}) is None
 
 
 def test_works_add_up():
-    one = work.of(EVENTS, PASSPORT)
+    one = digest.work_of(EVENTS, PASSPORT)
 
-    assert work.added([one, {}, one], "flight") == {2: [4, 0, 1000, 2.0], 4: [4, 2, 2000, 4.0]}
+    assert digest.added([one, {}, one], "flight") == {2: [4, 0, 1000, 2.0], 4: [4, 2, 2000, 4.0]}

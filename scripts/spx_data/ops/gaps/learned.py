@@ -23,7 +23,7 @@ from spx_data.lake.session_states import Kind
 from spx_data.market.sessions import Session
 from spx_data.ops.gaps.estimate import NEIGHBOURS, minutes
 from spx_data.ops.gaps.intervals import FEWEST, FIRST, MARGIN, RECENT, Interval, of_ratios, quantile
-from spx_data.status import Summary, work
+from spx_data.status import Summary, digest
 
 ENOUGH = FEWEST + FIRST  # fills that an interval needs
 
@@ -68,7 +68,7 @@ def filled(lakes: Mapping[str, tuple[Sequence[Session], Mapping[dt.date, Summary
             summary = known.get(session.date)
             if summary is None or summary.state.kind is not Kind.SEALED or not summary.facts.rows:
                 continue
-            if (told := work.fill(summary.facts.work)) is not None:
+            if (told := digest.fill_of(summary.facts.work)) is not None:
                 found.append((told, lake, session, summary.facts))
     found.sort(key=lambda each: (each[0].ended, each[2].date))
     taken: list[Filled] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -22,7 +22,7 @@ from spx_data.text import commands
 from spx_data.text.words import counted
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import Gauge
 
 Word = Literal["well", "failed", "needs you"]
 WELL: Final = "well"
@@ -131,12 +131,21 @@ def write_figures(path: Path, looks: Sequence[Look], moment: dt.datetime, *, wel
         MissingFileError: there is no such folder.
     """
     shipped.check_extra("alerts")
-    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
-    _of_the_run(registry, moment, well=well)
-    for fill in (_of_dates, _of_alerts, _of_disks):
-        fill(registry, looks)
+
+    def gauge(name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(f"spx_data_{name}", says, labels, registry=registry)
+
+    gauge("last_run_timestamp_seconds", "When the last run ended.").set(moment.timestamp())
+    gauge("last_run_success", "Whether it ended well.").set(well)
+    _of_dates(gauge, looks)
+    _of_alerts(gauge, looks)
+    free = gauge("disk_free_bytes", "Free bytes of a disk.", "symbol", "directories")
+    for look in looks:
+        for disk in disks(look.settings.layout):
+            free.labels(look.symbol, ",".join(disk.names)).set(disk.free)
     # The folder is the exporter's, not ours to make; it runs as another user.
     if not path.parent.is_dir():
         cure = "Make it, or name a file in another one"
@@ -144,31 +153,12 @@ def write_figures(path: Path, looks: Sequence[Look], moment: dt.datetime, *, wel
     files.rewrite(path, generate_latest(registry).decode(), _FOR_ALL_TO_READ)
 
 
-def _of_the_run(registry: CollectorRegistry, moment: dt.datetime, *, well: bool) -> None:
-    from prometheus_client import Gauge
-
-    ended = Gauge("spx_data_last_run_timestamp_seconds", "When the last run ended.", registry=registry)
-    ended.set(moment.timestamp())
-    Gauge("spx_data_last_run_success", "Whether it ended well.", registry=registry).set(well)
-
-
-def _of_dates(registry: CollectorRegistry, looks: Sequence[Look]) -> None:
-    from prometheus_client import Gauge
-
-    sessions = Gauge(
-        "spx_data_sessions", "Trading days by their state.", ["symbol", "state"], registry=registry
-    )
-    rows = Gauge("spx_data_sealed_rows", "Rows of sealed days.", ["symbol"], registry=registry)
-    size = Gauge("spx_data_sealed_bytes", "Bytes of sealed Parquet.", ["symbol"], registry=registry)
-    lacking = Gauge(
-        "spx_data_incomplete_days", "Sealed days that lack something.", ["symbol"], registry=registry
-    )
-    newest = Gauge(
-        "spx_data_newest_sealed_timestamp_seconds",
-        "Midnight (UTC) of the newest sealed day.",
-        ["symbol"],
-        registry=registry,
-    )
+def _of_dates(gauge: Callable[..., Gauge], looks: Sequence[Look]) -> None:
+    sessions = gauge("sessions", "Trading days by their state.", "symbol", "state")
+    rows = gauge("sealed_rows", "Rows of sealed days.", "symbol")
+    size = gauge("sealed_bytes", "Bytes of sealed Parquet.", "symbol")
+    lacking = gauge("incomplete_days", "Sealed days that lack something.", "symbol")
+    newest = gauge("newest_sealed_timestamp_seconds", "Midnight (UTC) of the newest sealed day.", "symbol")
     for look in looks:
         counted = Counter(line.state.kind for line in look.dates)
         for kind in Kind:
@@ -182,28 +172,11 @@ def _of_dates(registry: CollectorRegistry, looks: Sequence[Look]) -> None:
             newest.labels(look.symbol).set(day.timestamp())
 
 
-def _of_alerts(registry: CollectorRegistry, looks: Sequence[Look]) -> None:
-    from prometheus_client import Gauge
-
-    level = Gauge(
-        "spx_data_alert",
-        f"What is not ok: {', '.join(f'{number} {name}' for name, number in _LEVELS.items())}.",
-        ["symbol", "check"],
-        registry=registry,
-    )
-    stands = Gauge("spx_data_needs_you", "Whether something needs somebody.", ["symbol"], registry=registry)
+def _of_alerts(gauge: Callable[..., Gauge], looks: Sequence[Look]) -> None:
+    levels = ", ".join(f"{number} {name}" for name, number in _LEVELS.items())
+    level = gauge("alert", f"What is not ok: {levels}.", "symbol", "check")
+    stands = gauge("needs_you", "Whether something needs somebody.", "symbol")
     for look in looks:
         for check in look.alerts:
             level.labels(look.symbol, check.name).set(_LEVELS[check.level])
         stands.labels(look.symbol).set(any(check.level is Level.FAIL for check in look.alerts))
-
-
-def _of_disks(registry: CollectorRegistry, looks: Sequence[Look]) -> None:
-    from prometheus_client import Gauge
-
-    free = Gauge(
-        "spx_data_disk_free_bytes", "Free bytes of a disk.", ["symbol", "directories"], registry=registry
-    )
-    for look in looks:
-        for disk in disks(look.settings.layout):
-            free.labels(look.symbol, ",".join(disk.names)).set(disk.free)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
@@ -265,18 +265,13 @@ class Publisher:
 
 def _side_by_side(days: Sequence[Sealed], work: Callable[[Sealed], Done], workers: int) -> Iterator[Done]:
     """What *work* gives for each of *days* as it is done; what would meet all of them is raised."""
-    waiting: dict[Future[Done], dt.date] = {}
-    ahead = iter(days)
     with ThreadPoolExecutor(workers, thread_name_prefix="publish") as pool:
-        while True:
-            for day in ahead:
-                waiting[pool.submit(work, day)] = day.date
-                if len(waiting) >= workers:
-                    break
-            if not waiting:
-                return
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield _done(waiting.pop(future), future)
+        begun = {pool.submit(work, day): day.date for day in days}
+        try:
+            for future in as_completed(begun):
+                yield _done(begun[future], future)
+        finally:  # also where nobody asks for the rest
+            pool.shutdown(cancel_futures=True)
 
 
 def _done(date: dt.date, future: Future[Done]) -> Done:

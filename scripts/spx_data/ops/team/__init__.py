@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from spx_data.errors import SpxDataError
 from spx_data.ops.team import migrations, rows
 from spx_data.ops.team import place as places
 from spx_data.ops.team.place import AUDIT, Place
-from spx_data.ops.team.rows import Written
 from spx_data.settings import Settings
 from spx_data.sources import postgres
 from spx_data.status import database
@@ -40,9 +40,10 @@ _SECONDS, _SECONDS_OF_AN_AUDIT = 120.0, 15.0
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh did: the rows that were written, and how many events were added to the audit."""
+    """What a refresh did: the rows that it wrote, in *seconds*, and how many events it added to the audit."""
 
-    written: Written
+    rows: int
+    seconds: float
     events: int
 
 
@@ -64,7 +65,9 @@ def refresh(settings: Settings, place: Place, *, take_over: bool = False) -> Ref
         lake = places.lake_name(settings.layout)
         events = add_to_audit(connection, lake, place.symbol, settings.layout)
         connection.commit()  # whatever becomes of the rows
-        return Refreshed(rows.replace(connection, place, lake, found, take_over=take_over), events)
+        begun = time.monotonic()
+        written = rows.replace(connection, place, lake, found, take_over=take_over)
+        return Refreshed(written, time.monotonic() - begun, events)
 
 
 def note(settings: Settings, words: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,23 +27,13 @@ from spx_data.store import journal
 if TYPE_CHECKING:
     import psycopg
 
-# Another refresh is waited for, and whoever holds a table that is to be made anew; by nobody is that long.
+# Another refresh is waited for, and so is whoever holds a table that is to be made anew.
 _LOCK_TIMEOUT = "30s"
 Rows = Callable[[str], Iterator[Row]]
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was put in place: so many *rows*, in *seconds*."""
-
-    rows: int
-    seconds: float
-
-
-def replace(
-    connection: psycopg.Connection, place: Place, lake: str, rows: Rows, *, take_over: bool
-) -> Written:
-    """Put all *rows* of a status log in place as that of the lake named *lake*.
+def replace(connection: psycopg.Connection, place: Place, lake: str, rows: Rows, *, take_over: bool) -> int:
+    """Put all *rows* of a status log in place as that of the lake named *lake*; gives how many they are.
 
     Raises:
         DatabaseSchemaError: something of somebody else's has the name of what is ours, or of another lake;
@@ -53,7 +42,7 @@ def replace(
     """
     from psycopg import sql
 
-    begun, written = time.monotonic(), 0
+    written = 0
     with connection.transaction():
         operator = places.role(connection, "operator")
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(operator)))
@@ -74,7 +63,7 @@ def replace(
         told |= {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "by": journal.user()}
         told |= {"form": _form(), "tables": [table.name for table in every()]}
         places.mark(connection, "SCHEMA", place.schema, **told)
-    return Written(written, time.monotonic() - begun)
+    return written
 
 
 def _alone(connection: psycopg.Connection, place: Place) -> None:

@@ -115,7 +115,7 @@ class View:
     @cached_property
     def overview(self) -> Overview:
         """The lake at a glance."""
-        return Overview.of(self.dates)
+        return Overview(self.dates)
 
     @cached_property
     def alerts(self) -> list[Check]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from spx_data.report import kept
+from spx_data import report
 from spx_data.report.day import findings, maps, provenance, tables, underlying, verdict, volatility
 from spx_data.report.day.view import View
 from spx_data.report.drawing import time_of
@@ -55,7 +55,7 @@ def page(
         tables=lambda view: view.market.data,
         styles=["day.css"],
         home=f"../{settings.layout.dashboard.name}",
-        rules=kept.rules(settings),
+        rules=report.rules_digest(settings),
     )
 
 

@@ -1,17 +1,18 @@
-"""What the page of a day shows, read once for all of its sections."""
+"""What the page of a day shows, read once for all of its sections; or why there is none, and what helps."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from spx_data import status
-from spx_data.lake import passports
-from spx_data.lake.session_states import Kind
-from spx_data.report import absent
+from spx_data.errors import DateValidationError
+from spx_data.lake import naming, passports
+from spx_data.lake.session_states import Kind, State
 from spx_data.report.day.market import Market
 from spx_data.settings import Settings
 from spx_data.status import Summary, day_report, quality
@@ -57,7 +58,7 @@ class View:
             summaries = status.summaries(settings, moment)
         summary = next((summary for summary in summaries if summary.date == date), None)
         if summary is None or summary.state.kind is not Kind.SEALED:
-            raise absent.error(settings, moment, date, summaries)
+            raise no_page(settings, moment, date, summaries)
         days = quality.days(summaries, settings.quality)
         found_of_it = day_report.of(settings, summaries, days, date)
         there = {dt.date.fromisoformat(path.stem) for path in settings.layout.day_pages()}
@@ -116,10 +117,10 @@ class View:
         )
 
     @property
-    def beside(self) -> absent.Beside:
+    def beside(self) -> Beside:
         """Links to the sealed dates before and after this one."""
         sealed = (each.date for each in self.summaries if each.state.kind is Kind.SEALED)
-        return absent.beside(self.layout, sealed, self.date, self.pages)
+        return beside(self.layout, sealed, self.date, self.pages)
 
 
 class _Dated(Protocol):
@@ -134,3 +135,67 @@ def around(every: Sequence[D], date: dt.date) -> list[D]:
     """The one of *date* among those beside it, of *every* one by date; none where it is not there."""
     place = next((number for number, each in enumerate(every) if each.date == date), None)
     return [] if place is None else list(every[max(0, place - _BESIDE) : place + _BESIDE + 1])
+
+
+# Links to the days beside, and why there is no page ---------------------------------------------------------
+
+
+def no_page(
+    settings: Settings, moment: dt.datetime, date: dt.date, summaries: Sequence[Summary]
+) -> DateValidationError:
+    """Why *date*, which is not sealed, has no page, with what helps; *summaries* are `status.summaries`."""
+    known = {summary.date: summary.state for summary in summaries}
+    found, cure = _why(settings, moment, date, known.get(date))
+    return DateValidationError(
+        f"{date} has no page: {found}", cure=cure, what="dates", reason=f"{date}: {found}"
+    )
+
+
+def _why(settings: Settings, moment: dt.datetime, date: dt.date, state: State | None) -> tuple[str, str]:
+    """What stands between *date* and its page, and the cure."""
+    if state is not None and (settings.covers(date) or state.kind is not Kind.MISSING):
+        return _in_state(date, state)
+    if refused := naming.refusals(settings, [date], moment).get(date):
+        return refused.reason, refused.cure
+    fills = f"`spx-data process {date}` fills it all the same"
+    if date < settings.start_date:
+        return f"before the start date, {settings.start_date}", fills
+    return f"after the end date, {settings.end_date}", fills
+
+
+def _in_state(date: dt.date, state: State) -> tuple[str, str]:
+    """The same of a date that the lake knows."""
+    if state.kind is Kind.PENDING:
+        return f"not sealed yet ({state.reason})", f"Wait until then; `spx-data process {date}` fills it"
+    found = "not sealed yet" if state.kind is Kind.MISSING else f"not sealed ({state.words})"
+    more = f"`spx-data gaps --start-date {date} --end-date {date}` shows more"
+    return found, state.what_helps(date) or more
+
+
+class Link(NamedTuple):
+    """A sealed date, and where a page about it is, seen from the page of another one."""
+
+    date: dt.date
+    href: str
+
+
+# The sealed dates before and after another one; None where there is none.
+Beside = tuple[Link | None, Link | None]
+
+
+def beside(layout: Layout, sealed: Iterable[dt.date], date: dt.date, pages: Container[dt.date]) -> Beside:
+    """Links to those of the *sealed* dates that are next to *date*, to their own *pages* if there are any.
+
+    Otherwise to the dashboard, which opens the card of the date: that has the command for its page.
+    """
+    ordered = sorted(sealed)
+    found = bisect_left(ordered, date), bisect_right(ordered, date)
+    return (
+        _link(layout, ordered[found[0] - 1], pages) if found[0] else None,
+        _link(layout, ordered[found[1]], pages) if found[1] < len(ordered) else None,
+    )
+
+
+def _link(layout: Layout, date: dt.date, pages: Container[dt.date]) -> Link:
+    own = layout.day_page(date).name
+    return Link(date, own if date in pages else f"../{layout.dashboard.name}#{date}")
