@@ -47,7 +47,8 @@ _OF_PRICE = (
 
 JUDGED = {
     Kind.CROSSED: _finds("crossed"),
-    Kind.LOCKED: _finds("locked"),
+    # An ask that comes down to its bid may leave out the line of parity, which ran through their spread.
+    Kind.LOCKED: _finds("locked", "parity"),
     # The vendor takes the middle of a bid and nothing, and solves half of the price.
     Kind.ONE_SIDED: _finds("one-sided"),
     Kind.WIDE: _finds("wide"),
