@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -169,34 +169,29 @@ def tidy_logs(settings: Settings, moment: dt.datetime, *, seconds: float | None 
     """
     deadline = time.monotonic() + (sys.maxsize if seconds is None else seconds)
     with locks.locked(settings.layout.lock("logs"), waiting=_refuse):
-        for task in _log_tasks(settings, moment):
+        for task in _log_tasks(settings, moment, lambda *_: logs(settings.layout, moment)):
             if time.monotonic() > deadline:
                 return
             yield carry_out(task)
 
 
-def _log_tasks(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
-    """The tasks one after the other: what comes next depends on what the last ones have left."""
-    layout, policy = settings.layout, settings.retention
-    found = logs(layout, moment)
-    # What gzip leaves is known afterwards, so look again, as long as anything changes.
-    for rule in chain([by_age], repeat(by_size)):
-        before, tasks = found, list(rule(layout, found, policy))
-        yield from tasks
-        if tasks:
-            found = logs(layout, moment)
-        if rule is by_size and found == before:
-            break
-    yield from journals(settings, moment)
-
-
 def logs_to_tidy(settings: Settings, moment: dt.datetime) -> Iterator[Task]:
     """What `tidy_logs` would do, as far as that can be told beforehand."""
-    found, policy = logs(settings.layout, moment), settings.retention
-    for rule in (by_age, by_size, by_size):
-        tasks = list(rule(settings.layout, found, policy))
-        found = _expected(found, tasks)
+    return _log_tasks(settings, moment, _expected)
+
+
+def _log_tasks(
+    settings: Settings, moment: dt.datetime, left: Callable[[list[Log], Sequence[Task]], list[Log]]
+) -> Iterator[Task]:
+    """The tasks one after the other: the next ones depend on which logs the last ones have *left*."""
+    found = logs(settings.layout, moment)
+    # What gzip leaves is known afterwards, so go on as long as anything changes.
+    for rule in chain([by_age], repeat(by_size)):
+        before, tasks = found, list(rule(settings.layout, found, settings.retention))
         yield from tasks
+        found = left(found, tasks) if tasks else found
+        if rule is by_size and found == before:
+            break
     yield from journals(settings, moment)
 
 
