@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from spx_data import sources
-from spx_data.jobs import ending, startup
+from spx_data.jobs import ending, programs, startup
 from spx_data.text import printable
 
 VARIABLE = "SPX_DATA_FORKS"
@@ -53,17 +53,6 @@ _LOADED = (
 # that removes what Polars has spilled to the disk, which waits for ever: no job lets it spill.
 _BEARABLE = frozenset({"jemalloc_bg_thd", "polars-ooc-clea"})
 _DIE_WITH_PARENT, _BE_CALLED = 1, 15  # of prctl: PR_SET_PDEATHSIG, PR_SET_NAME
-# What is a job's own in its environment, and tells nothing to what is loaded already: what we say, where it
-# was called, and its resources as Snakemake has them.
-_OWN = b"SPX_DATA_"
-_OWN_NAMES = frozenset(
-    {b"PWD", b"OLDPWD", b"SHLVL", b"_", b"TMPDIR", b"TMP", b"TEMP", b"TEMPDIR"}
-    | {b"_RJEM_MALLOC_CONF"}  # by Polars, of whichever process has loaded it
-    | {b"%b_NUM_THREADS" % of for of in (b"OMP", b"GOTO", b"OPENBLAS", b"MKL", b"NUMEXPR")}
-    | {b"VECLIB_MAXIMUM_THREADS"}
-)
-# Of a process's status: what a fork could not be given.
-_STANDING = (b"Uid", b"Gid", b"Groups", b"NoNewPrivs", b"Seccomp", b"CapEff", b"Cpus_allowed", b"SigIgn")
 
 
 # In Snakemake's process ---------------------------------------------------------------------------------
@@ -118,7 +107,7 @@ def serve() -> NoReturn:
     """Be that process, until its standard input ends."""
     listener = socket.socket(fileno=int(sys.argv[2]))
     listener.set_inheritable(False)
-    standing, interrupts = _standing(os.getpid()), signal.getsignal(signal.SIGINT)
+    standing, interrupts = programs.standing(os.getpid()), signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: of the run, which ends this process in its time
     with startup.without_pandas(), startup.loading(*_LOADED):
         for found in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
@@ -170,9 +159,12 @@ class _Beginner(NamedTuple):
         """What is known of *pid*; raises OSError or ValueError where that is no such program."""
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
         program = words.index(os.fsencode(BEGIN)) + 1
-        mask = _status(pid)[b"Umask"]
+        mask = programs.status(pid)[b"Umask"]
         return cls(
-            [*map(os.fsdecode, words[program:])], _environment(pid), f"/proc/{pid}/cwd", int(mask, base=8)
+            [*map(os.fsdecode, words[program:])],
+            programs.environment(pid),
+            f"/proc/{pid}/cwd",
+            int(mask, base=8),
         )
 
 
@@ -243,7 +235,7 @@ class _Server:
     def _fork(self, asking: socket.socket, given: list[int]) -> None:
         pid = _peer(asking)
         beginner = _Beginner.of_process(pid)
-        if len(given) != 3 or not _threads().keys() <= _BEARABLE or _standing(pid) != self._standing:
+        if len(given) != 3 or not _threads().keys() <= _BEARABLE or programs.standing(pid) != self._standing:
             raise ValueError(pid)
         server = os.getpid()
         sys.orig_argv[:] = [sys.executable, *beginner.words]
@@ -325,9 +317,6 @@ def _called(words: list[str]) -> str:
     return " ".join([*words[2:3], Path(words[0]).stem])[:15]
 
 
-# What the system knows ----------------------------------------------------------------------------------
-
-
 def _peer(asking: socket.socket) -> int:
     """The process at the other end; raises ValueError where it is somebody else's."""
     known = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -335,29 +324,3 @@ def _peer(asking: socket.socket) -> int:
     if user != os.getuid():
         raise ValueError(user)
     return pid
-
-
-def _environment(pid: int) -> dict[bytes, bytes]:
-    pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return dict(pair.split(b"=", 1) for pair in pairs if b"=" in pair)
-
-
-def _status(pid: int) -> dict[bytes, bytes]:
-    lines = Path(f"/proc/{pid}/status").read_bytes().splitlines()
-    return dict(line.split(b":\t", 1) for line in lines if b":\t" in line)
-
-
-def _standing(pid: int) -> list[Any]:
-    """What a process has from whoever started it that a fork cannot be given, or that loading depends on."""
-    status, proc = _status(pid), Path(f"/proc/{pid}")
-    return [
-        [status.get(name) for name in _STANDING],
-        [(proc / name).read_bytes() for name in ("limits", "cgroup", "oom_score_adj")],
-        [(proc / name).readlink() for name in ("exe", "ns/mnt", "root")],
-        (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid)),
-        {
-            name: value
-            for name, value in _environment(pid).items()
-            if not name.startswith(_OWN) and name not in _OWN_NAMES
-        },
-    ]
