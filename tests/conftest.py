@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import functools
 import os
+import socket
 import socketserver
 import sys
 import threading
@@ -200,6 +201,19 @@ def at() -> Callable[..., dt.datetime]:
     return lambda *parts: dt.datetime(*parts, tzinfo=ZoneInfo("America/New_York"))
 
 
+@pytest.fixture
+def nobody() -> Iterator[Callable[[], str]]:
+    """Return a maker of addresses at which nobody listens, nor can before the test has ended."""
+    with contextlib.ExitStack() as stack:
+
+        def address() -> str:
+            taken = stack.enter_context(socket.socket())
+            taken.bind(("127.0.0.1", 0))
+            return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+        yield address
+
+
 # A server that says what it is told ---------------------------------------------------------------------
 
 
@@ -249,7 +263,7 @@ def wire() -> Iterator[Wire]:
             self.wfile.write(raw)
             self.wfile.flush()
             if until is not None:
-                until.wait(10)
+                until.wait(60)
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True

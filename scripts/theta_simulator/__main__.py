@@ -206,6 +206,21 @@ async def _wait_for_signal() -> int:
 
 async def _run(command: list[str], environment: Mapping[str, str]) -> int:
     """Run the command, pass signals on to it, and return its exit code."""
+    begun: list[asyncio.subprocess.Process] = []
+    early: list[signal.Signals] = []  # what comes before there is a command is for it too
+
+    def pass_on(number: signal.Signals) -> None:
+        if not begun:
+            early.append(number)
+        elif (
+            number == signal.SIGINT
+        ):  # a keyboard interrupts the whole group; a TERM is the command's own affair
+            _signal_group(begun[0].pid, number)
+        else:
+            begun[0].send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, pass_on, number)
     try:
         # Its own process group: the keyboard's Ctrl-C then reaches it once, through us.
         child = await asyncio.create_subprocess_exec(
@@ -214,10 +229,9 @@ async def _run(command: list[str], environment: Mapping[str, str]) -> int:
     except OSError as error:
         print(f"theta_simulator: cannot run {command[0]}: {error.strerror}", file=sys.stderr)
         return _NOT_FOUND
-    loop = asyncio.get_running_loop()
-    # A keyboard interrupts the whole group; a TERM is the command's own affair.
-    loop.add_signal_handler(signal.SIGINT, _signal_group, child.pid, signal.SIGINT)
-    loop.add_signal_handler(signal.SIGTERM, child.send_signal, signal.SIGTERM)
+    begun.append(child)
+    for number in early:
+        pass_on(number)
     code = await child.wait()
     await _clear(child.pid)
     return code if code >= 0 else 128 - code

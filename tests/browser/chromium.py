@@ -26,6 +26,9 @@ _COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 _MAC = ("Google Chrome.app/Contents/MacOS/Google Chrome", "Chromium.app/Contents/MacOS/Chromium")
 
 
+_STARTING_MS = 180_000
+
+
 class NoBrowserError(Exception):
     """There is no browser; the text says what was tried, and how to get one."""
 
@@ -77,7 +80,7 @@ def started() -> Iterator[Browser]:
     # Chromium refuses to run in its sandbox as root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=arguments)
+        browser = playwright.chromium.launch(executable_path=program, args=arguments, timeout=_STARTING_MS)
         try:
             yield browser
         finally:

@@ -45,7 +45,7 @@ class Shown:
         return [each for each in self.requests if each != url and not each.startswith(_INWARD)]
 
     def _listen(self) -> None:
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(120_000)
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("request", lambda request: self.requests.append(request.url))

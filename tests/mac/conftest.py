@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.workflow.conftest import Lake, new_lake, v3
+from tests.workflow.conftest import PATIENCE, Lake, new_lake, v3
 
 __all__ = ["new_lake", "v3"]
 
@@ -37,7 +37,7 @@ def on_a_mac(tmp_path: Path) -> Callable[[str], str]:
             env=os.environ | {"PYTHONPATH": str(IMITATION)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -10,25 +10,26 @@ import time
 import psutil
 import pytest
 from tests.mac.conftest import IMITATION
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY, wait_for
+from tests.restating import restating
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, Holding, wait_for
 
 from spx_data.lake import runs
 from spx_data.ops import engine
 from spx_data.store import files, journal, locks, names
-from theta_simulator import Settings as Simulated
-from theta_simulator import running
 
 START, END = "2024-12-02", "2024-12-03"
 SESSIONS = [START, END]
 TODAY_UTC = dt.datetime(2024, 12, 31, tzinfo=dt.UTC)
-SECONDS = 25  # `stop --now` takes two; one that waits for a signal nobody hears took sixty
+SECONDS = 50  # `stop --now` takes two; one that waits for a signal nobody hears took sixty
 
 
 @pytest.fixture
-def slow():
-    """A terminal that takes its time for every answer."""
-    with running(Simulated(size="tiny", today=TODAY, latency_ms=3000)) as terminal:
+def holding(v3):
+    """A terminal that lists no contracts until the end of the test: jobs that ask for them stay at work."""
+    with restating(v3.url) as source:
+        terminal = Holding(source, lambda path: "list/contracts" in path)
         yield terminal
+        terminal.let()
 
 
 def at_work(lake, at_least=2):
@@ -75,7 +76,7 @@ def test_the_demo_ends_with_whoever_started_it(tmp_path):
         env=os.environ | {"PYTHONPATH": str(IMITATION)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
@@ -98,8 +99,8 @@ def test_a_volume_without_locks_costs_no_traceback(where, v3, new_mac, tmp_path)
 # stop ---------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(slow, new_mac):
-    lake = new_mac(slow, START, END)
+def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(holding, new_mac):
+    lake = new_mac(holding, START, END)
     line = f"'{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 >said 2>&1 & wait"
     # Such a shell starts it with SIGINT ignored.
     shell = subprocess.Popen(["sh", "-c", line], cwd=lake.folder, env=os.environ | lake.environment)
@@ -111,20 +112,20 @@ def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(slow, 
 
     assert stopped.returncode == 0, stopped.stderr
     assert took < SECONDS
-    shell.wait(30)
+    shell.wait(PATIENCE)
     assert not any(map(alive, jobs))
     assert runs.current(lake.settings.layout) is None
 
 
-def test_a_halted_run_hears_a_stop_as_well(slow, new_mac):
-    lake = new_mac(slow, START, START)
+def test_a_halted_run_hears_a_stop_as_well(holding, new_mac):
+    lake = new_mac(holding, START, START)
     process = lake.start()
     _, jobs = at_work(lake, at_least=1)
     os.killpg(process.pid, signal.SIGSTOP)  # what Ctrl-Z does
 
     stopped = lake.spx_data("stop", "--now")
 
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert stopped.returncode == 0, stopped.stderr
     assert not any(map(alive, jobs))
 
@@ -160,10 +161,10 @@ def test_a_stop_that_meets_the_scheduler_at_its_lock_does_not_hang_it(v3, new_la
     assert runs.current(lake.settings.layout) is None
 
 
-def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(slow, new_mac):
-    lake = new_mac(slow, START, END)
+def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(holding, new_mac):
+    lake = new_mac(holding, START, END)
     line = (
-        f"sleep 300 & echo $! >stranger; '{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 "
+        f"sleep 3000 & echo $! >stranger; '{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 "
         ">said 2>&1 & wait"
     )
     # The stranger is in the run's session and in its process group.

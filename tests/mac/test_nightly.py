@@ -7,11 +7,11 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from tests import pages
+from tests.workflow.conftest import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRIB = ROOT / "contrib"
@@ -66,7 +66,7 @@ class Machine:
     def run(self, *command):
         """Run *command* to its end; returns its exit code and what it printed."""
         process = self.start(*command)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, said
 
     def said(self, name):
@@ -90,7 +90,7 @@ def log_of(machine):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_good_night_says_nothing_and_the_mac_stays_awake_for_it(shell, mac):
-    mac.fill('echo "$PWD $*"', "sleep 0.5")
+    mac.fill('echo "$PWD $*"', f'until [ -s "{mac.folder}/awake" ]; do sleep 0.05; done')
 
     code, said = mac.run(shell, mac.home / ".spx-data" / "contrib" / "nightly")
 
@@ -162,15 +162,23 @@ def test_a_stop_reaches_the_fill_and_is_no_failure(mac):
     begun = mac.folder / "begun"
     mac.fill("trap 'echo asked to stop; exit 130' TERM", f'touch "{begun}"', "while :; do sleep 0.1; done")
     night = mac.start(mac.home / ".spx-data" / "contrib" / "nightly")
-    while not begun.exists():
-        time.sleep(0.02)
+    wait_for(begun.exists)
 
     night.send_signal(signal.SIGTERM)
-    said, _ = night.communicate(timeout=60)
+    said, _ = night.communicate(timeout=PATIENCE)
 
     assert (night.returncode, said) == (130, "")
     assert "asked to stop" in log_of(mac).read_text()
     assert mac.said("notified") == ""
+
+
+def test_a_stop_that_comes_as_the_fill_begins_reaches_it_too(mac):
+    # Whoever stops it may be quicker than it goes on, and than the fill hears what is meant for it.
+    mac.fill('kill -TERM "$PPID"', "trap 'exit 130' TERM", "while :; do sleep 0.1; done")
+
+    ends = {mac.run(mac.home / ".spx-data" / "contrib" / "nightly") for _ in range(8)}
+
+    assert ends <= {(130, ""), (128 + signal.SIGTERM, "Terminated\n"), (128 + signal.SIGTERM, "")}
 
 
 def test_the_log_does_not_grow_for_ever(mac):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY
 
 from spx_data.market import sessions
 from spx_data.ops.health import Level, Scene, look_at
@@ -25,7 +25,7 @@ WINDOWS = "import click, sys; sys.modules['fcntl'] = None; sys.platform = 'win32
 )
 def test_windows_is_told_in_one_line_that_wsl_is_the_way(door, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", WINDOWS + door], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", WINDOWS + door], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
     )
 
     assert done.returncode == 1
@@ -41,7 +41,11 @@ def test_snakemake_tells_it_too(tmp_path):
     (tmp_path / "config" / "config.yaml").write_text('processing: {start_date: "2024-01-02"}')
 
     done = subprocess.run(
-        [BIN / "snakemake", "--cores", "1", "-n"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [BIN / "snakemake", "--cores", "1", "-n"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
 
     assert done.returncode == 1

@@ -229,7 +229,7 @@ def limited(lake, soft, hard, *command):
         env=os.environ | lake.environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),
     )
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import psutil
 import pytest
 import yaml
 from tests import at_work, warm
-from tests.restating import Restater, restating
+from tests.restating import Restater, Rows, is_history, restating
 
 from spx_data import config
 from spx_data.lake import calendar
@@ -27,7 +28,7 @@ from theta_simulator import Terminal, running
 REPOSITORY = Path(__file__).resolve().parents[2]
 TODAY = dt.date(2024, 12, 31)
 BIN = Path(sys.executable).parent
-PATIENCE = 240  # seconds: how busy a machine is decides no test
+PATIENCE = 480  # seconds: how busy a machine is decides no test
 
 
 @dataclass
@@ -134,10 +135,10 @@ def kill(process: subprocess.Popen[str]) -> None:
             member.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Return as soon as *condition* holds."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -164,7 +165,7 @@ def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Lake]:
     Beside a terminal it has its copy of the exchange's calendar, which costs the first command 0.7 s.
     """
 
-    def make(terminal: Terminal | None, start: str, end: str, **thetadata: object) -> Lake:
+    def make(terminal: Terminal | Holding | None, start: str, end: str, **thetadata: object) -> Lake:
         lake = Lake(tmp_path_factory.mktemp("lake"), {"SPX_DATA_NOW": "2024-12-20T08:00:00-05:00"})
         url = {} if terminal is None else {"base_url": terminal.url}
         lake.configure(
@@ -225,6 +226,34 @@ def source(v3: Terminal) -> Iterator[Restater]:
     """A source whose answers can be edited; `tests/rules` has one of each API."""
     with restating(v3.url) as restater:
         yield restater
+
+
+class Holding:
+    """A terminal whose answers of one kind come when a test lets them: who asks is at work until then."""
+
+    def __init__(self, source: Restater, held: Callable[[str], bool]) -> None:
+        self.url = source.url
+        self._held, self._turns = held, threading.Semaphore(0)
+        self.asked = False  # for one that it held
+        source.edit = self._edit
+
+    def let(self, answers: int = 10_000) -> None:
+        """Let so many more come."""
+        self._turns.release(answers)
+
+    def _edit(self, path: str, _query: dict[str, str], rows: Rows) -> Rows:
+        if self._held(path):
+            self.asked = True
+            self._turns.acquire(timeout=PATIENCE)
+        return rows
+
+
+@pytest.fixture
+def holding(source: Restater) -> Iterator[Holding]:
+    """A terminal that holds its histories back, until the end of the test at the latest."""
+    terminal = Holding(source, is_history)
+    yield terminal
+    terminal.let()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY, Lake
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, Lake
 
 SHIPPED = (REPOSITORY / "config" / "config.yaml").read_text()
 
@@ -26,7 +26,7 @@ def test_calls_at_the_same_time_lose_nothing_of_each_other(lake):
         for key, value in wanted.items()
     ]
 
-    assert [call.wait(timeout=60) for call in calls] == [0, 0, 0]
+    assert [call.wait(timeout=PATIENCE) for call in calls] == [0, 0, 0]
     got = [lake.spx_data("config", "get", key).stdout for key in wanted]
     assert got == [f"{value}\n" for value in wanted.values()]
     rows = json.loads(lake.spx_data("config", "history", "--format", "json").stdout)

@@ -15,7 +15,7 @@ import pytest
 from tests import dying
 from tests.dying import Death
 from tests.proof import fills, jobs
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY, Lake, job_of, wait_for
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, TODAY, Lake, job_of, wait_for
 
 from spx_data.lake import runs
 from spx_data.store import journal
@@ -221,13 +221,13 @@ def of_chains(requests):
     return [f"{query['symbol']}-{query['expiration']}" for query in histories]
 
 
-def test_what_is_stopped_on_purpose_has_not_failed(slow, new_lake):
-    lake = new_lake(slow, START, START)
+def test_what_is_stopped_on_purpose_has_not_failed(holding, new_lake):
+    lake = new_lake(holding, START, START)
     process = lake.start()
     begun(lake, "download")
 
     lake.spx_data("stop", "--now")
-    process.communicate(timeout=120)
+    process.communicate(timeout=PATIENCE)
 
     assert errors(lake) == []
     (row,) = json.loads(lake.spx_data("list", "--format", "json").stdout)
@@ -242,8 +242,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def test_ctrl_c_is_on_purpose(slow, new_lake):
-    lake = new_lake(slow, START, START)
+def test_ctrl_c_is_on_purpose(holding, new_lake):
+    lake = new_lake(holding, START, START)
     # Interrupted within its own lock, a measurement of coverage waits for itself at the end.
     unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
     words = ["--snakefile", REPOSITORY / "Snakefile", "--cores", "4"]
@@ -259,7 +259,8 @@ def test_ctrl_c_is_on_purpose(slow, new_lake):
     log = begun(lake, "download")
 
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE)
+    holding.let()
 
     assert process.returncode == 1, output
     assert "Traceback" not in output
@@ -324,7 +325,7 @@ def test_a_project_fills_wherever_its_folder_is(slow, tmp_path):
         env=os.environ | {"SPX_DATA_NOW": "2024-12-20T08:00:00-05:00"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
     assert ran.returncode == 0, ran.stderr
@@ -343,8 +344,8 @@ def test_a_folder_in_which_snakemake_cannot_work_is_one_line(slow, new_lake, tmp
     assert "Traceback" not in ran.stdout
 
 
-def test_jobs_that_outlived_their_run_are_waited_for_by_name(slow, new_lake):
-    lake = new_lake(slow, START, START)
+def test_jobs_that_outlived_their_run_are_waited_for_by_name(holding, new_lake):
+    lake = new_lake(holding, START, START)
     process = lake.start()
     job = job_of(process.pid, "download_expirations")
     begun(lake, "download")
@@ -353,8 +354,9 @@ def test_jobs_that_outlived_their_run_are_waited_for_by_name(slow, new_lake):
     process.wait()
 
     refused = lake.snakemake()
+    holding.let()
     job.resume()
-    job.wait(60)
+    job.wait(PATIENCE)
     process.stdout.close()
 
     assert refused.returncode != 0

@@ -1,7 +1,7 @@
 """The workflow in other hands: an executor that runs jobs elsewhere, and as a module of another workflow."""
 
 import yaml
-from tests.workflow.conftest import REPOSITORY
+from tests.workflow.conftest import PATIENCE, REPOSITORY
 
 DATE = "2024-11-29"
 ELSEWHERE = ("--executor", "cluster-generic", "--cluster-generic-submit-cmd", "bash", "--jobs", "2")
@@ -34,7 +34,7 @@ rule count:
 def run_elsewhere(lake, *arguments):
     """Run without --cores: how many jobs there may be, --jobs says."""
     process = lake.start(*arguments, cores=None)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, output
 
 

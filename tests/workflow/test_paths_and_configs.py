@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.bad_configs import BAD
-from tests.workflow.conftest import BIN, Lake
+from tests.workflow.conftest import BIN, PATIENCE, Lake
 
 DAY = "2024-11-27"
 # Words for the lake, each with what some program would take for its own.
@@ -202,10 +202,10 @@ def test_the_server_listens_at_an_address_of_the_new_kind(odd_lake):
         command, cwd=odd_lake.folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as serving:
         address = serving.stdout.readline().split()[0]
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
             page = answer.read().decode()
         serving.send_signal(signal.SIGINT)
-        code = serving.wait(timeout=30)
+        code = serving.wait(timeout=PATIENCE)
 
     assert address.startswith("http://[::1]:")
     assert DAY in page
@@ -274,7 +274,7 @@ def _bytes(lake, command):
         cwd=lake.folder,
         env=os.environ | lake.environment,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -295,7 +295,7 @@ def test_streams_that_are_closed_or_read_no_more_are_no_error(odd_lake):
             env=os.environ | odd_lake.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert (result.returncode, result.stderr) == (code, ""), call
 
@@ -337,7 +337,7 @@ def test_a_folder_that_is_gone_is_one_line(tmp_path):
     gone = tmp_path / "gone"
     call = f"mkdir {gone} && cd {gone} && rmdir {gone} && {BIN / 'spx-data'} list"
 
-    called = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=60)
+    called = subprocess.run(["bash", "-c", call], capture_output=True, text=True, timeout=PATIENCE)
 
     assert called.returncode == 1
     assert called.stderr.startswith("spx-data: there is no config file spx-data.yaml. ")

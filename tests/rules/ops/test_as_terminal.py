@@ -584,7 +584,7 @@ def test_the_command_answers_until_it_is_interrupted(folder):
         url, _, rest = told.partition(" ")
         status = ask(url, "/v3/terminal/mdds/status")[2]
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     finally:
         process.kill()
 

@@ -202,7 +202,7 @@ def test_the_memory_is_that_of_the_runs_own_processes(lake, as_run):
 # Showing: in a pipe ---------------------------------------------------------------------------------------
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=240):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -64,7 +64,7 @@ def test_every_module_but_those_of_pages_can_be_imported(environment):
 
 def call(lake, environment, *arguments):
     return subprocess.run(
-        [COMMAND, *arguments], cwd=lake.folder, env=environment, capture_output=True, text=True, timeout=60
+        [COMMAND, *arguments], cwd=lake.folder, env=environment, capture_output=True, text=True, timeout=240
     )
 
 

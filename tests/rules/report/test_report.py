@@ -455,7 +455,7 @@ def test_settings_that_change_while_they_are_served_are_taken_up_or_it_is_said_w
         bad = changed("processing: {start_date: soon}")
         good = changed(yaml.safe_dump(document))
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=_PATIENCE)
 
     assert [each[0] for each in (before, taken_up, bad, good)] == [200] * 4
     assert "from 2024-01-02" in before[2]
@@ -474,10 +474,10 @@ def test_the_command_serves_until_it_is_interrupted(lake):
         port = int(re.match(r"http://127\.0\.0\.1:(\d+) shows data/parquet", process.stdout.readline())[1])
         looked = ask(port, "/favicon.ico")[0]
         second = subprocess.run(
-            [COMMAND, "serve", "--port", str(port)], capture_output=True, text=True, timeout=30
+            [COMMAND, "serve", "--port", str(port)], capture_output=True, text=True, timeout=_PATIENCE
         )
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=_PATIENCE)
     finally:
         process.kill()
 
@@ -635,7 +635,7 @@ def test_hundreds_of_idle_connections_and_64_handles_keep_nobody_out(lake, many_
         after = ask(port)[0]
         idle = idles(process)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=_PATIENCE)
 
     assert (during, after) == (200, 200)
     assert idle  # it waits and does not spin

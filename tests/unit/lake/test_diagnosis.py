@@ -106,7 +106,7 @@ def test_no_damage_leads_astray(seed, content, tmp_path_factory):
 
     diagnosis.survey_apart(path)
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def test_a_process_that_ended_while_it_was_idle_is_no_fault_of_the_next_file(path):

@@ -103,7 +103,7 @@ def test_words_are_planted_from_the_command_line():
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         text=True,
         capture_output=True,
-        timeout=120,
+        timeout=240,
         check=True,
     )
 

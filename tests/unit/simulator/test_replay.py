@@ -246,7 +246,7 @@ def simulator(*words):
         env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
         text=True,
         capture_output=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

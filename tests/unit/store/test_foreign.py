@@ -42,7 +42,7 @@ def in_a_process(code, *arguments):
         preexec_fn=limit,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     return ended.stdout.strip()

@@ -80,7 +80,7 @@ def tried(layout, what):
         [sys.executable, "-c", SCRIPT, folder, folder / "slots", what],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env=mine | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr

@@ -42,16 +42,16 @@ def test_silence_is_a_broken_connection_after_the_seconds_given(wire):
         health.text(wire.url, "/x", 0.2)
 
     given_up.set()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
-def test_nobody_listening_is_no_terminal():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_nobody_listening_is_no_terminal(nobody):
+    url = nobody()
 
-    with pytest.raises(ThetaTerminalNotRunningError, match=rf"127\.0\.0\.1:{port} \(connection refused\)"):
-        health.text(f"http://127.0.0.1:{port}", "/x", 5)
+    with pytest.raises(ThetaTerminalNotRunningError, match=r" \(connection refused\)") as caught:
+        health.text(url, "/x", 5)
+
+    assert url.removeprefix("http://") in str(caught.value)
 
 
 @pytest.mark.parametrize(

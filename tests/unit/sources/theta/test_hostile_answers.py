@@ -252,7 +252,7 @@ def test_no_answer_takes_more_memory_than_a_chain(name, tmp_path):
         cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
     assert (run.returncode, run.stderr) == (0, "")
@@ -296,7 +296,7 @@ def endless(write):
 def trickle(write, head=HEAD):
     for byte in head + b"5\r\nhello\r\n" * 10_000:
         write(bytes([byte]))
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def slow_body(write):
@@ -308,7 +308,7 @@ def in_two_pieces(write):
     """Answer in two pieces, between which the watch has looked."""
     body = b"symbol,expiration\r\nSPXW,2024-01-19\r\n"
     write(b"HTTP/1.1 200 OK\r\n")
-    time.sleep(0.25)
+    time.sleep(0.6)
     write(b"Content-Type: text/csv\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
 
@@ -335,7 +335,7 @@ def test_a_body_that_says_it_is_too_long_is_not_even_begun(connected):
 @pytest.mark.parametrize("talk", [trickle, slow_body, continues])
 def test_a_byte_now_and_then_holds_no_slot_for_ever(talk, connected):
     with serving(talk) as url, pytest.raises(ApiConnectionError, match="bytes of its answer in"):
-        connected(url, timeout_seconds=0.3).expirations("SPXW")
+        connected(url, timeout_seconds=1.5).expirations("SPXW")
 
 
 def test_a_request_that_waits_for_a_slot_is_not_late(wire, tmp_path, terminal_settings):
@@ -344,13 +344,13 @@ def test_a_request_that_waits_for_a_slot_is_not_late(wire, tmp_path, terminal_se
 
     @contextlib.contextmanager
     def gate(_):
-        begun.wait(1.5)  # five silences
+        begun.wait(3.5)  # more than two silences
         yield
 
-    source = access.connect(terminal_settings(wire.url, api="v3", timeout_seconds=0.3), tmp_path, gate=gate)
+    source = access.connect(terminal_settings(wire.url, api="v3", timeout_seconds=1.5), tmp_path, gate=gate)
 
     with serving(in_two_pieces) as url:
-        slow = access.connect(terminal_settings(url, api="v3", timeout_seconds=0.3), tmp_path, gate=gate)
+        slow = access.connect(terminal_settings(url, api="v3", timeout_seconds=1.5), tmp_path, gate=gate)
         assert slow.expirations("SPXW") == source.expirations("SPXW") == (dt.date(2024, 1, 19),)
 
 

@@ -1,7 +1,5 @@
 """Finding the terminal and the API it speaks."""
 
-import socket
-
 import pytest
 
 from spx_data.errors import (
@@ -19,18 +17,9 @@ from spx_data.sources.theta import capabilities, health
 
 
 @pytest.fixture
-def nobody():
-    """Return two addresses where nobody listens."""
-    with socket.socket() as one, socket.socket() as other:
-        for free in (one, other):
-            free.bind(("127.0.0.1", 0))
-        return [f"http://127.0.0.1:{free.getsockname()[1]}" for free in (one, other)]
-
-
-@pytest.fixture
 def nowhere(nobody):
     """Return an address where nobody listens."""
-    return nobody[0]
+    return nobody()
 
 
 @pytest.fixture
@@ -69,12 +58,13 @@ def test_v2_is_found_where_v3_is_not(terminals, terminal_settings, listens, nowh
 
 
 def test_nobody_anywhere_names_both_addresses(terminal_settings, listens, nobody):
-    listens(v3=nobody[0], v2=nobody[1])
+    v3, v2 = nobody(), nobody()
+    listens(v3=v3, v2=v2)
 
     with pytest.raises(ThetaTerminalNotRunningError) as caught:
         access.locate(terminal_settings())
 
-    assert f"{nobody[0]} (v3) nor {nobody[1]} (v2)" in str(caught.value)
+    assert f"{v3} (v3) nor {v2} (v2)" in str(caught.value)
     assert "Start the Theta Terminal" in caught.value.cure
 
 
