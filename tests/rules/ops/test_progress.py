@@ -1,13 +1,14 @@
 """Progress read from a lake's own files, and shown in a terminal, in a pipe, and not at all."""
 
+import contextlib
 import datetime as dt
 import io
 import json
 import logging
 import os
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from click.testing import CliRunner
@@ -395,34 +396,50 @@ def test_where_no_picture_can_be_opened_words_are_still_said(lake, terminal, mon
 # Watching -------------------------------------------------------------------------------------------------
 
 
-def test_watching_ends_with_the_run(lake, as_run, capsys, monkeypatch):
+@contextlib.contextmanager
+def meanwhile(do):
+    """Let another thread *do* something during the block, and see to it that it went well."""
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(do)
+        yield
+        doing.result()
+
+
+def test_watching_ends_with_the_run(lake, as_run, told, monkeypatch):
     layout = lake().layout
     monkeypatch.setenv(INTERVAL_VARIABLE, "0.1")
     as_run("one", layout=layout)
     held = locks.hold(layout.run_lock)
-    threading.Timer(2, os.close, [held]).start()
 
-    watch({"": layout})
+    def end():
+        try:
+            told("dates 0 of 1 done")
+        finally:
+            os.close(held)
 
-    assert "dates 0 of 1 done" in capsys.readouterr().out
+    with meanwhile(end):
+        watch({"": layout})
+
     assert runs.current(layout) is None
 
 
-def test_where_no_run_is_at_work_the_next_one_is_waited_for(lake, as_run, capsys, monkeypatch):
-    layout, held = lake().layout, []
+def test_where_no_run_is_at_work_the_next_one_is_waited_for(lake, as_run, told, monkeypatch):
+    layout, seen = lake().layout, []
     monkeypatch.setenv(INTERVAL_VARIABLE, "0.1")
 
     def begin():
+        told("no run in progress: waiting for one to begin")
         as_run("one", layout=layout)
-        held.append(locks.hold(layout.run_lock))
-        threading.Timer(2, os.close, held).start()
+        held = locks.hold(layout.run_lock)
+        try:
+            seen.append(told("dates 0 of 1 done"))
+        finally:
+            os.close(held)
 
-    threading.Timer(1, begin).start()
-    watch({"": layout})
+    with meanwhile(begin):
+        watch({"": layout})
 
-    first, *others = capsys.readouterr().out.splitlines()
-    assert first.startswith("no run in progress: waiting for one to begin")
-    assert any("dates 0 of 1 done" in line for line in others)
+    assert seen[0].startswith("no run in progress")
 
 
 def test_watching_is_for_people():

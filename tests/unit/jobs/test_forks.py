@@ -17,7 +17,7 @@ import pytest
 from spx_data.jobs import forks
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-PATIENCE = 120
+PATIENCE = 480
 OF_TESTS = ("PYTEST_CURRENT_TEST", "LINES", "COLUMNS")  # come and go: each job would differ by them
 
 pytestmark = pytest.mark.skipif(not forks.POSSIBLE, reason="no process is forked here")
