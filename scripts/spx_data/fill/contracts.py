@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from spx_data.fill.listing import Reports
 from spx_data.market import contracts
-from spx_data.market.chains import ListedChain
+from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.contracts import KEY, REPORTED, Report, State
 from spx_data.market.products import Product
 from spx_data.market.second_opinion import contract
@@ -59,22 +59,30 @@ class Contracts:
 
     def __init__(self, product: Product, date: dt.date) -> None:
         self._product, self._date = product, date
-        self._chains: list[pl.DataFrame] = []
+        self._chains: list[Chain] = []
+        self._quotes: list[tuple[int, pl.DataFrame]] = []  # with the place of their chain
+        self._listed: list[tuple[int, float, str, bool]] = []  # likewise; and who was explained
 
     def add(self, entry: ListedChain, quotes: Iterable[pl.DataFrame], explained: Iterable[str]) -> None:
         """Add a chain: what `quoted` says of its records, piece by piece, and whom the source explained."""
+        place, known = len(self._chains), set(explained)
+        self._chains.append(entry.chain)
+        self._quotes.extend((place, each) for each in quotes)
+        self._listed.extend(
+            (place, strike, right, bool(known) and contract(right, strike) in known)
+            for right, strikes in _sides(entry)
+            for strike in strikes
+        )
+
+    def _found(self) -> pl.DataFrame:
+        """Each contract once, with its state: all at one go, since they are few and calls of Polars dear."""
         import polars as pl
 
-        chain, known = entry.chain, set(explained)
-        every = [*quotes, _listed(entry.calls, "C"), _listed(entry.puts, "P")]
-        names = pl.Series([contract(right, strike) for right, strikes in _sides(entry) for strike in strikes])
-        gone = pl.concat(every[-2:]).select("strike", "right", gone=names.is_in(list(known)))
-        # A contract may lie in two pieces of a large chain.
-        found = (
-            pl.concat(every)
-            .group_by("strike", "right")
-            .agg(pl.col("stamps").sum(), pl.col("first_quote").min(), pl.col("last_quote").max())
-        )
+        keys: dict[str, Any] = {"chain": pl.Int64, "strike": pl.Float64, "right": pl.String}
+        listed = pl.DataFrame(self._listed, keys | {"gone": pl.Boolean}, orient="row")
+        quotes = [each.with_columns(chain=pl.lit(place, pl.Int64)) for place, each in self._quotes]
+        counts: dict[str, Any] = {"stamps": pl.Int64, "first_quote": pl.Int64, "last_quote": pl.Int64}
+        every = pl.concat([listed, pl.DataFrame(schema=keys | counts), *quotes], how="diagonal")
         state = (
             pl.when(pl.col("stamps") > 0)
             .then(pl.lit(State.QUOTED.value))
@@ -82,16 +90,23 @@ class Contracts:
             .then(pl.lit(State.EXPLAINED.value))
             .otherwise(pl.lit(State.MISSING.value))
         )
-        rows = found.join(gone, on=["strike", "right"], how="left").with_columns(
-            state=state, root=pl.lit(chain.root), expiration=pl.lit(chain.expiration)
+        # A contract may lie in two pieces of a large chain.
+        found = every.group_by(*keys).agg(
+            *(pl.col("stamps").sum(), pl.col("first_quote").min(), pl.col("last_quote").max()),
+            pl.col("gone").any(),
         )
-        self._chains.append(rows.drop("gone"))
+        places = found["chain"].to_list()
+        return found.drop("chain", "gone").with_columns(
+            found.select(state).to_series().alias("state"),
+            pl.Series("root", [self._chains[place].root for place in places], pl.String),
+            pl.Series("expiration", [self._chains[place].expiration for place in places], pl.Date),
+        )
 
     def rows(self, reports: Mapping[Report, pl.DataFrame]) -> pl.DataFrame:
         """All contracts in order, each once, with what the *reports* say of it."""
         import polars as pl
 
-        rows = pl.concat(self._chains)
+        rows = self._found()
         for report, columns in REPORTED.items():
             names = [each.name for each in columns]
             if (told := reports.get(report)) is not None:
@@ -116,17 +131,6 @@ def table(rows: pl.DataFrame) -> pa.Table:
 
 def _sides(entry: ListedChain) -> Iterable[tuple[str, Sequence[float]]]:
     return ("C", entry.calls), ("P", entry.puts)
-
-
-def _listed(strikes: Sequence[float], right: str) -> pl.DataFrame:
-    """Contracts as `quoted` has them, without any stamp."""
-    import polars as pl
-
-    return pl.DataFrame({"strike": list(strikes)}, {"strike": pl.Float64}).with_columns(
-        pl.lit(right).alias("right"),
-        pl.lit(0, pl.Int64).alias("stamps"),
-        *(pl.lit(None, pl.Int64).alias(name) for name in ("first_quote", "last_quote")),
-    )
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -37,7 +38,7 @@ from spx_data.settings import Settings
 from spx_data.sources import profile
 from spx_data.store import contracts, dataset, files, journal, locks, names, reads, seals, staging
 from spx_data.store.journal import Journal
-from spx_data.store.parquet import DayWriter, Written, read_back
+from spx_data.store.parquet import DayWriter, Piece, Written, read_back
 from spx_data.store.staging import Receipt
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _write(merge: _Merge, manifest: Path, target: Path) -> Written:
     written: Written
 
     def check(part: Path) -> None:
-        read_back(part, merge.columns, written)
+        read_back(part, merge.columns, written, merge.ahead)
 
     with files.atomic(target, check=check) as stream:
         try:
@@ -165,7 +166,8 @@ class _Merge:
         self._reports: list[ChainReport] = []
         self._computed = Computed(self.columns, settings.product)
         self._contracts = Contracts(settings.product, listing.date)
-        self._relay = Relay(cores, schema.PIECE_ROWS)
+        self._judgement: Judgement
+        self._cores, self._relay = cores, Relay(cores, schema.PIECE_ROWS)
 
     def _rules(self) -> Rules:
         listing = self._staged.listing
@@ -238,17 +240,35 @@ class _Merge:
             report = ChainReport.of(entry, receipt, account, window, self._truth.quoted)
             self._reports.append(report)
             self._contracts.add(entry, quotes, report.completeness.explained_contracts)
+        # While the last chains are written.
+        self._judgement = self._judge.finish(
+            {
+                report.key: [*report.counts(), self._truth.count()]
+                for report in self._reports
+                if report.has_data
+            }
+        )
+
+    def ahead(self, pieces: Iterator[Piece]) -> AbstractContextManager[Iterator[Piece]]:
+        """*pieces* that are read back, on several cores the next ones while one is looked at."""
+        pa.default_memory_pool().release_unused()  # what writing needed: reading has other threads' memory
+        return Relay(self._cores, schema.PIECE_ROWS).ahead(pieces, lambda piece: len(piece[2]))
 
     def _write_chain(
         self, writer: DayWriter, chain: Chain, receipt: Receipt, judged: Iterator[pa.Table | None]
     ) -> None:
         """Write one chain; the room that its records took in memory is free again."""
         if _is_large(receipt):
-            tables = until_none(judged, lambda: self._relay.give(_room(receipt)))
+            tables = until_none(judged, lambda: self._give_back(_room(receipt)))
             writer.add(chain.root, chain.expiration, tables)
         else:
             writer.add(chain.root, chain.expiration, until_none(judged))
             self._relay.give(_room(receipt))
+
+    def _give_back(self, room: int) -> None:
+        """Give back the room of a large chunk, and what Arrow would keep of it."""
+        pa.default_memory_pool().release_unused()
+        self._relay.give(room)
 
     def _settled(self, entry: ListedChain, receipt: Receipt) -> Iterator[Settled]:
         """The records of a checkpoint, chunk by chunk, once there is room for one; what is bad of it is kept.
@@ -296,7 +316,7 @@ class _Merge:
     ) -> dict[str, Any]:
         """The date's passport, once it is written; the bad records, which it counts, get their file first."""
         listing, window, reports = self._staged.listing, self._settings.window, self._reports
-        rejects, judgement = self._kept.write(self._settings.layout.rejects(listing.date)), self._judgement()
+        rejects, judgement = self._kept.write(self._settings.layout.rejects(listing.date)), self._judgement
         hours = passport.session(listing, reports, self._told, self._truth, window)
         return {
             **passport.passport(listing, reports, written, hours, rejects, judgement),
@@ -308,16 +328,6 @@ class _Merge:
             "merge_seconds": round(time.monotonic() - begun, 3),
             DETAILS: passport.details(reports, judgement),
         }
-
-    def _judgement(self) -> Judgement:
-        """What the date is worth."""
-        return self._judge.finish(
-            {
-                report.key: [*report.counts(), self._truth.count()]
-                for report in self._reports
-                if report.has_data
-            }
-        )
 
     def _profiled(self, judgement: Judgement) -> dict[str, Any] | None:
         """The passport's word on the terminal's profile, and on what the date met otherwise."""

@@ -66,6 +66,33 @@ class Relay:
                 self._changed.notify_all()
             thread.join()
 
+    @contextmanager
+    def ahead(self, items: Iterator[_Item], records: Callable[[_Item], int]) -> Iterator[Iterator[_Item]]:
+        """As `stage`, for one alone: it runs ahead as far as there is room for the *records* of items.
+
+        Before an item is made there must be room for one as large as that before it.
+        """
+
+        def made() -> Iterator[_Item]:
+            room = 0
+            for item in items:
+                self.give(room - records(item))  # what it takes in truth
+                room = records(item)
+                yield item
+                del item  # or it would stay in memory while the next one is made
+                self.take(room)
+            self.give(room)
+
+        def taken(made: Iterator[_Item]) -> Iterator[_Item]:
+            for item in made:
+                room, box = records(item), [item]
+                del item
+                yield box.pop()
+                self.give(room)
+
+        with self.stage(made()) as given:
+            yield taken(given)
+
     def _make(self, items: Iterator[Any], made: SimpleQueue[list[Any]]) -> None:
         """Put *items* where `_taken` finds them, each in a list; then an empty one, or what was raised."""
         try:

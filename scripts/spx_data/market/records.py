@@ -268,9 +268,9 @@ def settle(records: pl.DataFrame) -> Settled:
     """
     import polars as pl
 
-    # As a terminal mostly sends them (docs/wire.md, 1.1): nothing to sort, and nothing comes twice.
-    if _ascend(records):
-        return Settled(records, 0, _conflicts(records.head(0), []))
+    # As a terminal mostly sends them (docs/wire.md, 1.1): nothing comes twice, and only contracts are sorted.
+    if (found := _by_contract(records)) is not None:
+        return Settled(found, 0, _conflicts(found.head(0), []))
     ordered = records.sort(schema.RECORD_KEY)
     again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in schema.RECORD_KEY)
     repeats = ordered.select(again.fill_null(value=False)).to_series()
@@ -286,15 +286,27 @@ def settle(records: pl.DataFrame) -> Settled:
     return Settled(kept, len(versions) - len(distinct), conflicts)
 
 
-def _ascend(records: pl.DataFrame) -> bool:
-    """Whether the keys of *records* ascend from each record to the next."""
-    import polars as pl
+def _by_contract(records: pl.DataFrame) -> pl.DataFrame | None:
+    """*records* in order, provided that those of each contract follow one another in time; None if not.
 
-    def further(first: str, *others: str) -> pl.Expr:
-        key, before = pl.col(first), pl.col(first).shift(1)
-        return (key > before) | ((key == before) & further(*others)) if others else key > before
-
-    return bool(records.select(further(*schema.RECORD_KEY).all()).item())
+    Whole contracts are put in their places then, which costs a fifth of sorting records.
+    """
+    strike, stamp = records["strike"].to_numpy(), records["timestamp"].to_numpy()
+    put = (records["right"] == "P").to_numpy()
+    another = (strike[1:] != strike[:-1]) | (put[1:] != put[:-1])
+    if not (another | (stamp[1:] > stamp[:-1])).all():
+        return None
+    begins = np.append(0, np.flatnonzero(another) + 1)[: len(records)]
+    lengths = np.diff(np.append(begins, len(records)))
+    strike, put = strike[begins], put[begins]
+    order = np.lexsort((put, strike))
+    strike, put = strike[order], put[order]
+    if ((strike[1:] == strike[:-1]) & (put[1:] == put[:-1])).any():
+        return None
+    if (order[1:] > order[:-1]).all():
+        return records
+    begins, lengths = begins[order], lengths[order]
+    return records[np.repeat(begins - np.cumsum(lengths) + lengths, lengths) + np.arange(len(records))]
 
 
 def _conflicts(versions: pl.DataFrame, sealed: list[bool]) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from spx_data.market import columns
@@ -96,7 +97,7 @@ class Schema:
         rows = records.to_arrow()
         constant = {
             "date": pa.repeat(pa.scalar(date, pa.date32()), len(rows)),
-            "root": pa.repeat(pa.scalar(root), len(rows)).dictionary_encode(),
+            "root": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(rows)), [root]),
             "expiration": pa.repeat(pa.scalar(expiration, pa.date32()), len(rows)),
             "dte": pa.repeat(pa.scalar((expiration - date).days, pa.int32()), len(rows)),
         }
@@ -168,7 +169,7 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         return column.cast(kind)
     import pyarrow.compute as pc
 
-    places = pc.index_in(column.cast(pa.string()), _RIGHTS).chunks
+    places = pc.not_equal(column, "C").cast(pa.int32()).chunks
     return pa.chunked_array([pa.DictionaryArray.from_arrays(chunk, _RIGHTS) for chunk in places], kind)
 
 
@@ -229,11 +230,9 @@ class RecordsDigest:
 
 
 def _little_endian(column: pa.ChunkedArray) -> memoryview:
-    import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
-        is_call = pc.equal(column.cast(pa.string()), "C").to_numpy()
-        return np.where(is_call, np.uint8(ord("C")), np.uint8(ord("P"))).data
+        return np.concatenate([_letters(each) for each in column.chunks]).data
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     whole = pa.types.is_integer(column.type)
@@ -242,3 +241,10 @@ def _little_endian(column: pa.ChunkedArray) -> memoryview:
     if column.null_count:
         column = column.fill_null(ABSENT_STAMP if whole else ABSENT_VALUE)
     return memoryview(column.to_numpy().astype("<i8" if whole else "<f8", copy=False))
+
+
+def _letters(rights: pa.DictionaryArray) -> npt.NDArray[np.uint8]:
+    """The byte of each right, by the dictionary, whatever its order; what is no call counts as a put."""
+    words = [*rights.dictionary.to_pylist(), None]
+    letters = np.array([ord("C" if word == "C" else "P") for word in words], np.uint8)
+    return np.asarray(letters[rights.indices.fill_null(len(words) - 1).to_numpy()])

@@ -189,11 +189,16 @@ def _butterfly(panel: Panel, book: Book) -> tuple[Mask, Mask]:
     """Bids above the chord of two asks: the slope down to some ask below exceeds that to some ask above."""
     lower, upper = np.full(panel.shape, -np.inf), np.full(panel.shape, np.inf)
     sold = book.bid - TOLERANCE
+    scratch = np.empty(panel.shape[1:])  # one right at a time: what is at work stays in the cache
     for wing in range(1, min(WINGS + 1, len(panel.strikes))):
         per_dollar = 1.0 / (panel.strikes[wing:] - panel.strikes[:-wing])[:, np.newaxis]
-        below, above = lower[:, wing:], upper[:, :-wing]
-        np.maximum(below, (sold[:, wing:] - book.ask[:, :-wing]) * per_dollar, out=below)
-        np.minimum(above, (book.ask[:, wing:] - sold[:, :-wing]) * per_dollar, out=above)
+        slope = scratch[wing:]
+        for right in (CALL, PUT):
+            below, above = lower[right, wing:], upper[right, :-wing]
+            np.subtract(sold[right, wing:], book.ask[right, :-wing], out=slope)
+            np.maximum(below, np.multiply(slope, per_dollar, out=slope), out=below)
+            np.subtract(book.ask[right, wing:], sold[right, :-wing], out=slope)
+            np.minimum(above, np.multiply(slope, per_dollar, out=slope), out=above)
     return lower > upper, np.isfinite(lower) & np.isfinite(upper)
 
 

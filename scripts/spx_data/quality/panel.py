@@ -50,12 +50,13 @@ class Panel:
         self.step_ms = max(step_ms, MINUTE_MS)
         self._records = records = judged(records, step_ms)
         stamp, strike = records["timestamp"].to_numpy(), records["strike"].to_numpy()
-        self.strikes: Floats = np.unique(strike)
+        another = np.append(True, strike[1:] != strike[:-1])[: len(strike)]
+        self.strikes: Floats = strike[another]
         first, last = (int(stamp.min()), int(stamp.max())) if len(stamp) else (0, -1)
         self.stamps: Ints = np.arange(first, last + 1, self.step_ms, dtype=np.int64)
         self.shape = (len(RIGHTS), len(self.strikes), len(self.stamps))
         right = (records["right"] == RIGHTS[PUT]).to_numpy().astype(np.int64)
-        row = right * len(self.strikes) + np.searchsorted(self.strikes, strike)
+        row = right * len(self.strikes) + np.cumsum(another) - 1
         self._column = (stamp - first) // self.step_ms
         self._cell = row * len(self.stamps) + self._column
         self._grids: dict[str, Floats] = {}
@@ -203,7 +204,8 @@ class Presence:
 
     def _cells(self, strike: Floats, put: Mask, timestamp: Ints) -> tuple[Ints, Mask]:
         """Where the records that are on the grid stand in the flat census; and which of them are."""
-        where = self._admitted(strike)
+        begins = np.append(0, np.flatnonzero(strike[1:] != strike[:-1]) + 1)[: len(strike)]
+        where = np.repeat(self._admitted(strike[begins]), np.diff(np.append(begins, len(strike))))
         later = timestamp - self.first_ms
         place = later // self.step_ms
         on_grid = (place * self.step_ms == later) & (place >= 0) & (place < self.stamps)

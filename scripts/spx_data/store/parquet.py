@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -95,6 +95,10 @@ class DayWriter:
         return written
 
 
+Piece = tuple[str, dt.date, pa.Table]  # of a chain, by its root and its expiration
+Ahead = Callable[[Iterator[Piece]], AbstractContextManager[Iterator[Piece]]]
+
+
 @dataclass(frozen=True)
 class Contents:
     """What the pages of a file hold: its records, and the trading dates of their rows."""
@@ -156,18 +160,22 @@ def schema_of(path: Path, file: pq.ParquetFile) -> Schema:
 
 
 def contents(
-    file: pq.ParquetFile, columns: Schema, progress: Callable[[int], None] | None = None
+    file: pq.ParquetFile,
+    columns: Schema,
+    progress: Callable[[int], None] | None = None,
+    ahead: Ahead = nullcontext,
 ) -> Contents:
     """Read every page of an open file with these *columns*; *progress* is told how many rows are read.
 
-    Open it with `page_checksum_verification=True`, or damaged pages go unnoticed.
+    Open it with `page_checksum_verification=True`, or damaged pages go unnoticed. Pieces come by way of
+    *ahead*, which may read the next ones while one is digested.
 
     Raises:
         OSError, pyarrow.ArrowException: a page is damaged.
     """
     digest, rows, dates = schema.RecordsDigest(columns), 0, set[dt.date]()
-    for root, expiration, tables in chains(file):
-        for piece in schema.pieces(tables):
+    with ahead(_pieces(file)) as pieces:
+        for root, expiration, piece in pieces:
             digest.add(root, expiration, piece)
             rows += piece.num_rows
             dates.update(piece["date"].unique().to_pylist())
@@ -177,8 +185,17 @@ def contents(
     return Contents(Written(rows, digest.hexdigest()), frozenset(dates))
 
 
-def read_back(path: Path, columns: Schema, written: Written) -> None:
+def _pieces(file: pq.ParquetFile) -> Iterator[Piece]:
+    for root, expiration, tables in chains(file):
+        for piece in schema.pieces(tables):
+            yield root, expiration, piece
+            del piece  # or it would stay in memory while the next one is made
+
+
+def read_back(path: Path, columns: Schema, written: Written, ahead: Ahead = nullcontext) -> None:
     """Read every page of *path* with its checksum and compare it with what was *written*, with *columns*.
+
+    *ahead* is that of `contents`.
 
     Raises:
         FileCorruptionError: schema, rows, a page's checksum or the records' digest differ.
@@ -188,7 +205,7 @@ def read_back(path: Path, columns: Schema, written: Written) -> None:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(columns.day):
                 raise _differs(path, "schema", columns.day.to_string(), file.schema_arrow.to_string())
-            found = contents(file, columns).written
+            found = contents(file, columns, ahead=ahead).written
     except (pa.ArrowInvalid, OSError) as error:
         raise_if_the_systems(error, path)
         raise _differs(path, "readable pages", "good page checksums", str(error)) from error

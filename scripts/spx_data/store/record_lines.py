@@ -11,12 +11,12 @@ that would change any value by a bit, `per` is 1 and numbers are as they are (de
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from spx_data.market import schema
 from spx_data.store import foreign
@@ -28,7 +28,6 @@ Ints = npt.NDArray[np.int64]
 
 LONGEST = 4 << 20  # bytes of a line: that of a head whose records have each its own stamp
 _PER = 10_000
-_LAST = (1 << 63) - 1
 _BATCH = 1 << 15  # records at most
 _NULL = "null"  # JSON's word for what a record lacks
 _CONTRACT = ("strike", "right")
@@ -36,8 +35,8 @@ _CLOCK = ("timestamp", "underlying_timestamp", "underlying_price")
 _CONTRACTS, _STAMPS = "contracts", "stamps"
 _HEAD = ["per", _CONTRACTS, _STAMPS]
 _PLACES = ("contract", "stamp")  # what rows begin with
-_INT32, _INT64 = pa.int32(), pa.int64()
-_DIGITS, _BRACKETS, _BLANKS = b"0123456789-", b"[]", bytes.maketrans(b",", b" ")
+_STAMPS_BEGIN = b',"stamps":'
+_BRACKETS = b"[]"
 
 
 def types_of(line: bytes) -> dict[str, Any]:
@@ -178,6 +177,16 @@ def _stamps(batch: pl.DataFrame) -> tuple[Ints, Ints]:
 # Reading ------------------------------------------------------------------------------------------------
 
 
+class _Batch(NamedTuple):
+    """Some rows below one head, without their brackets; and what stands in the head."""
+
+    rows: bytes
+    size: int
+    per: int
+    contracts: pl.DataFrame
+    stamps: pl.DataFrame
+
+
 class Reader:
     """Reads the lines below a first one that names the columns of *types*, some at a time, in their order."""
 
@@ -188,9 +197,8 @@ class Reader:
         self._types = types
         measures = {name: kind for name, kind in types.items() if name not in (*_CONTRACT, *_CLOCK)}
         self._row = dict.fromkeys(_PLACES, pl.Int64) | measures
-        self._bare = b"[" + b"," * (len(self._row) - 1) + b"]\n"  # a row of whole numbers without them
-        # The head of the rows to come.
-        self._per, self._contracts, self._stamps = 1, pl.DataFrame(), pl.DataFrame()
+        # The head of the rows to come; its stamps as they are spelt too.
+        self._per, self._contracts, self._stamps, self._spelling = 1, pl.DataFrame(), pl.DataFrame(), b""
 
     def frame(self, lines: bytes) -> pl.DataFrame:
         """The records in *lines*, each of which ends; raises ValueError where they are none."""
@@ -199,13 +207,14 @@ class Reader:
         if not lines.endswith(b"\n"):
             raise ValueError("a line without an end")
         try:
-            found = list(self._frames(lines))
-        except (TypeError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+            alike = itertools.groupby(self._batches(lines), key=lambda batch: batch.per)
+            found = [self._records(per, list(batches)) for per, batches in alike]
+        except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
             raise ValueError(f"other values: {error}") from error
         return pl.concat(found) if found else pl.DataFrame(schema=self._types)
 
-    def _frames(self, lines: bytes) -> Iterator[pl.DataFrame]:
-        """The records of each batch, or of what of one there is in *lines*."""
+    def _batches(self, lines: bytes) -> Iterator[_Batch]:
+        """What there is of each batch in *lines*."""
         at = 0
         while at < len(lines):
             if lines.startswith(b"{", at):
@@ -213,93 +222,91 @@ class Reader:
                 self._begin(lines[at:end])
             else:
                 end = len(lines) if (place := lines.find(b"{", at)) < 0 else place
-                yield self._records(lines[at:end])
+                yield _Batch(*_bare(lines[at:end]), self._per, self._contracts, self._stamps)
             at = end
 
     def _begin(self, line: bytes) -> None:
-        """Take up the head of a batch."""
+        """Take up the head of a batch; stamps that are spelt as those before it are the same."""
+        begin, mark, spelling = line.partition(_STAMPS_BEGIN)
+        if mark and spelling == self._spelling:
+            per, contracts = _object(begin + b"}", _HEAD[:-1])
+            if per == self._per:
+                self._contracts = self._read(_CONTRACT, contracts)
+                return
         self._per, contracts, stamps = _object(line, _HEAD)
         if not isinstance(self._per, int) or self._per < 1:
             raise ValueError(f"a divisor that is none: {line[:80]!r}")
         self._contracts = self._read(_CONTRACT, contracts)
-        self._stamps = self._read(self._clock, stamps)
+        self._stamps, self._spelling = self._read(self._clock, stamps), spelling
 
     def _read(self, names: Sequence[str], rows: Any) -> pl.DataFrame:
         """Columns of the head, row by row there."""
         import polars as pl
 
-        kinds = {name: self._spelt(self._types[name]) for name in names}
+        kinds = {name: self._spelt(self._types[name], self._per) for name in names}
         found = pl.DataFrame(rows, kinds, orient="row", strict=True)
-        return pl.DataFrame([self._divided(column) for column in found])
+        return pl.DataFrame([self._divided(column, self._per) for column in found])
 
-    def _spelt(self, kind: Any) -> Any:
+    def _spelt(self, kind: Any, per: int) -> Any:
         """The type of a column of *kind* before it is divided."""
         import polars as pl
 
-        return pl.Int64 if kind == pl.Float64 and self._per != 1 else kind
+        return pl.Int64 if kind == pl.Float64 and per != 1 else kind
 
-    def _divided(self, column: pl.Series) -> pl.Series:
+    def _divided(self, column: pl.Series, per: int) -> pl.Series:
         """A column with its values as they were before they were counted."""
         import polars as pl
 
-        if self._types.get(column.name) == pl.Float64 and self._per != 1:
+        if self._types.get(column.name) == pl.Float64 and per != 1:
             # By NumPy, as when they were counted: Polars multiplies by the reciprocal, which is no division.
-            return pl.Series(column.name, column.to_numpy() / self._per)
+            return pl.Series(column.name, column.to_numpy() / per)
         return column
 
-    def _whole(self, rows: bytes, count: int) -> list[pl.Series]:
-        """The columns of so many rows of whole numbers."""
+    def _numbers(self, per: int, batches: Sequence[_Batch]) -> pl.DataFrame:
+        """The rows of *batches*, counted alike: the places in their heads, then the measures."""
         import polars as pl
 
+        rows, count = b"".join(batch.rows for batch in batches), sum(batch.size for batch in batches)
+        kinds = {name: self._spelt(kind, per) for name, kind in self._row.items()}
+        null = _NULL if per == 1 else None
         try:
-            numbers = np.fromstring(rows.translate(_BLANKS, _BRACKETS), np.int64, sep=" ")
-            numbers = numbers.reshape(count, len(self._row))
-        except (ValueError, DeprecationWarning) as error:  # the latter: where warnings are errors
-            raise ValueError(f"rows of other numbers: {error}") from error
-        if len(numbers) and (numbers.max() == _LAST or numbers.min() == -_LAST - 1):
-            raise ValueError("a number beyond the last one")  # as which it is read
-        divided = np.divide(numbers.T, self._per, out=np.empty((len(self._row), count)))
-        arrays = {
-            name: pa.array(divided[place])
-            if kind == pl.Float64
-            else pa.array(numbers[:, place]).cast(_INT32 if kind == pl.Int32 else _INT64)
-            for place, (name, kind) in enumerate(self._row.items())
-        }
-        return pl.DataFrame(pa.table(arrays)).get_columns()
-
-    def _any(self, rows: bytes) -> list[pl.Series]:
-        """The columns of rows of any numbers."""
-        import polars as pl
-
-        if any(rows.count(sign) != rows.count(b"\n") for sign in (b"[", b"]")) or not _bracketed(rows):
-            raise ValueError(f"a JSON array in each line was expected: {rows[:80]!r}")
-        kinds = {name: self._spelt(kind) for name, kind in self._row.items()}
-        text = rows.translate(None, _BRACKETS)
-        try:
-            found = pl.read_csv(text, has_header=False, schema=kinds, null_values=_NULL)
-        # What it did not think of ends in a panic, which is no Exception: a lone quotation mark, for one.
+            found = pl.read_csv(rows, has_header=False, schema=kinds, null_values=null, quote_char=None)
+        # What it did not think of ends in a panic, which is no Exception.
         except pl.exceptions.PanicException as error:
             raise ValueError(str(error)) from error
-        return [self._divided(column) for column in found]
+        lacking = found.columns if per != 1 else _PLACES  # where every number is there
+        if len(found) != count or any(found[name].null_count() for name in lacking):
+            raise ValueError(f"rows of {len(kinds)} numbers were expected: {rows[:80]!r}")
+        return found
 
-    def _records(self, rows: bytes) -> pl.DataFrame:
-        """The records in rows below their head."""
+    def _records(self, per: int, batches: Sequence[_Batch]) -> pl.DataFrame:
+        """The records of *batches*, counted alike."""
         import polars as pl
 
-        bare, width = rows.translate(None, _DIGITS), len(self._bare)
-        count = len(bare) // width
-        contract, stamp, *measures = (
-            self._whole(rows, count) if bare == self._bare * count else self._any(rows)
-        )
-        columns = {column.name: column for column in measures}
-        for place, head in ((contract, self._contracts), (stamp, self._stamps)):
-            at = place.to_numpy()
-            if place.null_count() or not len(at) or at.min() < 0 or at.max() >= len(head):
-                raise ValueError("a place in the head where nothing stands")
-            columns |= {column.name: column for column in head[at]}
+        numbers = self._numbers(per, batches)
+        columns = {name: self._divided(numbers[name], per) for name in numbers.columns[len(_PLACES) :]}
+        counts = [batch.size for batch in batches]
+        for place, heads in zip(
+            _PLACES, ([each.contracts for each in batches], [each.stamps for each in batches]), strict=True
+        ):
+            columns |= {each.name: each for each in _at(numbers[place].to_numpy(), heads, counts)}
         return pl.DataFrame([columns[name] for name in self._types])
 
 
-def _bracketed(rows: bytes) -> bool:
-    """Whether each line begins and ends with its bracket."""
-    return rows.startswith(b"[") and rows.endswith(b"]\n") and rows.count(b"]\n[") == rows.count(b"\n") - 1
+def _bare(rows: bytes) -> tuple[bytes, int]:
+    """*rows* without their brackets, and how many there are."""
+    bare, count = rows.translate(None, _BRACKETS), rows.count(b"\n")
+    if len(rows) - len(bare) != 2 * count or not rows.startswith(b"[") or not rows.endswith(b"]\n"):
+        raise ValueError(f"a JSON array in each line was expected: {rows[:80]!r}")
+    return bare, count
+
+
+def _at(places: Ints, heads: Sequence[pl.DataFrame], counts: Sequence[int]) -> pl.DataFrame:
+    """What stands at *places*: so many of them are in each of the *heads*."""
+    import polars as pl
+
+    sizes = np.array([len(head) for head in heads])
+    if places.min() < 0 or (places >= np.repeat(sizes, counts)).any():
+        raise ValueError("a place in the head where nothing stands")
+    found: pl.DataFrame = pl.concat(heads)[places + np.repeat(np.cumsum(sizes) - sizes, counts)]
+    return found

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from spx_data.market.records import Reject
 
-# Lines are parsed so many bytes at a time: what one slice needed serves the next, and nothing large is held.
-_SLICE = 2 << 20
+# Lines are parsed so many bytes at a time: little is held, and few calls of a library are paid for.
+_SLICE = 4 << 20
 _LONGEST_NAMES = 1 << 12  # bytes
 
 

@@ -399,7 +399,7 @@ def test_a_parquet_that_does_not_read_back_gets_no_name(terminals, day, monkeypa
     date.fetch()
     date.download()
 
-    def refuse(path, columns, written):
+    def refuse(path, columns, written, ahead):
         raise FileCorruptionError("not as meant")
 
     monkeypatch.setattr("spx_data.fill.merge.read_back", refuse)

@@ -47,6 +47,39 @@ def test_items_come_in_order_and_no_more_are_under_way_than_there_is_room_for(co
     assert 1 <= found <= most
 
 
+@pytest.mark.parametrize("cores, room, most", [(1, 6, 1), (2, 6, 2), (2, 2, 1)])
+def test_a_stage_runs_ahead_as_far_as_there_is_room(cores, room, most):
+    made, taken, found = [], [], 0
+
+    def numbers():
+        for number in range(300):
+            made.append(number)
+            yield number
+
+    with Relay(cores, room).ahead(numbers(), lambda _: 3) as items:
+        for number in items:
+            found = max(found, len(made) - len(taken))
+            taken.append(number)
+
+    assert taken == list(range(300))
+    assert 1 <= found <= most
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_whoever_leaves_what_runs_ahead_waits_for_it(cores):
+    def numbers():
+        yield from itertools.count()
+
+    threads = threading.active_count()
+
+    with pytest.raises(Bad), Relay(cores, 4).ahead(numbers(), lambda _: 3) as items:
+        for number in items:
+            if number == 5:
+                raise Bad
+
+    assert threading.active_count() == threads
+
+
 @pytest.mark.parametrize("cores", [1, 2])
 def test_what_a_stage_raises_is_raised_where_its_items_are_asked_for_after_those_before(cores):
     def fragile(number):

@@ -234,6 +234,41 @@ def test_records_that_come_once_are_only_sorted():
     assert (settled.duplicates, settled.conflicting, len(settled.conflicts)) == (0, 0, 0)
 
 
+MINUTES = range(0, 180_000, 60_000)
+
+
+@pytest.mark.parametrize(
+    "contracts",
+    [
+        [(4690.0, "P"), (4690.0, "C"), (4700.0, "P"), (4700.0, "C")],
+        [(4700.0, "C"), (4690.0, "C"), (4700.0, "P"), (4690.0, "P")],
+        [(4690.0, "C"), (4690.0, "P"), (4700.0, "C"), (4700.0, "P")],
+    ],
+    ids=["puts first", "side by side", "in order"],
+)
+@pytest.mark.parametrize("stamps", [[*MINUTES], [*reversed(MINUTES)]], ids=["in time", "backwards"])
+def test_contracts_that_come_whole_are_put_in_their_places(contracts, stamps):
+    found = frame(
+        *(
+            record(strike=strike, right=right, timestamp=stamp, bid=strike + stamp)
+            for strike, right in contracts
+            for stamp in stamps
+        )
+    )
+
+    assert_frame_equal(settle(found).records, found.sort("strike", "right", "timestamp"))
+
+
+def test_a_contract_that_comes_in_two_parts_is_one():
+    early, late = record(timestamp=60_000), record(timestamp=120_000)
+
+    settled = settle(frame(late, record(right="P"), early, record(right="P")))
+
+    assert texts(settled.records) == texts(frame(early, late, record(right="P")))
+    assert settled.records["timestamp"].to_list()[:2] == [60_000, 120_000]
+    assert settled.duplicates == 1
+
+
 def test_no_records_are_none():
     settled = settle(frame())
 

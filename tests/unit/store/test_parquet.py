@@ -318,6 +318,23 @@ def test_and_so_it_is_of_a_chain_in_pieces(tmp_path, frames, monkeypatch):
     assert independent_digest(path, piece=50) == written.records_sha256
 
 
+def test_the_digest_is_the_same_whatever_the_dictionary_of_rights(frames):
+    table = schemas.GREEKS.table(DAY, *CHAINS[0], settle(frames[0]).records)
+    place, words = table.column_names.index("right"), table["right"].cast(pa.string())
+    turned = [
+        pa.DictionaryArray.from_arrays(
+            pa.array([2 - (word == "C") for word in part.to_pylist()]), ["?", "C", "P"]
+        )
+        for part in (words.chunk(0)[:30], words.chunk(0)[30:])
+    ]
+    digests = [schema.RecordsDigest(schemas.GREEKS) for _ in range(2)]
+
+    digests[0].add(*CHAINS[0], table)
+    digests[1].add(*CHAINS[0], table.set_column(place, "right", pa.chunked_array(turned)))
+
+    assert digests[0].hexdigest() == digests[1].hexdigest()
+
+
 def test_the_digest_notices_one_changed_cell(frames):
     changed = [
         *frames[:2],

@@ -229,6 +229,54 @@ def test_lines_of_another_making_are_damage(checkpoint, stage):
         staging.read_records(checkpoint, replace(receipt, sha256=hashlib.sha256(text).hexdigest()))
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b"[0,0,", b"[1,0,"),
+        (b"[0,0,", b"[-1,0,"),
+        (b"[0,0,", b"[0,1,"),
+        (b"[0,0,", b"[,0,"),
+        (b"[0,0,", b"[0,0,7,"),
+        (b"[0,0,2500,", b"[0,0,"),
+        (b"[0,0,2500,", b"[0,0,2500.5,"),
+        (b"[0,0,2500,", b"[0,0,null,"),
+        (b"[0,0,2500,", b"[0,0,,"),
+        (b"[0,0,2500,", b"[0,0,99999999999999999999,"),
+        (b"[0,0,2500,", b'[0,0,"2500",'),
+        (b"[0,0,", b"[[0,0,"),
+        (b"[0,0,", b"0,0,"),
+        (b"[0,0,", b"\n[0,0,"),
+        (b'"per":10000', b'"per":0'),
+        (b'"stamps":[', b'"stamps":[[7],'),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True], ids=["first batch", "next batch"])
+def test_lines_that_are_no_records_are_damage_whatever_the_digest(was, now, again, checkpoint, stage):
+    receipt = stage(*[batch(row())] * (1 + again))
+    place = checkpoint.records.read_bytes().rindex(was)
+    text = checkpoint.records.read_bytes()
+    text = text[:place] + now + text[place + len(was) :]
+    checkpoint.records.write_bytes(text)
+
+    with pytest.raises(FileCorruptionError, match="not what was staged"):
+        staging.read_records(checkpoint, replace(receipt, sha256=hashlib.sha256(text).hexdigest()))
+
+
+def test_batches_in_one_block_have_each_the_head_above_it(checkpoint, stage):
+    minute = 1_704_205_860_000
+    blocks = [
+        [row(), row(4705.5, "P")],
+        [row(4710.0), row(4700.0, "P")],  # the same stamps
+        [row(timestamp=minute + 60_000)],
+        [row(delta=0.00005), row(delta=None, timestamp=minute + 60_000)],  # not counted
+        [row(4715.0, timestamp=minute + 120_000), row(4715.0)],
+    ]
+
+    found = staging.read_records(checkpoint, stage(*(batch(*rows) for rows in blocks)))
+
+    assert_frame_equal(found, pl.DataFrame([each for rows in blocks for each in rows], schema=schemas.POLARS))
+
+
 def test_a_receipt_counts_what_was_written(checkpoint, stage):
     receipt = stage(batch(row(), row(4705.5, "P")), batch(row(timestamp=1_704_205_920_000)))
 
