@@ -249,8 +249,10 @@ missing_dates = len(plan.missing)
 def merge_threads(wildcards):
     """The cores that a merge gets: where fewer dates are missing than cores are there, its share; else one.
 
-    Where jobs go elsewhere nobody knows how many a machine there has.
+    Where jobs go elsewhere nobody knows how many a machine there has: one, and there it is given no more.
     """
+    if workflow.remote_exec:
+        return 1
     there = min(workflow.resource_settings.cores or 1, cores.usable())
     return max(1, there // max(1, missing_dates))
 

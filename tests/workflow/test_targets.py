@@ -51,6 +51,15 @@ def test_a_date_alone_is_merged_on_all_cores_there_are_and_one_among_many_on_its
     assert plan.count("threads: ") == dates * (share > 1)
 
 
+def test_on_another_machine_a_merge_has_the_core_that_was_asked_for(v3, new_lake):
+    lake = new_lake(v3, START, START)
+
+    plan = lake.snakemake("-n", "--mode", "remote").stdout
+
+    assert plan.count("rule merge_date:") == 1
+    assert "threads: " not in plan
+
+
 def test_files_named_as_targets_are_the_only_dates_done_within_the_configs_range_and_outside(v3, new_lake):
     lake = new_lake(v3, START, END)
 
