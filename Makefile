@@ -10,7 +10,7 @@ CORES ?= 4
 # A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container test-objects objects-env bench bench-fill proof defects soak fuzz lint audit \
+.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container test-objects objects-env slurm-env bench bench-fill proof defects soak fuzz lint audit \
 	coverage sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
 	@echo "make test-lowest, test-newest  unit tests and a fill with the oldest releases that pyproject.toml allows, or the newest"
 	@echo "make test-later  tests of dates and sessions with the clock a year and five years ahead (needs faketime)"
+	@echo "make slurm-env the environment for a Slurm cluster, in .venv-slurm: all that fills and shows, and Snakemake's plugin"
 	@echo "make test-slurm  fills on a Slurm of one node that the tests start (as root; Debian: slurmd, slurmctld)"
 	@echo "make test-container  builds the image of the Containerfile and fills in it (as root; Debian: buildah, mmdebstrap)"
 	@echo "make nautilus, nautilus-env  the tests of NautilusTrader's catalogues, in an environment of their own (Python 3.11 to 3.13)"
@@ -80,8 +81,8 @@ test: env
 	$(SCRATCH) $(PYTEST) --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # What the ranges of pyproject.toml allow, in an environment of its own, by a resolver: the lock has no part in it.
-# All extras but nautilus, which holds pandas back.
-EXTRAS := fill report sql alerts delta postgres publish slurm simulator docs dev
+# All extras but nautilus, which holds pandas back, and slurm, which Snakemake would load at each start.
+EXTRAS := fill report sql alerts delta postgres publish simulator docs dev
 LANE = LANE=$(1) && \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$$LANE && \
 	$(BIN)/uv pip compile --quiet $(EXTRAS:%=--extra %) --resolution $(2) --upgrade --python $(BIN)/python --no-header --no-annotate \
@@ -107,7 +108,7 @@ DATED ?= tests/unit/market/test_sessions.py tests/unit/market/test_dates.py test
 
 AHEAD ?= 1y 5y
 
-# Its bug with `time.sleep`, which Snakemake's plugin for Slurm meets where Slurm is installed, is mended by tests/faketime.
+# Its bug with `time.sleep`, in all that waits with a limit, is mended by tests/faketime.
 AWAY := PYTHONPATH="$(CURDIR)/tests/faketime" FAKETIME_DONT_FAKE_MONOTONIC=1
 
 test-later: env
@@ -118,9 +119,16 @@ test-later: env
 
 # Of the system's packages, and as root: servers are started, with a configuration in /etc/slurm for as long.
 ON_SLURM ?= tests/slurm
+SLURM := .venv-slurm
+SLURM_LOCK := envs/slurm.lock
+ON_CLUSTER := fill report sql alerts delta postgres publish slurm
 
-test-slurm: env
-	SPX_DATA_SLURM=1 $(SCRATCH) $(PYTEST) --timeout 600 $(ON_SLURM)
+slurm-env: env
+	@$(SLURM)/bin/python -I -S envs/environment.py whole --venv $(SLURM) --lock $(SLURM_LOCK) >/dev/null 2>&1 || \
+		$(BIN)/python -I envs/environment.py make --venv $(SLURM) --lock $(SLURM_LOCK)
+
+test-slurm: slurm-env
+	SPX_DATA_SLURM="$(CURDIR)/$(SLURM)" $(SCRATCH) $(PYTEST) --timeout 600 $(ON_SLURM)
 
 # Likewise; a build downloads 200 MB and takes minutes.
 test-container: env
@@ -231,6 +239,7 @@ PINS := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --gene
 lock: env
 	$(PINS) pyproject.toml $(EXTRAS:%=--extra %) --output-file $(LOCK)
 	$(PINS) pyproject.toml envs/nautilus.in --extra nautilus --extra simulator --extra sql --output-file $(NAUTILUS_LOCK)
+	$(PINS) pyproject.toml envs/slurm.in $(ON_CLUSTER:%=--extra %) --constraint $(LOCK) --output-file $(SLURM_LOCK)
 	$(PINS) envs/objects.in --output-file $(OBJECTS_LOCK)
 
 NAUTILUS := .venv-nautilus
@@ -274,7 +283,7 @@ release-check: env
 	$(BIN)/python .ci/release.py
 
 clean:
-	rm -rf $(VENV) $(NAUTILUS) $(OBJECTS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NAUTILUS) $(SLURM) $(OBJECTS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 clean-data:
 	rm -rf data/demo data/bodies

@@ -36,7 +36,7 @@ import spx_data
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "spx-data"
 # No extra, and what fills: what runs for a user. The later one gives way to the earlier.
-# `nautilus` is not here: it is in a lock of its own.
+# `nautilus` and `slurm` are not here: each is in a lock of its own.
 SCOPES = {
     "": "required",
     "fill": "required",
@@ -46,7 +46,6 @@ SCOPES = {
     "delta": "optional",
     "postgres": "optional",
     "publish": "optional",
-    "slurm": "optional",
     "simulator": "optional",
     "docs": "excluded",
     "dev": "excluded",

@@ -259,6 +259,7 @@ def replayed(day):
 
 # Pages that need more than a lake and a terminal → what tries that which they set up.
 ELSEWHERE = {
+    "cluster": "tests/slurm/test_slurm.py",
     "container": "tests/container/test_container.py",
     "every-night": "tests/mac/test_nightly.py",
     "team": "tests/workflow/test_team.py",

@@ -9,7 +9,8 @@ from tests.workflow.conftest import filled_lake, new_lake, v3
 
 __all__ = ["filled_lake", "new_lake", "v3"]
 
-WANTED = "SPX_DATA_SLURM"  # set by `make test-slurm`: servers of the system are nobody's to start by the way
+# The environment, by `make test-slurm`: servers of the system are nobody's to start by the way.
+WANTED = "SPX_DATA_SLURM"
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,21 @@
 import contextlib
 import datetime as dt
 import os
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import psutil
+from tests import pages
 from tests.slurm.cluster import Cluster, of_jobs
+from tests.slurm.conftest import WANTED
 from tests.workflow.conftest import PATIENCE, REPOSITORY, Lake
 
 from spx_data.store import journal, locks
 
+PAGE = pages.ROOT / "docs" / "how-to" / "cluster.md"
+MADE = "make slurm-env && . .venv-slurm/bin/activate"
 START, DATE = "2024-11-29", "2024-12-02"
 PROFILE = ("--workflow-profile", str(REPOSITORY / "profiles" / "slurm"))
 # No line of the profile but these: a test asks sooner how its jobs are.
@@ -22,7 +28,8 @@ GROUPED = ("--groups", "merge_date=a", "--group-components", "a=2")
 
 def on_the_cluster(lake: Lake, *arguments: str) -> subprocess.Popen[str]:
     """Start a run by the profile."""
-    return lake.start(*PROFILE, *SOON, *arguments, cores=None)
+    python = Path(os.environ[WANTED]) / "bin" / "python"
+    return lake.start(*PROFILE, *SOON, *arguments, cores=None, python=python)
 
 
 def ended(run: subprocess.Popen[str]) -> tuple[int, str]:
@@ -73,6 +80,29 @@ def test_merges_verify_and_pages_go_to_the_cluster_and_days_are_the_same_bit_for
     assert looked == 0, said
     assert sent(lake) == ["group_report_dashboard_report_dashboard", "group_verify_verify", "rule_merge_date"]
     assert (lake.folder / "data" / "report" / "dashboard.html").exists()
+
+
+def test_what_the_page_has_people_type_works(slurm, filled_lake):
+    lake = filled_lake(DATE, DATE)
+    for name in ("Snakefile", "rules", "scripts"):
+        (lake.folder / name).symlink_to(REPOSITORY / name)
+    (lake.folder / "config" / "schemas").symlink_to(REPOSITORY / "config" / "schemas")
+    shutil.copytree(REPOSITORY / "profiles", lake.folder / "profiles")
+    first, *lines = pages.pasted(PAGE)
+    activate = f". '{os.environ[WANTED]}/bin/activate'"
+
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join([first.replace(MADE, activate), *lines])],
+        cwd=lake.folder,
+        env=os.environ | lake.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+    assert MADE in first
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Nothing to be done") == 2
 
 
 def test_a_node_that_dies_during_a_merge_is_told_and_the_next_run_goes_on_from_what_is_staged(

@@ -15,9 +15,9 @@ import spx_data
 from spx_data.quality.catalogue import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "nautilus.lock")
+LOCKS = ("requirements.lock", "nautilus.lock", "slurm.lock")
 SERVERS = "objects.lock"  # programs that tests start: nothing of ours is installed by it
-APART = "nautilus"  # the extra that is in no environment with the others
+APART = {"nautilus", "slurm"}  # extras that are not in the environment of the others
 # Which kind of address to listen at is asked of nobody.
 ASKERS = r"(requests|httpx|urllib3|urllib\.request|socket(?! import AF_)|http\.client|aiohttp|obstore)"
 LIBRARY = sorted((ROOT / "scripts" / "spx_data").rglob("*.py"))
@@ -49,13 +49,17 @@ def test_the_lock_has_hashes_for_every_pin_and_no_addresses(lock):
 def test_the_locks_cover_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    told = re.search(r"^EXTRAS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    told = re.search(r"^EXTRAS := (.*)$", makefile, re.MULTILINE)
+    on_cluster = re.search(r"^ON_CLUSTER := (.*)$", makefile, re.MULTILINE)
 
     assert told is not None
-    assert {*told[1].split(), APART} == set(extras)
+    assert on_cluster is not None
+    assert {*told[1].split(), *APART} == set(extras)
     asked = {
-        "requirements.lock": itertools.chain(*(lines for name, lines in extras.items() if name != APART)),
-        "nautilus.lock": extras[APART],
+        "requirements.lock": itertools.chain(*(lines for name, lines in extras.items() if name not in APART)),
+        "nautilus.lock": extras["nautilus"],
+        "slurm.lock": itertools.chain(*(extras[name] for name in on_cluster[1].split())),
     }
     for lock in LOCKS:
         lines = [*project["dependencies"], *asked[lock]]
