@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from typing import NamedTuple
 
 from spx_data.fill.lacking import Roll, evidence_of
@@ -45,10 +46,10 @@ class Tries:
         """Ask once; raises whatever the source raises, and DoubtedRowsError while there is doubt."""
         self.made += 1
         bad, roll = Rejects(), Roll(self.entry, self._window)
-        answer = history(self._source, self.entry, self._windows, bad)
-        if self.doubt is not None:
-            answer = self.doubt.resolved(answer, bad)
-        return Taken(roll, bad, *staging.write_records(self.checkpoint, roll.taken(answer)))
+        # Whoever keeps the error that ended this early would keep the answer, and a place where it is read.
+        with closing(history(self._source, self.entry, self._windows, bad)) as answer:
+            batches = answer if self.doubt is None else self.doubt.resolved(answer, bad)
+            return Taken(roll, bad, *staging.write_records(self.checkpoint, roll.taken(batches)))
 
 
 def about(entry: ListedChain) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
@@ -162,7 +162,7 @@ Gate = Callable[[bool], AbstractContextManager[object]]
 
 def history(
     source: Source, entry: ListedChain, windows: list[Window], rejects: Rejects | None = None
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """The records of a listed chain in each of *windows*, joined; see `joined` and `Source.history`."""
     return joined(
         lambda window: source.history(entry.chain, window, rejects, contracts=entry.contracts), windows
@@ -171,7 +171,7 @@ def history(
 
 def joined(
     ask: Callable[[Window], Iterator[pa.RecordBatch]], windows: list[Window]
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """What *ask* gives for each of *windows* in turn.
 
     A window that is too large for one answer is replaced in *windows* by its halves, so that one that asks

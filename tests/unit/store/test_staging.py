@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -293,6 +294,19 @@ def test_many_blocks_are_one_table(checkpoint, stage, monkeypatch):
     found = staging.read_records(checkpoint, stage(batch(*rows)))
 
     assert_frame_equal(found, pl.DataFrame(rows, schema=schemas.POLARS))
+
+
+@pytest.mark.parametrize("sizes", [(1, 40, 3, 40), (40, 7), (7, 40)])
+def test_batches_of_any_sizes_follow_one_another(sizes, checkpoint, stage):
+    places = iter(range(sum(sizes)))
+    batches = [
+        [row(timestamp=1_704_205_860_000 + 60_000 * place, bid=place / 4) for place in islice(places, size)]
+        for size in sizes
+    ]
+
+    found = staging.read_records(checkpoint, stage(*(batch(*rows) for rows in batches)))
+
+    assert_frame_equal(found, pl.DataFrame([each for rows in batches for each in rows], schemas.POLARS))
 
 
 def test_a_source_that_breaks_off_leaves_no_records(checkpoint):

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -206,16 +207,16 @@ class _Again:
             sealed.census.add_records(block)
             union.census.add_records(block)
         bad = Rejects()
-        answer = history(self._line.source, self._entry, self._windows, bad)
 
-        def news() -> Iterator[pa.RecordBatch]:
+        def news(answer: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in self._doubt.resolved(answer, bad) if self._doubt else answer:
                 answered.take(batch)
                 union.take(batch)
                 # All versions of a record that is not sealed: the merge settles them as it does in any fill.
                 yield batch.filter(pa.array(sealed.lacks(batch)))
 
-        receipt = staging.add_records(self._checkpoint, self._receipt, news())
+        with closing(history(self._line.source, self._entry, self._windows, bad)) as answer:
+            receipt = staging.add_records(self._checkpoint, self._receipt, news(answer))
         new = union.records - sealed.records
         return _Answer(union, receipt, bad, new, sealed.records - (answered.records - new))
 

@@ -20,6 +20,7 @@ from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import Reading
 from spx_data.sources.theta import bodies, errors, layouts, limits
 from spx_data.sources.theta.blocks import CsvBlock, JsonBlock, NdjsonBlock, header_of, plain
+from spx_data.sources.theta.desks import Desks
 from spx_data.sources.theta.reading import WORD as WORD
 from spx_data.sources.theta.reading import Block, Wanted
 from spx_data.sources.theta.reading import Columns as Columns
@@ -29,6 +30,7 @@ from spx_data.store import reads
 # Rows of the wire as records, and those among them that are none: their numbers, each with its reason.
 Validate = Callable[[pa.RecordBatch], tuple[pa.RecordBatch, Mapping[int, str]]]
 
+_DESKS = Desks()
 # As many bytes at a time as parse well: several threads parse at once, and each has its block in memory.
 _BLOCK = 2 << 20
 _LONGEST_HEADER = 1 << 16  # bytes
@@ -189,7 +191,8 @@ def _blocks(answer: Answer, wanted: list[Wanted], asked: str) -> Iterator[Block]
     """The body of *answer* in pieces, each of which parses by itself."""
     try:
         bodies.past_mark(answer.body)
-        yield from _BODIES[_format(answer, wanted[0].needed, asked)](answer, wanted)
+        with _DESKS.one():
+            yield from _BODIES[_format(answer, wanted[0].needed, asked)](answer, wanted)
     except ValueError as error:
         raise _unreadable(answer, wanted[0], error) from error
 
