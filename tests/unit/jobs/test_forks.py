@@ -53,7 +53,8 @@ def served() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def who_serves(monkeypatch):
-    """A test that has its own does not take away that of the others."""
+    """A test that has its own does not take away that of the others, and has what Snakemake gives jobs."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     for name in OF_TESTS:
         monkeypatch.delenv(name, raising=False)
     if forks.VARIABLE in os.environ:
