@@ -252,7 +252,7 @@ class _Merge:
     def ahead(self, pieces: Iterator[Piece]) -> AbstractContextManager[Iterator[Piece]]:
         """*pieces* that are read back, on several cores the next ones while one is looked at."""
         pa.default_memory_pool().release_unused()  # what writing needed: reading has other threads' memory
-        return Relay(self._cores, schema.PIECE_ROWS).ahead(pieces, lambda piece: len(piece[2]))
+        return Relay(self._cores, schema.PIECE_ROWS // 2).ahead(pieces, lambda piece: len(piece[2]))
 
     def _write_chain(
         self, writer: DayWriter, chain: Chain, receipt: Receipt, judged: Iterator[pa.Table | None]
