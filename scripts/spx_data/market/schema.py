@@ -230,7 +230,6 @@ class RecordsDigest:
 
 
 def _little_endian(column: pa.ChunkedArray) -> memoryview:
-
     if pa.types.is_dictionary(column.type):
         return np.concatenate([_letters(each) for each in column.chunks]).data
     if pa.types.is_timestamp(column.type):
