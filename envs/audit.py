@@ -1,12 +1,12 @@
 """Known vulnerabilities of the pinned dependencies: `make audit`, and so `make lint`.
 
-Every pin of the lock is asked about, those of other systems and other Pythons too. Silence is believed only
-of a registry that speaks: together with the pins it is asked about two releases that are known to be
-vulnerable, one of old and one whose flaw is young. A mirror without such data, one whose data are old, or no
-network, makes no audit, and that is said: exit 3. So does a pin that the registry does not know. With
-`--lenient`, as `make lint` has it, that is no failure: what lint judges is the code, and a machine that can
-reach no such data could never be green. A vulnerability fails in any case: exit 1. Nobody is asked about the
-JavaScript of the pages (`make sbom` names it).
+Every pin of the locks that a fill runs on is asked about, those of other systems and other Pythons too.
+Silence is believed only of a registry that speaks: together with the pins it is asked about two releases that
+are known to be vulnerable, one of old and one whose flaw is young. A mirror without such data, one whose data
+are old, or no network, makes no audit, and that is said: exit 3. So does a pin that the registry does not
+know. With `--lenient`, as `make lint` has it, that is no failure: what lint judges is the code, and a machine
+that can reach no such data could never be green. A vulnerability fails in any case: exit 1. Nobody is asked
+about the JavaScript of the pages (`make sbom` names it).
 """
 
 import json
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-LOCK = Path(__file__).with_name("requirements.lock")
+LOCKS = [Path(__file__).with_name(f"{name}.lock") for name in ("requirements", "slurm")]
 _PIP_AUDIT = ["--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
 # Nothing of ours, never installed. What is told of the first shows that there are data at all, dozens of
 # them; of the second, that they go on to February 2026: PYSEC-2026-2320, or CVE-2026-27199. Whether they
@@ -32,7 +32,7 @@ Pin = tuple[str, str]  # name and version
 
 def main(arguments: list[str]) -> int:
     """Audit every pin and print what is known of them; 1 where something is, 3 where that cannot be told."""
-    code = _audited(pins(LOCK.read_text()))
+    code = _audited(sorted({pin for lock in LOCKS for pin in pins(lock.read_text())}))
     if code == NOT_AUDITED and "--lenient" in arguments:
         print("audit: lint judges the code and goes on; `make audit` fails here")
         return 0

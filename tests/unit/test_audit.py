@@ -48,7 +48,7 @@ def audit(module, monkeypatch, tmp_path):
     def audited_by(run, lock, arguments=()):
         file = tmp_path / "requirements.lock"
         file.write_text("".join(f"{pin} \\\n    --hash=sha256:{'0' * 64}\n" for pin in lock))
-        monkeypatch.setattr(module, "LOCK", file)
+        monkeypatch.setattr(module, "LOCKS", [file])
         monkeypatch.setattr(module.subprocess, "run", run)
         return module.main(list(arguments))
 
@@ -89,10 +89,22 @@ def test_pins_of_other_pythons_and_systems_are_audited_too(audit, capsys, versio
     assert f"numpy {version}: PYSEC-1" in said
 
 
-def test_every_pin_of_the_lock_is_asked_about(module):
-    lock = module.LOCK.read_text()
+@pytest.mark.parametrize("name", ["requirements", "slurm"])
+def test_every_pin_of_a_lock_that_a_fill_runs_on_is_asked_about(module, name):
+    (lock,) = (lock.read_text() for lock in module.LOCKS if lock.stem == name)
 
-    assert len(module.pins(lock)) == len(re.findall(r"^\S+==", lock, re.MULTILINE)) > 100
+    assert len(module.pins(lock)) == len(re.findall(r"^\S+==", lock, re.MULTILINE)) > 90
+
+
+def test_what_two_locks_have_alike_is_asked_about_once(module, monkeypatch, tmp_path):
+    asked, locks = [], [tmp_path / "one.lock", tmp_path / "two.lock"]
+    for lock, more in zip(locks, ["", "slurm==1\n"], strict=True):
+        lock.write_text(f"numpy==2\n{more}")
+    monkeypatch.setattr(module, "LOCKS", locks)
+    monkeypatch.setattr(module, "_audited", lambda pins: asked.extend(pins) or 0)
+
+    assert module.main([]) == 0
+    assert asked == [("numpy", "2"), ("slurm", "1")]
 
 
 def test_silence_is_not_believed_of_a_registry_that_knows_nothing_of_the_canary(audit, capsys):
