@@ -173,7 +173,7 @@ def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(holding, new_
     filling.send_signal(signal.SIGINT)
     errors += filling.communicate(timeout=PATIENCE)[1]
 
-    assert filling.returncode == 130
+    assert filling.returncode == 130, errors
     assert "Ctrl-C again" in errors
     assert "interrupting" in errors
     assert "Traceback" not in errors

@@ -118,13 +118,24 @@ def _watched(lakes: Mapping[str, Layout], started: Started) -> bool:
 def _stopping(lakes: Mapping[str, Layout], started: Started, shown: Shown) -> Iterator[list[int]]:
     """Ctrl-C, or a polite kill, stops the run gracefully in the block, and a second one now."""
     asked: list[int] = []
+    followed, busy = 0, False
 
     def stop(number: int, _: FrameType | None) -> None:
+        nonlocal followed, busy
         asked.append(number)
+        # One that comes while another is followed would meet its half-written files: it is followed next.
+        while not busy and followed < len(asked):
+            followed, busy = followed + 1, True
+            try:
+                follow(gracefully=followed == 1)
+            finally:
+                busy = False
+
+    def follow(*, gracefully: bool) -> None:
         begun = [each for each in engine.current(lakes.values()) if each[1].name == started.name]
         if not begun:
             started.process.terminate()  # it has not begun, so there is nothing to finish
-        elif len(asked) == 1:
+        elif gracefully:
             shown.note(_GRACEFULLY)
             for layout, run in begun:
                 engine.ask_to_stop(layout, run)
