@@ -19,7 +19,7 @@ sys.path.insert(0, f"{project}/scripts")
 from spx_data.cli.output import make_safe, say
 from spx_data.config import beginning, checking, laid_over
 from spx_data.errors import AnotherRunError, DateValidationError, SpxDataError
-from spx_data.jobs import forks, memory, process, startup
+from spx_data.jobs import forks, process, startup
 from spx_data.lake import endings, runs
 from spx_data.market import sessions
 from spx_data.ops import engine, planning
@@ -115,8 +115,7 @@ patterns = lakes.patterns
 # `spx-data`, which may have started this call, has named it already.
 called_by_hand = journal.RUN_VARIABLE not in os.environ
 os.environ.setdefault(journal.RUN_VARIABLE, journal.new_run())
-own = {**startup.ENVIRONMENT, **memory.ENVIRONMENT}
-os.environ.update({**own, **os.environ, **process.environment(config)})
+os.environ.update({**startup.ENVIRONMENT, **os.environ, **process.environment(config)})
 
 
 def script(name):

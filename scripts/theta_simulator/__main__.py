@@ -212,9 +212,8 @@ async def _run(command: list[str], environment: Mapping[str, str]) -> int:
     def pass_on(number: signal.Signals) -> None:
         if not begun:
             early.append(number)
-        elif (
-            number == signal.SIGINT
-        ):  # a keyboard interrupts the whole group; a TERM is the command's own affair
+        elif number == signal.SIGINT:
+            # A keyboard interrupts the whole group; a TERM is the command's own affair.
             _signal_group(begun[0].pid, number)
         else:
             begun[0].send_signal(number)

@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# For what starts jobs: threads for linear algebra, which no job does, would be started by each of them.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+from spx_data.jobs import memory
+
+# For what starts jobs: threads for linear algebra, which no job does, would be started by each of them; and
+# memory that they have had is kept.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"} | memory.ENVIRONMENT
 
 
 @contextmanager
