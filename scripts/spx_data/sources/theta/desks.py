@@ -24,19 +24,20 @@ class Desks:
         """There are so *many*, and one is waited for with *patience*, in seconds."""
         self._patience = patience
         self._free = threading.Semaphore(many)
-        self._here = threading.local()
+        self._there: set[threading.Thread] = set()
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Have a desk while the block lasts; a thread that has one already needs no other."""
-        if getattr(self._here, "taken", False):
+        reader = threading.current_thread()
+        if reader in self._there:
             yield
             return
         had = self._free.acquire(timeout=self._patience)
-        self._here.taken = True
+        self._there.add(reader)
         try:
             yield
-        finally:
-            self._here.taken = False
+        finally:  # maybe by another thread, which ends what this one began to read
+            self._there.remove(reader)
             if had:
                 self._free.release()

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+import pytest
 
 from spx_data.sources.theta import tables
 from spx_data.sources.theta.desks import Desks
@@ -86,3 +87,26 @@ def test_an_answer_that_is_read_no_further_makes_room(monkeypatch):
         found = pool.submit(lambda: list(tables.read(answer(), {"a": pa.int64()}, asked="csv"))).result(BOUND)
 
     assert [len(batch) for batch in found] == [2]
+
+
+def test_a_desk_that_another_thread_gives_back_is_its_takers_no_longer():
+    desks = Desks(1, BOUND)
+
+    def read():
+        with desks.one():
+            yield
+
+    def take():
+        left = read()
+        next(left)
+        return left
+
+    with ThreadPoolExecutor(1) as taker, ThreadPoolExecutor(1) as other:
+        left = taker.submit(take).result(BOUND)
+        other.submit(left.close).result(BOUND)
+        again = other.submit(take).result(BOUND)
+        waits = taker.submit(take)
+        with pytest.raises(TimeoutError):
+            waits.result(0.2)
+        again.close()
+        waits.result(BOUND).close()
