@@ -1,12 +1,15 @@
 """What a date costs beside its data: tiny dates, where starting jobs and deciding about them is all there is.
 
-    PYTHONPATH=scripts python benchmarks/jobs.py [--dates 100,1000,2500] [--runs 1] [--record FILE]
+    PYTHONPATH=scripts python benchmarks/jobs.py [--dates 100,1000,2500] [--runs 1] [--bodies DIR]
 
 For each number of dates an empty lake is filled by `snakemake --cores 4` from a simulated terminal of tiny
 size, as a user does it. The CPU seconds of a date are told apart: those of its three jobs, those of Snakemake
 itself (its own account, and that of the children it waited for), and those of the terminal. Before the fill
 the plan for all dates is made once (`--dry-run`); after it everything is sealed, and the same command finds
 that nothing is missing. 2,500 dates take most of an hour.
+
+The terminal works on the same cores. Where it keeps its answers in --bodies it makes none anew from the
+second run on, as one of the real kind, which has its data, does not either.
 """
 
 from __future__ import annotations
@@ -94,11 +97,11 @@ def last_sessions(number: int) -> list[str]:
     return found[-number:]
 
 
-def fill(dates: Sequence[str], folder: Path) -> Filled:
-    """Fill an empty lake in *folder* with *dates*."""
+def fill(dates: Sequence[str], folder: Path, bodies: Path) -> Filled:
+    """Fill an empty lake in *folder* with *dates*; the terminal keeps its answers in *bodies*."""
     spent = folder / "account.json"
     begun = os.times()
-    with programs.terminal(folder / "bodies", size="tiny") as url:
+    with programs.terminal(bodies.absolute(), size="tiny") as url:
         configure(url, dates, folder)
         plan = programs.run(programs.snakemake("--dry-run", "--quiet", "all"), folder)
         words = programs.snakemake()[1:]
@@ -178,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a date costs beside its data.")
     parser.add_argument("--dates", default="100,1000,2500", help="numbers of dates, with commas")
     parser.add_argument("--runs", type=int, default=1, help="fills of each number")
+    parser.add_argument("--bodies", type=Path, metavar="DIR", help="where the terminal keeps its answers")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep the table here")
     given = parser.parse_args()
     rounds: list[list[Filled]] = []
@@ -186,7 +190,7 @@ def main() -> None:
         rounds.append([])
         for _ in range(given.runs):
             with tempfile.TemporaryDirectory() as name:
-                rounds[-1].append(fill(dates, Path(name)))
+                rounds[-1].append(fill(dates, Path(name), given.bodies or Path(name, "bodies")))
             print(rounds[-1][-1], flush=True)
     told = table(rounds)
     print(f"\n{told}", end="")
