@@ -178,7 +178,7 @@ bench: bench-fill nautilus-env
 
 bench-fill: env
 	$(BENCH)/fill.py --dates $(DATES) --service-ms $(SERVICE_MS) --runs $(RUNS) --bodies $(BODIES) $(RECORD)
-	$(BENCH)/jobs.py --dates $(TINY_DATES) $(RECORD)
+	$(BENCH)/jobs.py --dates $(TINY_DATES) --bodies $(BODIES) $(RECORD)
 
 TRIALS ?= 10000
 KILLS ?= 300
