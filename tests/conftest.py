@@ -4,6 +4,7 @@ import bisect
 import contextlib
 import datetime as dt
 import functools
+import gc
 import os
 import socket
 import socketserver
@@ -35,6 +36,22 @@ hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 # A shell finds the commands of this environment, as where it is activated: so texts call them by their names.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[Any]:
+    """Load and collect without looking for garbage, nor in that later: most of what a process has is this."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter take everything apart as it ends."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
