@@ -21,7 +21,7 @@ _ROOT = re.compile(r"[A-Z]{1,6}")
 
 
 class SilentRoot(NamedTuple):
-    """A root whose listing gave no chain: why, in words, and whether that is how it should be."""
+    """A root whose listing gave no chain, or doubt: why, in words, and whether that is how it should be."""
 
     reason: str
     explained: bool

@@ -24,6 +24,7 @@ from spx_data.errors import (
 )
 from spx_data.fill.lacking import Contract, Lacking, Roll, evidence_of, spread
 from spx_data.fill.listing import checkpoint_of
+from spx_data.fill.witnesses import UnansweredError
 from spx_data.market.chains import Chain, ListedChain
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import Lack, contract
@@ -48,10 +49,6 @@ _STOPS = (
     SubscriptionError,
     WrongApiError,
 )
-
-
-class UnansweredError(Exception):
-    """A question that the source did not answer, and why: it explains nothing."""
 
 
 class Budget:

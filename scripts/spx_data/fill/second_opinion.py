@@ -19,8 +19,9 @@ import numpy as np
 from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
 from spx_data.fill.lacking import Contract, listed_contracts
 from spx_data.fill.listing import checkpoint_of
-from spx_data.fill.questions import Budget, Case, StagedChain, UnansweredError, own_records
-from spx_data.market.chains import Chain, ListedChain, midnight_ms
+from spx_data.fill.questions import Budget, Case, StagedChain, own_records
+from spx_data.fill.witnesses import UnansweredError, asked_report
+from spx_data.market.chains import Chain, ListedChain, Reported, midnight_ms
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import (
     CLOSED,
@@ -272,14 +273,23 @@ class Witnesses:
         """What it says of each true expiration, for it may list another day for one than the listing does."""
         if not self._line.capabilities.eod:
             return f"not asked for: API {self._line.source.api} has no end-of-day report"
-        try:
+
+        def ask() -> Reported:
             with self._budget.question():
-                report = self._line.source.eod(chain.root, chain.date)
+                return self._line.source.eod(chain.root, chain.date)
+
+        def pause() -> None:
+            time.sleep(_APART_SECONDS * self._line.wait_factor)
+
+        try:
+            report, is_believed = asked_report(ask, pause)
         except UnansweredError as error:
             return str(error)
         except ApiDataNotFoundError as error:
             # It names nothing at all of a root whose contracts are listed: that is no report.
             return error.cause
+        if not is_believed:
+            return "it leaves out other rows each time: chains may be among them"
         silent = dict.fromkeys((entry.chain.expiration for entry in report.silent), UNQUOTED)
         return silent | dict.fromkeys((entry.chain.expiration for entry in report.quoted), NAMED)
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 
 from spx_data.errors import (
@@ -24,10 +22,10 @@ from spx_data.errors import (
 )
 from spx_data.fill import witnesses
 from spx_data.fill.listing import Listing, SilentRoot
-from spx_data.fill.witnesses import Neighbours
+from spx_data.fill.surveyed import Root
+from spx_data.fill.witnesses import MOST_ANSWERS, Neighbours
 from spx_data.lake import session_states
-from spx_data.market.chains import Chain, Listed, ListedChain, true_expiration
-from spx_data.market.products import Product
+from spx_data.market.chains import Listed, ListedChain, Reported
 from spx_data.market.sessions import VendorHours
 from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
@@ -35,11 +33,8 @@ from spx_data.store import files, reads
 
 # Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
 _APART_SECONDS = 5.0
-_MOST_ANSWERS = 3
 # As many chains that only the list of expirations knows are asked for.
 _MOST_UNLISTED = 20
-# Rows that a terminal is known to list beside the live ones, in every answer: no reason to doubt this one.
-_USUAL = frozenset({"expired"})
 
 
 def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
@@ -62,84 +57,6 @@ def current(settings: Settings, line: SourceSession, date: dt.date, path: Path) 
     listing = Survey(settings, line, date).listing()
     files.write_json(path, listing.as_json())
     return listing
-
-
-@dataclass
-class Root:
-    """What is known so far of one root on the date."""
-
-    name: str
-    product: Product
-    date: dt.date
-    max_dte: int | None
-    chains: dict[dt.date, ListedChain] = field(default_factory=dict)  # by their expiration as it is listed
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    answers: int = 0
-    steady: bool = True  # the last answer left nothing unusual out, or the same as the one before
-    error: SpxDataError | None = None
-    entries: tuple[dt.date, ...] | None = None  # the terminal's list of expirations; None where it has none
-    why_not: str = ""  # it has none
-    asked_at: float = 0.0  # monotonic seconds
-
-    @property
-    def wanted(self) -> list[ListedChain]:
-        """The chains that are within the settings' reach, in order, without those that are `mixed_up`."""
-        return [each[0] for each in self._within_reach() if len(each) == 1]
-
-    @property
-    def mixed_up(self) -> list[list[ListedChain]]:
-        """The chains within reach that are listed under two days with one true expiration, in order.
-
-        Nobody can tell whether they are one chain or two, and what is staged and sealed is one: none of them
-        is asked for.
-        """
-        return [each for each in self._within_reach() if len(each) > 1]
-
-    def _within_reach(self) -> list[list[ListedChain]]:
-        """The chains within the settings' reach, in order, those of one true expiration together."""
-        found = sorted(self.chains.values(), key=lambda entry: entry.chain)
-        by_expiration = groupby(found, key=lambda entry: entry.chain.expiration)
-        return [list(each) for expiration, each in by_expiration if self.reaches(expiration)]
-
-    @property
-    def listed(self) -> set[dt.date]:
-        """The true expirations of the chains."""
-        return {entry.chain.expiration for entry in self.chains.values()}
-
-    @property
-    def live(self) -> list[dt.date]:
-        """The true expirations in the terminal's list that can be quoted on the date."""
-        found = map(true_expiration, self.entries or ())
-        return [each for each in found if witnesses.is_live(self.product, self.date, self.name, each)]
-
-    def reaches(self, expiration: dt.date) -> bool:
-        """Whether the settings want an expiration."""
-        return self.max_dte is None or (expiration - self.date).days <= self.max_dte
-
-    def hears(self, answer: Listed) -> None:
-        """Add an answer: what any of them lists is listed."""
-        unusual = set(answer.left_out) - _USUAL
-        self.steady = not unusual or (self.answers > 0 and answer.left_out == self.left_out)
-        self.left_out = answer.left_out
-        self.answers += 1
-        self.add(answer.chains)
-
-    def add(self, chains: Iterable[ListedChain]) -> None:
-        """Add chains, and strikes to chains that are known."""
-        for entry in chains:
-            known = self.chains.get(entry.chain.listed)
-            self.chains[entry.chain.listed] = _united(known, entry) if known else entry
-
-    def unknown(self, expiration: dt.date, witness: str) -> Iterator[ListedChain]:
-        """A chain of which no strike is known, under each day that the terminal's list has for it."""
-        spelled = {each for each in self.entries or () if true_expiration(each) == expiration}
-        for listed in spelled or {expiration}:
-            yield ListedChain(Chain(self.name, expiration, self.date, listed), (), (), witness)
-
-
-def _united(one: ListedChain, other: ListedChain) -> ListedChain:
-    calls, puts = {*one.calls, *other.calls}, {*one.puts, *other.puts}
-    return ListedChain(one.chain, tuple(sorted(calls)), tuple(sorted(puts)), one.witness)
 
 
 class Survey:
@@ -167,7 +84,7 @@ class Survey:
             for error in filter(None, (root.error or _nothing_but_mixed_up(root) for root in self._roots)):
                 raise error
             raise self._nothing(self._vendor_hours()[0])
-        silent = {root.name: self._silence(root) for root in self._roots if not root.wanted}
+        odd = {root.name: told for root in self._roots if (told := self._oddity(root)) is not None}
         unasked = [text for root in self._roots for text in self._add_unlisted(root)]
         vendor, unknown = self._vendor_hours()
         source, roots = self._line.source, sorted(self._roots, key=lambda root: root.name)
@@ -179,7 +96,7 @@ class Survey:
             vendor,
             unknown,
             left_out={root.name: left_out for root in self._roots if (left_out := _left_out(root))},
-            roots=silent,
+            roots=odd,
             unasked=tuple(unasked),
             expirations_unknown={root.name: root.why_not for root in self._roots if root.entries is None},
         )
@@ -221,14 +138,18 @@ class Survey:
             root.why_not = error.cause
 
     def _ask_again(self, root: Root) -> None:
-        time.sleep(max(0.0, root.asked_at + _APART_SECONDS * self._line.wait_factor - time.monotonic()))
+        self._wait(root)
         try:
             self._ask(root)
         except SpxDataError as error:
             if error.surroundings:
                 raise
             root.answers += 1
-            root.steady = True  # there is no more to be learnt
+            root.settled = True
+
+    def _wait(self, root: Root) -> None:
+        """Let some time pass since *root* was asked for."""
+        time.sleep(max(0.0, root.asked_at + _APART_SECONDS * self._line.wait_factor - time.monotonic()))
 
     def _ask(self, root: Root) -> None:
         source = self._line.source
@@ -245,23 +166,30 @@ class Survey:
 
     def _add_reported(self, root: Root) -> bool:
         """Add the chains in the end-of-day report of *root*; whether there are any."""
-        source = self._line.source
         if not self._line.capabilities.eod:
             return False
         try:
-            told = self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
+            told, root.steady = witnesses.asked_report(lambda: self._report(root), lambda: self._wait(root))
         except SpxDataError as error:
             if _is_the_works(error):
                 raise
             return False
+        root.left_out = told.left_out
         root.add((*told.quoted, *told.silent))
         return bool(root.wanted)
+
+    def _report(self, root: Root) -> Reported:
+        source = self._line.source
+        try:
+            return self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
+        finally:
+            root.asked_at = time.monotonic()
 
     # Doubts ---------------------------------------------------------------------------------------------
 
     def _is_doubtful(self, root: Root) -> bool:
         """Whether the listing of *root* is to be asked for again."""
-        if root.error is not None or not root.answers or root.answers >= _MOST_ANSWERS:
+        if root.settled or root.error is not None or not root.answers or root.answers >= MOST_ANSWERS:
             return False
         if root.answers > 1:
             return not root.steady
@@ -279,6 +207,12 @@ class Survey:
     def _unlisted(self, root: Root) -> list[dt.date]:
         """Expirations that the terminal's own list has, and its listing should have."""
         return [each for each in witnesses.unlisted(root.live, root.listed, self._date) if root.reaches(each)]
+
+    def _oddity(self, root: Root) -> SilentRoot | None:
+        """What is to be told of *root* as a whole."""
+        if not root.wanted:
+            return self._silence(root)
+        return None if root.steady else _doubted(root)
 
     def _silence(self, root: Root) -> SilentRoot:
         """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""
@@ -311,6 +245,13 @@ class Survey:
         found = self._unlisted(root)
         root.add(entry for each in found[:_MOST_UNLISTED] for entry in root.unknown(each, "expirations"))
         return [f"{root.name} {each}" for each in found[_MOST_UNLISTED:]] + list(map(_told, root.mixed_up))
+
+
+def _doubted(root: Root) -> SilentRoot:
+    """That chains of *root* may be among the rows that were left out."""
+    rows = ", ".join(f"{count:,} {reason}" for reason, count in sorted(root.left_out.items()))
+    said = f"what names its chains leaves out other rows each time, at last {rows}: some may be missing"
+    return SilentRoot(said, explained=False)
 
 
 def _told(mixed_up: Sequence[ListedChain]) -> str:

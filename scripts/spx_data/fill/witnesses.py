@@ -1,14 +1,15 @@
 """Who else knows what a date should have: the terminal's list of expirations, and the sealed days beside it.
 
 The terminal lists every expiration of a root; that list is asked for once and kept. What was asked for after
-a date's close knows all that were listed on it; else a list of the last day will do. Sealed days beside a
-date name the chains that they have records of, and what they have confirmed of the source's habits.
+a date's close knows all that were listed on it; else a list of the last day will do. Its report of the day
+names the chains that were quoted or traded. Sealed days beside a date name the chains that they have records
+of, and what they have confirmed of the source's habits.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
 from spx_data.lake import calendar, passports
 from spx_data.market import sessions
+from spx_data.market.chains import Reported, is_unusual
 from spx_data.market.products import Product
 from spx_data.market.second_opinion import ENOUGH, Lack
 from spx_data.settings import Settings
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
 
+# So often an answer is asked for that leaves out unusual rows, others each time.
+MOST_ANSWERS = 3
 _FRESH = dt.timedelta(days=1)
 # Calendar days to either side that tell of chains, and of habits: these may change with a release.
 _REACH_DAYS, _HABIT_DAYS = 7, 14
@@ -38,6 +42,10 @@ _NEAR_DAYS = 7
 _BESIDE = 5
 # Near dates stand closer than far ones; where those behind a gap are so much wider apart, the near ones end.
 _WIDER = 1.2
+
+
+class UnansweredError(Exception):
+    """A question that the source did not answer, and why: it explains nothing."""
 
 
 # The terminal's list of expirations -------------------------------------------------------------------
@@ -142,6 +150,33 @@ def _is_hole(live: list[dt.date], at: int, known: set[dt.date], date: dt.date) -
         return False
     pace, pace_after = away / at, (after[-1] - live[at]).days / len(after)
     return known.issuperset(before + after) and pace_after <= _WIDER * pace
+
+
+# The report of the day ---------------------------------------------------------------------------------
+
+
+def asked_report(ask: Callable[[], Reported], pause: Callable[[], None]) -> tuple[Reported, bool]:
+    """All that the answers to *ask* name, and whether they may be believed; *pause* stands between two.
+
+    One that leaves out unusual rows may have spoilt those of chains: it is believed once it leaves out the
+    same again, which is the terminal's way then.
+
+    Raises:
+        SpxDataError: there is no first answer; as UnansweredError.
+    """
+    found = ask()
+    for _ in range(MOST_ANSWERS - 1):
+        if not is_unusual(found.left_out):
+            return found, True
+        pause()
+        try:
+            told = ask()
+        except (SpxDataError, UnansweredError):
+            return found, False
+        before, found = found, Reported(found.quoted + told.quoted, found.silent + told.silent, told.left_out)
+        if found.left_out == before.left_out:
+            return found, True
+    return found, not is_unusual(found.left_out)
 
 
 # Sealed days beside a date ---------------------------------------------------------------------------

@@ -51,6 +51,10 @@ class ListedChain:
         return len(self.calls) + len(self.puts)
 
 
+# Rows that a terminal is known to list beside the live ones, in every answer.
+_USUAL = frozenset({"expired"})
+
+
 class Listed(NamedTuple):
     """What a source lists of a root on a date: chains in order of expiration; and rows left out, by reason.
 
@@ -72,6 +76,11 @@ class Reported(NamedTuple):
     quoted: tuple[ListedChain, ...]
     silent: tuple[ListedChain, ...]
     left_out: Mapping[str, int] = MappingProxyType({})
+
+
+def is_unusual(left_out: Mapping[str, int]) -> bool:
+    """Whether the rows that an answer leaves out are a reason to doubt it: what spoilt them may have more."""
+    return bool(left_out.keys() - _USUAL)
 
 
 # A contract as rows spell it: root, expiration as an ISO date or YYYYMMDD, strike in dollars, right.

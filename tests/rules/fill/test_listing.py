@@ -1,6 +1,7 @@
 """What a date lacks by the word of other witnesses than its listing, at terminals with habits."""
 
 import datetime as dt
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -352,6 +353,58 @@ def test_on_the_last_try_the_report_stands_in_for_the_listing(wire, day, monkeyp
     assert keys(listed(date), "eod") == [("SPX", MONTHLY)]
     assert keys(listed(date), "listing") == [("SPXW", MONTHLY)]
     assert listed(date).roots == {}
+
+
+def misnamed(part, answers, growing=0):
+    """Rows of one chain are another root's in so many answers to *part*; *growing* more of them each time."""
+    number = itertools.count()
+
+    def change(path, status, body):
+        if part not in path or "symbol=SPXW" not in path or (at := next(number)) >= answers:
+            return status, body
+        head, *rows = body.decode().splitlines()
+        own = [row for row in rows if str(MONTHLY) in row]
+        others = [row.replace("SPXW", "XSP") for row in own]
+        kept = [row for row in rows if row not in own]
+        return status, "\r\n".join([head, *kept, *others, *others[: at * growing], ""]).encode()
+
+    return change
+
+
+@pytest.mark.parametrize("answers", [1, 2])
+def test_a_report_that_stands_in_is_asked_for_again_where_it_leaves_out_rows(
+    answers, simulated, day, monkeypatch
+):
+    with in_between(
+        simulated(habits=(Habit("lists-only-expired"),)), misnamed("/eod", answers, growing=1)
+    ) as url:
+        date = day(url)
+        failed_before(date, 2, monkeypatch)
+
+        date.fetch()
+
+    assert keys(listed(date), "eod") == CLEAN
+    assert (listed(date).roots, listed(date).left_out) == ({}, {})
+
+
+@pytest.mark.parametrize("part, runs", [("/list/contracts", 0), ("/eod", 2)])
+def test_an_answer_that_always_leaves_out_other_rows_may_lack_chains(part, runs, simulated, day, monkeypatch):
+    habits = (Habit("lists-only-expired"),) if part == "/eod" else ()
+    with in_between(simulated(habits=habits), misnamed(part, 99, growing=1)) as url:
+        date = day(url)
+        failed_before(date, runs, monkeypatch)
+        date.fill()
+        list(mend.mend(date.settings, sessions.now()))
+    told = date.passport()["completeness"]
+    assert not told["complete"]
+    assert "leaves out other rows each time" in told["unknown"][0]
+    assert "foreign-root" in told["unknown"][0]
+    well = replace(date.settings, terminal=replace(date.settings.terminal, base_url=simulated().url))
+
+    list(mend.mend(well, sessions.now()))
+
+    assert date.passport()["completeness"]["complete"]
+    assert {chain["expiration"] for chain in date.passport()["chains"]} >= {str(MONTHLY)}
 
 
 @pytest.mark.parametrize("status", [404, 403, 472, 400])

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import itertools
 import zlib
 
 import polars as pl
@@ -345,6 +346,56 @@ def test_a_chain_that_the_report_names_holds_its_date_and_is_then_sealed_as_unav
     assert passport["completeness"]["unknown"][0].startswith(
         "SPXW 2024-01-03 unavailable: ApiResponseInvalid"
     )
+
+
+def misnaming(edit, answers, growing=0):
+    """Return *edit* for histories; in so many reports the chain's rows are another root's.
+
+    Each has *growing* more of them than the one before.
+    """
+    number = itertools.count()
+
+    def edited_(path, query, rows):
+        if not path.endswith("eod") or (at := next(number)) >= answers:
+            return edit(path, query, rows)
+        own = [
+            row for row in rows if expiration_of(row | {"exp": row.get("expiration", "")}) == str(EXPIRATION)
+        ]
+        for row in own:
+            row["root" if "root" in row else "symbol"] = "XSP"
+        return [*rows, *own[: at * growing]]
+
+    return edited_
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_report_that_spoils_the_chain_once_is_asked_for_again(api, edited, day):
+    date = day(edited(api, misnaming(everywhere(lambda *_: True), 1)).url, max_dte=1)
+    date.fetch()
+
+    with pytest.raises(ApiResponseInvalidError, match="its report of the day has quotes or trades of it"):
+        date.download()
+
+
+def test_a_report_that_leaves_out_the_same_rows_twice_is_believed(edited, day):
+    date = day(edited("v3", misnaming(everywhere(lambda *_: True), 2)).url, max_dte=1)
+
+    date.fill()
+
+    assert chain(date.passport())["state"] == "whole"
+
+
+def test_a_report_that_leaves_out_other_rows_each_time_explains_nothing(edited, day):
+    terminal = edited("v3", misnaming(everywhere(lambda *_: True), 9, growing=1))
+    date = day(terminal.url, max_dte=1)
+
+    date.fill()
+
+    found = chain(date.passport())
+    assert found["state"] == "unavailable"
+    assert "it leaves out other rows each time" in found["second_opinion"]["silence"]["eod"]
+    assert not date.passport()["completeness"]["complete"]
+    assert singles(terminal) > 0
 
 
 def test_without_a_report_a_chain_without_data_is_sealed_and_never_complete(edited, day, monkeypatch):

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spx_data.fill.witnesses import is_live, lost_expirations, unlisted
+from spx_data.errors import ApiResponseInvalidError
+from spx_data.fill.witnesses import asked_report, is_live, lost_expirations, unlisted
 from spx_data.market import products
+from spx_data.market.chains import Chain, ListedChain, Reported
 from theta_simulator import Market, lists, sessions
 
 DATE = dt.date(2024, 1, 18)
@@ -88,3 +90,44 @@ def test_no_list_of_expirations_doubts_a_whole_listing(later, day):
         today = {each for name, each in listed(Market(1, "real"), date) if name == root}
 
         assert unlisted(live, today, date) == []
+
+
+# Reports of the day ---------------------------------------------------------------------------------------
+
+
+def report(number, **left_out):
+    """Return a report that names one chain, by its *number*."""
+    expiration = DATE + dt.timedelta(number)
+    reasons = {reason.replace("_", "-"): rows for reason, rows in left_out.items()}
+    return Reported((ListedChain(Chain("SPXW", expiration, DATE, expiration), (4700.0,), ()),), (), reasons)
+
+
+@pytest.mark.parametrize(
+    "answers, believed, asked",
+    [
+        ([report(0)], True, 1),
+        ([report(0, expired=4)], True, 1),  # as terminals do
+        ([report(0, foreign_root=4), report(1)], True, 2),
+        ([report(0, foreign_root=4), report(1, expired=2)], True, 2),
+        ([report(0, foreign_root=4), report(1, foreign_root=4)], True, 2),
+        ([report(0, foreign_root=4), report(1, foreign_root=5), report(2, foreign_root=5)], True, 3),
+        ([report(0, foreign_root=4), report(1, foreign_root=5), report(2)], True, 3),
+        ([report(0, foreign_root=4), report(1, foreign_root=5), report(2, foreign_root=6)], False, 3),
+        ([report(0, right=1), ApiResponseInvalidError("no", cure="", expected="", excerpt="")], False, 2),
+    ],
+)
+def test_a_report_is_believed_once_it_leaves_out_nothing_or_the_same_again(answers, believed, asked):
+    turns, pauses = iter(answers), []
+
+    def ask():
+        answer = next(turns)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    found, is_believed = asked_report(ask, lambda: pauses.append(1))
+
+    assert is_believed is believed
+    assert len(pauses) == asked - 1
+    named = [entry.chain.expiration for entry in found.quoted]
+    assert named == [DATE + dt.timedelta(n) for n, each in enumerate(answers) if isinstance(each, Reported)]

@@ -113,7 +113,7 @@ def united(sealed: Listing, fresh: Listing) -> Listing:
     for entry in fresh.chains:
         found[_key(entry)] = _both(found[_key(entry)], entry) if _key(entry) in found else entry
     chains = tuple(sorted(found.values(), key=lambda entry: entry.chain))
-    listed = {entry.chain.root for entry in chains if entry.witness == _LISTING}
+    listed = {entry.chain.root for entry in chains if entry.witness == _LISTING} - sealed.roots.keys()
     return replace(
         fresh,
         chains=chains,
