@@ -8,6 +8,7 @@ An error's class also knows how often asking again can help (`retry`; the loop t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 from spx_data.text import commands, printable
@@ -30,19 +31,25 @@ class SpxDataError(Exception):
     """Anything this project raises on purpose.
 
     `cause` names the thing, the expectation and the finding in one line; `cure` says what to do;
-    `fields` are the same facts for machines. Parts of them come from outside, so here, once, what would do
-    something to a screen becomes visible (`printable`), and a backtick of a cause marks no command
-    (`commands`); who stands before the host of a URL is left out.
+    `fields` are the same facts for machines: of one with a `what`, the cause is the `reason`, unless another
+    is told. Parts of them come from outside, so here, once, what would do something to a screen becomes
+    visible (`printable`), and a backtick of a cause marks no command (`commands`); who stands before the host
+    of a URL is left out.
     """
 
     retry: ClassVar[Retry] = Retry(attempts=2, first=1.0, ceiling=30.0)
     # The terminal, the disk or the settings are at fault: every other request and date would meet it too, so
     # no more is started, and it does not count against the date.
     surroundings: ClassVar[bool] = False
+    # Fields whose values go without saying.
+    usual: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
         cause = commands.outside(without_userinfo(printable.line(cause)))
         super().__init__(cause)
+        fields = {**self.usual, **fields}
+        if "what" in fields:
+            fields.setdefault("reason", cause)
         self.cause = cause
         self.cure = _harmless(cure)
         self.fields = printable.inside(fields, _harmless)
@@ -150,9 +157,10 @@ class TooManyRejectsError(SpxDataError):
 
 
 class MissingFileError(SpxDataError, FileNotFoundError):
-    """A file that must be there is not. Fields: path, operation."""
+    """A file that must be there is not. Fields: path, operation (read, unless it is told)."""
 
     retry = NEVER
+    usual: ClassVar[Mapping[str, str]] = {"operation": "read"}
 
 
 class PermissionDeniedError(SpxDataError, PermissionError):
@@ -266,9 +274,10 @@ class QueryError(SpxDataError):
 
 
 class DateValidationError(SpxDataError):
-    """A date was named that is none, or that is no trading date here. Fields: what, reason."""
+    """A date was named that is none, or that is no trading date here. Fields: what (dates), reason."""
 
     retry = NEVER
+    usual: ClassVar[Mapping[str, str]] = {"what": "dates"}
 
 
 class ConfigurationValidationError(SpxDataError):

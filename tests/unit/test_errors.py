@@ -22,7 +22,8 @@ def test_an_error_travels_between_processes_whole(kind):
 
     assert type(again) is kind
     assert str(again) == str(error) == "it fails badly. Mend it"
-    assert again.fields == {"path": "x", "figure": 7}
+    assert again.fields == error.fields
+    assert {"path": "x", "figure": 7}.items() <= again.fields.items()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,14 @@ def test_errors_of_files_are_the_systems_kinds_too():
     assert issubclass(errors.MissingFileError, FileNotFoundError)
     assert issubclass(errors.PermissionDeniedError, PermissionError)
     assert issubclass(errors.InsufficientDiskSpaceError, OSError)
+
+
+def test_what_goes_without_saying_is_among_the_fields():
+    refused = errors.DateValidationError("there is no such day")
+
+    assert refused.fields == {"what": "dates", "reason": "there is no such day"}
+    assert errors.QueryError("no", what="sql", reason="why").fields["reason"] == "why"
+    assert errors.MissingFileError("gone", path="x").fields == {"path": "x", "operation": "read"}
 
 
 def test_a_final_error_is_itself_and_not_retried():

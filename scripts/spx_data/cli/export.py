@@ -122,7 +122,6 @@ def _roots(told: str | None, settings: Settings) -> tuple[str, ...]:
             f"roots: {settings.product.symbol} has no root {unknown[0]!r}",
             cure=f"Name some of {', '.join(settings.product.root_names)}",
             what="roots",
-            reason=f"there is no {unknown[0]}",
         )
     return found
 

@@ -160,8 +160,6 @@ def _check_sealed(call: Call, lines: Sequence[Summary], date: dt.date) -> None:
         raise DateValidationError(
             f"{date} is not sealed ({state.words}), and only sealed days are judged",
             cure=state.what_helps(date),
-            what="dates",
-            reason=f"{date} is {state.kind}",
         )
 
 

@@ -58,7 +58,7 @@ def read(path: Path) -> str:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
-            f"there is no config file {path}", cure=shipped.where_to_begin(path), path=path, operation="read"
+            f"there is no config file {path}", cure=shipped.where_to_begin(path), path=path
         ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

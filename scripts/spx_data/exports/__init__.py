@@ -76,9 +76,6 @@ def of(name: str) -> Format:
     every = known()
     if name not in every:
         raise ConfigurationValidationError(
-            f"there is no format {name!r}, only {', '.join(every)}",
-            cure="Name one of them",
-            what="format",
-            reason=repr(name),
+            f"there is no format {name!r}, only {', '.join(every)}", cure="Name one of them", what="format"
         )
     return every[name]

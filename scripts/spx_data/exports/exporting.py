@@ -81,7 +81,6 @@ def _unselective(form: Format, selection: Selection) -> ConfigurationValidationE
         f"format {form.name}: it is the sealed days as they are, and {asked} would leave rows out of them",
         cure="Leave that out, or choose another format",
         what="format",
-        reason=f"it takes no {asked}",
     )
 
 

@@ -107,7 +107,6 @@ class Manifest:
             f"{self.folder} holds {finding}",
             cure="Name another folder, which may be a new one",
             what=str(self.folder),
-            reason=finding,
         )
 
 

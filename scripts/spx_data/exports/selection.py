@@ -68,10 +68,7 @@ def _delta(rows: pl.LazyFrame) -> pl.Expr:
     if "own_delta" in names:
         return pl.col("own_delta")
     raise SchemaValidationError(
-        "delta: the rows of this lake have no delta to choose by",
-        cure="Leave the range out",
-        what="delta",
-        reason="there is none",
+        "delta: the rows of this lake have no delta to choose by", cure="Leave the range out", what="delta"
     )
 
 

@@ -66,4 +66,4 @@ def _check_session(settings: Settings, date: dt.date) -> None:
 
 
 def _invalid(reason: str, cure: str) -> DateValidationError:
-    return DateValidationError(reason, cure=cure, what="date", reason=reason)
+    return DateValidationError(reason, cure=cure)

@@ -59,7 +59,6 @@ def contracts(
             f"{place.name}: none of the {len(lacking):,} selected days was sealed with its contracts",
             cure=_CURE,
             path=layout.contracts(lacking[0]),
-            operation="read",
         )
     if lacking:
         warn(place, "have no contracts", lacking)

@@ -43,7 +43,7 @@ def named(settings: Settings, dates: Dates, moment: dt.datetime) -> list[dt.date
         if dates.last < today:
             told = f"there is no session of {settings.calendar} from {dates.first} to {dates.last}"
         cure = _beside(settings, dates.first, dates.last, moment)
-        raise DateValidationError(told, cure=cure, what="dates", reason=told)
+        raise DateValidationError(told, cure=cure)
     return sorted(found)
 
 
@@ -62,7 +62,7 @@ def unknown(settings: Settings, date: dt.date, moment: dt.datetime) -> DateValid
     cure = f"`spx-data process {date}` fills it"
     if refused := refusals(settings, [date], moment).get(date):
         told, cure = f"{date}: {refused.reason}", refused.cure
-    return DateValidationError(told, cure=cure, what="dates", reason=told)
+    return DateValidationError(told, cure=cure)
 
 
 def _refusal(

@@ -218,7 +218,6 @@ class PublishedLake:
             f"{self._what}: {self.url} holds no published lake: {finding}",
             cure="Name the folder that days were published to (publish.url; of several symbols, that of one)",
             what=self._what,
-            reason=finding,
         )
 
     def _holding(self, date: dt.date, there: Published) -> Day | None:

@@ -100,7 +100,6 @@ def create(layout: Layout, name: str, days: Mapping[dt.date, str]) -> Snapshot:
         f"{path} is a snapshot of other days: of {len(there.days):,}, with the root {there.root}",
         cure="Name another one, or remove the file if nobody has cited it",
         what="snapshot",
-        reason=f"{name} is taken",
     )
 
 
@@ -111,7 +110,6 @@ def _valid(name: str) -> str:
         f"{name!r} cannot be the name of a snapshot",
         cure="Use letters, digits, dots, hyphens and underscores, with a letter or a digit first",
         what="snapshot",
-        reason=repr(name),
     )
 
 
@@ -132,7 +130,6 @@ def read(layout: Layout, named: str | os.PathLike[str]) -> Snapshot:
             f"there is no snapshot {text!r}: {path} is not there, and the data directory has {known}",
             cure="`spx-data snapshot list` shows them; one that was sent to you is named by its path",
             path=path,
-            operation="read",
         ) from None
     dataset.check_format(path, document.get("format"), FORMAT, path)
     try:
@@ -222,6 +219,4 @@ def _within(snapshot: Snapshot, within: Dates | None) -> dict[dt.date, str]:
     if chosen:
         return chosen
     what = f"the snapshot {snapshot.name} has none of the dates that are asked for"
-    raise DateValidationError(
-        what, cure=f"It has {min(snapshot.days)} to {max(snapshot.days)}", what="dates", reason=what
-    )
+    raise DateValidationError(what, cure=f"It has {min(snapshot.days)} to {max(snapshot.days)}")

@@ -167,7 +167,7 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str) -> Answer:
 
 
 def _refused(finding: str, cure: str) -> QueryError:
-    return QueryError(f"sql: {finding}", cure=cure, what="sql", reason=finding)
+    return QueryError(f"sql: {finding}", cure=cure, what="sql")
 
 
 class Described(NamedTuple):

@@ -141,5 +141,5 @@ def _span(text: str, word: str, now: Now | None) -> tuple[dt.date, dt.date]:
 def _invalid(word: str, finding: str, now: Now | None) -> DateValidationError:
     forms = FORMS if now is None else RELATIVE_FORMS
     return DateValidationError(
-        f"dates: {word!r} {finding}", cure=f"Write {forms}", what="dates", reason=f"{word!r} {finding}"
+        f"dates: {word!r} {finding}", cure=f"Write {forms}", reason=f"{word!r} {finding}"
     )

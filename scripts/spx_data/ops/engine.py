@@ -229,7 +229,6 @@ def check_folder(folder: Path) -> None:
                 f"Snakemake cannot be called from {folder}: it takes {placeholder[0]} for a place to fill in",
                 cure="Rename that folder, or call it from another one",
                 what=str(folder),
-                reason=f"{placeholder[0]} in the path",
             )
 
 

@@ -96,7 +96,7 @@ def ready(
     missing = [date for date in every if date not in set(there) and not is_settled(layout, date)]
     if not there and not missing:
         what = f"the exchange has closed no session of {dates!r} yet, or none that is to have data"
-        raise DateValidationError(what, cure="Name other dates", what="dates", reason=what)
+        raise DateValidationError(what, cure="Name other dates")
     found = frames.days(there, lake=place, missing="ignore").to_dicts() if there else []
     events = journal.read(layout.lake_journal)
     since = {day["date"]: day["sealed_at"] for day in found}

@@ -82,10 +82,7 @@ def capabilities(api: str) -> Capabilities:
     known = every()
     if api not in known:
         raise ConfigurationValidationError(
-            f"no source speaks the API {api!r}",
-            cure=f"There are {', '.join(known)}",
-            what="thetadata.api",
-            reason=repr(api),
+            f"no source speaks the API {api!r}", cure=f"There are {', '.join(known)}", what="thetadata.api"
         )
     return known[api]
 

@@ -164,7 +164,7 @@ class Objects:
         except FileNotFoundError as error:
             if _NO_BUCKET.search(str(error)):
                 raise _refused(self.url, self.what, error) from error
-            raise MissingFileError(f"there is no object {place}", path=place, operation="read") from error
+            raise MissingFileError(f"there is no object {place}", path=place) from error
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise _refused(self.url, self.what, error) from error
         except (BaseError, OSError) as error:
@@ -189,7 +189,6 @@ def _refused(url: str, what: str, error: Exception) -> ConfigurationValidationEr
         f"{what}: {url} refuses: {_first_line(error)}",
         cure=_CURES.get(url.partition(":")[0], _CURES["az"]),
         what=what,
-        reason=_first_line(error),
     )
 
 
@@ -204,10 +203,7 @@ def _once_more(read: Callable[[], _Found], is_wanted: Callable[[_Found], bool]) 
 
 def _strange(finding: str, what: str) -> ConfigurationValidationError:
     return ConfigurationValidationError(
-        f"{what}: {finding}, and nothing of ours does",
-        cure="Publish to a folder of its own",
-        what=what,
-        reason=finding,
+        f"{what}: {finding}, and nothing of ours does", cure="Publish to a folder of its own", what=what
     )
 
 

@@ -33,5 +33,4 @@ def refused_url(url: str, what: str = PUBLISH_URL) -> ConfigurationValidationErr
         f"{what}: {shown} is no place for published days",
         cure="Write s3://BUCKET/FOLDER, gs://…, az://… or file:///FOLDER, without credentials in it",
         what=what,
-        reason="no such URL",
     )

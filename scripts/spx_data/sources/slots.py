@@ -126,7 +126,6 @@ def _chosen(text: str) -> Path:
             f"{VARIABLE} is {text!r}, which counts from wherever a command is called",
             cure=f"Write the whole path, beginning with /, or: unset {VARIABLE}",
             what=VARIABLE,
-            reason="not a whole path",
         )
     try:
         return _lockable(folder)

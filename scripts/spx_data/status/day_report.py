@@ -36,7 +36,6 @@ def of(settings: Settings, summaries: Sequence[Summary], days: Sequence[Day], da
             f"{layout.passport(date)} holds no judgement: a version before judged nothing",
             cure=f"Move {layout.parquet(date).parent} away and fill it again: `spx-data process {date}`",
             what=str(layout.passport(date)),
-            reason="no quality",
         )
     day, quality, details = days[place], passport["quality"], passport[DETAILS]
     habits = of_the_source.habits(summaries)

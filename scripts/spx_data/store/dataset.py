@@ -48,7 +48,6 @@ def check(layout: Layout, wanted: Identity) -> Identity | None:
             f"{path.parent} holds another data set: {finding}",
             cure="Set these keys back, or choose another processing.output_directory and temp_directory",
             what=str(path),
-            reason=finding,
         )
     return held
 
@@ -171,7 +170,6 @@ def missing(layout: Layout) -> LakeMissingError | None:
         "`spx-data config set processing.output_directory FOLDER` "
         f"with the folder it is in now. Days that are gone for good: `{GIVE_UP}`",
         what=str(layout.output),
-        reason="no sealed day is there",
     )
 
 

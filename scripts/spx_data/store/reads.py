@@ -174,4 +174,4 @@ def read_json(path: Path) -> Any:
         return foreign.exactly(content(path))
     except (ValueError, FileCorruptionError) as error:
         reason = error.cause if isinstance(error, FileCorruptionError) else str(error)
-        raise SchemaValidationError(f"{path} is not JSON: {reason}", what=path, reason=reason) from error
+        raise SchemaValidationError(f"{path} is not JSON: {reason}", what=path) from error

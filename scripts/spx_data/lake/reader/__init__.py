@@ -147,7 +147,6 @@ def _valid(names: Iterable[str]) -> str:
             "valid_greeks: this lake holds no greeks of the vendor's",
             cure="Leave it out: those of our own are null where there are none",
             what="valid_greeks",
-            reason="there are no greeks",
         )
     return VALID_GREEKS
 
@@ -161,7 +160,6 @@ def _schema(kind: str, version: int) -> pl.Schema:
             f"schema_version: there is no version {version!r} of {kind}",
             cure=f"Ask for one from 1 to {max(known)}, or for none: the union of all",
             what="schema_version",
-            reason=repr(version),
         )
     return pl.DataFrame(known[version].day.empty_table()).schema
 
@@ -261,9 +259,7 @@ def _chosen(
         scored = None if min_score is None else f"a score of {min_score:g}"
         asked = filter(None, (scored, "complete=True" if complete else None))
         what = f"none of the {len(digests)} selected days of {place.name} has {' and '.join(asked)}"
-        raise DateValidationError(
-            what, cure="Ask for less; `spx-data quality` shows each day", what="dates", reason=what
-        )
+        raise DateValidationError(what, cure="Ask for less; `spx-data quality` shows each day")
     if complete is None and (told := {date: why for date, why in lacking.items() if date in chosen}):
         _warn_of_incomplete(place, told)
     return {date: (described[date]["records"], described[date]["schema_version"]) for date in chosen}
@@ -290,7 +286,6 @@ def _selected(place: Place, dates: Selection, missing: Missing) -> dict[dt.date,
             f"missing: {missing!r} is none of {', '.join(get_args(Missing))}",
             cure='Write missing="raise", "warn" or "ignore"',
             what="missing",
-            reason=repr(missing),
         )
     within = parsed(dates)
     found = place.look(within)
@@ -312,4 +307,4 @@ def _nothing(place: Place, within: Dates | None) -> DateValidationError:
         what = f"{what} of {', '.join(within.words) or 'no dates'}"
         if there := place.look(None).sealed:
             cure = f"Name other dates: its {counted(len(there), 'day')} are of {there[0]} to {there[-1]}"
-    return DateValidationError(f"{place.name} {what}", cure=cure, what="dates", reason=what)
+    return DateValidationError(f"{place.name} {what}", cure=cure)

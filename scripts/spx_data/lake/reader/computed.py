@@ -35,7 +35,6 @@ def check(names: Collection[str]) -> None:
             f"add: there is no column {unknown[0]!r} to compute",
             cure=f"Known are {', '.join(NAMES)}",
             what="add",
-            reason=repr(unknown[0]),
         )
 
 

@@ -65,7 +65,7 @@ class Presence:
         )
         if not self.lost:
             cure = f"Fill it with `spx-data process-gaps`; {otherwise}"
-            return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]), operation="read")
+            return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]))
         remains = [path for path in layout.sealed_files(self.lost[0]) if path.exists()]
         return FileCorruptionError(
             found,

@@ -206,7 +206,7 @@ class _PublishedPresence(Presence):
         )
         path = f"{self.name}/{published.folder(self.missing[0])}"
         if not self.lost:
-            return MissingFileError(found, cure=cure, path=path, operation="read")
+            return MissingFileError(found, cure=cure, path=path)
         return FileCorruptionError(
             found, cure=cure, path=path, expected="every object of the day", actual="fewer"
         )
@@ -253,6 +253,5 @@ def mirrors() -> Path:
             f"published days are kept in the home folder, and there is none: {error}",
             cure=f"Name another folder in {CACHE}",
             what=CACHE,
-            reason=str(error),
         ) from error
     return Path(cache) / "spx-data" / "published"

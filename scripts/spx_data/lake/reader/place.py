@@ -109,8 +109,6 @@ def opened(dates: Selection, lake: Lake, data: Folder | None) -> tuple[Place, Se
             raise DateValidationError(
                 f"dates: {dates} is a place, and lake={lake} is another one",
                 cure="Name one of them, with lake=…",
-                what="dates",
-                reason="two places",
             )
         return opened(None, dates, data)
     return _at(lake, None if data is None else Path(data)), dates

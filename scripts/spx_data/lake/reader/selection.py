@@ -33,9 +33,4 @@ def _word(word: object) -> str:
         return word.isoformat()
     if isinstance(word, str):
         return word
-    raise DateValidationError(
-        f"dates: {word!r} is no date",
-        cure=f"Give dates, or write {RELATIVE_FORMS}",
-        what="dates",
-        reason=repr(word),
-    )
+    raise DateValidationError(f"dates: {word!r} is no date", cure=f"Give dates, or write {RELATIVE_FORMS}")

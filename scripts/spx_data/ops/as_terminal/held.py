@@ -119,7 +119,6 @@ def _empty(layout: Layout) -> MissingFileError:
         f"{layout.output} holds no sealed day, so there is nothing to answer with",
         cure="Fill it with `spx-data process-gaps`, or name another lake",
         path=layout.dataset,
-        operation="read",
     )
 
 

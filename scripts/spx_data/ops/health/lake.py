@@ -45,7 +45,6 @@ def calendar(scene: Scene) -> Check:
             f"the calendar {settings.calendar} has no session in the {longest.days} days after {today}",
             cure="Update pandas-market-calendars, or set processing.calendar to another one",
             what="processing.calendar",
-            reason="no session ahead",
         )
     last = f"last finished session {finished[-1]}, " if finished else "no session finished yet, "
     words = f"{settings.calendar}: {last}next {coming[0]}"

@@ -219,8 +219,6 @@ def _check_same_source(settings: Settings, date: dt.date, before: Passport) -> N
             f"{date} is not mended: {reason}",
             cure="Two APIs never make one day. Mend it with the API that it was sealed from, or replace it: "
             f"`spx-data recheck {date} --restated replace`",
-            what="dates",
-            reason=reason,
         )
 
 

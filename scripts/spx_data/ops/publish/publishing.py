@@ -109,7 +109,6 @@ def _nowhere() -> ConfigurationValidationError:
         "publish.url: nobody says where to publish to",
         cure="Name the place: `spx-data config set publish.url s3://bucket/spx`",
         what="publish.url",
-        reason="it is not set",
     )
 
 
@@ -286,10 +285,7 @@ def _done(date: dt.date, future: Future[Done]) -> Done:
 def not_ours(url: str, finding: str) -> DatasetMismatchError:
     """The error that what is published at *url* is of another lake."""
     return DatasetMismatchError(
-        f"{url}: {finding}",
-        cure="Publish each lake to a folder of its own (publish.url)",
-        what="publish.url",
-        reason=finding,
+        f"{url}: {finding}", cure="Publish each lake to a folder of its own (publish.url)", what="publish.url"
     )
 
 

@@ -182,6 +182,4 @@ def _not_there(there: PublishedLake, date: dt.date) -> SpxDataError:
             expected="every object of the day",
             actual="fewer",
         )
-    return MissingFileError(
-        f"{date} is not published in {there.url}", cure=cure, path=there.url, operation="read"
-    )
+    return MissingFileError(f"{date} is not published in {there.url}", cure=cure, path=there.url)

@@ -160,8 +160,6 @@ def sealed_passport(layout: Layout, date: dt.date) -> Passport:
         raise DateValidationError(
             f"{date} is not sealed: there is nothing to ask for again",
             cure=f"`spx-data process {date}` fills it",
-            what="dates",
-            reason=f"{date} is not sealed",
         )
     return passports.read(layout, date, whole=True).document
 

@@ -68,9 +68,7 @@ def compare(before: Path, after: Path | None, *, across_apis: bool = False) -> D
     new, rows_after, digest_after = footer(after) if after else (old, 0, None)
     if old.kind != new.kind:
         finding = f"{before} holds {old.kind}, {after} {new.kind}"
-        raise SchemaValidationError(
-            finding, cure="Compare days of one kind of records", what=str(after), reason=finding
-        )
+        raise SchemaValidationError(finding, cure="Compare days of one kind of records", what=str(after))
     found = Differences(rows_before, rows_after)
     if digest is not None and digest == digest_after:
         return found

@@ -191,7 +191,6 @@ def _check(connection: psycopg.Connection, name: str) -> None:
             f"the server has no role {name}",
             cure=f"Have its administrator make one: `createuser {at} --pwprompt {quoted(name)}`",
             what="NAME",
-            reason="no such role",
         )
 
 

@@ -52,7 +52,6 @@ def _check_version(terminal: Terminal, api: str, base_url: str) -> None:
             f"the terminal at {base_url} speaks {api}, but thetadata.api is {terminal.api}",
             cure=f"Set thetadata.api to auto or {api}",
             what="thetadata.api",
-            reason=f"the terminal speaks {api}",
         )
 
 
