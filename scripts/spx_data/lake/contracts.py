@@ -13,8 +13,7 @@ from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake import reader
 from spx_data.lake.reader import DaysWarning, Missing
 from spx_data.lake.reader.days import named
-from spx_data.lake.reader.place import LAKE, Folder, Lake, Place
-from spx_data.lake.reader.selection import Selection
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Place, Selection
 from spx_data.store import reads
 from spx_data.store.contracts import SCHEMA
 from spx_data.store.layout import Layout

@@ -17,8 +17,7 @@ from spx_data.errors import FileCorruptionError, MissingFileError, SpxDataError
 from spx_data.lake import reader, remembered
 from spx_data.lake.reader import Missing
 from spx_data.lake.reader.days import shipped_weights
-from spx_data.lake.reader.place import LAKE, Folder, Lake
-from spx_data.lake.reader.selection import Selection
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Selection
 from spx_data.lake.remembered import Rows, Table, Told
 from spx_data.market.dates import ZONE
 from spx_data.quality import DETAILS, DIGITS, Part, weighted

@@ -20,8 +20,7 @@ from spx_data.config import shipped
 from spx_data.errors import QueryError
 from spx_data.lake import contracts, frames, reader
 from spx_data.lake.reader import Missing
-from spx_data.lake.reader.place import LAKE, Folder, Lake, opened
-from spx_data.lake.reader.selection import Selection
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Selection, opened
 from spx_data.market.columns import COLUMNS, SOLVED, VALID_GREEKS
 from spx_data.market.contracts import COLUMNS as CONTRACTS
 from spx_data.market.dates import ZONE

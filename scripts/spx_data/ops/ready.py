@@ -16,8 +16,7 @@ from typing import Any
 from spx_data.errors import DateValidationError
 from spx_data.lake import calendar, frames, reader
 from spx_data.lake.reader.days import is_settled, named
-from spx_data.lake.reader.place import LAKE, Folder, Lake
-from spx_data.lake.reader.selection import Selection
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Selection
 from spx_data.lake.verify import root_of
 from spx_data.market import sessions
 from spx_data.market.dates import Dates

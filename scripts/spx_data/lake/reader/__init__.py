@@ -18,9 +18,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
 from spx_data.errors import DateValidationError, SchemaValidationError
-from spx_data.lake.reader import checked, computed, days
-from spx_data.lake.reader.place import LAKE, Folder, Lake, Place, opened
-from spx_data.lake.reader.selection import Selection, parsed
+from spx_data.lake.reader import computed, days
+from spx_data.lake.reader.place import LAKE, Folder, Lake, Place, Selection, check_root, opened, parsed
 from spx_data.lake.verify import root_of
 from spx_data.market import schema
 from spx_data.market.columns import VALID_GREEKS
@@ -250,7 +249,7 @@ def _chosen(
     place.hold(sealed, rows=True, verify=verify)
     layout, digests = place.layout, _digests(sealed)
     if root is not None:
-        checked.check_root(digests, root)
+        check_root(digests, root)
     described = days.described(layout, digests)
     lacking = days.incomplete(described)
     poor = set() if min_score is None else set(days.below(described, min_score))

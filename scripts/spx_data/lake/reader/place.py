@@ -1,26 +1,29 @@
-"""Where a lake is that is read: in a folder, or published at a URL."""
+"""Which lake is read, in a folder or published at a URL; and which days of it, by dates, bytes or a root."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from spx_data.errors import DateValidationError
+from spx_data.errors import DateValidationError, FileCorruptionError
 from spx_data.lake import snapshots
-from spx_data.lake.reader import checked, days
+from spx_data.lake.reader import days
 from spx_data.lake.reader.days import Presence
 from spx_data.lake.reader.mirror import Mirror
-from spx_data.lake.reader.selection import Selection
-from spx_data.market.dates import Dates
+from spx_data.lake.verify import root_of
+from spx_data.market import sessions
+from spx_data.market.dates import RELATIVE_FORMS, Dates
 from spx_data.sources import places
-from spx_data.store import dataset, seals
+from spx_data.store import cores, dataset, reads, seals
 from spx_data.store.layout import Layout
 from spx_data.store.seals import Seal
 
 Folder: TypeAlias = str | os.PathLike[str]
+Selection: TypeAlias = str | dt.date | Iterable[str | dt.date] | None  # words, dates, or several of either
 
 LAKE = "data/parquet"
 
@@ -89,7 +92,7 @@ class Local:
         """Check the rows; whoever reads contracts checks those."""
         del contracts
         if rows and verify:
-            checked.check_bytes(self.layout, {date: seal.parquet for date, seal in sealed.items()})
+            check_bytes(self.layout, {date: seal.parquet for date, seal in sealed.items()})
 
     def held(self, snapshot: Folder, within: Dates | None) -> dict[dt.date, str]:
         """The days of a *snapshot*."""
@@ -122,3 +125,62 @@ def _at(lake: Lake, data: Path | None) -> Place:
         dataset.check_version(found.layout)
         return found
     return lake
+
+
+# Days -----------------------------------------------------------------------------------------------------
+
+
+def parsed(dates: Selection) -> Dates | None:
+    """The dates that are named; None is every day.
+
+    Raises:
+        DateValidationError: *dates* names no date.
+    """
+    if dates is None:
+        return None
+    words = [dates] if isinstance(dates, dt.date) else dates
+    return sessions.named(words if isinstance(words, str) else map(_word, words), sessions.now())
+
+
+def _word(word: object) -> str:
+    """One date of a selection as text."""
+    if isinstance(word, dt.datetime):
+        return word.date().isoformat()
+    if isinstance(word, dt.date):
+        return word.isoformat()
+    if isinstance(word, str):
+        return word
+    raise DateValidationError(f"dates: {word!r} is no date", cure=f"Give dates, or write {RELATIVE_FORMS}")
+
+
+def check_bytes(layout: Layout, digests: dict[dt.date, str]) -> None:
+    """Raise `FileCorruptionError` naming every day whose bytes are not those that were sealed."""
+    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="scan") as pool:
+        found = dict(
+            zip(digests, pool.map(lambda date: reads.digest(layout.parquet(date)), digests), strict=True)
+        )
+    changed = [date for date in digests if found[date] != digests[date]]
+    if not changed:
+        return
+    named = ", ".join(date.isoformat() for date in changed)
+    raise FileCorruptionError(
+        f"{layout.output}: {len(changed)} of {len(digests)} days are not what was sealed: {named}",
+        cure="Run `spx-data verify`, which moves them away, then `spx-data process-gaps` to fetch them again",
+        path=layout.parquet(changed[0]),
+        expected={date.isoformat(): digests[date] for date in changed},
+        actual={date.isoformat(): found[date] for date in changed},
+    )
+
+
+def check_root(digests: dict[dt.date, str], root: str) -> None:
+    """Raise `FileCorruptionError` unless *root* is that of these days."""
+    if (found := root_of(digests)) == root.lower():
+        return
+    first, last = min(digests), max(digests)
+    raise FileCorruptionError(
+        f"the {len(digests)} selected days from {first} to {last} have the root {found}, not {root}",
+        cure="Select exactly the days that root was made of; if they are, their data was sealed anew since",
+        path=None,
+        expected=root,
+        actual=found,
+    )
