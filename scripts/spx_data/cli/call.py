@@ -154,51 +154,40 @@ class Call:
         return sessions.today(self.moment)
 
 
-class DatesType(click.ParamType[Any]):
-    """Dates as a person names them, words for the recent past included; gives `Dates`."""
+class Spelt(click.ParamType[Any]):
+    """A value as a person spells it: *read* makes it of the text, and raises ValueError where that is none."""
 
-    name = "dates"
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name, self._read = name, read
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Dates:
-        """The dates that *value* names; a wrong call where it names none."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value of a text, a wrong call where it is none; what is no text is a default, and stays."""
         try:
-            return value if isinstance(value, Dates) else _named(value)
-        except DateValidationError as error:
-            self.fail(f"{error.fields['reason']}. {error.cure}", param, ctx)
+            return self._read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-def _named(value: str) -> Dates:
+def _dates(text: str) -> Dates:
+    """Dates, words for the recent past included."""
     from spx_data.market import sessions
 
-    return sessions.named(value, Call().moment)
+    try:
+        return sessions.named(text, Call().moment)
+    except DateValidationError as error:
+        raise ValueError(f"{error.fields['reason']}. {error.cure}") from error
 
 
-class DateType(click.ParamType[Any]):
-    """One date, `today` and `yesterday` included; gives `datetime.date`."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
-        """The date that *value* names; a wrong call where it names none, or more than one."""
-        if isinstance(value, dt.date):
-            return value
-        found = DatesType().convert(value, param, ctx)
-        if len(found.ranges) != 1 or found.first != found.last:
-            self.fail(f"{value!r} is not one date. Write it like 2024-01-02, today or yesterday", param, ctx)
-        return found.first
+def _date(text: str) -> dt.date:
+    found = _dates(text)
+    if len(found.ranges) != 1 or found.first != found.last:
+        raise ValueError(f"{text!r} is not one date. Write it like 2024-01-02, today or yesterday")
+    return found.first
 
 
-class ConfigFileType(click.ParamType[Any]):
-    """A config file's path, `~` expanded as in the file itself; gives `Path`."""
-
-    name = "file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path that *value* names; a wrong call where it cannot be meant as it stands."""
-        try:
-            return Path(paths.expanded(str(value)))
-        except paths.PathRefusedError as error:
-            self.fail(str(error), param, ctx)
+CONFIG_FILE = Spelt("file", lambda text: Path(paths.expanded(text)))  # `~` as in the file itself
+DATES = Spelt("dates", _dates)
+DATE = Spelt("date", _date)
 
 
 class FolderType(click.Path):
@@ -210,13 +199,10 @@ class FolderType(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path that *value* names; a wrong call where it cannot be meant as it stands."""
-        return super().convert(CONFIG_FILE.convert(value, param, ctx), param, ctx)
+        return super().convert(CONFIG_FILE.convert(str(value), param, ctx), param, ctx)
 
 
-CONFIG_FILE = ConfigFileType()
 FOLDER = FolderType()
-DATES = DatesType()
-DATE = DateType()
 
 
 def dates_argument(*, required: bool = False) -> Callable[[F], F]:

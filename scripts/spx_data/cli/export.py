@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from spx_data import exports
-from spx_data.cli.call import DATES, FOLDER, Call
+from spx_data.cli.call import DATES, FOLDER, Call, Spelt
 from spx_data.cli.output import say
 from spx_data.cli.reading import missing_option, ranges, warnings_told
 from spx_data.errors import SettingRefusedError
@@ -34,34 +34,25 @@ class _Export(click.Command):
             formatter.write_dl([(form.name, form.meaning) for form in exports.known().values()])
 
 
-class _Range(click.ParamType[Any]):
-    """Absolute deltas, like 0.02..0.98; gives both ends."""
-
-    name = "range"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The two ends; a wrong call where it names none, or one beyond 0 to 1."""
-        if isinstance(value, tuple):
-            return value
-        found = re.fullmatch(r"(\d*\.?\d+)\.\.(\d*\.?\d+)", value)
-        least, most = map(float, found.groups()) if found else (1.0, 0.0)
-        if 0.0 <= least <= most <= 1.0:
-            return least, most
-        return self.fail(f"{value!r} is no range within 0 and 1. Write it like 0.02..0.98", param, ctx)
+def _range(text: str) -> tuple[float, float]:
+    """Absolute deltas, like 0.02..0.98."""
+    found = re.fullmatch(r"(\d*\.?\d+)\.\.(\d*\.?\d+)", text)
+    least, most = map(float, found.groups()) if found else (1.0, 0.0)
+    if 0.0 <= least <= most <= 1.0:
+        return least, most
+    raise ValueError(f"{text!r} is no range within 0 and 1. Write it like 0.02..0.98")
 
 
-class _Every(click.ParamType[Any]):
-    """A step of time, like 5m; gives milliseconds."""
+def _step(text: str) -> int:
+    """A step of time, like 5m, in milliseconds; a day at most."""
+    found = re.fullmatch(r"([1-9]\d{0,4})([smh])", text)
+    step = int(found[1]) * _UNITS[found[2]] if found else 0
+    if 0 < step <= 24 * _UNITS["h"]:
+        return step
+    raise ValueError(f"{text!r} is no step. Write it like 30s, 5m or 1h")
 
-    name = "step"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The step; a wrong call where it is none, or longer than a day."""
-        found = re.fullmatch(r"([1-9]\d{0,4})([smh])", str(value))
-        step = int(found[1]) * _UNITS[found[2]] if found else 0
-        if 0 < step <= 24 * _UNITS["h"]:
-            return step
-        return self.fail(f"{value!r} is no step. Write it like 30s, 5m or 1h", param, ctx)
+RANGE, STEP = Spelt("range", _range), Spelt("step", _step)
 
 
 @click.command(cls=_Export, short_help="Write sealed days in the format of another tool.")
@@ -69,10 +60,8 @@ class _Every(click.ParamType[Any]):
 @click.argument("folder", type=FOLDER)
 @click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
 @click.option("--max-dte", type=click.IntRange(min=0), metavar="DAYS", help="Expirations at most so far off.")
-@click.option(
-    "--delta", type=_Range(), help="Contracts whose absolute delta is in it at some stamp of the day."
-)
-@click.option("--every", type=_Every(), help="Stamps at multiples of it, like 5m, on New York's clock.")
+@click.option("--delta", type=RANGE, help="Contracts whose absolute delta is in it at some stamp of the day.")
+@click.option("--every", type=STEP, help="Stamps at multiples of it, like 5m, on New York's clock.")
 @click.option("--roots", metavar="ROOTS", help="These roots alone, like SPXW, parted by commas.")
 @missing_option
 @click.pass_obj

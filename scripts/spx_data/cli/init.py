@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data import config
-from spx_data.cli.call import DATE, FOLDER, Call, cores_option
+from spx_data.cli.call import DATE, FOLDER, Call, Spelt, cores_option
 from spx_data.cli.output import agreed, prompt, say
 from spx_data.errors import SpxDataError
 from spx_data.text import commands
@@ -27,19 +27,15 @@ _AUTO = "auto"
 _PATIENCE_SECONDS = 2.0
 
 
-class _Address(click.ParamType[str]):
+def _address(text: str) -> str:
     """The address of a terminal, or `auto`."""
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """*value*, where the settings take it; a wrong call where they do not."""
-        try:
-            return str(value if value == _AUTO else config.accepted("thetadata.base_url", value))
-        except SpxDataError:
-            self.fail(f"{value!r} is no address: write it like http://127.0.0.1:25503", param, ctx)
+    try:
+        return str(text if text == _AUTO else config.accepted("thetadata.base_url", text))
+    except SpxDataError:
+        raise ValueError(f"{text!r} is no address: write it like http://127.0.0.1:25503") from None
 
 
+_ADDRESS = Spelt("url", _address)
 _SUBSCRIPTION = click.Choice(list(_SUBSCRIPTIONS))
 
 
@@ -47,7 +43,7 @@ _SUBSCRIPTION = click.Choice(list(_SUBSCRIPTIONS))
 @click.argument("folder", type=FOLDER, default=Path())
 @click.option("--start", type=DATE, help="The first trading date you want.  [default: 30 days ago]")
 @click.option("--data", type=FOLDER, help="Folder of the data; counts from FOLDER.  [default: data]")
-@click.option("--terminal", type=_Address(), help="Your Theta Terminal; auto looks for it on this machine.")
+@click.option("--terminal", type=_ADDRESS, help="Your Theta Terminal; auto looks for it on this machine.")
 @click.option("--subscription", type=_SUBSCRIPTION, help="Of your account.  [default: standard]")
 @click.option("--demo/--no-demo", default=None, help="Fill a simulated week in FOLDER/demo.")
 @cores_option
@@ -95,7 +91,7 @@ def _answers(told: dict[str, Any], today: dt.date, *, asks: bool) -> Answers:
     questions = {
         "start": ("First trading date you want", DATE, str(today - _A_MONTH)),
         "data": ("Folder of the data", FOLDER, "data"),
-        "terminal": ("Address of your Theta Terminal (auto: look for it here)", _Address(), _AUTO),
+        "terminal": ("Address of your Theta Terminal (auto: look for it here)", _ADDRESS, _AUTO),
         "subscription": ("Your subscription", _SUBSCRIPTION, "standard"),
     }
     said = dict[str, Any]()

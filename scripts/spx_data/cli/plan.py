@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from spx_data.cli.call import Call
+from spx_data.cli.call import Call, Spelt
 from spx_data.cli.gaps import took
 from spx_data.cli.lists import List, View, tell_of_a_missing_lake
 from spx_data.cli.output import Choice
@@ -71,22 +71,20 @@ FLIGHT = List(
 )
 
 
-class _Moment(click.ParamType[dt.datetime | dt.time]):
+def _moment(text: str) -> dt.datetime | dt.time:
     """A time of day, the next one; or a date with a time."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and (found := _CLOCK.fullmatch(value)):
-            return dt.time(int(found[1]), int(found[2]))
-        try:
-            return value if isinstance(value, dt.datetime | dt.time) else dt.datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time: write 02:10, or 2026-01-31T02:10", param, ctx)
+    if found := _CLOCK.fullmatch(text):
+        return dt.time(int(found[1]), int(found[2]))
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write 02:10, or 2026-01-31T02:10") from None
 
 
 @click.command(short_help="Say when to run, and how long that takes.")
-@click.option("--at", type=_Moment(), help="A run that begins then, like 02:10 or 2026-01-31T02:10.")
+@click.option(
+    "--at", type=Spelt("TIME", _moment), help="A run that begins then, like 02:10 or 2026-01-31T02:10."
+)
 @click.option(
     "--by",
     "sort",
