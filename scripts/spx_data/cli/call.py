@@ -155,7 +155,7 @@ class Call:
 
 
 class Spelt(click.ParamType[Any]):
-    """A value as a person spells it: *read* makes it of the text, and raises ValueError where that is none."""
+    """A value as a person spells it: *read* makes it of the text, and raises ValueError where it is none."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
         self.name, self._read = name, read

@@ -9,27 +9,23 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from spx_data.config import shipped
 from spx_data.errors import ConfigurationValidationError, FileCorruptionError, MissingFileError
 from spx_data.sources.objects import Objects
-from spx_data.store import files, foreign, names, reads, seals
+from spx_data.store import cores, files, foreign, names, reads, seals
 from spx_data.store.layout import Layout
 
 DATASET = "dataset.json"
 FORMAT = 1
 RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
 _SEAL_DIGITS = 16
-_AT_ONCE = 8  # objects: to ask for the next takes longer than to get a small one
+AT_ONCE = 8  # objects: to ask for the next takes longer than to get a small one
 _KEY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(?:([0-9a-f]{16})/([^/]+)|current-(\d{4})\.json)")
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 class File(NamedTuple):
@@ -198,7 +194,7 @@ class PublishedLake:
         self.identity = self._objects.content(DATASET)
         self.told = self._told()
         there = {date: each for date, each in listed(sizes).items() if each.pointers}
-        found = each_of(lambda date: self._holding(date, there[date]), sorted(there))
+        found = cores.each_of(lambda date: self._holding(date, there[date]), sorted(there), AT_ONCE)
         self.days = {date: day for date, day in found.items() if day is not None}
         self.broken = [date for date, day in found.items() if day is None]
 
@@ -275,14 +271,3 @@ class PublishedLake:
     def place(self, key: str) -> str:
         """Where the object *key* is, for people."""
         return f"{self.url}/{key}"
-
-
-def each_of(work: Callable[[_T], _R], of: Iterable[_T]) -> dict[_T, _R]:
-    """What *work* gives for each, several at a time, in their order; the first error is raised."""
-    every = [*of]
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="published") as pool:
-        try:
-            return dict(zip(every, pool.map(work, every), strict=True))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise

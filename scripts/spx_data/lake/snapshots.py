@@ -10,7 +10,6 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -158,10 +157,8 @@ def _digest(told: str) -> str:
 
 def compare(layout: Layout, snapshot: Snapshot, *, verify: bool) -> Sequence[Standing]:
     """Each day of *snapshot*, oldest first, beside the lake's, by its sidecar; with *verify* by its bytes."""
-    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="snapshot") as pool:
-        return list(
-            pool.map(lambda date: _standing(layout, date, snapshot.days[date], verify), sorted(snapshot.days))
-        )
+    days = snapshot.days
+    return [*cores.each_of(lambda date: _standing(layout, date, days[date], verify), sorted(days)).values()]
 
 
 def _standing(layout: Layout, date: dt.date, expected: str, verify: bool) -> Standing:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from spx_data.store import files, reads
 from spx_data.store.layout import Layout
-from spx_data.store.names import contracts_name, is_staged
+from spx_data.store.names import contracts_name, is_staged, iso_date
 from spx_data.text.words import counted, quoted
 
 # A user who keeps a whole disk beside the days need not wait until all of it is counted.
@@ -150,7 +150,7 @@ class _Walk:
     def _year(self, folder: str) -> None:
         for month in self._numbers(folder):
             for day in self._numbers(month):
-                date = _date(day[-10:].replace("/", "-"))
+                date = iso_date(day[-10:].replace("/", "-"))
                 found = _listed(day) if date else None
                 if date is None or found is None:
                     self.stranger(day)
@@ -208,13 +208,6 @@ def _is_number(name: str, digits: int) -> bool:
 def _evicted(name: str) -> str:
     """The name of the file that iCloud has taken away and left *name* in place of; else nothing."""
     return name[1:-7] if name.startswith(".") and name.endswith(".icloud") else ""
-
-
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 # What a folder is not, or does not allow: it is one that we cannot look into, and no fault of the disk.

@@ -91,8 +91,8 @@ class Beside:
 
 
 def _verifies():
-    """Whether this thread is one of those that look at days for a verification."""
-    return threading.current_thread().name.startswith("verify")
+    """Whether this thread is one of those that look at days for a verification (`cores.each_of`)."""
+    return threading.current_thread().name.startswith("each")
 
 
 def assert_nothing_condemned(date, found, standings):

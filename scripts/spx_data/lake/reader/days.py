@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,11 +164,10 @@ def described(layout: Layout, digests: Mapping[dt.date, str]) -> dict[dt.date, P
             such day is named.
         OtherVersionError: one was sealed by another version of spx-data.
     """
-    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="passports") as pool:
-        found = list(pool.map(lambda date: _looked_at(layout, date, digests[date]), digests))
-    wrong = {date: word for date, word in zip(digests, found, strict=True) if isinstance(word, str)}
+    found = cores.each_of(lambda date: _looked_at(layout, date, digests[date]), digests)
+    wrong = {date: word for date, word in found.items() if isinstance(word, str)}
     if not wrong:
-        return {date: word for date, word in zip(digests, found, strict=True) if not isinstance(word, str)}
+        return {date: word for date, word in found.items() if not isinstance(word, str)}
     first = min(wrong)
     raise FileCorruptionError(
         f"{layout.output}: {len(wrong):,} of {len(digests):,} days are not what their names say: "

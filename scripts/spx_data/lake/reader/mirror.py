@@ -30,7 +30,7 @@ from spx_data.lake.reader import days
 from spx_data.lake.reader.days import Presence
 from spx_data.market import products
 from spx_data.market.dates import Dates
-from spx_data.store import dataset, files, locks, reads, seals
+from spx_data.store import cores, dataset, files, locks, reads, seals
 from spx_data.store.layout import Layout
 from spx_data.store.seals import Seal
 
@@ -93,7 +93,7 @@ class Mirror:
         Raises:
             FileCorruptionError: a sidecar is not the one that its version is named after.
         """
-        return published.each_of(self._sidecar, dates)
+        return cores.each_of(self._sidecar, dates, published.AT_ONCE)
 
     def hold(
         self, sealed: Mapping[dt.date, Seal], *, verify: bool, rows: bool = False, contracts: bool = False
@@ -115,10 +115,10 @@ class Mirror:
             )
             if is_wanted and sha256
         ]
-        is_kept = published.each_of(lambda each: self._is_kept(each, verify), wanted)
+        is_kept = cores.each_of(lambda each: self._is_kept(each, verify), wanted, published.AT_ONCE)
         lacking = [each for each in wanted if not is_kept[each]]
         self._check_room(lacking)
-        published.each_of(self._fetch, lacking)
+        cores.each_of(self._fetch, lacking, published.AT_ONCE)
 
     def held(self, snapshot: str | os.PathLike[str], within: Dates | None) -> dict[dt.date, str]:
         """The days of a *snapshot* with their digests; raises as `snapshots.held`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -155,10 +154,7 @@ def _word(word: object) -> str:
 
 def check_bytes(layout: Layout, digests: dict[dt.date, str]) -> None:
     """Raise `FileCorruptionError` naming every day whose bytes are not those that were sealed."""
-    with ThreadPoolExecutor(cores.usable(), thread_name_prefix="scan") as pool:
-        found = dict(
-            zip(digests, pool.map(lambda date: reads.digest(layout.parquet(date)), digests), strict=True)
-        )
+    found = cores.each_of(lambda date: reads.digest(layout.parquet(date)), digests)
     changed = [date for date in digests if found[date] != digests[date]]
     if not changed:
         return

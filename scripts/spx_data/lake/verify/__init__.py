@@ -24,7 +24,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,7 +34,7 @@ from spx_data.lake.verify.quarantine import quarantine
 from spx_data.lake.verify.witnesses import Damage, Depth, Examination, Finding, Standing
 from spx_data.market.dates import Dates
 from spx_data.settings import Settings
-from spx_data.store import dataset, faults, journal, locks, reads, tree
+from spx_data.store import cores, dataset, faults, journal, locks, reads, tree
 from spx_data.store.journal import Journal
 from spx_data.store.layout import Layout
 from spx_data.store.tree import Tree
@@ -155,7 +154,9 @@ def verify(
     depth, walked = depth or settings.verify_depth, tree.walk(layout)
     dates = list(subjects(layout, within, walked.dates))
     watch = _Watch(layout, dates, depth, observer)
-    days = _side_by_side(lambda date: _verify(layout, date, depth, watch), dates, workers)
+    # Threads do, for hashing and decoding run free.
+    found = cores.each_of(lambda date: _verify(layout, date, depth, watch), dates, max(workers, 1))
+    days = [*found.values()]
     digests = {
         day.date: str(day.examination.found["sha256"])
         for day in days
@@ -234,17 +235,6 @@ def _verify(layout: Layout, date: dt.date, depth: Depth, watch: _Watch) -> Day:
         return Day(date, examination, error=faults.of(error))
     finally:
         watch.done(date)
-
-
-def _side_by_side(call: Callable[[dt.date], Day], dates: Sequence[dt.date], workers: int) -> list[Day]:
-    """The outcome of *call* for each date, in their order; threads do, for hashing and decoding run free."""
-    with ThreadPoolExecutor(max(workers, 1), thread_name_prefix="verify") as pool:
-        futures: list[Future[Day]] = [pool.submit(call, date) for date in dates]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # what has begun ends, nothing else begins
-            raise
 
 
 def _summary(report: Report) -> dict[str, object]:
