@@ -24,6 +24,7 @@ DATASET = "dataset.json"
 FORMAT = 1
 RAISED = "schema_version"  # of a lake's identity: it grows with days of a newer schema
 _SEAL_DIGITS = 16
+ANEW = "Remove that object, then publish again from the lake: `spx-data publish`"
 AT_ONCE = 8  # objects: to ask for the next takes longer than to get a small one
 _KEY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/(?:([0-9a-f]{16})/([^/]+)|current-(\d{4})\.json)")
 
@@ -258,16 +259,17 @@ class PublishedLake:
             if (found := self._objects.fetch(key, stream, sha256)) != sha256:
                 raise self.damaged(key, sha256, found)
 
-    def damaged(self, key: str, expected: str, found: str, cure: str = "") -> FileCorruptionError:
+    def damaged(self, key: str, expected: str, found: str, cure: str = ANEW) -> FileCorruptionError:
         """The error that an object is another one."""
-        return FileCorruptionError(
-            f"{self.place(key)} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
-            cure=cure or "Remove that object, then publish again from the lake: `spx-data publish`",
-            path=self.place(key),
-            expected=expected,
-            actual=found,
-        )
+        return damaged(f"{self.url}/{key}", expected, found, cure)
 
-    def place(self, key: str) -> str:
-        """Where the object *key* is, for people."""
-        return f"{self.url}/{key}"
+
+def damaged(place: str, expected: str, found: str, cure: str = ANEW) -> FileCorruptionError:
+    """The error that what is at *place* is another file or object."""
+    return FileCorruptionError(
+        f"{place} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
+        cure=cure,
+        path=place,
+        expected=expected,
+        actual=found,
+    )

@@ -27,6 +27,7 @@ from spx_data.settings import Patience, Settings
 from spx_data.store import cores, dataset, journal, parquet, seals, tree
 from spx_data.store.journal import Event
 from spx_data.store.layout import Layout
+from spx_data.text.words import few
 
 Passport = Mapping[str, Any]
 
@@ -95,9 +96,7 @@ def look(layout: Layout, within: Dates | None) -> Presence:
 
 def named(dates: Iterable[dt.date]) -> str:
     """*dates* in words: up to twenty by name, the others as a number."""
-    words = [date.isoformat() for date in dates]
-    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
-    return ", ".join(words[:_NAMED]) + more
+    return few([*dates], _NAMED)
 
 
 def _is_within(date: dt.date, within: Dates | None) -> bool:

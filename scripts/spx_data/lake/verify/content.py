@@ -175,9 +175,9 @@ def _described(footer: Footer, passport: Passport | None) -> Iterator[Finding]:
             Damage.ROWS_DIFFER, f"the footer has {footer.rows:,} rows, the passport says {passport.rows:,}"
         )
     if passport.records_sha256 != footer.records_sha256:
-        says = f"the passport says {_short(passport.records_sha256)}"
+        says = f"the passport says {short(passport.records_sha256)}"
         yield Finding(
-            Damage.RECORDS_DIFFER, f"the footer names the records {_short(footer.records_sha256)}, {says}"
+            Damage.RECORDS_DIFFER, f"the footer names the records {short(footer.records_sha256)}, {says}"
         )
 
 
@@ -187,11 +187,12 @@ def _recomputed(read: parquet.Contents, footer: Footer) -> Iterator[Finding]:
     if rows != footer.rows:
         yield Finding(Damage.ROWS_DIFFER, f"its pages hold {rows:,} rows, its footer says {footer.rows:,}")
     if records != footer.records_sha256:
-        says = f"its footer says {_short(footer.records_sha256)}"
-        yield Finding(Damage.RECORDS_DIFFER, f"its pages hold the records {_short(records)}, {says}")
+        says = f"its footer says {short(footer.records_sha256)}"
+        yield Finding(Damage.RECORDS_DIFFER, f"its pages hold the records {short(records)}, {says}")
 
 
-def _short(digest: str | None) -> str:
+def short(digest: str | None) -> str:
+    """The first digits of a *digest*."""
     return f"{digest[:12]}…" if digest else "nothing"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spx_data.lake import passports
 from spx_data.lake.verify import witnesses
-from spx_data.lake.verify.content import Inside, another_day, look_inside
+from spx_data.lake.verify.content import Inside, another_day, look_inside, short
 from spx_data.lake.verify.diagnosis import diagnose, survey_apart
 from spx_data.lake.verify.witnesses import Damage, Depth, Examination, Finding, Recorded, Standing
 from spx_data.store import dataset, journal, reads
@@ -206,12 +206,12 @@ class _Case:
         elif passport.finding is not None:
             yield passport.finding
         elif sealed and found != sealed:
-            text = f"its own SHA-256 is {_short(found)}, sealed was {_short(sealed)}"
+            text = f"its own SHA-256 is {short(found)}, sealed was {short(sealed)}"
             yield Finding(Damage.PASSPORT_DAMAGED, text)
         elif is_anothers:
             yield Finding(Damage.PASSPORT_DAMAGED, f"it is of {passport.date} instead of {self._date}")
         elif self._truth and passport.sha256 != self._truth:
-            text = f"it says SHA-256 {_short(passport.sha256)}, sealed was {_short(self._truth)}"
+            text = f"it says SHA-256 {short(passport.sha256)}, sealed was {short(self._truth)}"
             yield Finding(Damage.PASSPORT_DAMAGED, text)
         elif self._found == self._truth and passport.bytes != self._size:
             text = f"it says {passport.bytes or 0:,} bytes, the Parquet has {self._size:,}"
@@ -232,7 +232,7 @@ class _Case:
         if not reads.is_there(path):
             yield Finding(Damage.REJECTS_LOST, f"the passport has a file of bad records, not there: {cure}")
         elif (found := reads.digest(path)) != sealed:
-            said = f"its SHA-256 is {_short(found)}, the passport says {_short(sealed)}"
+            said = f"its SHA-256 is {short(found)}, the passport says {short(sealed)}"
             yield Finding(Damage.REJECTS_CHANGED, f"{said}: {cure}")
 
     def _of_contracts(self) -> Iterator[Finding]:
@@ -247,7 +247,7 @@ class _Case:
         if not reads.is_there(path):
             yield Finding(Damage.CONTRACTS_LOST, f"{path.name} is not there: {cure}")
         elif (found := reads.digest(path)) != sealed:
-            said = f"the SHA-256 of {path.name} is {_short(found)}, the sidecar says {_short(sealed)}"
+            said = f"the SHA-256 of {path.name} is {short(found)}, the sidecar says {short(sealed)}"
             near = witnesses.are_near(found, sealed)
             damage = Damage.SIDECAR_DAMAGED if near else Damage.CONTRACTS_CHANGED
             yield Finding(damage, f"{said}: {cure}")
@@ -259,9 +259,5 @@ def _of_digest(said: str | None, sealed: str | None) -> Finding | None:
         return None
     same = witnesses.digits_in_common(said, sealed)
     damage = Damage.SIDECAR_DAMAGED if witnesses.are_near(said, sealed) else Damage.SIDECAR_SWAPPED
-    text = f"its digest is {_short(said)}, sealed was {_short(sealed)}: {64 - same} of 64 digits differ"
+    text = f"its digest is {short(said)}, sealed was {short(sealed)}: {64 - same} of 64 digits differ"
     return Finding(damage, text)
-
-
-def _short(digest: str | None) -> str:
-    return f"{digest[:12]}…" if digest else "nothing"

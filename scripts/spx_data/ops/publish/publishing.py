@@ -22,7 +22,6 @@ from spx_data.config import shipped
 from spx_data.errors import (
     ConfigurationValidationError,
     DatasetMismatchError,
-    FileCorruptionError,
     MissingFileError,
     SpxDataError,
 )
@@ -204,7 +203,9 @@ class Publisher:
         size = 0
         for file, key in zip(day.files, day.keys(), strict=True):
             if (found := reads.digest(file.path)) != file.sha256:
-                raise _damaged(str(file.path), file.sha256, found, "`spx-data verify` says what is damaged")
+                raise keys.damaged(
+                    str(file.path), file.sha256, found, "`spx-data verify` says what is damaged"
+                )
             self._objects.create(key, file.path)
             self._check(key, file.sha256)
             size += reads.size(file.path)
@@ -215,7 +216,7 @@ class Publisher:
     def _check(self, key: str, sha256: str) -> None:
         if (found := self._objects.digest(key, sha256)) != sha256:
             place = f"{self._objects.url}/{key}"
-            raise _damaged(place, sha256, found, "Remove that object, then publish again")
+            raise keys.damaged(place, sha256, found)
 
     def _point(self, day: Sealed) -> None:
         """Create the pointer to *day*, behind all that are there; another publisher may be faster."""
@@ -230,7 +231,9 @@ class Publisher:
                 return
         if (found := self._names(number + 1, day)) != day.seal:
             key = f"{self._objects.url}/{keys.pointer_key(day.date, number + 1)}"
-            raise _damaged(key, day.seal, found, "Another publisher wrote it at the same time: publish again")
+            raise keys.damaged(
+                key, day.seal, found, "Another publisher wrote it at the same time: publish again"
+            )
 
     def _names(self, number: int, day: Sealed) -> str:
         """The seal that a pointer to a version of *day* names."""
@@ -286,14 +289,4 @@ def not_ours(url: str, finding: str) -> DatasetMismatchError:
     """The error that what is published at *url* is of another lake."""
     return DatasetMismatchError(
         f"{url}: {finding}", cure="Publish each lake to a folder of its own (publish.url)", what="publish.url"
-    )
-
-
-def _damaged(place: str, expected: str, found: str, cure: str) -> FileCorruptionError:
-    return FileCorruptionError(
-        f"{place} is not what was sealed: {expected[:12]}…, not {found[:12]}…",
-        cure=cure,
-        path=place,
-        expected=expected,
-        actual=found,
     )
