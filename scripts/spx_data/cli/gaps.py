@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import DATES, Call, ends
-from spx_data.cli.lists import List, View, gathers, tell_of_a_missing_lake
-from spx_data.cli.output import json_text, print_ascii, say
+from spx_data.cli.lists import List, View, show_document, tell_of_a_missing_lake
+from spx_data.cli.output import say
 from spx_data.cli.overview import incomplete
 from spx_data.cli.table import STATES, Column, Row
 from spx_data.market.dates import Dates
@@ -167,24 +167,13 @@ def print_plan(plan: Plan, view: View) -> None:
     As JSON an object with `dates`, `totals` and `conflicts`; as CSV the dates alone.
     """
     if view.form == "json":
-        _print_json(plan)
+        told = {"dates": [*map(row, plan.gaps)], "totals": _totals(plan)}
+        show_document(told | {"conflicts": [*map(_conflict, plan.conflicts)]})
         return
     if plan.gaps or not view.is_table:
         view.show(PLAN, map(row, plan.gaps))
     if view.is_table:
         _print_what_it_takes(plan, view)
-
-
-def _print_json(plan: Plan) -> None:
-    """Print one object, with a line for each date."""
-    rows, conflicts_of = [row(gap) for gap in plan.gaps], [_conflict(each) for each in plan.conflicts]
-    if gathers({"dates": rows, "totals": _totals(plan), "conflicts": conflicts_of}):
-        return
-    dates = ",\n  ".join(json_text(each) for each in rows)
-    conflicts = ",\n  ".join(json_text(each) for each in conflicts_of)
-    print_ascii(
-        f'{{"dates": [{dates}],\n "totals": {json_text(_totals(plan))},\n "conflicts": [{conflicts}]}}'
-    )
 
 
 def _totals(plan: Plan) -> dict[str, Any]:

@@ -295,11 +295,12 @@ def _is_about_several(call: Call) -> bool:
         return False
 
 
-def gathers(document: Any) -> bool:
-    """Whether *document*, that of one lake, is printed later with those of the others, by symbol."""
+def show_document(document: Any) -> None:
+    """Print the one *document* of a lake; of several lakes later, with those of the others by symbol."""
     if gathering := _gathering():
         gathering.document(document)
-    return gathering is not None
+    else:
+        print_document(document)
 
 
 # What a list has no row for: said on stderr, so that a list stays a list ------------------------------------

@@ -116,17 +116,12 @@ def prompt(question: str, kind: click.ParamType[Any], default: object) -> Any:
 def print_json(rows: Iterable[Row]) -> None:
     """Print an array with one object on each line."""
     lines = ",\n ".join(map(json_text, rows))
-    print_ascii(f"[{lines}]")
+    click.echo(f"[{lines}]")
 
 
 def print_document(document: Any) -> None:
     """Print one JSON document over several lines."""
-    print_ascii(json_text(document, indent=1))
-
-
-def print_ascii(text: str) -> None:
-    """Print JSON of `json_text`, which is harmless as it is."""
-    click.echo(text)
+    click.echo(json_text(document, indent=1))
 
 
 def json_text(value: Any, indent: int | None = None) -> str:

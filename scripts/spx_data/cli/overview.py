@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spx_data.cli.call import Call
-from spx_data.cli.lists import List, View, gathered, gathers
-from spx_data.cli.output import Format, console, format_option, print_document, print_table, print_words, say
+from spx_data.cli.lists import List, View, gathered, show_document
+from spx_data.cli.output import Format, console, format_option, print_table, print_words, say
 from spx_data.cli.table import STATES, VERDICTS, Column, Row
 from spx_data.lake.alike import OUTAGE
 from spx_data.text.words import count, counted, points, printable
@@ -75,8 +75,7 @@ def _status(call: Call, form: Format, offline: bool) -> None:
     known = _published(call, scene)
     if form == "json":
         document = _document(scene, overview) | {"published": known and known.as_json()}
-        if not gathers(document):
-            print_document(document)
+        show_document(document)
         return
     if call.several:
         _tell(scene, overview, known, len(call.lakes))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.lists import List, View, gathers, tell_of_a_missing_lake
+from spx_data.cli.lists import List, View, show_document, tell_of_a_missing_lake
 from spx_data.cli.metrics import Heading, show_over_time
-from spx_data.cli.output import Choice, print_document, say
+from spx_data.cli.output import Choice, say
 from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.errors import DateValidationError
 from spx_data.market.dates import Dates
@@ -136,8 +136,7 @@ def _tell(call: Call, lines: Sequence[Summary], every: Sequence[Day], date: dt.d
     _check_sealed(call, lines, date)
     found = day_report.of(settings, lines, every, date)
     if view.form == "json":
-        if not gathers(found):
-            print_document(found)
+        show_document(found)
     elif view.form == "csv":
         view.show(CHECKS, found["checks"])
     else:
