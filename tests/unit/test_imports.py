@@ -36,7 +36,6 @@ SLOW = {
     "requests": 72,  # commands that ask the terminal one short question
     "rich": 17,  # whoever is read by programs
     "rich.progress": 8,  # on top of rich: whatever draws no bar
-    "ruamel.yaml": 13,  # whoever changes no setting
     "signal": 4,  # whoever begins a job, which three programs a date do
     "snakemake": 450,  # everybody who starts none
     "tenacity": 9,  # commands that ask once

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from spx_data import config
-from spx_data.config import beginning, checking, rulebook, shipped
+from spx_data.config import beginning, checking, rulebook, shipped, yaml_text
 from spx_data.config.rulebook import START_DATE, Document, disclosed
 from spx_data.config.table import Layers, has, value
 from spx_data.errors import ConfigurationValidationError, SettingRefusedError, SpxDataError, VolumeError
@@ -154,10 +156,6 @@ def _alone(target: Path) -> Iterator[None]:
 
 def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[str]) -> str:
     """*text* with the keys changed, and proof that nothing else is."""
-    from ruamel.yaml.error import YAMLError
-
-    from spx_data.config import yaml_text
-
     edited, meant = text, _leaves(config.parse(text, target))
     try:
         for key, new in wanted.items():
@@ -167,7 +165,7 @@ def _edited(target: Path, text: str, wanted: Mapping[str, Any], out: Sequence[st
             edited = yaml_text.comment_out(edited, key)
             meant.pop(key, None)
         done = edited != text and _leaves(config.parse(edited, target)) == meant
-    except (YAMLError, ConfigurationValidationError):
+    except (yaml.YAMLError, ConfigurationValidationError):
         done = False
     if not done:
         raise ConfigurationValidationError(

@@ -1,7 +1,7 @@
 """Change one key of a YAML text, and leave every other byte as it is.
 
 Writing a whole document out again would fold its long lines and settle its quotes, even with a library that
-keeps comments. So ruamel.yaml says where a key and its value stand, and only those characters are replaced.
+keeps comments. So the parser says where a key and its value stand, and only those characters are replaced.
 A caller compares what the text says before and after: a key behind an anchor, or another shape that
 cannot be changed by itself, shows there.
 """
@@ -13,29 +13,35 @@ import re
 from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
+from yaml import CollectionNode, MappingNode, Node, ScalarNode
+
+from spx_data.config import reading
+
+_MARK = "\ufeff"  # of UTF-8
 
 
 def put(text: str, key: str, value: Any) -> str:
     """*text* with *value* at *key* (dotted): where it stands, else where it is commented out, else added.
 
     Raises:
-        ruamel.yaml.error.YAMLError: *text* is not YAML.
+        yaml.YAMLError: *text* is not YAML.
     """
+    if text.startswith(_MARK):  # the parser does not count it
+        return _MARK + put(text[1:], key, value)
     if found := _pair(text, key):
         return _replaced(text, *found, value)
     revived = _revived(text, key)
     try:
         found = _pair(revived, key) if revived else None
-    except YAMLError:
+    except yaml.YAMLError:
         found = None  # that comment was no setting
     return _replaced(revived, *found, value) if revived and found else _added(text, key, value)
 
 
 def comment_out(text: str, key: str) -> str:
     """*text* with the lines of *key* (dotted) as comments, and its section's where nothing else is in it."""
+    if text.startswith(_MARK):
+        return _MARK + comment_out(text[1:], key)
     found, section = _pair(text, key), _pair(text, key.rpartition(".")[0])
     if found is None:
         return text
@@ -56,7 +62,7 @@ def _as_comment(line: str) -> str:
 
 def _pair(text: str, key: str) -> tuple[Node, Node] | None:
     """The nodes of *key* and of its value; None where there is no such key."""
-    node, found = YAML().compose(text), None
+    node, found = reading.composed(text), None
     for name in key.split("."):
         found = _child(node, name)
         if found is None:
@@ -138,7 +144,7 @@ def _revived(text: str, key: str) -> str | None:
 def _section_end(text: str, key: str) -> int:
     """Where the next key beside the section of *key* begins; the text's end where there is none."""
     section, _, _ = key.rpartition(".")
-    root = YAML().compose(text)
+    root = reading.composed(text)
     if not section or not isinstance(root, MappingNode):
         return len(text)
     names = [pair[0].value for pair in root.value]
@@ -156,7 +162,7 @@ def _added(text: str, key: str, value: Any) -> str:
     """*text* with a *key* that it has not: behind the others of its section, or in a section at the end."""
     section, _, name = key.rpartition(".")
     found = _pair(text, section) if section else None
-    node = found[1] if found else YAML().compose(text)
+    node = found[1] if found else reading.composed(text)
     if isinstance(node, MappingNode) and node.flow_style:
         inner = {name: value} if found or not section else {section: {name: value}}
         return _added_to_flow(text, node, inner)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ruamel.yaml.error import YAMLError
+from yaml import YAMLError
 
 from spx_data.config import rulebook, yaml_text
 
