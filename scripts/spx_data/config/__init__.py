@@ -23,7 +23,6 @@ from spx_data.config.rulebook import (
     fill_defaults,
     invalid,
     path_keys,
-    validate,
     violations,
 )
 from spx_data.config.shipped import FILE, OWN, base, laid_over
@@ -113,20 +112,19 @@ def resolve(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ)
     Raises:
         ConfigurationValidationError: naming the key, what it is and what it may be.
     """
-    document = copy.deepcopy(dict(raw))
-    _overlay(document, _from_environment(environment))
-    spell_dates(document)
-    validate(document)
-    fill_defaults(document)
-    for refused in _spell_paths(document):
-        raise refused
-    for _, contradiction in contradictions(document):
-        raise contradiction
+    document, wrong = _judged(raw, environment)
+    for error in wrong:
+        raise error
     return document
 
 
 def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> list[SpxDataError]:
     """All that `resolve` would refuse, and not the first of it alone; `fields["what"]` names each key."""
+    return _judged(raw, environment)[1]
+
+
+def _judged(raw: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Document, list[SpxDataError]]:
+    """The document, complete, and what is wrong with it."""
     document = copy.deepcopy(dict(raw))
     found: dict[str, SpxDataError] = {}
     for variable in ENVIRONMENT:
@@ -150,7 +148,7 @@ def problems(raw: Mapping[str, Any], environment: Mapping[str, str] = os.environ
     for keys, contradiction in contradictions(document):
         if not any(key == bad or key.startswith(f"{bad}.") for key in keys for bad in spoilt):
             found.setdefault(contradiction.fields["what"], contradiction)
-    return list(found.values())
+    return document, list(found.values())
 
 
 def _drop(document: Document, key: str) -> None:
@@ -170,7 +168,8 @@ def accepted(key: str, value: Any) -> Any:
     section, _, name = key.partition(".")
     document: Document = {section: {name: copy.deepcopy(value)} if name else value}
     spell_dates(document)
-    validate(document)
+    for violation in violations(document):
+        raise next(explained(violation))
     for refused in _spell_paths(copy.deepcopy(document)):
         raise refused
     return document[section][name] if name else document[section]

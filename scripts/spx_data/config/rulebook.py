@@ -95,15 +95,6 @@ def violations(document: Document) -> Iterator[jsonschema.ValidationError]:
     return checker.iter_errors(document)
 
 
-def validate(document: Document) -> None:
-    """Raise ConfigurationValidationError for the most telling violation of the schema, if there is one."""
-    import jsonschema
-
-    violation = jsonschema.exceptions.best_match(violations(document))
-    if violation is not None:
-        raise next(explained(violation))
-
-
 def explained(violation: jsonschema.ValidationError) -> Iterator[ConfigurationValidationError]:
     """What is wrong in words: one error, or one for each key that is none."""
     where = ".".join(str(part) for part in violation.absolute_path)
