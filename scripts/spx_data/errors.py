@@ -41,8 +41,15 @@ class SpxDataError(Exception):
     # The terminal, the disk or the settings are at fault: every other request and date would meet it too, so
     # no more is started, and it does not count against the date.
     surroundings: ClassVar[bool] = False
-    # Fields whose values go without saying.
     usual: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(
+        cls, *, retry: Retry | None = None, surroundings: bool | None = None, **usual: str
+    ) -> None:
+        """What a kind has otherwise stands in its head line; so do fields whose values go without saying."""
+        super().__init_subclass__()
+        cls.retry, cls.usual = retry or cls.retry, {**cls.usual, **usual}
+        cls.surroundings = cls.surroundings if surroundings is None else surroundings
 
     def __init__(self, cause: str, *, cure: str = "", **fields: Any) -> None:
         cause = commands.outside(without_userinfo(printable.line(cause)))
@@ -88,130 +95,90 @@ def _rebuild(kind: type[SpxDataError], cause: str, cure: str, fields: dict[str, 
 # The source ---------------------------------------------------------------------------------------------
 
 
-class ApiRateLimitError(SpxDataError):
+class ApiRateLimitError(SpxDataError, retry=Retry(attempts=3, first=1.0, ceiling=60.0)):
     """The terminal's queue is full (429). Fields: retry_after (seconds or None), url."""
 
-    retry = Retry(attempts=3, first=1.0, ceiling=60.0)
 
-
-class ApiConnectionError(SpxDataError):
+class ApiConnectionError(SpxDataError, retry=Retry(attempts=5, first=1.0, ceiling=30.0)):
     """A connection broke, or the terminal reports a fault upstream.
 
     Fields: cause_type or status, url; retry_after (seconds) where the terminal said when to come back.
     """
 
-    retry = Retry(attempts=5, first=1.0, ceiling=30.0)
 
-
-class TerminalDisconnectedError(ApiConnectionError):
+class TerminalDisconnectedError(ApiConnectionError, surroundings=True):
     """The terminal runs and has lost its server (474, or its status word). Fields: status, base_url."""
 
-    surroundings = True
 
-
-class ThetaTerminalNotRunningError(SpxDataError):
+class ThetaTerminalNotRunningError(
+    SpxDataError, retry=Retry(attempts=3, first=5.0, ceiling=60.0), surroundings=True
+):
     """Nothing answers at the address, or the terminal is not logged in yet. Fields: base_url, details."""
 
-    retry = Retry(attempts=3, first=5.0, ceiling=60.0)
-    surroundings = True
 
-
-class TerminalSessionTakenError(ThetaTerminalNotRunningError):
+class TerminalSessionTakenError(ThetaTerminalNotRunningError, retry=NEVER):
     """Another terminal logged in with this account (478): only a person can decide which one stays."""
 
-    retry = NEVER
 
-
-class ApiDataNotFoundError(SpxDataError):
+class ApiDataNotFoundError(SpxDataError, retry=NEVER):
     """The source has nothing there: an answer, not a failure. Fields: date, expiration, root.
 
     It says so with status 472, or with an empty body or a sentence in a 200: status and excerpt tell.
     """
 
-    retry = NEVER
 
-
-class ApiResponseInvalidError(SpxDataError):
+class ApiResponseInvalidError(SpxDataError, retry=Retry(attempts=2, first=0.5, ceiling=5.0)):
     """An answer that cannot be what was asked for. Fields: excerpt, expected."""
-
-    retry = Retry(attempts=2, first=0.5, ceiling=5.0)
 
 
 class PageExpiredError(ApiResponseInvalidError):
     """A page of a v2 answer was dropped (477): the request starts again from its first page."""
 
 
-class LargeRequestError(ApiResponseInvalidError):
+class LargeRequestError(ApiResponseInvalidError, retry=NEVER):
     """The answer would be too large (570): asking for the same cannot help, asking for half of it does."""
 
-    retry = NEVER
 
-
-class TooManyRejectsError(SpxDataError):
+class TooManyRejectsError(SpxDataError, retry=NEVER):
     """More of a date's rows are bad than the settings allow. Fields: date, rejected, rows, path."""
-
-    retry = NEVER
 
 
 # The files ----------------------------------------------------------------------------------------------
 
 
-class MissingFileError(SpxDataError, FileNotFoundError):
+class MissingFileError(SpxDataError, FileNotFoundError, retry=NEVER, operation="read"):
     """A file that must be there is not. Fields: path, operation (read, unless it is told)."""
 
-    retry = NEVER
-    usual: ClassVar[Mapping[str, str]] = {"operation": "read"}
 
-
-class PermissionDeniedError(SpxDataError, PermissionError):
+class PermissionDeniedError(SpxDataError, PermissionError, retry=NEVER, surroundings=True):
     """The system refuses an operation on a path. Fields: path, operation."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class InsufficientDiskSpaceError(SpxDataError, OSError):
+class InsufficientDiskSpaceError(SpxDataError, OSError, retry=NEVER, surroundings=True):
     """The disk has no room for what is to be written. Fields: path, required, available (bytes)."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class DeviceError(SpxDataError, OSError):
+class DeviceError(SpxDataError, OSError, retry=NEVER, surroundings=True):
     """The device under a path reports a fault of its own (EIO and its like). Fields: path, operation."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class VolumeError(SpxDataError, OSError):
+class VolumeError(SpxDataError, OSError, retry=NEVER, surroundings=True):
     """A volume cannot do what is needed of it there: no file locks, say. Fields: path, operation."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class EvictedFileError(SpxDataError, OSError):
+class EvictedFileError(SpxDataError, OSError, retry=NEVER, surroundings=True):
     """A file lies in the cloud, and on this machine only its name does. Fields: path, operation."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class MachineError(SpxDataError, OSError):
+class MachineError(SpxDataError, OSError, retry=NEVER, surroundings=True):
     """The system refuses for another reason: no more handles or memory, or one that nobody has heard of.
 
     Fields: path, operation.
     """
 
-    retry = NEVER
-    surroundings = True
 
-
-class FileCorruptionError(SpxDataError):
+class FileCorruptionError(SpxDataError, retry=NEVER):
     """Bytes on disk are not the bytes that were written. Fields: path, expected, actual."""
-
-    retry = NEVER
 
 
 class DatabaseConnectionError(SpxDataError):
@@ -222,82 +189,54 @@ class DatabaseTransactionError(SpxDataError):
     """The status database could not be written. Fields: path, operation."""
 
 
-class DatabaseSchemaError(SpxDataError):
+class DatabaseSchemaError(SpxDataError, retry=NEVER):
     """What stands at the status database's path is no database of ours. Fields: path, expected, actual."""
-
-    retry = NEVER
 
 
 # The jobs -----------------------------------------------------------------------------------------------
 
 
-class JobDiedError(SpxDataError):
+class JobDiedError(SpxDataError, retry=NEVER, surroundings=True):
     """A job ended, or never began, without saying why. Fields: rule, log, signal (where one ended it)."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class JobCrashedError(JobDiedError):
+class JobCrashedError(JobDiedError, surroundings=False):
     """A job's own code crashed: it may do so on this date's data every time. Fields: rule, log, signal."""
 
-    surroundings = False
 
-
-class RunFailedError(SpxDataError):
+class RunFailedError(SpxDataError, retry=NEVER, surroundings=True):
     """Snakemake could not begin, or ended before it came to all dates. Fields: log."""
-
-    retry = NEVER
-    surroundings = True
 
 
 # The call -----------------------------------------------------------------------------------------------
 
 
-class SchemaValidationError(SpxDataError):
+class SchemaValidationError(SpxDataError, retry=NEVER):
     """A table or document of ours does not have its declared shape. Fields: what, reason."""
 
-    retry = NEVER
 
-
-class OtherVersionError(SpxDataError):
+class OtherVersionError(SpxDataError, retry=NEVER, surroundings=True):
     """A file of the lake was written by another version of spx-data. Fields: what, expected, actual."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class QueryError(SpxDataError):
+class QueryError(SpxDataError, retry=NEVER):
     """SQL that is none, or that does more than read. Fields: what, reason."""
 
-    retry = NEVER
 
-
-class DateValidationError(SpxDataError):
+class DateValidationError(SpxDataError, retry=NEVER, what="dates"):
     """A date was named that is none, or that is no trading date here. Fields: what (dates), reason."""
 
-    retry = NEVER
-    usual: ClassVar[Mapping[str, str]] = {"what": "dates"}
 
-
-class ConfigurationValidationError(SpxDataError):
+class ConfigurationValidationError(SpxDataError, retry=NEVER, surroundings=True):
     """A setting is missing, mistyped or contradicts what is there. Fields: what, reason."""
 
-    retry = NEVER
-    surroundings = True
 
-
-class SettingRefusedError(ConfigurationValidationError):
+class SettingRefusedError(ConfigurationValidationError, surroundings=False):
     """A key or a value that was asked for is none, or contradicts what is set. Fields: what, reason."""
 
-    surroundings = False
 
-
-class AnotherRunError(SpxDataError):
+class AnotherRunError(SpxDataError, retry=NEVER, surroundings=True):
     """A run is filling this lake already. Fields: pid."""
-
-    retry = NEVER
-    surroundings = True
 
 
 class WrongApiError(ConfigurationValidationError):
@@ -308,13 +247,11 @@ class RequestRefusedError(ConfigurationValidationError):
     """The terminal refuses the arguments (400, 473, 475), the host name (476), or redirects (3xx)."""
 
 
-class SubscriptionError(ConfigurationValidationError):
+class SubscriptionError(ConfigurationValidationError, surroundings=False):
     """The subscription does not include the data asked for (403, 471). Fields: what, reason.
 
     Tiers end at dates of their own (docs/wire.md, 10), so it may well lie with the date.
     """
-
-    surroundings = False
 
 
 class LakeMissingError(ConfigurationValidationError):

@@ -218,10 +218,8 @@ class Limits:
 SHORT, FULL = Limits(15, 300.0, 3), Limits(40, 900.0, 8)
 
 
-class SpentError(SpxDataError):
+class SpentError(SpxDataError, retry=NEVER):
     """The budget of requests or of time is used up."""
-
-    retry = NEVER
 
 
 class Budget:

@@ -42,10 +42,8 @@ _SETTINGS = {
 }
 
 
-class RecordingRefusedError(SpxDataError):
+class RecordingRefusedError(SpxDataError, retry=NEVER):
     """There is something that keeps a recording from being written."""
-
-    retry = NEVER
 
 
 @dataclass(frozen=True)

@@ -210,10 +210,8 @@ def sentence(content: bytes, size: int) -> str:
     return excerpt(opaque(content), size)
 
 
-class PersonalError(SpxDataError):
+class PersonalError(SpxDataError, retry=NEVER):
     """What may identify somebody is in a recording, which is not written."""
-
-    retry = NEVER
 
 
 def check_nothing_personal(
