@@ -60,16 +60,8 @@ class Run(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The run as a JSON document."""
-        return {
-            "name": self.name,
-            "pid": self.pid,
-            "started_at": self.started_at.isoformat(),
-            "folder": self.folder,
-            "command": self.command,
-            "dates": [date.isoformat() for date in self.dates],
-            "more": self.more,
-            "machine": self.machine,
-        }
+        dates = [date.isoformat() for date in self.dates]
+        return self._asdict() | {"started_at": self.started_at.isoformat(), "dates": dates}
 
 
 def begin(layout: Layout, command: str, dates: Sequence[dt.date]) -> Run:

@@ -16,7 +16,6 @@ them is, so that a backtest can tell which one it used.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import time
 from collections.abc import Sequence
@@ -52,7 +51,6 @@ _OTHER_API = (
 
 Passport = dict[str, Any]
 
-_log = logging.getLogger(__name__)
 BEFORE, AFTER = "before", "after"
 
 
