@@ -4,7 +4,8 @@
 one process of a test session has loaded what the commands load, and runs each in a fork of itself, with the
 folder, the environment, the mask and the files that the caller names: 0.3 s. Whoever signals a command, or
 looks for it among the processes, starts it as a user does. The first Snakemake that a forked `spx-data`
-starts is such a fork too, made before that command did anything: it knows nothing of it.
+starts is such a fork too, made before that command did anything: it knows nothing of it. So is the process
+that jobs of a run are forked from (`spx_data.jobs.forks`), which has loaded already what it would load.
 """
 
 import contextlib
@@ -23,12 +24,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spx_data.jobs import forks, programs, startup
+
 _ROOT = Path(__file__).resolve().parents[1]
-# Not Polars and not Arrow: they have threads from the start, and no fork has them.
-_LOADED = {
-    "snakemake": ("snakemake.cli", "snakemake.persistence", "snakemake.report", "snakemake.executors.local"),
-    "spx-data": ("spx_data.cli", "spx_data.status", "spx_data.ops.planning", "spx_data.ops.health"),
-}
+# What the commands load sooner or later, beside what jobs load. Snakemake looks for pandas' frames in what a
+# rule is told. Threads that begin with loading are known to `jobs.forks`; those that work begin with work.
+_LOADED = (
+    *("snakemake.cli", "snakemake.persistence", "snakemake.report.html_reporter", "snakemake.storage"),
+    *("snakemake.executors.local", "smart_open", "pandas", "jsonschema", "rich.progress"),
+    *("spx_data.cli", "spx_data.cli.overview", "spx_data.cli.progress", "spx_data.fill.preflight"),
+    *("spx_data.lake.frames", "spx_data.ops.cleanup", "spx_data.ops.health", "spx_data.ops.mend"),
+    *("spx_data.ops.notify.telling", "spx_data.ops.planning", "spx_data.ops.team", "spx_data.report"),
+    "spx_data.status",
+)
 _TELLS_THE_INTERPRETER = (
     "PYTHON",
     "IMITATED_",
@@ -111,7 +119,7 @@ class _Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.warm"],
             cwd=_ROOT,
-            env=os.environ | dict(told),
+            env=os.environ | dict(told) | startup.ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -141,10 +149,15 @@ def _server(told: tuple[tuple[str, str], ...]) -> _Server:
 
 def _serve() -> None:
     """Run what each line of the input asks for, and print its exit code."""
-    for names in _LOADED.values():
-        for name in names:
-            with contextlib.suppress(ImportError):  # an environment may lack some
-                importlib.import_module(name)
+    with contextlib.suppress(ImportError):  # an environment may lack some
+        forks.load()
+    for name in _LOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("snakemake.cli").get_argument_parser()  # which looks for plugins
+    assert forks._is_still()
+    assert forks._threads().keys() <= forks._BEARABLE
     gc.freeze()  # so that forks share what is loaded
     for line in _lines():
         process = os.fork()
@@ -174,7 +187,7 @@ def _be(asked: dict) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     command = Path(sys.executable).parent / asked["name"]
     sys.path[:] = [str(command.parent), *(each for each in sys.path if Path(each or ".").resolve() != _ROOT)]
-    if asked["name"] == "spx-data" and not _FILLS.isdisjoint(asked["arguments"]):
+    if asked["name"] == "snakemake" or not _FILLS.isdisjoint(asked["arguments"]):
         subprocess.Popen = _Spare.taken()
     _run(asked["name"], asked["arguments"])
 
@@ -213,7 +226,7 @@ _FILLS = {"process", "process-range", "process-gaps", "retry"}
 
 
 class _Spare(subprocess.Popen[Any]):
-    """A process that has done nothing yet, and becomes the first Snakemake that is started; else as any."""
+    """A process that has done nothing yet, and becomes what of `_BECOMES` is started first; else as any."""
 
     _waiting: tuple[int, socket.socket] | None = None
 
@@ -229,33 +242,73 @@ class _Spare(subprocess.Popen[Any]):
         cls._waiting = (process, ours)
         return cls
 
-    @staticmethod
-    def _become(asking: socket.socket) -> None:
-        said, streams, _, _ = socket.recv_fds(asking, 1 << 16, 3)
+    @classmethod
+    def _become(cls, asking: socket.socket) -> None:
+        said, descriptors, _, _ = socket.recv_fds(asking, 1 << 16, 4)
         if not said:
             os._exit(0)
         while block := asking.recv(1 << 16):
             said += block
+        asking.close()
         asked = json.loads(said)
-        os.setsid()
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-            os.close(stream)
+        if asked["session"]:
+            os.setsid()
+        for number, descriptor in enumerate(descriptors[:3]):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.chdir(asked["folder"])
         os.environ.clear()
         os.environ.update(asked["environment"])
-        _run("snakemake", asked["arguments"])
+        if asked["becomes"] == "snakemake":
+            subprocess.Popen = cls.taken()
+            _run("snakemake", asked["arguments"])
+        _fork_jobs(asked["arguments"], descriptors[3], asked["environment"])
 
     def _execute_child(self, args: Any, *others: Any) -> None:
-        if self._waiting is None or [*args[:3]] != [sys.executable, "-m", "snakemake"]:
+        words = tuple(args[:3]) if isinstance(args, list) else ()
+        becomes = _BECOMES.get(words)
+        if self._waiting is None or becomes is None:
             return super()._execute_child(args, *others)
         (self.pid, asking), type(self)._waiting = self._waiting, None
         streams = others[9:15]  # what is to be read and written, each with our end where it is a pipe
-        said = json.dumps({"arguments": args[3:], "environment": others[5]}).encode()
+        said = json.dumps(
+            {
+                "becomes": becomes,
+                "arguments": args[3:],
+                "environment": dict(others[5]),
+                "folder": os.fspath(others[4] or Path.cwd()),
+                "session": others[20],
+            }
+        ).encode()
+        handed = [streams[0], streams[3], streams[5], *others[3]]
         with asking:
-            asking.sendall(said[socket.send_fds(asking, [said], [streams[0], streams[3], streams[5]]) :])
+            asking.sendall(said[socket.send_fds(asking, [said], handed) :])
         self._child_created = True
         self._close_pipe_fds(*streams)
         return None
+
+
+# By the beginnings of their command lines.
+_BECOMES = {
+    (sys.executable, "-m", "snakemake"): "snakemake",
+    (sys.executable, "-c", forks._PROGRAM): "what jobs are forked from",
+}
+
+
+def _fork_jobs(arguments: Sequence[str], listener: int, environment: Mapping[str, str]) -> None:
+    """Be what a run's jobs are forked from, which has loaded already what they load."""
+    begun = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
+    known, own = programs.environment, os.getpid()
+    # The system knows what this process was started with, and not what it was given since.
+    programs.environment = lambda pid: begun if pid == own else known(pid)
+    sys.argv = ["-c", arguments[0], str(listener)]
+    sys.path[0] = arguments[0]
+    try:
+        forks.serve()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests import warm
-from tests.workflow.conftest import BIN
+from tests import at_work, warm
+from tests.workflow.conftest import BIN, REPOSITORY, wait_for
 
 START = "2024-12-02"
 pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="nothing is forked on a Mac")
@@ -51,3 +52,17 @@ def test_what_the_interpreter_is_told_is_told_to_the_process_that_forks(new_lake
 
 def test_what_is_asked_for_once_is_not_worth_its_while():
     assert [warm.fits({"PYTHONPATH": "elsewhere"}) for _ in range(3)] == [False, True, True]
+
+
+def test_the_jobs_of_a_forked_run_are_forks(new_lake, holding):
+    lake = new_lake(holding, START, START)
+    words = ["--snakefile", REPOSITORY / "Snakefile", "--cores", "4"]
+    with ThreadPoolExecutor() as beside:
+        run = beside.submit(warm.run, "snakemake", words, lake.folder, lake.environment)
+
+        wait_for(lambda: holding.asked or run.done())
+        (job,) = (process.cmdline() for process, _, date in at_work.below(os.getpid()) if date == START)
+        holding.let()
+
+    assert run.result().returncode == 0, run.result().stdout
+    assert job[-2:] == ["-m", "tests.warm"]

@@ -103,15 +103,20 @@ def started(scripts: Path) -> Iterator[None]:
 # In the process that is forked --------------------------------------------------------------------------
 
 
+def load() -> None:
+    """Load what the jobs of a date load sooner or later."""
+    with startup.without_pandas(), startup.loading(*_LOADED):
+        for found in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
+            importlib.import_module(found.name)
+
+
 def serve() -> NoReturn:
     """Be that process, until its standard input ends."""
     listener = socket.socket(fileno=int(sys.argv[2]))
     listener.set_inheritable(False)
     standing, interrupts = programs.standing(os.getpid()), signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: of the run, which ends this process in its time
-    with startup.without_pandas(), startup.loading(*_LOADED):
-        for found in pkgutil.walk_packages(sources.__path__, f"{sources.__name__}."):
-            importlib.import_module(found.name)
+    load()
     with suppress(OSError):
         os.close(os.pidfd_open(os.getpid()))  # since Linux 5.3
         if _is_still():
