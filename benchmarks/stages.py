@@ -12,6 +12,7 @@ import datetime as dt
 from pathlib import Path
 
 from spx_data import config
+from spx_data.jobs import startup
 from spx_data.settings import Settings
 
 
@@ -25,6 +26,8 @@ def main() -> None:
     given = parser.parse_args()
     settings, date = Settings.of(config.resolve(config.load(given.config), {})), given.date
     layout = settings.layout
+    with startup.without_pandas(), startup.loading("spx_data.market.schema"):
+        pass  # as each job does
     if given.stage == "list":
         from spx_data.fill.survey import fetch_expirations
 
