@@ -28,7 +28,7 @@ from spx_data.ops.notify.sending import Pings
 from spx_data.ops.progress import Followed
 from spx_data.settings import Lakes
 from spx_data.sources import profile
-from spx_data.store import cores, faults, files, journal, modes, names, seals
+from spx_data.store import cores, faults, files, journal, modes, names, room, seals
 from spx_data.text import commands, printable
 
 make_safe()
@@ -235,6 +235,16 @@ def terminal_share(wildcards):
     """What a job that asks the terminal takes of the resource that says how many do so side by side."""
     limit = shared.terminal.max_concurrent_requests
     return sharing.share(sharing.side_by_side(limit, jobs_at_once()))
+
+
+def memory_share(wildcards):
+    """What a job takes of the resource that says how many of them fit into memory side by side."""
+    return sharing.share(sharing.fit(room.allowed()))
+
+
+def memory_share_here(wildcards):
+    """The same of a job that may go elsewhere (--executor), where this machine's memory says nothing."""
+    return 0 if workflow.remote_exec else memory_share(wildcards)
 
 
 def all_cores(wildcards):

@@ -17,6 +17,7 @@ rule fetch_expirations:
     localrule: True
     resources:
         theta_share=terminal_share,
+        memory_share=memory_share,
     params:
         symbol=symbol_of,
         run=forked("fetch_expirations"),
@@ -36,6 +37,7 @@ rule download_expirations:
     localrule: True
     resources:
         theta_share=terminal_share,
+        memory_share=memory_share,
     params:
         symbol=symbol_of,
         run=forked("download_expirations"),
@@ -58,6 +60,8 @@ rule merge_date:
     # Whatever --retries says: before it tries a job again, Snakemake deletes what it has sealed.
     retries: 0
     threads: merge_threads
+    resources:
+        memory_share=memory_share_here,
     params:
         symbol=symbol_of,
         run=forked("merge_date"),

@@ -10,6 +10,7 @@ rule mend:
     localrule: True
     resources:
         theta_share=terminal_share,
+        memory_share=memory_share,
     params:
         run=script("mend"),
     shell:

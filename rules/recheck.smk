@@ -10,6 +10,7 @@ rule recheck:
     localrule: True
     resources:
         theta_share=terminal_share,
+        memory_share=memory_share,
     params:
         run=script("recheck"),
     shell:

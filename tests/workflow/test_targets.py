@@ -1,12 +1,17 @@
 """What Snakemake is asked for is what it does: gaps, single dates, stages, dry runs, the status log."""
 
+import datetime as dt
 import os
+import shlex
 import sqlite3
+import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from spx_data.lake import runs
+from spx_data.store import journal, room
 from spx_data.store.cores import usable
 
 UNREACHABLE = "http://127.0.0.1:1"
@@ -301,3 +306,50 @@ def test_old_logs_are_tidied_up_after_a_run(v3, new_lake):
 
     assert run.returncode == 0, run.stdout
     assert [path.name for path in log.parent.iterdir()] == [f"{log.name}.gz"]
+
+
+@pytest.fixture
+def limited(tmp_path):
+    """Return a maker of a Python that may have so many bytes of memory, with all that it starts."""
+    first, second = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    top, limit = (first, "memory.limit_in_bytes") if first.is_dir() else (second, "memory.max")
+    group = top / f"spx-data-{tmp_path.name}-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"control groups cannot be made here: {error}")
+
+    def make(memory):
+        if not (group / limit).exists():
+            pytest.skip("control groups hold no memory here")
+        (group / limit).write_text(str(memory))
+        python = tmp_path / "python"
+        python.write_text(
+            f'#!/bin/sh\necho $$ > {group}/cgroup.procs\nexec {shlex.quote(sys.executable)} "$@"\n'
+        )
+        python.chmod(0o755)
+        return python
+
+    yield make
+    group.rmdir()
+
+
+def test_as_many_dates_are_at_work_as_fit_into_a_containers_memory(v3, new_lake, limited):
+    lake = new_lake(v3, START, END)
+
+    ended = lake.snakemake(python=limited(1 << 30))
+
+    assert ended.returncode == 0, ended.stdout
+    assert lake.sealed() == SESSIONS
+    journals = [lake.settings.layout.journal(dt.date.fromisoformat(date)) for date in SESSIONS]
+    events = sorted((event["at"], event["event"]) for path in journals for event in journal.read(path))
+    at_work = [event for _, event in events if event in (journal.STARTED, journal.FINISHED)]
+    assert at_work == [journal.STARTED, journal.FINISHED] * 3 * len(SESSIONS)
+
+
+def test_the_machines_memory_has_room_for_jobs_of_full_size(v3, new_lake):
+    share = 100_000 // max(1, (room.allowed() - 350 * 2**20) // (700 * 2**20))
+
+    plan = new_lake(v3, START, END).snakemake("-n").stdout
+
+    assert plan.count(f"memory_share={share}") == 3 * len(SESSIONS)

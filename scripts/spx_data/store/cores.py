@@ -6,14 +6,12 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
+
+from spx_data.store import groups
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-_GROUPS = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
 
 
 def usable() -> int:
@@ -40,35 +38,11 @@ def each_of(work: Callable[[_T], _R], of: Iterable[_T], workers: int = 0) -> dic
 def _quotas() -> list[float]:
     """What the control groups of this process allow, in cores: its own and those above it; a Mac has none."""
     found = []
-    for folder in _groups():
-        told = _words(folder / "cpu.max") or [
-            *_words(folder / "cpu.cfs_quota_us"),
-            *_words(folder / "cpu.cfs_period_us"),
+    for folder in groups.folders("cpu"):
+        told = groups.words(folder / "cpu.max") or [
+            *groups.words(folder / "cpu.cfs_quota_us"),
+            *groups.words(folder / "cpu.cfs_period_us"),
         ]
         if len(told) == 2 and all(map(str.isdecimal, told)) and int(told[1]):
             found.append(int(told[0]) / int(told[1]))
     return found
-
-
-def _groups() -> list[Path]:
-    """The folders of the control groups that limit this process's CPU, of either version of them."""
-    found = []
-    for line in _read(_OWN).splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" or "cpu" in controllers.split(","):
-            top = _GROUPS / controllers if controllers else _GROUPS
-            own = top / path.lstrip("/")
-            found += [own, *(each for each in own.parents if top in (each, *each.parents))]
-    return found
-
-
-def _words(path: Path) -> list[str]:
-    return _read(path).split()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, ValueError):
-        return ""  # what nobody tells limits nothing

@@ -31,7 +31,7 @@ from spx_data.ops.health.machine import connectivity, disk, memory, outage, requ
 from spx_data.ops.health.permissions import permissions
 from spx_data.ops.health.scene import fail, guarded, named, of_these, ok, warn
 from spx_data.status import Facts, Summary, Trouble
-from spx_data.store import journal, reads
+from spx_data.store import journal, reads, room
 from spx_data.text.words import counted
 
 MOMENT = dt.datetime(2024, 2, 1, 12, tzinfo=dt.UTC)
@@ -546,6 +546,27 @@ def test_memory_is_held_against_its_threshold(percent, level, lake, monkeypatch)
 
     assert (check.level, check.value, check.limit) == (level, percent, 90)
     assert check.found.startswith("90 % of 16.0 GB in use")
+
+
+def test_in_a_container_its_own_memory_is_held_against_the_threshold(lake, monkeypatch):
+    limit = room.Memory(2_000_000_000, 1_900_000_000)
+    monkeypatch.setattr(room, "limited", lambda: limit)
+
+    check = memory(lake().alerts)
+
+    assert (check.level, check.value) == (Level.WARN, 95)
+    assert check.found.startswith("95 % of the 2.0 GB that are allowed here in use")
+
+
+def test_less_memory_than_a_date_may_take_is_told(lake, monkeypatch):
+    limit = room.Memory(800_000_000, 100_000_000)
+    monkeypatch.setattr(room, "limited", lambda: limit)
+
+    check = memory(lake().alerts)
+
+    assert check.level is Level.WARN
+    assert "a date of full size takes up to 1.1 GB" in check.found
+    assert "--memory" in check.cure
 
 
 def test_folders_that_can_be_written_to_are_ok(scene):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from spx_data.store import cores
+from spx_data.store import cores, groups
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def machine(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         (tmp_path / "own").write_text(own)
-        monkeypatch.setattr(cores, "_GROUPS", tmp_path / "groups")
-        monkeypatch.setattr(cores, "_OWN", tmp_path / "own")
+        monkeypatch.setattr(groups, "_TOP", tmp_path / "groups")
+        monkeypatch.setattr(groups, "_OWN", tmp_path / "own")
         return cores.usable()
 
     return said

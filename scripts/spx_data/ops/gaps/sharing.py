@@ -1,8 +1,8 @@
-"""How many dates are at work at the terminal side by side, and in which order dates are filled.
+"""How many dates are at work side by side, at the terminal and in memory, and in which order they are filled.
 
 How many requests are in flight is no business of the schedule (`sources.slots`). Snakemake holds the number
-of jobs that may ask with a resource of `WHOLE` parts, of which each takes its share: that many jobs fit, and
-one more does not.
+of jobs that may ask, and that of jobs which fit into memory, with a resource of `WHOLE` parts each, of which
+a job takes its share: that many jobs fit, and one more does not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import TypeVar
 T = TypeVar("T", bound=Hashable)
 
 WHOLE = 100_000
+# Bytes that a job takes at most, whatever the date (docs/how-it-works.md), and that Snakemake takes with the
+# process that jobs are forked from.
+JOB, BESIDE = 700 << 20, 350 << 20
 
 
 def side_by_side(limit: int, cores: int) -> int:
@@ -23,6 +26,11 @@ def side_by_side(limit: int, cores: int) -> int:
     there are but two, a merge goes before the next date by its priority.
     """
     return min(cores, max(2, min(cores - 1, limit)))
+
+
+def fit(memory: int) -> int:
+    """Jobs that fit side by side into so many bytes of *memory*, at least one."""
+    return max(1, (memory - BESIDE) // JOB)
 
 
 def share(jobs: int) -> int:

@@ -21,12 +21,13 @@ from spx_data.fill import DISK_MARGIN
 from spx_data.lake import runs
 from spx_data.lake.alike import OUTAGE
 from spx_data.lake.runs import Run
+from spx_data.ops.gaps import sharing
 from spx_data.ops.health.scene import CONNECTED, Check, Scene, fail, gigabytes, named, notice, ok, warn
 from spx_data.settings import Alerts
 from spx_data.sources import catalogue, profile
 from spx_data.sources import outage as outages
 from spx_data.status import Summary, Trouble
-from spx_data.store import journal, limits, reads
+from spx_data.store import journal, limits, reads, room
 from spx_data.store.layout import Layout
 from spx_data.store.limits import Lack
 from spx_data.text.words import counted, minute
@@ -128,13 +129,24 @@ def windows_drives(folders: Mapping[str, Path]) -> list[str]:
 
 
 def memory(alerts: Alerts) -> Check:
-    """How much of the machine's memory is in use."""
+    """How much is in use of the machine's memory, or of a container's that may have less."""
     import psutil
 
-    found, limit = psutil.virtual_memory(), alerts.memory_percent
-    words = f"{found.percent:.0f} % of {gigabytes(found.total)} in use"
-    numbers = {"value": round(found.percent, 1), "limit": limit, "unit": "% used"}
-    if found.percent > limit:
+    limit, most = alerts.memory_percent, sharing.JOB + sharing.BESIDE
+    if limited := room.limited():
+        percent, words = (
+            100 * limited.used / limited.allowed,
+            f"the {gigabytes(limited.allowed)} that are allowed here",
+        )
+    else:
+        found = psutil.virtual_memory()
+        percent, words = found.percent, gigabytes(found.total)
+    words = f"{percent:.0f} % of {words} in use"
+    numbers = {"value": round(percent, 1), "limit": limit, "unit": "% used"}
+    if limited and limited.allowed < most:
+        cure = "Allow it more (of a container: --memory 2g): the system ends what takes too much"
+        return warn(f"{words}, and a date of full size takes up to {gigabytes(most)}", cure, **numbers)
+    if percent > limit:
         cure = "Close other programs, or give Snakemake fewer cores: each job takes memory of its own"
         return warn(f"{words}, more than {limit:g} %", cure, **numbers)
     return ok(words, **numbers)
