@@ -81,9 +81,9 @@ CHANGES: dict[str, Mapping[str, Any]] = {
 
 def write_ours(changes: Mapping[str, Any], chains: Tables, path: Path) -> None:
     """Write as the sealed file is, but for *changes*."""
-    options = {**parquet.OPTIONS, **changes}
+    options = dict(changes)
     rows = options.pop("row_group_size", schema.PIECE_ROWS)
-    with pq.ParquetWriter(path, GREEKS.day, **options) as writer:
+    with path.open("wb") as stream, parquet.writer(stream, GREEKS.day, **options) as writer:
         for chain in chains:
             writer.write_table(chain, row_group_size=rows)
 
@@ -146,7 +146,7 @@ class Figures:
 
 def read_pyarrow(path: Path) -> None:
     """Read all of it, each page with its checksum."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with parquet.opened(path, page_checksum_verification=True) as file:
         file.read()
 
 

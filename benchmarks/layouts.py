@@ -2,8 +2,8 @@
 
     PYTHONPATH=scripts python benchmarks/layouts.py [--every 8] [--runs 5] [--record FILE]
 
-Each layout is written by pyarrow with the options of `store.parquet` and one thing changed, or by Polars as
-it comes. Every layout must give the answers of the sealed files; layouts and engines take turns.
+Each layout is written as `store.parquet` writes with one thing changed, or by Polars as it comes. Every
+layout must give the answers of the sealed files; layouts and engines take turns.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import output
@@ -27,12 +27,12 @@ from output import EXPIRES, QUESTIONS, Answer, Question
 
 from spx_data.market import sessions
 from spx_data.market.dates import ZONE
-from spx_data.store.parquet import OPTIONS
+from spx_data.market.schema import PIECE_ROWS
+from spx_data.store import parquet
 
 OURS = "as sealed"
 POLARS = "by Polars as it comes"
 ENGINES = ("DuckDB", "Polars")
-_GROUP = 1 << 17  # rows
 _MINUTES_FIRST = ("timestamp", "strike", "right")
 _FILTERED = ("root", "expiration", "strike", "timestamp")
 
@@ -42,27 +42,37 @@ class Layout:
     """How rows lie in a file."""
 
     name: str
-    group: int = _GROUP  # rows
+    group: int = PIECE_ROWS
     sort: tuple[str, ...] = ()  # other than the sealed order
     whole: bool = False  # row groups span chains
+    categories: bool = False  # words are declared as dictionaries
     options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, sealed: Path, there: Path) -> None:
         """Write the rows of a *sealed* file so."""
-        rows = pq.ParquetFile(sealed).read()
-        with pq.ParquetWriter(there, rows.schema, **OPTIONS | self.options) as writer:
+        with parquet.opened(sealed) as file:
+            rows = file.read()
+        with there.open("wb") as stream, self._writer(stream, rows.schema) as writer:
             for some in [rows] if self.whole else _chains(rows):
                 ordered = _sorted(some, self.sort) if self.sort else some.combine_chunks()
                 writer.write_table(ordered, row_group_size=self.group)
 
+    def _writer(self, stream: BinaryIO, columns: pa.Schema) -> pq.ParquetWriter:
+        if self.categories:
+            return pq.ParquetWriter(stream, columns, **parquet.OPTIONS | self.options)
+        return parquet.writer(stream, columns, **self.options)
+
 
 LAYOUTS = (
+    Layout("words declared as dictionaries", categories=True),
+    Layout("row groups of 131,072", group=1 << 17),
     Layout("row groups of 32,768", group=1 << 15),
     Layout("row groups of 16,384", group=1 << 14),
     Layout("minutes first in a chain, row groups of 16,384", group=1 << 14, sort=_MINUTES_FIRST),
     Layout("minutes first in a chain, row groups of 65,536", group=1 << 16, sort=_MINUTES_FIRST),
     Layout(
-        "minutes first in a day",
+        "minutes first in a day, row groups of 131,072",
+        group=1 << 17,
         sort=("timestamp", "root", "expiration", "strike", "right"),
         whole=True,
     ),

@@ -14,6 +14,7 @@ from spx_data.lake import reader
 from spx_data.lake.reader import DaysWarning, Missing
 from spx_data.lake.reader.days import named
 from spx_data.lake.reader.place import LAKE, Folder, Lake, Place, Selection
+from spx_data.market.schema import declared
 from spx_data.store import reads
 from spx_data.store.contracts import SCHEMA
 from spx_data.store.layout import Layout
@@ -62,13 +63,17 @@ def contracts(
     if lacking:
         warn(place, "have no contracts", lacking)
     return pl.scan_parquet(
-        [str(path) for path in paths.values()], glob=False, hive_partitioning=False, schema=schema()
+        [str(path) for path in paths.values()],
+        glob=False,
+        hive_partitioning=False,
+        schema=schema(),
+        cast_options=pl.ScanCastOptions(categorical_to_string="allow"),  # as `reader.scan`
     )
 
 
 def schema() -> pl.Schema:
     """The columns as Polars reads them."""
-    return pl.DataFrame(SCHEMA.empty_table()).schema
+    return pl.DataFrame(declared(SCHEMA).empty_table()).schema
 
 
 def warn(place: Place, what: str, dates: Sequence[dt.date]) -> None:

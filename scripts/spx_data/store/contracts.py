@@ -23,9 +23,8 @@ TOLD_KEY = b"spx_data.contracts"
 SCHEMA = schema.as_sealed(contracts.COLUMNS)
 # Prices and counts of contracts hardly repeat.
 _WITHOUT_DICTIONARY = {each.name for every in contracts.REPORTED.values() for each in every}
-_OPTIONS: dict[str, Any] = parquet.OPTIONS | {
-    "use_dictionary": [name for name in SCHEMA.names if name not in _WITHOUT_DICTIONARY]
-}
+_WORDS = [each.name for each in SCHEMA if pa.types.is_dictionary(each.type)]
+_WITH_DICTIONARY = [name for name in SCHEMA.names if name not in _WITHOUT_DICTIONARY]
 
 
 def write(target: Path, rows: pa.Table, told: Mapping[str, Any]) -> str:
@@ -40,7 +39,8 @@ def write(target: Path, rows: pa.Table, told: Mapping[str, Any]) -> str:
     rows = rows.replace_schema_metadata({TOLD_KEY: json.dumps(told).encode()}).combine_chunks()
 
     def check(part: Path) -> None:
-        found = pq.read_table(part, page_checksum_verification=True)
+        with parquet.opened(part, words=_WORDS, page_checksum_verification=True) as file:
+            found = file.read()
         if not found.equals(rows, check_metadata=True):
             raise FileCorruptionError(
                 f"{part} was not written as meant: its rows are not those of the day's contracts",
@@ -50,8 +50,11 @@ def write(target: Path, rows: pa.Table, told: Mapping[str, Any]) -> str:
                 actual=f"{found.num_rows} rows, or others",
             )
 
-    with files.atomic(target, check=check) as stream:
-        pq.write_table(rows, stream, row_group_size=schema.PIECE_ROWS, **_OPTIONS)
+    with (
+        files.atomic(target, check=check) as stream,
+        parquet.writer(stream, rows.schema, use_dictionary=_WITH_DICTIONARY) as writer,
+    ):
+        writer.write_table(rows, row_group_size=schema.PIECE_ROWS)
     return reads.digest(target)
 
 

@@ -6,6 +6,7 @@ never spans two expirations, so a question about one expiration reads nothing el
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,10 @@ from spx_data.store import dataset, faults
 RECORDS_DIGEST_KEY = "spx_data.records_sha256"
 SCHEMA_VERSION_KEY = "spx_data.schema_version"
 RECORDS_KEY = "spx_data.records"  # their kind
+_ARROW_KEY = b"ARROW:schema"  # what readers of Arrow take the columns for
+
+# What we have in memory as a dictionary, and others as text.
+_WORDS = [each.name for each in columns.COLUMNS.values() if each.type is columns.Type.WORD]
 
 # Where few values repeat; numbers take more room with a dictionary than without (decision 20).
 _WITH_DICTIONARY = ["date", "root", "expiration", "strike", "right", "timestamp"]
@@ -44,6 +49,27 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+def writer(stream: BinaryIO, sealed: pa.Schema, **options: Any) -> pq.ParquetWriter:
+    """A writer of tables with the columns *sealed* to *stream*, by `OPTIONS` but for *options*.
+
+    Words are written from their dictionaries, and declared as text (`schema.declared`). So whoever reads the
+    file has text: Polars asks its conditions once for each word of a page, where it would make a Categorical
+    of every row first, and what joins them needs no cast. Memory of ours has them by `opened`.
+    """
+    made = pq.ParquetWriter(stream, sealed, store_schema=False, **OPTIONS | options)
+    told = schema.declared(sealed).serialize().to_pybytes()
+    made.add_key_value_metadata({**(sealed.metadata or {}), _ARROW_KEY: base64.b64encode(told)})
+    return made
+
+
+def opened(source: Path | BinaryIO, *, words: Sequence[str] = _WORDS, **options: Any) -> pq.ParquetFile:
+    """The Parquet *source*, its *words* as dictionaries, whatever it declares; *options* are pyarrow's."""
+    try:
+        return pq.ParquetFile(source, read_dictionary=list(words), **options)
+    except KeyError:  # it lacks one: no file of ours, and its columns are for the caller to judge
+        return pq.ParquetFile(source, **options)
+
+
 @dataclass(frozen=True)
 class Written:
     """What a `DayWriter` wrote."""
@@ -59,7 +85,7 @@ class DayWriter:
         sorting = pq.SortingColumn.from_ordering(
             columns.day, [(name, "ascending") for name in schema.SORTED_BY]
         )
-        self._writer = pq.ParquetWriter(stream, columns.day, sorting_columns=sorting, **OPTIONS)
+        self._writer = writer(stream, columns.day, sorting_columns=sorting)
         told = {SCHEMA_VERSION_KEY: str(columns.version), RECORDS_KEY: columns.kind}
         self._writer.add_key_value_metadata(told | {f"spx_data.{k}": v for k, v in metadata.items()})
         self._digest = schema.RecordsDigest(columns)
@@ -167,8 +193,8 @@ def contents(
 ) -> Contents:
     """Read every page of an open file with these *columns*; *progress* is told how many rows are read.
 
-    Open it with `page_checksum_verification=True`, or damaged pages go unnoticed. Pieces come by way of
-    *ahead*, which may read the next ones while one is digested.
+    It is `opened` with `page_checksum_verification=True`, or damaged pages go unnoticed. Pieces come by way
+    of *ahead*, which may read the next ones while one is digested.
 
     Raises:
         OSError, pyarrow.ArrowException: a page is damaged.
@@ -202,7 +228,7 @@ def read_back(path: Path, columns: Schema, written: Written, ahead: Ahead = null
         DeviceError, MachineError: the system does not give the bytes, which says nothing about them.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with opened(path, page_checksum_verification=True) as file:
             if not file.schema_arrow.equals(columns.day):
                 raise _differs(path, "schema", columns.day.to_string(), file.schema_arrow.to_string())
             found = contents(file, columns, ahead=ahead).written

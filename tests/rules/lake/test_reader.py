@@ -406,6 +406,29 @@ def test_days_to_the_expiration_are_as_sealed_or_computed_where_they_are_not(sea
     assert set(priced.collect()["date"]) == set(DAYS)
 
 
+def seal_with_words_as_categories(layout, date):
+    """Seal the rows of *date* anew, their words declared as dictionaries."""
+    path = layout.parquet(date)
+    with parquet.opened(path) as file:
+        rows = file.read().replace_schema_metadata(file.metadata.metadata)
+    pq.write_table(rows, path, **parquet.OPTIONS)
+    told = {"bytes": path.stat().st_size, "sha256": reads.digest(path)}
+    reseal(layout, date, lambda passport: passport.update(parquet=told))
+
+
+@pytest.mark.parametrize("date", DAYS)
+def test_days_that_have_their_words_as_categories_are_read_beside_others_as_text(date, sealed):
+    before, priced = scan(sealed).collect(), scan(sealed, add=["mid"]).collect()
+    seal_with_words_as_categories(sealed, date)
+
+    assert pl.scan_parquet(sealed.parquet(date)).collect_schema()["root"] == pl.Categorical
+    assert before.schema["root"] == before.schema["right"] == pl.String
+    assert_frame_equal(scan(sealed).collect(), before, check_exact=True)
+    assert_frame_equal(scan(sealed, add=["mid"]).collect(), priced, check_exact=True)
+    asked = pl.col("right") == "C"
+    assert_frame_equal(scan(sealed).filter(asked).collect(), before.filter(asked), check_exact=True)
+
+
 def test_values_of_our_own_are_those_of_the_model_on_the_same_rows(sealed):
     plain = pl.read_parquet(sealed.parquet(DAYS[1]))
     names = [name for name in computed.NAMES if name not in plain.columns]

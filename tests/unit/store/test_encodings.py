@@ -95,6 +95,40 @@ def test_duckdb_and_polars_read_the_same_rows(content, tmp_path):
     assert_frame_equal(by_duckdb, by_polars, check_exact=True)
 
 
+def test_words_are_declared_as_text_and_are_dictionaries_in_our_memory(chain, content, tmp_path):
+    path = tmp_path / "day.parquet"
+    path.write_bytes(content)
+
+    told, frame = pq.read_schema(path), pl.scan_parquet(path)
+
+    assert [told.field(name).type for name in ("root", "right")] == [pa.string(), pa.string()]
+    assert [field for field in told if field.name not in ("root", "right")] == [
+        field for field in schemas.DAY if field.name not in ("root", "right")
+    ]
+    assert [frame.collect_schema()[name] for name in ("root", "right")] == [pl.String, pl.String]
+    with parquet.opened(path) as file:
+        assert file.schema_arrow.equals(schemas.DAY)
+        assert file.read().cast(schemas.DAY).equals(chain)
+
+
+@pytest.mark.parametrize("lacking", [[], ["root"], ["root", "right"]])
+def test_what_lacks_words_is_opened_to_be_judged(lacking, chain, tmp_path):
+    path = tmp_path / "other.parquet"
+    pq.write_table(chain.drop_columns(lacking), path)
+
+    with parquet.opened(path) as file:
+        assert file.schema_arrow.names == [name for name in chain.column_names if name not in lacking]
+
+
+def test_a_day_that_declares_its_words_as_dictionaries_still_reads_back(chain, tmp_path):
+    path = tmp_path / "old.parquet"
+    with pq.ParquetWriter(path, chain.schema, **parquet.OPTIONS) as writer:
+        writer.write_table(chain)
+
+    assert pa.types.is_dictionary(pq.read_schema(path).field("right").type)
+    read_back(path, schemas.GREEKS, sealed(chain)[1])
+
+
 def test_a_day_that_was_sealed_with_other_encodings_still_reads_back(chain, tmp_path, monkeypatch):
     path = tmp_path / "old.parquet"
     now, written = sealed(chain)

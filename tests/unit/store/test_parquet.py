@@ -396,7 +396,7 @@ def test_a_version_of_tomorrow_is_no_damage():
 def test_the_digest_does_not_depend_on_row_groups(row_group, sealed, tmp_path, monkeypatch):
     path, written = sealed
     other = tmp_path / "other.parquet"
-    with pq.ParquetFile(path) as file, pq.ParquetWriter(other, schemas.DAY) as writer:
+    with parquet.opened(path) as file, pq.ParquetWriter(other, schemas.DAY) as writer:
         for number in range(file.num_row_groups):
             writer.write_table(file.read_row_group(number), row_group_size=row_group)
 

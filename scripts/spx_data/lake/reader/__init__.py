@@ -133,6 +133,7 @@ def scan(
             glob=False,
             hive_partitioning=False,
             schema=columns,
+            cast_options=pl.ScanCastOptions(categorical_to_string="allow"),  # of days that declare none
             missing_columns="insert",
             extra_columns="ignore",
         )
@@ -160,7 +161,7 @@ def _schema(kind: str, version: int) -> pl.Schema:
             cure=f"Ask for one from 1 to {max(known)}, or for none: the union of all",
             what="schema_version",
         )
-    return pl.DataFrame(known[version].day.empty_table()).schema
+    return pl.DataFrame(schema.declared(known[version].day).empty_table()).schema
 
 
 def sealed_paths(

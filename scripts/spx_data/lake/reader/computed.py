@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from spx_data.errors import SchemaValidationError
 from spx_data.market.products import Product
 from spx_data.pricing import day
 from spx_data.pricing.day import COLUMNS, UNDERLYING, WANTED, Day
+from spx_data.store import parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -109,7 +109,7 @@ def _unwanted(rows: pl.DataFrame, lacking: Collection[str], predicate: pl.Expr |
 
 def _chains(path: Path, read: Sequence[str]) -> Iterator[pa.Table]:
     """The rows of a file, all those of a chain at once: no row group has rows of two."""
-    with pq.ParquetFile(path) as file:
+    with parquet.opened(path) as file:
         there = [name for name in read if name in file.schema_arrow.names]
         held: list[pa.Table] = []
         for number in range(file.num_row_groups):

@@ -76,7 +76,7 @@ def read_footer(path: Path) -> Footer:
 
 def opened(path: Path) -> pq.ParquetFile:
     """The Parquet *path*, its pages' checksums to be looked at, and no text in its footer too long."""
-    return pq.ParquetFile(path, page_checksum_verification=True, thrift_string_size_limit=_LONGEST_TEXT)
+    return parquet.opened(path, page_checksum_verification=True, thrift_string_size_limit=_LONGEST_TEXT)
 
 
 def bounds(file: pq.ParquetFile, group: int, column: str) -> tuple[object, ...]:

@@ -66,7 +66,7 @@ class Day:
             if hashed:
                 seals.check(path, seal.parquet, hashlib.file_digest(stream, "sha256").hexdigest())
                 stream.seek(0)
-            with parquet.readable(path), pq.ParquetFile(stream) as opened:
+            with parquet.readable(path), parquet.opened(stream) as opened:
                 columns, footer = parquet.schema_of(path, opened), opened.metadata
         passport = passports.read(layout, date, whole=True).document
         vendor = (passport.get("session") or {}).get("vendor")
@@ -138,7 +138,7 @@ class Day:
         with reads.reading(self.path, follow=True) as stream, parquet.readable(self.path):
             if _identity(stream) != self.file:
                 raise _changed(self.path)
-            with pq.ParquetFile(stream, metadata=self.footer, page_checksum_verification=True) as opened:
+            with parquet.opened(stream, metadata=self.footer, page_checksum_verification=True) as opened:
                 for number in groups:
                     rows = schema.widened(opened.read_row_group(number, there), names)
                     yield pl.DataFrame(rows.cast(schema.records(names)))

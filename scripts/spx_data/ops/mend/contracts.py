@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from spx_data.errors import ApiDataNotFoundError, SpxDataError, SubscriptionError
 from spx_data.fill.contracts import Contracts, quoted, section, table
@@ -121,7 +120,7 @@ class _Made:
         found = Contracts(settings.product, day.date)
         entries = {(entry.chain.root, entry.chain.expiration): entry for entry in day.listing.chains}
         chains = {chain.key: chain for chain in day.chains}
-        with pq.ParquetFile(settings.layout.parquet(day.date), page_checksum_verification=True) as file:
+        with parquet.opened(settings.layout.parquet(day.date), page_checksum_verification=True) as file:
             for root, expiration, tables in parquet.chains(file, _COLUMNS):
                 key = root, expiration
                 explained = chains[key].proof["contracts_explained"]

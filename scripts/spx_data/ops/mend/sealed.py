@@ -174,7 +174,7 @@ class SealedDay:
         return bad, versions
 
     def _file(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self._layout.parquet(self.date), page_checksum_verification=True)
+        return parquet.opened(self._layout.parquet(self.date), page_checksum_verification=True)
 
 
 @dataclass(frozen=True)

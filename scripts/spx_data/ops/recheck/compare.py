@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from spx_data.errors import MissingFileError, SchemaValidationError
 from spx_data.market import schema
@@ -318,7 +317,7 @@ def stretches(
 
 def footer(path: Path) -> tuple[Schema, int, bytes | None]:
     """The schema of *path*, its rows and the digest of its records; raises as `compare`."""
-    with _explained(path), pq.ParquetFile(path) as file:
+    with _explained(path), parquet.opened(path) as file:
         found = parquet.schema_of(path, file)
         digest = (file.metadata.metadata or {}).get(parquet.RECORDS_DIGEST_KEY.encode())
         return found, file.metadata.num_rows, digest
@@ -326,7 +325,7 @@ def footer(path: Path) -> tuple[Schema, int, bytes | None]:
 
 def chains(path: Path, names: Sequence[str]) -> Iterator[ChainRows]:
     """The chains of *path* with the columns *names*, each page checked against its checksum."""
-    with _explained(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with _explained(path), parquet.opened(path, page_checksum_verification=True) as file:
         for root, expiration, tables in parquet.chains(file, names):
             yield root, expiration, _records(path, tables, names)
 

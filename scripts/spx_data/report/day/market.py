@@ -199,7 +199,7 @@ def _checked(path: Path, date: dt.date) -> pq.ParquetFile:
     except FileCorruptionError as error:
         raise _damaged(date, error.cause, **error.fields) from error
     try:
-        file = pq.ParquetFile(path)
+        file = parquet.opened(path)
     except (pa.ArrowException, OSError) as error:
         parquet.raise_if_the_systems(error, path)
         cause = f"{path} was sealed and cannot be read: {error}"

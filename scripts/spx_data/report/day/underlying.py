@@ -19,6 +19,7 @@ from spx_data.report.day.view import View, around
 from spx_data.report.drawing import MONTH_AND_DAY, Figure, Row, at, chart_of, clock, dashed, told
 from spx_data.report.page import Content, Tile
 from spx_data.status import Summary
+from spx_data.store import parquet
 
 _PRICES = ("open", "high", "low", "close")
 _COLUMNS = ["timestamp", "underlying_price"]
@@ -184,7 +185,7 @@ def prices(path: Path, chains: Sequence[Mapping[str, Any]]) -> list[tuple[dt.dat
     if not there:
         return []
     fullest = max(there, key=lambda chain: (chain["grid"] or 0, chain["rows"]))
-    with pq.ParquetFile(path) as file:
+    with parquet.opened(path) as file:
         rows = pa.concat_tables(_groups(file, fullest["root"], fullest["expiration"]))
     return _median_by_stamp(rows)
 
