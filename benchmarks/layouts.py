@@ -169,7 +169,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         print("writing the layouts …", flush=True)
         asked = [output.DATE] if given.brief else dates
-        lake = output.make(Path(name), "month", asked, some)
+        lake = output.make(Path(name), "month", asked, some, as_csv=False)
         text = report(lake, make(Path(name), lake), given.runs)
     print(f"\n{text}", end="")
     if given.record:

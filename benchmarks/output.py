@@ -187,14 +187,22 @@ class Lake:
     csv_bytes: int
 
 
-def make(folder: Path, name: str, dates: list[dt.date], chosen: Callable[[list[Chain]], list[Chain]]) -> Lake:
+def make(
+    folder: Path,
+    name: str,
+    dates: list[dt.date],
+    chosen: Callable[[list[Chain]], list[Chain]],
+    *,
+    as_csv: bool = True,
+) -> Lake:
     """Write the chains of each of *dates* that are *chosen* among those listed."""
     market, rows = Market(size="real"), 0
     for date in dates:
         parquet, csv = (folder / name / kind / f"{date}.{kind}" for kind in ("parquet", "csv"))
-        rows += simulated_days.write(market, date, chosen(simulated_days.listed(market, date)), parquet, csv)
+        chains = chosen(simulated_days.listed(market, date))
+        rows += simulated_days.write(market, date, chains, parquet, csv if as_csv else None)
     patterns = [folder / name / kind / f"*.{kind}" for kind in ("parquet", "csv")]
-    sizes = [sum(path.stat().st_size for path in pattern.parent.iterdir()) for pattern in patterns]
+    sizes = [sum(path.stat().st_size for path in pattern.parent.glob("*")) for pattern in patterns]
     return Lake(name, len(dates), rows, str(patterns[0]), str(patterns[1]), *sizes)
 
 

@@ -53,12 +53,15 @@ def as_csv(table: pa.Table) -> pl.DataFrame:
     return frame.with_columns(words.cast(pl.String), stamps.dt.replace_time_zone(None).dt.strftime(STAMP))
 
 
-def write(market: Market, date: dt.date, chains: Iterable[Chain], parquet: Path, csv: Path) -> int:
-    """Write the rows of *chains* on *date* as they are sealed, and as CSV; return how many there are."""
-    parquet.parent.mkdir(parents=True, exist_ok=True)
-    csv.parent.mkdir(parents=True, exist_ok=True)
-    with parquet.open("wb") as sealed, csv.open("wb") as text, DayWriter(sealed, GREEKS, {}) as writer:
+def write(market: Market, date: dt.date, chains: Iterable[Chain], parquet: Path, csv: Path | None) -> int:
+    """Write the rows of *chains* on *date* as they are sealed, and as *csv*; return how many there are."""
+    for path in filter(None, (parquet, csv)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    with parquet.open("wb") as sealed, DayWriter(sealed, GREEKS, {}) as writer:
         for (root, expiration), table in tables(market, date, chains):
             writer.add(root, expiration, [table])
-            as_csv(table).write_csv(text, include_header=not text.tell())
+            if csv:
+                with csv.open("ab") as text:
+                    as_csv(table).write_csv(text, include_header=not text.tell())
         return writer.close().rows
