@@ -5,14 +5,16 @@ import warnings
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from polars.testing import assert_frame_equal
 from tests.rules.lake.conftest import DAYS
 
 import spx_data
 from spx_data.errors import FileCorruptionError, MissingFileError
 from spx_data.lake.contracts import LackingContractsWarning
 from spx_data.market.contracts import COLUMNS
-from spx_data.store import seals
+from spx_data.store import parquet, reads, seals
 
 
 @pytest.fixture
@@ -38,6 +40,19 @@ def test_contracts_are_a_row_each_and_those_of_the_quotes(how):
     rows = spx_data.scan("2024-02", **how).group_by(pl.col(key).cast(pl.String)).len("stamps").collect()
     assert counted.sort(key).equals(rows.sort(key))
     assert counted["date"].unique().sort().to_list() == [str(day) for day in DAYS[1:]]
+
+
+def test_days_that_have_their_words_as_categories_are_read_beside_others_as_text(sealed, how):
+    before, path = spx_data.contracts(**how).collect(), sealed.contracts(DAYS[1])
+    with parquet.opened(path, words=["root", "right", "settlement", "state"]) as file:
+        rows = file.read()
+    pq.write_table(rows, path)
+    passport = json.loads(sealed.passport(DAYS[1]).read_text())
+    seals.seal(sealed.parquet(DAYS[1]), passport["parquet"]["sha256"], passport, reads.digest(path))
+
+    assert pl.read_parquet_schema(path)["state"] == pl.Categorical
+    assert before.schema["root"] == before.schema["state"] == pl.String
+    assert_frame_equal(spx_data.contracts(**how).collect(), before, check_exact=True)
 
 
 def test_open_interest_by_expiration_in_sql_is_that_of_polars(how):
