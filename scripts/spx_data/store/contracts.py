@@ -66,7 +66,7 @@ def told(path: Path) -> dict[str, Any]:
     """
     try:
         with reads.reading(path, follow=True) as stream:
-            metadata = pq.read_schema(stream).metadata or {}
+            metadata = pq.read_metadata(stream).metadata or {}
         found: dict[str, Any] = foreign.parsed(metadata[TOLD_KEY])
     except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise FileCorruptionError(
