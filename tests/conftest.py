@@ -32,7 +32,9 @@ _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "sampl
 TODAY = dt.date(2024, 12, 31)
 _AT_ONCE = 32  # answers of a test that are open: a terminal of a Mac allows 256 files in all
 # How busy a machine is decides no test.
-hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("any-machine")
 # A shell finds the commands of this environment, as where it is activated: so texts call them by their names.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -314,7 +314,7 @@ def _while_the_index_moves(same: Mask, underlying: Floats) -> Mask:
     usual = float(np.median(steps)) if len(steps) else 0.0
     found = np.zeros(len(same), dtype=np.bool_)
     for first, last in runs(same):
-        meanwhile = underlying[max(first - 1, 0) : last + 1]
+        meanwhile = underlying[first - 1 : last + 1]  # nothing is like what was before the first stamp
         meanwhile = meanwhile[np.isfinite(meanwhile)]
         moved = float(np.ptp(meanwhile)) if len(meanwhile) else 0.0
         found[first : last + 1] = last - first + 1 >= _SEVERAL and moved > _STEPS * usual

@@ -106,6 +106,38 @@ def test_a_clean_day_is_explained_to_the_last_value(date, model, last_day):
     assert found.figures["greeks_convention"] == f"whole-days; last day {last_day}"
 
 
+@pytest.mark.parametrize("by", ["epsilon", "vega", "rho"])
+def test_every_witness_of_time_is_off_by_less_than_it_says_and_says_little_more(by, day):
+    for (root, expiration), frame in day.items():
+        rows = greeks.sample(Panel(products.DEFAULT, root, expiration, DATE, frame, STEP)).rows
+        if not rows.days.any():
+            continue  # the last day is counted otherwise
+
+        years, error = getattr(expiry, f"_by_{by}")(rows)
+
+        off = np.abs(years - rows.days / 365)
+        assert np.mean(off <= error) > 0.99
+        assert np.median(error / years) < 0.01
+        # Each value is cut off somewhere between none and all of a digit; of a price less is unknown than it may be.
+        assert 0.4 < np.median(off / error) < 0.6 or by == "rho"
+
+
+@pytest.mark.parametrize("by", ["delta", "price"])
+def test_every_witness_of_the_rate_is_off_by_less_than_it_says(by, day):
+    for (root, expiration), frame in day.items():
+        rows = greeks.sample(Panel(products.DEFAULT, root, expiration, DATE, frame, STEP)).rows
+        if not rows.days.any():
+            continue
+
+        with np.errstate(all="ignore"):
+            rate, error = getattr(explanation, f"_by_{by}")(rows, rows.days / 365)
+
+        told = np.isfinite(rate)
+        inside = np.where(rows.call, rows.strike < rows.spot, rows.strike > rows.spot)
+        assert (np.abs(rate - 0.0531) <= error)[told].mean() > 0.99
+        assert told[inside].mean() > (0.99 if by == "price" else 0.3)  # whose price hangs on the rate
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_no_market_is_accused_without_reason(seed, size):
@@ -243,6 +275,15 @@ def test_quotes_of_another_moment_do_not_fit_their_volatility(day):
     assert set(hits) <= {"greeks-lambda"}
 
 
+@pytest.mark.parametrize("name", ["delta", "theta", "vega"])
+def test_greeks_of_which_one_is_above_zero_are_not_zeroed(name, day):
+    nought = dict.fromkeys(GREEKS, pl.lit(0.0)) | {name: pl.lit(0.5)}
+
+    hits, _, _ = examined(everywhere(day, **nought))
+
+    assert "greeks-zeroed" not in hits
+
+
 @pytest.mark.parametrize("sent, wanted", [("latest", "1"), ("1", "latest")])
 def test_a_change_of_the_vendor_s_model_is_a_foreign_convention(sent, wanted):
     samples = [greeks.sample(panel) for panel in panels(MARKET, DATE, sent, STEP)]
@@ -297,6 +338,7 @@ def left_to(minutes, floor=3_600_000, year=365.0):
 WAYS_OF_COUNTING = {
     "time-left; last day time-left": left_to(0),
     "time-left to 16:15; last day time-left to 16:15": left_to(15),
+    "time-left to 16:45; last day time-left to 16:45": left_to(45),
     "time-left; last day time-left, a minute at least": left_to(0, floor=60_000),
     "time-left of years of 365.25 days; last day time-left of years of 365.25 days": left_to(0, year=365.25),
     "whole-days of years of 365.25 days; last day fixed": lambda rows: np.where(
@@ -447,6 +489,73 @@ def test_one_precise_chain_does_not_outvote_the_others():
     found = explanation._agreed([years, *others])
 
     assert found.value == pytest.approx(0.0006, abs=1e-5)
+
+
+@pytest.mark.parametrize("apart, contradict", [(0.0068, False), (0.0078, True)])
+def test_rates_contradict_each_other_by_more_than_both_are_off(apart, contradict):
+    for first, second in ((0.004, 0.003), (0.003, 0.004)):
+        assert greeks._contradicts(Rate(0.04 + apart, first), Rate(0.04, second)) is contradict
+
+
+@pytest.mark.parametrize("off, fits", [(0.005, True), (-0.005, True), (0.05, False)])
+def test_an_option_is_explained_though_the_solver_missed_its_price_by_what_is_known(off, fits):
+    strike = np.linspace(5000, 5600, 200)
+    rows = Rows(
+        spot=np.full(200, 5000.0),
+        strike=strike,
+        call=strike > 0,
+        days=np.full(200, 30.0),
+        left=np.full(200, 30 * 864e5),
+        shift=0 * strike,
+        mid=strike,
+        iv=np.full(200, 0.15),
+        iv_error=0 * strike,
+        printed=np.zeros((len(GREEKS), 200)),
+    )
+    *values, price = explanation._modelled(rows, rows.days / 365, 0.05, rows.iv)
+    missed = price + off
+    values[GREEKS.index("lambda")] *= price / missed
+    printed = np.trunc(np.stack(values) * 1e4) / 1e4
+    rows = replace(rows, mid=price, iv_error=missed / price - 1, printed=printed)
+    cheap = rows.at(np.flatnonzero((price > 0.5) & (price < 3)))
+
+    accepted = explanation.explained(cheap, cheap.days / 365, Rate(0.05, 0.0))
+
+    shares = dict(zip(VALUES, accepted.mean(axis=1), strict=True))
+    assert len(cheap) > 10 and cheap.mid.max() > 2
+    assert (shares.pop("lambda"), shares.pop("price")) == ((1.0, 1.0) if fits else (0.0, 0.0))
+    assert set(shares.values()) == {1.0}
+
+
+@pytest.mark.parametrize("way", expiry.WAYS)
+def test_what_is_read_of_time_leads_to_its_way_whatever_of_its_error_is_used(way):
+    chance = np.random.default_rng(1)
+    days, left = np.full(400, 30.0), 30 * DAY_MS + np.linspace(23_400_000, 0, 400)
+    error = 10 ** chance.uniform(3, 5, 400)  # ms: a stamp tells more than another
+    counted = expiry._counted(way, days, left, 0 * days) * 365 / way.year
+
+    reading = expiry.Reading(days, left, 0 * days, counted + error * chance.uniform(-1, 1, 400), error)
+
+    offset, off = reading.offset(way)
+    assert abs(offset) < 5 * off
+
+
+@pytest.mark.parametrize(
+    "seconds, error, meant",
+    [
+        (601, 2, 600),
+        (640, 41, None),  # near a minute, of which each is as near
+        (2702, 1, None),
+        (2740, 41, 2700),  # a quarter of an hour
+        (2761, 62, None),
+        (940, 41, 900),  # 16:15 is known
+        (23, 30, 0),
+    ],
+)
+def test_an_offset_is_a_round_one_where_its_error_leaves_no_other(seconds, error, meant):
+    found = expiry._recognized(expiry.TIME_LEFT.way, 1000.0 * seconds, 1000.0 * error)
+
+    assert found == ((1000.0 * seconds, 1000.0 * error) if meant is None else (1000.0 * meant, 0.0))
 
 
 # Genuine payloads ---------------------------------------------------------------------------------------

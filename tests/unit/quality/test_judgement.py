@@ -65,15 +65,15 @@ def test_a_chains_hits_are_in_the_days_sum_and_in_its_minute():
 def test_counts_from_elsewhere_count_for_their_chain_and_for_the_day():
     stamps = np.array([MIDNIGHT + 36_000_000])
     absent = ("SPXW", dt.date(2024, 12, 31))
-    count = Count(MISSING, 5, 100, "C 4700 at 10:00", stamps, np.array([5]))
+    count = Count(MISSING, 1, 20, "C 4700 at 10:00", stamps, np.array([1]))
 
     found = judged({absent: [count]})
 
     assert found.of(absent)["parts"] == {"completeness": 0.0}
     assert found.day["parts"]["completeness"] == {"score": 0.0, "weight": 1.0}
-    assert {each["check"]: each["first"] for each in found.day["checks"]}["missing"] == (
-        "SPXW 2024-12-31 C 4700 at 10:00"
-    )
+    missing = next(each for each in found.day["checks"] if each["check"] == "missing")
+    assert missing["first"] == "SPXW 2024-12-31 C 4700 at 10:00"
+    assert (missing["chains"], missing["chains_of"]) == (1, 1)
 
 
 def test_weights_move_the_score_and_nothing_else():

@@ -53,6 +53,21 @@ def quoted(strikes, forward, discount, half=1.0, underlying=None, stamps=1):
     return pl.DataFrame(rows, schema=schemas.POLARS).sort(schema.RECORD_KEY)
 
 
+def test_the_lines_error_is_that_of_weighted_least_squares(frame):
+    panel = chain(frame)
+    fit = parity.fit(panel)
+    width = np.maximum(2 * fit.half, 2 * panel.product.tick)
+
+    for stamp in range(0, len(panel.stamps), 10):
+        used = np.isfinite(width[:, stamp])
+        line = np.stack([np.ones(used.sum()), panel.strikes[used]], axis=1)
+        spread = np.linalg.inv(line.T @ (line * width[used, stamp][:, np.newaxis] ** -2.0))
+        for strike in (panel.strikes[0], 4700.0, 2 * panel.strikes[-1]):
+            at = np.array([1.0, strike])
+            expected = 0.5 * np.sqrt(at @ spread @ at)
+            assert fit.error(strike, np.array([stamp])) == pytest.approx([expected], rel=1e-6)
+
+
 def test_the_line_finds_its_forward_and_its_discount_factor():
     fit = parity.fit(chain(quoted([4500.0, 4600.0, 4710.0, 4900.0], 4705.0, 0.997)))
 
