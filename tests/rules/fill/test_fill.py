@@ -301,7 +301,16 @@ def test_a_rerun_with_everything_staged_asks_for_nothing(simulated, day):
     assert date.layout.manifest(DAY).exists()
 
 
-def test_a_failed_expiration_costs_the_date_and_not_its_neighbours(simulated, day, monkeypatch):
+@pytest.mark.parametrize(
+    "error, told, tries",
+    [
+        (ApiResponseInvalidError("nonsense", cure="Report it"), "nonsense", [1, 2]),
+        (KeyError("nobody expected it"), r"could not be taken \(KeyError: .* is a defect of spx-data", []),
+    ],
+)
+def test_a_failed_expiration_costs_the_date_and_not_its_neighbours(
+    error, told, tries, simulated, day, monkeypatch
+):
     terminal = simulated()
     date = day(terminal, max_concurrent_requests=1)
     date.fetch()
@@ -309,11 +318,11 @@ def test_a_failed_expiration_costs_the_date_and_not_its_neighbours(simulated, da
 
     def breaking(source, chain, window, rejects, **named):
         if chain.expiration == broken:
-            raise ApiResponseInvalidError("nonsense", cure="Report it")
+            raise error
         return history(source, chain, window, rejects, **named)
 
     monkeypatch.setattr(theta.v3.V3, "history", breaking)
-    with pytest.raises(ApiResponseInvalidError, match="nonsense"):
+    with pytest.raises(ApiResponseInvalidError, match=told):
         date.download()
 
     assert not date.layout.manifest(DAY).exists()
@@ -324,7 +333,7 @@ def test_a_failed_expiration_costs_the_date_and_not_its_neighbours(simulated, da
         "2024-01-03",
         "ApiResponseInvalidError",
     )
-    assert [event["attempt"] for event in date.events(journal.RETRIED)] == [1, 2]
+    assert [event["attempt"] for event in date.events(journal.RETRIED)] == tries
     assert date.state().kind is Kind.FAILED
 
     monkeypatch.undo()

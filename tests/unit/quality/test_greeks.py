@@ -118,7 +118,7 @@ def test_every_witness_of_time_is_off_by_less_than_it_says_and_says_little_more(
         off = np.abs(years - rows.days / 365)
         assert np.mean(off <= error) > 0.99
         assert np.median(error / years) < 0.01
-        # Each value is cut off somewhere between none and all of a digit; of a price less is unknown than it may be.
+        # A value is cut off anywhere in its last digit; of a price less is unknown than may be.
         assert 0.4 < np.median(off / error) < 0.6 or by == "rho"
 
 

@@ -59,7 +59,9 @@ def test_every_check_has_a_name_of_its_own_and_says_what_it_finds_and_whence():
 
     assert len(codes) == len(set(codes))
     assert all(check.meaning and check.source and check.unit for check in catalogue.CHECKS)
-    assert all(check.ruinous is None or 0 <= check.tolerated < check.ruinous <= 1 for check in catalogue.CHECKS)
+    assert all(
+        check.ruinous is None or 0 <= check.tolerated < check.ruinous <= 1 for check in catalogue.CHECKS
+    )
 
 
 @given(points=st.dictionaries(st.sampled_from("abc"), st.floats(0, 100), min_size=1))
