@@ -16,7 +16,7 @@ from spx_data.quality.catalogue import CHECKS
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "nautilus.lock", "slurm.lock")
-SERVERS = "objects.lock"  # programs that tests start: nothing of ours is installed by it
+TOOLS = ("objects.lock", "mutants.lock")  # programs that tests start: nothing of ours is installed by them
 APART = {"nautilus", "slurm"}  # extras that are not in the environment of the others
 # Which kind of address to listen at is asked of nobody.
 ASKERS = r"(requests|httpx|urllib3|urllib\.request|socket(?! import AF_)|http\.client|aiohttp|obstore)"
@@ -37,7 +37,7 @@ def lines_matching(pattern, files):
     ]
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, SERVERS])
+@pytest.mark.parametrize("lock", [*LOCKS, *TOOLS])
 def test_the_lock_has_hashes_for_every_pin_and_no_addresses(lock):
     text = (ROOT / "envs" / lock).read_text()
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text.strip())

@@ -69,7 +69,7 @@ def call(monkeypatch, capsys, tmp_path):
         (["process", "tomorrow"], "'tomorrow' is no date"),
         (
             ["process", "2024-01-06"],
-            "2024-01-06: a Saturday, no session of NYSE. The nearest sessions",
+            "2024-01-06: a Saturday, no session of NYSE. The nearest sessions are 2024-01-05 and 2024-01-08",
         ),
         (
             ["process", "2024-01-06", "2024-01-07"],

@@ -36,6 +36,14 @@ def gone(port):
     return f"starting\n2024-01-02 10:0{port % 10}:00 ERROR nobody answers at http://127.0.0.1:{port}\n"
 
 
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING])
+def test_what_is_no_error_is_printed(level):
+    errors = EngineErrors()
+
+    assert errors.filter(logging.LogRecord("snakemake", level, "", 0, "3 of 9 steps", None, None))
+    assert not errors.jobs
+
+
 def test_the_first_failure_of_its_kind_is_told_in_full(engine):
     printed, heard = engine(1, gone(1))
 
