@@ -10,7 +10,7 @@ CORES ?= 4
 # A user's own modules are none of ours; and modules are compiled once, not by each of three processes a date.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container test-objects objects-env slurm-env bench bench-fill proof defects soak fuzz lint audit \
+.PHONY: help env demo test test-lowest test-newest test-later test-slurm test-container test-objects objects-env slurm-env bench bench-fill proof defects soak fuzz mutants mutants-env lint audit \
 	coverage sbom lock nautilus nautilus-env wheel-test wheels-check mac-check release-check docs rulegraph checks pictures recordings clean clean-data
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make defects   1,100 defects at the source and 500 clean days (DEFECTS=…, CLEAN=…)"
 	@echo "make soak      1,000 histories of a hostile terminal (HISTORIES=…, SEED=…)"
 	@echo "make fuzz      100,000 inputs that nobody should send, for every parser (FUZZ=…, SEED=…)"
+	@echo "make mutants, mutants-env  whether tests notice 300 small changes to three rooms, in hours (MUTANTS=…, SEED=…); what draws them"
 	@echo "make lint      ruff, snakefmt, mypy, the rooms (import-linter), audit; it says so where nothing could be audited"
 	@echo "make audit     known vulnerabilities of the pinned dependencies; fails (Error 3) where nobody can tell"
 	@echo "make sbom      what an installation consists of, as CycloneDX in dist/: releases, licences, hashes, what needs what"
@@ -205,6 +206,26 @@ FUZZ ?= 100000
 fuzz: env
 	$(BIN)/python -m tests.fuzz --inputs $(FUZZ) --seed $(SEED)
 
+# What draws the changes has an environment of its own. Which tests ran which line is measured once, in $(DRAWN).
+MUTANTS ?= 300
+DRAWN := data/mutants
+DRAWING := .venv-mutants
+DRAWING_LOCK := envs/mutants.lock
+ROOMS := $(addprefix scripts/spx_data/,fill lake quality)
+MIRRORS := $(patsubst %,tests/unit/%,fill lake quality) tests/rules/fill tests/rules/lake
+JOBS ?= 2
+
+mutants-env: env
+	@$(DRAWING)/bin/python -I -S envs/environment.py whole --venv $(DRAWING) --lock $(DRAWING_LOCK) >/dev/null 2>&1 || \
+		$(BIN)/python -I envs/environment.py make --venv $(DRAWING) --lock $(DRAWING_LOCK) --apart
+
+mutants: mutants-env
+	mkdir -p $(DRAWN)
+	$(DRAWING)/bin/python tests/mutants/sample.py $(ROOMS) --number $(MUTANTS) --seed $(SEED) >$(DRAWN)/sample.jsonl
+	COVERAGE_FILE=$(DRAWN)/lines $(SCRATCH) $(PYTEST) --numprocesses $(JOBS) --dist loadfile $(ROOMS:%=--cov=%) \
+		--cov-config=tests/mutants/coveragerc --cov-context=test --cov-report= $(MIRRORS) --ignore tests/rules/fill/test_habits.py
+	$(SCRATCH) nice -n 5 $(BIN)/python -m tests.mutants $(DRAWN)/sample.jsonl $(DRAWN)/lines --jobs $(JOBS)
+
 # The same commands stand in .pre-commit-config.yaml; a test holds the two equal.
 lint: env
 	$(BIN)/ruff check
@@ -241,6 +262,7 @@ lock: env
 	$(PINS) pyproject.toml envs/nautilus.in --extra nautilus --extra simulator --extra sql --output-file $(NAUTILUS_LOCK)
 	$(PINS) pyproject.toml envs/slurm.in $(ON_CLUSTER:%=--extra %) --constraint $(LOCK) --output-file $(SLURM_LOCK)
 	$(PINS) envs/objects.in --output-file $(OBJECTS_LOCK)
+	$(PINS) envs/mutants.in --output-file $(DRAWING_LOCK)
 
 NAUTILUS := .venv-nautilus
 NAUTILUS_LOCK := envs/nautilus.lock
@@ -283,7 +305,7 @@ release-check: env
 	$(BIN)/python .ci/release.py
 
 clean:
-	rm -rf $(VENV) $(NAUTILUS) $(SLURM) $(OBJECTS) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(NAUTILUS) $(SLURM) $(OBJECTS) $(DRAWING) .venv-lowest .venv-newest .coverage .coverage.* .pytest_cache .hypothesis .mypy_cache .ruff_cache
 
 clean-data:
 	rm -rf data/demo data/bodies

@@ -313,3 +313,32 @@ def test_first_and_last_of_nothing():
     first, last = first_and_last(np.zeros((2, 3, 0), dtype=np.bool_))
 
     assert first.shape == last.shape == (2, 3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.booleans(), st.integers(-1, DAY.stamps)), max_size=30, unique=True
+    )
+)
+def test_what_a_census_lacks_is_what_would_be_news_to_it(cells):
+    census = Presence(DAY, midnight_ms(chains.DATE), range(8))
+    strike, put, place = np.array(cells, dtype=np.int64).reshape(-1, 3).T
+    half = len(cells) // 2
+    every = strike.astype(float), put.astype(bool), OPEN + 60_000 * place
+    census.add(*(column[:half] for column in every))
+
+    lacking = census.lacks(*every)
+
+    assert lacking.tolist() == census.lacks(*every).tolist()  # nothing was counted in
+    assert lacking.tolist() == census.add(*every).tolist()
+    assert lacking[half:].tolist() == [0 <= each < DAY.stamps for each in place[half:]]
+    assert not census.lacks(*every).any()
+
+
+def test_a_chain_that_gave_nothing_has_nothing_unexpected():
+    found = completeness.without_data(LISTED, SecondOpinion()).as_json()
+
+    assert (found["stamps_unexpected"], found["contracts_unlisted"], found["grid"]) == (0, 0, 0)
+    assert found["contracts_missing"] == [f"C {strike:g}" for strike in LISTED.calls] + [
+        f"P {strike:g}" for strike in LISTED.puts
+    ]
