@@ -321,6 +321,8 @@ def test_every_changed_day_is_named_before_a_row_is_read(sealed):
     assert fields["actual"]["2024-02-02"] == reads.digest(sealed.parquet(DAYS[2]))
     assert fields["expected"]["2024-02-02"] == seals.read(sealed.parquet(DAYS[2])).parquet
     assert dates_in(scan(sealed, DAYS[1])) == [DAYS[1]]
+    with pytest.raises(FileCorruptionError, match="2 of 3 days"):
+        spx_data.sealed_paths(lake=sealed.output, data=sealed.data)
 
 
 def test_without_verification_nothing_is_hashed(sealed):
