@@ -226,7 +226,8 @@ def test_what_is_stopped_on_purpose_has_not_failed(holding, new_lake):
     process = lake.start()
     begun(lake, "download")
 
-    lake.spx_data("stop", "--now")
+    stopped = lake.spx_data("stop", "--now")
+    assert stopped.returncode == 0, stopped
     process.communicate(timeout=PATIENCE)
 
     assert errors(lake) == []
