@@ -1,7 +1,8 @@
 """What the source reports of all contracts of a date: asked for when its chains are staged.
 
 Two requests a root: the end of day, and open interest. A day is sealed without what cannot be had of them: a
-report is asked for twice at the most, and why there is none stands in the passport. Only what would meet
+report is asked for twice at the most, and why there is none stands in the passport: it cannot be had, or it
+leaves out other rows each time. Only what would meet
 every other request too (the terminal is down, the disk is full) holds the date.
 """
 
@@ -25,6 +26,7 @@ from spx_data.errors import (
     is_the_machines,
 )
 from spx_data.fill.listing import Listing, Reports
+from spx_data.fill.witnesses import steady
 from spx_data.market.contracts import Figures, Report
 from spx_data.settings import Settings
 from spx_data.store import files, names, reads
@@ -61,7 +63,7 @@ def _told(line: SourceSession, date: dt.date, report: Report, root: str) -> Told
         return f"API {line.source.api} has no such report"
     ask = _briefly(lambda: line.source.figures(root, date, report))
     try:
-        return line.ask(ask, root=root, about=report.value)
+        answers, is_believed = steady(line, lambda: line.ask(ask, root=root, about=report.value), _TRIES)
     except Exception as error:
         if isinstance(error, SpxDataError):
             if error.surroundings and not isinstance(error, ConfigurationValidationError):
@@ -70,6 +72,7 @@ def _told(line: SourceSession, date: dt.date, report: Report, root: str) -> Told
             raise
         _log.warning("%s: the day's contracts go without %s: %s", root, report.value, error)
         return _why(error)
+    return answers[-1] if is_believed else "it leaves out other rows each time"
 
 
 def _why(error: Exception) -> str:

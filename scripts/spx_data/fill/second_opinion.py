@@ -20,7 +20,7 @@ from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
 from spx_data.fill.lacking import Contract, listed_contracts
 from spx_data.fill.listing import checkpoint_of
 from spx_data.fill.questions import Budget, Case, StagedChain, own_records
-from spx_data.fill.witnesses import UnansweredError, asked_report
+from spx_data.fill.witnesses import APART_SECONDS, UnansweredError, steady
 from spx_data.market.chains import Chain, ListedChain, Reported, midnight_ms
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import (
@@ -51,8 +51,6 @@ _SURE = 2 * ENOUGH  # confirmed so often over a date, a lack needs no question i
 _BY_RULE, _HARDLY_ANY = 1, 2
 _UNUSUAL, _NOTABLE = 3.0, 5  # times what the date's chains mostly lack, and contracts, that are unlike them
 
-# Between the first answer and the last, times `thetadata.retry_wait_factor`: a hiccup is over by then.
-_APART_SECONDS = 5.0
 _ASKED = 3  # contracts of a chain that is not in a report: around its middle
 _SPREAD = 10  # and a tenth of its contracts to either side
 
@@ -241,7 +239,7 @@ class Silent:
 
     def wait(self, factor: float) -> None:
         """Let some time pass since the first answer."""
-        time.sleep(max(0.0, self.since + factor * _APART_SECONDS - time.monotonic()))
+        time.sleep(max(0.0, self.since + factor * APART_SECONDS - time.monotonic()))
 
 
 class Witnesses:
@@ -278,11 +276,8 @@ class Witnesses:
             with self._budget.question():
                 return self._line.source.eod(chain.root, chain.date)
 
-        def pause() -> None:
-            time.sleep(_APART_SECONDS * self._line.wait_factor)
-
         try:
-            report, is_believed = asked_report(ask, pause)
+            answers, is_believed = steady(self._line, ask)
         except UnansweredError as error:
             return str(error)
         except ApiDataNotFoundError as error:
@@ -290,8 +285,8 @@ class Witnesses:
             return error.cause
         if not is_believed:
             return "it leaves out other rows each time: chains may be among them"
-        silent = dict.fromkeys((entry.chain.expiration for entry in report.silent), UNQUOTED)
-        return silent | dict.fromkeys((entry.chain.expiration for entry in report.quoted), NAMED)
+        silent = {entry.chain.expiration: UNQUOTED for told in answers for entry in told.silent}
+        return silent | {entry.chain.expiration: NAMED for told in answers for entry in told.quoted}
 
     def _by_contracts(self, entry: ListedChain, evidence: SecondOpinion) -> SecondOpinion:
         """The same after a few contracts were asked for by themselves."""

@@ -23,7 +23,7 @@ from spx_data.errors import (
 from spx_data.fill import witnesses
 from spx_data.fill.listing import Listing, SilentRoot
 from spx_data.fill.surveyed import Root
-from spx_data.fill.witnesses import MOST_ANSWERS, Neighbours
+from spx_data.fill.witnesses import APART_SECONDS, MOST_ANSWERS, Neighbours
 from spx_data.lake import session_states
 from spx_data.market.chains import Listed, ListedChain, Reported
 from spx_data.market.sessions import VendorHours
@@ -31,8 +31,6 @@ from spx_data.settings import Settings
 from spx_data.sources.session import SourceSession
 from spx_data.store import files, reads
 
-# Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
-_APART_SECONDS = 5.0
 # As many chains that only the list of expirations knows are asked for.
 _MOST_UNLISTED = 20
 
@@ -138,7 +136,7 @@ class Survey:
             root.why_not = error.cause
 
     def _ask_again(self, root: Root) -> None:
-        self._wait(root)
+        time.sleep(max(0.0, root.asked_at + APART_SECONDS * self._line.wait_factor - time.monotonic()))
         try:
             self._ask(root)
         except SpxDataError as error:
@@ -146,10 +144,6 @@ class Survey:
                 raise
             root.answers += 1
             root.settled = True
-
-    def _wait(self, root: Root) -> None:
-        """Let some time pass since *root* was asked for."""
-        time.sleep(max(0.0, root.asked_at + _APART_SECONDS * self._line.wait_factor - time.monotonic()))
 
     def _ask(self, root: Root) -> None:
         source = self._line.source
@@ -166,24 +160,23 @@ class Survey:
 
     def _add_reported(self, root: Root) -> bool:
         """Add the chains in the end-of-day report of *root*; whether there are any."""
+        source = self._line.source
         if not self._line.capabilities.eod:
             return False
+
+        def ask() -> Reported:
+            return self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
+
         try:
-            told, root.steady = witnesses.asked_report(lambda: self._report(root), lambda: self._wait(root))
+            answers, root.steady = witnesses.steady(self._line, ask)
         except SpxDataError as error:
             if _is_the_works(error):
                 raise
             return False
-        root.left_out = told.left_out
-        root.add((*told.quoted, *told.silent))
+        root.left_out = answers[-1].left_out
+        for told in answers:
+            root.add((*told.quoted, *told.silent))
         return bool(root.wanted)
-
-    def _report(self, root: Root) -> Reported:
-        source = self._line.source
-        try:
-            return self._line.ask(lambda: source.eod(root.name, self._date), root=root.name)
-        finally:
-            root.asked_at = time.monotonic()
 
     # Doubts ---------------------------------------------------------------------------------------------
 

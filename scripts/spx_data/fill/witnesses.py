@@ -1,23 +1,24 @@
 """Who else knows what a date should have: the terminal's list of expirations, and the sealed days beside it.
 
 The terminal lists every expiration of a root; that list is asked for once and kept. What was asked for after
-a date's close knows all that were listed on it; else a list of the last day will do. Its report of the day
-names the chains that were quoted or traded. Sealed days beside a date name the chains that they have records
-of, and what they have confirmed of the source's habits.
+a date's close knows all that were listed on it; else a list of the last day will do. Sealed days beside a
+date name the chains that they have records of, and what they have confirmed of the source's habits. What a
+listing or a report leaves out speaks against the rest of it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from spx_data.errors import ApiDataNotFoundError, SpxDataError
 from spx_data.lake import calendar, passports
 from spx_data.market import sessions
-from spx_data.market.chains import Reported, is_unusual
+from spx_data.market.chains import is_unusual
 from spx_data.market.products import Product
 from spx_data.market.second_opinion import ENOUGH, Lack
 from spx_data.settings import Settings
@@ -33,6 +34,8 @@ Listed = AbstractSet[tuple[str, dt.date]]  # (root, expiration)
 
 # So often an answer is asked for that leaves out unusual rows, others each time.
 MOST_ANSWERS = 3
+# Questions that doubt an answer are this far apart, times `thetadata.retry_wait_factor`.
+APART_SECONDS = 5.0
 _FRESH = dt.timedelta(days=1)
 # Calendar days to either side that tell of chains, and of habits: these may change with a release.
 _REACH_DAYS, _HABIT_DAYS = 7, 14
@@ -152,31 +155,36 @@ def _is_hole(live: list[dt.date], at: int, known: set[dt.date], date: dt.date) -
     return known.issuperset(before + after) and pace_after <= _WIDER * pace
 
 
-# The report of the day ---------------------------------------------------------------------------------
+# Answers that leave rows out ---------------------------------------------------------------------------
 
 
-def asked_report(ask: Callable[[], Reported], pause: Callable[[], None]) -> tuple[Reported, bool]:
-    """All that the answers to *ask* name, and whether they may be believed; *pause* stands between two.
+class _Answer(Protocol):
+    @property
+    def left_out(self) -> Mapping[str, int]: ...
 
-    One that leaves out unusual rows may have spoilt those of chains: it is believed once it leaves out the
-    same again, which is the terminal's way then.
+
+A = TypeVar("A", bound=_Answer)
+
+
+def steady(line: SourceSession, ask: Callable[[], A], most: int = MOST_ANSWERS) -> tuple[list[A], bool]:
+    """The answers to *ask*, some time apart and *most* of them at most; and whether the last may be believed.
+
+    What spoilt some rows may have spoilt those of a chain: an answer that leaves out unusual rows is believed
+    once it leaves out the same again, which is the terminal's way then.
 
     Raises:
         SpxDataError: there is no first answer; as UnansweredError.
     """
-    found = ask()
-    for _ in range(MOST_ANSWERS - 1):
-        if not is_unusual(found.left_out):
-            return found, True
-        pause()
+    answers = [ask()]
+    while is_unusual(answers[-1].left_out) and len(answers) < most:
+        time.sleep(APART_SECONDS * line.wait_factor)
         try:
-            told = ask()
+            answers.append(ask())
         except (SpxDataError, UnansweredError):
-            return found, False
-        before, found = found, Reported(found.quoted + told.quoted, found.silent + told.silent, told.left_out)
-        if found.left_out == before.left_out:
-            return found, True
-    return found, not is_unusual(found.left_out)
+            break
+        if answers[-1].left_out == answers[-2].left_out:
+            return answers, True
+    return answers, not is_unusual(answers[-1].left_out)
 
 
 # Sealed days beside a date ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The day's contracts: a row each, what the source reports of them, and days without its reports."""
 
 import datetime as dt
+import itertools
 
 import polars as pl
 import pytest
@@ -159,6 +160,29 @@ def test_an_answer_that_is_no_report_costs_its_columns_alone(terminals, day):
     assert rows_of(date)["open_interest"].null_count() == len(rows_of(date))
     assert set(told(date)["open_interest"]["unknown"]) == {"SPX", "SPXW"}
     assert set(told(date)["end_of_day"]["unknown"]) == set()
+
+
+@pytest.mark.parametrize("spoilt", [1, 9])
+def test_a_report_that_leaves_out_rows_is_asked_for_again_and_not_believed_if_they_are_others(
+    spoilt, terminals, day
+):
+    number = itertools.count()
+
+    def edit(path, query, rows):
+        if not path.endswith("open_interest") or query["symbol"] != "SPXW" or (at := next(number)) >= spoilt:
+            return rows
+        return [row | {"symbol": "XSP"} for row in rows[: at + 1]] + rows[at + 1 :]
+
+    with restating(terminals["v3"].url) as source:
+        source.edit = edit
+        date = day(source.url, interval="1h")
+        date.fill()
+
+    found = rows_of(date).filter(pl.col("root") == "SPXW")["open_interest"]
+    held = terminals["v3"].truth.held("SPXW", DAY)
+    assert len(found) - found.null_count() == (len(held) if spoilt == 1 else 0)
+    why = {} if spoilt == 1 else {"SPXW": "it leaves out other rows each time"}
+    assert (told(date)["open_interest"]["unknown"], told(date)["open_interest"]["left_out"]) == (why, {})
 
 
 def test_a_terminal_that_is_gone_by_then_holds_the_date_and_no_chain_is_fetched_again(
