@@ -237,14 +237,14 @@ def terminal_share(wildcards):
     return sharing.share(sharing.side_by_side(limit, jobs_at_once()))
 
 
-def memory_share(wildcards):
-    """What a job takes of the resource that says how many of them fit into memory side by side."""
-    return sharing.share(sharing.fit(room.allowed()))
+# What a job takes of the resource that says how many of them fit into memory side by side. Asked once: a plan
+# has three jobs for each of thousands of dates.
+memory_share = sharing.share(sharing.fit(room.allowed()))
 
 
 def memory_share_here(wildcards):
     """The same of a job that may go elsewhere (--executor), where this machine's memory says nothing."""
-    return 0 if workflow.remote_exec else memory_share(wildcards)
+    return 0 if workflow.remote_exec else memory_share
 
 
 def all_cores(wildcards):
@@ -252,7 +252,7 @@ def all_cores(wildcards):
     return workflow.resource_settings.cores or 1
 
 
-missing_dates = len(plan.missing)
+missing_dates, usable_cores = len(plan.missing), cores.usable()
 
 
 def merge_threads(wildcards):
@@ -262,7 +262,7 @@ def merge_threads(wildcards):
     """
     if workflow.remote_exec:
         return 1
-    there = min(workflow.resource_settings.cores or 1, cores.usable())
+    there = min(workflow.resource_settings.cores or 1, usable_cores)
     return max(1, there // max(1, missing_dates))
 
 

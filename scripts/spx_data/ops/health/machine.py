@@ -134,10 +134,8 @@ def memory(alerts: Alerts) -> Check:
 
     limit, most = alerts.memory_percent, sharing.JOB + sharing.BESIDE
     if limited := room.limited():
-        percent, words = (
-            100 * limited.used / limited.allowed,
-            f"the {gigabytes(limited.allowed)} that are allowed here",
-        )
+        percent = 100 * limited.used / limited.allowed
+        words = f"the {gigabytes(limited.allowed)} that are allowed here"
     else:
         found = psutil.virtual_memory()
         percent, words = found.percent, gigabytes(found.total)
