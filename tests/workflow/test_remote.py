@@ -28,12 +28,12 @@ def terminal():
 
 @pytest.fixture
 def begin():
-    """Start `spx-data` in the background; what still runs at the end is killed."""
+    """Start `spx-data`, or another *program*, in the background; what still runs at the end is killed."""
     started = []
 
-    def begin(lake, *arguments):
+    def begin(lake, *arguments, program=(BIN / "spx-data",)):
         process = subprocess.Popen(
-            [BIN / "spx-data", *arguments],
+            [*program, *arguments],
             cwd=lake.folder,
             env=os.environ | lake.environment,
             stdout=subprocess.PIPE,
@@ -179,6 +179,29 @@ def test_ctrl_c_lets_running_jobs_finish_and_a_second_one_does_not(holding, new_
     assert "Traceback" not in errors
     assert runs.current(lake.settings.layout) is None
     assert lake.spx_data("stop").stdout == "nothing is running\n"
+
+
+# `spx-data`, which is told to end as soon as it has started Snakemake, before it shows anything of that.
+TOLD_AT_ONCE = """
+import os, signal, sys
+from spx_data.cli import filling, main
+shown = filling.progress_shown
+def told(*words):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return shown(*words)
+filling.progress_shown = told
+main()
+"""
+
+
+def test_a_stop_that_comes_before_the_run_has_begun_ends_it_too(v3, new_lake, begin):
+    lake = new_lake(v3, START, END)
+    filling = begin(lake, "process-gaps", program=(BIN / "python", "-c", TOLD_AT_ONCE))
+    said = filling.communicate(timeout=PATIENCE)
+
+    assert filling.returncode == 130, said
+    assert lake.spx_data("stop").stdout == "nothing is running\n"
+    assert lake.sealed() == []
 
 
 def test_what_a_killed_run_left_running_is_named_and_ended_only_when_told(holding, new_lake):

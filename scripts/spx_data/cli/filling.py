@@ -66,14 +66,17 @@ def fill(call: Call, dates: Sequence[Dated], cores: int, batch_size: int | None 
 def _filled(call: Call, batch: Sequence[Dated], cores: int, *, left: int) -> int:
     """Run Snakemake on a *batch*, after which so many are *left*; 1 or more where none of them may follow."""
     lakes = {symbol: call.lakes[symbol].layout for symbol in dict.fromkeys(symbol for symbol, _ in batch)}
-    started = engine.start(call.lakes, call.files, batch, cores, more=left > 0)
-    stopped = _watched(lakes, started)
+    with _stopping(lakes) as stops:
+        started = engine.start(call.lakes, call.files, batch, cores, more=left > 0)
+        with progress_shown(lakes, started.name) as shown:
+            stops.are_for(started, shown)
+            started.process.wait()
     if started.process.returncode < 0:
         # It was killed, so nobody has written down yet what became of its jobs.
         for layout in lakes.values():
             endings.settle_last(layout)
     summaries = _summarised(call, lakes, started)
-    if stopped:
+    if stops.asked:
         return _STOPPED
     stopped_by_others = any(runs.was_stopped(layout, started.name) for layout in lakes.values())
     said = started.says() if len(summaries) < len(lakes) else []
@@ -107,32 +110,48 @@ def _batches(dates: Sequence[Dated], size: int | None) -> Iterator[list[Dated]]:
         yield batch
 
 
-def _watched(lakes: Mapping[str, Layout], started: Started) -> bool:
-    """Show the run until Snakemake ends; says whether a person stopped it."""
-    with progress_shown(lakes, started.name) as shown, _stopping(lakes, started, shown) as asked:
-        started.process.wait()
-    return bool(asked)
-
-
 @contextmanager
-def _stopping(lakes: Mapping[str, Layout], started: Started, shown: Shown) -> Iterator[list[int]]:
-    """Ctrl-C, or a polite kill, stops the run gracefully in the block, and a second one now."""
-    asked: list[int] = []
-    followed, busy = 0, False
+def _stopping(lakes: Mapping[str, Layout]) -> Iterator[_Stops]:
+    """Ctrl-C, or a polite kill, stops the run of the block gracefully, and a second one now."""
+    stops = _Stops(lakes)
+    before = {number: signal.signal(number, stops.heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stops
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
-    def stop(number: int, _: FrameType | None) -> None:
-        nonlocal followed, busy
-        asked.append(number)
+
+class _Stops:
+    """Stops that were asked for, heard since before there is a run: those are followed once there is one."""
+
+    def __init__(self, lakes: Mapping[str, Layout]) -> None:
+        self.asked = 0
+        self._lakes = lakes
+        self._run: tuple[Started, Shown] | None = None
+        self._followed, self._busy = 0, False
+
+    def heard(self, _number: int, _frame: FrameType | None) -> None:
+        """Follow a signal: a handler."""
+        self.asked += 1
+        self._follow_all()
+
+    def are_for(self, started: Started, shown: Shown) -> None:
+        """Have stops, those before as well, end *started*, and say so where it is *shown*."""
+        self._run = started, shown
+        self._follow_all()
+
+    def _follow_all(self) -> None:
         # One that comes while another is followed would meet its half-written files: it is followed next.
-        while not busy and followed < len(asked):
-            followed, busy = followed + 1, True
+        while self._run and not self._busy and self._followed < self.asked:
+            self._followed, self._busy = self._followed + 1, True
             try:
-                follow(gracefully=followed == 1)
+                self._follow(*self._run, gracefully=self._followed == 1)
             finally:
-                busy = False
+                self._busy = False
 
-    def follow(*, gracefully: bool) -> None:
-        begun = [each for each in engine.current(lakes.values()) if each[1].name == started.name]
+    def _follow(self, started: Started, shown: Shown, *, gracefully: bool) -> None:
+        begun = [each for each in engine.current(self._lakes.values()) if each[1].name == started.name]
         if not begun:
             started.process.terminate()  # it has not begun, so there is nothing to finish
         elif gracefully:
@@ -143,13 +162,6 @@ def _stopping(lakes: Mapping[str, Layout], started: Started, shown: Shown) -> It
             shown.note(_NOW)
             for layout, run in begun:
                 engine.stop_now(layout, run)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summarised(call: Call, lakes: Mapping[str, Layout], started: Started) -> list[Summary]:
