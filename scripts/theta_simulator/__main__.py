@@ -168,6 +168,8 @@ def _faults(seed: int | None, rate: float, kinds: tuple[str, ...]) -> Faults | N
 async def _serve(server: Server, recording: Path | None, ready_file: Path | None, command: list[str]) -> int:
     """Serve until a signal or the command's end."""
     environment = {BASE_URL: await server.start()}
+    # Whoever hears below that this serves may tell it to stop at once.
+    told = None if command else _told_to_stop()
     if server.replay:
         environment[NOW] = server.replay.moment.isoformat()
     about = f"replay of {recording}, {NOW}={environment[NOW]}" if server.replay else _about(server.settings)
@@ -175,7 +177,10 @@ async def _serve(server: Server, recording: Path | None, ready_file: Path | None
     if ready_file is not None:
         _announce(ready_file, server.url)
     try:
-        return await (_run(command, environment) if command else _wait_for_signal())
+        if told is None:
+            return await _run(command, environment)
+        await told.wait()
+        return 0
     finally:
         await server.stop()
 
@@ -195,13 +200,12 @@ def _announce(ready_file: Path, url: str) -> None:
     part.replace(ready_file)
 
 
-async def _wait_for_signal() -> int:
-    """Wait for SIGINT or SIGTERM."""
-    stopped = asyncio.Event()
+def _told_to_stop() -> asyncio.Event:
+    """What SIGINT or SIGTERM sets."""
+    told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await stopped.wait()
-    return 0
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
 
 
 async def _run(command: list[str], environment: Mapping[str, str]) -> int:
