@@ -1,9 +1,11 @@
 """What the tests of a Mac share: lakes all of whose processes run on an imitated one."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,24 @@ def new_mac(new_lake: Callable[..., Lake]) -> Callable[..., Lake]:
         return lake
 
     return make
+
+
+@pytest.fixture
+def ended() -> Iterator[Callable[[subprocess.Popen[str]], subprocess.Popen[str]]]:
+    """A function that has a process end with the test, halted or not, and all of the group which it leads."""
+
+    def end(process: subprocess.Popen[str]) -> None:
+        with process, suppress(ProcessLookupError, PermissionError):  # a Mac refuses to end the dead
+            if process.returncode is None:  # else its number may be another's by now
+                os.killpg(process.pid, signal.SIGKILL)
+
+    with ExitStack() as begun:
+
+        def noted(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+            begun.callback(end, process)
+            return process
+
+        yield noted
 
 
 @pytest.fixture

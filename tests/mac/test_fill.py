@@ -99,11 +99,19 @@ def test_a_volume_without_locks_costs_no_traceback(where, v3, new_mac, tmp_path)
 # stop ---------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(holding, new_mac):
+def in_a_shell(lake, line):
+    """Start a shell with *line* for *lake*, in a process group of its own."""
+    command = ["sh", "-c", line]
+    return subprocess.Popen(
+        command, cwd=lake.folder, env=os.environ | lake.environment, start_new_session=True
+    )
+
+
+def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(holding, new_mac, ended):
     lake = new_mac(holding, START, END)
     line = f"'{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 >said 2>&1 & wait"
     # Such a shell starts it with SIGINT ignored.
-    shell = subprocess.Popen(["sh", "-c", line], cwd=lake.folder, env=os.environ | lake.environment)
+    shell = ended(in_a_shell(lake, line))
     _, jobs = at_work(lake)
 
     begun = time.monotonic()
@@ -117,9 +125,9 @@ def test_a_run_that_a_shell_started_in_its_background_ends_within_seconds(holdin
     assert runs.current(lake.settings.layout) is None
 
 
-def test_a_halted_run_hears_a_stop_as_well(holding, new_mac):
+def test_a_halted_run_hears_a_stop_as_well(holding, new_mac, ended):
     lake = new_mac(holding, START, START)
-    process = lake.start()
+    process = ended(lake.start())
     _, jobs = at_work(lake, at_least=1)
     os.killpg(process.pid, signal.SIGSTOP)  # what Ctrl-Z does
 
@@ -161,33 +169,29 @@ def test_a_stop_that_meets_the_scheduler_at_its_lock_does_not_hang_it(v3, new_la
     assert runs.current(lake.settings.layout) is None
 
 
-def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(holding, new_mac):
+def test_jobs_that_outlived_their_run_are_found_and_ended_and_no_stranger_is(holding, new_mac, ended):
     lake = new_mac(holding, START, END)
-    line = (
-        f"sleep 3000 & echo $! >stranger; '{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' --cores 4 "
-        ">said 2>&1 & wait"
-    )
     # The stranger is in the run's session and in its process group.
-    shell = subprocess.Popen(
-        ["sh", "-c", line], cwd=lake.folder, env=os.environ | lake.environment, start_new_session=True
+    ended(
+        in_a_shell(
+            lake,
+            f"sleep 3000 & echo $! >stranger; '{BIN}/snakemake' --snakefile '{REPOSITORY}/Snakefile' "
+            "--cores 4 >said 2>&1 & wait",
+        )
     )
-    try:
-        run, jobs = at_work(lake)
-        stranger = int((lake.folder / "stranger").read_text())
-        os.kill(run.pid, signal.SIGKILL)
+    run, jobs = at_work(lake)
+    stranger = int((lake.folder / "stranger").read_text())
+    os.kill(run.pid, signal.SIGKILL)
 
-        named = lake.spx_data("stop")
-        ended = lake.spx_data("stop", "--now")
+    named = lake.spx_data("stop")
+    stopped = lake.spx_data("stop", "--now")
 
-        assert named.returncode == 1
-        assert "jobs of it still run" in named.stderr
-        assert all(str(pid) in named.stderr for pid in jobs)
-        assert ended.returncode == 0, ended.stderr
-        assert not any(map(alive, jobs))
-        assert alive(stranger)
-    finally:
-        os.killpg(shell.pid, signal.SIGKILL)
-        shell.wait()
+    assert named.returncode == 1
+    assert "jobs of it still run" in named.stderr
+    assert all(str(pid) in named.stderr for pid in jobs)
+    assert stopped.returncode == 0, stopped.stderr
+    assert not any(map(alive, jobs))
+    assert alive(stranger)
 
 
 def test_a_job_that_begins_when_its_run_is_gone_ends_at_once(lake, monkeypatch):
