@@ -72,6 +72,15 @@ class _Times(NamedTuple):
         years, errors = (np.concatenate(lines, axis=1) for lines in zip(*parts, strict=True))
         return cls(years, errors)
 
+    @property
+    def recognized(self) -> Floats:
+        """Years by the clocks without an error, each chain's likeliest first: (clocks, records).
+
+        What one witness recognizes of one chain, another one may of the next: together they tell the rate.
+        """
+        found = np.where(self.errors > 0, np.nan, self.years)
+        return np.take_along_axis(found, np.isnan(found).argsort(axis=0, kind="stable"), axis=0)
+
 
 def _times(rows: Rows, clocks: Sequence[Clock], most: int) -> tuple[Floats, Floats]:
     years, errors = np.full((most, len(rows)), np.nan), np.zeros((most, len(rows)))
@@ -92,7 +101,7 @@ def explain(chains: Sequence[Rows], kinds: Sequence[object], most: int = 48) -> 
     bounds = np.cumsum([0, *(len(part) for part in few)])
     lines = list(zip(times.years, times.errors, strict=True))
     loose = _LOOSE * (_sums(times.errors, bounds) > 0)
-    recognized = [(np.where(off > 0, np.nan, years), 0.0 * off) for years, off in lines]
+    recognized = [(years, np.zeros(len(rows))) for years in times.recognized]
     told = _rates(rows, recognized, bounds) or _rates(rows, lines, bounds)
     tried = [(witness, rate, _shares(rows, times, rate, bounds)) for witness, rate in told]
     tried = tried or [(_by_delta, ANY_RATE, _shares(rows, times, ANY_RATE, bounds))]

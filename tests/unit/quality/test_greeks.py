@@ -337,6 +337,10 @@ def left_to(minutes, floor=3_600_000, year=365.0):
 
 WAYS_OF_COUNTING = {
     "time-left; last day time-left": left_to(0),
+    # Which witness can tell such a minute is another one on the last day.
+    "time-left to 16:03; last day time-left to 16:03": left_to(3),
+    "time-left to 16:05; last day time-left to 16:05": left_to(5),
+    "time-left to 16:10; last day time-left to 16:10": left_to(10),
     "time-left to 16:15; last day time-left to 16:15": left_to(15),
     "time-left to 16:45; last day time-left to 16:45": left_to(45),
     "time-left; last day time-left, a minute at least": left_to(0, floor=60_000),
