@@ -78,15 +78,10 @@ class Root:
         """Add chains, and strikes to chains that are known."""
         for entry in chains:
             known = self.chains.get(entry.chain.listed)
-            self.chains[entry.chain.listed] = _united(known, entry) if known else entry
+            self.chains[entry.chain.listed] = known.united(entry) if known else entry
 
     def unknown(self, expiration: dt.date, witness: str) -> Iterator[ListedChain]:
         """A chain of which no strike is known, under each day that the terminal's list has for it."""
         spelled = {each for each in self.entries or () if true_expiration(each) == expiration}
         for listed in spelled or {expiration}:
             yield ListedChain(Chain(self.name, expiration, self.date, listed), (), (), witness)
-
-
-def _united(one: ListedChain, other: ListedChain) -> ListedChain:
-    calls, puts = {*one.calls, *other.calls}, {*one.puts, *other.puts}
-    return ListedChain(one.chain, tuple(sorted(calls)), tuple(sorted(puts)), one.witness)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -49,6 +49,11 @@ class ListedChain:
     def contracts(self) -> int:
         """Number of listed contracts."""
         return len(self.calls) + len(self.puts)
+
+    def united(self, other: ListedChain) -> ListedChain:
+        """The chain with the strikes of both; it stays known from its own witness."""
+        calls, puts = {*self.calls, *other.calls}, {*self.puts, *other.puts}
+        return replace(self, calls=tuple(sorted(calls)), puts=tuple(sorted(puts)))
 
 
 # Rows that a terminal is known to list beside the live ones, in every answer.

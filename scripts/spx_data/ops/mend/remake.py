@@ -124,9 +124,8 @@ def united(sealed: Listing, fresh: Listing) -> Listing:
 
 
 def _both(sealed: ListedChain, fresh: ListedChain) -> ListedChain:
-    calls, puts = {*sealed.calls, *fresh.calls}, {*sealed.puts, *fresh.puts}
-    witness = _LISTING if _LISTING in (sealed.witness, fresh.witness) else sealed.witness
-    return ListedChain(sealed.chain, tuple(sorted(calls)), tuple(sorted(puts)), witness)
+    witness = _LISTING if fresh.witness == _LISTING else sealed.witness
+    return replace(sealed.united(fresh), witness=witness)
 
 
 def _key(entry: ListedChain) -> Key:
