@@ -23,6 +23,16 @@ def distinct(stamp: Stamps) -> Stamps:
     return np.asarray(stamp.min() + _SECOND * np.flatnonzero(there))
 
 
+def indexed(stamp: Stamps) -> tuple[Stamps, Stamps]:
+    """Which stamps there are, as `distinct` gives them, and which of them each of the rows has."""
+    if (seconds := _seconds(stamp)) is None:
+        found, place = np.unique(stamp, return_inverse=True)
+        return found, place
+    there = np.zeros(int(seconds.max()) + 1, dtype=np.bool_)
+    there[seconds] = True
+    return np.asarray(stamp.min() + _SECOND * np.flatnonzero(there)), (np.cumsum(there) - 1).take(seconds)
+
+
 def places(stamps: Stamps, stamp: Stamps) -> Stamps:
     """Which of *stamps*, which are ascending and have them all, each of the rows has."""
     if (seconds := _seconds(stamp)) is None:

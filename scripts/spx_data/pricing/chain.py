@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spx_data.market.stamps import distinct, places
+from spx_data.market.stamps import distinct, indexed
 from spx_data.pricing import black76, forward, parity, quoted
 from spx_data.pricing.black76 import Options
 from spx_data.pricing.normal import Floats, Ints
@@ -85,10 +85,10 @@ class Market(NamedTuple):
 
 def price(terms: Terms, quotes: Quotes, spot: Line | None = None) -> Priced:
     """All values of all rows; *spot* is the underlying's price, which American options need for dividends."""
-    stamps = distinct(quotes.stamp)
+    stamps, place = indexed(quotes.stamp)
     if not len(stamps):
         return _nothing(0)
-    return price_in(terms, quotes, market(terms, quotes, spot, stamps), places(stamps, quotes.stamp))
+    return price_in(terms, quotes, market(terms, quotes, spot, stamps), place)
 
 
 def price_in(terms: Terms, quotes: Quotes, within: Market, place: Ints) -> Priced:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spx_data.market import schema
+from spx_data.market import schema, stamps
 from spx_data.store import foreign
 
 if TYPE_CHECKING:
@@ -89,10 +89,10 @@ class Writer:
         counted = _counted(batch)
         values = counted or {column.name: column for column in batch}
         contracts, contract = _contracts(batch)
-        stamps, stamp = _stamps(batch)
+        shown, stamp = _stamps(batch)
         self.contracts |= set(_picked(batch, _CONTRACT, contracts))
         head = {"per": 1 if counted is None else _PER, _CONTRACTS: _picked(values, _CONTRACT, contracts)}
-        yield _dumped(head | {_STAMPS: _picked(values, [name for name in _CLOCK if name in values], stamps)})
+        yield _dumped(head | {_STAMPS: _picked(values, [name for name in _CLOCK if name in values], shown)})
         measures = [values[name] for name in values if name not in (*_CONTRACT, *_CLOCK)]
         yield _rows(pl.DataFrame([pl.Series(_PLACES[0], contract), pl.Series(_PLACES[1], stamp), *measures]))
 
@@ -153,18 +153,10 @@ def _stamps(batch: pl.DataFrame) -> tuple[Ints, Ints]:
 
     All records, where those of one stamp do not say the same of the underlying.
     """
-    every, stamps = np.arange(len(batch)), batch["timestamp"].to_numpy()
-    first, last = int(stamps.min()), int(stamps.max())
-    if last - first >= 1 << 62:
-        return every, every
-    later = stamps - first
-    place = later // max(1, int(np.gcd.reduce(later)))
-    if int(place.max()) > 4 * _BATCH:
-        return every, every
-    shown = np.full(int(place.max()) + 1, -1)
-    shown[place] = every
-    there = shown >= 0
-    shown, at = shown[there], (np.cumsum(there) - 1)[place]
+    every = np.arange(len(batch))
+    found, at = stamps.indexed(batch["timestamp"].to_numpy())
+    shown = np.empty(len(found), dtype=np.int64)
+    shown[at] = every
     for column in (batch[name] for name in _CLOCK[1:] if name in batch.columns):
         if column.null_count():
             return every, every

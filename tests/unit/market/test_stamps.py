@@ -24,6 +24,8 @@ def test_they_are_found_as_by_sorting(stamp):
 
     np.testing.assert_array_equal(found, np.unique(stamp))
     np.testing.assert_array_equal(found[stamps.places(found, stamp)], stamp)
+    for ours, wanted in zip(stamps.indexed(stamp), np.unique(stamp, return_inverse=True), strict=True):
+        np.testing.assert_array_equal(ours, wanted)
 
 
 @pytest.mark.parametrize("stamp", STAMPS.values(), ids=STAMPS)

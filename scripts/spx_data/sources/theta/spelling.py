@@ -124,8 +124,7 @@ def _spelt(records: pl.DataFrame, chain: Chain, kind: str, form: str) -> pl.Data
     contracts = pl.Series("contract", _contracts(chain, records.select("strike", "right")[begins]))
     runs = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(records)))
     stamp, spelt = records["timestamp"].to_numpy(), [contracts.gather(runs)]
-    known = stamps.distinct(stamp)
-    place = stamps.places(known, stamp)
+    known, place = stamps.indexed(stamp)
     spelt.append(_stamps(pl.Series("timestamp", known), chain.date).gather(place))
     spelt += [records[ours[name]].alias(name) for name in wanted if name not in _UNDERLYING]
     if _UNDERLYING[0] in records.columns:
