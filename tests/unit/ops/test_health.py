@@ -36,6 +36,7 @@ from spx_data.text.words import counted
 
 MOMENT = dt.datetime(2024, 2, 1, 12, tzinfo=dt.UTC)
 LATELY, LONG_AGO = "2024-01-30T22:00:00.000+00:00", "2023-06-01T22:00:00.000+00:00"
+LAST_WEEK = "2024-01-24T22:00:00.000+00:00"
 # Twelve sessions in a row, from 2024-01-02 to 2024-01-18.
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 16, 17, 18)]
 S, M, F, P, K, C, N, A, W = (
@@ -258,7 +259,7 @@ def test_connectivity_is_the_share_of_requests_that_came_to_nothing(failures, le
         trouble(DAYS[0], "ApiResponseInvalidError"),
         trouble(DAYS[0], "ApiRateLimitError"),
         trouble(DAYS[0], "ApiConnectionError", event=journal.FAILED),
-        trouble(DAYS[0], "ApiConnectionError", at="2024-01-24T22:00:00.000+00:00"),
+        trouble(DAYS[0], "ApiConnectionError", at=LAST_WEEK),
     ],
 )
 def test_what_is_no_lost_connection_of_these_days_does_not_count(one, scene):
@@ -669,13 +670,23 @@ def test_the_limit_of_requests_is_one_that_a_subscription_allows(limit, api, lev
     assert (check.level, check.cure, check.value) == (level, cure, limit)
 
 
-def test_a_full_queue_says_that_the_limit_is_too_high(scene):
-    limited = line(DAYS[0], troubles=(trouble(DAYS[0], "ApiRateLimitError"),))
+@pytest.mark.parametrize("event", [journal.FAILED, journal.EXPIRATION_FAILED])
+def test_a_queue_that_stays_full_says_that_the_limit_is_too_high(event, scene):
+    limited = line(DAYS[0], troubles=(trouble(DAYS[0], "ApiRateLimitError", event),))
 
     check = request_limit(scene([limited]))
 
     assert (check.level, check.dates) == (Level.WARN, (DAYS[0],))
     assert "spx-data config set thetadata.max_concurrent_requests 2" in check.cure
+
+
+def test_a_full_queue_that_was_asked_again_is_told_and_warns_of_nothing(scene):
+    limited = line(DAYS[0], sealed_at=LATELY, troubles=(trouble(DAYS[0], "ApiRateLimitError"),) * 2)
+
+    check = request_limit(scene([limited]))
+
+    assert (check.level, check.dates) == (Level.OK, ())
+    assert check.found.endswith("; asked again after a full queue 2 times in 7 days")
 
 
 def test_a_refusal_of_the_subscription_names_its_dates(scene):
@@ -689,10 +700,14 @@ def test_a_refusal_of_the_subscription_names_its_dates(scene):
     assert "processing.start_date" in check.cure
 
 
-def test_a_full_queue_of_long_ago_is_forgotten(scene):
-    limited = line(DAYS[0], troubles=(trouble(DAYS[0], "ApiRateLimitError", at=LONG_AGO),))
+def test_a_full_queue_of_the_week_before_is_forgotten(scene):
+    before = (
+        trouble(DAYS[0], "ApiRateLimitError", event, LAST_WEEK) for event in (journal.RETRIED, journal.FAILED)
+    )
 
-    assert request_limit(scene([limited])).level is Level.OK
+    check = request_limit(scene([line(DAYS[0], troubles=tuple(before))]))
+
+    assert (check.level, "full" in check.found) == (Level.OK, False)
 
 
 # The run ------------------------------------------------------------------------------------------------

@@ -10,13 +10,13 @@ import datetime as dt
 import os
 import textwrap
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from spx_data.errors import ApiConnectionError, ApiRateLimitError, SpxDataError, SubscriptionError
+from spx_data.errors import ApiConnectionError, ApiRateLimitError, SubscriptionError
 from spx_data.fill import DISK_MARGIN
 from spx_data.lake import runs
 from spx_data.lake.alike import OUTAGE
@@ -200,7 +200,8 @@ def terminal(scene: Scene) -> Check:
 def request_limit(scene: Scene) -> Check:
     """Whether the limit of requests fits a subscription, by what is known of them and by what happened.
 
-    No terminal says which subscription it has: its refusals of the last 30 days are the evidence.
+    No terminal says which subscription it has: its refusals of the last 30 days are the evidence. A full
+    queue is none by itself, for it is asked again with fewer in flight: it matters where that was in vain.
     """
     limit = scene.settings.terminal.max_concurrent_requests
     api = (scene.answer and scene.answer.api) or scene.settings.terminal.api
@@ -208,7 +209,8 @@ def request_limit(scene: Scene) -> Check:
     numbers: dict[str, Any] = {"value": limit, "limit": max(tiers), "unit": "requests"}
     lower = max((known for known in tiers if known < limit), default=1)
     set_lower = f"`spx-data config set thetadata.max_concurrent_requests {lower}`"
-    if refused := _dates_of(scene, SubscriptionError):
+    troubles = scene.troubles(_EVIDENCE_DAYS)
+    if refused := _dates(each for each in troubles if each.error == SubscriptionError.__name__):
         found = f"the subscription does not include: {named(refused)}"
         cure = (
             "Upgrade it, or set processing.start_date to where its history begins; `spx-data errors` has more"
@@ -217,8 +219,10 @@ def request_limit(scene: Scene) -> Check:
     if limit > max(tiers):
         found = f"{limit} at once are more than any subscription allows ({_tiers(tiers)})"
         return warn(found, set_lower, **numbers)
-    if limited := _dates_of(scene, ApiRateLimitError):
-        found = f"{limit} at once, and the terminal's queue was full: {named(limited)}"
+    lately = scene.troubles(_CONNECTION_DAYS)
+    full = [each for each in lately if each.error == ApiRateLimitError.__name__]
+    if limited := _dates(each for each in full if each.event != journal.RETRIED):
+        found = f"{limit} at once, and the terminal's queue stayed full: {named(limited)}"
         cure = f"Stop other programs that use this terminal, or {set_lower}"
         return warn(found, cure, **numbers, dates=limited)
     # Beyond that many the terminal queued or refused when it was probed.
@@ -227,13 +231,14 @@ def request_limit(scene: Scene) -> Check:
         found = f"{limit} at once, and the terminal served {served} when it was probed, while others waited"
         cure = f"`spx-data config set thetadata.max_concurrent_requests {served}`"
         return notice(found, cure, **numbers)
-    return ok(f"{limit} at once; subscriptions allow {_tiers(tiers)}", **numbers)
+    words = f"{limit} at once; subscriptions allow {_tiers(tiers)}"
+    if full:
+        words += f"; asked again after a full queue {counted(len(full), 'time')} in {_CONNECTION_DAYS} days"
+    return ok(words, **numbers)
 
 
-def _dates_of(scene: Scene, error: type[SpxDataError]) -> tuple[dt.date, ...]:
-    """The dates that met *error* in the last 30 days."""
-    met = {trouble.date for trouble in scene.troubles(_EVIDENCE_DAYS) if trouble.error == error.__name__}
-    return tuple(sorted(map(dt.date.fromisoformat, met)))
+def _dates(troubles: Iterable[Trouble]) -> tuple[dt.date, ...]:
+    return tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in troubles}))
 
 
 def _tiers(tiers: Mapping[int, str]) -> str:
@@ -337,7 +342,7 @@ def connectivity(scene: Scene) -> Check:
     rate = 100 * unanswered / max(asked, unanswered, 1)
     of = counted(asked, "request")
     found = f"{unanswered:,} of {of} of the last {_CONNECTION_DAYS} days failed ({rate:.1f} %)"
-    dates = tuple(sorted({dt.date.fromisoformat(trouble.date) for trouble in [*broken, *gone]}))
+    dates = _dates([*broken, *gone])
     numbers = {"value": round(rate, 2), "limit": limit, "unit": "%", "dates": dates}
     if rate > limit:
         cure = "Look into the terminal's log and at your network; `spx-data errors` shows when it happened"
