@@ -24,7 +24,8 @@ class Storage:
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
         self.conditional = True  # some servers write over whatever the condition says
-        # Given the method and the key: a status to fail with, "cut" for half of a body, other bytes, or None.
+        # Given the method and the key: a status to fail with, other bytes, "cut" for half of a body, "stall"
+        # for half of it (of a PUT: no answer) and nothing more until the client hangs up, or None.
         self.trouble: Callable[[str, str], int | str | bytes | None] = lambda *_: None
         self._lock = threading.Lock()
 
@@ -70,8 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.storage.requests.append((self.command, key))
         return key if bucket == BUCKET else None
 
-    def _answer(self, status: int, body: bytes = b"", *, of: bytes | None = None, cut: bool = False) -> None:
-        """Answer with a *body*, of which a *cut* leaves half; it is a part *of* an object, or a whole one."""
+    def _stall(self) -> None:
+        self.close_connection = True
+        self.connection.recv(1)
+
+    def _answer(
+        self, status: int, body: bytes = b"", *, of: bytes | None = None, trouble: object = None
+    ) -> None:
+        """Answer with a *body*, half of it in *trouble*; it is a part *of* an object, or a whole one."""
         whole = body if of is None else of
         self.send_response(status)
         self.send_header("ETag", f'"{hashlib.md5(whole).hexdigest()}"')
@@ -82,8 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
             first = len(of) - len(body)
             self.send_header("Content-Range", f"bytes {first}-{len(of) - 1}/{len(of)}")
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-        self.close_connection |= cut
+        self.wfile.write(body[: len(body) // 2] if trouble in ("cut", "stall") else body)
+        self.close_connection |= trouble == "cut"
+        if trouble == "stall":
+            self._stall()
 
     @property
     def _is_azure(self) -> bool:
@@ -107,6 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
         trouble = self.storage.trouble("PUT", key or "")
         if self._troubled(key, trouble):
             return
+        if trouble == "stall":
+            self._stall()
+            return
         content = trouble if isinstance(trouble, bytes) else content
         absent = self.headers["If-None-Match"] == "*" or self.headers["x-goog-if-generation-match"] == "0"
         if self.storage.put(key or "", content, absent):
@@ -129,9 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted := re.fullmatch(
             r"bytes=(\d+)-.*", self.headers["Range"] or ""
         ):  # up to the end: a cut one's rest
-            self._answer(206, body[int(wanted[1]) :], of=body, cut=trouble == "cut")
+            self._answer(206, body[int(wanted[1]) :], of=body, trouble=trouble)
         else:
-            self._answer(200, body, cut=trouble == "cut")
+            self._answer(200, body, trouble=trouble)
 
     def _listed(self) -> bytes:
         query = parse_qs(urlsplit(self.path).query)

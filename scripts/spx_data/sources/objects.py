@@ -1,7 +1,8 @@
 """Objects of a bucket, or files of a folder, by their keys: created only where absent, and read back.
 
 Credentials come from the environment, or from the provider's own files, and nowhere else. A request that
-fails on the way is asked again by the library, within a minute; what comes back is believed for its SHA-256.
+fails on the way is asked again by the library, within a minute; a minute without a byte is a failure. What
+comes back is believed for its SHA-256.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 
 _RETRIES = {"max_retries": 5, "retry_timeout": dt.timedelta(seconds=60)}
-_TIMEOUTS = {"connect_timeout": "20s", "timeout": "10m"}
+_CONNECT, _WHOLE = dt.timedelta(seconds=20), dt.timedelta(hours=6)
+# Without a byte of an answer, however long all of it takes. The library begins to count with the request,
+# and does not see how far an upload is: a large one has the time that it needs at so many bytes a second.
+_SILENCE, _SLOWEST, _LARGE = dt.timedelta(seconds=60), 100_000, 1 << 20
 _NO = re.compile(r"status code: (?:3\d\d|40[0134])|incorrectly configured region")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound")
 _GARBLED = re.compile("list response")  # cut off or no listing: the library asks again about all else
@@ -71,9 +75,8 @@ class Objects:
         from obstore.store import from_url
 
         check_url(url, what)
-        more: dict[str, Any] = {} if url.startswith(("file:", "memory:")) else _over_the_network()
         try:
-            return cls(url.rstrip("/"), what, from_url(url, **more))
+            return cls(url.rstrip("/"), what, from_url(url, **_options(url)))
         except (BaseError, ValueError, OSError) as error:
             raise _refused(url, what, error) from error
 
@@ -95,10 +98,14 @@ class Objects:
         """Create an object where there is none; whether there was none."""
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
+        from obstore.store import from_url
 
         with self._explained(key):
+            size = len(content) if isinstance(content, bytes) else content.stat().st_size
+            own = _options(self.url, size) if size > _LARGE else {}
+            store = from_url(self.url, **own) if own else self._store
             try:
-                obstore.put(self._store, key, content, mode="create", use_multipart=False)
+                obstore.put(store, key, content, mode="create", use_multipart=False)
             except (AlreadyExistsError, PreconditionError):
                 return False
         return True
@@ -178,10 +185,15 @@ class Objects:
             ) from error
 
 
-def _over_the_network() -> dict[str, Any]:
+def _options(url: str, upload: int = 0) -> dict[str, Any]:
+    """How storage at *url* is asked with an *upload* of so many bytes; nothing where it is a folder."""
+    if url.startswith(("file:", "memory:")):
+        return {}
+    silence = _SILENCE + dt.timedelta(seconds=upload / _SLOWEST)
     # Options that are told leave no room for those of the environment.
     plain = os.environ.get("AWS_ALLOW_HTTP", "").lower() in {"1", "true"}
-    return {"retry_config": _RETRIES, "client_options": {**_TIMEOUTS, "allow_http": plain}}
+    times = {"connect_timeout": _CONNECT, "read_timeout": silence, "timeout": _WHOLE}
+    return {"retry_config": _RETRIES, "client_options": {**times, "allow_http": plain}}
 
 
 def _refused(url: str, what: str, error: Exception) -> ConfigurationValidationError:

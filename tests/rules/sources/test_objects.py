@@ -2,13 +2,14 @@
 
 import datetime as dt
 import json
+import time
 
 import pytest
 from tests import object_store, publishing
 from tests.publishing import publish
 
 import spx_data
-from spx_data.errors import ConfigurationValidationError, FileCorruptionError
+from spx_data.errors import ApiConnectionError, ConfigurationValidationError, FileCorruptionError
 from spx_data.lake.reader import mirror
 from spx_data.ops.publish import restoring
 from spx_data.ops.publish.publishing import AS_PUBLISHED, Publisher
@@ -67,6 +68,37 @@ def test_what_is_there_is_never_written_over(url, storage):
     assert there.create("2024/a", b"first") and not there.create("2024/a", b"second")
     assert there.content("2024/a") == b"first"
     assert dict(there.sizes()) == {"2024/a": 5}
+
+
+ASKED = {
+    "GET": lambda there: there.digest("a", ""),
+    "LIST": lambda there: there.sizes(),
+    "PUT": lambda there: there.create("b", b"small"),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize("url", PLACES.values(), ids=PLACES)
+def test_a_request_that_stalls_ends_where_nothing_comes_for_so_long(asked, url, storage, monkeypatch):
+    monkeypatch.setattr(objects, "_SILENCE", dt.timedelta(seconds=0.2))
+    monkeypatch.setitem(objects._RETRIES, "max_retries", 0)
+    storage.objects["spx/a"] = bytes(1000)
+    storage.trouble = lambda *_: "stall"
+
+    with pytest.raises(ApiConnectionError, match="cannot be reached or written"):
+        ASKED[asked](Objects.at(url))
+
+
+@pytest.mark.parametrize("url", PLACES.values(), ids=PLACES)
+def test_a_large_upload_has_the_time_that_it_needs(url, storage, monkeypatch, tmp_path):
+    content = tmp_path / "large"
+    content.write_bytes(bytes(2 << 20))
+    monkeypatch.setattr(objects, "_SILENCE", dt.timedelta(seconds=0.2))
+    storage.trouble = lambda asked, _: time.sleep(1) if asked == "PUT" else None
+
+    assert Objects.at(url).create("a", content)
+
+    assert len(storage.objects["spx/a"]) == 2 << 20
 
 
 @pytest.mark.parametrize("url", PLACES.values(), ids=PLACES)
