@@ -34,7 +34,7 @@ MOST = 30  # tests of a stage, of all files by turns
 SECONDS = 900  # for the tests of a stage, which are done in a tenth of it
 LIBRARIES = (
     *("aiohttp.web", "hypothesis", "pandas_market_calendars", "polars", "pyarrow.parquet", "pytest_cov"),
-    *("pytest_timeout", "requests", "ruamel.yaml", "scipy.optimize", "scipy.stats", "snakemake", "xdist"),
+    *("pytest_timeout", "requests", "scipy.optimize", "scipy.stats", "snakemake", "xdist"),
 )
 QUIET = ("-x", "-q", "--tb=no", "-pno:cacheprovider", "-pno:xdist", "--hypothesis-seed=0")
 FORK = multiprocessing.get_context("fork")

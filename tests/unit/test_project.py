@@ -1,5 +1,6 @@
 """What the project promises about itself: its lock, its rooms, its README."""
 
+import importlib.util
 import itertools
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.loading import loaded
+from tests.mutants import __main__ as mutants
 
 import spx_data
 from spx_data.quality.catalogue import CHECKS
@@ -35,6 +37,10 @@ def lines_matching(pattern, files):
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if re.search(pattern, line)
     ]
+
+
+def test_what_the_search_for_mutants_loads_ahead_is_there():
+    assert [name for name in mutants.LIBRARIES if importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize("lock", [*LOCKS, *TOOLS])

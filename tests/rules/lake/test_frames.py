@@ -110,6 +110,13 @@ def test_each_day_has_what_its_passport_says(cached):
         assert row["underlying_close"] == told["underlying"]["close"]
 
 
+def test_a_chain_without_records_is_none_of_its_day_s(cached):
+    empty, *rest = passport(cached, DAYS[0])["chains"]
+    reseal(cached, DAYS[0], chains=[empty | {"rows": 0}, *rest])
+
+    assert read(cached, spx_data.days, "2024-01-31")["chains"].to_list() == [len(rest)]
+
+
 def test_passports_are_read_once_and_again_only_where_a_day_was_sealed_anew(cached, asked):
     first = read(cached)
     assert asked == DAYS
@@ -234,10 +241,11 @@ def test_details_of_another_shape_say_nothing(details, cached):
     assert found.select(pl.col(*FIGURES, "score", "stamps_missing").is_null().all()).row(0) == (True,) * 8
 
 
-@pytest.mark.parametrize("value", ["4700", True, None, {"a": 1}, [1.0]])
+@pytest.mark.parametrize("value", ["4700", True, None, {"a": 1}, [1.0], float("inf"), float("nan")])
 def test_a_value_of_another_type_is_null(value, cached):
     told = passport(cached, DAYS[0])["details"]
     told["chains"][0]["quality"]["figures"]["forward"] = value
+    told["chains"][0]["quality"]["parts"]["completeness"] = value
     told["chains"][1]["quality"] = []
     reseal(cached, DAYS[0], details=told)
 
@@ -245,6 +253,8 @@ def test_a_value_of_another_type_is_null(value, cached):
 
     assert found["forward"].is_null().to_list()[:2] == [True] * 2
     assert found["forward"].is_not_null().any() and found["discount"][0]
+    assert (found["completeness"][0], found["completeness"][2]) == (None, 100)
+    assert 90 < found["score"][0] <= 100  # by the other parts
 
 
 def test_names_are_completed():

@@ -58,6 +58,15 @@ def test_a_job_that_sees_no_lock_of_its_run_on_another_machine_says_what_a_volum
     assert "flock" in refused.value.cure
 
 
+@pytest.mark.parametrize("since", [{"machine": names.machine()}, {"name": "after"}], ids=["gone", "another"])
+def test_a_job_whose_run_is_gone_or_followed_by_another_says_only_that(since, layout, monkeypatch):
+    files.write_json(layout.run_note, ELSEWHERE._replace(**since).as_json())
+    monkeypatch.setenv(journal.RUN_VARIABLE, ELSEWHERE.name)
+
+    with pytest.raises(AnotherRunError, match=r"^the run that started this job is gone"), runs.joined(layout):
+        pytest.fail("it went to work")
+
+
 @pytest.fixture
 def renamed(monkeypatch):
     """A function that gives this machine another name."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -162,12 +163,15 @@ def test_an_empty_lake_verifies(lake):
     assert (report.days, report.all_is_well, report.bytes) == ([], True, 0)
 
 
-def test_progress_goes_up_to_the_end(lake_of_days):
+@pytest.mark.parametrize(("depth", "times"), [("pages", 2), ("bytes", 1)])
+def test_progress_goes_up_to_the_end(depth, times, lake_of_days):
     seen = []
+    size = sum(paths(date)[1].stat().st_size for date in lake_of_days)
     change(paths(lake_of_days[1])[1])
 
-    verify(lake_of_days[0].settings, workers=2, observer=seen.append)
+    verify(lake_of_days[0].settings, workers=2, depth=depth, observer=seen.append)
 
+    assert seen[0].bytes_total == times * size  # hashed, and then read
     assert (seen[0].days, seen[0].bytes) == (0, 0)
     assert (seen[-1].days, seen[-1].bytes) == (seen[-1].days_total, seen[-1].bytes_total)
     assert [p.bytes for p in seen] == sorted(p.bytes for p in seen)
@@ -556,20 +560,34 @@ def test_a_stop_at_any_operation_of_the_disk_loses_nothing(power, lost, sealed, 
         assert verify(sealed.settings, just_this, depth="bytes").all_is_well
 
 
-def test_a_quarantine_cut_short_before_a_new_fill_is_left_as_it_is(sealed):
-    change(paths(sealed)[1])
-    with Disk() as counting:
-        verify(sealed.settings, depth="bytes")
-    shutil.rmtree(sealed.layout.quarantine(sealed.date))
-    sealed.fill()
-    change(paths(sealed)[1])
-    # As soon as the sidecar is out, the process is gone; the next run fills the date.
-    for at in range(1, counting.count):
+def cut_short(date):
+    """Change the Parquet of *date*, and end the process that moves it away as soon as its sidecar is out."""
+    change(paths(date)[1])
+    for at in itertools.count(1):
         with Disk(at):
-            verify(sealed.settings)
-        if not paths(sealed)[0].exists():
-            break
-    (first,) = incidents(sealed)
+            verify(date.settings)
+        if not paths(date)[0].exists():
+            return incidents(date)[0]
+    raise AssertionError
+
+
+@pytest.mark.parametrize("report", [None, "{}", "[]", "{"])
+def test_a_quarantine_cut_short_that_has_lost_its_report_goes_on(report, sealed):
+    folder = cut_short(sealed)
+    (folder / "report.json").unlink()
+    if report is not None:
+        (folder / "report.json").write_text(report)
+
+    found = verify(sealed.settings)
+
+    assert found.errors == []
+    assert incidents(sealed) == [folder]
+    (event,) = sealed.events(journal.QUARANTINED)
+    assert event["damages"] == ["bytes-changed", "sidecar-lost"]
+
+
+def test_a_quarantine_cut_short_before_a_new_fill_is_left_as_it_is(sealed):
+    first = cut_short(sealed)
     for path in paths(sealed)[1:]:
         path.unlink(missing_ok=True)  # Snakemake removes the outputs of a job that it starts
     sealed.fill()

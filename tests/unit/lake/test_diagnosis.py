@@ -109,6 +109,24 @@ def test_no_damage_leads_astray(seed, content, tmp_path_factory):
     assert time.monotonic() - begun < 60
 
 
+def test_what_the_system_refuses_is_no_fault_of_the_file_and_raised_where_it_was_asked(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        diagnosis.survey_apart(tmp_path / "gone.parquet")
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        (5, "1; 2; 3; 4; 5. The rest can be read"),
+        (7, "1; 2; 3; 4; 5; and 2 more places. The rest can be read"),
+    ],
+)
+def test_the_first_faults_are_named_and_the_others_counted(faults, words):
+    found = [str(number) for number in range(1, faults + 1)]
+
+    assert diagnosis.Survey(found, ". The rest can be read").words == words
+
+
 def test_a_process_that_ended_while_it_was_idle_is_no_fault_of_the_next_file(path):
     apart = diagnosis._Apart()
     apart.survey(path)
@@ -138,6 +156,7 @@ def test_no_garbage_leads_astray(content, tail, tmp_path_factory):
         (b"x" * 9000, []),
         (bytes(4096), [(0, 4096)]),
         (bytes(511), []),
+        (bytes(512), [(0, 512)]),
         (b"x" * 4096 + bytes(4096) + b"x" * 100, [(4096, 8192)]),
         (b"x" * 4000 + bytes(4096) + b"x" * 4192, []),
         (b"x" * 4096 + bytes(8192 + 1000), [(4096, 13288)]),

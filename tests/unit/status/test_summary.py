@@ -86,6 +86,21 @@ def test_one_date_that_changed_is_read_again_alone(sealed, reads):
     assert reads == [DAYS[1]]
 
 
+def test_a_person_who_accepts_a_date_ends_no_try_of_it(tmp_path):
+    settings = settings_of(tmp_path)
+    for date in DAYS[:2]:
+        record(settings, date, journal.STARTED, run="run")
+    record(settings, DAYS[0], journal.ACCEPTED, at=MOMENT.isoformat(), run="run", reason="not needed")
+    record(
+        settings, DAYS[1], journal.FAILED, at=MOMENT.isoformat(), run="run", error="E", cause="no", cure=""
+    )
+
+    found = as_files_say(settings)
+
+    assert [line.state.kind for line in found[:2]] == [Kind.ACCEPTED, Kind.FAILED]
+    assert [line.facts.completed_at for line in found[:2]] == [None, MOMENT.isoformat()]
+
+
 def test_a_file_that_changed_just_now_is_read_again(tmp_path, reads):
     settings = settings_of(tmp_path)
     seal(settings, DAYS[0])
