@@ -9,6 +9,7 @@ import functools
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -293,7 +294,11 @@ def _text(rule: Mapping[str, Any], found: Any) -> str | None:
     """What a number, a truth or a text of another form was to be."""
     if rule.get("format") == "date":
         match = _DATE.fullmatch(str(found))
-        return f"{match[1]}-{int(match[2] or match[4]):02}-{int(match[3] or match[5]):02}" if match else None
+        if match is None:
+            return None
+        with suppress(ValueError):  # a thirteenth month is no slip of the form
+            return str(dt.date(int(match[1]), int(match[2] or match[4]), int(match[3] or match[5])))
+        return None
     pattern = rule.get("pattern")
     if pattern is None:
         return None if isinstance(found, str) else f'"{found}", in quotes'

@@ -236,6 +236,17 @@ def test_a_section_without_keys_is_named(section, value):
 
 
 @pytest.mark.parametrize(
+    "written, meant", [("2024-1-2", "2024-01-02"), ("20240102", "2024-01-02"), ("2024-13-02", None)]
+)
+def test_a_date_of_another_form_is_offered_in_ours_and_no_date_is_not(written, meant):
+    with pytest.raises(ConfigurationValidationError) as caught:
+        resolve(processing={"start_date": written})
+
+    assert ("Write" in caught.value.cure) == (meant is not None)
+    assert meant is None or f"Write {meant}." in caught.value.cure
+
+
+@pytest.mark.parametrize(
     "sections, where, cure",
     [
         ({"processing": {"end_date": "2024-01-01"}}, "processing.start_date", "end_date: null"),
