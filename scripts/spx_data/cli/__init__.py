@@ -177,6 +177,9 @@ def run() -> int:
     make_safe()
     try:
         code = commands.main(prog_name="spx-data", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message(), err=True)
+        code = _WRONG_CALL
     except click.UsageError as error:
         code = _said(error.format_message().rstrip("."), _WRONG_CALL)
     except click.ClickException as error:

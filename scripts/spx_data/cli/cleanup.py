@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also checkpoints that the next run could use; it fetches them again. Asks first.",
 )
-@click.option("--dry-run", is_flag=True, help="Name each path with its size and the reason; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before dropping checkpoints.")
+@click.option(
+    "--dry-run", "-n", is_flag=True, help="Name each path with its size and the reason; change nothing."
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before dropping checkpoints.")
 @LEFTOVERS.options()
 @click.pass_obj
 def cleanup(
@@ -73,7 +75,7 @@ def cleanup(
     \b
     spx-data cleanup --dry-run              what would go, and why
     spx-data cleanup                        do it
-    spx-data cleanup --temp-files --staged  also give up what is staged for the next run
+    spx-data cleanup --temp-files --staged  and give up what is staged
     """
     from spx_data.ops import cleanup as cleaning
 

@@ -63,9 +63,8 @@ CHANGES = List(
 def config() -> None:
     r"""Look at the settings, change them, and see who changed them.
 
-    A KEY is spelt like thetadata.base_url or thetadata.baseUrl. The file that is edited is
-    config/config.yaml, or the last one named with --configfile; comments stay. Environment variables win over
-    the files.
+    A KEY is spelt like thetadata.base_url or thetadata.baseUrl. The file that is edited is spx-data.yaml, or
+    the last one named with --configfile; comments stay. Environment variables win over the files.
 
     \b
     spx-data config set processing.startDate 2024-01-02
@@ -74,7 +73,11 @@ def config() -> None:
     """
 
 
-@config.command("set", context_settings={"ignore_unknown_options": True})  # -1 is a value
+@config.command(
+    "set",
+    short_help="Give a key a value, and record the change.",
+    context_settings={"ignore_unknown_options": True},  # -1 is a value
+)
 @click.argument("key")
 @click.argument("value")
 @click.pass_obj
@@ -101,7 +104,7 @@ def set_(call: Call, key: str, value: str) -> None:
     _offer(call, changes)
 
 
-@config.command()
+@config.command(short_help="Show the settings with where each comes from.")
 @click.argument("key", required=False)
 @SETTINGS.options(of_lakes=False)
 @click.pass_obj
@@ -127,12 +130,13 @@ def get(call: Call, key: str | None, view: View) -> None:
         view.show(SETTINGS, map(asdict, found))
 
 
-@config.command()
+@config.command(short_help="Check the settings as a run would.")
 @click.pass_context
 def validate(ctx: click.Context) -> None:
-    """Check the settings as a run would: one line for each mistake, and exit code 1 where there is one.
+    r"""Check the settings as a run would: one line for each mistake, and exit code 1 where there is one.
 
-    Example: spx-data config validate
+    \b
+    spx-data config validate
     """
     from spx_data.config import checking
 
@@ -147,9 +151,9 @@ def validate(ctx: click.Context) -> None:
     _tell_of_the_floor(call)
 
 
-@config.command()
+@config.command(short_help="Give keys their defaults again.")
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     r"""Give each KEY its default again; all keys where none is named. Asks first.
@@ -178,13 +182,15 @@ def reset(call: Call, keys: tuple[str, ...], yes: bool) -> None:
     _offer(call, changes)
 
 
-@config.command()
+@config.command(short_help="Show every change, the oldest first.")
 @CHANGES.options(of_lakes=False)
 @click.pass_obj
 def history(call: Call, view: View) -> None:
-    """Show every change that `set` and `reset` made, the oldest first.
+    r"""Show every change that `set` and `reset` made, the oldest first.
 
-    Example: spx-data config history --format csv
+    \b
+    spx-data config history
+    spx-data config history --format csv
     """
     from spx_data.config import editing, table
 

@@ -69,13 +69,15 @@ class Choice(click.Choice[str]):
 
 def format_option(*choices: str) -> Callable[[F], F]:
     """The option `--format`; table, json and csv unless *choices* say otherwise."""
+    offered = choices or ("table", "json", "csv")
+    for_programs = " or ".join(name.upper() for name in offered if name != "table")
     return click.option(
         "--format",
         "form",
-        type=Choice(choices or ("table", "json", "csv")),
+        type=Choice(offered),
         default="table",
         show_default=True,
-        help="Output format: a table for people, JSON or CSV for programs.",
+        help=f"Output format: a table for people, {for_programs} for programs.",
     )
 
 

@@ -155,9 +155,9 @@ def sql(
     while: --dates "last 5 days" is soon there.
 
     \b
-    spx-data sql "SELECT date, count(*) FROM quotes GROUP BY date ORDER BY date" --dates 2024-01
-    spx-data sql "SELECT date, iv_atm FROM chains WHERE root = 'SPXW' AND dte = 7" --format csv
-    spx-data sql "SELECT date, score FROM days WHERE score < 95 ORDER BY score" --no-verify
+    spx-data sql "SELECT date, count(*) FROM quotes GROUP BY date" --dates 2024-01
+    spx-data sql "SELECT date, iv_atm FROM chains WHERE dte = 7" --format csv
+    spx-data sql "SELECT date, score FROM days WHERE score < 95" --no-verify
     """
     from spx_data.lake import sql as lake
 
@@ -261,7 +261,7 @@ def snapshot() -> None:
     """
 
 
-@snapshot.command()
+@snapshot.command(short_help="Give sealed days a name.")
 @click.argument("name")
 @click.option("--dates", type=DATES, help="Trading dates; default: every sealed day.")
 @missing_option
@@ -311,7 +311,7 @@ def list_(call: Call, view: View) -> None:
     view.show(SNAPSHOTS, rows)
 
 
-@snapshot.command()
+@snapshot.command(short_help="Hold the days of a snapshot against this lake's.")
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="Compare sidecars alone, and hash no file.")
 @DAYS.options()

@@ -26,6 +26,12 @@ ROWS = [
 ]
 COLUMNS = [Column("date", "date"), Column("rows", "rows", words.count, right=True), Column("reason", "why")]
 NAMES = cli.commands.list_commands(click.Context(cli.commands))
+GROUPS = {
+    name: found.list_commands(click.Context(found))
+    for name in NAMES
+    if isinstance(found := cli.commands.get_command(click.Context(cli.commands), name), click.Group)
+}
+EVERY_NAME = [*NAMES, *(f"{name} {inner}" for name, inners in GROUPS.items() for inner in inners)]
 
 
 @pytest.fixture
@@ -247,14 +253,24 @@ def test_help_loads_nothing_heavy():
     assert {"rich", "pyarrow", "polars", "numpy", "snakemake", "psutil", "requests"}.isdisjoint(known)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_NAME)
 def test_every_command_has_help_with_an_example(call, name):
-    code, out, _ = call(name, "--help")
+    code, out, _ = call(*name.split(), "--help")
 
     assert code == 0
     assert re.search(rf"^ +spx-data {name}\b", out, re.MULTILINE), "no example"
     for line in re.findall(r"^  +(-.*)$", out, re.MULTILINE):
         assert re.search(r"\S {2,}\S|^--\S+.*$", line), f"{name}: {line} has no help"
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+    assert "..." not in out.partition("Commands:")[2]  # nothing is cut off
+
+
+@pytest.mark.parametrize("name", ["", *GROUPS])
+def test_a_command_of_commands_alone_shows_its_help_as_it_is_set(call, name):
+    code, out, err = call(*name.split())
+
+    assert (code, out) == (2, "")
+    assert err == call(*name.split(), "--help")[1]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
