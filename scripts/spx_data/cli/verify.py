@@ -123,7 +123,7 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     """Each line with its style."""
     healthy, seconds = len(report.digests), max(report.seconds, 1e-9)
     how = "every byte and every page" if report.depth == "pages" else "every byte"
-    rate = f"{size(report.bytes)} in {seconds:,.1f} s, {report.bytes / 1e9 / seconds:,.2f} GB/s"
+    rate = f"{size(report.bytes)} in {seconds:,.1f} s, {size(report.bytes / seconds)}/s"
     yield f"{counted(len(report.days), 'day')} looked at, {how}: {rate}", ""
     if healthy:
         yield f"{counted(healthy, 'day')} as sealed", "green"

@@ -34,7 +34,7 @@ def test_healthy_days_are_a_rate_and_roots():
 
     text = said(Report("pages", 2.0, days, None, {DATE: "a" * 64}))
 
-    assert "1 day looked at, every byte and every page: 2.0 GB in 2.0 s, 1.00 GB/s" in text
+    assert "1 day looked at, every byte and every page: 2.0 GB in 2.0 s, 1.0 GB/s" in text
     assert "1 day as sealed" in text
     assert "root 2024  " in text
     assert "root of the lake  " in text

@@ -120,9 +120,11 @@ def test_many_dates_are_named_by_the_first_few():
     assert named(DAYS[:5]) == "2024-01-02, 2024-01-03, 2024-01-04 and 2 more"
 
 
-def test_a_command_for_many_dates_is_written_out_for_the_first():
+def test_a_command_for_many_dates_is_written_out_for_the_first_that_it_takes_at_once():
     assert of_these(DAYS[:1], "retry DATE") == "retry 2024-01-02"
-    assert of_these(DAYS[:3], "retry DATE") == "retry 2024-01-02 (2 more dates)"
+    assert of_these(DAYS[:3], "look DATE") == "look 2024-01-02 (2 more dates)"
+    assert of_these(DAYS[:2], "retry DATE", at_once=3) == "retry 2024-01-02,2024-01-03"
+    assert of_these(DAYS[:4], "retry DATE", at_once=3).endswith(",2024-01-04 (1 more date)")
 
 
 def test_numbers_agree_with_their_nouns():
@@ -346,7 +348,7 @@ def test_a_parked_date_needs_somebody(scene):
     check = parked(scene(lines([S, K, K])))
 
     assert (check.level, check.value, check.dates) == (Level.FAIL, 2, tuple(DAYS[1:3]))
-    assert "`spx-data retry 2024-01-03 --force` (1 more date)" in check.cure
+    assert "`spx-data retry 2024-01-03,2024-01-04 --force`, or leave" in check.cure
     assert 'spx-data accept 2024-01-03 --reason "…"' in check.cure
 
 
@@ -361,13 +363,18 @@ def test_a_parked_date_that_nobody_wants_any_more_is_left_out(scene):
     [
         ([S], Level.OK, ""),
         ([C], Level.WARN, "`spx-data process 2024-01-02`, and look at the disk's health"),
-        ([C, C, C], Level.WARN, "`spx-data process-gaps`, and look at the disk's health"),
+        ([C, C], Level.WARN, "`spx-data process 2024-01-02,2024-01-03`, and look at the disk's health"),
+        ([C, C, C, C], Level.WARN, "`spx-data process-gaps`, and look at the disk's health"),
     ],
 )
 def test_damaged_dates_are_named_with_what_fetches_them_again(kinds, level, cure, scene):
     check = corrupt(scene(lines(kinds)))
 
     assert (check.level, check.cure, check.value) == (level, cure, kinds.count(C))
+    again = {0: "", 1: "; the next run fetches it again"}.get(
+        check.value, "; the next run fetches them again"
+    )
+    assert check.found.endswith(again)
 
 
 # What sealed dates are worth ------------------------------------------------------------------------------
@@ -816,4 +823,4 @@ def test_dates_that_fail_alike_are_told_once(scene):
     assert told in check.found
     assert check.found.count("fail)") == 1
     assert check.found.endswith("; 2024-01-09 (ApiResponseInvalidError: a gzip body)")
-    assert check.cure.startswith("Restart the terminal; `spx-data retry 2024-01-03 --force`")
+    assert check.cure.startswith("Restart the terminal; `spx-data retry 2024-01-03,")

@@ -34,6 +34,7 @@ _GROUPS, _LONGEST = 3, 160  # kinds of failure told at once, and characters of a
 Streak = tuple[dt.date, ...]
 _NEWS_DAYS = 30  # since the seal
 _NEWEST = 30  # judged dates
+_AT_ONCE = 3  # dates that a cure's command names
 _LOOK = "`spx-data quality DATE`"
 _MEND = "`spx-data mend` fetches what they lack"
 _ASK = "`spx-data recheck DATE` asks the source again"
@@ -126,7 +127,7 @@ def parked(scene: Scene) -> Check:
     numbers = _counted(dates)
     if not dates:
         return ok("no date is parked", **numbers)
-    retry = of_these(dates, "`spx-data retry DATE --force`")
+    retry = of_these(dates, "`spx-data retry DATE --force`", at_once=_AT_ONCE)
     found = f"{counted(len(dates), 'date')} parked after too many failures: {_alike(lines)}"
     cure = f'{_cure(lines)}{retry}, or leave it for good: `spx-data accept {dates[0]} --reason "…"`'
     return fail(found, cure, **numbers)
@@ -166,7 +167,7 @@ def holes(scene: Scene) -> Check:
     kinds = Counter(line.state.kind for line in found)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     words = f"{counted(len(dates), 'hole')} between sealed days ({told}): {named(dates)}"
-    cure = of_these(dates, "`spx-data retry DATE` asks the source now")
+    cure = of_these(dates, "`spx-data retry DATE` asks the source now", at_once=_AT_ONCE)
     leave = f'if there was no trading: `spx-data accept {dates[0]} --reason "…"`'
     return warn(words, f"Later runs ask again, {cure}; {leave}", **numbers)
 
@@ -194,8 +195,12 @@ def corrupt(scene: Scene) -> Check:
     if not dates:
         return ok("no damage is known (`spx-data verify --all` looks at every byte)", **numbers)
     damaged = f"{counted(len(dates), 'date')} damaged since sealing: {named(dates)}"
-    found = f"{damaged}; the next run fetches them again"
-    cure = of_these(dates, "`spx-data process DATE`") if len(dates) < 3 else "`spx-data process-gaps`"
+    found = f"{damaged}; the next run fetches {'it' if len(dates) == 1 else 'them'} again"
+    cure = (
+        f"`spx-data process {','.join(map(str, dates))}`"
+        if len(dates) <= _AT_ONCE
+        else "`spx-data process-gaps`"
+    )
     return warn(found, f"{cure}, and look at the disk's health", **numbers)
 
 
@@ -289,7 +294,7 @@ def rejects(scene: Scene) -> Check:
         return ok(f"no bad record in the newest {counted(len(judged), 'date')}", **numbers)
     found = (
         f"{counted(rejected, 'bad record')} and {counted(conflicts, 'conflict')} "
-        f"in {counted(len(dates), 'date')} of the newest {_NEWEST}: {named(dates)}"
+        f"in {counted(len(dates), 'date')} of the newest {len(judged)}: {named(dates)}"
     )
     cure = f"{of_these(dates, _LOOK)} counts them by reason and names their file"
     return warn(found, cure, **numbers)
@@ -310,5 +315,5 @@ def outliers(scene: Scene) -> Check:
     told = [f"{judged[place].date} ({', '.join(map(str, found))})" for place, found in list(far.items())[-3:]]
     more = f" and {len(far) - 3:,} more" if len(far) > 3 else ""
     stand = "stands" if len(far) == 1 else "stand"
-    words = f"{counted(len(far), 'date')} of the newest {_NEWEST} {stand} out: {', '.join(told)}{more}"
+    words = f"{counted(len(far), 'date')} of the newest {len(newest)} {stand} out: {', '.join(told)}{more}"
     return warn(words, f"{of_these(dates, _LOOK)} shows its figures beside those of other days", **numbers)

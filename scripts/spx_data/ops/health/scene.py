@@ -121,10 +121,11 @@ def named(dates: Sequence[dt.date]) -> str:
     return few(dates, _NAMED)
 
 
-def of_these(dates: Sequence[dt.date], command: str) -> str:
-    """*command* for each of *dates* (where it has DATE), written out for the first."""
-    told = command.replace("DATE", dates[0].isoformat())
-    return f"{told} ({counted(len(dates) - 1, 'more date')})" if len(dates) > 1 else told
+def of_these(dates: Sequence[dt.date], command: str, *, at_once: int = 1) -> str:
+    """*command* for each of *dates* (where it has DATE), written out for the first *at_once*."""
+    told = command.replace("DATE", ",".join(map(str, dates[:at_once])))
+    more = len(dates) - at_once
+    return f"{told} ({counted(more, 'more date')})" if more > 0 else told
 
 
 def gigabytes(count: float) -> str:
