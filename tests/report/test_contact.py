@@ -90,5 +90,5 @@ def test_the_queue_of_an_empty_lake_says_on_what_its_estimate_rests(lake):
 
     assert lead.startswith("55 gaps; the next run fills 54 of them: about ")
     assert lead.endswith(
-        "in parallel, from the listing of 2024-11-15 seen by a probe (no day is sealed yet)."
+        "in parallel, from the listing of 2024-11-15 that a probe saw, as no day is sealed yet."
     )

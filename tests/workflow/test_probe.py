@@ -49,7 +49,7 @@ def test_where_no_terminal_is(new_lake):
 
 def test_a_first_run_offers_a_probe_once(new_lake, v3):
     lake = new_lake(v3, "2024-12-02", "2024-12-04")
-    offer = "→ spx-data probe looks at this terminal: about 15 requests, two minutes at most"
+    offer = "→ spx-data probe looks at this terminal: at most 15 requests, about a minute"
 
     looked = lake.spx_data("process-gaps", "--dry-run")
     first = lake.spx_data("process", "2024-12-02")

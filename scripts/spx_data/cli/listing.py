@@ -234,8 +234,9 @@ def errors(
     if by:
         view.show(_patterns(by), map(asdict, failures.patterns(found, by)))
     elif view.is_table and not each:
-        more = [f"`spx-data errors --each` lists each of {counted(len(found), 'error')}"] if found else []
-        view.show(ALIKE, map(asdict, failures.alike_ones(found)), below=more)
+        alike = failures.alike_ones(found)
+        each_of = f"`spx-data errors --each` lists each of {counted(len(found), 'error')}"
+        view.show(ALIKE, map(asdict, alike), below=[each_of] if len(found) > len(alike) else [])
     else:
         view.show(ERRORS, map(_error, found))
 

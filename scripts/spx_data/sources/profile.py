@@ -22,7 +22,7 @@ from spx_data.store.layout import Layout
 FORMAT = 1
 
 # What is said where a probe would help; a command in it is shown for the caller.
-OFFER = "→ `spx-data probe` looks at this terminal: about 15 requests, two minutes at most"
+OFFER = "→ `spx-data probe` looks at this terminal: at most 15 requests, about a minute"
 
 # The row of the table that tells whether requests that were asked together were served together.
 _AT_ONCE = "at-once"

@@ -274,6 +274,7 @@ def test_errors_that_are_alike_are_one_row_of_a_table_with_one_cure(project, tmp
     assert "the answer is no CSV" in shown
     assert f"errors --each lists each of {len(rows('errors'))} errors" in shown
     assert printed("errors", "--each").count("no Theta Terminal answers") == 8
+    assert "--each" not in printed("errors", "--type", "ApiConnectionError")  # that is one already
 
 
 def test_what_is_resolved_needs_no_cure_in_the_table_of_errors(project):

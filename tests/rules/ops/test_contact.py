@@ -259,7 +259,7 @@ def test_an_empty_lake_is_estimated_by_its_profile(project):
     assert planned.seconds == pytest.approx(rows / 10_000 / 4, abs=0.01)
     assert (
         "5 dates to fill: about 782,000 rows, 14.6 MB of Parquet, up to 31.9 MB of checkpoints, about 20 s, "
-        "3 side by side (from the listing of 2024-11-15 seen by a probe (no day is sealed yet))"
+        "3 side by side (from the listing of 2024-11-15 that a probe saw, as no day is sealed yet)"
     ) in shown.stdout
 
 
@@ -316,7 +316,7 @@ def test_what_nothing_tells_stays_unknown(volume, asked, project):
 
 # Offers -------------------------------------------------------------------------------------------------
 
-OFFER = "→ spx-data probe looks at this terminal: about 15 requests, two minutes at most"
+OFFER = "→ spx-data probe looks at this terminal: at most 15 requests, about a minute"
 
 
 @pytest.mark.parametrize(

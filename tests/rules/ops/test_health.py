@@ -179,7 +179,7 @@ def test_a_lake_before_its_first_run_has_this_health(project):
         (
             "profile",
             "notice",
-            "this terminal was never probed (about 15 requests, two minutes)",
+            "this terminal was never probed (at most 15 requests, about a minute)",
             "spx-data probe",
             None,
             None,

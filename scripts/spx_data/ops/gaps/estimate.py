@@ -194,7 +194,7 @@ class Guess:
             bytes=round(rows * _PARQUET_BYTES),
             temp_bytes=max(0, round(rows * _STAGED_BYTES) - staged_bytes),
             seconds=seconds,
-            guessed=f"from the listing of {self.listed_on} seen by a probe (no day is sealed yet)",
+            guessed=f"from the listing of {self.listed_on} that a probe saw, as no day is sealed yet",
             at_least=not self.complete,
             left=left,
         )

@@ -227,7 +227,7 @@ def terminal_profile(scene: Scene) -> Check:
     try:
         found = profile.read(scene.settings.layout.profile)
     except MissingFileError:
-        never = "this terminal was never probed (about 15 requests, two minutes)"
+        never = "this terminal was never probed (at most 15 requests, about a minute)"
         return notice(never, _PROBE)
     except FileCorruptionError as error:
         return warn(error.cause, _ANEW)
