@@ -29,7 +29,7 @@ from spx_data.fill import disk_space, rejects, whole_date
 from spx_data.fill.listing import Listing, Manifest, Reports, checkpoint_of
 from spx_data.fill.questions import Budget
 from spx_data.fill.rejects import Believed, DoubtedRowsError
-from spx_data.fill.reports import ask_reports
+from spx_data.fill.reports import DayReports
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
 from spx_data.fill.survey import current
 from spx_data.fill.taking import Taken, Tries, about, commit, receipt_of
@@ -76,8 +76,9 @@ def download_expirations(
     """
     with SourceSession.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
-        receipts = _Download(settings, line, listed, session).receipts()
-        reports = reported() if reported else ask_reports(settings, line, listed)
+        told = DayReports(line, date)
+        receipts = _Download(settings, line, listed, session, told).receipts()
+        reports = reported() if reported else told.stage(settings, listed)
         files.write_json(target, Manifest(listed, tuple(receipts), reports).as_json())
 
 
@@ -85,9 +86,15 @@ class _Download:
     """A date on its way to a manifest: of each chain its receipt, its silence, or its failure."""
 
     def __init__(
-        self, settings: Settings, line: SourceSession, listed: Listing, session: Session | None
+        self,
+        settings: Settings,
+        line: SourceSession,
+        listed: Listing,
+        session: Session | None,
+        reports: DayReports,
     ) -> None:
         self._settings, self._line, self._listed, self._session = settings, line, listed, session
+        self._reports = reports
         self._budget = Budget(settings.second_opinions)
         self._believed = Believed(line.profile.blanks if line.profile else ())
         self._last = session_states.is_last_try(settings, listed.date)
@@ -245,7 +252,7 @@ class _Download:
 
     def _judge_silences(self) -> None:
         """What is believed of chains without data; one that another answer contradicts is a failure."""
-        witnesses = Witnesses(self._settings, self._line, self._budget, self._hours)
+        witnesses = Witnesses(self._settings, self._line, self._budget, self._hours, self._reports)
         for entry, silent in self._silent.items():
             evidence = witnesses.evidence(silent)
             receipt = self._empty(entry, silent.answers, evidence)

@@ -1,8 +1,8 @@
 """What the source reports of all contracts of a date: asked for when its chains are staged.
 
-Two requests a root: the end of day, and open interest. A day is sealed without what cannot be had of them: a
-report is asked for twice at the most, and why there is none stands in the passport: it cannot be had, or it
-leaves out other rows each time. Only what would meet
+Two requests a root: the end of day, which a chain without data is held against before, and open interest. A
+day is sealed without what cannot be had of them: a report is asked for twice at the most, and why there is
+none stands in the passport: it cannot be had, or it leaves out other rows each time. Only what would meet
 every other request too (the terminal is down, the disk is full) holds the date.
 """
 
@@ -43,18 +43,30 @@ _TRIES = 2
 Told = Figures | str  # a report, or why there is none
 
 
-def ask_reports(settings: Settings, line: SourceSession, listed: Listing) -> Reports:
-    """Ask for each report of each root of *listed*, and stage what is told.
+class DayReports:
+    """The reports on a date as the source tells them: each is asked for once, whoever wants it first."""
 
-    Raises:
-        SpxDataError: what would meet every other request too.
-    """
-    roots = sorted({entry.chain.root for entry in listed.chains})
-    asked = list(itertools.product(Report, roots))
-    with ThreadPoolExecutor(settings.terminal.max_concurrent_requests, thread_name_prefix="report") as pool:
-        told = list(pool.map(lambda each: _told(line, listed.date, *each), asked))
-    found = dict(zip(asked, told, strict=True))
-    return _staged(settings.layout, listed.date, found)
+    def __init__(self, line: SourceSession, date: dt.date) -> None:
+        self._line, self._date = line, date
+        self._told: dict[tuple[Report, str], Told] = {}
+
+    def of(self, report: Report, root: str) -> Told:
+        """A report on *root*; raises what would meet every other request too."""
+        if (report, root) not in self._told:
+            self._told[report, root] = _told(self._line, self._date, report, root)
+        return self._told[report, root]
+
+    def stage(self, settings: Settings, listed: Listing) -> Reports:
+        """Stage what is told of each root of *listed*.
+
+        Raises:
+            SpxDataError: what would meet every other request too.
+        """
+        roots = sorted({entry.chain.root for entry in listed.chains})
+        asked, most = list(itertools.product(Report, roots)), settings.terminal.max_concurrent_requests
+        with ThreadPoolExecutor(most, thread_name_prefix="report") as pool:
+            told = list(pool.map(lambda each: self.of(*each), asked))
+        return _staged(settings.layout, self._date, dict(zip(asked, told, strict=True)))
 
 
 def _told(line: SourceSession, date: dt.date, report: Report, root: str) -> Told:

@@ -7,11 +7,10 @@ questions in the next. Where nothing is lacking, nothing is asked.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,8 +19,10 @@ from spx_data.errors import ApiDataNotFoundError, ApiResponseInvalidError
 from spx_data.fill.lacking import Contract, listed_contracts
 from spx_data.fill.listing import checkpoint_of
 from spx_data.fill.questions import Budget, Case, StagedChain, own_records
-from spx_data.fill.witnesses import APART_SECONDS, UnansweredError, steady
-from spx_data.market.chains import Chain, ListedChain, Reported, midnight_ms
+from spx_data.fill.reports import DayReports
+from spx_data.fill.witnesses import APART_SECONDS, UnansweredError
+from spx_data.market.chains import Chain, ListedChain, midnight_ms
+from spx_data.market.contracts import REPORTED, Report
 from spx_data.market.records import Rejects
 from spx_data.market.second_opinion import (
     CLOSED,
@@ -245,9 +246,11 @@ class Silent:
 class Witnesses:
     """What the source itself says against its "no data" on a date."""
 
-    def __init__(self, settings: Settings, line: SourceSession, budget: Budget, hours: Hours) -> None:
+    def __init__(
+        self, settings: Settings, line: SourceSession, budget: Budget, hours: Hours, reports: DayReports
+    ) -> None:
         self._settings, self._line, self._budget, self._hours = settings, line, budget, hours
-        self._reports: dict[str, Mapping[dt.date, str] | str] = {}
+        self._reports = reports
 
     def evidence(self, silent: Silent) -> SecondOpinion:
         """What is known of a chain that gave nothing."""
@@ -262,31 +265,15 @@ class Witnesses:
 
     def _in_report(self, chain: Chain) -> str:
         """What the report of the day says of *chain*, or why there is none."""
-        if chain.root not in self._reports:
-            self._reports[chain.root] = self._report(chain)
-        report = self._reports[chain.root]
-        return report if isinstance(report, str) else report.get(chain.expiration, NOT_NAMED)
-
-    def _report(self, chain: Chain) -> Mapping[dt.date, str] | str:
-        """What it says of each true expiration, for it may list another day for one than the listing does."""
-        if not self._line.capabilities.eod:
-            return f"not asked for: API {self._line.source.api} has no end-of-day report"
-
-        def ask() -> Reported:
-            with self._budget.question():
-                return self._line.source.eod(chain.root, chain.date)
-
-        try:
-            answers, is_believed = steady(self._line, ask)
-        except UnansweredError as error:
-            return str(error)
-        except ApiDataNotFoundError as error:
-            # It names nothing at all of a root whose contracts are listed: that is no report.
-            return error.cause
-        if not is_believed:
-            return "it leaves out other rows each time: chains may be among them"
-        silent = {entry.chain.expiration: UNQUOTED for told in answers for entry in told.silent}
-        return silent | {entry.chain.expiration: NAMED for told in answers for entry in told.quoted}
+        told = self._reports.of(Report.END_OF_DAY, chain.root)
+        if isinstance(told, str):
+            return told
+        # By its true expiration, for a report may list another day for it than the listing does.
+        rows = told.rows.filter(expiration=chain.expiration)
+        if not len(rows):
+            return NOT_NAMED
+        lively = (rows[each.name] > 0 for each in REPORTED[Report.END_OF_DAY])
+        return NAMED if any(figures.any() for figures in lively) else UNQUOTED
 
     def _by_contracts(self, entry: ListedChain, evidence: SecondOpinion) -> SecondOpinion:
         """The same after a few contracts were asked for by themselves."""

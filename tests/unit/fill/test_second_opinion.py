@@ -2,13 +2,25 @@
 
 import datetime as dt
 
+import polars as pl
 import pytest
 
 from spx_data.fill.questions import Budget, StagedChain
+from spx_data.fill.reports import DayReports
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses
 from spx_data.market import products
 from spx_data.market.chains import Chain, ListedChain
-from spx_data.market.second_opinion import ENOUGH, NAMED, Lack, Opinion, SecondOpinion, Silence
+from spx_data.market.contracts import REPORTED, Figures, Report
+from spx_data.market.second_opinion import (
+    ENOUGH,
+    NAMED,
+    NOT_NAMED,
+    UNQUOTED,
+    Lack,
+    Opinion,
+    SecondOpinion,
+    Silence,
+)
 from spx_data.quality.hours import Hours
 from spx_data.store.staging import Receipt
 
@@ -106,12 +118,36 @@ def test_one_waits_until_enough_is_passed_since_the_first_answer(monkeypatch):
     assert slept == [5.0, 0.0]
 
 
+def reported(**figures):
+    """The reports of a day, of which that of its end has two contracts of `DATE` with these *figures*."""
+    told = {each.name: [0.0, None] for each in REPORTED[Report.END_OF_DAY]}
+    rows = pl.DataFrame({"expiration": [DATE] * 2} | told | figures)
+    reports = DayReports(None, DATE)
+    reports._told[Report.END_OF_DAY, "SPXW"] = Figures(rows, {}, 0)
+    return reports
+
+
 def test_a_silence_tells_how_often_and_how_long_the_source_said_so(lake):
     entry = ListedChain(Chain("SPXW", DATE, DATE, DATE), STRIKES, STRIKES)
-    witnesses = Witnesses(lake(), None, Budget(0), Hours.regular(products.DEFAULT))
-    witnesses._reports["SPXW"] = {DATE: NAMED}
+    hours = Hours.regular(products.DEFAULT)
+    witnesses = Witnesses(lake(), None, Budget(0), hours, reported(volume=[None, 1.0]))
 
     found = witnesses.evidence(Silent(entry, since=100.0, until=107.26, answers=3))
 
     assert found.silence == Silence(3, 7.3, NAMED)
     assert found.opinion(Lack.ABSENT) == Opinion(100)
+
+
+@pytest.mark.parametrize(
+    ("figures", "expiration", "word"),
+    [
+        ({"closing_bid": [0.05, None]}, DATE, NAMED),
+        ({"volume": [None, 3.0]}, DATE, NAMED),
+        ({}, DATE, UNQUOTED),
+        ({"volume": [1.0, 1.0]}, DATE + dt.timedelta(days=1), NOT_NAMED),
+    ],
+)
+def test_a_report_names_a_chain_has_it_without_a_quote_or_has_it_not(figures, expiration, word, lake):
+    witnesses = Witnesses(lake(), None, Budget(0), Hours.regular(products.DEFAULT), reported(**figures))
+
+    assert witnesses._in_report(Chain("SPXW", expiration, DATE, expiration)) == word

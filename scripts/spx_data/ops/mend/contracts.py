@@ -19,7 +19,7 @@ import pyarrow as pa
 from spx_data.errors import ApiDataNotFoundError, SpxDataError, SubscriptionError
 from spx_data.fill.contracts import Contracts, quoted, section, table
 from spx_data.fill.listing import Reports
-from spx_data.fill.reports import ask_reports, read, stage
+from spx_data.fill.reports import DayReports, read, stage
 from spx_data.market import schema
 from spx_data.market.contracts import KEY, REPORTED, Report
 from spx_data.ops.mend.sealed import SealedDay
@@ -99,7 +99,7 @@ def add(settings: Settings, there: Settings, day: SealedDay) -> Told | None:
     """
     layout, before = settings.layout, told(settings.layout, day.date)
     with SourceSession.open(there, day.date, "download") as line:
-        reports = ask_reports(there, line, day.listing)
+        reports = DayReports(line, day.date).stage(there, day.listing)
     made = _Made(settings, day, read(there.layout, day.date, reports), reports)
     after = made.told
     if before is not None and (set(lacking(after)) - set(lacking(before)) or after == before):
