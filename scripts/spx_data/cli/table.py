@@ -3,7 +3,8 @@
 No character is ever lost. Where a width is too small for all columns, headings and texts wrap at their words;
 then the least important columns go (`Layout.left_out` names them); and where even those that never go do not
 fit, each row becomes lines of `heading: value`. Figures, dates and names are broken nowhere. A word of a text
-that is longer than its column breaks behind a slash, as in a path, and else only beyond 40 characters.
+that is longer than its column breaks behind a slash, as in a path, and else only beyond 40 characters. A
+command of the last column stays on one line, even where that is longer than the terminal: it can be copied.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Column:
         value = self.of(row) if self.of else row[self.field]
         if value is None or value == "":
             return "–"
-        return commands.shown(printable.visible(self.show(value), keep="\n"))
+        return commands.kept(printable.visible(self.show(value), keep="\n"))
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,17 @@ def _cells(
     cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], styles: Sequence[str]
 ) -> list[Line]:
     """The lines of one row: as many as its highest cell takes."""
-    wrapped = [_wrapped(text, width) for text, width in zip(cells, widths, strict=True)]
+    last = len(cells) - 1
+    wrapped = [
+        _wrapped(text if place == last else _loose(text), width)
+        for place, (text, width) in enumerate(zip(cells, widths, strict=True))
+    ]
     height = max(map(len, wrapped))
     lines = []
     for number in range(height):
         line: Line = []
         for column, own, width, style in zip(columns, wrapped, widths, styles, strict=True):
-            text = own[number] if number < len(own) else ""
+            text = _loose(own[number]) if number < len(own) else ""
             blanks = " " * (width - _width(text))
             before, behind = (blanks, "") if column.right else ("", blanks)
             line += [(before, ""), (text, style), (behind + " " * GAP, "")]
@@ -195,13 +200,15 @@ def _stacked(
         for column, text in zip(columns, cells, strict=True):
             heading, style = f"{column.heading or column.field}: ", column.style(row) if column.style else ""
             whole = " ".join(text.split("\n")) if column.wraps else text
-            first, *others = _wrapped(heading + whole, width) if column.wraps else [heading + whole]
+            first, *others = map(
+                _loose, _wrapped(heading + whole, width) if column.wraps else [heading + whole]
+            )
             yield [(heading, _BOLD), (first[len(heading) :], style)]
             yield from ([(line, style)] for line in others)
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """*text* in lines of *width*: its words whole where they fit."""
+    """*text* in lines of *width*: its words whole where they fit, and its commands in any case."""
     if len(text) <= width and text.isascii() and "\n" not in text:
         return [text]
     lines = []
@@ -212,10 +219,15 @@ def _wrapped(text: str, width: int) -> list[str]:
             if _width(longer) > width and line:
                 lines.append(line)
                 longer = word
-            *whole, line = _broken(longer, width)
+            *whole, line = [longer] if commands.KEPT in word else _broken(longer, width)
             lines += whole
         lines.append(line)
     return lines
+
+
+def _loose(text: str) -> str:
+    """*text* whose commands are words again, as they are typed."""
+    return text.replace(commands.KEPT, " ")
 
 
 def _broken(word: str, width: int) -> Iterator[str]:

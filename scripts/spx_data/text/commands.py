@@ -45,7 +45,7 @@ _HARMLESS = re.compile(
 )
 
 
-_KEPT = "\N{NO-BREAK SPACE}"
+KEPT = "\N{NO-BREAK SPACE}"
 
 
 class Caller(NamedTuple):
@@ -120,9 +120,13 @@ def wrapped(text: str, width: int) -> list[str]:
     A command stays on one line, so that it can be copied; one that is longer than *width*, or any other such
     word, is a line of its own.
     """
-    kept = MARKED.sub(lambda marked: _typed(marked[1], _Here.caller).replace(" ", _KEPT), text)
-    lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
-    return [line.replace(_KEPT, " ") for line in lines]
+    lines = textwrap.wrap(kept(text), width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(KEPT, " ") for line in lines]
+
+
+def kept(text: str) -> str:
+    """*text* as `shown`, with `KEPT` for each blank of a command, which is then one word."""
+    return MARKED.sub(lambda marked: _typed(marked[1], _Here.caller).replace(" ", KEPT), text)
 
 
 @functools.cache

@@ -237,6 +237,19 @@ def test_long_words_break_behind_a_slash_and_else_only_beyond_40_characters():
     ]
 
 
+def test_a_command_of_the_last_column_stays_on_one_line_to_be_copied():
+    command = "spx-data retry 2024-01-03,2024-01-04 --force"
+    row = {"text": f"`{command}`", "more": f"what became of it:\n→ `{command}`, or wait for the next run"}
+    columns = [Column("text", "text", wraps=True), Column("more", "more", wraps=True)]
+
+    first = [line[:31].rstrip() for line in lines([row], columns, 65)[1:]]
+    last = [line[31:].strip() for line in lines([row], columns, 65)[1:]]
+
+    assert " ".join(first).strip() == command  # at its blanks, beside another one
+    assert last == ["what became of it:", "→", f"{command},", "or wait for the next run"]
+    assert f"→ {command}, or wait" in "\n".join(lines([row], columns, None))
+
+
 @pytest.mark.parametrize("width", [None, 200, 70])
 def test_ten_thousand_rows_are_quick(width):
     rows = [{**ROW, "path": f"/srv/lake/parquet/{number}"} for number in range(10_000)]
