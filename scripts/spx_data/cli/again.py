@@ -12,7 +12,7 @@ import click
 
 from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import in_each_lake
-from spx_data.cli.output import Choice, console
+from spx_data.cli.output import Choice, console, print_words
 from spx_data.cli.publish import mend_from_published
 from spx_data.cli.table import Column, Row
 from spx_data.market.dates import Dates
@@ -158,10 +158,10 @@ def _printed(
     for outcome in done:
         for line in details(outcome):
             about = "" if str(outcome.date) in line else f"{outcome.date}: "
-            to.print(f"{about}{line}", style="dim", markup=False, soft_wrap=True)
+            print_words(f"{about}{line}", to, "dim")
     words = [each["found"] for each in rows]
     counts = ", ".join(f"{words.count(word):,} {word}" for word in dict.fromkeys(words))
-    to.print(f"{len(done):,} {did}: {counts}" if done else nothing, soft_wrap=True)
+    print_words(f"{len(done):,} {did}: {counts}" if done else nothing, to)
     return all(outcome.error is None for outcome in done)
 
 

@@ -13,7 +13,7 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import ask, say
+from spx_data.cli.output import ask, console, print_words, say
 from spx_data.cli.table import Column, Row
 from spx_data.config import overriding
 from spx_data.errors import SettingRefusedError, SpxDataError
@@ -144,7 +144,7 @@ def validate(ctx: click.Context) -> None:
     wrong = checking.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
-        say(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
+        print_words(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), console())
     if wrong:
         ctx.exit(1)
     say(f"{' and '.join(map(str, call.files))}: all settings are valid")

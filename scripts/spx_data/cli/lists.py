@@ -32,6 +32,7 @@ from spx_data.cli.output import (
     print_document,
     print_json,
     print_table,
+    print_words,
     say,
 )
 from spx_data.cli.table import Column, Row
@@ -114,11 +115,11 @@ class View:
             self._show_table(what, found, below)
 
     def tell(self, line: str, style: str = "") -> None:
-        """Print a *line* below a table, in words that may wrap nowhere."""
+        """Print a *line* below a table."""
         if gathering := _gathering():
             gathering.tell(line, style)
         else:
-            console().print(commands.shown(line), style=style, markup=False, soft_wrap=True)
+            print_words(line, console(), style)
 
     def _show_table(self, what: List, found: Sequence[Row], below: Iterable[str]) -> None:
         out = console()
@@ -129,9 +130,9 @@ class View:
         print_table(found[:most], what.columns, out, instead=_INSTEAD, wide=self.wide)
         if most and len(found) > most:
             told = f"{most:,} of {len(found):,}, {what.first}: {what.others}"
-            out.print(told, style="dim", markup=False)
+            print_words(told, out, "dim")
         for line in below:
-            out.print(line, markup=False, soft_wrap=True)
+            print_words(line, out)
 
 
 # The lists of several lakes ---------------------------------------------------------------------------------
@@ -232,7 +233,7 @@ class _Gathering:
             (line.text if alike[line.text, line.style] == len(self._call.lakes) else line.marked, line.style)
             for line in self._lines
         ):
-            console().print(commands.shown(text), style=style, markup=False, soft_wrap=True)
+            print_words(text, console(), style)
         if self._documents:
             print_document(self._documents)
 

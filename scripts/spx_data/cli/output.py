@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -89,8 +90,18 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print *text* without wrapping or styles, its commands as they are typed."""
-    click.echo(commands.shown(printable.visible(text)), err=err)
+    """Print *text* without styles, its commands as they are typed.
+
+    What goes to stderr is for people: lines too long for their terminal end between words. Stdout may be read
+    by programs or be copied, and wraps nowhere.
+    """
+    visible = printable.visible(text, keep="\n")
+    if err and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [line for each in visible.split("\n") for line in commands.wrapped(each, width)]
+        click.echo("\n".join(lines), err=True)
+    else:
+        click.echo(commands.shown(visible), err=err)
 
 
 def print_words(text: str, to: Console, style: str = "") -> None:

@@ -256,10 +256,7 @@ def print_overview(overview: Overview, settings: Settings, to: Console | None = 
     rows, lines = _overview(overview, settings, _NEWEST)
     print_table(rows, _OVERVIEW, to, instead="`spx-data list`")
     for line, style in lines:
-        if style:
-            to.print(line, style=style, markup=False, soft_wrap=True)
-        else:
-            print_words(line, to)
+        print_words(line, to, style)
 
 
 def _overview(overview: Overview, settings: Settings, most: int) -> tuple[list[Row], list[tuple[str, str]]]:

@@ -9,7 +9,7 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import console, print_table
+from spx_data.cli.output import console, print_table, print_words
 from spx_data.cli.table import Column, Row
 from spx_data.text.words import quoted, size
 
@@ -72,7 +72,7 @@ def probe(ctx: click.Context, full: bool, record: Path | None, view: View) -> No
     call: Call = ctx.obj
     settings = call.settings_from(FIRST_LISTS)
     out, limits = console(stderr=True), FULL if full else SHORT
-    out.print(_plan(limits), soft_wrap=True)
+    print_words(_plan(limits), out)
     tell = out.print if view.is_table else (lambda _: None)
     with probing(settings, call.moment, full=full, tell=tell) as probed:
         if view.is_table:
@@ -111,7 +111,7 @@ def _print(probed: Probed, view: View) -> None:
         told.insert(1, f"not seen: {', '.join(unseen)}")
     told += [f"not asked: {topic} ({reason})" for topic, reason in probed.story.unasked.items()]
     for line in told:
-        console().print(line, soft_wrap=True, markup=False)
+        print_words(line, console())
 
 
 _NOTHING_PERSONAL = (
@@ -133,7 +133,7 @@ def _record(probed: Probed, settings: Settings, path: Path, view: View) -> None:
 
     made, out = recording(probed.story, probed.profile, settings), console(stderr=not view.is_table)
     print_table([_member(each) for each in made.members], _MEMBERS, to=out)
-    out.print(_NOTHING_PERSONAL, soft_wrap=True, markup=False)
+    print_words(_NOTHING_PERSONAL, out)
     out.print(f"{size(len(made.content))}, SHA-256 {made.sha256}", soft_wrap=True, markup=False)
     made.write(path)
     out.print(f"Recording in {quoted(path)}", soft_wrap=True, markup=False)

@@ -175,7 +175,7 @@ class Shown:
     def say(self, text: str) -> None:
         """Print a line of its own, above the display."""
         with suppress(Exception):
-            self._console.print(text, markup=False, soft_wrap=True)
+            print_words(text, self._console)
 
     def note(self, text: str) -> None:
         """Show *text* until another one comes, or an empty one; where nothing stands still, say it."""

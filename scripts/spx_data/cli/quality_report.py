@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spx_data.cli.output import console, print_table
+from spx_data.cli.output import console, print_table, print_words
 from spx_data.cli.table import VERDICTS, Column, Row
 from spx_data.settings import Quality
 from spx_data.status import day_report
@@ -34,7 +34,7 @@ def print_report(found: Mapping[str, Any], rules: Quality) -> None:
 
 
 def _line(text: str, to: Console, style: str = "") -> None:
-    to.print(text, style=style, markup=False, soft_wrap=True)
+    print_words(text, to, style)
 
 
 def _table(rows: Sequence[Row], columns: Sequence[Column], to: Console) -> None:

@@ -16,7 +16,7 @@ import click
 
 from spx_data.cli.call import DATES, Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import Choice, F, Format, console, format_option, print_document, say
+from spx_data.cli.output import Choice, F, Format, console, format_option, print_document, print_words, say
 from spx_data.cli.table import Column
 from spx_data.market import columns
 from spx_data.market.dates import Dates
@@ -89,7 +89,7 @@ def ready(ctx: click.Context, dates: Dates, min_score: float | None, incomplete:
     else:
         out = console()
         for line, style in _lines(found, call.settings):
-            out.print(line, style=style, markup=False, soft_wrap=True)
+            print_words(line, out, style)
     ctx.exit(int(not found))
 
 

@@ -10,7 +10,7 @@ import click
 
 from spx_data.cli.call import Call, dates_argument
 from spx_data.cli.lists import List, View, in_each_lake, tell_of_strangers
-from spx_data.cli.output import Choice, Format, console, format_option, say
+from spx_data.cli.output import Choice, Format, console, format_option, print_words, say
 from spx_data.cli.publish import verify_published
 from spx_data.market.dates import Dates
 from spx_data.store import cores
@@ -116,7 +116,7 @@ def print_report(report: Report, to: Console | None = None) -> None:
     """Print what was verified, each damaged day with its damages and its new place, and the roots."""
     to = to or console()
     for line, style in _lines(report):
-        to.print(line, style=style, markup=False, soft_wrap=True)
+        print_words(line, to, style)
 
 
 def _lines(report: Report) -> Iterator[tuple[str, str]]:

@@ -121,7 +121,7 @@ def wrapped(text: str, width: int) -> list[str]:
     word, is a line of its own.
     """
     lines = textwrap.wrap(kept(text), width, break_long_words=False, break_on_hyphens=False)
-    return [line.replace(KEPT, " ") for line in lines]
+    return [line.replace(KEPT, " ") for line in lines] or [""]
 
 
 def kept(text: str) -> str:

@@ -62,6 +62,28 @@ def test_a_line_shows_it_whatever_way_it_comes():
     assert last == VISIBLE.replace(r"\x07", "")  # Rich's own text knows no bell
 
 
+def test_what_is_said_to_a_person_ends_between_words_and_what_a_program_may_read_nowhere(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr("sys.stdout", Terminal())
+    text = f"no first date is set: `spx-data config set processing.start_date 2024-01-02`\n{'word ' * 9}"
+
+    output.say(text, err=True)
+    output.say(text)
+
+    assert sys.stderr.getvalue().splitlines() == [
+        "no first date is set:",
+        "spx-data config set processing.start_date 2024-01-02",
+        "word word word word word word word word",
+        "word",
+    ]
+    assert sys.stdout.getvalue() == f"{text.replace('`', '')}\n"
+
+
 def test_a_display_still_moves_the_cursor_itself():
     console = screen()
 
