@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests import pages
+from tests import newborn, pages
 from tests.workflow.conftest import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,11 +53,15 @@ class Machine:
         """Let `spx-data` be a script of these lines."""
         script(self.project / ".venv" / "bin" / "spx-data", *lines)
 
+    @property
+    def environment(self):
+        return {"HOME": str(self.home), "PATH": f"{self.bin}:{os.environ['PATH']}"}
+
     def start(self, *command):
         return subprocess.Popen(
             command,
             cwd="/",
-            env={"HOME": str(self.home), "PATH": f"{self.bin}:{os.environ['PATH']}"},
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -179,6 +183,20 @@ def test_a_stop_that_comes_as_the_fill_begins_reaches_it_too(mac):
     ends = {mac.run(mac.home / ".spx-data" / "contrib" / "nightly") for _ in range(8)}
 
     assert ends <= {(130, ""), (128 + signal.SIGTERM, "Terminated\n"), (128 + signal.SIGTERM, "")}
+
+
+@newborn.needed
+@pytest.mark.parametrize("shell", newborn.SHELLS)
+def test_a_stop_while_the_fill_still_has_the_shells_own_traps_reaches_it(shell, mac):
+    mac.fill("exec sleep 600")
+    nightly = [shell, mac.home / ".spx-data" / "contrib" / "nightly"]
+
+    def fill_is_next():
+        return "==" in mac.said(log_of(mac))
+
+    ended = newborn.told_to_stop(nightly, mac.environment, mac.folder, fill_is_next)
+
+    assert ended == 128 + signal.SIGTERM
 
 
 def test_the_log_does_not_grow_for_ever(mac):
