@@ -470,26 +470,40 @@ def leave_sealed_days_alone(layout, dates):
         )
 
 
+def note_stops():
+    """Remember that this call was asked to stop: what that ends has not failed, and nothing follows it."""
+    for symbol, run in [*at_work.items()]:
+        runs.note_stop(lakes[symbol].layout, run)
+
+
 def stop_on_purpose(number, frame):
     """Ctrl-C: what it ends has not failed."""
-    for symbol, run in at_work.items():
-        runs.note_stop(lakes[symbol].layout, run)
+    note_stops()
     signal.default_int_handler(number, frame)
 
 
 def hear_stops_aside():
-    """Let a thread tell the scheduler of a stop.
+    """Let a thread note a stop and tell the scheduler of it.
 
     Its own handler of SIGTERM takes a lock that the thread which the signal interrupts may hold, and then
     both wait for ever.
     """
-    told = signal.getsignal(signal.SIGTERM)
+    told, one_by_one = signal.getsignal(signal.SIGTERM), threading.Lock()
+
+    def follow(*words):
+        try:
+            with one_by_one:
+                note_stops()
+        finally:
+            told(*words)
 
     def tell(*words):
-        threading.Thread(target=told, args=words).start()
+        threading.Thread(target=follow, args=words).start()
 
     if callable(told):
         signal.signal(signal.SIGTERM, tell)
+        if workflow.scheduler._user_kill:  # it was told before there was a run
+            note_stops()
 
 
 def show_progress():

@@ -2,10 +2,15 @@
 
 import datetime as dt
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 from tests.restating import expiration_of, is_history, restating
+from tests.workflow.conftest import BIN, PATIENCE, REPOSITORY, Holding, wait_for
 
+from spx_data.lake import runs
 from spx_data.store import journal
 
 START, END = "2024-11-27", "2024-12-02"
@@ -121,6 +126,67 @@ def test_a_run_ends_with_a_mend_of_what_is_due(wanted, incomplete, source):
     assert passport(lake)["completeness"]["complete"] is wanted
     assert len(mends(lake)) == int(wanted)
     assert lake.sealed() == [HALF_DAY, END]
+
+
+# Snakemake, which is told to end when it is about to be the lake's run.
+TOLD_AS_IT_BEGINS = f"""
+import os, signal, sys
+sys.path.insert(0, {str(REPOSITORY / "scripts")!r})
+from spx_data.lake import runs
+begin = runs.begin
+def told(*words):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return begin(*words)
+runs.begin = told
+from snakemake.cli import main
+main()
+"""
+
+
+def was_told(lake):
+    run = runs.last(lake.settings.layout)
+    return run and runs.was_stopped(lake.settings.layout, run.name)
+
+
+def without(lake, date):
+    for path in (lake.folder / lake.parquet(date)).parent.iterdir():
+        path.unlink()
+
+
+def test_a_run_that_is_told_to_stop_by_whoever_finishes_its_jobs_and_mends_nothing(incomplete, source):
+    lake = incomplete(after_runs=True)
+    without(lake, END)
+    lake.environment |= later(hours=2)
+    holding = Holding(source, is_history)
+    run = lake.start()
+    wait_for(lambda: holding.asked)
+    run.send_signal(signal.SIGTERM)
+    wait_for(lambda: was_told(lake), seconds=60)
+    holding.let()
+    said, _ = run.communicate(timeout=PATIENCE)
+
+    assert mends(lake) == [], said
+    assert journal.FAILED not in {
+        event["event"] for event in journal.read(lake.settings.layout.journal(dt.date.fromisoformat(END)))
+    }
+
+
+def test_a_run_that_is_told_to_stop_as_it_begins_does_nothing_more(incomplete, source):
+    lake = incomplete(after_runs=True)
+    without(lake, END)
+    told = [BIN / "python", "-c", TOLD_AS_IT_BEGINS, "--snakefile", REPOSITORY / "Snakefile", "--cores", "1"]
+    subprocess.run(
+        told,
+        cwd=lake.folder,
+        env=os.environ | lake.environment | later(hours=2),
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert was_told(lake)
+    assert mends(lake) == []
+    assert lake.sealed() == [HALF_DAY]
+    assert not any(map(is_history, source.asked))
 
 
 def test_a_mend_that_fails_fails_no_run(incomplete, source):
