@@ -7,6 +7,7 @@ of one page; results are paths.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import signal
 import threading
 from collections import deque
@@ -16,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from spx_data.errors import InsufficientDiskSpaceError, MachineError
@@ -92,6 +93,14 @@ def _begin(pages: Pages, caller: Caller) -> None:
     commands.called_by(caller.configfiles, folder, snakefile)
     modes.restrict(owner_only=pages.settings.owner_only)
     _Worker.pages = pages
+    # Who waits for a page to make waits for ever where nobody is left who would ask for one.
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+
+
+def _end_with_the_caller() -> None:
+    if caller := parent_process():
+        caller.join()
+        os._exit(1)
 
 
 def _make(date: dt.date) -> Made:
@@ -121,7 +130,7 @@ def _side_by_side(pages: Pages, count: int) -> Iterator[Made]:
 
 def _in_order(pool: ProcessPoolExecutor, dates: Collection[dt.date], most: int) -> Iterator[Made]:
     left = iter(dates)
-    with _interrupts_ignored():  # by processes that are started here
+    with _interrupts_held():  # for good in processes that are started here
         begun = deque(pool.submit(_make, date) for date in islice(left, most))
     while begun:
         yield begun.popleft().result()
@@ -129,12 +138,10 @@ def _in_order(pool: ProcessPoolExecutor, dates: Collection[dt.date], most: int) 
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # others may not say what a signal does
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C in the block is heard at its end; never by a process that is started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

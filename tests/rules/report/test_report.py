@@ -534,25 +534,58 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_ends_all_makers_of_pages_without_a_trace(lake):
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED],
+def started_apart(program):
+    """A Python that does *program* in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(Path(report.__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+def ends_as_a_group(process):
+    with pytest.raises(ProcessLookupError):  # the last to go is one that looks after the others' resources
+        for _ in range(600):
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+
+
+def test_an_interrupt_ends_all_makers_of_pages_without_a_trace(lake):
+    process = started_apart(INTERRUPTED)
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process of the group
     _, err = process.communicate(timeout=120)
 
     assert (process.returncode, err) == (130, "")
-    with pytest.raises(ProcessLookupError):  # the last to go is one that looks after the others' resources
-        for _ in range(600):
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
+    ends_as_a_group(process)
     assert not list(lake.layout.dashboard.parent.rglob("*.part"))
+
+
+def test_an_interrupt_while_makers_of_pages_are_started_is_heard_at_once(lake, monkeypatch):
+    submit = many.ProcessPoolExecutor.submit
+
+    def interrupted(*words):
+        os.kill(os.getpid(), signal.SIGINT)
+        return submit(*words)
+
+    monkeypatch.setattr(many.ProcessPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(report.write_days(lake, MOMENT, [DAYS[0]] * 20, 2))
+
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_makers_of_pages_end_with_who_started_them(lake, number):
+    process = started_apart(INTERRUPTED)
+    process.stdout.readline()
+    process.send_signal(number)
+    process.communicate(timeout=120)
+
+    ends_as_a_group(process)
 
 
 # The server, and whoever means it harm -----------------------------------------------------------------
