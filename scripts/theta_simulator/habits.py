@@ -21,6 +21,8 @@ class Kind(StrEnum):
     LISTS_ONLY_EXPIRED = "lists-only-expired"
     # One contract in fifty was never quoted: nobody has rows of it, nor does the report name it.
     LISTS_UNQUOTED = "lists-unquoted"
+    # Whatever date it is asked about, what is listed today.
+    LISTS_TODAY = "lists-today"
     # A listing that never comes, refused in words that elsewhere mean something else.
     LISTS_570 = "lists-570"
     LISTS_477 = "lists-477"

@@ -51,6 +51,11 @@ class HabitualMarket(FlawedMarket):
             return []
         return super().expirations(root, day)
 
+    def listed_day(self, day: date, today: date) -> date:
+        """Return the date whose contracts a listing of *day* names."""
+        mine = [habit for habit in self.habits if habit.kind == Kind.LISTS_TODAY]
+        return sessions.on_or_before(today) if any((habit.day or day) == day for habit in mine) else day
+
     def listing(self, found: pl.DataFrame, roots: list[str], day: date) -> pl.DataFrame:
         """Return a listing (root, expiration, strike, right) as this terminal gives it."""
         for habit in self.habits:

@@ -96,7 +96,8 @@ class V2:
     def _contracts(self, request: Arguments, traded: bool) -> Paged:
         day = request.day("start_date")
         roots = (request.query.get("root") or ",".join(lists.SYMBOLS)).split(",")
-        found = lists.contracts(self._market, roots, day, traded, self._settings.trading_today())
+        today = self._settings.trading_today()
+        found = lists.contracts(self._market, roots, self._market.listed_day(day, today), traded, today)
         found = self._market.listing(found, roots, day)
         if found.is_empty():
             raise Refusal(472, answers.V2_NO_CONTRACTS.format(date=day))

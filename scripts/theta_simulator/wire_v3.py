@@ -170,7 +170,8 @@ class V3:
         symbols = (request.query.get("symbol") or "*").split(",")
         if symbols == ["*"]:
             symbols = lists.SYMBOLS
-        found = lists.contracts(self._market, symbols, day, traded, self._settings.trading_today())
+        today = self._settings.trading_today()
+        found = lists.contracts(self._market, symbols, self._market.listed_day(day, today), traded, today)
         found = self._market.listing(found, symbols, day)
         if request.query.get("max_dte"):
             furthest = day + timedelta(days=request.number("max_dte"))

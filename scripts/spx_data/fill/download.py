@@ -33,6 +33,7 @@ from spx_data.fill.reports import DayReports
 from spx_data.fill.second_opinion import SecondOpinions, Silent, Witnesses, contradiction
 from spx_data.fill.survey import current
 from spx_data.fill.taking import Taken, Tries, about, commit, receipt_of
+from spx_data.fill.unlisted import with_reported
 from spx_data.fill.witnesses import known_lacks
 from spx_data.lake import session_states
 from spx_data.market.chains import ListedChain
@@ -76,10 +77,14 @@ def download_expirations(
     """
     with SourceSession.open(settings, date, "download") as line:
         listed = current(settings, line, date, listing)
-        told = DayReports(line, date)
-        receipts = _Download(settings, line, listed, session, told).receipts()
+        budget, told = Budget(settings.second_opinions), DayReports(line, date)
+        receipts = _Download(settings, line, listed, session, budget, told).receipts()
         reports = reported() if reported else told.stage(settings, listed)
-        files.write_json(target, Manifest(listed, tuple(receipts), reports).as_json())
+        whole = with_reported(settings, line, listed, reports)
+        if whole is not listed:
+            files.write_json(listing, whole.as_json())
+            receipts = _Download(settings, line, whole, session, budget, told).receipts()
+        files.write_json(target, Manifest(whole, tuple(receipts), reports).as_json())
 
 
 class _Download:
@@ -91,11 +96,11 @@ class _Download:
         line: SourceSession,
         listed: Listing,
         session: Session | None,
+        budget: Budget,
         reports: DayReports,
     ) -> None:
         self._settings, self._line, self._listed, self._session = settings, line, listed, session
-        self._reports = reports
-        self._budget = Budget(settings.second_opinions)
+        self._budget, self._reports = budget, reports
         self._believed = Believed(line.profile.blanks if line.profile else ())
         self._last = session_states.is_last_try(settings, listed.date)
         self._receipts: dict[ListedChain, Receipt] = {}

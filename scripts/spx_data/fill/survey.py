@@ -33,6 +33,7 @@ from spx_data.store import files, reads
 
 # As many chains that only the list of expirations knows are asked for.
 _MOST_UNLISTED = 20
+_OF_ANOTHER_DAY = "its listing may be of another day, and its end-of-day report cannot be had"
 
 
 def fetch_expirations(settings: Settings, date: dt.date, target: Path) -> None:
@@ -78,6 +79,7 @@ class Survey:
         for root in self._roots:
             while self._is_doubtful(root):
                 self._ask_again(root)
+        self._doubt_listings_of_today()
         if not any(root.wanted for root in self._roots):
             for error in filter(None, (root.error or _nothing_but_mixed_up(root) for root in self._roots)):
                 raise error
@@ -127,7 +129,7 @@ class Survey:
         except SpxDataError as error:
             if error.surroundings or not session_states.is_last_try(self._settings, self._date):
                 raise
-            root.error = None if self._add_reported(root) else error
+            root.error = None if self._add_reported(root) and root.wanted else error
         try:
             root.entries = witnesses.known_expirations(self._settings, self._line, root.name, self._date)
         except SpxDataError as error:
@@ -159,7 +161,7 @@ class Survey:
             root.answers += 1
 
     def _add_reported(self, root: Root) -> bool:
-        """Add the chains in the end-of-day report of *root*; whether there are any."""
+        """Add the chains in the end-of-day report of *root*; whether it could be had."""
         source = self._line.source
         if not self._line.capabilities.eod:
             return False
@@ -176,7 +178,7 @@ class Survey:
         root.left_out = answers[-1].left_out
         for told in answers:
             root.add((*told.quoted, *told.silent))
-        return bool(root.wanted)
+        return True
 
     # Doubts ---------------------------------------------------------------------------------------------
 
@@ -190,6 +192,12 @@ class Survey:
             others = any(other.chains for other in self._roots)
             return others or self._beside.has(root.name)
         return not root.steady or bool(self._lost(root) or self._unlisted(root))
+
+    def _doubt_listings_of_today(self) -> None:
+        """Where a listing has nothing near the date, add what the report has; without one, believe none."""
+        had = [self._add_reported(root) for root in self._roots if root.lists_nothing_near]
+        for root in self._roots:
+            root.out_of_time = bool(root.chains) and not all(had)
 
     def _lost(self, root: Root) -> list[dt.date]:
         """Expirations that sealed days beside have and the listing has not."""
@@ -205,12 +213,16 @@ class Survey:
         """What is to be told of *root* as a whole."""
         if not root.wanted:
             return self._silence(root)
+        if root.out_of_time:
+            return SilentRoot(_OF_ANOTHER_DAY, explained=False)
         return None if root.steady else _doubted(root)
 
     def _silence(self, root: Root) -> SilentRoot:
         """Why *root* has no chain; where nothing explains it, its end-of-day report is asked for."""
         if root.mixed_up:
             return SilentRoot("all that it lists is listed under two days each", explained=False)
+        if root.out_of_time:
+            return SilentRoot(_OF_ANOTHER_DAY, explained=False)
         if root.chains:
             return SilentRoot("it lists nothing within processing.max_dte", explained=True)
         if root.error is not None:
@@ -221,7 +233,8 @@ class Survey:
         if root.entries is not None and not live and not self._beside.has(root.name):
             return SilentRoot(f"{said}, and no expiration of it is live", explained=True)
         against = self._against(root, len(live))
-        told = "; its chains are those of the end-of-day report" if self._add_reported(root) else ""
+        had = self._add_reported(root) and root.wanted
+        told = "; its chains are those of the end-of-day report" if had else ""
         return SilentRoot(f"{said}, {against}{told}", explained=False)
 
     def _against(self, root: Root, live: int) -> str:

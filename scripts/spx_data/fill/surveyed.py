@@ -26,6 +26,7 @@ class Root:
     answers: int = 0
     steady: bool = True  # the last answer left nothing unusual out, or the same as the one before
     settled: bool = False  # there is no more to be learnt
+    out_of_time: bool = False  # its listing, or another root's, has nothing near, and no report tells more
     error: SpxDataError | None = None
     entries: tuple[dt.date, ...] | None = None  # the terminal's list of expirations; None where it has none
     why_not: str = ""  # it has none
@@ -61,6 +62,17 @@ class Root:
         """The true expirations in the terminal's list that can be quoted on the date."""
         found = map(true_expiration, self.entries or ())
         return [each for each in found if witnesses.is_live(self.product, self.date, self.name, each)]
+
+    @property
+    def lists_nothing_near(self) -> bool:
+        """Whether the chains have none of the near ones in the terminal's list: they may be of today."""
+        near = [each for each in self.live if self._is_near(each)]
+        return bool(self.chains and near) and self.listed.isdisjoint(near)
+
+    def _is_near(self, expiration: dt.date) -> bool:
+        return witnesses.is_near(self.date, expiration) or (
+            self.max_dte is not None and self.reaches(expiration)
+        )
 
     def reaches(self, expiration: dt.date) -> bool:
         """Whether the settings want an expiration."""

@@ -123,6 +123,11 @@ def is_live(product: Product, date: dt.date, root: str, expiration: dt.date) -> 
     return expiration > date or (expiration == date and not product.settles_at_the_open(root))
 
 
+def is_near(date: dt.date, expiration: dt.date) -> bool:
+    """Whether an expiration is so near *date* that it was listed before."""
+    return (expiration - date).days <= _NEAR_DAYS
+
+
 def unlisted(entries: Iterable[dt.date], listed: AbstractSet[dt.date], date: dt.date) -> list[dt.date]:
     """The *entries*, ascending, that should be *listed* on *date* and are not.
 
@@ -147,7 +152,7 @@ def unlisted(entries: Iterable[dt.date], listed: AbstractSet[dt.date], date: dt.
 def _is_hole(live: list[dt.date], at: int, known: set[dt.date], date: dt.date) -> bool:
     before, after = live[max(0, at - _BESIDE) : at], live[at + 1 : at + 1 + _BESIDE]
     away = (live[at] - date).days
-    if away <= _NEAR_DAYS:
+    if is_near(date, live[at]):
         return len(known.intersection(after[:3])) >= min(2, len(after))
     if not before or len(after) < _BESIDE:
         return False

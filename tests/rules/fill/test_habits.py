@@ -48,7 +48,15 @@ CLEAN = {
 OTHERS = {Kind.SLOW_SLOTS, Kind.DATE_LATE}
 # What v2 lists, refuses and leaves out in ways of its own; `make soak` has all habits at both.
 AT_V2 = HELD | REPORTED | NOTHING | PASSING | CLEAN | (INCOMPLETE - EVERYWHERE)
-AT_V2 |= {Kind.NO_EOD, Kind.EOD_TWICE, Kind.EOD_LACKS_CHAIN, Kind.SINGLES_500, Kind.BUSY_FIRST}
+AT_V2 |= {
+    Kind.UNLISTED_CHAIN,
+    Kind.LISTS_TODAY,
+    Kind.NO_EOD,
+    Kind.EOD_TWICE,
+    Kind.EOD_LACKS_CHAIN,
+    Kind.SINGLES_500,
+    Kind.BUSY_FIRST,
+}
 AT_V2 |= {Kind.HEADER_UPPER, Kind.HEADER_SPACED, Kind.TRAILING_COMMA, Kind.RIGHT_TITLE, Kind.BOM}
 
 
@@ -81,8 +89,7 @@ def test_a_habit(api, kind, simulated, day, monkeypatch):
         return
     assert found.sealed, found.errors[-1]
     assert len(found.errors) == (2 if kind in HELD | REPORTED else 1 if kind in PASSING else 0), found.errors
-    if kind != Kind.UNLISTED_CHAIN:  # nobody can know of it, but for days beside
-        assert untold(date, terminal) == []
+    assert untold(date, terminal) == []
     passport = date.passport()
     assert passport["completeness"]["complete"] == (kind not in HELD | INCOMPLETE), passport["completeness"]
     if kind in CLEAN:
@@ -100,3 +107,18 @@ def test_a_clean_date_costs_five_requests_beyond_one_a_chain_at_most(api, date, 
     assert runs(found, monkeypatch).sealed
     assert beyond_one_per_chain(found, terminal, before) <= 5
     assert found.passport()["completeness"]["complete"]
+
+
+@pytest.mark.parametrize("api", ["v3", "v2"])
+@pytest.mark.parametrize(("more", "knows"), [((), True), ((Kind.NO_EOD,), False)])
+def test_what_a_listing_of_today_lacks_is_had_by_the_report_of_the_day_or_said(
+    api, more, knows, simulated, day, monkeypatch
+):
+    terminal = simulated(api=api, habits=tuple(map(Habit, (Kind.LISTS_TODAY, *more))))
+    date = day(terminal, DAY, interval="30m")
+
+    assert runs(date, monkeypatch).sealed
+
+    assert untold(date, terminal) == []
+    found = date.passport()["completeness"]
+    assert found["complete"] == knows, found
