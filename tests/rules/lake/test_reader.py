@@ -278,7 +278,18 @@ def test_a_date_named_by_itself_that_is_not_there_is_missing(sealed):
     with pytest.raises(MissingFileError, match="2024-01-30, 2024-02-05") as caught:
         scan(sealed, ["2024-01-30", DAYS[0], "2024-02-05"])
 
-    assert "spx-data process-gaps" in caught.value.cure
+    assert "Fill them with `spx-data process-gaps`" in caught.value.cure
+    assert "in a shell --missing warn, reads the others" in caught.value.cure
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_where_the_journals_are_is_asked_only_of_who_has_not_told(known, sealed, tmp_path):
+    assert sealed.journals()
+
+    with pytest.raises(MissingFileError) as caught:
+        spx_data.scan("2024-01-30", lake=sealed.output, data=sealed.data if known else tmp_path / "none")
+
+    assert ("data=…" in caught.value.cure) != known
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -31,6 +31,9 @@ from spx_data.text.words import few
 
 Passport = Mapping[str, Any]
 
+READS_THE_OTHERS = 'missing="warn", in a shell --missing warn, reads the others'
+WHERE_JOURNALS_ARE = "data=… tells where the journals are, which know of dates that were accepted as they are"
+
 _NAMED = 20
 # The clock and the settings have no say in whether a date is settled.
 _PATIENCE = Patience(publication_hours=0, max_attempts=None)
@@ -59,12 +62,12 @@ class Presence:
     def error(self, layout: Layout, /) -> FileCorruptionError | MissingFileError:
         """The error that names what is missing of the lake at *layout*."""
         found = f"{layout.output}: {len(self.missing):,} of the selected sessions are not there, {self.words}"
-        otherwise = (
-            '`spx-data status` says what stands in the way; missing="warn" reads the others, and data=… '
-            "tells where the journals are, which know of dates that were accepted as they are"
-        )
+        otherwise = f"`spx-data status` says what stands in the way; {READS_THE_OTHERS}"
+        if next(iter(layout.journals()), None) is None:
+            otherwise += f", and {WHERE_JOURNALS_ARE}"
         if not self.lost:
-            cure = f"Fill it with `spx-data process-gaps`; {otherwise}"
+            them = "it" if len(self.missing) == 1 else "them"
+            cure = f"Fill {them} with `spx-data process-gaps`; {otherwise}"
             return MissingFileError(found, cure=cure, path=layout.parquet(self.unfilled[0]))
         remains = [path for path in layout.sealed_files(self.lost[0]) if path.exists()]
         return FileCorruptionError(

@@ -200,10 +200,8 @@ class _PublishedPresence(Presence):
     def error(self, _: Layout, /) -> FileCorruptionError | MissingFileError:
         """The error that names what is missing."""
         found = f"{self.name}: {len(self.missing):,} of the selected sessions are not there, {self.words}"
-        cure = (
-            'Run `spx-data publish` where the lake is; missing="warn" reads the others, and data=… tells '
-            "where journals are, which know of dates that were accepted as they are"
-        )
+        others = f"{days.READS_THE_OTHERS}, and {days.WHERE_JOURNALS_ARE}"
+        cure = f"Run `spx-data publish` where the lake is; {others}"
         path = f"{self.name}/{published.folder(self.missing[0])}"
         if not self.lost:
             return MissingFileError(found, cure=cure, path=path)
