@@ -52,7 +52,7 @@ _COMMANDS = {
     "ready": "spx_data.cli.reading:ready",
     "sql": "spx_data.cli.reading:sql",
     "views": "spx_data.cli.reading:views",
-    "snapshot": "spx_data.cli.reading:snapshot",
+    "snapshot": "spx_data.cli.snapshot:snapshot",
     "export": "spx_data.cli.export:export",
     "verify": "spx_data.cli.verify:verify",
     "mend": "spx_data.cli.again:mend",

@@ -13,7 +13,7 @@ import click
 
 from spx_data.cli.call import Call
 from spx_data.cli.lists import List, View
-from spx_data.cli.output import ask, console, print_words, say
+from spx_data.cli.output import ask, hand_out, say
 from spx_data.cli.table import Column, Row
 from spx_data.config import overriding
 from spx_data.errors import SettingRefusedError, SpxDataError
@@ -125,7 +125,7 @@ def get(call: Call, key: str | None, view: View) -> None:
     layers = table.Layers.read(call.files)
     found = [setting for setting in layers.settings() if keys is None or setting.key in keys]
     if view.is_table and keys is not None and len(found) == 1:
-        say(_bare(found[0].value))
+        hand_out(_bare(found[0].value))
     else:
         view.show(SETTINGS, map(asdict, found))
 
@@ -144,7 +144,7 @@ def validate(ctx: click.Context) -> None:
     wrong = checking.problems(call.files)
     for problem in wrong:
         what = f"{problem.source}: {problem.key}: " if problem.key else ""
-        print_words(" ".join(f"{what}{problem.finding}. {problem.cure}".split()), console())
+        say(" ".join(f"{what}{problem.finding}. {problem.cure}".split()))
     if wrong:
         ctx.exit(1)
     say(f"{' and '.join(map(str, call.files))}: all settings are valid")

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import BashComplete, ShellComplete, get_completion_class
 
 from spx_data import __version__
-from spx_data.cli.output import VERSION, Choice, say
+from spx_data.cli.output import VERSION, Choice, hand_out, say
 
 
 def _known(ctx: click.Context, _: click.Parameter, begun: str) -> list[str]:
@@ -34,7 +34,7 @@ def help_(ctx: click.Context, names: tuple[str, ...]) -> None:
         found = shown.command.resolve_command(shown, [name])[1]
         assert found is not None, "else there is an error"
         shown = click.Context(found, shown, info_name=name)
-    say(shown.get_help())
+    hand_out(shown.get_help())
 
 
 @click.command(short_help="Show the version of spx-data.")
@@ -100,4 +100,4 @@ def completion(ctx: click.Context, shell: str) -> None:
       spx-data completion bash >> ~/.bashrc
       spx-data completion fish > ~/.config/fish/completions/spx-data.fish
     """
-    say(script(shell, ctx.find_root().command))
+    hand_out(script(shell, ctx.find_root().command))

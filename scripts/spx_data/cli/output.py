@@ -90,18 +90,22 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print *text* without styles, its commands as they are typed.
+    """Print a *text* for people without styles, its commands as they are typed.
 
-    What goes to stderr is for people: lines too long for their terminal end between words. Stdout may be read
-    by programs or be copied, and wraps nowhere.
+    In a terminal lines end between words; in a pipe they wrap nowhere.
     """
-    visible = printable.visible(text, keep="\n")
-    if err and sys.stderr.isatty():
+    visible = printable.visible(text)
+    if (sys.stderr if err else sys.stdout).isatty():
         width = shutil.get_terminal_size().columns
         lines = [line for each in visible.split("\n") for line in commands.wrapped(each, width)]
-        click.echo("\n".join(lines), err=True)
+        click.echo("\n".join(lines), err=err)
     else:
         click.echo(commands.shown(visible), err=err)
+
+
+def hand_out(text: str) -> None:
+    """Print a *text* that is set already or is copied, like a path, a value or a script: it wraps nowhere."""
+    click.echo(commands.shown(printable.visible(text)))
 
 
 def print_words(text: str, to: Console, style: str = "") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spx_data.cli.call import DATES, Call
-from spx_data.cli.output import console, say
+from spx_data.cli.output import console, hand_out, say
 from spx_data.errors import SpxDataError
 from spx_data.jobs import memory
 from spx_data.market.dates import Dates
@@ -63,7 +63,7 @@ def report(ctx: click.Context, dates: Dates | None, show: bool) -> None:
         from spx_data.report import write_symbols
 
         paths.append(write_symbols(call.lakes, call.moment))
-        say(str(paths[-1]))
+        hand_out(str(paths[-1]))
     if show and paths:
         _open(paths[-1])
     ctx.exit(code)
@@ -99,7 +99,7 @@ def make_dashboard(
     paths, well = _make(settings, moment, newest_stale(settings), debug)
     # After the days, for it leads to the pages that are there.
     paths.append(write_dashboard(settings, moment, beside))
-    say(str(paths[-1]))
+    hand_out(str(paths[-1]))
     return paths, well
 
 

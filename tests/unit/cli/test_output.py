@@ -62,7 +62,7 @@ def test_a_line_shows_it_whatever_way_it_comes():
     assert last == VISIBLE.replace(r"\x07", "")  # Rich's own text knows no bell
 
 
-def test_what_is_said_to_a_person_ends_between_words_and_what_a_program_may_read_nowhere(monkeypatch):
+def test_what_is_said_to_a_person_ends_between_words_and_what_is_handed_out_nowhere(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -73,7 +73,7 @@ def test_what_is_said_to_a_person_ends_between_words_and_what_a_program_may_read
     text = f"no first date is set: `spx-data config set processing.start_date 2024-01-02`\n{'word ' * 9}"
 
     output.say(text, err=True)
-    output.say(text)
+    output.hand_out(text)
 
     assert sys.stderr.getvalue().splitlines() == [
         "no first date is set:",
