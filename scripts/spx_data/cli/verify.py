@@ -124,7 +124,10 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
     healthy, seconds = len(report.digests), max(report.seconds, 1e-9)
     how = "every byte and every page" if report.depth == "pages" else "every byte"
     rate = f"{size(report.bytes)} in {seconds:,.1f} s, {size(report.bytes / seconds)}/s"
-    yield f"{counted(len(report.days), 'day')} looked at, {how}: {rate}", ""
+    if report.days:
+        yield f"{counted(len(report.days), 'day')} looked at, {how}: {rate}", ""
+    else:
+        yield f"no day {'of these dates ' if report.within else ''}was ever sealed", "yellow"
     if healthy:
         yield f"{counted(healthy, 'day')} as sealed", "green"
     for day in report.days:

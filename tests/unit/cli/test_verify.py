@@ -10,6 +10,7 @@ from spx_data.cli import screen
 from spx_data.cli.verify import print_report, watching
 from spx_data.errors import PermissionDeniedError
 from spx_data.lake.verify import Damage, Day, Examination, Finding, Progress, Report, Standing
+from spx_data.market.dates import Dates
 
 DATE = dt.date(2024, 1, 2)
 LATER = dt.date(2024, 1, 3)
@@ -39,6 +40,14 @@ def test_healthy_days_are_a_rate_and_roots():
     assert "root 2024  " in text
     assert "root of the lake  " in text
     assert "gap" not in text
+
+
+@pytest.mark.parametrize(
+    ("within", "says"),
+    [(None, "no day was ever sealed\n"), (Dates.of("2019"), "no day of these dates was ever sealed\n")],
+)
+def test_where_nothing_was_sealed_nothing_was_looked_at(within, says):
+    assert said(Report("pages", 0.0, [], within)) == says
 
 
 def test_a_damaged_day_is_named_with_its_findings_and_its_place():
