@@ -165,10 +165,13 @@ def _summary(report: Report, removed: str, compressed: str, quarantined: str) ->
     for action, words in said.items():
         tasks = [done.task for done in well if done.task.action is action]
         if tasks:
-            files = counted(sum(task.files for task in tasks), "file")
-            yield f"{words}: {files}, {size(sum(task.bytes for task in tasks))}"
-    if freed := [done.freed for done in well if done.freed is not None]:
-        yield f"{size(sum(freed))} freed"
+            files, bytes_ = sum(task.files for task in tasks), sum(task.bytes for task in tasks)
+            what = (
+                f"{counted(files, 'file')}, {size(bytes_)}" if files else counted(len(tasks), "empty folder")
+            )
+            yield f"{words}: {what}"
+    if freed := sum(done.freed or 0 for done in well):
+        yield f"{size(freed)} freed"
     if not report.done:
         yield "nothing to clean up"
 

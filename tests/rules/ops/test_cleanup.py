@@ -465,6 +465,19 @@ def test_nothing_to_do_says_so(cleanup):
     assert cleanup("--format", "json").output == "[]\n"
 
 
+def test_folders_that_hold_nothing_are_told_as_such(lake_at, cleanup):
+    there = lake_at().layout
+    aside = there.aside("recheck").database.parent
+    for folder in (aside, there.staging(dt.date(2024, 1, 5))):
+        folder.mkdir(parents=True)
+
+    looked = cleanup("--dry-run").output
+    assert looked.count("an empty folder") == 2
+    assert looked.endswith("\nto remove: 2 empty folders\n")
+    assert cleanup().output == "removed: 2 empty folders\n"
+    assert not aside.exists()
+
+
 FIELDS = ["path", "action", "files", "bytes", "freed_bytes", "reason", "error"]
 
 

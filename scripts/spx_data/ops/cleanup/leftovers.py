@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 # Commands that are no run may be writing outside of the output and the temp directory this very moment.
 _QUIET_SECONDS = 3600
 STAGED = "staged for the next run"
+_EMPTY = "an empty folder"
 _STALE = "staged under other settings: it would be fetched again"
 
 
@@ -124,7 +125,7 @@ def scratch(settings: Settings, date: dt.date) -> Iterator[Task]:
     folder, sealed = there.staging(date), seals.is_sealed(there.parquet(date))
     ours = there.staged_files(date)
     if folder.is_dir() and not any(folder.iterdir()):
-        yield removal(folder, "an empty folder", top=there.temp)
+        yield removal(folder, _EMPTY, top=there.temp)
     elif ours and sealed and not settings.keep_ndjson:
         yield _staged_removal(folder, ours, "its date is sealed")
     else:
@@ -158,7 +159,7 @@ def _aside(there: Layout) -> Iterator[Task]:
         ours = versions.everything(aside)
         size = sum(weight(path)[1] for path in ours)
         if ours or not any(weight(folder)):
-            reason = f"fetched again by a {name} that did not end"
+            reason = f"fetched again by a {name} that did not end" if ours else _EMPTY
             remove = partial(_drop_aside, aside, size)
             yield Task(folder, Action.REMOVE, reason, len(ours), size, remove)
 
@@ -202,7 +203,7 @@ def failed_outputs(settings: Settings) -> Iterator[Task]:
             if (date := names.named_date(target)) and target in there.day_files(date):
                 yield removal(path, "its writing was cut short", top=there.output)
         if not any(folder.iterdir()):
-            yield removal(folder, "an empty folder", top=there.output)
+            yield removal(folder, _EMPTY, top=there.output)
     for date in sorted({*tree.dates(there), *there.staged_dates()}):
         yield from failed_output(settings, date)
 
