@@ -82,20 +82,25 @@ class Had:
         self._questions = set()
         self._tried = set()  # in the try at hand
         self._doubted_questions = set()
-        self._doubted = self._bad_rows = self._owed = False
+        self._just_denied = None  # asked again at once, it goes on with the try at hand
+        self._doubted = self._bad_rows = self._owed = self._forgets = False
 
     def take(self, request):
         """Take the next request in; returns what is wrong with it."""
         name = request["identity"]
         finding = None
+        if self._forgets:
+            self._begin_anew()
         if about_a_contract(request) or request["status"] == _NO_DATA or request["fault"] in _DENIALS:
             self._too_large.clear()  # the whole chain may be asked for anew
         if about_a_contract(request):
             return self._take_question(request)
-        if (self._doubted or self._owed) and name in self._tried:
+        if (self._doubted or self._owed) and name in self._tried and name != self._just_denied:
             self._begin_anew()
         if name in self.good and name not in self._denied:
             finding = f"asked again without cause: {name}"
+        denied = request["status"] == _NO_DATA or request["fault"] in _DENIALS
+        self._just_denied = name if denied else None
         if request["status"] == _NO_DATA:
             self._denied.add(name)
         if name in self._too_large:
@@ -165,12 +170,11 @@ class Had:
         self._questions.clear()
         self._tried.clear()
         self._doubted_questions.clear()
-        self._doubted = self._bad_rows = self._owed = False
+        self._doubted = self._bad_rows = self._owed = self._forgets = False
 
     def end_run(self, lasting):
-        """Forget what the next run cannot know; *lasting* says whether that includes the answers."""
-        if self._bad_rows or not lasting:
-            self._begin_anew()
+        """Let the next run, if it asks, know no more than it can; *lasting* says whether the answers stay."""
+        self._forgets = self._forgets or self._bad_rows or not lasting
         unanswered = self._questions - self.good
         self.asked -= unanswered
         # The run took the chain without them, or failed over them: only the client can tell.
