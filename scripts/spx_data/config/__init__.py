@@ -10,6 +10,7 @@ import copy
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,14 +190,10 @@ def _from_environment(environment: Mapping[str, str]) -> Document:
         if not (text := environment.get(variable)):
             continue
         section, name = key.split(".")
-        try:
-            found.setdefault(section, {})[name] = kind(text)
-        except ValueError as error:
-            raise invalid(
-                key,
-                f"the environment variable {variable} is {text!r}, not {kind.__name__}",
-                f"Unset or mend {variable}",
-            ) from error
+        value: Any = text  # what is no number is refused as it is in a file
+        with suppress(ValueError):
+            value = kind(text)
+        found.setdefault(section, {})[name] = value
     return found
 
 

@@ -329,8 +329,11 @@ def allowed(rule: Mapping[str, Any]) -> str:
         return f"Allowed: {', '.join(words)}"
     kinds = rule.get("type", "value")
     kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
+    like = " or ".join(rule.get("examples", ()))
     if rule.get("format") in _EXAMPLES:
         kind = kind.replace("string", _EXAMPLES[rule["format"]])
+    elif like:
+        kind = kind.replace("string", f"a text like {like}")
     limits = [
         f"{word} {str(rule[name]).removesuffix(_NO_LINE_END)}"
         for name, word in (
@@ -340,6 +343,6 @@ def allowed(rule: Mapping[str, Any]) -> str:
             ("pattern", "of the form"),
             ("minItems", "with at least this many items:"),
         )
-        if name in rule and not (name == "pattern" and "format" in rule)
+        if name in rule and not (name == "pattern" and ("format" in rule or like))
     ]
     return f"Allowed: {' '.join([kind, *limits])}. {rule.get('description', '')}".strip()

@@ -247,6 +247,23 @@ def test_a_date_of_another_form_is_offered_in_ours_and_no_date_is_not(written, m
 
 
 @pytest.mark.parametrize(
+    "section, key, value, like",
+    [
+        ("thetadata", "base_url", "127.0.0.1:25503", "a text like http://127.0.0.1:25503 or null"),
+        ("processing", "symbol", "spx", "a text like SPX."),
+        ("processing", "roots", ["spxw"], "a text like SPXW."),
+        ("database", "schema", "Desk", "a text like spx_status or null"),
+    ],
+)
+def test_a_text_of_another_form_is_told_an_example_and_no_pattern(section, key, value, like):
+    with pytest.raises(ConfigurationValidationError) as caught:
+        resolve(**{section: {key: value}})
+
+    assert f"Allowed: {like}" in caught.value.cure
+    assert "^" not in caught.value.cure
+
+
+@pytest.mark.parametrize(
     "sections, where, cure",
     [
         ({"processing": {"end_date": "2024-01-01"}}, "processing.start_date", "end_date: null"),
