@@ -46,7 +46,11 @@ def test_no_hostile_terminal_makes_a_wrong_day(tmp_path):
     assert hostile.table(tally).row_count > len(tally.kinds)
 
 
-@pytest.mark.parametrize("seed", [11168, 11369], ids=["denied in a doubted try", "bad rows before the last"])
+@pytest.mark.parametrize(
+    "seed",
+    [11168, 11369, 30022],
+    ids=["denied in a doubted try", "bad rows before the last", "the same row unreadable twice"],
+)
 def test_what_looked_like_a_client_s_fault_and_was_none_is_not_called_so(seed, tmp_path):
     with Soak(tmp_path) as soak:
         assert soak.run(1, seed).wrong == []
