@@ -27,6 +27,7 @@ from spx_data.settings import Settings, Terminal
 from spx_data.sources import slots
 from spx_data.store import files
 from spx_data.store.names import Checkpoint
+from theta_simulator import listing
 
 _SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "thetadata" / "samples"
 TODAY = dt.date(2024, 12, 31)
@@ -164,6 +165,9 @@ def checkpoint(tmp_path) -> Checkpoint:
 
 
 def _terminal(**keys: Any) -> contextlib.AbstractContextManager[theta_simulator.Terminal]:
+    if "replay" not in keys:
+        # Seconds of work for a process's first terminal: on a busy machine no question would outlast it.
+        listing.all_expirations("SPXW")
     market = {} if "replay" in keys else {"size": "tiny", "today": TODAY}
     return theta_simulator.running(theta_simulator.Settings(**market | keys))
 

@@ -86,6 +86,12 @@ class Asked:
     content_type: str = answers.CSV
 
 
+# Whoever has these is asked for the same data: they say when those are given, and in which body.
+KINDS = frozenset(
+    {*_FIRST, *_CHAIN, *_LISTING, *_SINGLES, *(kind for each in _REPORTS.values() for kind in each)}
+)
+
+
 class Conduct:
     """Decides what is answered instead of data; remembers how often, and since when, it was asked."""
 

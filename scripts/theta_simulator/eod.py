@@ -5,13 +5,14 @@ A second witness of what exists: it knows nothing of how the listing or the hist
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
 from theta_simulator import chance, listing, lists, sessions, symbols
 from theta_simulator.habits import Kind
-from theta_simulator.habitual import HabitualMarket
+from theta_simulator.habitual import OF_REPORTS, HabitualMarket
 from theta_simulator.listing import Expiration
 
 _BUILT = 17 * sessions.HOUR + 15 * sessions.MINUTE
@@ -33,6 +34,9 @@ COLUMNS = ("created_ms", "last_trade_ms", *_PRICES, "volume", "count", *QUOTE)
 _TEXT = {"right": pl.String, "expiration": pl.Date, "strike": pl.Float64}
 SCHEMA = _TEXT | dict.fromkeys(COLUMNS, pl.Int64) | dict.fromkeys((*_PRICES, "bid", "ask"), pl.Float64)
 
+# Whoever has others, has the same report.
+HABITS = frozenset({*OF_REPORTS, Kind.EOD_LACKS_CHAIN, Kind.EOD_TWICE})
+
 
 def report(market: HabitualMarket, root: str, label: date | None, day: date, today: date) -> pl.DataFrame:
     """Return the contracts of *root* quoted on *day* with their trades and closing quotes.
@@ -40,6 +44,11 @@ def report(market: HabitualMarket, root: str, label: date | None, day: date, tod
     *label* None asks for every expiration. Columns are those of `SCHEMA`: times in ms since midnight in New
     York, a last trade of 0 where there was none; prices in dollars. Sorted by expiration, strike and right.
     """
+    return _report(market.with_only(HABITS), root, label, day, today)
+
+
+@lru_cache(maxsize=16)
+def _report(market: HabitualMarket, root: str, label: date | None, day: date, today: date) -> pl.DataFrame:
     empty = pl.DataFrame(schema=SCHEMA)
     if root not in listing.EVERY_ROOT or not listing.FIRST_LISTS <= day <= today:
         return empty

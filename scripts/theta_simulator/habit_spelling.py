@@ -29,7 +29,7 @@ def spelt(answer: Answer, habits: Iterable[Habit]) -> Answer:
     if answer.status != 200 or answer.content_type not in _TABLES or not answer.size:
         return answer
     chosen = {habit.kind for habit in habits}
-    for kind, change in _CHANGES.items():
+    for kind, change in CHANGES.items():
         if kind in chosen:
             answer = change(answer)
     return answer
@@ -37,7 +37,7 @@ def spelt(answer: Answer, habits: Iterable[Habit]) -> Answer:
 
 def spells(habits: Iterable[Habit]) -> bool:
     """Say whether any habit is one of spelling."""
-    return any(habit.kind in _CHANGES for habit in habits)
+    return any(habit.kind in CHANGES for habit in habits)
 
 
 Change = Callable[[Answer], Answer]
@@ -116,7 +116,7 @@ def _typed(content_type: str) -> Change:
     )
 
 
-_CHANGES: dict[Kind, Change] = {
+CHANGES: dict[Kind, Change] = {
     Kind.JSON_ROWS: _rows,
     Kind.JSON_LEGACY: _columns,
     Kind.COMPACT_DATES: _body(lambda body: _DATE.sub(rb"\1\2\3", body)),

@@ -4,6 +4,7 @@ Only what holds for ever is here; what depends on how often something was asked 
 """
 
 import random
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -23,6 +24,10 @@ _ONE_DATE_IN = 5
 _EXPIRED_STRIKES = 250
 _UNLISTED = (Kind.UNLISTED_OWN_DATE, Kind.UNLISTED_CHAIN, Kind.UNLISTED_AND_GONE)
 _WITHOUT_ROWS = (Kind.UNLISTED_AND_GONE, Kind.LISTED_EMPTY)
+_MORE = (Kind.LISTS_ZERO_STRIKE, Kind.LISTS_FOREIGN_ROOT, Kind.LISTS_ONLY_EXPIRED, Kind.LISTS_EXPIRED)
+_NO_DATE = (Kind.DATE_472, Kind.DATE_CLOSED)
+# What the reports of a date's contracts are about is what a terminal without these has.
+OF_REPORTS = (*_WITHOUT_ROWS, *_NO_DATE, Kind.LISTS_UNQUOTED)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,11 @@ class HabitualMarket(FlawedMarket):
     """A market, its blemishes, and its terminal's habits."""
 
     habits: tuple[Habit, ...] = ()
+
+    def with_only(self, kinds: Set[str]) -> "HabitualMarket":
+        """Return a market with the habits of these *kinds* alone, and without blemishes."""
+        kept = tuple(habit for habit in self.habits if habit.kind in kinds)
+        return HabitualMarket(self.seed, self.size, habits=kept)
 
     def sits(self, habit: Habit, root: str, day: date, label: date | None = None) -> bool:
         """Say whether a habit is about a root, or one of its chains, on *day*; True for a habit about all."""
@@ -47,7 +57,7 @@ class HabitualMarket(FlawedMarket):
 
     def expirations(self, root: str, day: date) -> list[Expiration]:
         """Return the expirations quoted on *day*: none on a date of which there is nothing."""
-        if self._any((Kind.DATE_472, Kind.DATE_CLOSED), root, day):
+        if self._any(_NO_DATE, root, day):
             return []
         return super().expirations(root, day)
 
@@ -68,7 +78,7 @@ class HabitualMarket(FlawedMarket):
             if kind is Kind.ROOT_MISSING and (habit.day or day) == day:
                 found = found.filter(pl.col("root") != missing_root(habit))
         for habit in self.habits:
-            if (habit.day or day) == day:
+            if habit.kind in _MORE and (habit.day or day) == day:
                 mine = (pl.col("root") == habit.root) if habit.root else pl.lit(True)
                 others = found.filter(~mine)
                 found = _with_more(found.filter(mine), Kind(habit.kind), day)
@@ -126,7 +136,7 @@ class HabitualMarket(FlawedMarket):
 
     def _without(self, root: str, day: date, kinds: tuple[Kind, ...]) -> list[Expiration]:
         """Return the expirations on *day* but for those that habits of *kinds* are about."""
-        if self._any((Kind.DATE_472, Kind.DATE_CLOSED), root, day):
+        if self._any(_NO_DATE, root, day):
             return []
         found = self.clean.expirations(root, day)
         return [item for item in found if not self._any(kinds, root, day, item.label)]

@@ -6,13 +6,14 @@ which says nothing about them; of others there is one that says 0.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 
 from theta_simulator import chance, listing, sessions
 from theta_simulator.habits import Kind
-from theta_simulator.habitual import HabitualMarket
+from theta_simulator.habitual import OF_REPORTS, HabitualMarket
 from theta_simulator.listing import Expiration
 
 _BEGUN = 6 * sessions.HOUR + 30 * sessions.MINUTE
@@ -28,6 +29,9 @@ SCHEMA = {
     **dict.fromkeys(COLUMNS, pl.Int64),
 }
 
+# Whoever has others, has the same report.
+HABITS = frozenset({*OF_REPORTS, Kind.INTEREST_TWICE})
+
 
 def report(market: HabitualMarket, root: str, label: date | None, day: date, today: date) -> pl.DataFrame:
     """Return the open interest of contracts of *root* on the morning of *day*.
@@ -35,6 +39,11 @@ def report(market: HabitualMarket, root: str, label: date | None, day: date, tod
     *label* None asks for every expiration. Columns are those of `SCHEMA`: times in ms since midnight in New
     York. Sorted by expiration, strike, right and time.
     """
+    return _report(market.with_only(HABITS), root, label, day, today)
+
+
+@lru_cache(maxsize=16)
+def _report(market: HabitualMarket, root: str, label: date | None, day: date, today: date) -> pl.DataFrame:
     empty = pl.DataFrame(schema=SCHEMA)
     if root not in listing.EVERY_ROOT or not listing.FIRST_LISTS <= day <= today:
         return empty

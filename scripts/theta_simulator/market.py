@@ -8,6 +8,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ FIRST_QUOTES, FIRST_GREEKS = date(2012, 6, 1), date(2017, 1, 3)
 # A whole chain of a date at one second still passes.
 MOST_ROWS = 12_000_000
 _BLOCK_ROWS = 262_144
+# Answers of so many rows are kept, for terminals that differ in their habits alone: 0.5 MB each.
+_KEPT_ROWS = 4_096
 COLUMNS = {
     "strike": pl.Float64,
     "right": pl.String,
@@ -73,20 +76,7 @@ class Market:
 
         Those of the sizes "small" and "real" stay until they expire; the few of "tiny" follow the level.
         """
-        if self.size == "small":
-            return listing.few_strikes(self.seed, expiration, _first(self.size, expiration), day)
-        listed = listing.strikes(self.seed, expiration, day)
-        if self.size == "real":
-            return listed
-        before = sessions.before(day)
-        symbol = symbols.OF_ROOT[expiration.root]
-        level = symbol.at(self.seed, before, np.array([index.close(self.seed, before)]))
-        if symbol.volatility:
-            level = pricing.volatility(self.seed, day, index.prints(self.seed, day).opening)
-        wanted = _TINY_STRIKES * level
-        after = np.clip(np.searchsorted(listed, wanted), 1, len(listed) - 1)
-        below, above = listed[after - 1], listed[after]
-        return np.unique(np.where(wanted - below < above - wanted, below, above))
+        return _strikes(self.seed, self.size, expiration, day)
 
     def history(
         self,
@@ -121,70 +111,75 @@ class Market:
             raise TooMuch
         if not len(stamps) or not len(strikes):
             return pl.DataFrame(schema=COLUMNS)
+        live = tuple(each.settles for each in self.expirations(root, day))
+        chain = _Chain(self.seed, found, day, live, version)
+        if 2 * len(strikes) * len(stamps) <= _KEPT_ROWS:
+            return few_rows(chain, tuple(strikes.tolist()), tuple(stamps.tolist()))
         # Some strikes at a time: working arrays take dozens of times what the rows take.
         block = max(1, _BLOCK_ROWS // (2 * len(stamps)))
         return pl.concat(
-            self._rows(found, day, strikes[at : at + block], stamps, version)
-            for at in range(0, len(strikes), block)
+            _rows(chain, strikes[at : at + block], stamps) for at in range(0, len(strikes), block)
         )
-
-    def _key(self, expiration: Expiration, day: date) -> int:
-        """Return the hash base of one chain's quotes on one date."""
-        return chance.key(self.seed, "chain", expiration.root, expiration.label.isoformat(), day.isoformat())
-
-    def _ever_quoted(self, expiration: Expiration, strikes: Floats) -> npt.NDArray[np.bool_]:
-        """Say of each contract whether it is ever quoted: on all its days, or on none."""
-        base = chance.key(self.seed, "contracts", expiration.root, expiration.label.isoformat())
-        return quotes.ever_quoted(base, _numbers(strikes))
 
     def chain(self, expiration: Expiration, day: date) -> pl.DataFrame:
         """Return expiration, strike and right of the contracts of one expiration quoted on *day*."""
-        strikes = self.strikes(expiration, day)
-        quoted = self._ever_quoted(expiration, strikes)
-        rights = np.tile(np.array(["C", "P"]), len(strikes))
-        return pl.DataFrame({"strike": np.repeat(strikes, 2)[quoted], "right": rights[quoted]}).select(
-            pl.lit(expiration.label).alias("expiration"), "strike", "right"
-        )
+        return _contracts(self.seed, self.size, expiration, day)
 
-    def _rows(
-        self, expiration: Expiration, day: date, strikes: Floats, stamps: Ints, version: Version
-    ) -> pl.DataFrame:
-        """Build the rows of a chain: value, quote, leave out what is not sent, solve."""
-        symbol = symbols.OF_ROOT[expiration.root]
-        tape = index.prints(self.seed, day)
-        print_ms, print_price = tape.as_of(stamps)
-        spx = np.where(print_price > 0.0, print_price, tape.opening)
-        spot = pricing.level(self.seed, symbol, day, spx)
-        # Of a fund there is a trade before the first second, of an index there is no print yet.
-        print_price = spot if symbol.fund else np.where(print_price > 0.0, spot, 0.0)
-        live = [each.settles for each in self.expirations(expiration.root, day)]
-        asked = pricing.Asked(self.seed, day, symbol, expiration, strikes, stamps, spx, spot)
-        model = pricing.values(asked, live)
-        base, contract = self._key(expiration, day), _numbers(strikes)
-        value = np.stack([model.call, model.put], axis=1).reshape(len(contract), len(stamps))
-        quoted = quotes.quotes(
-            base, contract, stamps, value, np.repeat(model.time_value, 2, axis=0), pennies=symbol.pennies
-        )
 
-        sent = stamps[np.newaxis, :] >= quotes.first_quote(base, contract)[:, np.newaxis]
-        sent &= self._ever_quoted(expiration, strikes)[:, np.newaxis]
-        if version is Version.V2:
-            sent &= (print_price > 0.0)[np.newaxis, :]
-        row, column = np.nonzero(sent)
-        bid, ask = quoted.bid[sent], quoted.ask[sent]
-        known = greeks.Inputs(
-            spot=print_price[column],
-            strike=strikes[row // 2],
-            call=row % 2 == 0,
-            years=version.years(day, expiration.label, stamps)[column],
-            rate=surface.sofr(day),
-            mid=0.5 * (bid + ask),
-        )
-        if version is Version.NONE:
-            solved = greeks.unsolved(len(bid))
-        else:
-            solved = greeks.first_order(known, model.deviation[row // 2, column], version.guess)
-        return _frame(known, stamps[column], bid, ask, solved, print_ms[column])
+class _Chain(NamedTuple):
+    """A chain on a date in the market of *seed*; contracts of its root settle on the days *live*."""
+
+    seed: int
+    expiration: Expiration
+    day: date
+    live: tuple[date, ...]
+    version: Version
+
+
+def _rows(chain: _Chain, strikes: Floats, stamps: Ints) -> pl.DataFrame:
+    """Build the rows of a chain: value, quote, leave out what is not sent, solve."""
+    seed, expiration, day, live, version = chain
+    symbol = symbols.OF_ROOT[expiration.root]
+    tape = index.prints(seed, day)
+    print_ms, print_price = tape.as_of(stamps)
+    spx = np.where(print_price > 0.0, print_price, tape.opening)
+    spot = pricing.level(seed, symbol, day, spx)
+    # Of a fund there is a trade before the first second, of an index there is no print yet.
+    print_price = spot if symbol.fund else np.where(print_price > 0.0, spot, 0.0)
+    asked = pricing.Asked(seed, day, symbol, expiration, strikes, stamps, spx, spot)
+    model = pricing.values(asked, live)
+    base = chance.key(seed, "chain", expiration.root, expiration.label.isoformat(), day.isoformat())
+    contract = _numbers(strikes)
+    value = np.stack([model.call, model.put], axis=1).reshape(len(contract), len(stamps))
+    quoted = quotes.quotes(
+        base, contract, stamps, value, np.repeat(model.time_value, 2, axis=0), pennies=symbol.pennies
+    )
+
+    sent = stamps[np.newaxis, :] >= quotes.first_quote(base, contract)[:, np.newaxis]
+    sent &= _ever_quoted(seed, expiration, strikes)[:, np.newaxis]
+    if version is Version.V2:
+        sent &= (print_price > 0.0)[np.newaxis, :]
+    row, column = np.nonzero(sent)
+    bid, ask = quoted.bid[sent], quoted.ask[sent]
+    known = greeks.Inputs(
+        spot=print_price[column],
+        strike=strikes[row // 2],
+        call=row % 2 == 0,
+        years=version.years(day, expiration.label, stamps)[column],
+        rate=surface.sofr(day),
+        mid=0.5 * (bid + ask),
+    )
+    if version is Version.NONE:
+        solved = greeks.unsolved(len(bid))
+    else:
+        solved = greeks.first_order(known, model.deviation[row // 2, column], version.guess)
+    return _frame(known, stamps[column], bid, ask, solved, print_ms[column])
+
+
+@lru_cache(maxsize=256)
+def few_rows(chain: _Chain, strikes: tuple[float, ...], stamps: tuple[int, ...]) -> pl.DataFrame:
+    """Return `_rows`, kept."""
+    return _rows(chain, np.array(strikes), np.array(stamps, dtype=np.int64))
 
 
 def _frame(
@@ -210,6 +205,12 @@ def _frame(
         "underlying_price": known.spot,
     }
     return pl.DataFrame(columns, schema=COLUMNS)
+
+
+def _ever_quoted(seed: int, expiration: Expiration, strikes: Floats) -> npt.NDArray[np.bool_]:
+    """Say of each contract whether it is ever quoted: on all its days, or on none."""
+    base = chance.key(seed, "contracts", expiration.root, expiration.label.isoformat())
+    return quotes.ever_quoted(base, _numbers(strikes))
 
 
 def _numbers(strikes: Floats) -> Ints:
@@ -242,6 +243,38 @@ def _chosen(size: Size, root: str, day: date) -> list[Expiration]:
     else:
         few = listed[:1] + [item for item in listed if _is_far(item.settles)]
     return sorted(set(few))
+
+
+@lru_cache(maxsize=1024)
+def _strikes(seed: int, size: Size, expiration: Expiration, day: date) -> Floats:
+    """Return `Market.strikes`, read-only."""
+    if size == "small":
+        found = listing.few_strikes(seed, expiration, _first(size, expiration), day)
+    else:
+        found = listing.strikes(seed, expiration, day)
+    if size == "tiny":
+        before = sessions.before(day)
+        symbol = symbols.OF_ROOT[expiration.root]
+        level = symbol.at(seed, before, np.array([index.close(seed, before)]))
+        if symbol.volatility:
+            level = pricing.volatility(seed, day, index.prints(seed, day).opening)
+        wanted = _TINY_STRIKES * level
+        after = np.clip(np.searchsorted(found, wanted), 1, len(found) - 1)
+        below, above = found[after - 1], found[after]
+        found = np.unique(np.where(wanted - below < above - wanted, below, above))
+    found.setflags(write=False)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _contracts(seed: int, size: Size, expiration: Expiration, day: date) -> pl.DataFrame:
+    """Return `Market.chain`."""
+    strikes = _strikes(seed, size, expiration, day)
+    quoted = _ever_quoted(seed, expiration, strikes)
+    rights = np.tile(np.array(["C", "P"]), len(strikes))
+    return pl.DataFrame({"strike": np.repeat(strikes, 2)[quoted], "right": rights[quoted]}).select(
+        pl.lit(expiration.label).alias("expiration"), "strike", "right"
+    )
 
 
 @lru_cache(maxsize=4096)

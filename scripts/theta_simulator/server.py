@@ -8,11 +8,13 @@ so the loop stays free.
 import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from aiohttp import web
 
 from theta_simulator import (
     answers,
+    conduct,
     delivery,
     faults,
     habit_spelling,
@@ -27,7 +29,7 @@ from theta_simulator import (
 )
 from theta_simulator.admission import Admission, Full
 from theta_simulator.answers import Answer, Paged, Refusal
-from theta_simulator.cache import AnswerCache
+from theta_simulator.cache import AnswerCache, Answers
 from theta_simulator.conduct import Conduct
 from theta_simulator.delivery import Delivery, HangUp
 from theta_simulator.faults import Fault, Kind, Lots, Target
@@ -37,10 +39,13 @@ from theta_simulator.pages import Page, Pages
 from theta_simulator.replay import NOT_RECORDED, Replay
 from theta_simulator.request_log import Entry, RequestLog, now
 from theta_simulator.settings import Settings
-from theta_simulator.store import AnswerStore
+from theta_simulator.store import AnswerStore, without_conduct
 
 HOST = "127.0.0.1"
 CONNECTED = "CONNECTED"
+# What terminals of one process have answered, in bytes: tests start hundreds that are alike.
+_ANSWERED = Answers(64_000_000)
+NOT_OF_DATA = conduct.KINDS | habit_spelling.CHANGES.keys()
 _V2_HEADERS = (
     ("access-control-allow-headers", "*"),
     ("access-control-request-headers", "*"),
@@ -84,6 +89,8 @@ class Server:
         self._conduct = Conduct(settings, self.served)
         self._wire = (wire_v2.V2 if settings.api == "v2" else wire_v3.V3)(settings, self.served)
         self._store = AnswerStore(settings.cache, settings) if settings.cache else None
+        of_data = tuple(habit for habit in settings.habits if habit.kind not in NOT_OF_DATA)
+        self._alike = replace(without_conduct(settings), habits=of_data)
 
     async def start(self) -> str:
         """Listen, and return the base URL."""
@@ -218,9 +225,14 @@ class Server:
         )
 
     def _answer(self, path: str, query: dict[str, str]) -> Answer | Paged:
-        """Return the answer from the disk, where it is kept there, or build it."""
+        """Return the answer from the disk, where it is kept there, or as this process has it; or build it."""
         build = self._wire.answer
-        return self._store.get(path, query, build) if self._store else build(path, query)
+        if self._store:
+            return self._store.get(path, query, build)
+        if not self.settings.cache_mb:
+            return build(path, query)
+        key = (path, *sorted(query.items()), self.settings.trading_today(), self._alike)
+        return _ANSWERED.get(key, lambda: build(path, query))
 
     def _is_too_large(self, entry: Entry) -> bool:
         """Say whether a request for history exceeds the limit set for it."""

@@ -15,7 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,12 @@ _LIBRARIES = ("numpy", "pandas-market-calendars", "polars", "scipy")
 _CODEC = pa.Codec("lz4")
 
 Build = Callable[[str, dict[str, str]], Answer | Paged]
+
+
+def without_conduct(settings: Settings) -> Settings:
+    """Return *settings* of a terminal that answers alike, and is usual otherwise."""
+    usual: dict[str, Any] = {each.name: each.default for each in fields(Settings) if each.name in _CONDUCT}
+    return replace(settings, **usual)
 
 
 class AnswerStore:

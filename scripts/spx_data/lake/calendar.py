@@ -105,7 +105,7 @@ class _Copy(NamedTuple):
         if document["release"] != _release():
             return None
         start, end = (dt.date.fromisoformat(document[name]) for name in ("start", "end"))
-        found = [session for hours in document["sessions"] if (session := Session.of_hours(hours))]
+        found = [session for hours in document["sessions"] if (session := _session(*hours))]
         return cls(start, end, document["release"], found)
 
     def write(self, path: Path) -> None:
@@ -116,6 +116,11 @@ class _Copy(NamedTuple):
             "sessions": [session.hours for session in self.sessions],
         }
         seals.write_document(path, document)
+
+
+@functools.lru_cache(maxsize=1 << 14)  # sixty years; what a process does asks for the copy several times
+def _session(*hours: str) -> Session | None:
+    return Session.of_hours(hours)
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 """Strangers beside sealed days: every look at the lake tells of them, every recipe reads past them."""
 
+import contextlib
 import datetime as dt
 import gzip
+import io
 import json
 import os
 import re
@@ -382,10 +384,14 @@ def recipes():
     return list(dict.fromkeys(block for block in blocks if block[0] not in ("sh", "r")))
 
 
-def answer(language, code):
-    """What a recipe prints, or its rows."""
+def answer(language, code, *, here=False):
+    """What a recipe prints, in a process of its own unless it runs *here*; or its rows."""
     if language == "sql":
         return duckdb.connect().sql(code).fetchall()
+    if here:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(code, {"__name__": "__main__"})
+        return said.getvalue()
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
@@ -395,7 +401,7 @@ def answer(language, code):
 
 @pytest.mark.parametrize(("language", "code"), recipes(), ids=lambda part: part.splitlines()[0])
 def test_recipes_read_what_is_sealed_whatever_lies_beside_it(language, code, project):
-    before = answer(language, code)
+    before = answer(language, code, here=True)
     strangers.put_beside(project.layout.parquet(DAYS[0]))
 
     assert before

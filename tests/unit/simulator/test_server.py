@@ -18,6 +18,7 @@ import requests
 from theta_simulator import Settings, __main__, running
 from theta_simulator.answers import Answer
 from theta_simulator.cache import AnswerCache
+from theta_simulator.market import few_rows
 
 DAY = date(2024, 1, 2)
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -154,6 +155,7 @@ def test_order_of_requests_changes_no_byte():
 
     bodies = []
     for order in (queries, queries[::-1]):
+        few_rows.cache_clear()
         with running(Settings(size="tiny", today=DAY, cache_mb=0)) as terminal:
             bodies.append({query["expiration"]: get(terminal, path, **query).content for query in order})
 
