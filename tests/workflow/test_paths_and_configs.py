@@ -7,6 +7,7 @@ import socket
 import subprocess
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.bad_configs import BAD
@@ -318,6 +319,49 @@ def test_looking_needs_nothing_of_the_surroundings(variables, odd_lake):
 
     assert (called.returncode, called.stderr) == (0, "")
     assert DAY in called.stdout
+
+
+def heard_by(odd, command, lake):
+    """What becomes of a *command* whose both streams are *odd*, or standard output alone."""
+    reading, unread = os.pipe()
+    os.close(reading)
+    full = os.open("/dev/full", os.O_WRONLY)
+    out = {"unread": unread, "full": full}[odd.partition(" ")[0]]
+    error = subprocess.PIPE if odd.endswith("alone") else out
+    try:
+        return subprocess.run(
+            [BIN / "spx-data", *command],
+            cwd=lake.folder,
+            env=os.environ | lake.environment,
+            stdout=out,
+            stderr=error,
+            text=True,
+            timeout=PATIENCE,
+        )
+    finally:
+        os.close(unread)
+        os.close(full)
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+
+
+@needs_full
+@pytest.mark.parametrize(("streams", "code"), [("unread", 0), ("full", 1)])
+def test_a_fill_is_done_whether_or_not_anybody_can_hear_of_it(streams, code, new_lake, v3):
+    lake = new_lake(v3, DAY, DAY)
+
+    filled = heard_by(streams, ["process-gaps"], lake)
+
+    assert (filled.returncode, lake.sealed()) == (code, [DAY])
+
+
+@needs_full
+def test_what_cannot_be_printed_is_said_of_the_output_and_of_no_disk(odd_lake):
+    called = heard_by("full alone", ["list"], odd_lake)
+
+    said = "spx-data: not all could be printed: [Errno 28] No space left on device\n"
+    assert (called.returncode, called.stderr) == (1, said)
 
 
 def test_a_locale_without_the_lakes_letters_says_what_to_set(odd_lake):

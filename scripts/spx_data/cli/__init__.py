@@ -16,7 +16,7 @@ import click
 
 from spx_data import __version__
 from spx_data.cli.call import CONFIG_FILE, Call
-from spx_data.cli.output import VERSION, make_safe, say
+from spx_data.cli.output import VERSION, go_on_unread, make_safe, say, unprinted, watch_streams
 from spx_data.errors import SpxDataError
 from spx_data.jobs import ending
 from spx_data.text import commands as marked
@@ -111,12 +111,16 @@ class _Root(click.Group):
             code = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            # The reader has read enough; nothing more may be flushed to it on the way out.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_the_rest()  # the reader has read enough
             return 0
         except KeyboardInterrupt:
             raise click.Abort from None
         return code
+
+
+def _drop_the_rest() -> None:
+    """Let nothing more be flushed to standard output on the way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _mark_blocks(command: click.Command) -> None:
@@ -160,6 +164,8 @@ def commands(ctx: click.Context, overlays: tuple[Path, ...], symbol: str | None,
     """
     ctx.obj = Call(overlays, debug, symbol)
     marked.called_by(overlays, symbol=symbol or "")
+    if ctx.invoked_subcommand in CHANGING:
+        go_on_unread()  # who has read enough may still want it done
     note(ctx, ctx.invoked_subcommand)
 
 
@@ -175,6 +181,7 @@ def run() -> int:
     """Run the command and return its exit code; whatever goes wrong is one line on stderr."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     make_safe()
+    watch_streams()
     try:
         code = commands.main(prog_name="spx-data", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -199,6 +206,9 @@ def _surprise(error: Exception) -> str:
     """What nobody has put in words on its way here."""
     from spx_data.store import faults
 
+    if error is unprinted():
+        _drop_the_rest()
+        return f"not all could be printed: {error}"
     told = faults.of(error)
     if isinstance(told, SpxDataError):
         return str(told)

@@ -15,13 +15,15 @@ from __future__ import annotations
 import codecs
 import csv
 import difflib
+import io
 import json
 import logging
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -203,6 +205,56 @@ def make_safe() -> None:
     printable.tell_uncaught()
     if logging.lastResort is not None:  # where what the library warns of ends, in a command or in Snakemake
         logging.lastResort.setFormatter(printable.log_format())
+
+
+class _Watched(io.TextIOWrapper):
+    """A stream that loses what it cannot write for an error that is *lost*, and knows any other."""
+
+    before: io.TextIOWrapper  # which would close the descriptor if it went
+    lost: tuple[type[OSError], ...] = ()
+    failed: OSError | None = None
+
+    def write(self, text: str, /) -> int:
+        with self._watched():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._watched():
+            super().flush()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not isinstance(error, self.lost):
+                self.failed = error
+                raise
+
+
+def watch_streams() -> None:
+    """Let no work end because nobody can hear of it, and know what standard output does not take."""
+    for name, lost in (("stdout", ()), ("stderr", (OSError,))):
+        stream = getattr(sys, name)
+        if type(stream) is io.TextIOWrapper:  # and not a test's, or a notebook's
+            stream.flush()
+            buffer = io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False))
+            lines = stream.line_buffering
+            watched = _Watched(buffer, stream.encoding, stream.errors, line_buffering=lines)
+            watched.before, watched.lost = stream, lost
+            setattr(sys, name, watched)
+
+
+def go_on_unread() -> None:
+    """Let this process go on where nobody reads its standard output any more."""
+    if isinstance(sys.stdout, _Watched):
+        sys.stdout.lost = (BrokenPipeError,)
+
+
+def unprinted() -> OSError | None:
+    """Why not all could be printed to standard output; None where nothing is known to be lost."""
+    return sys.stdout.failed if isinstance(sys.stdout, _Watched) else None
 
 
 def _open_closed() -> None:
