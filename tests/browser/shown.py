@@ -176,7 +176,7 @@ class Shown:
 
     def empty_clipboard(self, *, old: bool) -> None:
         """Forget what was copied before; an *old* browser lets no page from the disk write to it."""
-        self.page.evaluate("navigator.clipboard.writeText('')")
+        self.page.evaluate("delete navigator.clipboard.writeText && navigator.clipboard.writeText('')")
         if old:
             refused = "() => Promise.reject(new Error('not here'))"
             self.page.evaluate(f"() => {{ navigator.clipboard.writeText = {refused}; }}")

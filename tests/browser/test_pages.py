@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from tests.browser.shown import Shown
 
 # Text and what it stands on, by the names of their colours; 4.5 is what WCAG 2 asks of text (AA).
 TEXTS, GROUNDS = ("ink", "soft", "accent", "fail", "warn"), ("card", "paper", "hover")
@@ -68,9 +69,24 @@ def file(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_page_draws_all_its_charts_without_a_complaint_and_asks_nobody(opened, file, theme):
-    shown = opened(file, theme=theme)
+@pytest.fixture(scope="module", params=["dashboard", "day"])
+def drawn(request, browser):
+    """Return each page in the light, drawn once: no test undoes what another one asks of it."""
+    file, allowed = request.getfixturevalue(request.param), ["clipboard-read", "clipboard-write"]
+    with Shown.of(browser, file, permissions=allowed) as shown:
+        shown.draw()
+        yield shown
+
+
+def test_a_page_draws_all_its_charts_without_a_complaint_and_asks_nobody(drawn):
+    assert drawn.undrawn() == []
+    assert drawn.complaints == []
+    assert drawn.requests
+    assert drawn.left == []
+
+
+def test_it_does_so_in_the_dark(opened, file):
+    shown = opened(file, theme="dark")
 
     shown.draw()
 
@@ -89,10 +105,10 @@ def test_a_page_is_no_wider_than_a_phone(opened, file):
     assert shown.complaints == []
 
 
-def test_text_can_be_read_in_the_light_and_in_the_dark(opened, file):
-    pale = {}
-    for theme in ("light", "dark"):
-        page = opened(file, theme=theme).page
+def test_text_can_be_read_in_the_light_and_in_the_dark(drawn):
+    pale, page = {}, drawn.page
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
         for pair in itertools.product(TEXTS, GROUNDS):
             contrast = page.evaluate(CONTRAST, list(pair))
             if contrast < ENOUGH:
@@ -133,23 +149,19 @@ def test_the_browser_lets_a_page_fetch_nothing_and_run_nothing_else(opened, file
     )
 
 
-def test_charts_are_drawn_where_no_text_may_become_a_function(opened, file):
-    shown = opened(file)
-    shown.draw()
-    assert (shown.undrawn(), shown.complaints) == ([], [])
+def test_charts_are_drawn_where_no_text_may_become_a_function(drawn):
+    assert (drawn.undrawn(), drawn.complaints) == ([], [])
 
-    assert shown.page.evaluate(FUNCTION_OF_TEXT) == "EvalError"
+    assert drawn.page.evaluate(FUNCTION_OF_TEXT) == "EvalError"
 
 
-def test_every_column_sorts_numbers_as_numbers(opened, file):
-    shown = opened(file)
-
-    assert shown.page.evaluate(UNSORTED) == []
-    assert shown.complaints == []
+def test_every_column_sorts_numbers_as_numbers(drawn):
+    assert drawn.page.evaluate(UNSORTED) == []
+    assert drawn.complaints == []
 
 
-def test_a_table_is_sorted_from_the_keyboard(opened, file):
-    page = opened(file).page
+def test_a_table_is_sorted_from_the_keyboard(drawn):
+    page = drawn.page
     head = page.locator("table.sortable th:not(.no-sort)").first
 
     head.focus()
@@ -161,11 +173,10 @@ def test_a_table_is_sorted_from_the_keyboard(opened, file):
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["new-clipboard", "old-clipboard"])
-def test_a_command_is_copied(opened, file, old):
-    shown = opened(file, permissions=["clipboard-read", "clipboard-write"])
-    button = shown.page.locator("button.copy[data-copy]:visible").first
-    shown.empty_clipboard(old=old)
+def test_a_command_is_copied(drawn, old):
+    button = drawn.page.locator("button.copy[data-copy]:visible").first
+    drawn.empty_clipboard(old=old)
 
     button.click()
 
-    assert shown.pasted() == button.get_attribute("data-copy")
+    assert drawn.pasted() == button.get_attribute("data-copy")

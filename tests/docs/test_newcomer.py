@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from docs import notebooks, transcript
-from tests import pages
+from tests import pages, warm
 
 from theta_simulator import Market, Settings, index, running, sessions, surface
 from theta_simulator.sessions import HOUR
@@ -23,10 +23,11 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE)
 EVENING = "2024-01-04T20:00-05:00"
 # What a page cannot have here: another machine, and somebody who ends what goes on for ever.
 NOT_HERE = ("ssh ", "other:", "status --watch")
+ACTIVATED = ". .venv/bin/activate"
 # With the environment on, and with what not every machine has.
-SHELL = """. .venv/bin/activate
-rsync() { mkdir -p "$3" && cp -R "$2." "$3"; }
-command -v sha256sum >/dev/null || sha256sum() { shasum -a 256 "$@"; }
+SHELL = f"""{ACTIVATED}
+rsync() {{ mkdir -p "$3" && cp -R "$2." "$3"; }}
+command -v sha256sum >/dev/null || sha256sum() {{ shasum -a 256 "$@"; }}
 """
 
 
@@ -53,10 +54,11 @@ def terminal():
         yield {"THETADATA_BASE_URL": terminal.url, "SPX_DATA_NOW": EVENING}
 
 
-def typed(folder, steps, first="", **environment):
+def typed(folder, steps, first="", *, started=False, **environment):
     """Do the *steps* in one shell; returns the exit code of each and what was printed.
 
     Blocks of sh are pasted; Python that names its file is saved in it, any other is run; *first* is ours.
+    Commands of the environment are forked unless they are to be *started* (tests/warm.py).
     """
     script = [first]
     for language, code in steps:
@@ -67,8 +69,12 @@ def typed(folder, steps, first="", **environment):
             script.append(f"python - <<'EOF'\n{code}EOF\necho \"<exit $?>\"")
         elif language == "sh":
             script += [f'{line}\necho "<exit $?>"' for line in code.splitlines()]
+    whole = "\n".join(script)
+    if not started:
+        whole = whole.replace(ACTIVATED, f"{ACTIVATED} && PATH={warm.commands()}:$PATH")
+        environment["MAKEFLAGS"] = f"BIN={warm.commands()}"
     done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
+        ["bash", "-c", whole],
         stdin=subprocess.DEVNULL,
         cwd=folder,
         env=os.environ | {"BROWSER": "true", "SPX_DATA_CACHE": str(folder.parent / "mirrors"), **environment},
@@ -85,8 +91,8 @@ def newcomer(checkout, terminal):
     """Return the folder of somebody who typed all that the README shows, and what came of it."""
     folder = checkout
     before, after = (ROOT / "README.md").read_text().split("## Your own terminal")
-    codes, said = typed(folder, pages.blocks(before))
-    more, said_then = typed(folder, pages.blocks(after), SHELL, **terminal)
+    codes, said = typed(folder, pages.blocks(before), started=True)
+    more, said_then = typed(folder, pages.blocks(after), SHELL, started=True, **terminal)
     return folder, codes + more, said + said_then
 
 
@@ -267,6 +273,8 @@ ELSEWHERE = {
 }
 
 
+# Pages that fill lakes of their own, on which they want any day: they do so for the last one.
+FILLING = {"add-a-symbol", "several-symbols", "two-lakes"}
 HERE = [page for page in pages.HOW_TO if page.stem not in ELSEWHERE and pages.pasted(page)]
 
 
@@ -278,7 +286,8 @@ def test_the_how_to_pages_work_on_the_newcomers_lake(page, newcomer, terminal, t
         (language, _possible(code)) for language, code in pages.blocks(text) if "module spx:" not in code
     ]
 
-    codes, said = typed(folder, steps, SHELL, **terminal)
+    last = {"PROCESSING_START_DATE": "2024-01-04"} if page.stem in FILLING else {}
+    codes, said = typed(folder, steps, SHELL, **terminal, **last)
 
     assert set(codes) == {0}, said
 

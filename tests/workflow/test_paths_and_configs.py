@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests import warm
 from tests.bad_configs import BAD
 from tests.workflow.conftest import BIN, PATIENCE, Lake
 
@@ -171,7 +172,8 @@ def test_outside_of_the_project_each_command_says_so_with_a_cure_that_works(comm
 
     called = lake.spx_data(*command)
     cure = called.stderr.partition("begin one here with ")[2].strip()
-    subprocess.run(cure, cwd=tmp_path, shell=True, stdin=subprocess.DEVNULL, check=True)
+    told = os.environ | {"PATH": warm.path()}
+    subprocess.run(cure, cwd=tmp_path, env=told, shell=True, stdin=subprocess.DEVNULL, check=True)
 
     assert called.returncode == 1
     assert called.stderr.startswith("spx-data: there is no config file spx-data.yaml. ")

@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
-from tests import pages, postgres_server
-from tests.workflow.conftest import BIN, PATIENCE, wait_for
+from tests import pages, postgres_server, warm
+from tests.workflow.conftest import PATIENCE, wait_for
 
 from spx_data.ops.team import rows as tables
 from spx_data.store import journal
@@ -105,7 +105,7 @@ def test_what_the_page_has_people_type_works(lake, server, v3):
     group = os.popen("id -gn").read().strip()
     place = server.url(name)
     environment = os.environ | lake.environment | {"PGUSER": "chief", "THETADATA_BASE_URL": v3.url}
-    environment["PATH"] = f"{BIN}:{environment['PATH']}"
+    environment["PATH"] = warm.path()
 
     for line in lines:
         typed = line.replace("postgresql://db.example.org/desk", f"'{place}'")
