@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -37,6 +38,8 @@ _CONTRACT: dict[str, pa.DataType] = {
     "strike": pa.int32(),  # up to two million dollars
     "right": tables.WORD,
 }
+# What a terminal calls itself, whatever it is reached by.
+_ITSELF = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(?=/)")
 _STAMPED = {"ms_of_day": pa.int64()}, {"ms_of_day2": pa.int64()}
 # Of each kind of records, under the path of all histories (docs/wire.md, 2 and 6).
 _HISTORIES = {GREEKS: "greeks", GREEKS_ALL: "all_greeks", QUOTES: "quote"}
@@ -238,7 +241,8 @@ class V2:
         """Every page of an answer, in order; each one lasts until the next is asked for.
 
         The address of the next page is used as it is (docs/wire.md, 1.2), provided it is this
-        terminal's and was not asked before. All pages together have the *ceiling*.
+        terminal's and was not asked before: a terminal that is reached by another name or port, as through
+        a tunnel, calls itself 127.0.0.1 all the same. All pages together have the *ceiling*.
         """
         seen: set[_Address] = set()
         following: str | None = path
@@ -265,18 +269,22 @@ class V2:
                 if following is None:
                     following = tables.next_page_of(answer)
                 if following is not None:
-                    self._check_page(following, seen, answer)
+                    following = self._page(following, seen, answer)
                 ceiling = ceiling.after(answer.body.seek(0, 2))
                 answer.body.seek(0)
                 yield answer
 
-    def _check_page(self, page: str, seen: set[_Address], answer: Answer) -> None:
+    def _page(self, page: str, seen: set[_Address], answer: Answer) -> str:
+        """Where a *page* is asked for that an *answer* names."""
         if len(seen) >= limits.PAGES:
             raise errors.invalid(answer.url, f"is page {len(seen):,}, and not the last", "an end by then")
+        if itself := _ITSELF.match(page):
+            page = self.base_url + page[itself.end() :]
         if not page.startswith(f"{self.base_url}/"):
             raise errors.invalid(answer.url, f"leads to {page}", f"a page of {self.base_url}")
         if _address(page) in seen:
             raise errors.invalid(answer.url, f"leads back to the page {page}", "each page once")
+        return page
 
 
 def _of_all(root: str, date: dt.date) -> dict[str, str | int]:

@@ -464,7 +464,10 @@ def test_a_page_that_leads_back_to_the_beginning_is_refused_unseen(simulated, co
     "page",
     [
         "http://example.invalid/v2/page/1",
-        "http://127.0.0.1:1/v2/page/1",
+        "http://127.0.0.1:1@example.invalid/v2/page/1",
+        "http://127.0.0.1.example.invalid/v2/page/1",
+        "http://127.0.0.1:1",
+        "https://127.0.0.1:1/v2/page/1",
         "/v2/page/1",
         "http://[::1/v2/page/1",
     ],
@@ -476,6 +479,16 @@ def test_a_page_elsewhere_is_refused(page, wire, connected):
         records(connected(wire.url, "v2"))
 
     assert len(wire.asked) == 1
+
+
+@pytest.mark.parametrize("itself", ["127.0.0.1:25510", "localhost:25510", "127.0.0.1"])
+def test_a_terminal_behind_a_tunnel_calls_itself_otherwise_and_its_pages_are_had(itself, wire, connected):
+    wire.says(csv_of(V2_ROW), Next_Page=f"http://{itself}/v2/page/1")
+    wire.says(csv_of(V2_ROW | {"strike": "4705500"}))
+
+    assert len(records(connected(wire.url, "v2"))) == 2
+
+    assert wire.asked[1] == "/v2/page/1"
 
 
 def test_a_page_named_in_the_body_alone_is_followed(wire, connected):
