@@ -75,7 +75,8 @@ PYTEST ?= $(BIN)/pytest
 # What people meet before they know anything takes a third of what all tests take, and no line of the library is run
 # there alone (UNMEASURED, below).
 NEWCOMER := tests/docs tests/browser tests/install
-TESTS ?= $(NEWCOMER:%=--ignore=%)
+EVERY := $(shell sed -n 's|^ *"\(tests/[a-z]*\)",$$|\1|p' pyproject.toml)
+TESTS ?= $(filter-out $(NEWCOMER),$(EVERY))
 # Three on two cores: tests wait for terminals that are slow on purpose, and for processes that end.
 WORKERS := $(shell test "$$(getconf _NPROCESSORS_ONLN)" -lt 3 && echo 3 || echo 4)
 # Lakes of tests lie in memory where there is 6 GB of it for files: each write of theirs would wait for a disk.
@@ -249,7 +250,8 @@ UNMEASURED := $(filter-out $(MEASURED:%=tests/workflow/test_%.py),$(wildcard tes
 
 coverage: env
 	$(BIN)/coverage erase
-	SPX_DATA_FORKS=none $(MAKE) test PYTEST="$(BIN)/coverage run -m pytest $(UNMEASURED:%=--ignore=%)"
+	SPX_DATA_FORKS=none $(MAKE) test PYTEST="$(BIN)/coverage run -m pytest" \
+		TESTS="$(filter-out $(UNMEASURED),$(EVERY)) $(patsubst %,--ignore=%,$(filter %.py,$(UNMEASURED)))"
 	$(MAKE) test TESTS="$(UNMEASURED)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

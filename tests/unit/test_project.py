@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -155,6 +156,25 @@ def test_every_folder_of_tests_is_collected():
     folders = {f"tests/{path.parts[-1]}" for path in (ROOT / "tests").iterdir() if [*path.rglob("test_*.py")]}
 
     assert set(paths) == folders
+
+
+def test_make_test_and_make_test_newcomer_run_each_folder_once():
+    paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    told = [
+        subprocess.run(
+            ["make", "-n", "PYTEST=pytest", "SCRATCH=", target],
+            cwd=ROOT,
+            env=os.environ | {"MAKEFLAGS": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for target in ("test", "test-newcomer")
+    ]
+    run = [re.findall(r"^pytest .*", each, re.MULTILINE)[-1].split() for each in told]
+
+    assert sorted(word for words in run for word in words if word.startswith("tests/")) == sorted(paths)
+    assert "tests/docs" in run[1]
 
 
 def test_no_module_is_longer_than_a_reader_bears():
