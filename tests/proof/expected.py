@@ -7,7 +7,10 @@ rejects or the hours name: each with a function that says what is wrong with a p
 """
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass
+
+from tests.habits import midnight_ms
 
 from spx_data.fill.witnesses import lost_expirations
 from spx_data.market import products
@@ -153,13 +156,27 @@ class Case:
 
     def misplaced(self, codes):
         """Minutes outside of the blemish's window at which *codes* find more than on the clean day."""
-        first, last = (_clock(ms) for ms in (self.where.first, self.where.last))
+        first, last = _clock(self.where.first), self._last
         for code in sorted(codes):
             for minute, more in self._minutes(code):
                 if more and not first <= minute <= last:
                     yield f"{code} finds it at {minute}, it lies in {first} to {last}"
             if not self._before(code) and not self._is_named(self._named(code) or "", code, first):
                 yield f"{code} names it {self._named(code)!r}, it is {self.contract} at {first}"
+
+    @property
+    def _last(self):
+        """When the blemish is over: a value that froze goes on where the next true ones are the same."""
+        last = self.where.last
+        if self.where.kind is Kind.UNDERLYING_FROZEN:
+            rows = self.result.rows
+            chain = (rows["root"] == self.where.root) & (rows["expiration"] == self.where.expiration)
+            line = rows.filter(chain).unique("timestamp").sort("timestamp")
+            ms, price = line["timestamp"] - midnight_ms(self.world.date), line["underlying_price"]
+            frozen = price.filter(ms == last)[0]
+            after = zip(ms.filter(ms > last), price.filter(ms > last), strict=True)
+            last = max(itertools.takewhile(lambda each: each[1] == frozen, after), default=(last,))[0]
+        return _clock(last)
 
     def _is_named(self, name, code, clock):
         """Whether *name* says chain, contract and time; some are both twins', a rising delta a pair's."""

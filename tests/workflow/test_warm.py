@@ -187,7 +187,8 @@ def at_a_terminal(typed, folder, environment):
     with contextlib.suppress(OSError):  # which is how Linux says that nobody is there any more
         while block := os.read(terminal, 1 << 12):
             said += block
-            if b"listening" in said and not interrupted:
+            # The whole line: a signal that meets the rest of it on its way is heard before that.
+            if re.search(rb"listening \d+ \w+\r\n", said) and not interrupted:
                 os.write(terminal, b"\x03")
                 interrupted = True
     os.close(terminal)
