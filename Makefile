@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
-	@echo "make test      the tests, in some ten minutes on two cores; those of test-newcomer are beside it"
+	@echo "make test      the tests, in some twelve minutes on two cores; those of test-newcomer are beside it"
 	@echo "make test-newcomer  the installation, what the documentation has people type, and pages in a browser"
 	@echo "make test-objects, objects-env  publishing to moto's and rclone's servers with faults between, both in an environment of their own"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
@@ -72,8 +72,7 @@ demo: env
 	@echo "The same as a page: data/demo/report/dashboard.html"
 
 PYTEST ?= $(BIN)/pytest
-# What people meet before they know anything takes a third of what all tests take, and no line of the library is run
-# there alone (UNMEASURED, below).
+# What people meet before they know anything takes a quarter of what all tests take.
 NEWCOMER := tests/docs tests/browser tests/install
 EVERY := $(shell sed -n 's|^ *"\(tests/[a-z]*\)",$$|\1|p' pyproject.toml)
 TESTS ?= $(filter-out $(NEWCOMER),$(EVERY))
