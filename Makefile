@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
 	@echo "make test      the tests, in some twelve minutes on two cores; those of test-newcomer are beside it"
-	@echo "make test-newcomer  the installation, what the documentation has people type, and pages in a browser"
+	@echo "make test-newcomer  the installation, what the documentation has people type, and pages in a browser, in three minutes"
 	@echo "make test-objects, objects-env  publishing to moto's and rclone's servers with faults between, both in an environment of their own"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
 	@echo "make bench-fill  a fill beside the network's floor and other scripts, and tiny dates (DATES=20 SERVICE_MS=250,1000 takes three hours)"
@@ -72,7 +72,7 @@ demo: env
 	@echo "The same as a page: data/demo/report/dashboard.html"
 
 PYTEST ?= $(BIN)/pytest
-# What people meet before they know anything takes a quarter of what all tests take.
+# What people meet before they know anything: three minutes.
 NEWCOMER := tests/docs tests/browser tests/install
 EVERY := $(shell sed -n 's|^ *"\(tests/[a-z]*\)",$$|\1|p' pyproject.toml)
 TESTS ?= $(filter-out $(NEWCOMER),$(EVERY))
