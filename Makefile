@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo      fill a week from the simulated terminal, then look at it"
-	@echo "make test      the tests, in some twelve minutes on two cores; those of test-newcomer are beside it"
+	@echo "make test      the tests, in eleven minutes on two cores; those of test-newcomer are beside it"
 	@echo "make test-newcomer  the installation, what the documentation has people type, and pages in a browser, in three minutes"
 	@echo "make test-objects, objects-env  publishing to moto's and rclone's servers with faults between, both in an environment of their own"
 	@echo "make bench     what everything costs, in about two hours (DAYS=…, CHAINS=…, TINY_DATES=…, RUNS=…)"
