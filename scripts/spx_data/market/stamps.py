@@ -18,9 +18,7 @@ def distinct(stamp: Stamps) -> Stamps:
     """Which stamps there are, in ms since the epoch, ascending."""
     if (seconds := _seconds(stamp)) is None:
         return np.unique(stamp)
-    there = np.zeros(int(seconds.max()) + 1, dtype=np.bool_)
-    there[seconds] = True
-    return np.asarray(stamp.min() + _SECOND * np.flatnonzero(there))
+    return _at(stamp, _seen(seconds))
 
 
 def indexed(stamp: Stamps) -> tuple[Stamps, Stamps]:
@@ -28,9 +26,8 @@ def indexed(stamp: Stamps) -> tuple[Stamps, Stamps]:
     if (seconds := _seconds(stamp)) is None:
         found, place = np.unique(stamp, return_inverse=True)
         return found, place
-    there = np.zeros(int(seconds.max()) + 1, dtype=np.bool_)
-    there[seconds] = True
-    return np.asarray(stamp.min() + _SECOND * np.flatnonzero(there)), (np.cumsum(there) - 1).take(seconds)
+    there = _seen(seconds)
+    return _at(stamp, there), (np.cumsum(there) - 1).take(seconds)
 
 
 def places(stamps: Stamps, stamp: Stamps) -> Stamps:
@@ -39,6 +36,18 @@ def places(stamps: Stamps, stamp: Stamps) -> Stamps:
         return np.searchsorted(stamps, stamp)
     every = stamp.min() + _SECOND * np.arange(int(seconds.max()) + 1)
     return np.asarray(np.searchsorted(stamps, every).take(seconds))
+
+
+def _seen(seconds: Stamps) -> npt.NDArray[np.bool_]:
+    """Whether any row has it, for each second from the first stamp on."""
+    there = np.zeros(int(seconds.max()) + 1, dtype=np.bool_)
+    there[seconds] = True
+    return there
+
+
+def _at(stamp: Stamps, there: npt.NDArray[np.bool_]) -> Stamps:
+    """The stamps of those seconds."""
+    return np.asarray(stamp.min() + _SECOND * np.flatnonzero(there))
 
 
 def _seconds(stamp: Stamps) -> Stamps | None:
